@@ -1,0 +1,68 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every Swift target is compiled alike: language mode 6, strict memory safety, no warnings.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    // Lets a type lend its bytes as a `Span` property; the checker then holds the borrow to its owner.
+    .enableExperimentalFeature("Lifetimes"),
+]
+
+let package = Package(
+    name: "penstock",
+    products: [.executable(name: "penstock", targets: ["penstock"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        .target(
+            name: "CShims",
+            linkerSettings: [.linkedLibrary("curl"), .linkedLibrary("z")]),
+        .target(name: "Admission", swiftSettings: strict),
+        .target(name: "HTTP1", swiftSettings: strict),
+        .target(
+            name: "Policy",
+            dependencies: ["Admission", .product(name: "Yams", package: "Yams")],
+            swiftSettings: strict),
+        .target(
+            name: "Gateway",
+            dependencies: [
+                "Admission", "HTTP1", "Policy", "CShims",
+                .product(name: "HeapModule", package: "swift-collections"),
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "Demo", dependencies: ["Admission", "HTTP1", "Policy", "Gateway"],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "penstock",
+            dependencies: [
+                "Demo", "Gateway", "Policy",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "AdmissionTests", dependencies: ["Admission"], swiftSettings: strict),
+        .testTarget(
+            name: "HTTP1Tests", dependencies: ["HTTP1"], exclude: ["Corpus"], swiftSettings: strict),
+        .testTarget(
+            name: "PolicyTests", dependencies: ["Policy", "Admission"], exclude: ["Golden"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "GatewayTests",
+            dependencies: ["Gateway", "Admission", "HTTP1", "Policy", "CShims", "Demo"],
+            swiftSettings: strict),
+        .testTarget(name: "TidyTests", swiftSettings: strict),
+    ]
+)

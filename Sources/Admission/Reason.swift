@@ -1,0 +1,101 @@
+// The vocabulary of refusals and failures. One value travels from the decision that was taken to the
+// answer the client gets, the access log's line and the metric's label, so that the three always agree.
+
+/// Why a request ended otherwise than with its backend's complete answer; `none` when it did not.
+package enum Reason: UInt8, CaseIterable, Sendable {
+    /// The backend's answer reached the client whole.
+    case none
+
+    // Decided by the admission controller.
+    /// The pool's queue holds `queue.max_requests` already.
+    case queueFull
+    /// The request's body would take the held bytes above `queue.max_bytes`.
+    case queueBytesFull
+    /// The predicted wait is longer than `queue.max_wait`, so queueing would only delay the refusal.
+    case waitTooLong
+    /// The request waited for `queue.max_wait` and no permit came free.
+    case queueTimeout
+    /// The request's own deadline ends before it could be started.
+    case deadline
+    /// Every backend of the pool is left out after refused connections, for longer than the wait allows.
+    case noBackend
+    /// The gateway is shutting down.
+    case draining
+
+    // The client's doing.
+    /// The request's bytes break HTTP/1.1's grammar or framing.
+    case badRequest
+    /// The request line is longer than the head's limit.
+    case targetTooLong
+    /// The head is larger, or has more fields, than the limits allow.
+    case headTooLarge
+    /// The body is larger than `max_body_bytes`.
+    case bodyTooLarge
+    /// The request uses a method, transfer coding or expectation that is not implemented.
+    case notImplemented
+    /// The request speaks a version of HTTP other than 1.0 and 1.1.
+    case versionNotSupported
+    /// The `Expect` field asks for something other than `100-continue`.
+    case expectationFailed
+    /// The head or the body did not arrive in time.
+    case clientTimeout
+    /// The client did not take the answer in time.
+    case writeTimeout
+    /// The client closed the connection before the answer was complete.
+    case clientGone
+    /// No route of the policy matches the request.
+    case noRoute
+
+    // The backend's doing.
+    /// No backend could be connected to.
+    case connectFailed
+    /// Connecting took longer than `timeouts.connect`.
+    case connectTimeout
+    /// The TLS handshake failed or the certificate could not be verified.
+    case tlsFailed
+    /// The backend closed the connection before its answer was complete.
+    case upstreamClosed
+    /// The backend's bytes break HTTP/1.1's grammar or framing.
+    case upstreamInvalid
+    /// The first byte of the answer did not arrive within `timeouts.first_byte`.
+    case firstByteTimeout
+    /// The backend fell silent within its answer for longer than `timeouts.idle`.
+    case upstreamIdleTimeout
+
+    // The gateway's own.
+    /// The gateway is out of descriptors or memory for this request.
+    case exhausted
+
+    /// The name in `x-penstock-reason`, in the log's `reason` and in the metrics' `reason` label.
+    package var name: StaticString {
+        switch self {
+        case .none: "none"
+        case .queueFull: "queue_full"
+        case .queueBytesFull: "queue_bytes_full"
+        case .waitTooLong: "wait_too_long"
+        case .queueTimeout: "queue_timeout"
+        case .deadline: "deadline"
+        case .noBackend: "no_backend"
+        case .draining: "draining"
+        case .badRequest: "bad_request"
+        case .targetTooLong: "target_too_long"
+        case .headTooLarge: "head_too_large"
+        case .bodyTooLarge: "body_too_large"
+        case .notImplemented: "not_implemented"
+        case .versionNotSupported: "version_not_supported"
+        case .expectationFailed: "expectation_failed"
+        case .clientTimeout: "client_timeout"
+        case .writeTimeout: "write_timeout"
+        case .clientGone: "client_gone"
+        case .noRoute: "no_route"
+        case .connectFailed: "connect_failed"
+        case .connectTimeout: "connect_timeout"
+        case .tlsFailed: "tls_failed"
+        case .upstreamClosed: "upstream_closed"
+        case .upstreamInvalid: "upstream_invalid"
+        case .firstByteTimeout: "first_byte_timeout"
+        case .upstreamIdleTimeout: "upstream_idle_timeout"
+        case .exhausted: "exhausted"
+        }
+    }
+}

@@ -1,0 +1,4 @@
+#ifndef PENSTOCK_SHIMS_H
+#define PENSTOCK_SHIMS_H
+#include <zlib.h>
+#endif

@@ -1,0 +1,142 @@
+// A growable run of bytes with a reading and a writing end: what a connection has received and not yet
+// used, or has to send and not yet sent. It holds no storage while it is empty and has been told to
+// give it up, so that an idle connection costs no buffer.
+
+/// Bytes in order, appended at the end and dropped from the front.
+package struct ByteBuffer: ~Copyable {
+    private var storage: [UInt8] = []
+    private var start = 0
+    private var end = 0
+
+    /// Makes an empty buffer that owns no storage.
+    package init() {}
+
+    /// Bytes that can be read.
+    package var count: Int { end &- start }
+
+    /// Whether there is nothing to read.
+    package var isEmpty: Bool { end == start }
+
+    /// Bytes of storage held, in use or not.
+    package var capacity: Int { storage.count }
+
+    /// The readable bytes.
+    package var bytes: Span<UInt8> {
+        @_lifetime(borrow self)
+        get { storage.span.extracting(start..<end) }
+    }
+
+    /// Takes `storage` as this buffer's own; the buffer must hold no storage and its bytes are scratch.
+    package mutating func adopt(_ storage: consuming [UInt8]) {
+        precondition(self.storage.isEmpty, "adopting storage would drop bytes")
+        self.storage = storage
+    }
+
+    /// Gives the storage away for reuse and becomes empty.
+    package mutating func surrender() -> [UInt8] {
+        start = 0
+        end = 0
+        var given: [UInt8] = []
+        swap(&given, &storage)
+        return given
+    }
+
+    /// Drops the first `count` readable bytes.
+    package mutating func drop(_ count: Int) {
+        precondition(count >= 0 && count <= self.count, "dropping more bytes than there are")
+        start &+= count
+        if start == end {
+            start = 0
+            end = 0
+        }
+    }
+
+    /// Drops all readable bytes and keeps the storage.
+    package mutating func removeAll() {
+        start = 0
+        end = 0
+    }
+
+    /// Makes room for `count` more bytes at the end: by moving the readable bytes, or by growing.
+    package mutating func reserve(_ count: Int) {
+        if storage.count &- end >= count { return }
+        let readable = end &- start
+        if start > 0 {
+            let from = start
+            var bytes = storage.mutableSpan
+            for index in 0..<readable { bytes[index] = bytes[from &+ index] }
+            start = 0
+            end = readable
+        }
+        if storage.count &- readable < count {
+            var size = max(512, storage.count)
+            while size &- readable < count { size &*= 2 }
+            storage.append(contentsOf: repeatElement(0, count: size &- storage.count))
+        }
+    }
+
+    /// Appends the bytes of `source`.
+    package mutating func append(_ source: Span<UInt8>) {
+        let count = source.count
+        if count == 0 { return }
+        reserve(count)
+        let base = end
+        var bytes = storage.mutableSpan
+        for index in 0..<count { bytes[base &+ index] = source[index] }
+        end = base &+ count
+    }
+
+    /// Appends one byte.
+    package mutating func append(_ byte: UInt8) {
+        reserve(1)
+        storage[end] = byte
+        end &+= 1
+    }
+
+    /// Appends `value` in decimal digits.
+    package mutating func append(decimal value: Int) {
+        precondition(value >= 0, "a negative length")
+        reserve(20)
+        var digits = 1
+        var rest = value
+        while rest >= 10 {
+            rest /= 10
+            digits &+= 1
+        }
+        var index = end &+ digits
+        rest = value
+        repeat {
+            index &-= 1
+            storage[index] = UInt8(truncatingIfNeeded: 0x30 &+ rest % 10)
+            rest /= 10
+        } while index > end
+        end &+= digits
+    }
+
+    /// Appends `value` in lower-case hexadecimal digits.
+    package mutating func append(hexadecimal value: Int) {
+        precondition(value >= 0, "a negative length")
+        var shift = 60
+        while shift > 0 && (value >> shift) & 0xf == 0 { shift &-= 4 }
+        while shift >= 0 {
+            let digit = UInt8(truncatingIfNeeded: (value >> shift) & 0xf)
+            append(digit < 10 ? 0x30 &+ digit : 0x57 &+ digit)
+            shift &-= 4
+        }
+    }
+
+    /// Lends the storage to `fill`, which may write into the given free range at its end and returns how
+    /// many bytes it wrote there, from the range's beginning.
+    ///
+    /// The caller reserves first; the range is at most `limit` long and never touches readable bytes.
+    package mutating func withFreeStorage<Failure: Error>(
+        atMost limit: Int, _ fill: (inout MutableSpan<UInt8>, Range<Int>) throws(Failure) -> Int
+    ) throws(Failure) {
+        let base = end
+        let room = min(limit, storage.count &- base)
+        var bytes = storage.mutableSpan
+        let written = try fill(&bytes, base..<(base &+ room))
+        precondition(written >= 0 && written <= room, "more bytes written than there was room for")
+        end = base &+ written
+    }
+}

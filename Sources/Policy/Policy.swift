@@ -1,0 +1,257 @@
+// What an operator can say, as values that cannot be invalid: `PolicyLoader` is the only maker of them
+// outside of tests, and reports every fault of a file instead of making one.
+
+package import Admission
+
+/// One whole policy: where to listen, what to forward to, and how.
+package struct Policy: Equatable, Sendable {
+    /// Addresses that clients connect to; at least one, all different.
+    package var listen: [ListenAddress]
+    /// Address of the admin listener; `nil` when the file says `admin: off`.
+    package var admin: ListenAddress?
+    /// Limits, buffers and time-outs of the client side.
+    package var server: ServerSettings
+    /// What is logged, and where.
+    package var log: LogSettings
+    /// Fields added to forwarded requests.
+    package var forwarding: ForwardingSettings
+    /// The pools, in the file's order; at least one, names all different.
+    package var pools: [PoolSettings]
+    /// The routes, in the file's order; the first that matches wins.
+    package var routes: [Route]
+}
+
+/// A socket address to listen on.
+package enum ListenAddress: Hashable, Sendable {
+    /// A numeric IPv4 or IPv6 address (without brackets) and a port, 0..65535; 0 lets the kernel choose.
+    case tcp(host: String, port: UInt16)
+    /// A path of a unix socket, at most 107 bytes.
+    case unix(path: String)
+}
+
+/// Limits, buffers and time-outs of the client side.
+package struct ServerSettings: Equatable, Sendable {
+    /// Client connections held at once, 1..1,000,000.
+    package var maxConnections = 10_000
+    /// Bytes of a request's head, request line included, 1 KiB..1 MiB.
+    package var maxHeadBytes = 32 * 1024
+    /// Fields of a request's head or trailer section, 1..1,000.
+    package var maxFields = 100
+    /// Bytes of a request's body, 0..1 TiB.
+    package var maxBodyBytes = 256 << 20
+    /// Buffered bytes of one direction above which its source is no longer read, 4 KiB..16 MiB.
+    package var bufferHighBytes = 64 * 1024
+    /// Buffered bytes below which reading resumes; less than `bufferHighBytes`.
+    package var bufferLowBytes = 16 * 1024
+    /// What a client's FIN while its answer is outstanding means.
+    package var halfClose = HalfClose.gone
+    /// Time that queued and running requests get after SIGTERM.
+    package var drainTimeout = Duration.seconds(30)
+    /// From a request's first byte to the end of its head.
+    package var headTimeout = Duration.seconds(10)
+    /// Between two reads of a request's body.
+    package var bodyIdleTimeout = Duration.seconds(30)
+    /// Between two requests of one connection.
+    package var keepAliveTimeout = Duration.seconds(75)
+    /// Without any progress in writing to a client that has bytes to take.
+    package var writeStallTimeout = Duration.seconds(30)
+
+    /// What a client's FIN while its answer is outstanding means.
+    package enum HalfClose: String, CaseIterable, Sendable {
+        /// The client has left: its request is cancelled.
+        case gone
+        /// The client still wants its answer.
+        case allow
+    }
+
+    /// The defaults.
+    package init() {}
+}
+
+/// What is logged, and where.
+package struct LogSettings: Equatable, Sendable {
+    /// Least severe level that is written.
+    package var level = Level.info
+    /// Where the operational log goes.
+    package var destination = Destination.standardError
+    /// Where the access log goes; `nil` when it is off.
+    package var access: Destination? = .standardOutput
+    /// Which requests the access log is to name.
+    package var accessLevel = AccessLevel.all
+    /// Share of the access log's requests that are written, 0...1; requests that ended with a 5xx of the
+    /// backend's or the gateway's are always written.
+    package var accessSample = 1.0
+
+    /// Severity of operational log lines.
+    package enum Level: String, CaseIterable, Sendable {
+        case trace, debug, info, notice, warning, error, critical
+    }
+
+    /// Which requests the access log names.
+    package enum AccessLevel: String, CaseIterable, Sendable {
+        /// All.
+        case all
+        /// Those that ended with a reason, or a status of 400 and more.
+        case failures
+    }
+
+    /// A file, or one of the standard streams.
+    package enum Destination: Hashable, Sendable {
+        case standardOutput
+        case standardError
+        case file(path: String)
+    }
+
+    /// The defaults.
+    package init() {}
+}
+
+/// Fields added to forwarded requests.
+package struct ForwardingSettings: Equatable, Sendable {
+    /// The pseudonym in `Via`, an RFC 9110 token; `nil` leaves requests' and answers' `Via` as they are.
+    package var via: String? = "penstock"
+    /// What happens to X-Forwarded-For, -Proto and -Host.
+    package var forwarded = Forwarded.append
+    /// Whether a client's X-Request-ID is kept; one is always made where there is none.
+    package var keepRequestID = true
+
+    /// What happens to X-Forwarded-For, -Proto and -Host.
+    package enum Forwarded: String, CaseIterable, Sendable {
+        /// The client's address is appended to what came; -Proto and -Host are set only where missing.
+        case append
+        /// What came is replaced: right for a gateway at the edge, where clients could forge it.
+        case set
+        /// What came is removed and nothing is added.
+        case remove
+        /// What came is passed on and nothing is added.
+        case off
+    }
+
+    /// The defaults.
+    package init() {}
+}
+
+/// A set of backends that can serve the same requests, with one queue.
+package struct PoolSettings: Equatable, Sendable {
+    /// The pool's name, also its metric label: `[a-z0-9][a-z0-9_-]{0,62}`.
+    package var name: String
+    /// The backends; at least one, addresses all different.
+    package var backends: [BackendAddress]
+    /// TLS towards `https://` backends.
+    package var tls = TLSSettings()
+    /// What the `Host` field of forwarded requests says.
+    package var host = HostRule.preserve
+    /// How each backend's limit is found, and the queue's bounds.
+    package var admission = AdmissionSettings()
+    /// Until a backend's connection is ready to use, over all tries of one request.
+    package var connectTimeout = Duration.seconds(3)
+    /// From the forwarded request to the answer's first byte.
+    package var firstByteTimeout = Duration.seconds(120)
+    /// Between two reads of an answer.
+    package var idleTimeout = Duration.seconds(60)
+    /// How long an unused backend connection is kept; shorter than uvicorn's 5 s on purpose.
+    package var keepAliveTimeout = Duration.seconds(4)
+    /// Unused connections kept for each backend, 0..10,000.
+    package var maxIdleConnections = 256
+
+    /// A pool of `backends` with the defaults.
+    package init(name: String, backends: [BackendAddress]) {
+        self.name = name
+        self.backends = backends
+    }
+}
+
+/// Where a backend is.
+package struct BackendAddress: Hashable, Sendable {
+    /// How to reach it.
+    package enum Scheme: String, Sendable {
+        case http
+        case https
+        /// `http+unix://` and a percent-encoded or plain absolute path.
+        case unix
+    }
+
+    /// How to reach it.
+    package var scheme: Scheme
+    /// Name or numeric address (IPv6 without brackets); empty for a unix socket.
+    package var host: String
+    /// Port, 1..65535; 0 for a unix socket.
+    package var port: UInt16
+    /// Path of the unix socket, else empty.
+    package var socketPath: String
+    /// The URL as the operator wrote it, which is also the metric label.
+    package var label: String
+
+    /// Makes an address from its parts.
+    package init(
+        scheme: Scheme, host: String, port: UInt16, socketPath: String = "", label: String
+    ) {
+        self.scheme = scheme
+        self.host = host
+        self.port = port
+        self.socketPath = socketPath
+        self.label = label
+    }
+
+    /// The value of `Host` for requests in this backend's own name (RFC 9110 section 7.2).
+    package var authority: String {
+        switch scheme {
+        case .unix: return "localhost"
+        case .http where port == 80, .https where port == 443: return bracketedHost
+        case .http, .https: return "\(bracketedHost):\(port)"
+        }
+    }
+
+    private var bracketedHost: String { host.contains(":") ? "[\(host)]" : host }
+}
+
+/// TLS towards backends.
+package struct TLSSettings: Hashable, Sendable {
+    /// Whether certificates and names are verified.
+    package var verify = true
+    /// A PEM file of the authorities that are trusted; `nil` for the system's.
+    package var authorityFile: String?
+    /// A PEM file with the client's certificate chain.
+    package var certificateFile: String?
+    /// A PEM file with the client certificate's key.
+    package var keyFile: String?
+
+    /// The defaults.
+    package init() {}
+}
+
+/// What the `Host` field of forwarded requests says.
+package enum HostRule: Equatable, Sendable {
+    /// What the client sent.
+    case preserve
+    /// The backend's own name and port.
+    case backend
+    /// A fixed name.
+    case fixed(String)
+}
+
+/// Which requests go to which pool.
+package struct Route: Equatable, Sendable {
+    /// The path that matches.
+    package var path: PathPattern
+    /// Names that the request's authority must have, lower case and without port; empty for any.
+    package var hosts: [String] = []
+    /// Methods that match; empty for any.
+    package var methods: [String] = []
+    /// Index into `Policy.pools`.
+    package var pool: Int
+
+    /// A route for `path` to the pool at index `pool`.
+    package init(path: PathPattern, pool: Int) {
+        self.path = path
+        self.pool = pool
+    }
+
+    /// A path, or a beginning of paths.
+    package enum PathPattern: Equatable, Sendable {
+        /// `/v1/models`: this path only.
+        case exact(String)
+        /// `/v1/*`: every path that begins with `/v1/`; `*` or `/*` matches all.
+        case prefix(String)
+    }
+}
