@@ -1,0 +1,185 @@
+// Sockets that clients connect to, over TCP or a unix path.
+
+package import Policy
+
+internal import CShims
+internal import Glibc
+
+/// A bound, listening socket; a unix socket's file goes with it.
+package struct ListeningSocket: ~Copyable {
+    private let descriptor: Descriptor
+    /// Where it listens, with the port the kernel chose where the policy said 0.
+    package let address: ListenAddress
+
+    /// Connections that the kernel holds before they are accepted.
+    static let backlog: Int32 = 4096
+
+    /// The kernel's number for it.
+    package var rawValue: Int32 { descriptor.rawValue }
+
+    /// Binds and listens; throws when the address is in use or may not be used.
+    package init(_ address: ListenAddress) throws(SystemError) {
+        switch address {
+        case .tcp(let host, let port):
+            let bound = try ListeningSocket.bindTCP(host: host, port: port)
+            self.address = .tcp(host: host, port: ListeningSocket.port(of: bound.rawValue) ?? port)
+            descriptor = bound
+        case .unix(let path):
+            descriptor = try ListeningSocket.bindUnix(path: path)
+            self.address = address
+        }
+        guard listen(descriptor.rawValue, ListeningSocket.backlog) == 0 else {
+            throw SystemError("listen on \(address.text)")
+        }
+    }
+
+    deinit {
+        if case .unix(let path) = address { _ = unsafe unlink(path) }
+    }
+
+    /// One accepted connection.
+    package enum Accepted: ~Copyable {
+        /// A client; the descriptor is non-blocking.
+        case connection(Descriptor, PeerAddress)
+        /// Nobody is waiting.
+        case none
+        /// The process or the machine has no descriptor or memory left; the client stays in the backlog.
+        case exhausted
+    }
+
+    /// Accepts one connection.
+    package func accept() -> Accepted {
+        var storage = sockaddr_storage()
+        // The shim writes at most the storage's size.
+        let number = unsafe penstock_accept(descriptor.rawValue, &storage)
+        guard number >= 0 else {
+            switch errno {
+            case EMFILE, ENFILE, ENOBUFS, ENOMEM: return .exhausted
+            default: return .none
+            }
+        }
+        if case .tcp = address { setOption(number, Int32(IPPROTO_TCP), TCP_NODELAY, 1) }
+        return .connection(Descriptor(owning: number), PeerAddress(storage))
+    }
+
+    private static func bindTCP(host: String, port: UInt16) throws(SystemError) -> Descriptor {
+        let attempt = "listen on \(ListenAddress.tcp(host: host, port: port).text)"
+        var storage = sockaddr_storage()
+        guard let length = fill(&storage, host: host, port: port) else {
+            throw SystemError(attempt, code: EADDRNOTAVAIL)
+        }
+        let family = Int32(storage.ss_family)
+        let number = socket(
+            family, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard number >= 0 else { throw SystemError(attempt) }
+        let descriptor = Descriptor(owning: number)
+        setOption(number, SOL_SOCKET, SO_REUSEADDR, 1)
+        // An IPv6 listener takes IPv6 only: both families are two addresses in the policy, never a surprise.
+        if family == AF_INET6 { setOption(number, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1) }
+        guard bindTo(number, &storage, length) else { throw SystemError(attempt) }
+        return descriptor
+    }
+
+    private static func bindUnix(path: String) throws(SystemError) -> Descriptor {
+        let attempt = "listen on \(ListenAddress.unix(path: path).text)"
+        var storage = sockaddr_storage()
+        guard let length = fill(&storage, path: path) else {
+            throw SystemError(attempt, code: ENAMETOOLONG)
+        }
+        let kind = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+        let number = socket(AF_UNIX, kind, 0)
+        guard number >= 0 else { throw SystemError(attempt) }
+        let descriptor = Descriptor(owning: number)
+        if bindTo(number, &storage, length) { return descriptor }
+        guard errno == EADDRINUSE, isStale(&storage, length) else {
+            throw SystemError(attempt, code: errno == 0 ? EADDRINUSE : errno)
+        }
+        // A file without a listener was left behind by a process that was killed.
+        _ = unsafe unlink(path)
+        guard bindTo(number, &storage, length) else { throw SystemError(attempt) }
+        return descriptor
+    }
+
+    /// Whether nobody listens behind a unix socket's file.
+    private static func isStale(_ storage: inout sockaddr_storage, _ length: socklen_t) -> Bool {
+        let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard probe >= 0 else { return false }
+        let descriptor = Descriptor(owning: probe)
+        let result = unsafe penstock_connect(descriptor.rawValue, &storage, length)
+        let code = errno
+        errno = EADDRINUSE
+        return result != 0 && code == ECONNREFUSED
+    }
+
+    private static func bindTo(
+        _ number: Int32, _ storage: inout sockaddr_storage, _ length: socklen_t
+    ) -> Bool {
+        // `length` is what was filled in, at most the storage's size.
+        unsafe penstock_bind(number, &storage, length) == 0
+    }
+
+    private static func port(of number: Int32) -> UInt16? {
+        var storage = sockaddr_storage()
+        guard unsafe penstock_socket_name(number, &storage) == 0 else { return nil }
+        // In both families the port stands behind the 16-bit family.
+        return unsafe withUnsafeBytes(of: &storage) { bytes in
+            unsafe UInt16(bigEndian: bytes.load(fromByteOffset: 2, as: UInt16.self))
+        }
+    }
+
+    /// Fills in a numeric IPv4 or IPv6 address; nil when `host` is neither.
+    private static func fill(
+        _ storage: inout sockaddr_storage, host: String, port: UInt16
+    ) -> socklen_t? {
+        var four = sockaddr_in()
+        four.sin_family = sa_family_t(AF_INET)
+        four.sin_port = port.bigEndian
+        if unsafe inet_pton(AF_INET, host, &four.sin_addr) == 1 {
+            unsafe withUnsafeMutableBytes(of: &storage) { bytes in
+                // Both structures begin with the family, and the storage is the larger.
+                unsafe bytes.storeBytes(of: four, as: sockaddr_in.self)
+            }
+            return socklen_t(MemoryLayout<sockaddr_in>.size)
+        }
+        var six = sockaddr_in6()
+        six.sin6_family = sa_family_t(AF_INET6)
+        six.sin6_port = port.bigEndian
+        if unsafe inet_pton(AF_INET6, host, &six.sin6_addr) == 1 {
+            unsafe withUnsafeMutableBytes(of: &storage) { bytes in
+                unsafe bytes.storeBytes(of: six, as: sockaddr_in6.self)
+            }
+            return socklen_t(MemoryLayout<sockaddr_in6>.size)
+        }
+        return nil
+    }
+
+    /// Fills in a unix path; nil when it does not fit.
+    private static func fill(_ storage: inout sockaddr_storage, path: String) -> socklen_t? {
+        let bytes = Array(path.utf8)
+        guard !bytes.isEmpty, bytes.count <= 107 else { return nil }
+        storage.ss_family = sa_family_t(AF_UNIX)
+        unsafe withUnsafeMutableBytes(of: &storage) { target in
+            // The path starts behind the 2 bytes of the family; 107 bytes and a zero fit into sun_path.
+            for (index, byte) in bytes.enumerated() { unsafe target[2 + index] = byte }
+            unsafe target[2 + bytes.count] = 0
+        }
+        return socklen_t(2 + bytes.count + 1)
+    }
+}
+
+extension ListenAddress {
+    /// The address as an operator writes it.
+    package var text: String {
+        switch self {
+        case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        case .unix(let path): "unix:\(path)"
+        }
+    }
+}
+
+/// Sets an integer socket option; one that the kernel does not know is left as it is.
+func setOption(_ number: Int32, _ level: Int32, _ name: Int32, _ value: Int32) {
+    var value = value
+    // An Int32 that lives through the call, with its own size.
+    _ = unsafe setsockopt(number, level, name, &value, socklen_t(MemoryLayout<Int32>.size))
+}

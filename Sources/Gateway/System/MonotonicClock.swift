@@ -1,0 +1,16 @@
+// The clock that becomes every `now` in the program. The reactor reads it once a turn.
+
+package import Admission
+
+internal import Glibc
+
+/// The machine's monotonic clock.
+package enum MonotonicClock {
+    /// The present instant.
+    package static var now: Instant {
+        var time = timespec()
+        // The structure lives through the call, which cannot fail for this clock.
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+    }
+}

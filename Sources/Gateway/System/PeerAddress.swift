@@ -1,0 +1,73 @@
+// Who is at the other end of a client connection, as text that was rendered once, at accept.
+
+internal import CShims
+internal import Glibc
+
+/// A peer's numeric address without its port; empty for a unix socket.
+package struct PeerAddress {
+    private var text = InlineArray<46, UInt8>(repeating: 0)
+    private var length = 0
+
+    /// No address: a unix socket's peer.
+    package init() {}
+
+    /// Reads the address out of what `accept` filled in.
+    init(_ storage: borrowing sockaddr_storage) {
+        var copy = copy storage
+        switch Int32(copy.ss_family) {
+        case AF_INET:
+            // The family says that the storage holds this structure, which is smaller.
+            let address = unsafe withUnsafeBytes(of: &copy) { unsafe $0.load(as: sockaddr_in.self) }
+            appendIPv4(UInt32(bigEndian: address.sin_addr.s_addr))
+        case AF_INET6:
+            var address = unsafe withUnsafeBytes(of: &copy) { unsafe $0.load(as: sockaddr_in6.self) }
+            appendIPv6(&address.sin6_addr)
+        default:
+            break
+        }
+    }
+
+    /// Whether there is no address.
+    package var isEmpty: Bool { length == 0 }
+
+    /// The text as bytes.
+    package var bytes: Span<UInt8> {
+        @_lifetime(borrow self)
+        get { text.span.extracting(0..<length) }
+    }
+
+    private mutating func appendIPv4(_ address: UInt32) {
+        var shift: UInt32 = 24
+        while true {
+            appendDecimal(UInt8(truncatingIfNeeded: address >> shift))
+            if shift == 0 { return }
+            append(0x2e)
+            shift -= 8
+        }
+    }
+
+    private mutating func appendIPv6(_ address: inout in6_addr) {
+        var buffer = InlineArray<46, CChar>(repeating: 0)
+        var span = buffer.mutableSpan
+        unsafe span.withUnsafeMutableBufferPointer { storage in
+            // 46 bytes hold every address inet_ntop can render, with its terminating zero.
+            _ = unsafe inet_ntop(AF_INET6, &address, storage.baseAddress, socklen_t(storage.count))
+        }
+        var index = 0
+        while index < 45 && buffer[index] != 0 {
+            append(UInt8(bitPattern: buffer[index]))
+            index += 1
+        }
+    }
+
+    private mutating func appendDecimal(_ value: UInt8) {
+        if value >= 100 { append(0x30 + value / 100) }
+        if value >= 10 { append(0x30 + value / 10 % 10) }
+        append(0x30 + value % 10)
+    }
+
+    private mutating func append(_ byte: UInt8) {
+        text[length] = byte
+        length += 1
+    }
+}
