@@ -20,6 +20,9 @@ package struct ByteBuffer: ~Copyable {
     /// Bytes of storage held, in use or not.
     package var capacity: Int { storage.count }
 
+    /// Bytes that can be appended without moving or growing.
+    package var freeCount: Int { storage.count &- end }
+
     /// The readable bytes.
     package var bytes: Span<UInt8> {
         @_lifetime(borrow self)

@@ -28,9 +28,6 @@ package struct ListeningSocket: ~Copyable {
             descriptor = try ListeningSocket.bindUnix(path: path)
             self.address = address
         }
-        guard listen(descriptor.rawValue, ListeningSocket.backlog) == 0 else {
-            throw SystemError("listen on \(address.text)")
-        }
     }
 
     deinit {
@@ -76,7 +73,9 @@ package struct ListeningSocket: ~Copyable {
         setOption(number, SOL_SOCKET, SO_REUSEADDR, 1)
         // An IPv6 listener takes IPv6 only: both families are two addresses in the policy, never a surprise.
         if family == AF_INET6 { setOption(number, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1) }
-        guard bindTo(number, &storage, length) else { throw SystemError(attempt) }
+        guard bindTo(number, &storage, length), listen(number, backlog) == 0 else {
+            throw SystemError(attempt)
+        }
         return descriptor
     }
 
@@ -90,13 +89,15 @@ package struct ListeningSocket: ~Copyable {
         let number = socket(AF_UNIX, kind, 0)
         guard number >= 0 else { throw SystemError(attempt) }
         let descriptor = Descriptor(owning: number)
-        if bindTo(number, &storage, length) { return descriptor }
+        if bindTo(number, &storage, length), listen(number, backlog) == 0 { return descriptor }
         guard errno == EADDRINUSE, isStale(&storage, length) else {
             throw SystemError(attempt, code: errno == 0 ? EADDRINUSE : errno)
         }
         // A file without a listener was left behind by a process that was killed.
         _ = unsafe unlink(path)
-        guard bindTo(number, &storage, length) else { throw SystemError(attempt) }
+        guard bindTo(number, &storage, length), listen(number, backlog) == 0 else {
+            throw SystemError(attempt)
+        }
         return descriptor
     }
 

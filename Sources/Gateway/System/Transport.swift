@@ -1,0 +1,77 @@
+// What bytes travel over: a socket of our own, or a TLS session of libcurl's.
+
+internal import HTTP1
+
+/// An open connection's way to move bytes.
+package enum Transport: ~Copyable {
+    /// A plain socket.
+    case plain(Descriptor)
+    /// A TLS session.
+    case secure(TLSSession)
+    /// Closed.
+    case closed
+
+    /// The socket that readiness is watched on; -1 when closed.
+    borrowing func socket() -> Int32 {
+        switch self {
+        case .plain(let descriptor): descriptor.rawValue
+        case .secure(let session): session.socket
+        case .closed: -1
+        }
+    }
+
+    /// Reads once into the buffer's reserved storage.
+    borrowing func read(into buffer: inout ByteBuffer, atMost limit: Int) -> TransferResult {
+        switch self {
+        case .plain(let descriptor): descriptor.read(into: &buffer, atMost: limit)
+        case .secure(let session): session.read(into: &buffer, atMost: limit)
+        case .closed: .ended
+        }
+    }
+
+    /// Writes once from the front of the buffer.
+    borrowing func write(from buffer: inout ByteBuffer) -> TransferResult {
+        switch self {
+        case .plain(let descriptor): descriptor.write(from: &buffer)
+        case .secure(let session): session.write(from: &buffer)
+        case .closed: .failed(0)
+        }
+    }
+
+    /// Whether a read that filled less than it was offered shows that nothing is left. TLS may hold decrypted
+    /// bytes that the socket's readiness does not know of, so there only `wouldBlock` shows it.
+    borrowing func shortReadMeansDrained() -> Bool {
+        switch self {
+        case .plain: true
+        case .secure: false
+        case .closed: false
+        }
+    }
+
+    /// Whether an idle plain connection has anything to read, its end included.
+    borrowing func hasPendingInput() -> Bool {
+        switch self {
+        case .plain(let descriptor): descriptor.hasPendingInput()
+        case .secure: false
+        case .closed: false
+        }
+    }
+
+    /// Tells a plain connection's peer that nothing follows.
+    borrowing func shutdownWriting() {
+        switch self {
+        case .plain(let descriptor): descriptor.shutdownWriting()
+        case .secure: break
+        case .closed: break
+        }
+    }
+
+    /// Makes closing a plain connection reset it.
+    borrowing func resetOnClose() {
+        switch self {
+        case .plain(let descriptor): descriptor.resetOnClose()
+        case .secure: break
+        case .closed: break
+        }
+    }
+}

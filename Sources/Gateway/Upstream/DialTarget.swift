@@ -1,0 +1,28 @@
+// What libcurl is told about a backend, prepared once from the policy.
+
+package import Policy
+
+/// Where and how to dial.
+package struct DialTarget: Sendable {
+    /// A URL with the scheme, the name and the port.
+    package let url: String
+    /// The unix socket to connect to instead, or nil.
+    package let socketPath: String?
+    /// Certificates and verification, for `https`.
+    package let tls: TLSSettings
+    /// Whether a TLS handshake belongs to connecting.
+    package let isSecure: Bool
+
+    /// The target that a policy's address means.
+    package init(_ address: BackendAddress, tls: TLSSettings) {
+        let host = address.host.contains(":") ? "[\(address.host)]" : address.host
+        switch address.scheme {
+        case .http: url = "http://\(host):\(address.port)/"
+        case .https: url = "https://\(host):\(address.port)/"
+        case .unix: url = "http://localhost/"
+        }
+        socketPath = address.scheme == .unix ? address.socketPath : nil
+        isSecure = address.scheme == .https
+        self.tls = tls
+    }
+}

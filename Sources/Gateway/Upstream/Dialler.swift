@@ -1,0 +1,293 @@
+// libcurl as the dialler: names, both address families at once, unix sockets, TLS with verification. A multi handle
+// runs in the reactor's own loop, through its socket and timer callbacks.
+//
+// A plain connection is taken out of libcurl as soon as it stands: while the easy handle is removed, libcurl asks to
+// close the socket, and for that one socket the callback does not. From then on the socket is an ordinary descriptor
+// of the gateway's and costs nothing in libcurl. A TLS connection stays, as a `TLSSession`.
+//
+// No function of libcurl that can call back is called from inside a callback: callbacks only set watches and deadlines.
+
+package import Admission
+
+internal import CShims
+internal import Glibc
+internal import Policy
+
+/// How a dial ended.
+package enum DialResult: ~Copyable {
+    /// The connection stands; with TLS, the peer's certificate has been verified as the policy asks.
+    case connected(Transport)
+    /// It does not: `connectFailed`, `connectTimeout`, `tlsFailed`, or `exhausted` for want of descriptors.
+    case failed(Reason)
+}
+
+/// A dial under way. Keep it to be able to cancel.
+package final class Dial {
+    fileprivate let easy: EasyHandle
+    fileprivate let isSecure: Bool
+    fileprivate var completion: ((consuming DialResult) -> Void)?
+
+    fileprivate init(
+        easy: EasyHandle, isSecure: Bool, completion: @escaping (consuming DialResult) -> Void
+    ) {
+        self.easy = easy
+        self.isSecure = isSecure
+        self.completion = completion
+    }
+}
+
+/// Opens connections to backends with libcurl, in one reactor.
+@safe package final class Dialler {
+    private let reactor: Reactor
+    /// Made in `init`, cleaned up in `deinit`, used on the reactor's thread only.
+    private let multi: UnsafeMutableRawPointer
+    private var timer: DialTimer?
+    private var watches: [Int32: DialSocket] = [:]
+    /// By the easy handle's key.
+    private var dials: [Int: Dial] = [:]
+    private var spareHandles: [EasyHandle] = []
+    /// The socket that libcurl is just giving up to us, -1 for none.
+    private var keptSocket: Int32 = -1
+
+    /// Easy handles kept for the next dials.
+    private static let spareHandlesKept = 16
+
+    /// Makes a dialler for `reactor`, which must outlive it.
+    package init(reactor: Reactor) {
+        self.reactor = reactor
+        curl_global_init(Int(CURL_GLOBAL_DEFAULT))
+        guard let multi = unsafe curl_multi_init() else { preconditionFailure("libcurl is out of memory") }
+        unsafe self.multi = multi
+        let timer = DialTimer(self)
+        self.timer = timer
+        reactor.register(timer)
+        // The callbacks get an unretained pointer to this object, which outlives the multi handle.
+        let context = unsafe Unmanaged.passUnretained(self).toOpaque()
+        unsafe penstock_curl_multi_set_pointer(multi, CURLMOPT_SOCKETDATA, context)
+        unsafe penstock_curl_multi_set_pointer(multi, CURLMOPT_TIMERDATA, context)
+        unsafe penstock_curl_multi_set_socket_callback(multi) { _, socket, action, context, _ in
+            guard let context = unsafe context else { return 0 }
+            unsafe Unmanaged<Dialler>.fromOpaque(context).takeUnretainedValue()
+                .watch(socket, action: action)
+            return 0
+        }
+        unsafe penstock_curl_multi_set_timer_callback(multi) { _, milliseconds, context in
+            guard let context = unsafe context else { return 0 }
+            unsafe Unmanaged<Dialler>.fromOpaque(context).takeUnretainedValue()
+                .setTimer(milliseconds: milliseconds)
+            return 0
+        }
+    }
+
+    deinit {
+        // The objects that libcurl's last callbacks would reach are going: it is silenced first.
+        unsafe penstock_curl_multi_set_socket_callback(multi, nil)
+        unsafe penstock_curl_multi_set_timer_callback(multi, nil)
+        for dial in dials.values { unsafe curl_multi_remove_handle(multi, dial.easy.pointer) }
+        unsafe curl_multi_cleanup(multi)
+    }
+
+    /// Dials under way.
+    package var dialCount: Int { dials.count }
+
+    /// Starts connecting; `completion` is called once, from a later turn of the loop, unless the dial is cancelled.
+    package func dial(
+        _ target: DialTarget, timeoutMilliseconds: Int,
+        completion: @escaping (consuming DialResult) -> Void
+    ) -> Dial? {
+        guard let easy = spareHandles.popLast() ?? EasyHandle.make() else { return nil }
+        configure(easy, target, timeoutMilliseconds: max(1, timeoutMilliseconds))
+        let dial = Dial(easy: easy, isSecure: target.isSecure, completion: completion)
+        guard unsafe curl_multi_add_handle(multi, easy.pointer) == CURLM_OK else { return nil }
+        dials[easy.key] = dial
+        return dial
+    }
+
+    /// Gives a dial up; its completion is not called. One that has ended is left alone.
+    package func cancel(_ dial: Dial) {
+        guard dial.completion != nil, dials.removeValue(forKey: dial.easy.key) != nil else { return }
+        dial.completion = nil
+        unsafe curl_multi_remove_handle(multi, dial.easy.pointer)
+        recycle(dial.easy)
+    }
+
+    // MARK: Setting up
+
+    private func configure(
+        _ handle: EasyHandle, _ target: DialTarget, timeoutMilliseconds: Int
+    ) {
+        let easy = unsafe handle.pointer
+        // libcurl copies strings; `easy` is live, and `self` outlives every connection that calls back.
+        unsafe penstock_curl_set_string(easy, CURLOPT_URL, target.url)
+        unsafe penstock_curl_set_long(easy, CURLOPT_CONNECT_ONLY, 1)
+        unsafe penstock_curl_set_long(easy, CURLOPT_NOSIGNAL, 1)
+        unsafe penstock_curl_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, timeoutMilliseconds)
+        // A proxy named in the environment would quietly change where requests go.
+        unsafe penstock_curl_set_string(easy, CURLOPT_PROXY, "")
+        unsafe penstock_curl_set_long(
+            easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1)
+        let context = unsafe Unmanaged.passUnretained(self).toOpaque()
+        unsafe penstock_curl_set_pointer(easy, CURLOPT_CLOSESOCKETDATA, context)
+        unsafe penstock_curl_set_close(easy) { context, socket in
+            if let context = unsafe context,
+                unsafe Unmanaged<Dialler>.fromOpaque(context).takeUnretainedValue().keeps(socket)
+            {
+                return 0
+            }
+            return close(socket)
+        }
+        if let path = target.socketPath {
+            unsafe penstock_curl_set_string(easy, CURLOPT_UNIX_SOCKET_PATH, path)
+        }
+        guard target.isSecure else { return }
+        unsafe penstock_curl_set_long(easy, CURLOPT_SSL_VERIFYPEER, target.tls.verify ? 1 : 0)
+        unsafe penstock_curl_set_long(easy, CURLOPT_SSL_VERIFYHOST, target.tls.verify ? 2 : 0)
+        if let file = target.tls.authorityFile {
+            unsafe penstock_curl_set_string(easy, CURLOPT_CAINFO, file)
+        }
+        if let file = target.tls.certificateFile {
+            unsafe penstock_curl_set_string(easy, CURLOPT_SSLCERT, file)
+        }
+        if let file = target.tls.keyFile {
+            unsafe penstock_curl_set_string(easy, CURLOPT_SSLKEY, file)
+        }
+    }
+
+    private func recycle(_ easy: EasyHandle) {
+        guard spareHandles.count < Dialler.spareHandlesKept else { return }
+        easy.reset()
+        spareHandles.append(easy)
+    }
+
+    // MARK: Called back by libcurl
+
+    private func watch(_ socket: Int32, action: Int32) {
+        guard action != CURL_POLL_REMOVE else {
+            if let watch = watches.removeValue(forKey: socket) {
+                reactor.deregister(watch, keepingOpen: socket)
+            }
+            return
+        }
+        var interest: Readiness = []
+        if action & CURL_POLL_IN != 0 { interest.insert(.readable) }
+        if action & CURL_POLL_OUT != 0 { interest.insert(.writable) }
+        if let watch = watches[socket] {
+            reactor.watch(watch, descriptor: socket, interest: interest)
+        } else {
+            let watch = DialSocket(self, socket)
+            if reactor.register(watch, descriptor: socket, interest: interest) {
+                watches[socket] = watch
+            }
+        }
+    }
+
+    private func setTimer(milliseconds: Int) {
+        guard let timer else { return }
+        let at =
+            milliseconds < 0
+            ? Instant.distantFuture
+            : MonotonicClock.now.advanced(byNanoseconds: Int64(milliseconds) * 1_000_000)
+        reactor.setDeadline(of: timer, to: at)
+    }
+
+    private func keeps(_ socket: Int32) -> Bool { socket == keptSocket }
+
+    // MARK: Driven by the reactor
+
+    fileprivate func drive(socket: Int32, _ readiness: Readiness) {
+        var action: Int32 = 0
+        if readiness.contains(.readable) { action |= CURL_CSELECT_IN }
+        if readiness.contains(.writable) { action |= CURL_CSELECT_OUT }
+        if !readiness.isDisjoint(with: [.failed, .hungUp]) { action |= CURL_CSELECT_ERR }
+        var running: Int32 = 0
+        unsafe curl_multi_socket_action(multi, socket, action, &running)
+        finishDone()
+    }
+
+    fileprivate func driveTimer() {
+        var running: Int32 = 0
+        // CURL_SOCKET_TIMEOUT is a macro for -1.
+        unsafe curl_multi_socket_action(multi, -1, 0, &running)
+        finishDone()
+    }
+
+    private func finishDone() {
+        while true {
+            var easy: UnsafeMutableRawPointer?
+            var code = CURLE_OK
+            guard unsafe penstock_curl_next_done(multi, &easy, &code) == 1 else { return }
+            let key = Int(bitPattern: easy)
+            guard let dial = dials.removeValue(forKey: key), let completion = dial.completion
+            else { continue }
+            dial.completion = nil
+            completion(result(of: dial, code: code))
+        }
+    }
+
+    private func result(of dial: Dial, code: CURLcode) -> DialResult {
+        let easy = dial.easy
+        var socket: Int32 = -1
+        guard code == CURLE_OK, unsafe penstock_curl_get_socket(easy.pointer, &socket) == CURLE_OK,
+            socket >= 0
+        else {
+            let reason = failure(of: easy, code: code)
+            unsafe curl_multi_remove_handle(multi, easy.pointer)
+            recycle(easy)
+            return .failed(reason)
+        }
+        unwatch(socket)
+        if dial.isSecure {
+            return .connected(.secure(unsafe TLSSession(owning: easy, in: multi, socket: socket)))
+        }
+        keptSocket = socket
+        unsafe curl_multi_remove_handle(multi, easy.pointer)
+        keptSocket = -1
+        unwatch(socket)
+        recycle(easy)
+        return .connected(.plain(Descriptor(owning: socket)))
+    }
+
+    private func unwatch(_ socket: Int32) {
+        if let watch = watches.removeValue(forKey: socket) {
+            reactor.deregister(watch, keepingOpen: socket)
+        }
+    }
+
+    private func failure(of easy: EasyHandle, code: CURLcode) -> Reason {
+        var systemError = 0
+        unsafe penstock_curl_get_long(easy.pointer, CURLINFO_OS_ERRNO, &systemError)
+        if systemError == Int(EMFILE) || systemError == Int(ENFILE) { return .exhausted }
+        switch code {
+        case CURLE_OPERATION_TIMEDOUT: return .connectTimeout
+        case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM,
+            CURLE_SSL_CIPHER, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_ISSUER_ERROR,
+            CURLE_SSL_ENGINE_INITFAILED, CURLE_SSL_CRL_BADFILE, CURLE_SSL_INVALIDCERTSTATUS,
+            CURLE_SSL_CLIENTCERT:
+            return .tlsFailed
+        case CURLE_OUT_OF_MEMORY: return .exhausted
+        default: return .connectFailed
+        }
+    }
+}
+
+/// The deadline that libcurl asked for.
+private final class DialTimer: EventHandler {
+    private unowned let dialler: Dialler
+
+    init(_ dialler: Dialler) { self.dialler = dialler }
+
+    override func deadlineReached() { dialler.driveTimer() }
+}
+
+/// A socket that libcurl wants watched while it connects.
+private final class DialSocket: EventHandler {
+    private unowned let dialler: Dialler
+    private let socket: Int32
+
+    init(_ dialler: Dialler, _ socket: Int32) {
+        self.dialler = dialler
+        self.socket = socket
+    }
+
+    override func ready(_ readiness: Readiness) { dialler.drive(socket: socket, readiness) }
+}
