@@ -1,0 +1,135 @@
+// A pool at work: its admission controller, and its backends in the order that the controller numbers them.
+//
+// A pool outlives reloads as long as its name stays in the policy, and so does what its limits have learnt. One that
+// is taken out of the policy serves what it has and is then forgotten.
+
+internal import Admission
+internal import Policy
+
+/// One pool of backends.
+final class Pool {
+    let name: String
+    private(set) var settings: PoolSettings
+    private(set) var admission: AdmissionController
+    let metrics: PoolMetrics
+    /// By `BackendID.index`; nil where a backend was taken out of the policy and has drained.
+    private(set) var upstreams: [Upstream?] = []
+    /// Whether something happened that may free or end parked requests.
+    private(set) var needsPoll = false
+    /// Whether the policy names this pool no more.
+    var isRetired = false
+
+    /// `settings` in nanoseconds, for the data path.
+    private(set) var timeouts = Timeouts()
+
+    struct Timeouts {
+        var connectNanoseconds: Int64 = 0
+        var firstByteNanoseconds: Int64 = 0
+        var idleNanoseconds: Int64 = 0
+        var keepAliveNanoseconds: Int64 = 0
+    }
+
+    private let reactor: Reactor
+
+    init(settings: PoolSettings, reactor: Reactor, seed: UInt64) {
+        name = settings.name
+        self.settings = settings
+        self.reactor = reactor
+        let labels = settings.backends.map(\.label)
+        metrics = PoolMetrics(pool: settings.name)
+        admission = AdmissionController(
+            settings: settings.admission, backends: labels, seed: seed)
+        apply(settings)
+    }
+
+    /// Takes over changed settings; limits of backends that stay are kept.
+    func reconfigure(_ settings: PoolSettings) {
+        self.settings = settings
+        admission.reconfigure(
+            settings: settings.admission, backends: settings.backends.map(\.label),
+            now: reactor.now)
+        apply(settings)
+        needsPoll = true
+    }
+
+    private func apply(_ settings: PoolSettings) {
+        timeouts = Timeouts(
+            connectNanoseconds: settings.connectTimeout.wholeNanoseconds,
+            firstByteNanoseconds: settings.firstByteTimeout.wholeNanoseconds,
+            idleNanoseconds: settings.idleTimeout.wholeNanoseconds,
+            keepAliveNanoseconds: settings.keepAliveTimeout.wholeNanoseconds)
+        var byLabel: [String: Upstream] = [:]
+        for upstream in upstreams { if let upstream { byLabel[upstream.address.label] = upstream } }
+        var next = [Upstream?](repeating: nil, count: admission.backendSlots)
+        for address in settings.backends {
+            guard let id = admission.backendID(for: address.label) else { continue }
+            let upstream: Upstream
+            if let kept = byLabel[address.label], kept.tls == settings.tls {
+                byLabel[address.label] = nil
+                upstream = kept
+            } else {
+                upstream = Upstream(address, tls: settings.tls, id: id)
+            }
+            upstream.keepAliveNanoseconds = timeouts.keepAliveNanoseconds
+            upstream.maxIdle = settings.maxIdleConnections
+            next[id.index] = upstream
+        }
+        // Those that leave keep their slot while requests are in flight; they keep no idle connections.
+        for (_, leaving) in byLabel {
+            leaving.retire()
+            if leaving.id.index < next.count && next[leaving.id.index] == nil {
+                next[leaving.id.index] = leaving
+            }
+        }
+        upstreams = next
+    }
+
+    // MARK: Admission, with what must follow each call
+
+    func offer(_ id: RequestID, _ ticket: Ticket) -> Verdict {
+        admission.offer(id, ticket, now: reactor.now)
+    }
+
+    func cancel(_ handle: ParkedHandle) {
+        _ = admission.cancel(handle, now: reactor.now)
+        needsPoll = true
+    }
+
+    func complete(_ permit: consuming Permit, _ outcome: Outcome) {
+        admission.complete(permit, outcome, now: reactor.now)
+        needsPoll = true
+    }
+
+    func retry(_ permit: consuming Permit, _ id: RequestID, _ ticket: Ticket) -> Verdict {
+        needsPoll = true
+        return admission.retry(permit, id, ticket, now: reactor.now)
+    }
+
+    func connected(_ backend: BackendID) {
+        admission.connected(backend, now: reactor.now)
+        needsPoll = true
+    }
+
+    func rejection(_ reason: Reason) -> Rejection {
+        admission.rejection(reason, now: reactor.now)
+    }
+
+    func drain() { admission.drain() }
+
+    /// When `poll` wants to be called even if nothing happens.
+    var nextDeadline: Instant {
+        needsPoll ? reactor.now : admission.nextDeadline ?? .distantFuture
+    }
+
+    /// The next decision about a parked request.
+    func poll() -> Decision? {
+        if let decision = admission.poll(now: reactor.now) { return decision }
+        needsPoll = false
+        return nil
+    }
+
+    /// The upstream that a permit names.
+    func upstream(_ backend: BackendID) -> Upstream? {
+        backend.index < upstreams.count ? upstreams[backend.index] : nil
+    }
+}

@@ -1,0 +1,96 @@
+// Routes as bytes, so that matching a request compares bytes and makes no String.
+
+internal import HTTP1
+internal import Policy
+
+/// The policy's routes, ready to be matched.
+struct RouteTable {
+    private struct Entry {
+        var path: [UInt8]
+        var isPrefix: Bool
+        var hosts: [[UInt8]]
+        var methods: [[UInt8]]
+        var pool: Int
+    }
+
+    private let entries: [Entry]
+
+    init(_ routes: [Route]) {
+        entries = routes.map { route in
+            let (text, isPrefix) =
+                switch route.path {
+                case .exact(let path): (path, false)
+                case .prefix(let path): (path, true)
+                }
+            return Entry(
+                path: Array(text.utf8), isPrefix: isPrefix, hosts: route.hosts.map { Array($0.utf8) },
+                methods: route.methods.map { Array($0.utf8) }, pool: route.pool)
+        }
+    }
+
+    /// The pool of the first route that matches, or nil.
+    func pool(for head: borrowing RequestHead) -> Int? {
+        let bytes = head.bytes.span
+        let path = bytes.extracting(head.path)
+        for entry in entries where entry.matches(path: path) {
+            if !entry.methods.isEmpty {
+                let method = bytes.extracting(head.methodRange)
+                guard entry.methods.contains(where: { method.isEqual(to: $0) }) else { continue }
+            }
+            if !entry.hosts.isEmpty {
+                guard let range = head.authority else { continue }
+                let host = bytes.extracting(range).withoutPort
+                guard entry.hosts.contains(where: { host.isEqualIgnoringCase(to: $0) }) else {
+                    continue
+                }
+            }
+            return entry.pool
+        }
+        return nil
+    }
+}
+
+extension RouteTable.Entry {
+    fileprivate func matches(path: Span<UInt8>) -> Bool {
+        // An absolute-form target without a path means "/", RFC 9110 section 4.2.3.
+        if path.isEmpty { return isPrefix ? self.path.count <= 1 : self.path == [0x2f] }
+        guard isPrefix else { return path.isEqual(to: self.path) }
+        return path.count >= self.path.count
+            && path.extracting(0..<self.path.count).isEqual(to: self.path)
+    }
+}
+
+extension Span<UInt8> {
+    /// Whether these are exactly the bytes of `other`.
+    func isEqual(to other: [UInt8]) -> Bool {
+        guard count == other.count else { return false }
+        for index in 0..<count where self[index] != other[index] { return false }
+        return true
+    }
+
+    /// Whether these are the bytes of `other`, which is lower case, in any mixture of cases.
+    func isEqualIgnoringCase(to other: [UInt8]) -> Bool {
+        guard count == other.count else { return false }
+        for index in 0..<count {
+            let byte = self[index]
+            let folded = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte
+            if folded != other[index] { return false }
+        }
+        return true
+    }
+
+    /// An authority's host, without `:port`.
+    var withoutPort: Span<UInt8> {
+        @_lifetime(copy self)
+        get {
+            var index = count
+            while index > 0 {
+                index &-= 1
+                let byte = self[index]
+                if byte == 0x3a { return extracting(0..<index) }
+                if byte < 0x30 || byte > 0x39 { break }
+            }
+            return extracting(0..<count)
+        }
+    }
+}

@@ -1,0 +1,90 @@
+// One backend as the gateway sees it: how to dial it, and the connections that are not in use.
+//
+// Idle connections are kept last in, first out, so that the fewest stay warm and the others run into their time-out. They
+// are watched: one that the backend closes leaves the list at once.
+
+internal import Admission
+internal import Policy
+
+/// A backend and its idle connections, in one reactor.
+final class Upstream {
+    let address: BackendAddress
+    let tls: TLSSettings
+    let target: DialTarget
+    let id: BackendID
+    /// `Host` for requests in the backend's own name.
+    let authority: [UInt8]
+    var keepAliveNanoseconds: Int64 = 0
+    var maxIdle = 0
+    /// Connections that exist, idle or in use.
+    private(set) var openCount = 0
+    private var idle: [UpstreamConnection] = []
+    private var isRetired = false
+
+    /// An idle connection that has rested longer than this is looked at before it is used again.
+    private static let restNanoseconds: Int64 = 100_000_000
+
+    init(_ address: BackendAddress, tls: TLSSettings, id: BackendID) {
+        self.address = address
+        self.tls = tls
+        self.id = id
+        target = DialTarget(address, tls: tls)
+        authority = Array(address.authority.utf8)
+    }
+
+    /// Idle connections.
+    var idleCount: Int { idle.count }
+
+    /// Takes the connection that was used last, if one is still good.
+    func lend(now: Instant) -> UpstreamConnection? {
+        while let connection = idle.popLast() {
+            connection.idleIndex = -1
+            let rested = now.nanoseconds(since: connection.idleSince) > Upstream.restNanoseconds
+            if connection.isOpen && !(rested && connection.hasPendingInput()) { return connection }
+            connection.close()
+        }
+        return nil
+    }
+
+    /// Keeps a connection for the next request, or closes it where enough are kept.
+    func giveBack(_ connection: UpstreamConnection, now: Instant) {
+        guard !isRetired, idle.count < maxIdle, keepAliveNanoseconds > 0 else {
+            connection.close()
+            return
+        }
+        connection.idleSince = now
+        connection.idleIndex = idle.count
+        idle.append(connection)
+        connection.reactor.setDeadline(
+            of: connection, to: now.advanced(byNanoseconds: keepAliveNanoseconds))
+    }
+
+    /// Takes a connection out of the idle list; it was closed by its backend or has been idle for too long.
+    func removeIdle(_ connection: UpstreamConnection) {
+        let index = connection.idleIndex
+        guard index >= 0 else { return }
+        connection.idleIndex = -1
+        idle.remove(at: index)
+        for later in index..<idle.count { idle[later].idleIndex = later }
+    }
+
+    /// Keeps no connection from now on: the backend has left the policy.
+    func retire() {
+        isRetired = true
+        closeIdle()
+    }
+
+    /// Closes all idle connections.
+    func closeIdle() {
+        let closing = idle
+        idle.removeAll()
+        for connection in closing {
+            connection.idleIndex = -1
+            connection.close()
+        }
+    }
+
+    func connectionOpened() { openCount += 1 }
+
+    func connectionClosed() { openCount -= 1 }
+}

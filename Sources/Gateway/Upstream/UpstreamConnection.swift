@@ -1,0 +1,77 @@
+// A connection to a backend. It belongs to one exchange at a time, and to its upstream's idle list in between.
+
+internal import Admission
+internal import HTTP1
+
+/// An established connection to a backend.
+final class UpstreamConnection: StreamConnection {
+    let upstream: Upstream
+    /// Reads answers; its head is the present answer's.
+    var parser: ResponseParser
+    /// The exchange this connection serves; nil while idle.
+    var exchange: Exchange?
+    /// Exchanges served before the present one.
+    private(set) var servedCount = 0
+    /// `sentBytes` and `receivedBytes` when the present exchange began.
+    private(set) var sentBefore = 0
+    private(set) var receivedBefore = 0
+    /// Where this connection stands in the idle list, -1 for nowhere.
+    var idleIndex = -1
+    /// When it became idle.
+    var idleSince = Instant(nanoseconds: 0)
+
+    /// Heads of answers may be this long; model servers send short ones.
+    static let headLimits = HeadLimits(maxHeadBytes: 64 * 1024, maxFields: 200)
+
+    init(reactor: Reactor, transport: consuming Transport, upstream: Upstream) {
+        self.upstream = upstream
+        parser = ResponseParser(limits: UpstreamConnection.headLimits)
+        super.init(reactor: reactor, transport: transport)
+        upstream.connectionOpened()
+    }
+
+    deinit { upstream.connectionClosed() }
+
+    /// Begins to serve `exchange`.
+    func begin(_ exchange: Exchange, method: Method) {
+        precondition(self.exchange == nil, "a connection serves one exchange at a time")
+        self.exchange = exchange
+        sentBefore = sentBytes
+        receivedBefore = receivedBytes
+        parser.reset()
+        parser.begin(requestMethod: method)
+    }
+
+    /// Ends serving: back to the idle list when the connection can be used again, else closed.
+    func end(reusable: Bool) {
+        exchange = nil
+        servedCount += 1
+        reactor.setDeadline(of: self, to: .distantFuture)
+        guard reusable, isOpen, input.isEmpty, output.isEmpty, !peerClosed, !isBroken else {
+            close()
+            return
+        }
+        releaseBuffers()
+        upstream.giveBack(self, now: reactor.now)
+    }
+
+    override func ready(_ readiness: Readiness) {
+        note(readiness)
+        if let exchange {
+            exchange.client.advance()
+        } else if !readiness.isDisjoint(with: [.readable, .peerClosed, .hungUp, .failed]) {
+            // Nothing was asked, so whatever came is the end or nonsense.
+            upstream.removeIdle(self)
+            close()
+        }
+    }
+
+    override func deadlineReached() {
+        if let exchange {
+            exchange.upstreamDeadlineReached()
+        } else {
+            upstream.removeIdle(self)
+            close()
+        }
+    }
+}
