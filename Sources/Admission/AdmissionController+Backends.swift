@@ -1,0 +1,96 @@
+// What the gateway finds out about backends, and how the set of backends changes.
+
+extension AdmissionController {
+    /// Gives a permit back whose backend could not be connected to, and looks for another one.
+    ///
+    /// The backend counts as having refused, and no sample is taken. Another usable backend with room gets
+    /// the request at once. If the others are full, the request is parked at the head of the queue, where
+    /// it does not count against the queue's bounds (it had been admitted; there are never more of these than
+    /// were in flight). If there is no other usable backend, or nothing may wait, it is refused with
+    /// `connectFailed`.
+    package mutating func retry(
+        _ permit: consuming Permit, _ id: RequestID, _ ticket: Ticket, now: Instant
+    ) -> Verdict {
+        advance(to: now)
+        let stub = permit.spend()
+        let failed = stub.backend.index
+        release(stub)
+        // A dial that began before the backend was left out tells nothing new.
+        let ejection = backends[failed].ejection
+        if ejection.isProven || stub.grantedAt >= ejection.since { markRefused(failed) }
+        if let deadline = ticket.deadline, deadline <= clock {
+            return .reject(refuse(.deadline))
+        }
+        if let index = choose(except: failed) { return .forward(grant(index)) }
+        let mayWait = settings.queue.maxRequests > 0 && maxWaitNanoseconds > 0
+        guard mayWait, hasUsableBackend(except: failed) else {
+            return .reject(refuse(.connectFailed))
+        }
+        return .parked(park(id, ticket, atHead: true))
+    }
+
+    /// A dial succeeded: nothing is held against the backend any more; poll afterwards.
+    package mutating func connected(_ backend: BackendID, now: Instant) {
+        advance(to: now)
+        guard backends.indices.contains(backend.index),
+            !backends[backend.index].ejection.isProven
+        else { return }
+        backends[backend.index].ejection.connected()
+        recount()
+    }
+
+    /// A dial failed: the backend is left out for a while.
+    ///
+    /// Failures while it is left out already are the same failure and change nothing.
+    package mutating func refused(_ backend: BackendID, now: Instant) {
+        advance(to: now)
+        guard backends.indices.contains(backend.index) else { return }
+        markRefused(backend.index)
+    }
+
+    /// Puts new settings and a new set of backends in force.
+    ///
+    /// Backends that stay keep their place, in-flight requests and standing, and the learnt limit if the
+    /// algorithm is the same one. Removed backends get nothing new. What is parked stays parked until the
+    /// time it was given.
+    package mutating func reconfigure(
+        settings: AdmissionSettings, backends keys: [String], now: Instant
+    ) {
+        advance(to: now)
+        self.settings = settings
+        maxWaitNanoseconds = settings.queue.maxWait.wholeNanoseconds
+        for index in backends.indices {
+            backends[index].isPresent = keys.contains(backends[index].key)
+            guard backends[index].isPresent else { continue }
+            if let move = backends[index].limiter.reconfigure(settings.limit) {
+                record(move, at: index)
+            }
+        }
+        for key in keys { add(key) }
+        recount()
+    }
+
+    /// Adds a backend in a vacant row, unless there is one of that name.
+    mutating func add(_ key: String) {
+        guard !backends.contains(where: { $0.isPresent && $0.key == key }) else { return }
+        let backend = Backend(key: key, limiter: Limiter(settings.limit))
+        if let vacant = backends.firstIndex(where: { $0.isVacant }) {
+            backends[vacant] = backend
+        } else {
+            backends.append(backend)
+        }
+    }
+
+    private mutating func markRefused(_ index: Int) {
+        backends[index].ejection.refused(
+            now: clock, settings: settings.ejection, random: &random)
+        recount()
+    }
+
+    func hasUsableBackend(except excluded: Int?) -> Bool {
+        backends.indices.contains { index in
+            index != excluded && backends[index].isPresent
+                && !backends[index].ejection.isLeftOut(now: clock)
+        }
+    }
+}

@@ -1,0 +1,79 @@
+// What can be seen from outside: for metrics, for readiness and for tests. Nothing here changes a decision.
+
+/// One backend as the controller sees it.
+package struct BackendStatus: Equatable, Sendable {
+    /// The name it was configured by.
+    package var key: String
+    /// False once it was removed and only drains.
+    package var isPresent: Bool
+    /// Requests that may be in flight, at least 1.
+    package var limit: Int
+    /// The limit with its fraction.
+    package var limitExact: Double
+    /// Permits granted and not yet spent.
+    package var inFlight: Int
+    /// Whether requests may go there, at least on trial.
+    package var isUsable: Bool
+    /// Until when it is left out after refusals; nil when it is not.
+    package var unusableUntil: Instant?
+    /// Refusals since the last connection.
+    package var consecutiveFailures: Int
+}
+
+extension AdmissionController {
+    /// Requests that are parked.
+    package var queueLength: Int { queue.count }
+    /// Bytes that parked requests hold.
+    package var queueBytes: Int { queue.bytes }
+    /// Permits granted and not yet spent, over all backends.
+    package var inFlight: Int { totalInFlight }
+    /// Sum of the limits of the backends that are present.
+    package var limit: Int {
+        backends.reduce(0) { $0 + ($1.isPresent ? $1.limit : 0) }
+    }
+    /// Backends that are present.
+    package var backendCount: Int { backends.reduce(0) { $0 + ($1.isPresent ? 1 : 0) } }
+    /// Places in the table of backends: a `BackendID` is below it, and may be vacant.
+    package var backendPlaces: Int { backends.count }
+    /// Requests a second that the pool gets done when busy; nil before the first success.
+    package var drainRate: Double? { drainEstimate.perSecond(limit: provenLimit) }
+
+    /// The backend at a place; nil when the place is vacant.
+    package func backend(_ id: BackendID, now: Instant) -> BackendStatus? {
+        guard backends.indices.contains(id.index), !backends[id.index].isVacant else { return nil }
+        let backend = backends[id.index]
+        let isLeftOut = backend.ejection.isLeftOut(now: max(clock, now))
+        return BackendStatus(
+            key: backend.key, isPresent: backend.isPresent, limit: backend.limit,
+            limitExact: backend.limiter.exact, inFlight: backend.inFlight,
+            isUsable: backend.isPresent && !isLeftOut,
+            unusableUntil: isLeftOut ? backend.ejection.until : nil,
+            consecutiveFailures: backend.ejection.consecutiveFailures)
+    }
+
+    /// The place of the present backend of that name; nil when there is none.
+    package func backendID(forKey key: String) -> BackendID? {
+        backends.firstIndex { $0.isPresent && $0.key == key }.map(BackendID.init(index:))
+    }
+
+    /// Whether any backend may be sent requests, at least on trial.
+    package func hasUsableBackend(now: Instant) -> Bool {
+        backends.contains { $0.isPresent && !$0.ejection.isLeftOut(now: max(clock, now)) }
+    }
+
+    /// How long the request at the head of the queue has waited, in nanoseconds; nil when nothing waits.
+    package func oldestWaitNanoseconds(now: Instant) -> Int64? {
+        queue.headParkedAt.map { max(clock, now).nanoseconds(since: $0) }
+    }
+
+    /// How often limits were moved for that reason, since the controller was made.
+    package func limitMoves(_ reason: LimitMoveReason) -> Int {
+        moveCounts[Int(reason.rawValue)]
+    }
+
+    /// A rejection that the gateway itself decided on, with the pool's Retry-After.
+    package mutating func rejection(_ reason: Reason, now: Instant) -> Rejection {
+        advance(to: now)
+        return refuse(reason)
+    }
+}

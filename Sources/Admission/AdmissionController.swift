@@ -1,0 +1,116 @@
+// Admission for one pool: one first-in-first-out queue, one limit per backend. A request is bound to a backend
+// only when a permit there is free; until then it waits here, where it can expire, be cancelled, and be
+// counted. The controller owns no clock, no thread and no socket. Inputs are calls, each with the time; what
+// follows from them later is polled. The same calls in the same order give the same decisions.
+//
+// A request's life: `offer` -> forward, reject or parked; parked -> `poll` or `cancel`; a permit ends in
+// `complete`, or in `retry` when its backend could not be connected to.
+
+/// Decides which requests of a pool start, wait or are refused.
+///
+/// After `complete`, `cancel`, `connected` and `reconfigure`, and when `nextDeadline` has passed, call `poll`
+/// until it returns nil. `now` should not go back; if it does, the latest instant seen stands in for it.
+package struct AdmissionController: ~Copyable, Sendable {
+    var settings: AdmissionSettings
+    var backends: [Backend] = []
+    var queue = ParkedQueue()
+    var drainEstimate = DrainRate()
+    var retryAfterFloor = RetryAfterFloor()
+    var random: SplitMix64
+    var isDraining = false
+    /// The latest instant seen.
+    var clock = Instant(nanoseconds: .min)
+    /// Sums over the backends that count towards capacity, kept by `recount`, `grant` and `release`.
+    var provenLimit = 0
+    var provenInFlight = 0
+    var totalInFlight = 0
+    var moveCounts = [Int](repeating: 0, count: LimitMoveReason.allCases.count)
+    /// `settings.queue.maxWait`, in nanoseconds.
+    var maxWaitNanoseconds: Int64
+
+    /// A controller for the backends named by `backends`; a name that comes twice counts once.
+    ///
+    /// The first backend gets `BackendID(index: 0)` and so on. Decisions that are left to chance follow
+    /// from `seed`.
+    package init(settings: AdmissionSettings, backends keys: [String], seed: UInt64) {
+        self.settings = settings
+        random = SplitMix64(seed: seed)
+        maxWaitNanoseconds = settings.queue.maxWait.wholeNanoseconds
+        for key in keys { add(key) }
+        recount()
+    }
+
+    /// Asks for a request to be started.
+    package mutating func offer(
+        _ id: RequestID, _ ticket: Ticket, now: Instant
+    ) -> Verdict {
+        advance(to: now)
+        if isDraining { return .reject(refuse(.draining)) }
+        if let deadline = ticket.deadline, deadline <= clock {
+            return .reject(refuse(.deadline))
+        }
+        // Those who wait go first, even if a slot is free and not yet polled for.
+        if queue.isEmpty, let index = choose(except: nil) {
+            return .forward(grant(index))
+        }
+        if let rejection = refusalToPark(ticket) { return .reject(rejection) }
+        return .parked(park(id, ticket, atHead: false))
+    }
+
+    /// Takes a parked request out; false if it has left the queue already.
+    package mutating func cancel(_ handle: ParkedHandle, now: Instant) -> Bool {
+        advance(to: now)
+        return queue.cancel(handle)
+    }
+
+    /// The next decision about a parked request: refused because its time is up, or started.
+    package mutating func poll(now: Instant) -> Decision? {
+        advance(to: now)
+        if let entry = queue.popExpired(now: clock) {
+            return .reject(entry.id, refuse(entry.expiryReason))
+        }
+        guard !queue.isEmpty, let index = choose(except: nil), let entry = queue.popHead()
+        else { return nil }
+        return .forward(entry.id, grant(index))
+    }
+
+    /// Spends a permit: the request has ended, its slot is free, and its latency moves the limit.
+    package mutating func complete(
+        _ permit: consuming Permit, _ outcome: Outcome, now: Instant
+    ) {
+        advance(to: now)
+        let stub = permit.spend()
+        let index = stub.backend.index
+        if isBusy { drainEstimate.recordBusyCompletion() }
+        release(stub)
+        if outcome == .success, stub.trial != 0 { connected(stub.backend, now: clock) }
+        guard outcome != .ignored else { return }
+        let sample = Sample(
+            latencyNanoseconds: clock.nanoseconds(since: stub.grantedAt), inFlight: stub.inFlight,
+            isDropped: outcome == .dropped, now: clock)
+        if outcome == .success {
+            drainEstimate.recordService(nanoseconds: sample.latencyNanoseconds)
+        }
+        guard backends[index].isPresent else { return }
+        if let move = backends[index].limiter.update(sample) { record(move, at: index) }
+    }
+
+    /// From now on offers are refused; what is parked is still served.
+    package mutating func drain() { isDraining = true }
+
+    /// When `poll` has to be called next; nil when nothing waits.
+    ///
+    /// The earliest expiry in the queue or the end of a time that a backend is left out for, whichever is
+    /// first. It is in the past when `poll` has something to do already.
+    package var nextDeadline: Instant? {
+        guard let expiry = queue.nextExpiry else { return nil }
+        var earliest = expiry
+        for index in backends.indices {
+            if backends[index].canGrant(now: clock) { return clock }
+            guard backends[index].isPresent, backends[index].ejection.isLeftOut(now: clock)
+            else { continue }
+            earliest = min(earliest, backends[index].ejection.until)
+        }
+        return earliest
+    }
+}

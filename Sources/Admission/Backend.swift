@@ -1,0 +1,32 @@
+// One row of the controller's table of backends.
+
+/// What the controller keeps about one backend.
+struct Backend: Sendable {
+    /// The name that the policy knows it by; empty for a row that is free.
+    var key: String
+    /// False once the backend was taken out of the policy: it gets nothing new and drains.
+    var isPresent = true
+    /// Permits granted and not yet spent.
+    var inFlight = 0
+    var limiter: Limiter
+    /// `limiter.limit`, kept at hand for the choice of a backend.
+    var limit: Int
+    var ejection = Ejection()
+
+    init(key: String, limiter: Limiter) {
+        self.key = key
+        self.limiter = limiter
+        limit = limiter.limit
+    }
+
+    /// Whether the row may be given to another backend.
+    var isVacant: Bool { !isPresent && inFlight == 0 }
+
+    /// Whether one more request may go there at `now`.
+    func canGrant(now: Instant) -> Bool {
+        isPresent && inFlight < limit && ejection.allowsRequest(now: now)
+    }
+
+    /// Whether it counts towards the pool's capacity: present, and no refusal outstanding.
+    var isProven: Bool { isPresent && ejection.isProven }
+}

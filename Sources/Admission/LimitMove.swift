@@ -1,0 +1,36 @@
+// Every move of a limit says why it was made; an operator reads the counts by reason.
+
+/// Why a limit moved.
+package enum LimitMoveReason: UInt8, CaseIterable, Sendable {
+    /// The limit was used up and the backend answered as fast as usual.
+    case growth
+    /// Latency rose above what is usual, with the limit at least half used.
+    case gradient
+    /// The backend said that it is overloaded.
+    case drop
+    /// An answer took longer than the algorithm's time-out.
+    case timeout
+    /// Cutting the limit did not make the backend faster: the cut is undone, the latency becomes usual.
+    case futileCut
+    /// New settings do not allow the old limit.
+    case settings
+
+    /// The name in the metrics' `reason` label.
+    package var name: StaticString {
+        switch self {
+        case .growth: "growth"
+        case .gradient: "gradient"
+        case .drop: "drop"
+        case .timeout: "timeout"
+        case .futileCut: "futile_cut"
+        case .settings: "settings"
+        }
+    }
+}
+
+/// One move of a limit.
+struct LimitMove: Equatable, Sendable {
+    var from: Double
+    var to: Double
+    var reason: LimitMoveReason
+}

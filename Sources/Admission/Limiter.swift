@@ -1,0 +1,62 @@
+// The limit algorithms behind one face. A closed set: an enum costs no allocation and no witness table, and
+// the compiler finds every place that has to know a new one.
+
+/// One backend's limit and the algorithm that moves it.
+enum Limiter: Sendable {
+    case fixed(FixedLimit)
+    case aimd(AIMDLimit)
+    case gradient(GradientLimit)
+
+    /// Starts from the settings' initial limit.
+    init(_ settings: LimitSettings) {
+        switch settings {
+        case .fixed(let settings): self = .fixed(FixedLimit(settings))
+        case .aimd(let settings): self = .aimd(AIMDLimit(settings))
+        case .gradient(let settings): self = .gradient(GradientLimit(settings))
+        }
+    }
+
+    /// The limit with its fraction, at least 1.
+    var exact: Double {
+        switch self {
+        case .fixed(let fixed): Double(fixed.limit)
+        case .aimd(let aimd): aimd.limit
+        case .gradient(let gradient): gradient.limit
+        }
+    }
+
+    /// Requests that may be in flight, at least 1.
+    var limit: Int { max(1, Int(exact)) }
+
+    /// Learns from one finished request; the move it led to, if any.
+    mutating func update(_ sample: Sample) -> LimitMove? {
+        switch self {
+        case .fixed:
+            return nil
+        case .aimd(var aimd):
+            let move = aimd.update(sample)
+            self = .aimd(aimd)
+            return move
+        case .gradient(var gradient):
+            let move = gradient.update(sample)
+            self = .gradient(gradient)
+            return move
+        }
+    }
+
+    /// Takes over new settings; what was learnt is kept, within the new bounds, if the algorithm stays.
+    mutating func reconfigure(_ settings: LimitSettings) -> LimitMove? {
+        let before = exact
+        switch (self, settings) {
+        case (.aimd(var aimd), .aimd(let settings)):
+            aimd.reconfigure(settings)
+            self = .aimd(aimd)
+        case (.gradient(var gradient), .gradient(let settings)):
+            gradient.reconfigure(settings)
+            self = .gradient(gradient)
+        default:
+            self = Limiter(settings)
+        }
+        return before == exact ? nil : LimitMove(from: before, to: exact, reason: .settings)
+    }
+}

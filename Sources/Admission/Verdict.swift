@@ -1,0 +1,27 @@
+// What the controller answers: at once to an offer (`Verdict`), later to a poll (`Decision`).
+
+/// The answer to an offer.
+package enum Verdict: ~Copyable, Sendable {
+    /// Start the request at the permit's backend.
+    case forward(Permit)
+    /// Refuse the request now.
+    case reject(Rejection)
+    /// The request waits; its decision will come out of `poll` unless `cancel` takes it out.
+    case parked(ParkedHandle)
+}
+
+/// A decision about a request that was parked.
+package enum Decision: ~Copyable, Sendable {
+    /// Start the request at the permit's backend.
+    case forward(RequestID, Permit)
+    /// Refuse the request; it has left the queue.
+    case reject(RequestID, Rejection)
+}
+
+/// The place of a parked request; worthless once the request has left the queue.
+package struct ParkedHandle: Equatable, Sendable {
+    /// Place in the queue's table.
+    let slot: Int32
+    /// Told apart from earlier and later requests in the same place.
+    let generation: UInt32
+}
