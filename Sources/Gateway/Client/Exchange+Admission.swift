@@ -1,0 +1,91 @@
+// From a complete head to a permit or a refusal: stops 3 to 5.
+
+internal import Admission
+internal import HTTP1
+internal import Policy
+
+extension Exchange {
+    /// The head is complete: finds the pool and asks for a permit.
+    func classify() {
+        guard let client else { return }
+        snapshot = gateway.snapshot
+        keepsClient = parser.head.keepAlive && !gateway.isDraining
+        takeRequestID()
+        if client.role == .admin {
+            gateway.admin.answer(self, client)
+            return
+        }
+        switch parser.head.method {
+        case .connect, .trace:
+            answer(.notImplemented)
+            return
+        default:
+            break
+        }
+        guard let index = snapshot.routes.pool(for: parser.head) else {
+            answer(.noRoute)
+            return
+        }
+        pool = snapshot.pools[index]
+        if case .length(let length) = parser.head.framing, length > snapshot.maxBodyBytes {
+            answer(.bodyTooLarge)
+            return
+        }
+        offer()
+    }
+
+    private func offer() {
+        guard let pool, let client else { return }
+        record.offeredAt = now
+        let ticket = Ticket(bodyBytes: client.input.count, deadline: nil)
+        switch pool.offer(id, ticket) {
+        case .forward(let permit):
+            pool.metrics.offered(.none)
+            granted(permit)
+        case .reject(let rejection):
+            pool.metrics.offered(rejection.reason)
+            answer(rejection)
+        case .parked(let handle):
+            parkedHandle = handle
+            stage = .parked
+        }
+    }
+
+    /// The queue's decision for this parked exchange: started.
+    func granted(_ permit: consuming Permit) {
+        parkedHandle = nil
+        let backend = permit.backend
+        self.permit = permit
+        record.grantedAt = now
+        record.backend = backend
+        stage = .dialling
+        connect(backend)
+    }
+
+    /// The queue's decision for this parked exchange: refused.
+    func refused(_ rejection: Rejection) {
+        parkedHandle = nil
+        answer(rejection)
+    }
+
+    /// Gives the permit back, once; later calls find none.
+    func spendPermit(_ outcome: Outcome) {
+        guard let pool, let permit = permit.take() else { return }
+        pool.complete(permit, outcome)
+    }
+
+    /// Keeps the client's request id where the policy says so and it is harmless, else makes one.
+    private func takeRequestID() {
+        if snapshot.policy.forwarding.keepRequestID,
+            let field = parser.head.firstField(.xRequestID),
+            field.value.count >= 1 && field.value.count <= Exchange.requestIDBytes
+        {
+            requestID.append(contentsOf: parser.head.bytes[field.value])
+        } else {
+            gateway.makeRequestID(&requestID)
+        }
+    }
+
+    /// Longest request id that is kept.
+    private static let requestIDBytes = 128
+}

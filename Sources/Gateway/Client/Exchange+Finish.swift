@@ -1,0 +1,102 @@
+// Answers that the gateway makes itself, answers that are cut short, and the one end of every exchange: stops 5 and 8.
+
+internal import Admission
+internal import HTTP1
+
+extension Exchange {
+    /// Answers with a rejection of the admission controller's.
+    func answer(_ rejection: Rejection) {
+        pool?.metrics.handedOut(retryAfterSeconds: rejection.retryAfterSeconds)
+        appendAnswer(LocalAnswer(rejection.reason, retryAfter: rejection))
+    }
+
+    /// Answers with a reason of the gateway's own; one that asks to come back later says when.
+    func answer(_ reason: Reason) {
+        if let pool, LocalAnswer.status(of: reason) == 503 {
+            answer(pool.rejection(reason))
+        } else {
+            appendAnswer(LocalAnswer(reason))
+        }
+    }
+
+    /// Answers a request that could not be parsed.
+    func answer(_ error: ParseError) {
+        keepsClient = false
+        appendAnswer(LocalAnswer(error))
+    }
+
+    /// Answers if nothing of an answer has been sent, else cuts it so that the client notices.
+    func answerOrCut(_ reason: Reason) {
+        if isAnswerBegun { cut(reason) } else { answer(reason) }
+    }
+
+    /// The same for a body whose framing broke.
+    func answerOrCut(_ error: ParseError) {
+        if isAnswerBegun { cut(.badRequest) } else { answer(error) }
+    }
+
+    private func appendAnswer(_ local: LocalAnswer) {
+        guard let client else { return }
+        precondition(permit == nil && upstream == nil, "an answer of our own while a backend works")
+        record.status = local.status
+        record.reason = local.reason
+        isAnswerBegun = true
+        stage = .delivering
+        if !isRequestComplete { decideDiscarding() }
+        if gateway.isDraining { keepsClient = false }
+        client.prepareOutput()
+        local.append(
+            requestID: requestID.span, dialect: Dialect(of: parser.head), omitsBody: parser.head.method == .head,
+            closes: !keepsClient, date: gateway.date, to: &client.output)
+    }
+
+    /// Whether reading the rest of the request's body is cheaper than a new connection.
+    func decideDiscarding() {
+        // Where there is no body at all the parser says so without reading.
+        switch parser.head.framing {
+        case .length(let length) where length - record.bodyBytes > Exchange.discardBytes:
+            keepsClient = false
+        default:
+            if parser.head.expectsContinue && record.bodyBytes == 0 { keepsClient = false }
+        }
+        isDiscarding = keepsClient
+    }
+
+    /// Ends an answer that had begun in a way the client can tell from its end.
+    func cut(_ reason: Reason) {
+        guard let client else { return }
+        record.reason = reason
+        abandonUpstream()
+        client.flush()
+        keepsClient = false
+        let resets = answerFraming == .untilClose || reason == .writeTimeout
+        finishRecord()
+        client.endAfterCut(reset: resets)
+        gateway.takeBack(self)
+    }
+
+    /// The client has left: nothing is sent any more, and the backend's work is cancelled at once.
+    func clientGone() {
+        guard let client else { return }
+        record.reason = stage == .delivering && record.reason != .none ? record.reason : .clientGone
+        abandonUpstream()
+        finishRecord()
+        client.endAfterCut(reset: false)
+        gateway.takeBack(self)
+    }
+
+    /// The last byte has left: counts, logs, and gives the connection back to its next request.
+    func finish() {
+        guard let client else { return }
+        finishRecord()
+        let keeps = keepsClient && isRequestComplete
+        let lingers = !isRequestComplete
+        gateway.takeBack(self)
+        client.exchangeFinished(keeps: keeps, lingers: lingers)
+    }
+
+    private func finishRecord() {
+        guard let client else { return }
+        gateway.finished(self, client)
+    }
+}

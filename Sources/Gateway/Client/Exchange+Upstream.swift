@@ -1,0 +1,181 @@
+// From a permit to a connection, and what happens when a backend fails: stop 6.
+
+internal import Admission
+internal import HTTP1
+
+extension Exchange {
+    /// Borrows an idle connection to the backend, or dials.
+    func connect(_ backend: BackendID) {
+        guard let pool, let upstream = pool.upstream(backend) else {
+            // The backend left the policy between the grant and now.
+            spendPermit(.ignored)
+            answer(.noBackend)
+            return
+        }
+        record.attempts += 1
+        if !ExchangeRecord.happened(record.connectBeganAt) { record.connectBeganAt = now }
+        if let connection = upstream.lend(now: now) {
+            pool.metrics.upstreamReused(backend)
+            record.isReused = true
+            attach(connection)
+        } else {
+            startDial(upstream)
+        }
+    }
+
+    private func startDial(_ upstream: Upstream) {
+        guard let pool else { return }
+        record.isReused = false
+        let milliseconds = connectBudgetMilliseconds(pool)
+        dial = gateway.dialler.dial(upstream.target, timeoutMilliseconds: milliseconds) {
+            [unowned self] result in
+            dial = nil
+            switch consume result {
+            case .connected(let transport): connected(upstream, transport)
+            case .failed(let reason): dialFailed(upstream, reason)
+            }
+            client?.advance()
+        }
+        if dial == nil {
+            spendPermit(.ignored)
+            answer(.exhausted)
+        }
+    }
+
+    /// What is left of the connect budget; while other backends could still be tried, half of it.
+    private func connectBudgetMilliseconds(_ pool: Pool) -> Int {
+        let spent = now.nanoseconds(since: record.connectBeganAt)
+        let left = max(0, pool.timeouts.connectNanoseconds - spent) / 1_000_000
+        return Int(pool.settings.backends.count > 1 ? max(left / 2, min(left, 250)) : left)
+    }
+
+    private func connected(_ upstream: Upstream, _ transport: consuming Transport) {
+        guard let pool else { return }
+        let connection = UpstreamConnection(
+            reactor: gateway.reactor, transport: transport, upstream: upstream)
+        guard connection.start() else {
+            connection.close()
+            spendPermit(.ignored)
+            answer(.exhausted)
+            return
+        }
+        pool.connected(upstream.id)
+        pool.metrics.upstreamOpened(
+            upstream.id, connectNanoseconds: MonotonicClock.now.nanoseconds(since: record.grantedAt))
+        attach(connection)
+    }
+
+    private func dialFailed(_ upstream: Upstream, _ reason: Reason) {
+        guard let pool, let permit = permit.take() else { return }
+        pool.metrics.upstreamFailed(upstream.id)
+        let spent = now.nanoseconds(since: record.connectBeganAt)
+        if reason == .exhausted {
+            // Our own shortage says nothing about the backend.
+            pool.complete(permit, .ignored)
+            answer(reason)
+            return
+        }
+        let hasBudget = spent < pool.timeouts.connectNanoseconds
+        let deadline = record.connectBeganAt.advanced(byNanoseconds: pool.timeouts.connectNanoseconds)
+        let ticket = Ticket(bodyBytes: client?.input.count ?? 0, deadline: deadline)
+        switch pool.retry(permit, id, ticket) {
+        case .forward(let next):
+            guard hasBudget else {
+                pool.complete(next, .ignored)
+                answer(reason)
+                return
+            }
+            pool.metrics.retried()
+            granted(next)
+        case .reject:
+            answer(reason)
+        case .parked(let handle):
+            parkedHandle = handle
+            stage = .parked
+        }
+    }
+
+    /// Writes the head to the backend and begins to relay.
+    private func attach(_ connection: UpstreamConnection) {
+        guard let pool, let client else { return }
+        upstream = connection
+        stage = .forwarding
+        record.connectedAt = now
+        record.upstreamProgressAt = now
+        record.bodyProgressAt = now
+        connection.begin(self, method: parser.head.method)
+        connection.prepareOutput()
+        RequestRewriter(exchange: self, pool: pool, upstream: connection.upstream).append(
+            parser.head, peer: client.peer, to: &connection.output)
+    }
+
+    /// The backend closed, broke or answered nonsense.
+    func upstreamFailed(_ reason: Reason) {
+        guard let pool, let connection = upstream else { return }
+        if reason == .upstreamClosed, canTryAgain(connection) {
+            pool.metrics.retried()
+            upstream = nil
+            connection.end(reusable: false)
+            stage = .dialling
+            record.attempts += 1
+            startDial(connection.upstream)
+            return
+        }
+        upstream = nil
+        connection.end(reusable: false)
+        spendPermit(reason == .firstByteTimeout || reason == .upstreamIdleTimeout ? .dropped : .ignored)
+        answerOrCut(reason)
+    }
+
+    /// Whether a dead connection may be replaced by a fresh one, RFC 9110 section 9.2.2.
+    ///
+    /// Only one that had served before: closing it raced with our use of it. Nothing of the answer may have come, the
+    /// request must be idempotent or untouched, and must have no body that was partly taken from the client.
+    private func canTryAgain(_ connection: UpstreamConnection) -> Bool {
+        guard record.isReused, connection.receivedBytes == connection.receivedBefore,
+            parser.head.framing == .none || parser.head.framing == .length(0)
+        else { return false }
+        return parser.head.method.isIdempotent || connection.sentBytes == connection.sentBefore
+    }
+
+    /// The backend's time is up.
+    func upstreamDeadlineReached() {
+        upstreamFailed(
+            ExchangeRecord.happened(record.firstByteAt) ? .upstreamIdleTimeout : .firstByteTimeout)
+        client?.advance()
+    }
+
+    /// Sets the time-out of the backend's side after each round.
+    func settleUpstream() {
+        guard stage == .forwarding, let pool, let upstream, let client else { return }
+        let timeout: Int64
+        if !client.output.isEmpty {
+            // The client is the slow one, and its own time-out watches it.
+            timeout = .max
+        } else if ExchangeRecord.happened(record.firstByteAt) {
+            timeout = pool.timeouts.idleNanoseconds
+        } else {
+            timeout = pool.timeouts.firstByteNanoseconds
+        }
+        gateway.reactor.setDeadline(
+            of: upstream, to: record.upstreamProgressAt.advanced(byNanoseconds: timeout))
+        upstream.releaseBuffers()
+    }
+
+    /// Lets go of the backend in whatever stage the exchange is: the client has left, or was answered already.
+    func abandonUpstream() {
+        if let handle = parkedHandle {
+            pool?.cancel(handle)
+            parkedHandle = nil
+        }
+        if let dial {
+            gateway.dialler.cancel(dial)
+            self.dial = nil
+        }
+        if let connection = upstream {
+            upstream = nil
+            connection.end(reusable: false)
+        }
+        spendPermit(.ignored)
+    }
+}

@@ -1,0 +1,148 @@
+// One request and its answer, from the first byte of the head to the last byte of the answer.
+//
+// Life: lent to a client connection when bytes arrive; reads the head; is offered to the pool's admission controller and
+// then parked, refused or granted a permit; borrows a connection to the backend that the permit names, or dials one;
+// relays the body one way and the answer the other; spends the permit when the backend is done; and goes back to
+// the gateway's store when the client has the last byte. Whatever goes wrong ends in `answer` (nothing was sent yet) or
+// `cut` (something was), and in `finish`, which happens exactly once.
+//
+// This file holds the state and the way through the stages; the extensions hold what happens in each.
+
+internal import Admission
+internal import HTTP1
+
+/// A request and its answer.
+final class Exchange {
+    /// Where an exchange stands.
+    enum Stage {
+        /// The head is being read.
+        case readingHead
+        /// Waiting in the pool's queue for a permit.
+        case parked
+        /// Holding a permit and waiting for a connection.
+        case dialling
+        /// Attached to a backend's connection.
+        case forwarding
+        /// The whole answer, a backend's or our own, is in the client's output.
+        case delivering
+    }
+
+    let gateway: Gateway
+    /// The exchange's place in the gateway's table, and how many exchanges had this place before.
+    let place: UInt32
+    private(set) var generation: UInt32 = 0
+
+    var stage = Stage.readingHead
+    var client: ClientConnection?
+    var parser: RequestParser
+    /// What was in force when the head was complete; later reloads do not touch this exchange.
+    var snapshot: Snapshot
+    var pool: Pool?
+    var permit: Permit?
+    var parkedHandle: ParkedHandle?
+    var dial: Dial?
+    var upstream: UpstreamConnection?
+
+    /// Whether the request's last byte has been read.
+    var isRequestComplete = false
+    /// Whether the final answer's head is in the client's output.
+    var isAnswerBegun = false
+    /// Whether the client's connection can carry another request after this answer.
+    var keepsClient = false
+    /// How the answer's body is framed towards the client.
+    var answerFraming = BodyFraming.none
+    /// Whether the request body is read only to be thrown away.
+    var isDiscarding = false
+    /// Whether reading one side waits for the other side's output to sink to the low mark.
+    var isRequestPaused = false
+    var isAnswerPaused = false
+    /// Interim answers passed on.
+    var interimAnswers = 0
+
+    /// The facts that the log and the metrics get.
+    var record = ExchangeRecord()
+    /// `x-request-id`, as it came or as it was made.
+    var requestID: [UInt8] = []
+
+    init(gateway: Gateway, place: UInt32, snapshot: Snapshot) {
+        self.gateway = gateway
+        self.place = place
+        self.snapshot = snapshot
+        parser = RequestParser(limits: snapshot.headLimits)
+    }
+
+    /// How the admission controller names this exchange.
+    var id: RequestID { RequestID(rawValue: UInt64(generation) << 32 | UInt64(place)) }
+
+    var now: Instant { gateway.reactor.now }
+
+    /// Begins with the first bytes that `client` received.
+    func begin(for client: ClientConnection, snapshot: Snapshot) {
+        self.client = client
+        self.snapshot = snapshot
+        record = ExchangeRecord()
+        record.startedAt = now
+        record.receivedBefore = client.receivedBytes - client.input.count
+        record.sentBefore = client.sentBytes
+    }
+
+    /// Forgets everything but the storage.
+    func reset() {
+        precondition(permit == nil, "an exchange ended and kept its permit")
+        generation &+= 1
+        stage = .readingHead
+        client = nil
+        pool = nil
+        parkedHandle = nil
+        dial = nil
+        upstream = nil
+        isRequestComplete = false
+        isAnswerBegun = false
+        keepsClient = false
+        answerFraming = .none
+        isDiscarding = false
+        isRequestPaused = false
+        isAnswerPaused = false
+        interimAnswers = 0
+        requestID.removeAll(keepingCapacity: true)
+        parser.reset()
+    }
+
+    /// Moves what can be moved. Returns whether anything was.
+    func relay() -> Bool {
+        switch stage {
+        case .readingHead, .parked, .dialling: false
+        case .forwarding: relayBothWays()
+        case .delivering: deliver()
+        }
+    }
+
+    private func relayBothWays() -> Bool {
+        var moved = false
+        if !isRequestComplete { moved = relayRequest() }
+        if stage == .forwarding, let upstream, upstream.flush() > 0 {
+            record.upstreamProgressAt = now
+            moved = true
+        }
+        if stage == .forwarding { moved = relayAnswer() || moved }
+        return flushClient() || moved
+    }
+
+    /// Sends what is left, throws away what is left of the request's body, and finishes when both are done.
+    private func deliver() -> Bool {
+        let moved = flushClient()
+        guard let client, client.isOpen, client.output.isEmpty else { return moved }
+        if !isRequestComplete && isDiscarding {
+            if discardRequest() { return true }
+            if !isRequestComplete && keepsClient { return moved }
+        }
+        finish()
+        return true
+    }
+
+    private func flushClient() -> Bool {
+        guard let client, client.isOpen, client.flush() > 0 else { return false }
+        client.writeProgressAt = now
+        return true
+    }
+}

@@ -1,0 +1,43 @@
+// What is remembered about an exchange for its log line and the metrics.
+
+internal import Admission
+
+/// Facts and instants of one exchange; instants are zero until they happen.
+struct ExchangeRecord {
+    /// The first byte of the head was there.
+    var startedAt = Instant(nanoseconds: 0)
+    /// The request was offered to its pool.
+    var offeredAt = Instant(nanoseconds: 0)
+    /// The last permit was granted.
+    var grantedAt = Instant(nanoseconds: 0)
+    /// The first try to connect began; the connect budget counts from here.
+    var connectBeganAt = Instant(nanoseconds: 0)
+    /// A connection to the backend was there.
+    var connectedAt = Instant(nanoseconds: 0)
+    /// The answer's first byte was there.
+    var firstByteAt = Instant(nanoseconds: 0)
+    /// The answer's last byte was there.
+    var answeredAt = Instant(nanoseconds: 0)
+    /// The backend last took or gave a byte.
+    var upstreamProgressAt = Instant(nanoseconds: 0)
+    /// The client last sent a byte of the body.
+    var bodyProgressAt = Instant(nanoseconds: 0)
+
+    /// The client connection's counters when the exchange began.
+    var receivedBefore = 0
+    var sentBefore = 0
+    /// The request body's bytes, without chunk framing.
+    var bodyBytes = 0
+
+    var status = 0
+    var reason = Reason.none
+    /// Backends that were tried.
+    var attempts = 0
+    /// Whether the last try was on a connection that had served before.
+    var isReused = false
+    /// The last backend's label.
+    var backend: BackendID?
+
+    /// Whether `instant` has happened.
+    static func happened(_ instant: Instant) -> Bool { instant.nanoseconds != 0 }
+}
