@@ -1,1 +1,3 @@
 import Testing
+
+@Test func placeholder() {}

@@ -1,0 +1,13 @@
+// How the end of a body is found.
+
+/// What delimits a message's body, RFC 9112 section 6.3.
+package enum BodyFraming: Equatable, Sendable {
+    /// There is no body.
+    case none
+    /// So many bytes, possibly 0.
+    case length(Int)
+    /// Chunks, and a trailer section after them.
+    case chunked
+    /// Everything until the peer closes; only answers have this.
+    case untilClose
+}

@@ -1,0 +1,46 @@
+// One field line, as places in the bytes of its head.
+
+/// A field line: where its name and value stand, and what is known about the name; 16 bytes.
+package struct Field: Equatable, Sendable {
+    private var nameStart: UInt32
+    private var valueStart: UInt32
+    private var valueCount: UInt32
+    private var nameCount: UInt16
+
+    /// The name, if it is one that a proxy acts on.
+    package let known: FieldName
+
+    /// Whether the field ends at this hop and must not be forwarded, RFC 9110 section 7.6.1.
+    ///
+    /// True for Connection, Keep-Alive, Proxy-Connection, TE, Transfer-Encoding and Upgrade, and for
+    /// every field that Connection names, unless its name is in `FieldName`: a sender cannot strip
+    /// Host, Content-Length, Authorization or X-Forwarded-For from a message by naming them there.
+    /// Such an option is ignored and the field kept.
+    package internal(set) var isHopByHop: Bool
+
+    /// Makes a field; places are offsets into the bytes of the head.
+    init(name: Range<Int>, value: Range<Int>, known: FieldName) {
+        nameStart = UInt32(truncatingIfNeeded: name.lowerBound)
+        nameCount = UInt16(truncatingIfNeeded: name.count)
+        valueStart = UInt32(truncatingIfNeeded: value.lowerBound)
+        valueCount = UInt32(truncatingIfNeeded: value.count)
+        self.known = known
+        isHopByHop =
+            switch known {
+            case .connection, .keepAlive, .proxyConnection, .te, .transferEncoding, .upgrade: true
+            default: false
+            }
+    }
+
+    /// Where the name stands in the bytes of the head.
+    package var name: Range<Int> {
+        let start = Int(nameStart)
+        return start..<(start &+ Int(nameCount))
+    }
+
+    /// Where the value stands in the bytes of the head, without white space around it.
+    package var value: Range<Int> {
+        let start = Int(valueStart)
+        return start..<(start &+ Int(valueCount))
+    }
+}

@@ -1,0 +1,40 @@
+// A trailer section on its own: the bytes it came in and its fields.
+
+/// Fields with the bytes that they are places in; reused from message to message.
+package struct FieldSection: Sendable {
+    /// The section as received.
+    package internal(set) var bytes: [UInt8] = []
+    /// The field lines in order.
+    package internal(set) var fields: [Field] = []
+
+    /// Makes an empty section.
+    package init() {}
+
+    /// The name of `field`, as received.
+    @_lifetime(borrow self)
+    package func name(of field: Field) -> Span<UInt8> {
+        bytes.span.extracting(field.name)
+    }
+
+    /// The value of `field`, as received.
+    @_lifetime(borrow self)
+    package func value(of field: Field) -> Span<UInt8> {
+        bytes.span.extracting(field.value)
+    }
+
+    /// Becomes empty and keeps its storage.
+    mutating func removeAll() {
+        bytes.removeAll(keepingCapacity: true)
+        fields.removeAll(keepingCapacity: true)
+    }
+}
+
+extension [UInt8] {
+    /// Becomes a copy of `source`, in the storage that is there if it suffices.
+    mutating func replaceAll(with source: Span<UInt8>) {
+        removeAll(keepingCapacity: true)
+        append(addingCapacity: source.count) { output in
+            for index in source.indices { output.append(source[index]) }
+        }
+    }
+}

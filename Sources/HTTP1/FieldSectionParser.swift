@@ -1,0 +1,125 @@
+// Reads field lines, for heads and trailer sections alike. It remembers the byte that it stopped at, so
+// a section that arrives byte by byte costs no more than one that arrives whole, and a wrong byte is
+// reported when it is seen, not when the section is complete.
+
+/// An incremental parser of field lines up to the empty line, RFC 9112 section 5.
+struct FieldSectionParser: ~Copyable {
+    private enum State: UInt8 {
+        case lineStart, name, valueStart, value, lineFeed, lastLineFeed
+    }
+
+    /// What `next` found.
+    enum Step {
+        /// All bytes shown are looked at and the section is not complete.
+        case needMoreData
+        /// A field line.
+        case field(Field)
+        /// The empty line; `position` is behind it.
+        case end
+    }
+
+    /// The first byte that is not looked at yet.
+    private(set) var position: Int
+    private var state = State.lineStart
+    private var count = 0
+    private var name = 0..<0
+    private var value = 0..<0
+
+    /// Makes a parser that begins at byte `position` of what it will be shown.
+    init(startingAt position: Int) {
+        self.position = position
+    }
+
+    /// Looks for the next field line in `bytes`, which always begins with the same byte.
+    mutating func next(in bytes: Span<UInt8>, maxFields: Int) throws(ParseError) -> Step {
+        while position < bytes.count {
+            switch state {
+            case .lineStart:
+                try startLine(bytes[position], maxFields: maxFields)
+            case .name:
+                try readName(in: bytes)
+            case .valueStart:
+                if ByteClass.isBlank(bytes[position]) {
+                    position &+= 1
+                } else {
+                    value = position..<position
+                    state = .value
+                }
+            case .value:
+                try readValue(in: bytes)
+            case .lineFeed:
+                try expectLineFeed(bytes[position])
+                state = .lineStart
+                return .field(finishLine(in: bytes))
+            case .lastLineFeed:
+                try expectLineFeed(bytes[position])
+                return .end
+            }
+        }
+        return .needMoreData
+    }
+
+    private mutating func startLine(_ byte: UInt8, maxFields: Int) throws(ParseError) {
+        if byte == ByteClass.carriageReturn {
+            state = .lastLineFeed
+        } else if ByteClass.isToken(byte) {
+            if count == maxFields { throw .tooManyFields }
+            name = position..<position
+            state = .name
+        } else {
+            switch byte {
+            case ByteClass.lineFeed: throw .bareLineFeed
+            case ByteClass.space, ByteClass.tab: throw .obsoleteFolding
+            case UInt8(ascii: ":"): throw .emptyFieldName
+            default: throw .invalidFieldName
+            }
+        }
+        position &+= 1
+    }
+
+    private mutating func readName(in bytes: Span<UInt8>) throws(ParseError) {
+        var index = position
+        while index < bytes.count, ByteClass.isToken(bytes[index]) { index &+= 1 }
+        position = index
+        if index == bytes.count { return }
+        switch bytes[index] {
+        case UInt8(ascii: ":"):
+            if index &- name.lowerBound > Int(UInt16.max) { throw .headTooLarge }
+            name = name.lowerBound..<index
+            state = .valueStart
+            position = index &+ 1
+        case ByteClass.carriageReturn: throw .missingColon
+        case ByteClass.lineFeed: throw .bareLineFeed
+        case ByteClass.space, ByteClass.tab: throw .whitespaceBeforeColon
+        default: throw .invalidFieldName
+        }
+    }
+
+    private mutating func readValue(in bytes: Span<UInt8>) throws(ParseError) {
+        var index = position
+        while index < bytes.count, ByteClass.isFieldValue(bytes[index]) { index &+= 1 }
+        position = index
+        if index == bytes.count { return }
+        switch bytes[index] {
+        case ByteClass.carriageReturn:
+            value = value.lowerBound..<index
+            state = .lineFeed
+            position = index &+ 1
+        case ByteClass.lineFeed: throw .bareLineFeed
+        default: throw .invalidFieldValue
+        }
+    }
+
+    private mutating func expectLineFeed(_ byte: UInt8) throws(ParseError) {
+        guard byte == ByteClass.lineFeed else { throw .bareCarriageReturn }
+        position &+= 1
+    }
+
+    private mutating func finishLine(in bytes: Span<UInt8>) -> Field {
+        var end = value.upperBound
+        while end > value.lowerBound, ByteClass.isBlank(bytes[end &- 1]) { end &-= 1 }
+        count &+= 1
+        return Field(
+            name: name, value: value.lowerBound..<end, known: FieldName(bytes, name))
+    }
+}

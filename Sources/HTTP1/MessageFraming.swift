@@ -1,0 +1,145 @@
+// What the fields of a head say about the body's end and the connection's: the part of a message in
+// which a disagreement between two servers lets one request hide inside another, so nothing here is
+// repaired or guessed.
+
+/// Collects Content-Length, Transfer-Encoding and Connection while a head is parsed.
+struct MessageFraming {
+    private static let maxConnectionOptions = 32
+
+    /// The Content-Length, or `nil`.
+    private(set) var contentLength: Int?
+    /// Whether Transfer-Encoding is `chunked`.
+    private(set) var isChunked = false
+    private var closes = false
+    private var keepsAlive = false
+    private var namedFields = 0
+
+    /// Takes note of `field` if it is one of the three.
+    mutating func observe(
+        _ field: Field, in bytes: Span<UInt8>, version: Version
+    ) throws(ParseError) {
+        switch field.known {
+        case .contentLength:
+            if contentLength != nil { throw .repeatedContentLength }
+            if isChunked { throw .contentLengthWithTransferEncoding }
+            contentLength = try MessageFraming.length(bytes, field.value)
+        case .transferEncoding:
+            if version == .http10 { throw .transferEncodingInOldVersion }
+            if isChunked { throw .repeatedTransferEncoding }
+            if contentLength != nil { throw .contentLengthWithTransferEncoding }
+            try MessageFraming.checkTransferEncoding(bytes, field.value)
+            isChunked = true
+        case .connection:
+            try readConnection(bytes, field.value)
+        default:
+            break
+        }
+    }
+
+    /// Whether the connection persists after the message, RFC 9112 section 9.3.
+    func keepAlive(_ version: Version) -> Bool {
+        !closes && (version == .http11 || keepsAlive)
+    }
+
+    /// Marks the fields that Connection names as hop-by-hop, except those that have a `FieldName`.
+    func markNamedFields(_ fields: inout [Field], in bytes: Span<UInt8>) {
+        if namedFields == 0 { return }
+        for connection in fields.indices where fields[connection].known == .connection {
+            var rest = fields[connection].value
+            while let option = nextElement(of: &rest, in: bytes) {
+                for index in fields.indices where fields[index].known == .other {
+                    if equalsIgnoringCase(bytes, fields[index].name, option) {
+                        fields[index].isHopByHop = true
+                    }
+                }
+            }
+        }
+    }
+
+    private mutating func readConnection(
+        _ bytes: Span<UInt8>, _ value: Range<Int>
+    ) throws(ParseError) {
+        var rest = value
+        while let option = nextElement(of: &rest, in: bytes) {
+            if option.isEmpty { continue }
+            for index in option where !ByteClass.isToken(bytes[index]) { throw .invalidConnection }
+            if matchesIgnoringCase(bytes, option, "close") {
+                closes = true
+            } else if matchesIgnoringCase(bytes, option, "keep-alive") {
+                keepsAlive = true
+            } else {
+                namedFields &+= 1
+                if namedFields > MessageFraming.maxConnectionOptions {
+                    throw .tooManyConnectionOptions
+                }
+            }
+        }
+    }
+
+    private static func length(
+        _ bytes: Span<UInt8>, _ value: Range<Int>
+    ) throws(ParseError) -> Int {
+        var length = 0
+        for index in value {
+            let byte = bytes[index]
+            if byte == UInt8(ascii: ",") { throw .repeatedContentLength }
+            guard ByteClass.isDigit(byte), index &- value.lowerBound < 18 else {
+                throw .invalidContentLength
+            }
+            length = length &* 10 &+ Int(byte &- 0x30)
+        }
+        if value.isEmpty { throw .invalidContentLength }
+        return length
+    }
+
+    private static func checkTransferEncoding(
+        _ bytes: Span<UInt8>, _ value: Range<Int>
+    ) throws(ParseError) {
+        if matchesIgnoringCase(bytes, value, "chunked") { return }
+        if value.isEmpty || bytes[value.upperBound &- 1] == UInt8(ascii: ",") {
+            throw .invalidTransferEncoding
+        }
+        var rest = value
+        var last = 0..<0
+        while let coding = nextElement(of: &rest, in: bytes) {
+            if coding.isEmpty { throw .invalidTransferEncoding }
+            for index in coding where !ByteClass.isToken(bytes[index]) {
+                throw .invalidTransferEncoding
+            }
+            if matchesIgnoringCase(bytes, coding, "identity") { throw .invalidTransferEncoding }
+            if matchesIgnoringCase(bytes, last, "chunked") { throw .invalidTransferEncoding }
+            last = coding
+        }
+        throw .unsupportedTransferEncoding
+    }
+}
+
+/// Takes the first element off the comma-separated list in `rest`, without white space around it.
+///
+/// The element may be empty. `nil` once the list is used up.
+func nextElement(of rest: inout Range<Int>, in bytes: Span<UInt8>) -> Range<Int>? {
+    if rest.isEmpty { return nil }
+    var comma = rest.lowerBound
+    while comma < rest.upperBound, bytes[comma] != UInt8(ascii: ",") { comma &+= 1 }
+    var start = rest.lowerBound
+    var end = comma
+    while start < end, ByteClass.isBlank(bytes[start]) { start &+= 1 }
+    while end > start, ByteClass.isBlank(bytes[end &- 1]) { end &-= 1 }
+    rest = min(comma &+ 1, rest.upperBound)..<rest.upperBound
+    return start..<end
+}
+
+/// Whether two runs of token bytes are equal but for the case of letters.
+private func equalsIgnoringCase(
+    _ bytes: Span<UInt8>, _ one: Range<Int>, _ other: Range<Int>
+) -> Bool {
+    guard one.count == other.count else { return false }
+    let left = bytes.extracting(one)
+    let right = bytes.extracting(other)
+    for index in left.indices where lowered(left[index]) != lowered(right[index]) { return false }
+    return true
+}
+
+private func lowered(_ byte: UInt8) -> UInt8 {
+    byte &- 0x41 < 26 ? byte | 0x20 : byte
+}

@@ -1,0 +1,79 @@
+// A request's head: its bytes and everything that the parser found out about them.
+
+/// A request's head.
+///
+/// It owns a copy of its bytes, and all ranges are places in that copy.
+package struct RequestHead: Sendable {
+    /// The head as received, with the empty line that ends it.
+    package internal(set) var bytes: [UInt8] = []
+    /// The field lines in order.
+    package internal(set) var fields: [Field] = []
+
+    /// The method; `other` if it has no case of its own.
+    package internal(set) var method: Method = .other
+    /// The method's bytes.
+    package internal(set) var methodRange: Range<Int> = 0..<0
+    /// The target as received.
+    package internal(set) var target: Range<Int> = 0..<0
+    /// Which of the four forms the target has.
+    package internal(set) var form: TargetForm = .origin
+    /// The target's path without its query.
+    ///
+    /// Empty for an absolute-form target without a path, which means `/` (or `*` for `OPTIONS`,
+    /// RFC 9112 section 3.2.4), and for the authority form; `*` for the asterisk form.
+    package internal(set) var path: Range<Int> = 0..<0
+    /// The target's query with its `?`; empty if there is none.
+    package internal(set) var query: Range<Int> = 0..<0
+    /// The `host[:port]` that counts: the target's if it has one, else that of Host.
+    ///
+    /// A target's authority wins over Host, RFC 9112 section 3.2.2, so a Host that is sent on has to
+    /// be made from this. `nil` only for an HTTP/1.0 request without Host.
+    package internal(set) var authority: Range<Int>?
+    /// The version of the request line.
+    package internal(set) var version: Version = .http11
+    /// How the body is delimited.
+    package internal(set) var framing: BodyFraming = .none
+    /// Whether the client wants to use the connection for another request, RFC 9112 section 9.3.
+    package internal(set) var keepAlive = false
+    /// Whether the client waits for a 100 answer before it sends the body.
+    ///
+    /// False if the request is HTTP/1.0 or has no body, RFC 9110 section 10.1.1.
+    package internal(set) var expectsContinue = false
+
+    /// Makes an empty head, for a parser to fill.
+    package init() {}
+
+    /// The name of `field`, as received.
+    @_lifetime(borrow self)
+    package func name(of field: Field) -> Span<UInt8> {
+        bytes.span.extracting(field.name)
+    }
+
+    /// The value of `field`, as received, without white space around it.
+    @_lifetime(borrow self)
+    package func value(of field: Field) -> Span<UInt8> {
+        bytes.span.extracting(field.value)
+    }
+
+    /// The bytes in `range`, which is one of this head's ranges.
+    @_lifetime(borrow self)
+    package func span(_ range: Range<Int>) -> Span<UInt8> {
+        bytes.span.extracting(range)
+    }
+
+    /// The first field line with this name.
+    package func firstField(_ name: FieldName) -> Field? {
+        for field in fields where field.known == name { return field }
+        return nil
+    }
+
+    /// Becomes an empty head and keeps its storage.
+    mutating func reset() {
+        bytes.removeAll(keepingCapacity: true)
+        fields.removeAll(keepingCapacity: true)
+        authority = nil
+        framing = .none
+        keepAlive = false
+        expectsContinue = false
+    }
+}

@@ -1,0 +1,100 @@
+// Reads a request line, stopping at the first wrong byte and resuming at the first unseen one.
+
+/// An incremental parser of `method SP target SP version CRLF`, RFC 9112 section 3.
+struct RequestLineParser: ~Copyable {
+    private enum State: UInt8 {
+        case start, emptyLine, method, target, version, lineFeed
+    }
+
+    private static let maxMethodBytes = 32
+
+    /// The first byte that is not looked at yet.
+    private(set) var position = 0
+    private var state = State.start
+    private var start = 0
+    private var version = VersionParser()
+
+    /// Looks for the end of the line in `bytes`, which always begins with the same byte, and fills in
+    /// method, target and version of `head`; whether the line is complete.
+    mutating func next(
+        in bytes: Span<UInt8>, _ head: inout RequestHead
+    ) throws(ParseError) -> Bool {
+        while position < bytes.count {
+            switch state {
+            case .start:
+                // A client may send one stray line end before a request, RFC 9112 section 2.2.
+                if bytes[position] == ByteClass.carriageReturn {
+                    position &+= 1
+                    state = .emptyLine
+                } else {
+                    state = .method
+                }
+            case .emptyLine:
+                try expectLineFeed(bytes[position])
+                start = position
+                state = .method
+            case .method:
+                try readMethod(in: bytes, &head)
+            case .target:
+                try readTarget(in: bytes, &head)
+            case .version:
+                if let found = try version.next(bytes[position]) {
+                    head.version = found
+                    state = .lineFeed
+                }
+                position &+= 1
+            case .lineFeed:
+                try expectLineFeed(bytes[position])
+                try RequestTarget.read(in: bytes, &head)
+                return true
+            }
+        }
+        return false
+    }
+
+    private mutating func readMethod(
+        in bytes: Span<UInt8>, _ head: inout RequestHead
+    ) throws(ParseError) {
+        var index = position
+        while index < bytes.count, ByteClass.isToken(bytes[index]) {
+            index &+= 1
+            if index &- start > RequestLineParser.maxMethodBytes { throw .invalidMethod }
+        }
+        position = index
+        if index == bytes.count { return }
+        if bytes[index] == ByteClass.lineFeed { throw .bareLineFeed }
+        guard bytes[index] == ByteClass.space, index > start else { throw .invalidMethod }
+        head.methodRange = start..<index
+        head.method = Method(bytes, head.methodRange)
+        state = .target
+        position = index &+ 1
+        start = position
+    }
+
+    private mutating func readTarget(
+        in bytes: Span<UInt8>, _ head: inout RequestHead
+    ) throws(ParseError) {
+        var index = position
+        while index < bytes.count, ByteClass.isVisible(bytes[index]) {
+            if bytes[index] == UInt8(ascii: "#") { throw .fragmentInTarget }
+            index &+= 1
+        }
+        position = index
+        if index == bytes.count { return }
+        switch bytes[index] {
+        case ByteClass.space: break
+        case ByteClass.carriageReturn: throw .missingVersion
+        case ByteClass.lineFeed: throw .bareLineFeed
+        default: throw .invalidTarget
+        }
+        if index == start { throw .invalidTarget }
+        head.target = start..<index
+        state = .version
+        position = index &+ 1
+    }
+
+    private mutating func expectLineFeed(_ byte: UInt8) throws(ParseError) {
+        guard byte == ByteClass.lineFeed else { throw .bareCarriageReturn }
+        position &+= 1
+    }
+}

@@ -1,0 +1,126 @@
+// The server's side of HTTP/1.1: requests out of the bytes that clients send. The parser owns no
+// connection and no buffer; it lives as long as its connection and is reset between requests, so that
+// its storage is allocated once.
+
+/// An incremental, strict parser of requests, RFC 9112.
+///
+/// Call `next` with all unconsumed bytes until it says `.needMoreData` or `.end`; after `.end`, act,
+/// then `reset()` and go on with the bytes that are left.
+package struct RequestParser: ~Copyable {
+    private enum Phase {
+        case requestLine, fields, body, failed(ParseError)
+    }
+
+    /// The current head; complete from `.head` until `reset()`.
+    package private(set) var head = RequestHead()
+    private let limits: HeadLimits
+    private var phase = Phase.requestLine
+    private var line = RequestLineParser()
+    private var section = FieldSectionParser(startingAt: 0)
+    private var framing = MessageFraming()
+    private var host: Range<Int>?
+    private var body = BodyDecoder()
+
+    /// Makes a parser that expects a request line.
+    package init(limits: HeadLimits) {
+        self.limits = limits
+    }
+
+    /// The trailer section of a chunked body, complete after `.end` until `reset()`.
+    package var trailers: FieldSection {
+        _read { yield body.trailers }
+    }
+
+    /// Whether no byte of a request has been looked at since the last `reset()`.
+    package var isBetweenMessages: Bool {
+        if case .requestLine = phase { line.position == 0 } else { false }
+    }
+
+    /// Prepares for the next request on the connection; the bytes shown next begin with it.
+    package mutating func reset() {
+        head.reset()
+        body.reset()
+        phase = .requestLine
+        line = RequestLineParser()
+        framing = MessageFraming()
+        host = nil
+    }
+
+    /// Looks for the next event in `bytes`: all bytes that no event has consumed.
+    ///
+    /// Throws as soon as a wrong byte is seen; every later call throws the same error.
+    package mutating func next(in bytes: Span<UInt8>) throws(ParseError) -> ParserEvent {
+        do throws(ParseError) {
+            switch phase {
+            case .requestLine, .fields: return try nextInHead(bytes)
+            case .body: return try body.next(in: bytes, limits: limits)
+            case .failed(let error): throw error
+            }
+        } catch {
+            phase = .failed(error)
+            throw error
+        }
+    }
+
+    private mutating func nextInHead(_ all: Span<UInt8>) throws(ParseError) -> ParserEvent {
+        let bytes = all.extracting(..<min(all.count, limits.maxHeadBytes))
+        if case .requestLine = phase {
+            guard try line.next(in: bytes, &head) else {
+                if bytes.count == limits.maxHeadBytes { throw .targetTooLong }
+                return .needMoreData(consumed: 0)
+            }
+            section = FieldSectionParser(startingAt: line.position)
+            phase = .fields
+        }
+        while true {
+            switch try section.next(in: bytes, maxFields: limits.maxFields) {
+            case .needMoreData:
+                if bytes.count == limits.maxHeadBytes { throw .headTooLarge }
+                return .needMoreData(consumed: 0)
+            case .field(let field):
+                head.fields.append(field)
+                try observe(field, in: bytes)
+            case .end:
+                try finishHead(bytes.extracting(..<section.position))
+                return .head(consumed: section.position)
+            }
+        }
+    }
+
+    private mutating func observe(
+        _ field: Field, in bytes: Span<UInt8>
+    ) throws(ParseError) {
+        switch field.known {
+        case .host:
+            if host != nil { throw .repeatedHost }
+            guard Authority.isValid(bytes, field.value) else { throw .invalidHost }
+            host = field.value
+        case .expect:
+            guard matchesIgnoringCase(bytes, field.value, "100-continue") else {
+                throw .unknownExpectation
+            }
+            head.expectsContinue = true
+        default:
+            try framing.observe(field, in: bytes, version: head.version)
+        }
+    }
+
+    private mutating func finishHead(_ bytes: Span<UInt8>) throws(ParseError) {
+        if host == nil && head.version == .http11 { throw .missingHost }
+        if head.authority == nil { head.authority = host }
+        if framing.isChunked {
+            head.framing = .chunked
+        } else if let length = framing.contentLength {
+            head.framing = .length(length)
+        } else {
+            head.framing = .none
+        }
+        let hasBody = head.framing != .none && head.framing != .length(0)
+        head.expectsContinue = head.expectsContinue && hasBody && head.version == .http11
+        head.keepAlive = framing.keepAlive(head.version)
+        framing.markNamedFields(&head.fields, in: bytes)
+        head.bytes.replaceAll(with: bytes)
+        body.begin(head.framing)
+        phase = .body
+    }
+}

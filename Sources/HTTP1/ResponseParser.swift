@@ -1,0 +1,146 @@
+// The client's side of HTTP/1.1: answers out of the bytes that backends send. As strict as the parser
+// of requests: an answer that two readers could end in two places is refused, not repaired.
+
+/// An incremental, strict parser of answers, RFC 9112.
+///
+/// Call `begin` for each request sent, then `next` with all unconsumed bytes until it says
+/// `.needMoreData` or `.end`. A 1xx answer comes as a `.head` of its own, valid until the next call of
+/// `next`, which then looks for another head by itself.
+package struct ResponseParser: ~Copyable {
+    private enum Phase {
+        case statusLine, fields, informational, body, ended, failed(ParseError)
+    }
+
+    /// The current head; complete from `.head` until `begin` or `reset`, or, if it is a 1xx answer,
+    /// until the next call of `next`.
+    package private(set) var head = ResponseHead()
+    private let limits: HeadLimits
+    private var requestMethod = Method.get
+    private var phase = Phase.statusLine
+    private var line = StatusLineParser()
+    private var section = FieldSectionParser(startingAt: 0)
+    private var framing = MessageFraming()
+    private var body = BodyDecoder()
+
+    /// Makes a parser that expects the answer to a `GET`.
+    package init(limits: HeadLimits) {
+        self.limits = limits
+    }
+
+    /// The trailer section of a chunked body, complete after `.end` until `begin` or `reset`.
+    package var trailers: FieldSection {
+        _read { yield body.trailers }
+    }
+
+    /// Whether no byte of an answer has been looked at since `begin`.
+    package var isBetweenMessages: Bool {
+        if case .statusLine = phase { line.position == 0 } else { false }
+    }
+
+    /// Prepares for the answer to a request with this method; the bytes shown next begin with it.
+    ///
+    /// The answer to `HEAD` has no body. A 2xx answer to `CONNECT` has none either and is never
+    /// `keepAlive`: what follows it belongs to the tunnel.
+    package mutating func begin(requestMethod: Method) {
+        reset()
+        self.requestMethod = requestMethod
+    }
+
+    /// Forgets the current answer and expects that to a `GET`.
+    package mutating func reset() {
+        resetHead()
+        body.reset()
+        requestMethod = .get
+    }
+
+    /// Looks for the next event in `bytes`: all bytes that no event has consumed.
+    ///
+    /// Throws as soon as a wrong byte is seen; every later call throws the same error.
+    package mutating func next(in bytes: Span<UInt8>) throws(ParseError) -> ParserEvent {
+        do throws(ParseError) {
+            switch phase {
+            case .informational:
+                resetHead()
+                return try nextInHead(bytes)
+            case .statusLine, .fields: return try nextInHead(bytes)
+            case .body: return try body.next(in: bytes, limits: limits)
+            case .ended: return .end(consumed: 0)
+            case .failed(let error): throw error
+            }
+        } catch {
+            phase = .failed(error)
+            throw error
+        }
+    }
+
+    /// Tells that the peer has closed and that all its bytes have been consumed.
+    ///
+    /// `.end` if the answer is complete by that, else the error `truncated`; also before any byte of
+    /// an answer, see `isBetweenMessages`.
+    package mutating func endOfInput() throws(ParseError) -> ParserEvent {
+        if case .body = phase, body.endsAtClose { phase = .ended }
+        let event = try next(in: Span())
+        if case .end = event { return event }
+        phase = .failed(.truncated)
+        throw .truncated
+    }
+
+    private mutating func resetHead() {
+        head.reset()
+        phase = .statusLine
+        line = StatusLineParser()
+        framing = MessageFraming()
+    }
+
+    private mutating func nextInHead(_ all: Span<UInt8>) throws(ParseError) -> ParserEvent {
+        let bytes = all.extracting(..<min(all.count, limits.maxHeadBytes))
+        if case .statusLine = phase {
+            guard try line.next(in: bytes, &head) else {
+                if bytes.count == limits.maxHeadBytes { throw .headTooLarge }
+                return .needMoreData(consumed: 0)
+            }
+            section = FieldSectionParser(startingAt: line.position)
+            phase = .fields
+        }
+        while true {
+            switch try section.next(in: bytes, maxFields: limits.maxFields) {
+            case .needMoreData:
+                if bytes.count == limits.maxHeadBytes { throw .headTooLarge }
+                return .needMoreData(consumed: 0)
+            case .field(let field):
+                head.fields.append(field)
+                try framing.observe(field, in: bytes, version: head.version)
+            case .end:
+                try finishHead(bytes.extracting(..<section.position))
+                return .head(consumed: section.position)
+            }
+        }
+    }
+
+    private mutating func finishHead(_ bytes: Span<UInt8>) throws(ParseError) {
+        if head.status == 101 { throw .unexpectedUpgrade }
+        let announced = framing.isChunked || (framing.contentLength ?? 0) > 0
+        head.keepAlive = framing.keepAlive(head.version)
+        framing.markNamedFields(&head.fields, in: bytes)
+        head.bytes.replaceAll(with: bytes)
+        if head.isInformational {
+            if announced { throw .informationalWithBody }
+            phase = .informational
+            return
+        }
+        let isTunnel = requestMethod == .connect && head.status < 300
+        if requestMethod == .head || isTunnel || head.status == 204 || head.status == 304 {
+            head.framing = .none
+            if isTunnel || (announced && head.status == 204) { head.keepAlive = false }
+        } else if framing.isChunked {
+            head.framing = .chunked
+        } else if let length = framing.contentLength {
+            head.framing = .length(length)
+        } else {
+            head.framing = .untilClose
+            head.keepAlive = false
+        }
+        body.begin(head.framing)
+        phase = .body
+    }
+}
