@@ -99,3 +99,15 @@ package enum Reason: UInt8, CaseIterable, Sendable {
         }
     }
 }
+
+extension Reason {
+    /// Whether the admission controller gives this reason, before any backend was asked.
+    package var isDecision: Bool {
+        switch self {
+        case .queueFull, .queueBytesFull, .waitTooLong, .queueTimeout, .deadline, .noBackend, .draining:
+            true
+        default:
+            false
+        }
+    }
+}

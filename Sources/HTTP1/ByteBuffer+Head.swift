@@ -86,6 +86,14 @@ extension ByteBuffer {
         appendLineEnd()
     }
 
+    /// Appends `content` as one chunk; nothing where it is empty, for that would end the body.
+    package mutating func appendChunk(_ content: Span<UInt8>) {
+        if content.isEmpty { return }
+        appendChunkHead(content.count)
+        append(content)
+        appendChunkEnd()
+    }
+
     /// Appends the last chunk and an empty trailer section.
     package mutating func appendLastChunk() {
         append("0\r\n\r\n")

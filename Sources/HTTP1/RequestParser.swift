@@ -13,7 +13,8 @@ package struct RequestParser: ~Copyable {
 
     /// The current head; complete from `.head` until `reset()`.
     package private(set) var head = RequestHead()
-    private let limits: HeadLimits
+    /// The limits of a head and of a trailer section.
+    package let limits: HeadLimits
     private var phase = Phase.requestLine
     private var line = RequestLineParser()
     private var section = FieldSectionParser(startingAt: 0)

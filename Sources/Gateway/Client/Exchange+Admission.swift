@@ -11,6 +11,10 @@ extension Exchange {
         snapshot = gateway.snapshot
         keepsClient = parser.head.keepAlive && !gateway.isDraining
         takeRequestID()
+        switch parser.head.framing {
+        case .none, .length(0): isRequestComplete = true
+        case .length, .chunked, .untilClose: break
+        }
         if client.role == .admin {
             gateway.admin.answer(self, client)
             return
@@ -40,10 +44,9 @@ extension Exchange {
         let ticket = Ticket(bodyBytes: client.input.count, deadline: nil)
         switch pool.offer(id, ticket) {
         case .forward(let permit):
-            pool.metrics.offered(.none)
+            pool.metrics.countForwarded(afterNanoseconds: 0)
             granted(permit)
         case .reject(let rejection):
-            pool.metrics.offered(rejection.reason)
             answer(rejection)
         case .parked(let handle):
             parkedHandle = handle
@@ -55,7 +58,7 @@ extension Exchange {
     func granted(_ permit: consuming Permit) {
         parkedHandle = nil
         let backend = permit.backend
-        self.permit = permit
+        self.permit = consume permit
         record.grantedAt = now
         record.backend = backend
         stage = .dialling

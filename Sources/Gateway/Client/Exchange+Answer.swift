@@ -27,7 +27,7 @@ extension Exchange {
                 moved = true
                 if stage != .forwarding { return true }
             case .body(let consumed, let content):
-                appendAnswerBody(upstream.input.bytes.extracting(content), to: client)
+                appendAnswerBody(content, of: upstream, to: client)
                 upstream.input.drop(consumed)
                 moved = true
             case .end(let consumed):
@@ -53,7 +53,7 @@ extension Exchange {
     /// The parser's next event, with `needMoreData` consumed; nil when the answer is nonsense.
     private func nextAnswerEvent(_ upstream: UpstreamConnection) -> ParserEvent? {
         do throws(ParseError) {
-            let event = try upstream.parser.next(in: upstream.input.bytes)
+            let event = try upstream.parser.next(in: upstream.input)
             if case .needMoreData(let consumed) = event { upstream.input.drop(consumed) }
             return event
         } catch {
@@ -84,16 +84,17 @@ extension Exchange {
         if !isRequestComplete && parser.head.expectsContinue && record.bodyBytes == 0 {
             keepsClient = false
         }
-        ResponseRewriter(exchange: self).append(
-            upstream.parser.head, date: gateway.date, to: &client.output)
+        ResponseRewriter(exchange: self).append(upstream.parser.head, to: &client.output)
     }
 
-    private func appendAnswerBody(_ content: Span<UInt8>, to client: ClientConnection) {
+    private func appendAnswerBody(
+        _ content: Range<Int>, of upstream: UpstreamConnection, to client: ClientConnection
+    ) {
         client.prepareOutput()
         if answerFraming == .chunked {
-            client.output.appendChunk(content)
+            client.output.appendChunk(content, of: upstream.input)
         } else {
-            client.output.append(content)
+            client.output.append(content, of: upstream.input)
         }
     }
 
@@ -117,13 +118,7 @@ extension Exchange {
         }
         let reusable = connection.parser.head.keepAlive && isRequestComplete
         record.answeredAt = now
-        if let pool, let backend = record.backend {
-            pool.metrics.answered(
-                backend, sentBytes: connection.sentBytes - connection.sentBefore,
-                receivedBytes: connection.receivedBytes - connection.receivedBefore)
-        }
-        upstream = nil
-        connection.end(reusable: reusable)
+        release(connection, reusable: reusable)
         spendPermit(Exchange.outcome(ofStatus: record.status))
         stage = .delivering
         if !isRequestComplete { decideDiscarding() }

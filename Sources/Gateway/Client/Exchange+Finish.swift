@@ -6,7 +6,10 @@ internal import HTTP1
 extension Exchange {
     /// Answers with a rejection of the admission controller's.
     func answer(_ rejection: Rejection) {
-        pool?.metrics.handedOut(retryAfterSeconds: rejection.retryAfterSeconds)
+        if rejection.reason.isDecision {
+            pool?.metrics.countRejected(
+                rejection.reason, retryAfterSeconds: rejection.retryAfterSeconds)
+        }
         appendAnswer(LocalAnswer(rejection.reason, retryAfter: rejection))
     }
 
@@ -46,8 +49,9 @@ extension Exchange {
         if gateway.isDraining { keepsClient = false }
         client.prepareOutput()
         local.append(
-            requestID: requestID.span, dialect: Dialect(of: parser.head), omitsBody: parser.head.method == .head,
-            closes: !keepsClient, date: gateway.date, to: &client.output)
+            requestID: requestID, dialect: Dialect(of: parser.head),
+            omitsBody: parser.head.method == .head,
+            closes: !keepsClient, gateway: gateway, to: &client.output)
     }
 
     /// Whether reading the rest of the request's body is cheaper than a new connection.

@@ -26,7 +26,7 @@ extension Exchange {
                     answerOrCut(.bodyTooLarge)
                     return true
                 }
-                appendRequestBody(client.input.bytes.extracting(content), to: upstream)
+                appendRequestBody(content, of: client, to: upstream)
                 client.input.drop(consumed)
                 moved = true
             case .end(let consumed):
@@ -45,13 +45,15 @@ extension Exchange {
         return moved
     }
 
-    private func appendRequestBody(_ content: Span<UInt8>, to upstream: UpstreamConnection) {
+    private func appendRequestBody(
+        _ content: Range<Int>, of client: ClientConnection, to upstream: UpstreamConnection
+    ) {
         upstream.prepareOutput()
-        guard parser.head.framing == .chunked else {
-            upstream.output.append(content)
-            return
+        if parser.head.framing == .chunked {
+            upstream.output.appendChunk(content, of: client.input)
+        } else {
+            upstream.output.append(content, of: client.input)
         }
-        upstream.output.appendChunk(content)
     }
 
     /// Reads the rest of a body that nobody wants, up to a bound. Returns whether anything moved.
@@ -96,7 +98,7 @@ extension Exchange {
     /// with then.
     private func nextRequestEvent(_ client: ClientConnection) -> ParserEvent? {
         do throws(ParseError) {
-            let event = try parser.next(in: client.input.bytes)
+            let event = try parser.next(in: client.input)
             if case .needMoreData(let consumed) = event { client.input.drop(consumed) }
             return event
         } catch {

@@ -2,6 +2,7 @@
 
 internal import Admission
 internal import HTTP1
+internal import Policy
 
 extension Exchange {
     /// Borrows an idle connection to the backend, or dials.
@@ -15,7 +16,7 @@ extension Exchange {
         record.attempts += 1
         if !ExchangeRecord.happened(record.connectBeganAt) { record.connectBeganAt = now }
         if let connection = upstream.lend(now: now) {
-            pool.metrics.upstreamReused(backend)
+            upstream.metrics.connectionsReused &+= 1
             record.isReused = true
             attach(connection)
         } else {
@@ -26,6 +27,7 @@ extension Exchange {
     private func startDial(_ upstream: Upstream) {
         guard let pool else { return }
         record.isReused = false
+        record.dialBeganAt = now
         let milliseconds = connectBudgetMilliseconds(pool)
         dial = gateway.dialler.dial(upstream.target, timeoutMilliseconds: milliseconds) {
             [unowned self] result in
@@ -60,14 +62,14 @@ extension Exchange {
             return
         }
         pool.connected(upstream.id)
-        pool.metrics.upstreamOpened(
-            upstream.id, connectNanoseconds: MonotonicClock.now.nanoseconds(since: record.grantedAt))
+        upstream.metrics.connectionsOpened &+= 1
+        pool.metrics.observeConnect(nanoseconds: now.nanoseconds(since: record.dialBeganAt))
         attach(connection)
     }
 
     private func dialFailed(_ upstream: Upstream, _ reason: Reason) {
         guard let pool, let permit = permit.take() else { return }
-        pool.metrics.upstreamFailed(upstream.id)
+        upstream.metrics.countConnectionFailed(reason)
         let spent = now.nanoseconds(since: record.connectBeganAt)
         if reason == .exhausted {
             // Our own shortage says nothing about the backend.
@@ -85,7 +87,7 @@ extension Exchange {
                 answer(reason)
                 return
             }
-            pool.metrics.retried()
+            pool.metrics.retries &+= 1
             granted(next)
         case .reject:
             answer(reason)
@@ -113,16 +115,14 @@ extension Exchange {
     func upstreamFailed(_ reason: Reason) {
         guard let pool, let connection = upstream else { return }
         if reason == .upstreamClosed, canTryAgain(connection) {
-            pool.metrics.retried()
-            upstream = nil
-            connection.end(reusable: false)
+            pool.metrics.retries &+= 1
+            release(connection, reusable: false)
             stage = .dialling
             record.attempts += 1
             startDial(connection.upstream)
             return
         }
-        upstream = nil
-        connection.end(reusable: false)
+        release(connection, reusable: false)
         spendPermit(reason == .firstByteTimeout || reason == .upstreamIdleTimeout ? .dropped : .ignored)
         answerOrCut(reason)
     }
@@ -162,10 +162,22 @@ extension Exchange {
         upstream.releaseBuffers()
     }
 
+    /// Detaches from a backend's connection and counts what it moved.
+    func release(_ connection: UpstreamConnection, reusable: Bool) {
+        if let pool {
+            pool.metrics.upstreamSentBytes &+= UInt64(connection.sentBytes - connection.sentBefore)
+            pool.metrics.upstreamReceivedBytes &+= UInt64(
+                connection.receivedBytes - connection.receivedBefore)
+        }
+        upstream = nil
+        connection.end(reusable: reusable)
+    }
+
     /// Lets go of the backend in whatever stage the exchange is: the client has left, or was answered already.
     func abandonUpstream() {
         if let handle = parkedHandle {
             pool?.cancel(handle)
+            pool?.metrics.countAbandoned(record.reason)
             parkedHandle = nil
         }
         if let dial {
@@ -173,8 +185,7 @@ extension Exchange {
             self.dial = nil
         }
         if let connection = upstream {
-            upstream = nil
-            connection.end(reusable: false)
+            release(connection, reusable: false)
         }
         spendPermit(.ignored)
     }

@@ -84,6 +84,13 @@ final class Exchange {
         record.startedAt = now
         record.receivedBefore = client.receivedBytes - client.input.count
         record.sentBefore = client.sentBytes
+        if parser.limits != snapshot.headLimits { parser = RequestParser(limits: snapshot.headLimits) }
+    }
+
+    /// The counters of the last backend that was tried.
+    var backendMetrics: BackendMetrics? {
+        guard let pool, let backend = record.backend else { return nil }
+        return pool.upstream(backend)?.metrics
     }
 
     /// Forgets everything but the storage.

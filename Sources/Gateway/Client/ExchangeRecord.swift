@@ -12,6 +12,8 @@ struct ExchangeRecord {
     var grantedAt = Instant(nanoseconds: 0)
     /// The first try to connect began; the connect budget counts from here.
     var connectBeganAt = Instant(nanoseconds: 0)
+    /// The last dial began.
+    var dialBeganAt = Instant(nanoseconds: 0)
     /// A connection to the backend was there.
     var connectedAt = Instant(nanoseconds: 0)
     /// The answer's first byte was there.

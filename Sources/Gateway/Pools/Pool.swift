@@ -17,7 +17,7 @@ final class Pool {
     /// Whether something happened that may free or end parked requests.
     private(set) var needsPoll = false
     /// Whether the policy names this pool no more.
-    var isRetired = false
+    private(set) var isRetired = false
 
     /// `settings` in nanoseconds, for the data path.
     private(set) var timeouts = Timeouts()
@@ -36,7 +36,7 @@ final class Pool {
         self.settings = settings
         self.reactor = reactor
         let labels = settings.backends.map(\.label)
-        metrics = PoolMetrics(pool: settings.name)
+        metrics = PoolMetrics(name: settings.name, backends: labels)
         admission = AdmissionController(
             settings: settings.admission, backends: labels, seed: seed)
         apply(settings)
@@ -48,6 +48,7 @@ final class Pool {
         admission.reconfigure(
             settings: settings.admission, backends: settings.backends.map(\.label),
             now: reactor.now)
+        metrics.replaceBackends(settings.backends.map(\.label))
         apply(settings)
         needsPoll = true
     }
@@ -60,15 +61,16 @@ final class Pool {
             keepAliveNanoseconds: settings.keepAliveTimeout.wholeNanoseconds)
         var byLabel: [String: Upstream] = [:]
         for upstream in upstreams { if let upstream { byLabel[upstream.address.label] = upstream } }
-        var next = [Upstream?](repeating: nil, count: admission.backendSlots)
+        var next = [Upstream?](repeating: nil, count: admission.backendPlaces)
         for address in settings.backends {
-            guard let id = admission.backendID(for: address.label) else { continue }
+            guard let id = admission.backendID(forKey: address.label) else { continue }
             let upstream: Upstream
             if let kept = byLabel[address.label], kept.tls == settings.tls {
                 byLabel[address.label] = nil
                 upstream = kept
             } else {
-                upstream = Upstream(address, tls: settings.tls, id: id)
+                upstream = Upstream(
+                    address, tls: settings.tls, id: id, metrics: metrics.backendMetrics(for: address.label))
             }
             upstream.keepAliveNanoseconds = timeouts.keepAliveNanoseconds
             upstream.maxIdle = settings.maxIdleConnections
@@ -115,6 +117,12 @@ final class Pool {
     }
 
     func drain() { admission.drain() }
+
+    /// The policy names this pool no more: it serves what it has.
+    func retire() {
+        isRetired = true
+        for upstream in upstreams { upstream?.retire() }
+    }
 
     /// When `poll` wants to be called even if nothing happens.
     var nextDeadline: Instant {

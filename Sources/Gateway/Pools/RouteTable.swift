@@ -5,7 +5,7 @@ internal import Policy
 
 /// The policy's routes, ready to be matched.
 struct RouteTable {
-    private struct Entry {
+    fileprivate struct Entry {
         var path: [UInt8]
         var isPrefix: Bool
         var hosts: [[UInt8]]
@@ -13,7 +13,7 @@ struct RouteTable {
         var pool: Int
     }
 
-    private let entries: [Entry]
+    fileprivate let entries: [Entry]
 
     init(_ routes: [Route]) {
         entries = routes.map { route in

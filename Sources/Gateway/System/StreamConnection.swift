@@ -4,53 +4,53 @@
 // Events are edges: they set `mayRead` and `mayWrite`, and only an attempt that finds nothing clears them. A connection
 // that stops reading because the other side is slow therefore misses nothing: it goes on when there is room.
 
-package import HTTP1
+internal import HTTP1
 
 /// A buffered, non-blocking connection in a reactor.
-open class StreamConnection: EventHandler {
+class StreamConnection: EventHandler {
     /// The loop this connection lives in.
-    final package let reactor: Reactor
+    final let reactor: Reactor
     /// Bytes received and not yet used.
-    final package var input = ByteBuffer()
+    final var input = ByteBuffer()
     /// Bytes to be sent.
-    final package var output = ByteBuffer()
+    final var output = ByteBuffer()
     /// Whether a read may find something.
-    final package private(set) var mayRead = false
+    final private(set) var mayRead = false
     /// Whether a write may be taken.
-    final package private(set) var mayWrite = false
+    final private(set) var mayWrite = false
     /// Whether the peer's end was read: nothing follows what is in `input`.
-    final package private(set) var inputEnded = false
+    final private(set) var inputEnded = false
     /// Whether the peer is known to have closed its side, though bytes may be left to read.
-    final package private(set) var peerClosed = false
+    final private(set) var peerClosed = false
     /// Whether the connection failed in either direction.
-    final package private(set) var isBroken = false
+    final private(set) var isBroken = false
     /// Bytes received and sent over the connection's life.
-    final package private(set) var receivedBytes = 0
-    final package private(set) var sentBytes = 0
+    final private(set) var receivedBytes = 0
+    final private(set) var sentBytes = 0
 
-    private final var transport: Transport
+    private final var transport = Transport.closed
 
-    /// A connection over `transport`, not registered yet.
-    package init(reactor: Reactor, transport: consuming Transport) {
-        self.reactor = reactor
-        self.transport = transport
-    }
+    /// A connection without a transport: `open` gives it one.
+    init(reactor: Reactor) { self.reactor = reactor }
+
+    /// Takes the transport over; called once, before `start`.
+    final func open(_ transport: consuming Transport) { self.transport = transport }
 
     /// Whether the connection is still open on our side.
-    final package var isOpen: Bool { transport.socket() >= 0 }
+    final var isOpen: Bool { transport.socket() >= 0 }
 
     /// Starts watching the socket; false when the kernel refuses.
     ///
     /// The first attempt to read or write is made without waiting to be told: after accept and after a dial
     /// there is often something to do already.
-    final package func start() -> Bool {
+    final func start() -> Bool {
         mayRead = true
         mayWrite = true
         return reactor.register(self, descriptor: transport.socket())
     }
 
     /// Notes what the kernel said. Subclasses call this first in `ready`.
-    final package func note(_ readiness: Readiness) {
+    final func note(_ readiness: Readiness) {
         if !readiness.isDisjoint(with: [.readable, .peerClosed, .hungUp, .failed]) { mayRead = true }
         if readiness.contains(.writable) { mayWrite = true }
         if !readiness.isDisjoint(with: [.peerClosed, .hungUp]) { peerClosed = true }
@@ -58,7 +58,7 @@ open class StreamConnection: EventHandler {
     }
 
     /// Reads once, while fewer than `highBytes` are buffered. Returns the bytes added.
-    final package func fill(highBytes: Int) -> Int {
+    final func fill(highBytes: Int) -> Int {
         guard mayRead, !inputEnded, input.count < highBytes else { return 0 }
         if input.capacity == 0 { input.adopt(reactor.buffers.lend()) }
         input.reserve(min(highBytes - input.count, BufferPool.pieceBytes / 4))
@@ -85,7 +85,7 @@ open class StreamConnection: EventHandler {
 
     /// Writes as much of the output as is taken. Returns the bytes that left.
     @discardableResult
-    final package func flush() -> Int {
+    final func flush() -> Int {
         var total = 0
         while mayWrite && !output.isEmpty {
             let offered = output.count
@@ -105,24 +105,24 @@ open class StreamConnection: EventHandler {
     }
 
     /// Gives empty buffers' storage back for others to use.
-    final package func releaseBuffers() {
+    final func releaseBuffers() {
         if input.isEmpty && input.capacity > 0 { reactor.buffers.reclaim(input.surrender()) }
         if output.isEmpty && output.capacity > 0 { reactor.buffers.reclaim(output.surrender()) }
     }
 
     /// Lends the output its storage before something is appended to it.
-    final package func prepareOutput() {
+    final func prepareOutput() {
         if output.capacity == 0 { output.adopt(reactor.buffers.lend()) }
     }
 
     /// Whether an idle connection has anything to read, its end included; one system call.
-    final package func hasPendingInput() -> Bool { transport.hasPendingInput() }
+    final func hasPendingInput() -> Bool { transport.hasPendingInput() }
 
     /// Tells the peer that nothing follows, and keeps reading.
-    final package func shutdownWriting() { transport.shutdownWriting() }
+    final func shutdownWriting() { transport.shutdownWriting() }
 
     /// Closes the connection; with `reset`, so that the peer cannot take it for a complete answer.
-    final package func close(reset: Bool = false) {
+    final func close(reset: Bool = false) {
         guard isOpen else { return }
         if reset { transport.resetOnClose() }
         reactor.deregister(self, keepingOpen: transport.socket())

@@ -12,6 +12,7 @@ final class Upstream {
     let tls: TLSSettings
     let target: DialTarget
     let id: BackendID
+    let metrics: BackendMetrics
     /// `Host` for requests in the backend's own name.
     let authority: [UInt8]
     var keepAliveNanoseconds: Int64 = 0
@@ -24,10 +25,11 @@ final class Upstream {
     /// An idle connection that has rested longer than this is looked at before it is used again.
     private static let restNanoseconds: Int64 = 100_000_000
 
-    init(_ address: BackendAddress, tls: TLSSettings, id: BackendID) {
+    init(_ address: BackendAddress, tls: TLSSettings, id: BackendID, metrics: BackendMetrics) {
         self.address = address
         self.tls = tls
         self.id = id
+        self.metrics = metrics
         target = DialTarget(address, tls: tls)
         authority = Array(address.authority.utf8)
     }

@@ -26,7 +26,8 @@ final class UpstreamConnection: StreamConnection {
     init(reactor: Reactor, transport: consuming Transport, upstream: Upstream) {
         self.upstream = upstream
         parser = ResponseParser(limits: UpstreamConnection.headLimits)
-        super.init(reactor: reactor, transport: transport)
+        super.init(reactor: reactor)
+        open(transport)
         upstream.connectionOpened()
     }
 
@@ -58,7 +59,7 @@ final class UpstreamConnection: StreamConnection {
     override func ready(_ readiness: Readiness) {
         note(readiness)
         if let exchange {
-            exchange.client.advance()
+            exchange.client?.advance()
         } else if !readiness.isDisjoint(with: [.readable, .peerClosed, .hungUp, .failed]) {
             // Nothing was asked, so whatever came is the end or nonsense.
             upstream.removeIdle(self)

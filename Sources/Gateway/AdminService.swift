@@ -1,0 +1,2 @@
+import Admission
+struct AdminService { func answer(_ e: Exchange, _ c: ClientConnection) { } }

@@ -1,0 +1,247 @@
+// A client's connection: one exchange after another, and the drain of what must not be lost at its end.
+//
+// `advance` is the only engine. Every event, from the client's socket or the backend's, ends up there; it does what can be
+// done until nothing moves, then arranges to be woken. It never recurses: a call that arrives while it runs is
+// covered by the rounds that are still to come.
+
+internal import Admission
+internal import HTTP1
+internal import Policy
+
+/// One accepted connection.
+final class ClientConnection: StreamConnection {
+    /// What is served on the connection's listener.
+    enum Role {
+        case proxy
+        case admin
+    }
+
+    private enum State {
+        /// Reading requests and answering them.
+        case open
+        /// Our side is closed; what still arrives is thrown away, so that the client can read our answer.
+        case lingering
+    }
+
+    let gateway: Gateway
+    let role: Role
+    let peer: PeerAddress
+    /// The request that is being read or answered; nil between requests.
+    private(set) var exchange: Exchange?
+    /// Where the gateway's table keeps this connection, -1 for nowhere.
+    var tableIndex = -1
+    /// When the client last took a byte.
+    var writeProgressAt: Instant
+    private var state = State.open
+    private var isAdvancing = false
+    /// When the last exchange ended, or the connection began.
+    private var idleSince: Instant
+    private var lingeringBytes = 0
+
+    /// Rounds in one turn before others get theirs.
+    private static let roundsPerTurn = 16
+    /// How long, and for how many bytes, a closed client's input is still read.
+    private static let lingerNanoseconds: Int64 = 2_000_000_000
+    private static let lingerBytes = 1 << 20
+
+    init(gateway: Gateway, role: Role, descriptor: consuming Descriptor, peer: PeerAddress) {
+        self.gateway = gateway
+        self.role = role
+        self.peer = peer
+        writeProgressAt = gateway.reactor.now
+        idleSince = gateway.reactor.now
+        super.init(reactor: gateway.reactor)
+        open(.plain(descriptor))
+    }
+
+    /// Whether nothing is being read or answered.
+    var isIdle: Bool { exchange == nil && input.isEmpty && output.isEmpty && state == .open }
+
+    override func ready(_ readiness: Readiness) {
+        note(readiness)
+        advance()
+    }
+
+    override func resume() { advance() }
+
+    /// Does what can be done.
+    func advance() {
+        guard !isAdvancing else { return }
+        isAdvancing = true
+        var rounds = 0
+        while step() {
+            rounds += 1
+            if rounds == ClientConnection.roundsPerTurn {
+                reactor.resumeLater(self)
+                break
+            }
+        }
+        isAdvancing = false
+        settle()
+    }
+
+    /// One round. Returns whether anything moved.
+    private func step() -> Bool {
+        guard isOpen else { return false }
+        if state == .lingering { return throwAwayInput() }
+        guard let exchange, exchange.stage != .readingHead else {
+            if isBroken {
+                end()
+                return false
+            }
+            return readHead()
+        }
+        if hasLeft(exchange) {
+            exchange.clientGone()
+            return false
+        }
+        return exchange.relay()
+    }
+
+    /// Whether the client will not take the answer any more.
+    private func hasLeft(_ exchange: Exchange) -> Bool {
+        if isBroken { return true }
+        guard peerClosed, exchange.stage != .delivering else { return false }
+        return exchange.snapshot.policy.server.halfClose == .gone
+    }
+
+    /// Reads and parses until a head is complete. Returns whether anything moved.
+    private func readHead() -> Bool {
+        let snapshot = gateway.snapshot
+        if input.isEmpty, fill(highBytes: snapshot.bufferHighBytes) == 0 {
+            if inputEnded { end() }
+            return false
+        }
+        let exchange = currentExchange(snapshot)
+        do throws(ParseError) {
+            switch try exchange.parser.next(in: input) {
+            case .needMoreData(let consumed):
+                input.drop(consumed)
+                if fill(highBytes: snapshot.bufferHighBytes) > 0 { return true }
+                if inputEnded { end() }
+                return false
+            case .head(let consumed):
+                input.drop(consumed)
+                exchange.classify()
+                return true
+            case .body, .end:
+                preconditionFailure("a body before its head")
+            }
+        } catch {
+            exchange.answer(error)
+            return true
+        }
+    }
+
+    private func currentExchange(_ snapshot: Snapshot) -> Exchange {
+        if let exchange { return exchange }
+        let begun = gateway.lendExchange()
+        begun.begin(for: self, snapshot: snapshot)
+        exchange = begun
+        return begun
+    }
+
+    // MARK: Ends
+
+    /// The exchange is over and the client has its last byte.
+    func exchangeFinished(keeps: Bool, lingers: Bool) {
+        exchange = nil
+        idleSince = reactor.now
+        if keeps && !gateway.isDraining { return }
+        if lingers || !input.isEmpty || mayHaveInput {
+            shutdownWriting()
+            state = .lingering
+        } else {
+            end()
+        }
+    }
+
+    /// The exchange is over and its answer was not completed.
+    func endAfterCut(reset: Bool) {
+        exchange = nil
+        end(reset: reset)
+    }
+
+    /// Closes the connection; an exchange that was still reading its head goes with it.
+    func end(reset: Bool = false) {
+        if let exchange {
+            self.exchange = nil
+            gateway.takeBack(exchange)
+        }
+        guard isOpen else { return }
+        close(reset: reset)
+        gateway.connectionEnded(self)
+    }
+
+    /// Whether closing now could reset the connection under an answer that the client has not read yet.
+    private var mayHaveInput: Bool { mayRead && !inputEnded }
+
+    private func throwAwayInput() -> Bool {
+        let count = fill(highBytes: gateway.snapshot.bufferHighBytes)
+        input.removeAll()
+        lingeringBytes += count
+        if inputEnded || isBroken || lingeringBytes > ClientConnection.lingerBytes {
+            end()
+            return false
+        }
+        return count > 0
+    }
+
+    /// The gateway begins to drain: idle connections go at once, the others after their answer.
+    func drain() {
+        if isIdle { end() }
+    }
+
+    /// Ends whatever is going on, because the time to drain is up.
+    func abort() {
+        if let exchange, exchange.stage != .readingHead {
+            exchange.record.reason = .draining
+            exchange.cut(.draining)
+        } else {
+            end()
+        }
+    }
+
+    // MARK: Time
+
+    /// Gives unused buffers back and arranges the next time-outs.
+    private func settle() {
+        guard isOpen else { return }
+        releaseBuffers()
+        reactor.setDeadline(of: self, to: nextDeadline())
+        exchange?.settleUpstream()
+    }
+
+    private func nextDeadline() -> Instant {
+        let limits = gateway.snapshot.timeouts
+        if state == .lingering {
+            return idleSince.advanced(byNanoseconds: ClientConnection.lingerNanoseconds)
+        }
+        if !output.isEmpty {
+            return writeProgressAt.advanced(byNanoseconds: limits.writeStallNanoseconds)
+        }
+        guard let exchange else {
+            return idleSince.advanced(byNanoseconds: limits.keepAliveNanoseconds)
+        }
+        if exchange.stage == .readingHead {
+            return exchange.record.startedAt.advanced(byNanoseconds: limits.headNanoseconds)
+        }
+        if exchange.awaitsBody {
+            return exchange.record.bodyProgressAt.advanced(byNanoseconds: limits.bodyIdleNanoseconds)
+        }
+        return .distantFuture
+    }
+
+    override func deadlineReached() {
+        if state == .lingering {
+            end()
+        } else if let exchange, !output.isEmpty {
+            exchange.cut(.writeTimeout)
+        } else if let exchange {
+            exchange.clientTimedOut()
+            advance()
+        } else {
+            end()
+        }
+    }
+}

@@ -1,0 +1,30 @@
+// What a client's slowness means in each stage.
+
+internal import Admission
+internal import HTTP1
+
+extension Exchange {
+    /// Whether the exchange can only go on when the client sends more of the body.
+    var awaitsBody: Bool {
+        guard !isRequestComplete else { return false }
+        switch stage {
+        case .forwarding: return upstream?.output.isEmpty ?? false
+        case .delivering: return isDiscarding
+        case .readingHead, .parked, .dialling: return false
+        }
+    }
+
+    /// The head or the body did not arrive in time.
+    func clientTimedOut() {
+        keepsClient = false
+        switch stage {
+        case .readingHead:
+            answer(.clientTimeout)
+        case .delivering:
+            isDiscarding = false
+        case .forwarding, .parked, .dialling:
+            abandonUpstream()
+            answerOrCut(.clientTimeout)
+        }
+    }
+}

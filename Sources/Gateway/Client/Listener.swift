@@ -1,0 +1,79 @@
+// Accepts connections for one address, and stops accepting when there is no room: the kernel's backlog is then the
+// back-pressure that clients feel.
+
+internal import Admission
+internal import Policy
+
+/// A listening address at work.
+final class Listener: EventHandler {
+    private let gateway: Gateway
+    private let role: ClientConnection.Role
+    private let socket: ListeningSocket
+    /// The address as the policy wrote it, by which a reload recognises it.
+    let configured: ListenAddress
+    private var isPaused = false
+
+    /// Connections accepted in one turn before others get theirs.
+    private static let acceptsPerTurn = 64
+    /// How long accepting rests when descriptors or memory are short.
+    private static let pauseNanoseconds: Int64 = 100_000_000
+
+    /// Binds, listens and registers with the gateway's reactor.
+    init(gateway: Gateway, role: ClientConnection.Role, address: ListenAddress) throws(SystemError) {
+        self.gateway = gateway
+        self.role = role
+        configured = address
+        socket = try ListeningSocket(address)
+        super.init()
+        guard gateway.reactor.register(self, descriptor: socket.rawValue, interest: .readable) else {
+            throw SystemError("watch \(address.text)")
+        }
+    }
+
+    /// Where it really listens.
+    var address: ListenAddress { socket.address }
+
+    override func ready(_ readiness: Readiness) { accept() }
+
+    override func deadlineReached() { resumeAccepting() }
+
+    /// Stops listening for good.
+    func close() {
+        gateway.reactor.deregister(self, keepingOpen: socket.rawValue)
+    }
+
+    /// Accepts again, after a pause, when there is room.
+    func resumeAccepting() {
+        guard isPaused, slot >= 0 else { return }
+        isPaused = false
+        gateway.reactor.watch(self, descriptor: socket.rawValue, interest: .readable)
+    }
+
+    private func accept() {
+        for _ in 0..<Listener.acceptsPerTurn {
+            // The admin's connections do not count, so that a full gateway can still be looked at.
+            guard role == .admin || gateway.hasRoomForConnection else {
+                pause()
+                return
+            }
+            switch socket.accept() {
+            case .connection(let descriptor, let peer):
+                gateway.accepted(descriptor, peer: peer, role: role)
+            case .none:
+                return
+            case .exhausted:
+                pause()
+                gateway.reactor.setDeadline(
+                    of: self, to: gateway.reactor.now.advanced(byNanoseconds: Listener.pauseNanoseconds))
+                return
+            }
+        }
+    }
+
+    private func pause() {
+        guard !isPaused else { return }
+        isPaused = true
+        gateway.metrics.acceptPauses &+= 1
+        gateway.reactor.watch(self, descriptor: socket.rawValue, interest: [])
+    }
+}

@@ -1,0 +1,125 @@
+// The answers that the gateway makes itself: what each reason says, to machines in the status and the fields, to people in
+// the body. No text tells anything about a backend's address.
+
+internal import Admission
+internal import HTTP1
+
+/// An answer of the gateway's own.
+struct LocalAnswer {
+    /// Why.
+    let reason: Reason
+    /// The status code.
+    let status: Int
+    /// One sentence for people.
+    let message: StaticString
+    /// When to come back, for answers that ask for it.
+    let retryAfter: Rejection?
+
+    /// The answer for `reason`, with a time to come back where the controller gave one.
+    init(_ reason: Reason, retryAfter: Rejection? = nil) {
+        self.reason = reason
+        self.retryAfter = retryAfter
+        status = LocalAnswer.status(of: reason)
+        message = LocalAnswer.message(of: reason)
+    }
+
+    /// The answer for a request that could not be parsed.
+    init(_ error: ParseError) {
+        status = error.status
+        message = error.message
+        retryAfter = nil
+        reason =
+            switch error.status {
+            case 414: .targetTooLong
+            case 431: .headTooLarge
+            case 417: .expectationFailed
+            case 501: .notImplemented
+            case 505: .versionNotSupported
+            default: .badRequest
+            }
+    }
+
+    /// The status that answers each reason (RFC 9110 section 15); 0 for those that are never answered.
+    static func status(of reason: Reason) -> Int {
+        switch reason {
+        case .none, .clientGone, .writeTimeout: 0
+        case .queueFull, .queueBytesFull, .waitTooLong, .queueTimeout, .deadline, .noBackend, .draining,
+            .exhausted:
+            503
+        case .badRequest: 400
+        case .targetTooLong: 414
+        case .headTooLarge: 431
+        case .bodyTooLarge: 413
+        case .notImplemented: 501
+        case .versionNotSupported: 505
+        case .expectationFailed: 417
+        case .clientTimeout: 408
+        case .noRoute: 404
+        case .connectFailed, .tlsFailed, .upstreamClosed, .upstreamInvalid: 502
+        case .connectTimeout, .firstByteTimeout, .upstreamIdleTimeout: 504
+        }
+    }
+
+    private static func message(of reason: Reason) -> StaticString {
+        switch reason {
+        case .none, .clientGone, .writeTimeout: ""
+        case .queueFull: "The server is at its limit and its queue is full."
+        case .queueBytesFull: "The server is at its limit and its queue has no room for this request's size."
+        case .waitTooLong: "The server is at its limit and the wait would be too long."
+        case .queueTimeout: "The server is at its limit and did not get to this request in time."
+        case .deadline: "The request's deadline would pass before it could be started."
+        case .noBackend: "No server is available for this request at the moment."
+        case .draining: "The server is shutting down."
+        case .badRequest: "The request is not valid HTTP/1.1."
+        case .targetTooLong: "The request's target is too long."
+        case .headTooLarge: "The request's head is too large."
+        case .bodyTooLarge: "The request's body is too large."
+        case .notImplemented: "The request's method or transfer coding is not supported."
+        case .versionNotSupported: "Only HTTP/1.0 and HTTP/1.1 are supported."
+        case .expectationFailed: "Only the expectation 100-continue is supported."
+        case .clientTimeout: "The request did not arrive in time."
+        case .noRoute: "Nothing is served at this address."
+        case .connectFailed: "The server behind this gateway could not be reached."
+        case .connectTimeout: "The server behind this gateway did not accept a connection in time."
+        case .tlsFailed: "No secure connection to the server behind this gateway could be made."
+        case .upstreamClosed: "The server behind this gateway closed the connection without an answer."
+        case .upstreamInvalid: "The server behind this gateway gave an invalid answer."
+        case .firstByteTimeout: "The server behind this gateway did not answer in time."
+        case .upstreamIdleTimeout: "The server behind this gateway fell silent within its answer."
+        case .exhausted: "The gateway is out of resources for this request."
+        }
+    }
+
+    /// Appends the whole answer.
+    func append(
+        requestID: borrowing [UInt8], dialect: Dialect, omitsBody: Bool, closes: Bool, gateway: Gateway,
+        to output: inout ByteBuffer
+    ) {
+        output.appendStatusLine(status: status)
+        gateway.appendDate(to: &output)
+        output.append("Content-Type: ")
+        output.append(dialect == .openAI ? "application/json" : "application/problem+json")
+        output.appendLineEnd()
+        output.appendContentLength(dialect.bodyCount(self))
+        if let retryAfter {
+            output.append("Retry-After: ")
+            output.append(decimal: retryAfter.retryAfterSeconds)
+            output.append("\r\nretry-after-ms: ")
+            output.append(decimal: retryAfter.retryAfterMilliseconds)
+            output.appendLineEnd()
+        }
+        output.append("X-Penstock-Reason: ")
+        output.append(reason.name)
+        output.append("\r\nCache-Control: no-store\r\n")
+        if !requestID.isEmpty { output.appendField(.xRequestID, requestID) }
+        output.append(closes ? "Connection: close\r\n\r\n" : "\r\n")
+        if !omitsBody { dialect.appendBody(self, to: &output) }
+    }
+}
+
+extension ByteBuffer {
+    /// Appends a literal of ASCII characters.
+    mutating func append(_ text: StaticString) {
+        append(text.description)
+    }
+}

@@ -1,0 +1,80 @@
+// The answer's head as the client gets it: the hop's fields go, framing is written for the client's version, and what
+// RFC 9110 asks of a proxy is added.
+
+internal import HTTP1
+internal import Policy
+
+/// Writes one answer's head for one client.
+struct ResponseRewriter {
+    let exchange: Exchange
+
+    /// How a body that came framed one way is framed towards a client of `version`.
+    static func framing(of head: borrowing ResponseHead, towards version: Version) -> BodyFraming {
+        switch head.framing {
+        case .none: .none
+        case .length(let length): .length(length)
+        case .chunked, .untilClose: version == .http11 ? .chunked : .untilClose
+        }
+    }
+
+    /// Appends an interim answer, which has no body.
+    static func appendInterim(_ head: borrowing ResponseHead, to output: inout ByteBuffer) {
+        output.appendStatusLine(status: head.status, reasonPhrase: head.span(head.reasonPhrase))
+        for field in head.fields where !field.isHopByHop && !isFraming(field) {
+            output.appendField(name: head.name(of: field), value: head.value(of: field))
+        }
+        output.appendLineEnd()
+    }
+
+    /// Appends the final answer's head with the empty line that ends it.
+    func append(_ head: borrowing ResponseHead, to output: inout ByteBuffer) {
+        if head.reasonPhrase.isEmpty {
+            output.appendStatusLine(status: head.status)
+        } else {
+            output.appendStatusLine(status: head.status, reasonPhrase: head.span(head.reasonPhrase))
+        }
+        var hasDate = false
+        var hasRequestID = false
+        for field in head.fields {
+            if field.isHopByHop || ResponseRewriter.isFraming(field) { continue }
+            if field.known == .date { hasDate = true }
+            if field.known == .xRequestID { hasRequestID = true }
+            output.appendField(name: head.name(of: field), value: head.value(of: field))
+        }
+        appendFraming(head, to: &output)
+        // RFC 9110 section 6.6.1: a recipient with a clock adds the Date that is missing.
+        if !hasDate { exchange.gateway.appendDate(to: &output) }
+        if !hasRequestID { output.appendField(.xRequestID, exchange.requestID) }
+        if let via = exchange.snapshot.policy.forwarding.via {
+            output.append(head.version == .http10 ? "Via: 1.0 " : "Via: 1.1 ")
+            output.append(via)
+            output.appendLineEnd()
+        }
+        if !exchange.keepsClient {
+            output.append("Connection: close\r\n")
+        } else if exchange.parser.head.version == .http10 {
+            output.append("Connection: keep-alive\r\n")
+        }
+        output.appendLineEnd()
+    }
+
+    private func appendFraming(_ head: borrowing ResponseHead, to output: inout ByteBuffer) {
+        switch exchange.answerFraming {
+        case .length(let length):
+            output.appendContentLength(length)
+        case .chunked:
+            output.appendTransferEncodingChunked()
+        case .untilClose:
+            break
+        case .none:
+            // The length that a body would have had, for HEAD and 304 (RFC 9110 section 8.6); 204 has none.
+            if head.status != 204, let field = head.firstField(.contentLength) {
+                output.appendField(name: head.name(of: field), value: head.value(of: field))
+            }
+        }
+    }
+
+    private static func isFraming(_ field: Field) -> Bool {
+        field.known == .contentLength || field.known == .transferEncoding
+    }
+}

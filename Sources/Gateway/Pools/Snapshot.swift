@@ -1,0 +1,45 @@
+// A policy in force. A request keeps the snapshot it was classified with until it ends, so a reload never changes the rules
+// under a running request.
+
+internal import Admission
+internal import HTTP1
+internal import Policy
+
+/// A policy with what was prepared from it for the data path.
+final class Snapshot {
+    let policy: Policy
+    let routes: RouteTable
+    /// By the index that routes use.
+    let pools: [Pool]
+    let headLimits: HeadLimits
+    let maxBodyBytes: Int
+    let bufferHighBytes: Int
+    let bufferLowBytes: Int
+    let timeouts: Timeouts
+
+    /// The client side's time-outs in nanoseconds.
+    struct Timeouts {
+        let headNanoseconds: Int64
+        let bodyIdleNanoseconds: Int64
+        let keepAliveNanoseconds: Int64
+        let writeStallNanoseconds: Int64
+    }
+
+    /// `pools` are those of `policy`, in its order.
+    init(_ policy: Policy, pools: [Pool]) {
+        self.policy = policy
+        self.pools = pools
+        routes = RouteTable(policy.routes)
+        let server = policy.server
+        headLimits = HeadLimits(maxHeadBytes: server.maxHeadBytes, maxFields: server.maxFields)
+        maxBodyBytes = server.maxBodyBytes
+        // A head must fit into the buffer that it is collected in.
+        bufferHighBytes = max(server.bufferHighBytes, server.maxHeadBytes + 1024)
+        bufferLowBytes = server.bufferLowBytes
+        timeouts = Timeouts(
+            headNanoseconds: server.headTimeout.wholeNanoseconds,
+            bodyIdleNanoseconds: server.bodyIdleTimeout.wholeNanoseconds,
+            keepAliveNanoseconds: server.keepAliveTimeout.wholeNanoseconds,
+            writeStallNanoseconds: server.writeStallTimeout.wholeNanoseconds)
+    }
+}

@@ -1,0 +1,110 @@
+// The request's head as the backend gets it (RFC 9110 section 7.6): fields of this hop go, the others travel as they came,
+// and the gateway adds who asked and through whom. Framing is written anew, never copied.
+
+internal import HTTP1
+internal import Policy
+
+/// Writes one request's head for one backend.
+struct RequestRewriter {
+    let forwarding: ForwardingSettings
+    let host: HostRule
+    let authority: [UInt8]
+    let requestID: [UInt8]
+
+    init(exchange: Exchange, pool: Pool, upstream: Upstream) {
+        forwarding = exchange.snapshot.policy.forwarding
+        host = pool.settings.host
+        authority = upstream.authority
+        requestID = exchange.requestID
+    }
+
+    /// Appends the head with the empty line that ends it.
+    func append(
+        _ head: borrowing RequestHead, peer: borrowing PeerAddress, to output: inout ByteBuffer
+    ) {
+        appendRequestLine(head, to: &output)
+        appendHost(head, to: &output)
+        for field in head.fields where keeps(field) {
+            output.appendField(name: head.name(of: field), value: head.value(of: field))
+        }
+        switch head.framing {
+        case .none, .untilClose: break
+        case .length(let length): output.appendContentLength(length)
+        case .chunked: output.appendTransferEncodingChunked()
+        }
+        if forwarding.forwarded == .append || forwarding.forwarded == .set {
+            appendForwarded(head, peer, to: &output)
+        }
+        output.appendField(.xRequestID, requestID.span)
+        if let via = forwarding.via {
+            output.append(head.version == .http10 ? "Via: 1.0 " : "Via: 1.1 ")
+            output.append(via)
+            output.appendLineEnd()
+        }
+        output.appendLineEnd()
+    }
+
+    private func keeps(_ field: Field) -> Bool {
+        if field.isHopByHop { return false }
+        switch field.known {
+        case .host, .contentLength, .transferEncoding, .xRequestID:
+            return false
+        case .xForwardedFor, .xForwardedProto, .xForwardedHost:
+            return forwarding.forwarded == .off
+        default:
+            return true
+        }
+    }
+
+    /// The target in origin form, RFC 9112 section 3.2: an absolute one has lost its authority to `Host`.
+    private func appendRequestLine(_ head: borrowing RequestHead, to output: inout ByteBuffer) {
+        output.append(head.span(head.methodRange))
+        output.append(0x20)
+        if head.path.isEmpty {
+            // RFC 9112 section 3.2.4: OPTIONS for a whole server, when the last proxy asks.
+            output.append(head.method == .options && head.query.isEmpty ? "*" : "/")
+        } else {
+            output.append(head.span(head.path))
+        }
+        output.append(head.span(head.query))
+        output.append(" HTTP/1.1\r\n")
+    }
+
+    private func appendHost(_ head: borrowing RequestHead, to output: inout ByteBuffer) {
+        switch host {
+        case .preserve:
+            if let range = head.authority {
+                output.appendField(.host, head.span(range))
+            } else {
+                output.appendField(.host, authority.span)
+            }
+        case .backend: output.appendField(.host, authority.span)
+        case .fixed(let name): output.appendField(.host, name)
+        }
+    }
+
+    private func appendForwarded(
+        _ head: borrowing RequestHead, _ peer: borrowing PeerAddress, to output: inout ByteBuffer
+    ) {
+        let appends = forwarding.forwarded == .append
+        output.append("X-Forwarded-For: ")
+        if appends {
+            for field in head.fields where field.known == .xForwardedFor && !field.value.isEmpty {
+                output.append(head.value(of: field))
+                output.append(", ")
+            }
+        }
+        if peer.isEmpty { output.append("unknown") } else { output.append(peer.bytes) }
+        output.appendLineEnd()
+        if appends, let field = head.firstField(.xForwardedProto) {
+            output.appendField(.xForwardedProto, head.value(of: field))
+        } else {
+            output.append("X-Forwarded-Proto: http\r\n")
+        }
+        if appends, let field = head.firstField(.xForwardedHost) {
+            output.appendField(.xForwardedHost, head.value(of: field))
+        } else if let range = head.authority {
+            output.appendField(.xForwardedHost, head.span(range))
+        }
+    }
+}

@@ -1,0 +1,36 @@
+// The same calls with the buffer itself as the argument. A span of a buffer that is an object's property cannot outlive the
+// access to the property; an argument is accessed for just as long as the call lasts.
+
+extension RequestParser {
+    /// `next(in:)` over the readable bytes of `buffer`.
+    package mutating func next(in buffer: borrowing ByteBuffer) throws(ParseError) -> ParserEvent {
+        try next(in: buffer.bytes)
+    }
+}
+
+extension ResponseParser {
+    /// `next(in:)` over the readable bytes of `buffer`.
+    package mutating func next(in buffer: borrowing ByteBuffer) throws(ParseError) -> ParserEvent {
+        try next(in: buffer.bytes)
+    }
+}
+
+extension ByteBuffer {
+    /// Appends the bytes in `range` of the readable bytes of `source`.
+    package mutating func append(_ range: Range<Int>, of source: borrowing ByteBuffer) {
+        append(source.bytes.extracting(range))
+    }
+
+    /// Appends the bytes in `range` of the readable bytes of `source` as one chunk.
+    package mutating func appendChunk(_ range: Range<Int>, of source: borrowing ByteBuffer) {
+        appendChunk(source.bytes.extracting(range))
+    }
+
+    /// Appends bytes held in an array.
+    package mutating func append(_ bytes: borrowing [UInt8]) { append(bytes.span) }
+
+    /// Appends a field line with a name and value that the gateway made.
+    package mutating func appendField(_ name: FieldName, _ value: borrowing [UInt8]) {
+        appendField(name, value.span)
+    }
+}
