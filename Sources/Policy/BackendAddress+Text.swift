@@ -1,0 +1,62 @@
+// `http://10.0.0.11:8000`, `https://host:8443`, `http+unix:///run/vllm.sock`.
+
+import Foundation
+
+extension BackendAddress {
+    /// What must differ between the backends of a pool; the label is only how it was written.
+    var identity: [String] { [scheme.rawValue, host, "\(port)", socketPath] }
+
+    /// Reads a URL.
+    static func parse(_ text: String) throws(Fault) -> BackendAddress {
+        guard let separator = text.firstRange(of: "://") else {
+            throw Fault("\(text.quoted) has no scheme", "write \("http://\(text)".quoted)")
+        }
+        let rest = String(text[separator.upperBound...])
+        switch text[..<separator.lowerBound] {
+        case "http": return try remote(.http, rest, defaultPort: 80, label: text)
+        case "https": return try remote(.https, rest, defaultPort: 443, label: text)
+        case "http+unix": return try socket(rest, label: text)
+        case let scheme:
+            let known = ["http", "https", "http+unix"]
+            let hint = Spelling.hint(String(scheme), among: known)
+            throw Fault(
+                "the scheme \(String(scheme).quoted) is not known",
+                "\(hint)write http://, https:// or http+unix://")
+        }
+    }
+
+    private static func remote(
+        _ scheme: Scheme, _ rest: String, defaultPort: UInt16, label: String
+    ) throws(Fault) -> BackendAddress {
+        let authority = rest.hasSuffix("/") ? String(rest.dropLast()) : rest
+        if let index = authority.firstIndex(where: { "/?#@".contains($0) }) {
+            let found = authority[index] == "@" ? "a user name" : "more than a host and a port"
+            throw Fault("\(label.quoted) has \(found)", "end the URL after the port")
+        }
+        let (host, port) = HostName.split(authority)
+        return BackendAddress(
+            scheme: scheme, host: try HostName.parse(host),
+            port: try port.map { port throws(Fault) in try HostName.port(port, in: 1...65535) }
+                ?? defaultPort,
+            label: label)
+    }
+
+    private static func socket(_ rest: String, label: String) throws(Fault) -> BackendAddress {
+        guard let path = rest.removingPercentEncoding else {
+            throw Fault("\(label.quoted) has a bad percent-encoding", "write % as %25")
+        }
+        return BackendAddress(
+            scheme: .unix, host: "", port: 0, socketPath: try FilePath.socket(path), label: label)
+    }
+}
+
+extension Kind<BackendAddress> {
+    /// The URL of a backend.
+    static var backendAddress: Kind {
+        .text(
+            "a URL such as http://10.0.0.11:8000, https://host:8443 or http+unix:///run/vllm.sock",
+            pattern:
+                "^(https?://(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?/?|http\\+unix://.+)$",
+            parse: BackendAddress.parse, write: { $0.label })
+    }
+}

@@ -1,0 +1,23 @@
+// A policy as canonical YAML: every setting, defaults included, in the order of the reference.
+
+/// Writes policies back.
+package enum PolicyDump {
+    /// YAML that loads to a policy equal to `policy`, the same text for equal policies.
+    package static func yaml(_ policy: Policy) -> String {
+        let written = PolicySections.policy.write(policy)
+        guard case .mapping(var entries) = written,
+            let routes = entries.firstIndex(where: { $0.key == "routes" })
+        else { preconditionFailure("a policy is written as a mapping with routes") }
+        entries[routes].value = .list(policy.routes.map { literal($0, policy) })
+        return Literal.mapping(entries).yaml
+    }
+
+    /// A route with its pool's name, which only the policy knows.
+    private static func literal(_ route: Route, _ policy: Policy) -> Literal {
+        guard case .mapping(var entries) = PolicySections.route.write(route) else {
+            preconditionFailure("a route is written as a mapping")
+        }
+        entries.insert(("pool", .text(policy.pools[route.pool].name)), at: 1)
+        return .mapping(entries)
+    }
+}

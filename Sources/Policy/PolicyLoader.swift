@@ -1,0 +1,110 @@
+// The one maker of policies: YAML text -> a `Policy`, or every fault of the text.
+// The work is done by `YAMLReader` (text to tree), `PolicySections` (tree to settings) and the checks
+// across settings below.
+
+import Foundation
+
+/// Makes policies from files.
+package enum PolicyLoader {
+    /// Bytes of the largest file.
+    static let maxBytes = 1 << 20
+
+    /// Reads the policy in the file at `path`, with all its faults if there are any.
+    package static func load(path: String) throws(PolicyError) -> Policy {
+        try load(text: try contents(of: path), file: path)
+    }
+
+    /// Reads the policy in `text`; `file` is the name for diagnostics.
+    package static func load(text: String, file: String) throws(PolicyError) -> Policy {
+        var reading = Reading(file: file)
+        guard text.utf8.count <= maxBytes else { throw tooLarge(file) }
+        guard let root = YAMLReader.read(text, &reading) else {
+            throw PolicyError(reading.diagnostics)
+        }
+        let section = PolicySections.policy
+        var policy = section.blank
+        section.read(root, "", &policy, &reading)
+        checkListeners(policy, &reading)
+        checkRoutes(policy, &reading)
+        if reading.hasFaults { throw PolicyError(reading.diagnostics) }
+        return policy
+    }
+
+    /// Two listeners that the kernel would not have beside each other.
+    private static func checkListeners(_ policy: Policy, _ reading: inout Reading) {
+        let isOne = reading.position(of: "listen[1]") == nil
+        var listeners = policy.listen.enumerated().map { index, address in
+            (path: isOne ? "listen" : "listen[\(index)]", address: address)
+        }
+        // The default admin address can clash as well; the listener is to blame then.
+        if let admin = policy.admin { listeners.insert(("admin", admin), at: 0) }
+        for (index, listener) in listeners.enumerated() where !reading.isFaulty(listener.path) {
+            let earlier = listeners[..<index].first {
+                !reading.isFaulty($0.path) && $0.address.conflicts(with: listener.address)
+            }
+            guard let earlier else { continue }
+            let other = earlier.path == "admin" ? "admin (\(earlier.address.text))" : earlier.path
+            let problem =
+                earlier.address == listener.address
+                ? "is the same address as \(other)" : "takes the port of \(other)"
+            reading.report(Fault(problem, "use another port, or remove one"), path: listener.path)
+        }
+    }
+
+    /// Routes behind one that matches all that they match.
+    private static func checkRoutes(_ policy: Policy, _ reading: inout Reading) {
+        for (index, route) in policy.routes.enumerated() {
+            if reading.isFaulty("routes[\(index)]") { continue }
+            let earlier = policy.routes[..<index].indices.first {
+                policy.routes[$0].covers(route) && !reading.isFaulty("routes[\($0)]")
+            }
+            guard let earlier else { continue }
+            let fault = Fault(
+                "is never reached: routes[\(earlier)] matches all that it could match",
+                "move it before routes[\(earlier)], or remove it")
+            reading.report(fault, path: "routes[\(index)]")
+        }
+    }
+}
+
+// MARK: - Files
+
+extension PolicyLoader {
+    private static func contents(of path: String) throws(PolicyError) -> String {
+        let data: Data
+        do {
+            let file = try FileHandle(forReadingFrom: URL(filePath: path))
+            defer { try? file.close() }
+            // One byte more tells a file that is too large without reading it.
+            data = try file.read(upToCount: maxBytes + 1) ?? Data()
+        } catch {
+            let fault = Fault("cannot be read: \(reason(error))", "name a file that is readable")
+            throw only(fault, file: path)
+        }
+        guard data.count <= maxBytes else { throw tooLarge(path) }
+        guard let text = String(validating: data, as: UTF8.self) else {
+            throw only(Fault("is not UTF-8", "save the file as UTF-8"), file: path)
+        }
+        return text
+    }
+
+    private static func tooLarge(_ file: String) -> PolicyError {
+        only(Fault("is larger than \(Quantity.size.text(maxBytes))", "make it smaller"), file: file)
+    }
+
+    private static func only(_ fault: Fault, file: String) -> PolicyError {
+        var reading = Reading(file: file)
+        reading.report(fault, path: "", at: .start)
+        return PolicyError(reading.diagnostics)
+    }
+
+    private static func reason(_ error: any Error) -> String {
+        let error = error as NSError
+        let cause = error.userInfo[NSUnderlyingErrorKey] as? NSError ?? error
+        guard cause.domain == NSPOSIXErrorDomain else { return cause.localizedDescription }
+        return POSIXError.Code(rawValue: Int32(cause.code)).map {
+            POSIXError($0).localizedDescription
+        }
+            ?? "error \(cause.code)"
+    }
+}

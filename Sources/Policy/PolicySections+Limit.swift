@@ -1,0 +1,151 @@
+// The keys of a pool's `limit`, for each algorithm its own.
+
+import Admission
+
+extension PolicySections {
+    /// Limits that an algorithm may be given.
+    private static let limits = 1...100_000
+
+    /// A number alone is a fixed limit; a mapping's `algorithm` decides on its other keys.
+    static let limit = Kind<LimitSettings>(
+        .either([
+            .integer(limits), .section(gradient.shape), .section(aimd.shape), .section(fixed.shape),
+        ])
+    ) { node, path, limit, reading in
+        guard case .mapping(let entries) = node.content else {
+            var number = 1
+            Kind.integer(limits).read(node, path, &number, &reading)
+            limit = .fixed(FixedLimitSettings(limit: number))
+            return
+        }
+        var algorithm = Algorithm.gradient
+        if let entry = entries.first(where: { $0.key == "algorithm" }) {
+            let path = Reading.join(path, entry.key)
+            Kind<Algorithm>.words.read(entry.value, path, &algorithm, &reading)
+            // The other keys cannot be judged without it.
+            if reading.isFaulty(path) { return }
+        }
+        switch algorithm {
+        case .fixed:
+            var settings = fixed.blank
+            fixed.read(node, path, &settings, &reading)
+            limit = .fixed(settings)
+        case .aimd:
+            var settings = aimd.blank
+            aimd.read(node, path, &settings, &reading)
+            limit = .aimd(settings)
+        case .gradient:
+            var settings = gradient.blank
+            gradient.read(node, path, &settings, &reading)
+            limit = .gradient(settings)
+        }
+    } write: {
+        switch $0 {
+        case .fixed(let settings): fixed.write(settings)
+        case .aimd(let settings): aimd.write(settings)
+        case .gradient(let settings): gradient.write(settings)
+        }
+    }
+
+    private enum Algorithm: String, CaseIterable {
+        case gradient, aimd, fixed
+    }
+
+    static let fixed = Section<FixedLimitSettings>(
+        blank: FixedLimitSettings(limit: 1),
+        keys: [
+            Key("algorithm", always: "fixed", required: true, "A limit that never moves."),
+            Key(
+                "limit", \.limit, .integer(limits), required: true,
+                "Requests that each backend may have in flight."),
+        ],
+        hints: ["max": "write limit", "initial": "write limit"])
+
+    static let aimd = Section<AIMDLimitSettings>(
+        blank: AIMDLimitSettings(),
+        keys: [
+            Key(
+                "algorithm", always: "aimd", required: true,
+                "Additive increase, multiplicative decrease: up by one while answers are in time, down "
+                    + "by a factor when one is late or lost."),
+            Key("initial", \.initial, .integer(limits), initialMeaning),
+            Key("min", \.min, .integer(limits), "Lowest limit."),
+            Key("max", \.max, .integer(limits), "Highest limit."),
+            Key(
+                "backoff", \.backoff, .number(0.5...1, excludesUpper: true),
+                "Factor at a drop."),
+            Key(
+                "timeout", \.timeout, .duration(timeouts),
+                "An answer that takes longer counts as a drop."),
+        ],
+        rules: rules(min: \.min, initial: \.initial, max: \.max),
+        hints: hints("gradient", ["tolerance", "smoothing", "long_window", "queue_size"]),
+        settle: { settings, given in
+            if given.contains("initial") { return }
+            settings.initial = max(settings.min, min(settings.initial, settings.max))
+        })
+
+    static let gradient = Section<GradientLimitSettings>(
+        blank: GradientLimitSettings(),
+        keys: [
+            Key(
+                "algorithm", always: "gradient", required: false,
+                "The limit follows the ratio of long-term to present latency (Gradient2 of Netflix' "
+                    + "concurrency-limits, with its known flaws put right)."),
+            Key("initial", \.initial, .integer(limits), initialMeaning),
+            Key("min", \.min, .integer(limits), "Lowest limit."),
+            Key("max", \.max, .integer(limits), "Highest limit."),
+            Key(
+                "tolerance", \.tolerance, .number(1...10),
+                "How many times the long-term latency still counts as normal."),
+            Key(
+                "smoothing", \.smoothing, .number(0...1, excludesLower: true),
+                "Share of a new estimate that is taken over at each update."),
+            Key(
+                "long_window", \.longWindow, .integer(10...100_000),
+                "Samples over which the long-term latency is averaged."),
+            Key(
+                "queue_size", \.queueSize, .integer(0...1_000),
+                "Requests allowed to queue at the backend before the limit stops growing."),
+            Key(
+                "backoff", \.backoff, .number(0.5...1, excludesUpper: true),
+                "Factor at a drop."),
+        ],
+        rules: rules(min: \.min, initial: \.initial, max: \.max),
+        hints: hints("aimd", ["timeout"]),
+        settle: { settings, given in
+            if given.contains("initial") { return }
+            settings.initial = max(settings.min, min(settings.initial, settings.max))
+        })
+
+    private static let initialMeaning =
+        "Limit to start from, between `min` and `max`; the default moves into them."
+
+    private static func rules<Target>(
+        min: any WritableKeyPath<Target, Int> & Sendable,
+        initial: any WritableKeyPath<Target, Int> & Sendable,
+        max: any WritableKeyPath<Target, Int> & Sendable
+    ) -> [Rule<Target>] {
+        [
+            Rule("min", "max") { settings in
+                let (least, most) = (settings[keyPath: min], settings[keyPath: max])
+                return least <= most
+                    ? nil : Fault("min (\(least)) is above max (\(most))", "set min to at most max")
+            },
+            Rule("initial", "min", "max") { settings in
+                let (least, most) = (settings[keyPath: min], settings[keyPath: max])
+                let start = settings[keyPath: initial]
+                return least > most || (least...most).contains(start)
+                    ? nil
+                    : Fault("initial (\(start)) is outside min to max", "write \(least) to \(most)")
+            },
+        ]
+    }
+
+    /// Keys of another algorithm, and those that have no meaning beside one that learns.
+    private static func hints(_ other: String, _ keys: [String]) -> [String: String] {
+        var hints = ["limit": "write initial, min or max; `limit` belongs to algorithm: fixed"]
+        for key in keys { hints[key] = "it belongs to algorithm: \(other)" }
+        return hints
+    }
+}

@@ -1,0 +1,195 @@
+// The keys of a pool, but for its `limit`.
+
+import Admission
+
+extension PolicySections {
+    static let poolPattern = "[a-z0-9][a-z0-9_-]{0,62}"
+
+    /// The pools by name; their order is the file's.
+    static let pools = Kind<[PoolSettings]>(
+        .named(.section(pool.shape), pattern: "^\(poolPattern)$", counts: 1...maxElements)
+    ) { node, path, pools, reading in
+        guard case .mapping(let entries) = node.content, !entries.isEmpty else {
+            let fault = Fault("found \(node.description)", "write a mapping of names to pools")
+            reading.report(fault, path: path, at: node.position)
+            return
+        }
+        guard entries.count <= maxElements else {
+            let fault = Fault("has \(entries.count) pools", "write at most \(maxElements)")
+            reading.report(fault, path: path, at: node.position)
+            return
+        }
+        var first: [String: Position] = [:]
+        pools = []
+        for entry in entries {
+            let path = Reading.join(path, entry.key)
+            if let earlier = first[entry.key] {
+                reading.report(.repeated(earlier), path: path, at: entry.position)
+                continue
+            }
+            first[entry.key] = entry.position
+            if !isPoolName(entry.key) {
+                let fault = Fault(
+                    "\(entry.key.quoted) is not a name for a pool",
+                    "write up to 63 of a-z, 0-9, _ and -, beginning with a letter or figure")
+                reading.report(fault, path: path, at: entry.position)
+            }
+            var settings = blankPool
+            settings.name = entry.key
+            pool.read(entry.value, path, &settings, &reading)
+            pools.append(settings)
+            reading.poolNames.append(entry.key)
+        }
+    } write: { pools in
+        .mapping(pools.map { ($0.name, pool.write($0)) })
+    }
+
+    private static func isPoolName(_ name: String) -> Bool {
+        let isAllowed = name.allSatisfy {
+            ("a"..."z").contains($0) || $0.isASCIIDigit || $0 == "_" || $0 == "-"
+        }
+        return isAllowed && (1...63).contains(name.utf8.count) && name.first != "_"
+            && name.first != "-"
+    }
+
+    private static let blankPool = PoolSettings(name: "", backends: [])
+
+    static let pool = Section<PoolSettings>(
+        blank: blankPool,
+        keys: [
+            Key(
+                "backends", \.backends,
+                .list(
+                    of: .backendAddress,
+                    blank: BackendAddress(scheme: .http, host: "", port: 0, label: ""),
+                    counts: 1...maxElements, identity: { $0.identity }),
+                required: true, "URLs of servers that can serve the same requests."),
+            Key("tls", \.tls, tls.kind(), "TLS towards https:// backends."),
+            Key(
+                "host", \.host, hostRule,
+                "Host field of forwarded requests: what the client sent, the backend's own, or a name."
+            ),
+            Key("limit", \.admission.limit, limit, "How many requests each backend gets at once."),
+            Key("queue", \.admission.queue, queue.kind(), "What may wait for a free backend."),
+            Key(
+                "ejection", \.admission.ejection, ejection.kind(),
+                "How long a backend that refuses connections is left out."),
+            Key("timeouts", \.self, poolTimeouts.kind(), "Time-outs of backend connections."),
+            Key("keep_alive", \.self, keepAlive.kind(), "Unused backend connections."),
+        ],
+        hints: [
+            "backend": "write backends: [URL]", "urls": "write backends: [URL]",
+            "servers": "write backends: [URL]", "max_requests": "write queue: {max_requests: ...}",
+            "max_wait": "write queue: {max_wait: ...}", "max_concurrency": "write limit: ...",
+        ])
+
+    private static let tls = Section<TLSSettings>(
+        blank: TLSSettings(),
+        keys: [
+            Key("verify", \.verify, .boolean, "Whether certificates and names are verified."),
+            Key(
+                "ca_file", \.authorityFile, path.optional(blank: ""),
+                "PEM file of the trusted authorities instead of the system's."),
+            Key(
+                "certificate_file", \.certificateFile, path.optional(blank: ""),
+                "PEM file of the client certificate's chain."),
+            Key(
+                "key_file", \.keyFile, path.optional(blank: ""),
+                "PEM file of the client certificate's key."),
+        ],
+        rules: [
+            Rule("certificate_file", "key_file") { settings in
+                switch (settings.certificateFile, settings.keyFile) {
+                case (.some, nil):
+                    Fault("a certificate is given without its key", "set key_file too")
+                case (nil, .some):
+                    Fault("a key is given without its certificate", "set certificate_file too")
+                case (nil, nil), (.some, .some): nil
+                }
+            },
+            Rule("ca_file", "verify") { settings in
+                settings.verify || settings.authorityFile == nil
+                    ? nil
+                    : Fault(
+                        "authorities are of no use when nothing is verified",
+                        "set verify: true, or remove ca_file")
+            },
+        ],
+        hints: ["cert_file": "write certificate_file", "insecure": "write verify: false"])
+
+    private static let path = Kind<String>.text(
+        "the absolute path of a file", pattern: "^/.+$", parse: FilePath.parse, write: { $0 })
+
+    private static let hostRule = Kind<HostRule>(
+        .either([
+            .words(["preserve", "backend"]),
+            .text("a host name with or without a port", pattern: "^[^\\s/]+$"),
+        ])
+    ) { (node) throws(Fault) in
+        let text = try node.text("`preserve`, `backend` or a host name")
+        if text == "preserve" { return .preserve }
+        if text == "backend" { return .backend }
+        let (host, port) = HostName.split(text)
+        _ = try HostName.parse(host)
+        if let port { _ = try HostName.port(port, in: 1...65535) }
+        return .fixed(text)
+    } write: {
+        switch $0 {
+        case .preserve: .text("preserve")
+        case .backend: .text("backend")
+        case .fixed(let name): .text(name)
+        }
+    }
+
+    private static let queue = Section<QueueSettings>(
+        blank: QueueSettings(),
+        keys: [
+            Key(
+                "max_requests", \.maxRequests, .integer(0...1_000_000),
+                "Requests that may wait at once; 0 rejects whatever cannot start at once."),
+            Key(
+                "max_bytes", \.maxBytes, .size(0...64 << 30),
+                "Bytes that waiting requests may hold in memory."),
+            Key("max_wait", \.maxWait, .duration(.zero...Duration.seconds(3600)), "Longest wait."),
+        ])
+
+    private static let ejection = Section<EjectionSettings>(
+        blank: EjectionSettings(),
+        keys: [
+            Key(
+                "base", \.base, .duration(ejectionTimes),
+                "Time after the first refusal; each further one doubles it."),
+            Key("max", \.max, .duration(ejectionTimes), "Longest time; not less than `base`."),
+        ],
+        rules: [
+            Rule("base", "max") { settings in
+                settings.base <= settings.max
+                    ? nil : Fault("base is longer than max", "set max to at least base")
+            }
+        ])
+
+    private static let ejectionTimes = Duration.milliseconds(10)...Duration.seconds(3600)
+
+    private static let poolTimeouts = Section<PoolSettings>(
+        blank: blankPool,
+        keys: [
+            Key(
+                "connect", \.connectTimeout, .duration(timeouts),
+                "Until a connection is ready to use, over all tries of one request."),
+            Key(
+                "first_byte", \.firstByteTimeout, .duration(timeouts),
+                "From the forwarded request to the answer's first byte."),
+            Key("idle", \.idleTimeout, .duration(timeouts), "Between two reads of an answer."),
+        ])
+
+    private static let keepAlive = Section<PoolSettings>(
+        blank: blankPool,
+        keys: [
+            Key(
+                "idle", \.keepAliveTimeout, .duration(.zero...timeouts.upperBound),
+                "How long an unused connection is kept; keep it below the backend's own time."),
+            Key(
+                "max_connections", \.maxIdleConnections, .integer(0...10_000),
+                "Unused connections kept for each backend; 0 uses each connection once."),
+        ])
+}

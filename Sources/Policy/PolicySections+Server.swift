@@ -1,0 +1,158 @@
+// The keys under `admin`, `server` and `log`.
+
+extension PolicySections {
+    static let server = Section<ServerSettings>(
+        blank: ServerSettings(),
+        keys: [
+            Key(
+                "max_connections", \.maxConnections, .integer(1...1_000_000),
+                "Client connections held at once; more wait in the kernel's backlog."),
+            Key(
+                "max_head_size", \.maxHeadBytes, .size(1 << 10...1 << 20),
+                "Largest head of a request, request line included."),
+            Key(
+                "max_fields", \.maxFields, .integer(1...1_000),
+                "Most fields of a request's head or trailer section."),
+            Key("max_body_size", \.maxBodyBytes, .size(0...1 << 40), "Largest body of a request."),
+            Key(
+                "buffer", \.self, buffer.kind(),
+                "Water marks of one direction of one connection."),
+            Key(
+                "half_close", \.halfClose, .words,
+                "What a client means that closes its sending side while its answer is outstanding: `gone` "
+                    + "cancels its request, `allow` still answers it."),
+            Key(
+                "drain_timeout", \.drainTimeout, .duration(.zero...timeouts.upperBound),
+                "Time that queued and running requests get after SIGTERM."),
+            Key("timeouts", \.self, serverTimeouts.kind(), "Time-outs of client connections."),
+        ])
+
+    private static let buffer = Section<ServerSettings>(
+        blank: ServerSettings(),
+        keys: [
+            Key(
+                "high", \.bufferHighBytes, .size(4 << 10...16 << 20),
+                "Buffered bytes above which their source is no longer read."),
+            Key(
+                "low", \.bufferLowBytes, .size(0...16 << 20),
+                "Buffered bytes below which reading resumes; less than `high`."),
+        ],
+        rules: [
+            Rule("low", "high") { settings in
+                settings.bufferLowBytes < settings.bufferHighBytes
+                    ? nil
+                    : Fault(
+                        "low (\(Quantity.size.text(settings.bufferLowBytes))) is not below "
+                            + "high (\(Quantity.size.text(settings.bufferHighBytes)))",
+                        "set both, low to a quarter of high")
+            }
+        ])
+
+    private static let serverTimeouts = Section<ServerSettings>(
+        blank: ServerSettings(),
+        keys: [
+            Key(
+                "head", \.headTimeout, .duration(timeouts),
+                "From a request's first byte to the end of its head."),
+            Key(
+                "body_idle", \.bodyIdleTimeout, .duration(timeouts),
+                "Between two reads of a request's body."),
+            Key(
+                "keep_alive", \.keepAliveTimeout, .duration(timeouts),
+                "Between two requests of a connection."),
+            Key(
+                "write_stall", \.writeStallTimeout, .duration(timeouts),
+                "Without progress in writing to a client that has bytes to take."),
+        ])
+
+    // MARK: Admin
+
+    /// What `admin` says, before it is known whether it may be said.
+    private struct Admin {
+        var address: ListenAddress?
+        var allowsRemote = false
+    }
+
+    static let admin = Kind<ListenAddress?>(adminSection.kind(shorthand: "address").shape) {
+        node, path, value, reading in
+        var admin = adminSection.blank
+        adminSection.kind(shorthand: "address").read(node, path, &admin, &reading)
+        value = admin.address
+        // Checked here because the shorthand passes by the section's rules.
+        guard let address = admin.address, !address.isLocal, !admin.allowsRemote,
+            !reading.isFaulty(path)
+        else { return }
+        reading.report(
+            Fault(
+                "the admin listener at \(address.text) would answer other machines, without authentication",
+                "write 127.0.0.1, or {address: \"\(address.text)\", allow_remote: true}"),
+            path: path)
+    } write: { address in
+        guard let address else { return .text("off") }
+        return address.isLocal
+            ? .text(address.text)
+            : .mapping([("address", .text(address.text)), ("allow_remote", .boolean(true))])
+    }
+
+    private static let adminSection = Section<Admin>(
+        blank: Admin(address: .tcp(host: "127.0.0.1", port: 9090)),
+        keys: [
+            Key(
+                "address", \.address,
+                Kind.listenAddress.optional(blank: .unix(path: ""), absent: "off"), required: true,
+                "Where to listen; `off` for no admin listener."),
+            Key(
+                "allow_remote", \.allowsRemote, .boolean,
+                "Whether the address may be one that other machines can connect to."),
+        ])
+
+    // MARK: Log
+
+    static let log = Section<LogSettings>(
+        blank: LogSettings(),
+        keys: [
+            Key(
+                "level", \.level, .words,
+                "Least severe level of the operational log that is written."),
+            Key("to", \.destination, destination, "Where the operational log goes."),
+            Key(
+                "access", \.self, access.kind(shorthand: "to"),
+                "The access log, a JSON object a line for each request."),
+        ])
+
+    private static let access = Section<LogSettings>(
+        blank: LogSettings(),
+        keys: [
+            Key(
+                "to", \.access, destination.optional(blank: .standardOutput, absent: "off"),
+                "Where the access log goes."),
+            Key(
+                "only", \.accessLevel, .words,
+                "`all` requests, or `failures`: those with a reason or a status of 400 and more."),
+            Key(
+                "sample", \.accessSample, .number(0...1),
+                "Share of requests that are written; those that ended with a 5xx always are."),
+        ])
+
+    private static let destination = Kind<LogSettings.Destination>(
+        .either([
+            .words(["stdout", "stderr"]), .text("the absolute path of a file", pattern: "^/.+$"),
+        ])
+    ) { (node) throws(Fault) in
+        let wanted = "`stdout`, `stderr` or the absolute path of a file"
+        switch try node.text(wanted) {
+        case "stdout": return .standardOutput
+        case "stderr": return .standardError
+        case let text where text.hasPrefix("/"): return .file(path: try FilePath.parse(text))
+        case let text:
+            let hint = Spelling.hint(text, among: ["stdout", "stderr", "off"])
+            throw Fault("\(text.quoted) is not known here", "\(hint)write \(wanted)")
+        }
+    } write: {
+        switch $0 {
+        case .standardOutput: .text("stdout")
+        case .standardError: .text("stderr")
+        case .file(let path): .text(path)
+        }
+    }
+}

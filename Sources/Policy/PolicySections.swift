@@ -1,0 +1,140 @@
+// Every key that a policy file may have at its top level, under `forwarding` and in a route: name, values,
+// default and meaning, said once. The other `PolicySections+....swift` files have the rest.
+
+/// The keys of policy files.
+enum PolicySections {
+    /// Time-outs and waits; longer ones are as good as none.
+    static let timeouts = Duration.milliseconds(1)...Duration.seconds(24 * 3600)
+    /// Elements of the longest lists.
+    static let maxElements = 1000
+
+    static let policy = Section<Policy>(
+        blank: Policy(
+            listen: [], admin: .tcp(host: "127.0.0.1", port: 9090), server: ServerSettings(),
+            log: LogSettings(), forwarding: ForwardingSettings(), pools: [], routes: []),
+        keys: [
+            Key("version", \.self, version, "Version of the policy's format."),
+            Key("listen", \.listen, listen, required: true, "Addresses that clients connect to."),
+            Key(
+                "admin", \.admin, admin,
+                "Address of the admin listener: /metrics, /healthz, /readyz, /status."),
+            Key(
+                "server", \.server, server.kind(),
+                "Limits, buffers and time-outs of the client side."),
+            Key("log", \.log, log.kind(), "What is logged, and where."),
+            Key(
+                "forwarding", \.forwarding, forwarding.kind(),
+                "Fields added to forwarded requests."),
+            Key(
+                "pools", \.pools, pools, required: true,
+                "Sets of backends by name, each with one queue."),
+            Key(
+                "routes", \.routes, routes, required: true,
+                "Which requests go to which pool; the first route that matches wins, and what matches "
+                    + "none is answered with 404."),
+        ],
+        hints: [
+            "backends": "backends belong to a pool: pools.NAME.backends",
+            "upstreams": "write `pools`", "limit": "limits belong to a pool: pools.NAME.limit",
+            "queue": "queues belong to a pool: pools.NAME.queue",
+            "timeouts": "write server.timeouts or pools.NAME.timeouts",
+        ])
+
+    /// There is one version so far; the policy need not hold it.
+    private static let version = Kind<Policy>(.integer(1...1)) { node, path, _, reading in
+        var version = 1
+        Kind.integer(1...1).read(node, path, &version, &reading)
+    } write: { _ in
+        .integer(1)
+    }
+
+    private static let listen = Kind.list(
+        of: Kind.listenAddress, blank: .unix(path: ""), counts: 1...64,
+        identity: { _ in nil as Int? }
+    ).orOne(of: .listenAddress)
+
+    static let forwarding = Section<ForwardingSettings>(
+        blank: ForwardingSettings(),
+        keys: [
+            Key(
+                "via", \.via, pseudonym.optional(blank: "", absent: "off"),
+                "Name in the Via field; `off` leaves Via as it is."),
+            Key(
+                "forwarded", \.forwarded, .words,
+                "X-Forwarded-For, -Proto and -Host: `append` to what came, `set` anew (right at the edge, "
+                    + "where clients could forge them), `remove`, or `off` to pass them on."),
+            Key(
+                "request_id", \.keepRequestID, .words(true: "keep", false: "replace"),
+                "Whether a client's X-Request-ID is kept; without one, one is made."),
+        ])
+
+    private static let pseudonym = Kind<String>.text(
+        "a name of letters, figures and dashes", pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",
+        parse: { (text) throws(Fault) in
+            guard Token.isToken(text), text.utf8.count <= 64 else {
+                throw Fault(
+                    "\(text.quoted) is not a token", "write up to 64 letters, figures and dashes")
+            }
+            return text
+        }, write: { $0 })
+
+    // MARK: Routes
+
+    private static let routes = Kind.list(
+        of: route.kind(), blank: route.blank, counts: 1...maxElements,
+        identity: { _ in nil as Int? })
+
+    static let route = Section<Route>(
+        blank: Route(path: .prefix(""), pool: 0),
+        keys: [
+            Key(
+                "path", \.path, path, required: true,
+                "`/v1/models` is this path alone, `/v1/*` every path that begins with /v1/, `/*` all."
+            ),
+            Key(
+                "pool", \.pool, poolName, required: true, "Name of the pool that gets the requests."
+            ),
+            Key(
+                "hosts", \.hosts, .list(of: host, blank: "", counts: 0...100, identity: { $0 }),
+                "Names one of which the request's Host must have, without port; none for any."),
+            Key(
+                "methods", \.methods,
+                .list(of: method, blank: "", counts: 0...20, identity: { $0 }),
+                "Methods one of which the request must have; none for any."),
+        ],
+        hints: ["host": "write hosts: [NAME]", "method": "write methods: [NAME]"])
+
+    private static let path = Kind.text(
+        "a path such as /v1/models or /v1/*", pattern: "^(\\*|/[^*?#]*|/([^*?#]*/)?\\*)$",
+        parse: Route.PathPattern.parse, write: { $0.text })
+
+    private static let host = Kind<String>.text(
+        "a host name", pattern: "^(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9._-]+)$", parse: Route.host,
+        write: { $0 })
+
+    private static let method = Kind<String>.text(
+        "a method such as POST", pattern: "^[!#$%&'*+.^_`|~0-9A-Z-]+$", parse: Route.method,
+        write: { $0 })
+
+    /// Pools are read before routes, so all names are known by then.
+    private static let poolName = Kind<Int>(
+        .text("the name of a pool", pattern: "^\(poolPattern)$")
+    ) {
+        node, path, index, reading in
+        do throws(Fault) {
+            let name = try node.text("the name of a pool")
+            if let found = reading.poolNames.firstIndex(of: name) {
+                index = found
+            } else if !reading.poolNames.isEmpty {
+                let hint = Spelling.hint(name, among: reading.poolNames)
+                let known = reading.poolNames.prefix(20).joined(separator: ", ")
+                throw Fault("there is no pool \(name.quoted)", "\(hint)pools are \(known)")
+            }
+        } catch {
+            reading.report(error, path: path, at: node.position)
+        }
+    } write: { _ in
+        // A route alone does not know its pool's name: `PolicyDump` writes it.
+        nil
+    }
+}

@@ -1,0 +1,72 @@
+// What is known while one file is read: the faults so far, and where each setting stands, so that checks
+// across settings can point at them afterwards.
+
+/// The state of reading one file.
+struct Reading {
+    let file: String
+    /// The names under `pools`, in the file's order, also of pools with faults.
+    var poolNames: [String] = []
+    private var faults: [(position: Position, diagnostic: Diagnostic)] = []
+    private var positions: [String: Position] = [:]
+    private var faultyPaths: Set<String> = []
+
+    init(file: String) {
+        self.file = file
+    }
+
+    /// The faults in the file's order.
+    var diagnostics: [Diagnostic] {
+        // Equal positions keep the order in which they were found; `sort` alone does not promise that.
+        faults.enumerated().sorted {
+            ($0.element.position, $0.offset) < ($1.element.position, $1.offset)
+        }.map(\.element.diagnostic)
+    }
+
+    var hasFaults: Bool { !faults.isEmpty }
+
+    /// Remembers where the setting at `path` stands.
+    mutating func note(_ path: String, at position: Position) {
+        positions[path] = position
+    }
+
+    /// Where the setting at `path` stands; `nil` when the file does not have it.
+    func position(of path: String) -> Position? { positions[path] }
+
+    /// Whether the setting at `path` or one below it has a fault.
+    func isFaulty(_ path: String) -> Bool { faultyPaths.contains(path) }
+
+    mutating func report(_ fault: Fault, path: String, at position: Position) {
+        markFaulty(path)
+        faults.append(
+            (
+                position,
+                Diagnostic(
+                    file: file, line: position.line, column: position.column,
+                    path: path.isEmpty ? "policy" : path, problem: fault.problem,
+                    remedy: fault.remedy)
+            ))
+    }
+
+    private mutating func markFaulty(_ path: String) {
+        var rest = path[...]
+        while faultyPaths.insert(String(rest)).inserted,
+            let end = rest.lastIndex(where: { $0 == "." || $0 == "[" })
+        {
+            rest = rest[..<end]
+        }
+    }
+
+    /// Reports a fault of the setting at `path`, where it or else the file's beginning stands.
+    mutating func report(_ fault: Fault, path: String) {
+        report(fault, path: path, at: positions[path] ?? positions[""] ?? .start)
+    }
+
+    /// `path` with one more key.
+    static func join(_ path: String, _ key: String) -> String {
+        let isPlain =
+            !key.isEmpty
+            && key.allSatisfy { $0.isASCIILetter || $0.isASCIIDigit || "_-".contains($0) }
+        let shown = isPlain ? key : "\"\(key.quoted.dropFirst().dropLast())\""
+        return path.isEmpty ? shown : "\(path).\(shown)"
+    }
+}

@@ -1,0 +1,92 @@
+// Paths, hosts and methods of routes, and which route covers which.
+
+extension Route.PathPattern {
+    /// The pattern as a policy file writes it.
+    package var text: String {
+        switch self {
+        case .exact(let path): path
+        case .prefix(let path): path.isEmpty ? "/*" : path + "*"
+        }
+    }
+
+    /// Reads a pattern.
+    static func parse(_ text: String) throws(Fault) -> Route.PathPattern {
+        if text == "*" || text == "/*" { return .prefix("") }
+        guard text.hasPrefix("/") else {
+            throw Fault("\(text.quoted) does not begin with /", "write \("/\(text)".quoted)")
+        }
+        let isPrefix = text.hasSuffix("*")
+        let path = isPrefix ? String(text.dropLast()) : text
+        if path.contains("*") || (isPrefix && !path.hasSuffix("/")) {
+            throw Fault(
+                "\(text.quoted) has a `*` that does not stand for whole segments",
+                "use `*` at the end only, after a /")
+        }
+        if path.contains(where: { "?#".contains($0) }) {
+            throw Fault("\(text.quoted) has more than a path", "a route matches the path alone")
+        }
+        guard path.utf8.count <= 1024, path.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+            throw Fault(
+                "\(text.quoted) is not a path as it stands in a request",
+                "percent-encode it and keep it within 1024 bytes")
+        }
+        return isPrefix ? .prefix(path) : .exact(path)
+    }
+
+    /// Whether every path that `other` matches is matched by this pattern too.
+    func covers(_ other: Route.PathPattern) -> Bool {
+        switch (self, other) {
+        case (.exact(let path), .exact(let otherPath)): path == otherPath
+        case (.exact, .prefix): false
+        case (.prefix(let path), .exact(let otherPath)),
+            (.prefix(let path), .prefix(let otherPath)):
+            otherPath.hasPrefix(path)
+        }
+    }
+}
+
+extension Route {
+    /// Whether every request that `other` matches is matched by this route too.
+    func covers(_ other: Route) -> Bool {
+        path.covers(other.path) && Self.covers(hosts, other.hosts)
+            && Self.covers(methods, other.methods)
+    }
+
+    /// Empty stands for everything.
+    private static func covers(_ mine: [String], _ others: [String]) -> Bool {
+        mine.isEmpty || (!others.isEmpty && Set(mine).isSuperset(of: others))
+    }
+
+    /// Reads a host: a name without port, in lower case, IPv6 in brackets as in `Host`.
+    static func host(_ text: String) throws(Fault) -> String {
+        let (host, port) = HostName.split(text)
+        if port != nil, !host.contains(":") || host.hasSuffix("]") {
+            throw Fault("\(text.quoted) has a port", "write \(host.quoted): ports are not compared")
+        }
+        let name = try HostName.parse(text)
+        return name.contains(":") ? "[\(name)]" : name
+    }
+
+    /// Reads a method: a token (RFC 9110 section 9.1) without lower-case letters.
+    static func method(_ text: String) throws(Fault) -> String {
+        if text == "CONNECT" { throw Fault("CONNECT cannot be forwarded", "remove it") }
+        guard Token.isToken(text), text.utf8.count <= 32 else {
+            throw Fault("\(text.quoted) is not a method", "write one such as POST")
+        }
+        guard text == text.uppercased() else {
+            throw Fault("methods have capitals", "write \(text.uppercased().quoted)")
+        }
+        return text
+    }
+}
+
+/// Tokens of HTTP.
+enum Token {
+    /// Whether `text` is a token (RFC 9110 section 5.6.2).
+    static func isToken(_ text: String) -> Bool {
+        !text.isEmpty
+            && text.allSatisfy {
+                $0.isASCIILetter || $0.isASCIIDigit || "!#$%&'*+-.^_`|~".contains($0)
+            }
+    }
+}

@@ -1,0 +1,157 @@
+// A mapping with known keys, declared once: `Section` reads it, writes it back, and describes it for the
+// schema and the reference. What is not in the list of keys is reported as unknown.
+
+/// A mapping of known keys, read into a `Target`.
+struct Section<Target: Sendable>: Sendable {
+    /// The defaults; what has none is a placeholder behind a required key.
+    let blank: Target
+    let keys: [Key<Target>]
+    var rules: [Rule<Target>] = []
+    /// Keys that are not known here, and what to do about them.
+    var hints: [String: String] = [:]
+    /// Settles defaults that depend on other keys; gets the names of the keys that were given.
+    var settle: (@Sendable (inout Target, Set<String>) -> Void)?
+
+    var shape: SectionShape { SectionShape(keys: keys.map { $0.shape(in: blank) }) }
+
+    func read(_ node: YAMLNode, _ path: String, _ target: inout Target, _ reading: inout Reading) {
+        reading.note(path, at: node.position)
+        guard case .mapping(let entries) = node.content else {
+            let fault = Fault(
+                "found \(node.description)", "write \(Shape.section(shape).wanted)")
+            reading.report(fault, path: path, at: node.position)
+            return
+        }
+        let given = firstEntries(of: entries, path, &reading)
+        for key in keys {
+            if let entry = given[key.name] {
+                let path = Reading.join(path, key.name)
+                reading.note(path, at: entry.value.position)
+                key.read(entry.value, path, &target, &reading)
+            } else if key.isRequired {
+                let fault = Fault("is missing", "write \(key.shape(in: blank).shape.wanted)")
+                reading.report(fault, path: Reading.join(path, key.name), at: node.position)
+            }
+        }
+        settle?(&target, Set(given.keys))
+        // A misspelt key may be the very one that a rule would miss.
+        guard given.count == entries.count else { return }
+        for rule in rules { rule.check(target, given, path, &reading) }
+    }
+
+    /// The entries by key, after those that are unknown or repeated have been reported.
+    private func firstEntries(
+        of entries: [YAMLNode.Entry], _ path: String, _ reading: inout Reading
+    ) -> [String: YAMLNode.Entry] {
+        var first: [String: YAMLNode.Entry] = [:]
+        let names = keys.map(\.name)
+        for entry in entries {
+            let path = Reading.join(path, entry.key)
+            if let earlier = first[entry.key] {
+                let fault = Fault.repeated(earlier.position)
+                reading.report(fault, path: path, at: entry.position)
+            } else if names.contains(entry.key) {
+                first[entry.key] = entry
+            } else {
+                let remedy =
+                    hints[entry.key]
+                    ?? Spelling.hint(entry.key, among: names)
+                    + "keys here are \(names.joined(separator: ", "))"
+                reading.report(Fault("is not known", remedy), path: path, at: entry.position)
+            }
+        }
+        return first
+    }
+
+    func write(_ target: Target) -> Literal {
+        .mapping(keys.compactMap { key in key.write(target).map { (key.name, $0) } })
+    }
+
+    /// The kind of keys that have such a mapping. A scalar in its place is taken for the value of the key
+    /// named `shorthand`.
+    func kind(shorthand: String? = nil) -> Kind<Target> {
+        let short = keys.first { $0.name == shorthand }
+        let shapes = [short?.shape(in: blank).shape, .section(shape)].compactMap(\.self)
+        return Kind(shapes.count == 1 ? shapes[0] : .either(shapes)) {
+            node, path, target, reading in
+            if let short, node.scalar != nil {
+                short.read(node, path, &target, &reading)
+            } else {
+                read(node, path, &target, &reading)
+            }
+        } write: {
+            write($0)
+        }
+    }
+}
+
+/// One key of a `Section`.
+struct Key<Target: Sendable>: Sendable {
+    let name: String
+    let isRequired: Bool
+    let read: Kind<Target>.Read
+    let write: @Sendable (Target) -> Literal?
+    private let meaning: String
+    private let values: Shape
+
+    /// A key for one property; `.self` for a group of properties of the same target.
+    init<Value>(
+        _ name: String, _ property: any WritableKeyPath<Target, Value> & Sendable,
+        _ kind: Kind<Value>, required: Bool = false, _ meaning: String
+    ) {
+        self.name = name
+        self.meaning = meaning
+        isRequired = required
+        values = kind.shape
+        read = { node, path, target, reading in
+            kind.read(node, path, &target[keyPath: property], &reading)
+        }
+        write = { kind.write($0[keyPath: property]) }
+    }
+
+    /// A key whose value says nothing that the target would have to hold.
+    init(_ name: String, always word: String, required: Bool, _ meaning: String) {
+        self.name = name
+        self.meaning = meaning
+        isRequired = required
+        values = .words([word])
+        read = { _, _, _, _ in }
+        write = { _ in .text(word) }
+    }
+
+    func shape(in blank: Target) -> KeyShape {
+        KeyShape(
+            name: name, meaning: meaning, shape: values, isRequired: isRequired,
+            fallback: isRequired ? nil : write(blank))
+    }
+}
+
+/// A condition across keys of one `Section`.
+struct Rule<Target: Sendable>: Sendable {
+    /// The keys that the condition looks at. It is checked when none of them has a fault, and its fault
+    /// is reported at the first of them that was given.
+    let keys: [String]
+    let fault: @Sendable (Target) -> Fault?
+
+    init(_ keys: String..., fault: @escaping @Sendable (Target) -> Fault?) {
+        self.keys = keys
+        self.fault = fault
+    }
+
+    fileprivate func check(
+        _ target: Target, _ given: [String: YAMLNode.Entry], _ path: String,
+        _ reading: inout Reading
+    ) {
+        let paths = keys.map { Reading.join(path, $0) }
+        guard !paths.contains(where: reading.isFaulty), let fault = fault(target) else { return }
+        let place = zip(keys, paths).first { given[$0.0] != nil }
+        reading.report(fault, path: place?.1 ?? path)
+    }
+}
+
+extension Fault {
+    /// A key that stands in a mapping a second time.
+    static func repeated(_ first: Position) -> Fault {
+        Fault("is given twice, first in line \(first.line)", "keep one")
+    }
+}
