@@ -44,7 +44,9 @@ struct AIMDLimit: Sendable {
         }
         if let holdUntil, sample.now < holdUntil { return nil }
         if sample.isDropped || isLate {
-            let hold = max(Self.shortestHoldNanoseconds, Int64(meanLatency))
+            // A late answer is one of many that are still on their way and will be as late.
+            let late = isLate && !sample.isDropped ? sample.latencyNanoseconds : 0
+            let hold = max(Self.shortestHoldNanoseconds, Int64(meanLatency), late)
             holdUntil = sample.now.advanced(byNanoseconds: hold)
             return move(to: limit * settings.backoff, sample.isDropped ? .drop : .timeout)
         }

@@ -59,7 +59,7 @@ extension AdmissionController {
         advance(to: now)
         self.settings = settings
         maxWaitNanoseconds = settings.queue.maxWait.wholeNanoseconds
-        for index in backends.indices {
+        for index in backends.indices where !backends[index].isVacant {
             backends[index].isPresent = keys.contains(backends[index].key)
             guard backends[index].isPresent else { continue }
             if let move = backends[index].limiter.reconfigure(settings.limit) {
@@ -87,6 +87,7 @@ extension AdmissionController {
         recount()
     }
 
+    /// Whether a backend other than that one may be sent requests, at least on trial.
     func hasUsableBackend(except excluded: Int?) -> Bool {
         backends.indices.contains { index in
             index != excluded && backends[index].isPresent

@@ -73,8 +73,10 @@ extension AdmissionController {
         let mayQueue = settings.queue.maxRequests > 0
         let waitEnd = clock.advanced(byNanoseconds: mayQueue ? maxWaitNanoseconds : 0)
         let deadline = ticket.deadline ?? .distantFuture
-        if let wait = secondsUntilAnyReturn(unlessBefore: min(waitEnd, deadline)) {
-            return refuse(.noBackend, waitSeconds: wait)
+        if let wait = secondsUntilAnyReturn,
+            clock.advanced(byNanoseconds: wholeNanoseconds(wait)) > min(waitEnd, deadline)
+        {
+            return refuse(.noBackend)
         }
         if queue.count >= settings.queue.maxRequests { return refuse(.queueFull) }
         if ticket.bodyBytes > settings.queue.maxBytes - queue.bytes {
@@ -88,17 +90,17 @@ extension AdmissionController {
         return nil
     }
 
-    /// Time until the first backend returns, if every one is left out and none returns by `latest`.
+    /// Seconds until the first backend returns if every one is left out; nil if one is not.
     ///
-    /// Nil when some backend is not left out. Without any backend at all the time is 0: unknown.
-    private func secondsUntilAnyReturn(unlessBefore latest: Instant) -> Double? {
+    /// Infinite when there is no backend at all: only a reload can bring one.
+    private var secondsUntilAnyReturn: Double? {
         var earliest: Instant?
         for index in backends.indices where backends[index].isPresent {
             guard backends[index].ejection.isLeftOut(now: clock) else { return nil }
             earliest = min(earliest ?? .distantFuture, backends[index].ejection.until)
         }
-        guard let earliest else { return 0 }
-        return earliest <= latest ? nil : earliest.seconds(since: clock)
+        guard let earliest else { return .infinity }
+        return earliest.seconds(since: clock)
     }
 
     /// Seconds until a request that joins the queue now would start; nil while the rate is unknown.
@@ -108,10 +110,10 @@ extension AdmissionController {
     }
 
     /// Makes a rejection and counts it towards the floor of the ones that follow.
-    mutating func refuse(_ reason: Reason, waitSeconds: Double? = nil) -> Rejection {
+    mutating func refuse(_ reason: Reason) -> Rejection {
         retryAfterFloor.recordRejection(now: clock)
         let milliseconds = RetryAfter.milliseconds(
-            waitSeconds: waitSeconds ?? predictedWaitSeconds ?? 1,
+            waitSeconds: secondsUntilAnyReturn ?? predictedWaitSeconds ?? 1,
             floorSeconds: retryAfterFloor.seconds, random: &random)
         return Rejection(reason: reason, retryAfterMilliseconds: milliseconds)
     }
@@ -119,7 +121,9 @@ extension AdmissionController {
     /// Counts a move of the limit at `index` and puts it in force.
     mutating func record(_ move: LimitMove, at index: Int) {
         moveCounts[Int(move.reason.rawValue)] += 1
-        backends[index].limit = backends[index].limiter.limit
+        let limit = backends[index].limiter.limit
+        guard limit != backends[index].limit else { return }
+        backends[index].limit = limit
         recount()
     }
 

@@ -60,7 +60,9 @@ package struct GradientLimitSettings: Equatable, Sendable {
     package var smoothing = 0.2
     /// Samples over which the long-term latency is averaged, 10..100,000.
     package var longWindow = 600
-    /// Requests allowed to queue at the backend before the limit stops growing, 0..1,000.
+    /// Requests by which an update aims above the limit while latency is normal, 0..1,000; 0 acts as 1.
+    ///
+    /// `smoothing * queueSize` is the step of growth.
     package var queueSize = 4
     /// Factor at a drop, .5 up to but not including 1.
     package var backoff = 0.9

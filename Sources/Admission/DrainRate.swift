@@ -37,26 +37,26 @@ struct DrainRate: Sendable {
     var serviceSeconds: Double? { serviceTime }
 
     /// Accounts for the time since the last call, throughout which the pool was busy or not.
-    ///
-    /// The whole stretch goes to the bucket it ends in; stretches are short against the window whenever
-    /// anything happens at all.
     mutating func advance(to now: Instant, wasBusy: Bool) {
-        guard let start = currentStart else {
+        guard var start = currentStart else {
             currentStart = now
             lastAdvance = now
             return
         }
-        let elapsed = now.nanoseconds(since: lastAdvance)
-        lastAdvance = now
         let steps = now.nanoseconds(since: start) / Self.bucketNanoseconds
-        if steps > 0 {
-            rotate(by: steps)
-            currentStart = start.advanced(byNanoseconds: steps * Self.bucketNanoseconds)
+        if steps > Int64(Self.bucketCount) {
+            // Whatever lies further back than the window is rotated out of it anyway.
+            let skipped = (steps - Int64(Self.bucketCount)) * Self.bucketNanoseconds
+            start = start.advanced(byNanoseconds: skipped)
+            lastAdvance = start
         }
-        if wasBusy {
-            buckets[current].busyNanoseconds += elapsed
-            total.busyNanoseconds += elapsed
+        for _ in 0..<min(steps, Int64(Self.bucketCount)) {
+            start = start.advanced(byNanoseconds: Self.bucketNanoseconds)
+            account(until: start, wasBusy: wasBusy)
+            rotate()
         }
+        account(until: now, wasBusy: wasBusy)
+        currentStart = start
     }
 
     /// A permit came free while the pool was busy.
@@ -80,18 +80,22 @@ struct DrainRate: Sendable {
         guard let serviceTime, limit > 0 else { return nil }
         let prior = Self.priorCompletions
         let busySeconds = Double(total.busyNanoseconds) / 1e9
-        let rate =
-            (Double(total.completions) + prior)
+        return (Double(total.completions) + prior)
             / (busySeconds + prior * max(serviceTime, 1e-9) / Double(limit))
-        return rate
     }
 
-    private mutating func rotate(by steps: Int64) {
-        for _ in 0..<min(steps, Int64(Self.bucketCount)) {
-            current = (current + 1) % Self.bucketCount
-            total.completions -= buckets[current].completions
-            total.busyNanoseconds -= buckets[current].busyNanoseconds
-            buckets[current] = Bucket()
-        }
+    private mutating func account(until instant: Instant, wasBusy: Bool) {
+        let elapsed = instant.nanoseconds(since: lastAdvance)
+        lastAdvance = instant
+        guard wasBusy else { return }
+        buckets[current].busyNanoseconds += elapsed
+        total.busyNanoseconds += elapsed
+    }
+
+    private mutating func rotate() {
+        current = (current + 1) % Self.bucketCount
+        total.completions -= buckets[current].completions
+        total.busyNanoseconds -= buckets[current].busyNanoseconds
+        buckets[current] = Bucket()
     }
 }

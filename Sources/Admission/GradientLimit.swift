@@ -2,31 +2,34 @@
 // a window of samples, `long` the latency that counts as usual and L the limit:
 //
 //     r      = tolerance * long / short
-//     r >= 1 : target = L + max(queueSize, 1)                         only if the limit binds
-//     r <  1 : target = clamp(L r + queueSize, L / 2 ... L)           only if the limit is half used
+//     r >= 1 : target = L + max(queueSize, 1)      only if the limit binds
+//     r <  1 : target = L * max(r, 1/2)            only if the limit is at least half used
 //     L     += smoothing * (target - L)
 //
-// On a backend with c slots this settles where in-flight = tolerance * c + queueSize. What differs from the
-// original, and the issue in Netflix/concurrency-limits or elsewhere that asks for it:
+// On a backend with c slots this settles about tolerance * c. What differs from the original, and the issue
+// (of Netflix/concurrency-limits where no other project is named) that asks for it:
 //
 // - `min` is 1 by default, not 20.
 // - Drops count: times `backoff`, once per hold of max(1 s, latency), not per sample; no move in the hold.
-// - Below r = 1 the queue term may soften a cut but never turns it into growth (PR #134: at a gradient of
-//   about .8 the original climbs without end).
-// - Growth only if some request was granted the last slot of the present limit; the original asks for half.
-//   A cut still asks for half: latency that rises far below the limit is not the limit's doing.
+// - The queue term is for growth only. The original adds it to cuts too, and at a gradient of about .8 it
+//   climbs without end (PR #134).
+// - Growth only if some request was granted the last slot of the *present* limit, so that each step waits for
+//   evidence from the one before; the original asks for half, and rises to its maximum on a pool that is
+//   half used. A cut still asks for half: latency that rises far below the limit is not the limit's doing.
 // - A window takes at least 10 samples and lasts at least twice their latency (.1 s..1 s); if samples are few
-//   it waits for more. The original throws such windows away, so at 3 requests a second it never moves.
-// - After a cut the next one waits for one latency, until requests granted since then can be seen.
-// - `long` follows a higher latency only from windows in which less than half of the limit was used:
-//   latency measured under our own load must not become usual ("baseline poisoning", OpenSearch #22312;
-//   #165). A backend that became slower for other reasons is told apart by the cut: if halving the limit did
-//   not lower the latency by a quarter, it was not queueing; the cut is undone and that latency is usual now.
+//   it waits for more. The original throws such windows away: at 3 requests a second it never moves.
+// - After a cut the next one waits for one latency, until requests granted since then have ended.
+// - `long` follows a higher latency only from windows with less than half of the limit in use, or at `min`:
+//   latency under our own load must not become usual (#165; "baseline poisoning", OpenSearch #22312).
+// - So a backend that has become slower for other reasons has to be told apart, and the cut itself does it:
+//   if halving the limit did not lower the latency by a quarter, it was not queueing. The cut is undone and
+//   that latency is usual from now on.
 // - When `long` is more than twice `short` it decays by 5 % a window, as in the original.
 
 /// Moves the limit by the ratio of usual to present latency.
 struct GradientLimit: Sendable {
-    private static let shortestHoldNanoseconds: Int64 = 1_000_000_000
+    private static let shortestDropHold = 1e9
+    private static let lowestGradient = 0.5
     /// Windows averaged plainly before the exponential mean takes over, as in ExpAvgMeasurement.
     private static let warmupWindows = 10
     /// A cut is judged when the limit is down to this share of where it began.
@@ -69,7 +72,8 @@ struct GradientLimit: Sendable {
 
     private mutating func drop(_ sample: Sample) -> LimitMove? {
         guard !isHolding(sample.now) else { return nil }
-        hold(from: sample.now, latency: usualLatency, atLeast: Self.shortestHoldNanoseconds)
+        let latency = Swift.max(usualLatency, window.meanLatency)
+        hold(from: sample.now, nanoseconds: Swift.max(Self.shortestDropHold, latency))
         cutStart = nil
         return move(to: limit * settings.backoff, .drop)
     }
@@ -77,15 +81,13 @@ struct GradientLimit: Sendable {
     private mutating func close(_ window: SampleWindow, now: Instant) -> LimitMove? {
         let short = window.meanLatency
         let isHalfUsed = 2 * Double(window.maxInFlight) >= limit
-        learn(short, mayRise: !isHalfUsed)
+        learn(short, mayRise: !isHalfUsed || limit <= Double(settings.min))
         guard !isHolding(now) else { return nil }
         let ratio = settings.tolerance * usualLatency / short
         if ratio >= 1 {
-            guard window.maxInFlight >= Int(limit) else { return nil }
-            return grow()
+            return window.maxInFlight >= Int(limit) ? grow() : nil
         }
-        guard isHalfUsed else { return nil }
-        return cut(ratio: ratio, short: short, now: now)
+        return isHalfUsed ? cut(ratio: ratio, short: short, now: now) : nil
     }
 
     private mutating func learn(_ short: Double, mayRise: Bool) {
@@ -104,32 +106,31 @@ struct GradientLimit: Sendable {
     private mutating func grow() -> LimitMove? {
         let step = settings.smoothing * Double(Swift.max(settings.queueSize, 1))
         let result = move(to: limit + step, .growth)
-        if let cutStart, limit >= cutStart.limit { self.cutStart = nil }
+        if let start = cutStart, limit >= start.limit { cutStart = nil }
         return result
     }
 
     private mutating func cut(ratio: Double, short: Double, now: Instant) -> LimitMove? {
-        let start = cutStart ?? (limit, short)
-        cutStart = start
-        if limit <= start.limit * Self.futileLimitShare {
-            cutStart = nil
-            if short > start.latency * Self.futileLatencyShare {
+        if let start = cutStart, limit <= start.limit * Self.futileLimitShare {
+            guard short <= start.latency * Self.futileLatencyShare else {
+                cutStart = nil
                 usualLatency = short
                 return move(to: start.limit, .futileCut)
             }
+            cutStart = (limit, short)
         }
-        let target = limit * ratio + Double(settings.queueSize)
-        let bounded = Swift.min(Swift.max(target, limit / 2), limit)
-        hold(from: now, latency: short, atLeast: 0)
-        return move(to: limit + settings.smoothing * (bounded - limit), .gradient)
+        cutStart = cutStart ?? (limit, short)
+        hold(from: now, nanoseconds: short)
+        let target = limit * Swift.max(ratio, Self.lowestGradient)
+        return move(to: limit + settings.smoothing * (target - limit), .gradient)
     }
 
     private func isHolding(_ now: Instant) -> Bool {
         if let holdUntil { now < holdUntil } else { false }
     }
 
-    private mutating func hold(from now: Instant, latency: Double, atLeast shortest: Int64) {
-        holdUntil = now.advanced(byNanoseconds: Swift.max(shortest, Int64(latency)))
+    private mutating func hold(from now: Instant, nanoseconds: Double) {
+        holdUntil = now.advanced(byNanoseconds: Int64(nanoseconds))
     }
 
     private mutating func move(to target: Double, _ reason: LimitMoveReason) -> LimitMove? {

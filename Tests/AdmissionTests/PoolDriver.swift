@@ -1,0 +1,134 @@
+// Drives a controller by plain values, so that a test reads as a dialogue. Permits are kept here by request.
+
+import Admission
+
+/// An instant that many milliseconds after the clock's zero.
+func at(_ milliseconds: Int64) -> Instant {
+    Instant(nanoseconds: milliseconds * 1_000_000)
+}
+
+/// What the controller said about a request.
+enum Answer: Equatable {
+    case forwarded(Int)
+    case rejected(Reason)
+    case parked
+}
+
+/// What came out of `poll`.
+enum Polled: Equatable {
+    case forwarded(UInt64, Int)
+    case rejected(UInt64, Reason)
+}
+
+/// Holds a permit where a copyable thing is needed.
+final class PermitBox {
+    private var permit: Permit?
+
+    init(_ permit: consuming Permit) { self.permit = consume permit }
+
+    func take() -> Permit {
+        guard let permit = permit.take() else { fatalError("the permit was taken before") }
+        return permit
+    }
+}
+
+/// A controller, the permits it granted and the handles it gave out.
+final class PoolDriver {
+    var controller: AdmissionController
+    private(set) var permits: [UInt64: PermitBox] = [:]
+    private(set) var handles: [UInt64: ParkedHandle] = [:]
+    private(set) var lastRejection: Rejection?
+    private(set) var lastInFlight = 0
+
+    init(_ settings: AdmissionSettings, backends: [String] = ["a"], seed: UInt64 = 1) {
+        controller = AdmissionController(settings: settings, backends: backends, seed: seed)
+    }
+
+    deinit {
+        for box in permits.values { controller.complete(box.take(), .ignored, now: at(0)) }
+    }
+
+    func offer(
+        _ id: UInt64, at now: Instant, bytes: Int = 0, deadline: Instant? = nil
+    ) -> Answer {
+        let ticket = Ticket(bodyBytes: bytes, deadline: deadline)
+        return note(id, controller.offer(RequestID(rawValue: id), ticket, now: now))
+    }
+
+    func complete(_ id: UInt64, _ outcome: Outcome = .success, at now: Instant) {
+        guard let box = permits.removeValue(forKey: id) else { fatalError("no permit of \(id)") }
+        controller.complete(box.take(), outcome, now: now)
+    }
+
+    func retry(_ id: UInt64, at now: Instant, deadline: Instant? = nil) -> Answer {
+        guard let box = permits.removeValue(forKey: id) else { fatalError("no permit of \(id)") }
+        let ticket = Ticket(deadline: deadline)
+        return note(
+            id, controller.retry(box.take(), RequestID(rawValue: id), ticket, now: now))
+    }
+
+    func cancel(_ id: UInt64, at now: Instant) -> Bool {
+        guard let handle = handles[id] else { fatalError("\(id) was never parked") }
+        return controller.cancel(handle, now: now)
+    }
+
+    func poll(at now: Instant) -> Polled? {
+        guard let decision = controller.poll(now: now) else { return nil }
+        switch consume decision {
+        case .forward(let id, let permit):
+            let backend = permit.backend.index
+            permits[id.rawValue] = PermitBox(permit)
+            return .forwarded(id.rawValue, backend)
+        case .reject(let id, let rejection):
+            lastRejection = rejection
+            return .rejected(id.rawValue, rejection.reason)
+        }
+    }
+
+    func pollAll(at now: Instant) -> [Polled] {
+        var all: [Polled] = []
+        while let polled = poll(at: now) { all.append(polled) }
+        return all
+    }
+
+    func status(_ index: Int = 0, at now: Instant = at(0)) -> BackendStatus? {
+        controller.backend(BackendID(index: index), now: now)
+    }
+
+    // `#expect` cannot hold a controller to call a method on it, as it cannot be copied.
+
+    func limitMoves(_ reason: LimitMoveReason) -> Int { controller.limitMoves(reason) }
+    func backendID(_ key: String) -> Int? { controller.backendID(forKey: key)?.index }
+    func hasUsableBackend(at now: Instant) -> Bool { controller.hasUsableBackend(now: now) }
+    func oldestWait(at now: Instant) -> Int64? { controller.oldestWaitNanoseconds(now: now) }
+
+    private func note(_ id: UInt64, _ verdict: consuming Verdict) -> Answer {
+        switch consume verdict {
+        case .forward(let permit):
+            let backend = permit.backend.index
+            lastInFlight = permit.inFlight
+            permits[id] = PermitBox(permit)
+            return .forwarded(backend)
+        case .reject(let rejection):
+            lastRejection = rejection
+            return .rejected(rejection.reason)
+        case .parked(let handle):
+            handles[id] = handle
+            return .parked
+        }
+    }
+}
+
+extension AdmissionSettings {
+    /// A fixed limit, with a queue.
+    static func fixed(
+        _ limit: Int, queue: Int = 256, bytes: Int = 1 << 20, maxWait: Duration = .seconds(2)
+    ) -> AdmissionSettings {
+        var settings = AdmissionSettings()
+        settings.limit = .fixed(FixedLimitSettings(limit: limit))
+        settings.queue.maxRequests = queue
+        settings.queue.maxBytes = bytes
+        settings.queue.maxWait = maxWait
+        return settings
+    }
+}
