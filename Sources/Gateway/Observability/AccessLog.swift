@@ -1,0 +1,181 @@
+// The access log: one JSON line for each finished request, written into a buffer that is used again and
+// again. No header's value is ever logged but the request's ID, and no query: both may hold secrets.
+
+package import Admission
+import HTTP1
+package import Policy
+
+/// What a finished request's line says besides its bytes of text.
+package struct AccessRecord {
+    /// Wall-clock time at which the request ended, in nanoseconds since 1970.
+    package var wallNanoseconds: Int64
+    /// The status that the client got, 0 when it got none.
+    package var status: Int
+    /// Why the request ended.
+    package var reason: Reason
+    /// The pool that the request went to.
+    package var pool: PoolMetrics?
+    /// The backend that the request went to last.
+    package var backend: BackendMetrics?
+    /// Time in the queue; `nil` when it was not queued.
+    package var queueNanoseconds: Int64?
+    /// Time until a connection was ready; `nil` when none was made.
+    package var connectNanoseconds: Int64?
+    /// Time from the permit to the first byte of the answer; `nil` when there was none.
+    package var firstByteNanoseconds: Int64?
+    /// Time from the request's first byte to its end.
+    package var totalNanoseconds: Int64 = 0
+    /// Bytes read from the client for this request.
+    package var bytesIn: UInt64 = 0
+    /// Bytes written to the client for this request.
+    package var bytesOut: UInt64 = 0
+    /// Backends or connections that were tried.
+    package var attempts = 0
+    /// Whether the last try went out on a connection that was open already.
+    package var reused = false
+
+    /// The record of a request that ended at `wallNanoseconds` since 1970.
+    package init(wallNanoseconds: Int64, status: Int, reason: Reason) {
+        self.wallNanoseconds = wallNanoseconds
+        self.status = status
+        self.reason = reason
+    }
+}
+
+/// Writes access log lines, as many of them as the policy asks for. It belongs to the reactor's thread.
+package struct AccessLog: ~Copyable {
+    private let writer: LogWriter
+    private var level: LogSettings.AccessLevel
+    private var sample: Double
+    private var random: UInt64
+    private var dates = DateWriter()
+    private var line = ByteBuffer()
+
+    /// Bytes of the path that are logged.
+    package static let maxPathBytes = 512
+    /// Bytes that are logged of each of the other texts.
+    package static let maxTextBytes = 256
+
+    private static let reasons = Reason.allCases.map { $0.name.description }
+
+    /// Makes an access log that writes to `writer` what `settings` asks for; `seed` decides which requests
+    /// a sample of less than 1 picks.
+    package init(writer: LogWriter, settings: LogSettings, seed: UInt64) {
+        self.writer = writer
+        self.level = settings.accessLevel
+        self.sample = settings.accessSample
+        self.random = seed
+    }
+
+    /// Takes over the level and sample of a reloaded policy.
+    package mutating func apply(_ settings: LogSettings) {
+        level = settings.accessLevel
+        sample = settings.accessSample
+    }
+
+    /// Writes the line of a finished request, if the level and the sample want it.
+    ///
+    /// The texts are bytes as they came, empty where unknown; a query in `path` is left out. Does not allocate
+    /// once the buffers have grown.
+    package mutating func log(
+        _ record: borrowing AccessRecord, requestID: Span<UInt8>, client: Span<UInt8>,
+        method: Span<UInt8>, path: Span<UInt8>, host: Span<UInt8>
+    ) {
+        guard wants(status: record.status, reason: record.reason) else { return }
+        line.removeAll()
+        line.append(text: "{\"time\":\"")
+        dates.appendTimestamp(record.wallNanoseconds, to: &line)
+        line.append(text: "\",\"request_id\":\"")
+        line.append(jsonEscaped: requestID, limit: AccessLog.maxTextBytes)
+        line.append(text: "\",\"client\":\"")
+        line.append(jsonEscaped: client, limit: AccessLog.maxTextBytes)
+        line.append(text: "\",\"method\":\"")
+        line.append(jsonEscaped: method, limit: AccessLog.maxTextBytes)
+        line.append(text: "\",\"path\":\"")
+        let pathLength = AccessLog.lengthWithoutQuery(path)
+        line.append(
+            jsonEscaped: path.extracting(first: pathLength), limit: AccessLog.maxPathBytes)
+        line.append(text: "\",\"host\":\"")
+        line.append(jsonEscaped: host, limit: AccessLog.maxTextBytes)
+        appendOutcome(record)
+        appendTimings(record)
+        line.append(text: ",\"bytes_in\":")
+        line.append(unsigned: record.bytesIn)
+        line.append(text: ",\"bytes_out\":")
+        line.append(unsigned: record.bytesOut)
+        line.append(text: ",\"attempts\":")
+        line.append(signed: record.attempts)
+        line.append(text: record.reused ? ",\"reused\":true}" : ",\"reused\":false}")
+        writer.append(line.bytes)
+    }
+
+    private mutating func appendOutcome(_ record: borrowing AccessRecord) {
+        if let pool = record.pool {
+            line.append(text: "\",\"pool\":\"")
+            line.append(jsonEscaped: pool.name.utf8.span)
+        }
+        if let backend = record.backend {
+            line.append(text: "\",\"backend\":\"")
+            line.append(jsonEscaped: backend.label.utf8.span, limit: AccessLog.maxTextBytes)
+        }
+        line.append(text: "\",\"status\":")
+        line.append(signed: record.status)
+        line.append(text: ",\"reason\":\"")
+        line.append(text: AccessLog.reasons[Int(record.reason.rawValue)])
+        line.append(0x22)
+    }
+
+    private mutating func appendTimings(_ record: borrowing AccessRecord) {
+        if let nanoseconds = record.queueNanoseconds {
+            line.append(text: ",\"queue_ms\":")
+            line.append(milliseconds: nanoseconds)
+        }
+        if let nanoseconds = record.connectNanoseconds {
+            line.append(text: ",\"connect_ms\":")
+            line.append(milliseconds: nanoseconds)
+        }
+        if let nanoseconds = record.firstByteNanoseconds {
+            line.append(text: ",\"first_byte_ms\":")
+            line.append(milliseconds: nanoseconds)
+        }
+        line.append(text: ",\"total_ms\":")
+        line.append(milliseconds: record.totalNanoseconds)
+    }
+
+    private mutating func wants(status: Int, reason: Reason) -> Bool {
+        if level == .failures && reason == .none && status < 400 { return false }
+        if sample >= 1 || status >= 500 { return true }
+        return nextUnit() < sample
+    }
+
+    /// The next pseudo-random number, 0..<1 (Steele, Lea and Flood, "Fast splittable pseudorandom number
+    /// generators", 2014: SplitMix64).
+    private mutating func nextUnit() -> Double {
+        random &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = random
+        mixed = (mixed ^ (mixed &>> 30)) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ (mixed &>> 27)) &* 0x94d0_49bb_1331_11eb
+        mixed ^= mixed &>> 31
+        return Double(mixed &>> 11) * 0x1p-53
+    }
+
+    /// The length of `path` up to a query or fragment.
+    private static func lengthWithoutQuery(_ path: Span<UInt8>) -> Int {
+        var end = 0
+        while end < path.count && path[end] != 0x3f && path[end] != 0x23 { end &+= 1 }
+        return end
+    }
+}
+
+extension ByteBuffer {
+    /// Appends `nanoseconds` as milliseconds with three decimals; 0 for a negative value.
+    fileprivate mutating func append(milliseconds nanoseconds: Int64) {
+        let microseconds = Int(max(0, nanoseconds)) / 1_000
+        append(decimal: microseconds / 1_000)
+        let rest = microseconds % 1_000
+        append(0x2e)
+        append(0x30 &+ UInt8(truncatingIfNeeded: rest / 100))
+        append(0x30 &+ UInt8(truncatingIfNeeded: rest / 10 % 10))
+        append(0x30 &+ UInt8(truncatingIfNeeded: rest % 10))
+    }
+}

@@ -1,0 +1,37 @@
+// What the gateway has counted of one backend. Requests hold the object itself, so that a reload, which
+// renumbers backends, cannot make them count for another one. It belongs to the reactor's thread.
+
+package import Admission
+
+/// Counters of one backend of one pool.
+package final class BackendMetrics {
+    /// The backend's URL as the operator wrote it.
+    package let label: String
+    /// `pool="…",backend="…"`, ready to be written.
+    let labels: String
+
+    /// Connections that became ready to use.
+    package var connectionsOpened: UInt64 = 0
+    /// Requests that went out on a connection that was open already.
+    package var connectionsReused: UInt64 = 0
+    /// Times that the backend was left out after refused connections.
+    package var ejections: UInt64 = 0
+
+    private var failures = [UInt64](repeating: 0, count: Reason.allCases.count)
+
+    /// Makes zeroed counters for the backend `label` of the pool whose labels are `poolLabels`.
+    init(label: String, poolLabels: String) {
+        self.label = label
+        self.labels = "\(poolLabels),backend=\"\(escapedLabel(label))\""
+    }
+
+    /// Counts a connection that could not be made: `connectFailed`, `connectTimeout`, `tlsFailed` or `exhausted`.
+    package func countConnectionFailed(_ reason: Reason) {
+        failures[Int(reason.rawValue)] &+= 1
+    }
+
+    /// How many connections failed for `reason`.
+    package func connectionsFailed(_ reason: Reason) -> UInt64 {
+        failures[Int(reason.rawValue)]
+    }
+}

@@ -1,0 +1,66 @@
+// What the gateway has counted of itself: all that has no pool. It belongs to the reactor's thread.
+
+package import Admission
+
+/// Counters of the gateway as a whole.
+package final class GatewayMetrics {
+    /// The gateway's version, also in `--version`.
+    package let version: String
+    /// Wall-clock time at which the gateway started, in nanoseconds since 1970.
+    package let startNanoseconds: Int64
+
+    /// Client connections accepted.
+    package private(set) var connectionsAccepted: UInt64 = 0
+    /// Client connections that have ended.
+    package private(set) var connectionsClosed: UInt64 = 0
+    /// Client connections closed right after they were accepted, for want of a slot or of descriptors.
+    package var connectionsRejected: UInt64 = 0
+    /// Times that accepting was paused: at the connection cap, or for want of descriptors or memory.
+    package var acceptPauses: UInt64 = 0
+    /// Reloads that put a new policy in force.
+    package private(set) var reloads: UInt64 = 0
+    /// Reloads that failed and left the old policy in force.
+    package private(set) var reloadFailures: UInt64 = 0
+    /// Whether the last attempt to load a policy succeeded.
+    package private(set) var lastReloadSucceeded = true
+    /// Wall-clock time at which the policy in force was loaded, in nanoseconds since 1970.
+    package private(set) var lastReloadNanoseconds: Int64
+
+    private var unrouted = [UInt64](repeating: 0, count: Reason.allCases.count)
+
+    /// Makes zeroed counters of a gateway of `version` that starts, with its policy loaded, at `nanoseconds`
+    /// since 1970.
+    package init(version: String, startNanoseconds nanoseconds: Int64) {
+        self.version = version
+        self.startNanoseconds = nanoseconds
+        self.lastReloadNanoseconds = nanoseconds
+    }
+
+    /// Client connections open now.
+    package var connectionsOpen: UInt64 { connectionsAccepted &- connectionsClosed }
+
+    /// Counts a client connection that was accepted and kept.
+    package func countConnectionAccepted() { connectionsAccepted &+= 1 }
+
+    /// Counts the end of a connection that `countConnectionAccepted` counted.
+    package func countConnectionClosed() { connectionsClosed &+= 1 }
+
+    /// Counts a request that ended before a pool was found for it: `badRequest`, `noRoute` and the like.
+    package func countUnrouted(_ reason: Reason) { unrouted[Int(reason.rawValue)] &+= 1 }
+
+    /// How many requests ended for `reason` before a pool was found for them.
+    package func unroutedRequests(_ reason: Reason) -> UInt64 { unrouted[Int(reason.rawValue)] }
+
+    /// Counts a reload that put a new policy in force at `nanoseconds` since 1970.
+    package func countReload(atNanoseconds nanoseconds: Int64) {
+        reloads &+= 1
+        lastReloadSucceeded = true
+        lastReloadNanoseconds = nanoseconds
+    }
+
+    /// Counts a reload that failed and left the old policy in force.
+    package func countReloadFailure() {
+        reloadFailures &+= 1
+        lastReloadSucceeded = false
+    }
+}

@@ -1,0 +1,102 @@
+// What is true at the moment of a scrape and is not counted anywhere: the reactor fills these in from the
+// admission controllers and the connection pools, for /metrics and /status alike.
+
+/// The gateway at one moment.
+package struct GatewaySnapshot {
+    /// The gateway's counters.
+    package var metrics: GatewayMetrics
+    /// Wall-clock time of this snapshot, in nanoseconds since 1970.
+    package var wallNanoseconds: Int64
+    /// Whether the gateway is shutting down.
+    package var isDraining = false
+    /// Client connections that the policy allows at once.
+    package var maxConnections = 0
+    /// The logs that this gateway writes, with a name each: `access`, `operational`.
+    package var logs: [(name: String, statistics: LogWriter.Statistics)] = []
+    /// The pools, in the policy's order.
+    package var pools: [PoolSnapshot]
+
+    /// A snapshot of what `metrics` counts, taken at `wallNanoseconds` since 1970.
+    package init(metrics: GatewayMetrics, wallNanoseconds: Int64, pools: [PoolSnapshot]) {
+        self.metrics = metrics
+        self.wallNanoseconds = wallNanoseconds
+        self.pools = pools
+    }
+}
+
+/// One pool at one moment.
+package struct PoolSnapshot {
+    /// The pool's counters.
+    package var metrics: PoolMetrics
+    /// Requests that wait in the queue.
+    package var queueRequests = 0
+    /// Bytes that the waiting requests hold.
+    package var queueBytes = 0
+    /// How long the oldest of them has waited, in nanoseconds; 0 for an empty queue.
+    package var oldestWaitNanoseconds: Int64 = 0
+    /// Requests that may wait at once.
+    package var maxQueueRequests = 0
+    /// Bytes that waiting requests may hold.
+    package var maxQueueBytes = 0
+    /// Permits that came free for each second of late: what a wait is predicted from.
+    package var drainRatePerSecond = 0.0
+    /// The backends, in the policy's order.
+    package var backends: [BackendSnapshot]
+
+    /// A snapshot of what `metrics` counts, with an empty queue.
+    package init(metrics: PoolMetrics, backends: [BackendSnapshot]) {
+        self.metrics = metrics
+        self.backends = backends
+    }
+
+    /// Requests that have a permit, over all backends.
+    package var inFlight: Int { backends.reduce(0) { $0 + $1.inFlight } }
+
+    /// Whether at least one backend can be sent requests.
+    package var isUsable: Bool { backends.contains { $0.isUsable } }
+}
+
+/// One backend at one moment.
+package struct BackendSnapshot {
+    /// The backend's counters.
+    package var metrics: BackendMetrics
+    /// Requests that it may have in flight.
+    package var limit = 0
+    /// Requests that have a permit on it.
+    package var inFlight = 0
+    /// Whether it is not left out after refused connections.
+    package var isUsable = true
+    /// Connections to it, in use or not.
+    package var openConnections = 0
+    /// Connections to it that no request uses.
+    package var idleConnections = 0
+    /// How often its limit was moved, by direction and reason; names that stay the same from scrape to scrape.
+    package var limitMoves: [LimitMove] = []
+
+    /// A snapshot of what `metrics` counts, with nothing in flight.
+    package init(metrics: BackendMetrics) {
+        self.metrics = metrics
+    }
+}
+
+/// How often a limit was moved in one direction for one reason.
+package struct LimitMove {
+    /// Where the limit went.
+    package enum Direction: String {
+        case up, down
+    }
+
+    /// Where the limit went.
+    package var direction: Direction
+    /// Why, as a label: `[a-z_]+`.
+    package var reason: String
+    /// How often.
+    package var count: UInt64
+
+    /// `count` moves to `direction` because of `reason`.
+    package init(_ direction: Direction, _ reason: String, count: UInt64) {
+        self.direction = direction
+        self.reason = reason
+        self.count = count
+    }
+}

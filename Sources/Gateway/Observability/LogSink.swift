@@ -1,0 +1,250 @@
+// The half of a log writer that its thread shares with those who log. It is a class of its own so that the
+// thread keeps only this half alive: when the last `LogWriter` handle goes, the thread is told to end.
+
+import Admission
+import CShims
+import Glibc
+import Policy
+import Synchronization
+
+/// The pending lines of one destination, and the thread that writes them.
+final class LogSink: Sendable {
+    /// What the two sides share.
+    private struct State {
+        /// Lines that the thread has not taken yet, each ended by a line feed.
+        var pending: [UInt8] = []
+        /// Bytes accepted since the start, and those of them that are written or lost.
+        var accepted: UInt64 = 0
+        var settled: UInt64 = 0
+        /// Whether the thread has been signalled since it last took lines.
+        var isSignalled = false
+        /// Whether the thread is to take what there is at once instead of waiting for more.
+        var isUrgent = false
+        var wantsReopen = false
+        var isStopping = false
+        var statistics = LogWriter.Statistics()
+    }
+
+    /// What the thread takes along in one go, besides the bytes.
+    private struct Orders {
+        var reopen: Bool
+        var stop: Bool
+    }
+
+    private let destination: LogSettings.Destination
+    private let capacityBytes: Int
+    private let wake: Int32
+    private let firstDescriptor: Int32
+    private let state = Mutex(State())
+
+    /// How long the thread waits for more lines after the first, so that a busy gateway wakes it
+    /// a hundred times a second and not once a request.
+    private static let lingerMilliseconds: Int32 = 10
+    /// A buffer that a burst has grown above this is given back.
+    private static let keptBytes = 256 << 10
+
+    init(
+        destination: LogSettings.Destination, capacityBytes: Int
+    ) throws(LogWriter.Failure) {
+        self.destination = destination
+        self.capacityBytes = capacityBytes
+        switch destination {
+        case .standardOutput: firstDescriptor = STDOUT_FILENO
+        case .standardError: firstDescriptor = STDERR_FILENO
+        case .file(let path):
+            firstDescriptor = LogSink.open(path)
+            guard firstDescriptor >= 0 else { throw .cannotOpen(path: path, code: errno) }
+        }
+        wake = penstock_event_make()
+        guard wake >= 0 else {
+            let code = errno
+            LogSink.close(firstDescriptor)
+            throw .exhausted(code: code)
+        }
+    }
+
+    deinit { _ = Glibc.close(wake) }
+
+    /// Starts the thread, which keeps this object alive until it ends.
+    func start() throws(LogWriter.Failure) {
+        var all = sigset_t()
+        var before = sigset_t()
+        var thread = pthread_t()
+        // Signals are the reactor's business: the thread is born with all of them blocked, so that none of
+        // them can end the process by choosing this thread. All three are locals that outlive the calls; the
+        // reference given to the thread is balanced by its `takeRetainedValue`, or by `release` below.
+        unsafe sigfillset(&all)
+        unsafe pthread_sigmask(SIG_SETMASK, &all, &before)
+        let reference = unsafe Unmanaged.passRetained(self)
+        let code = unsafe pthread_create(
+            &thread, nil,
+            { argument in
+                if let argument = unsafe argument {
+                    unsafe Unmanaged<LogSink>.fromOpaque(argument).takeRetainedValue().run()
+                }
+                return nil
+            }, reference.toOpaque())
+        unsafe pthread_sigmask(SIG_SETMASK, &before, nil)
+        guard code == 0 else {
+            unsafe reference.release()
+            LogSink.close(firstDescriptor)
+            throw .exhausted(code: code)
+        }
+        pthread_detach(thread)
+    }
+}
+
+// MARK: For those who log
+
+extension LogSink {
+    var statistics: LogWriter.Statistics { state.withLock { $0.statistics } }
+
+    func append(_ line: Span<UInt8>) {
+        let mustSignal = state.withLock { state in
+            let bytes = line.count + 1
+            guard !state.isStopping, state.pending.count + bytes <= capacityBytes else {
+                state.statistics.linesDropped &+= 1
+                return false
+            }
+            // The pointer is used within the closure only, while `line` is borrowed.
+            unsafe line.withUnsafeBufferPointer { unsafe state.pending.append(contentsOf: $0) }
+            state.pending.append(0x0a)
+            state.accepted &+= UInt64(bytes)
+            defer { state.isSignalled = true }
+            return !state.isSignalled
+        }
+        if mustSignal { penstock_event_signal(wake) }
+    }
+
+    func reopen() {
+        urge { $0.wantsReopen = true }
+    }
+
+    func stop() {
+        urge { $0.isStopping = true }
+    }
+
+    func flush(within limit: Duration) -> Bool {
+        let target = state.withLock { $0.accepted }
+        let deadline = ProcessClock.now().advanced(byNanoseconds: limit.wholeNanoseconds)
+        while true {
+            if state.withLock({ $0.settled }) >= target { return true }
+            if ProcessClock.now() >= deadline { return false }
+            urge { _ in }
+            usleep(1_000)
+        }
+    }
+
+    private func urge(_ change: (inout sending State) -> Void) {
+        state.withLock { state in
+            change(&state)
+            state.isUrgent = true
+            state.isSignalled = true
+        }
+        penstock_event_signal(wake)
+    }
+}
+
+// MARK: The thread
+
+extension LogSink {
+    private func run() {
+        var descriptor = firstDescriptor
+        var batch: [UInt8] = []
+        var endsInsideLine = false
+        while true {
+            _ = penstock_event_wait(wake, -1)
+            if !state.withLock({ $0.isUrgent }) {
+                _ = penstock_event_wait(wake, LogSink.lingerMilliseconds)
+            }
+            let orders = take(&batch)
+            if !batch.isEmpty {
+                if endsInsideLine { batch.insert(0x0a, at: 0) }
+                let written = write(batch, to: descriptor)
+                settle(batch, written: written, repaired: endsInsideLine)
+                if written > 0 { endsInsideLine = batch[written - 1] != 0x0a }
+                batch.removeAll(keepingCapacity: batch.capacity <= LogSink.keptBytes)
+            }
+            if orders.reopen { reopen(&descriptor) }
+            if orders.stop { break }
+        }
+        LogSink.close(descriptor)
+    }
+
+    /// Swaps the pending lines with `batch`, which is empty.
+    private func take(_ batch: inout [UInt8]) -> Orders {
+        var taken: [UInt8] = []
+        swap(&taken, &batch)
+        let orders = state.withLock { state in
+            swap(&state.pending, &taken)
+            let orders = Orders(reopen: state.wantsReopen, stop: state.isStopping)
+            state.isSignalled = false
+            state.isUrgent = false
+            state.wantsReopen = false
+            return orders
+        }
+        swap(&taken, &batch)
+        return orders
+    }
+
+    /// Writes `bytes`; how many of them the destination took before it refused.
+    private func write(_ bytes: [UInt8], to descriptor: Int32) -> Int {
+        var written = 0
+        while written < bytes.count {
+            // The pointer is used within the closure only, and `written` is below the array's count.
+            let result = unsafe bytes.withUnsafeBytes { all in
+                unsafe Glibc.write(
+                    descriptor, all.baseAddress?.advanced(by: written), all.count - written)
+            }
+            if result >= 0 {
+                written += result
+                continue
+            }
+            switch errno {
+            case EINTR: continue
+            case EAGAIN:
+                // Somebody who shares the terminal or pipe has made it non-blocking.
+                var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                // The kernel reads and writes this one element, a local that outlives the call.
+                _ = unsafe poll(&waiting, 1, 1_000)
+            default: return written
+            }
+        }
+        return written
+    }
+
+    private func settle(_ batch: [UInt8], written: Int, repaired: Bool) {
+        var lost: UInt64 = 0
+        for byte in batch[written...] where byte == 0x0a { lost += 1 }
+        // The line feed that ends an earlier, broken line is no line of its own.
+        if repaired && written == 0 { lost -= 1 }
+        let failed = written < batch.count
+        let count = UInt64(batch.count) - (repaired ? 1 : 0)
+        state.withLock { state in
+            state.settled &+= count
+            state.statistics.linesDropped &+= lost
+            if failed { state.statistics.errors &+= 1 }
+        }
+    }
+
+    private func reopen(_ descriptor: inout Int32) {
+        guard case .file(let path) = destination else { return }
+        let opened = LogSink.open(path)
+        guard opened >= 0 else {
+            state.withLock { $0.statistics.errors &+= 1 }
+            return
+        }
+        LogSink.close(descriptor)
+        descriptor = opened
+    }
+
+    private static func open(_ path: String) -> Int32 {
+        // The string is lent to the call as a C string.
+        unsafe Glibc.open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
+    }
+
+    /// Closes `descriptor` unless it is one of the process's standard streams.
+    private static func close(_ descriptor: Int32) {
+        if descriptor > STDERR_FILENO { _ = Glibc.close(descriptor) }
+    }
+}

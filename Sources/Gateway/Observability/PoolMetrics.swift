@@ -1,0 +1,159 @@
+// What one pool has counted since the gateway started. The object lives as long as its pool has a name in
+// the policy: a reload keeps it, so that counters do not start over. It belongs to the reactor's thread.
+
+package import Admission
+
+/// Counters and histograms of one pool.
+package final class PoolMetrics {
+    /// What the admission controller's offer came to in the end.
+    package enum Decision: UInt8, CaseIterable {
+        /// The request got a permit.
+        case forwarded
+        /// The request was refused, at once or after a wait.
+        case rejected
+        /// The request left the queue by itself: its client went away or sent something invalid.
+        case abandoned
+    }
+
+    /// The class of a final status, which keeps the label set small.
+    package enum StatusClass: UInt8, CaseIterable {
+        case success, redirection, clientError, serverError, none
+
+        /// The class of `status`; `none` for what is not 200..599, above all 0 for "no answer was sent".
+        package init(status: Int) {
+            switch status {
+            case 200...299: self = .success
+            case 300...399: self = .redirection
+            case 400...499: self = .clientError
+            case 500...599: self = .serverError
+            default: self = .none
+            }
+        }
+
+        /// The value of the `code` label.
+        package var name: String {
+            switch self {
+            case .success: "2xx"
+            case .redirection: "3xx"
+            case .clientError: "4xx"
+            case .serverError: "5xx"
+            case .none: "none"
+            }
+        }
+    }
+
+    /// The pool's name, also its label.
+    package let name: String
+    /// `pool="…"`, ready to be written.
+    let labels: String
+
+    /// Requests tried again on another connection or backend.
+    package var retries: UInt64 = 0
+    /// Bytes read from clients whose request went to this pool: heads and bodies as they came.
+    package var clientReceivedBytes: UInt64 = 0
+    /// Bytes written to those clients.
+    package var clientSentBytes: UInt64 = 0
+    /// Bytes read from this pool's backends.
+    package var upstreamReceivedBytes: UInt64 = 0
+    /// Bytes written to this pool's backends.
+    package var upstreamSentBytes: UInt64 = 0
+
+    /// Time from the offer to the permit of forwarded requests; 0 for those that did not wait.
+    package private(set) var queueWait = Histogram(bounds: Histogram.durationBounds)
+    /// The `Retry-After` that was handed out.
+    package private(set) var retryAfter = Histogram(bounds: Histogram.retryAfterBounds)
+    /// Time to a backend connection that is ready to use, new connections only.
+    package private(set) var connect = Histogram(bounds: Histogram.durationBounds)
+    /// Time from the permit to the first byte of the backend's answer.
+    package private(set) var firstByte = Histogram(bounds: Histogram.durationBounds)
+    /// Time from a request's first byte to the end of its answer.
+    package private(set) var total = Histogram(bounds: Histogram.durationBounds)
+
+    /// The counters of the backends, in the policy's order.
+    package private(set) var backends: [BackendMetrics]
+
+    private var decisions = [UInt64](
+        repeating: 0, count: Decision.allCases.count * Reason.allCases.count)
+    private var requests = [UInt64](
+        repeating: 0, count: StatusClass.allCases.count * Reason.allCases.count)
+
+    /// Makes zeroed counters for the pool `name` whose backends have the labels `backends`, all different.
+    package init(name: String, backends: [String]) {
+        self.name = name
+        let poolLabels = "pool=\"\(escapedLabel(name))\""
+        self.labels = poolLabels
+        self.backends = backends.map { BackendMetrics(label: $0, poolLabels: poolLabels) }
+    }
+
+    /// Takes over a reloaded policy's backends: those whose label stays keep their counters.
+    ///
+    /// Requests that still run at a removed backend go on counting in its object, which is no longer shown.
+    package func replaceBackends(_ labels: [String]) {
+        backends = labels.map { label in
+            backends.first { $0.label == label }
+                ?? BackendMetrics(label: label, poolLabels: self.labels)
+        }
+    }
+}
+
+// MARK: Counting
+
+extension PoolMetrics {
+    /// Counts a request that got its permit `nanoseconds` after it was offered.
+    package func countForwarded(afterNanoseconds nanoseconds: Int64) {
+        decisions[index(.forwarded, .none)] &+= 1
+        queueWait.observe(nanoseconds: nanoseconds)
+    }
+
+    /// Counts a refused request that was told to come back in `retryAfterSeconds`; `nil` when it was not told.
+    package func countRejected(_ reason: Reason, retryAfterSeconds: Int?) {
+        decisions[index(.rejected, reason)] &+= 1
+        if let retryAfterSeconds {
+            retryAfter.observe(nanoseconds: Int64(retryAfterSeconds) &* 1_000_000_000)
+        }
+    }
+
+    /// Counts a request that left the queue by itself.
+    package func countAbandoned(_ reason: Reason) {
+        decisions[index(.abandoned, reason)] &+= 1
+    }
+
+    /// Counts a request that has ended, whatever its fate: with the status that the client got (0 for none)
+    /// and the time since its first byte.
+    package func countEnded(status: Int, reason: Reason, totalNanoseconds: Int64) {
+        requests[index(StatusClass(status: status), reason)] &+= 1
+        total.observe(nanoseconds: totalNanoseconds)
+    }
+
+    /// Counts the time that a new backend connection took to be ready.
+    package func observeConnect(nanoseconds: Int64) {
+        connect.observe(nanoseconds: nanoseconds)
+    }
+
+    /// Counts the time from the permit to the first byte of a backend's answer.
+    package func observeFirstByte(nanoseconds: Int64) {
+        firstByte.observe(nanoseconds: nanoseconds)
+    }
+}
+
+// MARK: Reading
+
+extension PoolMetrics {
+    /// How often `decision` was taken for `reason`.
+    package func count(of decision: Decision, _ reason: Reason) -> UInt64 {
+        decisions[index(decision, reason)]
+    }
+
+    /// How many requests ended with a status of `statusClass` and `reason`.
+    package func count(of statusClass: StatusClass, _ reason: Reason) -> UInt64 {
+        requests[index(statusClass, reason)]
+    }
+
+    private func index(_ decision: Decision, _ reason: Reason) -> Int {
+        Int(decision.rawValue) &* Reason.allCases.count &+ Int(reason.rawValue)
+    }
+
+    private func index(_ statusClass: StatusClass, _ reason: Reason) -> Int {
+        Int(statusClass.rawValue) &* Reason.allCases.count &+ Int(reason.rawValue)
+    }
+}
