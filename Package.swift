@@ -47,7 +47,7 @@ let package = Package(
         .executableTarget(
             name: "penstock",
             dependencies: [
-                "Demo", "Gateway", "Policy",
+                "Admission", "Demo", "Gateway", "Policy",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -1,2 +1,3 @@
 import Admission
-struct AdminService { func answer(_ e: Exchange, _ c: ClientConnection) { } }
+
+struct AdminService { func answer(_ e: Exchange, _ c: ClientConnection) {} }

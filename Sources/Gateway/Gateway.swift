@@ -1,11 +1,10 @@
 // The gateway: one reactor with everything that lives in it, made from a policy. Two gateways can stand side by side in one
 // process; nothing is shared or global.
 
-package import Logging
-package import Policy
-
 internal import Admission
 internal import HTTP1
+package import Logging
+package import Policy
 
 /// A running gateway.
 package final class Gateway {
@@ -19,7 +18,8 @@ package final class Gateway {
     private(set) var pools: [Pool]
     private(set) var listeners: [Listener] = []
     private(set) var adminListener: Listener?
-    private(set) var isDraining = false
+    /// Whether `drain` was called.
+    package private(set) var isDraining = false
     let admin = AdminService()
 
     var connections = ConnectionTable()
@@ -167,7 +167,9 @@ package final class Gateway {
             adminListener?.close()
         }
         adminListener = admin
-        for listener in listeners where !policy.listen.contains(listener.configured) { listener.close() }
+        for listener in listeners where !policy.listen.contains(listener.configured) {
+            listener.close()
+        }
         listeners.removeAll { !policy.listen.contains($0.configured) }
         listeners.append(contentsOf: opened)
         replacePools(policy)

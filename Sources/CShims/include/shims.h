@@ -73,14 +73,23 @@ static inline int penstock_open(const char *path, int flags, mode_t mode) {
 
 // Signals: the set is built here, because sigset_t is an opaque array in Swift.
 
-static inline int penstock_signal_descriptor(void) {
+static inline sigset_t penstock_signals(void) {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGUSR1);
-    if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0) return -1;
+    return set;
+}
+
+static inline void penstock_block_signals(void) {
+    sigset_t set = penstock_signals();
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+static inline int penstock_signal_descriptor(void) {
+    sigset_t set = penstock_signals();
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 

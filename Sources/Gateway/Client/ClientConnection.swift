@@ -227,7 +227,8 @@ final class ClientConnection: StreamConnection {
             return exchange.record.startedAt.advanced(byNanoseconds: limits.headNanoseconds)
         }
         if exchange.awaitsBody {
-            return exchange.record.bodyProgressAt.advanced(byNanoseconds: limits.bodyIdleNanoseconds)
+            return exchange.record.bodyProgressAt.advanced(
+                byNanoseconds: limits.bodyIdleNanoseconds)
         }
         return .distantFuture
     }

@@ -14,7 +14,8 @@ enum Dialect {
     init(of head: borrowing RequestHead) {
         let path = head.span(head.path)
         self =
-            path.count >= 4 && path[0] == 0x2f && path[1] == 0x76 && path[2] == 0x31 && path[3] == 0x2f
+            path.count >= 4 && path[0] == 0x2f && path[1] == 0x76 && path[2] == 0x31
+                && path[3] == 0x2f
             ? .openAI : .problem
     }
 

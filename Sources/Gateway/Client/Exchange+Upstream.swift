@@ -78,7 +78,8 @@ extension Exchange {
             return
         }
         let hasBudget = spent < pool.timeouts.connectNanoseconds
-        let deadline = record.connectBeganAt.advanced(byNanoseconds: pool.timeouts.connectNanoseconds)
+        let deadline = record.connectBeganAt.advanced(
+            byNanoseconds: pool.timeouts.connectNanoseconds)
         let ticket = Ticket(bodyBytes: client?.input.count ?? 0, deadline: deadline)
         switch pool.retry(permit, id, ticket) {
         case .forward(let next):
@@ -123,7 +124,8 @@ extension Exchange {
             return
         }
         release(connection, reusable: false)
-        spendPermit(reason == .firstByteTimeout || reason == .upstreamIdleTimeout ? .dropped : .ignored)
+        spendPermit(
+            reason == .firstByteTimeout || reason == .upstreamIdleTimeout ? .dropped : .ignored)
         answerOrCut(reason)
     }
 

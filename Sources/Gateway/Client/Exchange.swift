@@ -84,7 +84,9 @@ final class Exchange {
         record.startedAt = now
         record.receivedBefore = client.receivedBytes - client.input.count
         record.sentBefore = client.sentBytes
-        if parser.limits != snapshot.headLimits { parser = RequestParser(limits: snapshot.headLimits) }
+        if parser.limits != snapshot.headLimits {
+            parser = RequestParser(limits: snapshot.headLimits)
+        }
     }
 
     /// The counters of the last backend that was tried.

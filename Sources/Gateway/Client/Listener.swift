@@ -19,13 +19,15 @@ final class Listener: EventHandler {
     private static let pauseNanoseconds: Int64 = 100_000_000
 
     /// Binds, listens and registers with the gateway's reactor.
-    init(gateway: Gateway, role: ClientConnection.Role, address: ListenAddress) throws(SystemError) {
+    init(gateway: Gateway, role: ClientConnection.Role, address: ListenAddress) throws(SystemError)
+    {
         self.gateway = gateway
         self.role = role
         configured = address
         socket = try ListeningSocket(address)
         super.init()
-        guard gateway.reactor.register(self, descriptor: socket.rawValue, interest: .readable) else {
+        guard gateway.reactor.register(self, descriptor: socket.rawValue, interest: .readable)
+        else {
             throw SystemError("watch \(address.text)")
         }
     }
@@ -64,7 +66,8 @@ final class Listener: EventHandler {
             case .exhausted:
                 pause()
                 gateway.reactor.setDeadline(
-                    of: self, to: gateway.reactor.now.advanced(byNanoseconds: Listener.pauseNanoseconds))
+                    of: self,
+                    to: gateway.reactor.now.advanced(byNanoseconds: Listener.pauseNanoseconds))
                 return
             }
         }

@@ -43,7 +43,8 @@ struct LocalAnswer {
     static func status(of reason: Reason) -> Int {
         switch reason {
         case .none, .clientGone, .writeTimeout: 0
-        case .queueFull, .queueBytesFull, .waitTooLong, .queueTimeout, .deadline, .noBackend, .draining,
+        case .queueFull, .queueBytesFull, .waitTooLong, .queueTimeout, .deadline, .noBackend,
+            .draining,
             .exhausted:
             503
         case .badRequest: 400
@@ -64,7 +65,8 @@ struct LocalAnswer {
         switch reason {
         case .none, .clientGone, .writeTimeout: ""
         case .queueFull: "The server is at its limit and its queue is full."
-        case .queueBytesFull: "The server is at its limit and its queue has no room for this request's size."
+        case .queueBytesFull:
+            "The server is at its limit and its queue has no room for this request's size."
         case .waitTooLong: "The server is at its limit and the wait would be too long."
         case .queueTimeout: "The server is at its limit and did not get to this request in time."
         case .deadline: "The request's deadline would pass before it could be started."
@@ -82,7 +84,8 @@ struct LocalAnswer {
         case .connectFailed: "The server behind this gateway could not be reached."
         case .connectTimeout: "The server behind this gateway did not accept a connection in time."
         case .tlsFailed: "No secure connection to the server behind this gateway could be made."
-        case .upstreamClosed: "The server behind this gateway closed the connection without an answer."
+        case .upstreamClosed:
+            "The server behind this gateway closed the connection without an answer."
         case .upstreamInvalid: "The server behind this gateway gave an invalid answer."
         case .firstByteTimeout: "The server behind this gateway did not answer in time."
         case .upstreamIdleTimeout: "The server behind this gateway fell silent within its answer."
@@ -92,7 +95,8 @@ struct LocalAnswer {
 
     /// Appends the whole answer.
     func append(
-        requestID: borrowing [UInt8], dialect: Dialect, omitsBody: Bool, closes: Bool, gateway: Gateway,
+        requestID: borrowing [UInt8], dialect: Dialect, omitsBody: Bool, closes: Bool,
+        gateway: Gateway,
         to output: inout ByteBuffer
     ) {
         output.appendStatusLine(status: status)

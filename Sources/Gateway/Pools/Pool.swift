@@ -70,7 +70,8 @@ final class Pool {
                 upstream = kept
             } else {
                 upstream = Upstream(
-                    address, tls: settings.tls, id: id, metrics: metrics.backendMetrics(for: address.label))
+                    address, tls: settings.tls, id: id,
+                    metrics: metrics.backendMetrics(for: address.label))
             }
             upstream.keepAliveNanoseconds = timeouts.keepAliveNanoseconds
             upstream.maxIdle = settings.maxIdleConnections

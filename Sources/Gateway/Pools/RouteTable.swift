@@ -23,7 +23,8 @@ struct RouteTable {
                 case .prefix(let path): (path, true)
                 }
             return Entry(
-                path: Array(text.utf8), isPrefix: isPrefix, hosts: route.hosts.map { Array($0.utf8) },
+                path: Array(text.utf8), isPrefix: isPrefix,
+                hosts: route.hosts.map { Array($0.utf8) },
                 methods: route.methods.map { Array($0.utf8) }, pool: route.pool)
         }
     }

@@ -1,10 +1,9 @@
 // File descriptors as values that are closed exactly once, and the reads and writes on them. This file and its
 // neighbours in System are where Penstock touches C; what leaves them is safe.
 
-package import HTTP1
-
 internal import CShims
 internal import Glibc
+package import HTTP1
 
 /// What one read or write did.
 package enum TransferResult: Equatable, Sendable {
@@ -29,13 +28,15 @@ package struct Descriptor: ~Copyable {
     deinit { _ = close(rawValue) }
 
     /// Reads once into the buffer's free storage, which the caller has reserved.
-    package borrowing func read(into buffer: inout ByteBuffer, atMost limit: Int) -> TransferResult {
+    package borrowing func read(into buffer: inout ByteBuffer, atMost limit: Int) -> TransferResult
+    {
         let number = rawValue
         var result = TransferResult.wouldBlock
         buffer.withFreeStorage(atMost: limit) { bytes, free in
             let count = unsafe bytes.withUnsafeMutableBytes { storage in
                 // The range lies within the storage: ByteBuffer computed it from the storage's own count.
-                unsafe recv(number, storage.baseAddress?.advanced(by: free.lowerBound), free.count, 0)
+                unsafe recv(
+                    number, storage.baseAddress?.advanced(by: free.lowerBound), free.count, 0)
             }
             result = TransferResult(count: count, zeroMeans: .ended)
             return max(0, count)

@@ -1,9 +1,8 @@
 // Sockets that clients connect to, over TCP or a unix path.
 
-package import Policy
-
 internal import CShims
 internal import Glibc
+package import Policy
 
 /// A bound, listening socket; a unix socket's file goes with it.
 package struct ListeningSocket: ~Copyable {
@@ -165,16 +164,6 @@ package struct ListeningSocket: ~Copyable {
             unsafe target[2 + bytes.count] = 0
         }
         return socklen_t(2 + bytes.count + 1)
-    }
-}
-
-extension ListenAddress {
-    /// The address as an operator writes it.
-    package var text: String {
-        switch self {
-        case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
-        case .unix(let path): "unix:\(path)"
-        }
     }
 }
 

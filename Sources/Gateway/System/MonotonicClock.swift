@@ -1,7 +1,6 @@
 // The clock that becomes every `now` in the program. The reactor reads it once a turn.
 
 package import Admission
-
 internal import Glibc
 
 /// The machine's monotonic clock.

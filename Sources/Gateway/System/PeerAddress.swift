@@ -20,7 +20,9 @@ package struct PeerAddress {
             let address = unsafe withUnsafeBytes(of: &copy) { unsafe $0.load(as: sockaddr_in.self) }
             appendIPv4(UInt32(bigEndian: address.sin_addr.s_addr))
         case AF_INET6:
-            var address = unsafe withUnsafeBytes(of: &copy) { unsafe $0.load(as: sockaddr_in6.self) }
+            var address = unsafe withUnsafeBytes(of: &copy) {
+                unsafe $0.load(as: sockaddr_in6.self)
+            }
             appendIPv6(&address.sin6_addr)
         default:
             break

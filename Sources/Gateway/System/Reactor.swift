@@ -5,7 +5,6 @@
 // reported for a handler that has since gone is recognised as stale, even when its slot has a new tenant.
 
 package import Admission
-
 internal import HeapModule
 
 /// An event loop over epoll for one thread.
@@ -94,7 +93,8 @@ package final class Reactor {
 
     private func handler(for token: UInt64) -> EventHandler? {
         let slot = Int(UInt32(truncatingIfNeeded: token))
-        guard slot < handlers.count, generations[slot] == UInt32(truncatingIfNeeded: token >> 32) else {
+        guard slot < handlers.count, generations[slot] == UInt32(truncatingIfNeeded: token >> 32)
+        else {
             return nil
         }
         return handlers[slot]

@@ -14,20 +14,25 @@ package enum ProcessSignal: Sendable {
 }
 
 /// Takes SIGTERM, SIGINT, SIGHUP and SIGUSR1 from a descriptor.
-///
-/// Made before any thread is started, because threads inherit the mask that keeps these signals from them.
 package final class SignalSource: EventHandler {
     private let descriptor: Descriptor
     private let received: (ProcessSignal) -> Void
 
-    /// Blocks the signals for this thread and those it starts, ignores SIGPIPE, and starts listening.
-    package init(reactor: Reactor, _ received: @escaping (ProcessSignal) -> Void) throws(SystemError) {
+    /// Blocks the signals for this thread and those it starts, and ignores SIGPIPE: call it before any thread is started.
+    package static func blockSignals() {
+        penstock_ignore_sigpipe()
+        penstock_block_signals()
+    }
+
+    /// Starts listening for signals.
+    package init(reactor: Reactor, _ received: @escaping (ProcessSignal) -> Void)
+        throws(SystemError)
+    {
         let number = penstock_signal_descriptor()
         guard number >= 0 else { throw SystemError("create a signal descriptor") }
         descriptor = Descriptor(owning: number)
         self.received = received
         super.init()
-        penstock_ignore_sigpipe()
         guard reactor.register(self, descriptor: number, interest: .readable) else {
             throw SystemError("watch for signals")
         }

@@ -51,7 +51,9 @@ class StreamConnection: EventHandler {
 
     /// Notes what the kernel said. Subclasses call this first in `ready`.
     final func note(_ readiness: Readiness) {
-        if !readiness.isDisjoint(with: [.readable, .peerClosed, .hungUp, .failed]) { mayRead = true }
+        if !readiness.isDisjoint(with: [.readable, .peerClosed, .hungUp, .failed]) {
+            mayRead = true
+        }
         if readiness.contains(.writable) { mayWrite = true }
         if !readiness.isDisjoint(with: [.peerClosed, .hungUp]) { peerClosed = true }
         if readiness.contains(.failed) { isBroken = true }

@@ -22,7 +22,8 @@ package struct SystemError: Error, Equatable, CustomStringConvertible, Sendable 
         let remedy =
             switch code {
             case EADDRINUSE: "; another process uses this address: stop it or choose another"
-            case EACCES: "; ports below 1024 and others' files need a privilege: choose another or grant it"
+            case EACCES:
+                "; ports below 1024 and others' files need a privilege: choose another or grant it"
             case EADDRNOTAVAIL: "; this machine has no such address"
             case EMFILE, ENFILE: "; raise the limit of open files (ulimit -n, LimitNOFILE)"
             default: ""

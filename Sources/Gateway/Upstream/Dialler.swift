@@ -8,7 +8,6 @@
 // No function of libcurl that can call back is called from inside a callback: callbacks only set watches and deadlines.
 
 package import Admission
-
 internal import CShims
 internal import Glibc
 internal import Policy
@@ -56,7 +55,9 @@ package final class Dial {
     package init(reactor: Reactor) {
         self.reactor = reactor
         curl_global_init(Int(CURL_GLOBAL_DEFAULT))
-        guard let multi = unsafe curl_multi_init() else { preconditionFailure("libcurl is out of memory") }
+        guard let multi = unsafe curl_multi_init() else {
+            preconditionFailure("libcurl is out of memory")
+        }
         unsafe self.multi = multi
         let timer = DialTimer(self)
         self.timer = timer
@@ -105,7 +106,9 @@ package final class Dial {
 
     /// Gives a dial up; its completion is not called. One that has ended is left alone.
     package func cancel(_ dial: Dial) {
-        guard dial.completion != nil, dials.removeValue(forKey: dial.easy.key) != nil else { return }
+        guard dial.completion != nil, dials.removeValue(forKey: dial.easy.key) != nil else {
+            return
+        }
         dial.completion = nil
         unsafe curl_multi_remove_handle(multi, dial.easy.pointer)
         recycle(dial.easy)

@@ -33,7 +33,8 @@ internal import HTTP1
             let code = unsafe bytes.withUnsafeMutableBytes { storage in
                 // The range lies within the storage: ByteBuffer computed it from the storage's own count.
                 unsafe curl_easy_recv(
-                    easy.pointer, storage.baseAddress?.advanced(by: free.lowerBound), free.count, &count)
+                    easy.pointer, storage.baseAddress?.advanced(by: free.lowerBound), free.count,
+                    &count)
             }
             switch code {
             case CURLE_OK: result = count > 0 ? .moved(count) : .ended

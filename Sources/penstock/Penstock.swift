@@ -1,0 +1,32 @@
+// The command line. Each command is a file of its own; this one holds what they share.
+
+import ArgumentParser
+import Gateway
+import Policy
+
+/// `penstock`, the command.
+@main
+struct Penstock: ParsableCommand {
+    /// The version that this source makes.
+    static let version = "0.1.0"
+
+    static let configuration = CommandConfiguration(
+        commandName: "penstock",
+        abstract: "An HTTP gateway that gives inference servers back-pressure.",
+        discussion: """
+            Penstock stands in front of inference servers (vLLM, SGLang, Triton, TGI, Ollama, embedding servers). It \
+            finds out how much each of them can do at once, lets exactly that through, keeps a short queue, and \
+            answers the rest at once with 503 and a Retry-After that is meant.
+
+            To see what it does:         penstock demo
+            To run it:                   penstock serve --policy policy.yaml
+            To check a policy first:     penstock check policy.yaml
+            """,
+        version: version,
+        subcommands: [ServeCommand.self, CheckCommand.self, SchemaCommand.self])
+}
+
+/// Writes to standard error, so that standard output stays for results.
+struct StandardError: TextOutputStream {
+    mutating func write(_ string: String) { writeToStandardError(string) }
+}

@@ -1,0 +1,22 @@
+// `penstock schema`: the policy's definition, for editors and for people.
+
+import ArgumentParser
+import Policy
+
+/// Prints the definition of policy files.
+struct SchemaCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "schema",
+        abstract: "Print the JSON Schema of policy files, for editors.",
+        discussion: """
+            Editors with a YAML language server complete and check a policy that begins with
+
+              # yaml-language-server: $schema=penstock.schema.json
+            """)
+
+    @Flag(help: "Print the reference of all keys as Markdown instead.")
+    var markdown = false
+
+    func run() {
+    }
+}
