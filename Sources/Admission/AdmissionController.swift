@@ -106,7 +106,7 @@ package struct AdmissionController: ~Copyable, Sendable {
         guard let expiry = queue.nextExpiry else { return nil }
         var earliest = expiry
         for index in backends.indices {
-            if backends[index].canGrant(now: clock) { return clock }
+            if backends[index].canGrant(now: clock) { return min(expiry, clock) }
             guard backends[index].isPresent, backends[index].ejection.isLeftOut(now: clock)
             else { continue }
             earliest = min(earliest, backends[index].ejection.until)

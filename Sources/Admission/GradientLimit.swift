@@ -30,7 +30,7 @@
 struct GradientLimit: Sendable {
     private static let shortestDropHold = 1e9
     private static let lowestGradient = 0.5
-    /// Windows averaged plainly before the exponential mean takes over, as in ExpAvgMeasurement.
+    /// Windows with the weight of a plain mean before the exponential one takes over, as in the original.
     private static let warmupWindows = 10
     /// A cut is judged when the limit is down to this share of where it began.
     private static let futileLimitShare = 0.5
@@ -92,13 +92,11 @@ struct GradientLimit: Sendable {
 
     private mutating func learn(_ short: Double, mayRise: Bool) {
         windows += 1
-        if windows <= Self.warmupWindows {
-            // The first windows are all there is to go by, whatever the load was.
-            usualLatency += (short - usualLatency) / Double(windows)
-            return
-        }
-        if short < usualLatency || mayRise {
-            usualLatency += (short - usualLatency) * 2 / Double(settings.longWindow + 1)
+        let weight =
+            windows <= Self.warmupWindows
+            ? 1 / Double(windows) : 2 / Double(settings.longWindow + 1)
+        if windows == 1 || short < usualLatency || mayRise {
+            usualLatency += weight * (short - usualLatency)
         }
         if usualLatency > 2 * short { usualLatency *= 0.95 }
     }

@@ -1,0 +1,36 @@
+import Testing
+
+@testable import Admission
+
+/// Every call in every order: the promises hold all the time, and the same seed gives the same decisions.
+@Suite struct InterleavingTests {
+    @Test(arguments: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10] as [UInt64])
+    func thePromisesHold(seed: UInt64) {
+        var walk = RandomWalk(seed: seed)
+        for _ in 0..<100_000 where walk.failure == nil { walk.step() }
+        walk.finish()
+        #expect(walk.failure == nil, "seed \(seed), step \(walk.steps)")
+        // The walk has been everywhere it is meant to go.
+        for event in RandomWalk.Event.allCases {
+            #expect(walk.events[event.rawValue] >= 10, "\(event), seed \(seed)")
+        }
+        let reasons: Set<Reason> = [
+            .queueFull, .queueBytesFull, .waitTooLong, .queueTimeout, .deadline, .noBackend,
+            .connectFailed,
+        ]
+        #expect(walk.reasons == reasons, "seed \(seed)")
+    }
+
+    @Test func theSameSeedGivesTheSameDecisions() {
+        var traces: [UInt64] = []
+        for seed in [77, 77, 78] as [UInt64] {
+            var walk = RandomWalk(seed: seed)
+            for _ in 0..<20_000 where walk.failure == nil { walk.step() }
+            #expect(walk.failure == nil, "seed \(seed), step \(walk.steps)")
+            walk.finish()
+            traces.append(walk.trace)
+        }
+        #expect(traces[0] == traces[1])
+        #expect(traces[1] != traces[2])
+    }
+}
