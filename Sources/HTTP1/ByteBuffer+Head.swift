@@ -17,10 +17,7 @@ extension ByteBuffer {
     /// Appends a field line; name and value must be valid already, as those of a parsed head are.
     package mutating func appendField(name: Span<UInt8>, value: Span<UInt8>) {
         assert(isFieldName(name) && isFieldValue(value), "bytes that end or split a field line")
-        append(name)
-        append(": ")
-        append(value)
-        appendLineEnd()
+        appendLine(name, separator: (UInt8(ascii: ":"), ByteClass.space), value)
     }
 
     /// Appends a field line with a name and value that the gateway made.

@@ -85,8 +85,26 @@ package struct ByteBuffer: ~Copyable {
         reserve(count)
         let base = end
         var bytes = storage.mutableSpan
-        for index in 0..<count { bytes[base &+ index] = source[index] }
+        bytes.write(source, at: base)
         end = base &+ count
+    }
+
+    /// Appends the bytes of `first`, `separator`, `second` and a line end, with one look at the room.
+    mutating func appendLine(
+        _ first: Span<UInt8>, separator: (UInt8, UInt8), _ second: Span<UInt8>
+    ) {
+        reserve(first.count &+ second.count &+ 4)
+        var index = end
+        var bytes = storage.mutableSpan
+        bytes.write(first, at: index)
+        index &+= first.count
+        bytes[index] = separator.0
+        bytes[index &+ 1] = separator.1
+        bytes.write(second, at: index &+ 2)
+        index &+= second.count &+ 2
+        bytes[index] = ByteClass.carriageReturn
+        bytes[index &+ 1] = ByteClass.lineFeed
+        end = index &+ 2
     }
 
     /// Appends one byte.

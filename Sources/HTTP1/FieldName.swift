@@ -123,52 +123,131 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
         let candidate = FieldName.candidate(
             length: range.count, first: bytes[range.lowerBound] | 0x20,
             last: bytes[range.upperBound &- 1] | 0x20)
-        if candidate != .other, matchesIgnoringCase(bytes, range, candidate.spelling) {
+        if candidate != .other,
+            NameWords(bytes, range) == FieldName.words[Int(candidate.rawValue)]
+        {
             self = candidate
         } else {
             self = .other
         }
     }
 
+    private static let words = allCases.map { name in
+        let spelling = name.spelling.utf8.span
+        return NameWords(spelling, spelling.indices)
+    }
+
     /// The only listed name that has this length, first and last byte (both in lower case), if any.
     private static func candidate(length: Int, first: UInt8, last: UInt8) -> FieldName {
-        switch (UInt8(truncatingIfNeeded: min(length, 255)), first, last) {
-        case (2, UInt8(ascii: "t"), UInt8(ascii: "e")): .te
-        case (3, UInt8(ascii: "v"), UInt8(ascii: "a")): .via
-        case (4, UInt8(ascii: "d"), UInt8(ascii: "e")): .date
-        case (4, UInt8(ascii: "h"), UInt8(ascii: "t")): .host
-        case (6, UInt8(ascii: "a"), UInt8(ascii: "t")): .accept
-        case (6, UInt8(ascii: "c"), UInt8(ascii: "e")): .cookie
-        case (6, UInt8(ascii: "e"), UInt8(ascii: "t")): .expect
-        case (6, UInt8(ascii: "s"), UInt8(ascii: "r")): .server
-        case (7, UInt8(ascii: "t"), UInt8(ascii: "r")): .trailer
-        case (7, UInt8(ascii: "u"), UInt8(ascii: "e")): .upgrade
-        case (8, UInt8(ascii: "p"), UInt8(ascii: "y")): .priority
-        case (9, UInt8(ascii: "f"), UInt8(ascii: "d")): .forwarded
-        case (9, UInt8(ascii: "x"), UInt8(ascii: "y")): .xAPIKey
-        case (10, UInt8(ascii: "c"), UInt8(ascii: "n")): .connection
-        case (10, UInt8(ascii: "k"), UInt8(ascii: "e")): .keepAlive
-        case (10, UInt8(ascii: "t"), UInt8(ascii: "e")): .tracestate
-        case (10, UInt8(ascii: "u"), UInt8(ascii: "t")): .userAgent
-        case (11, UInt8(ascii: "r"), UInt8(ascii: "r")): .retryAfter
-        case (11, UInt8(ascii: "t"), UInt8(ascii: "t")): .traceparent
-        case (12, UInt8(ascii: "c"), UInt8(ascii: "e")): .contentType
-        case (12, UInt8(ascii: "m"), UInt8(ascii: "s")): .maxForwards
-        case (12, UInt8(ascii: "x"), UInt8(ascii: "d")): .xRequestID
-        case (13, UInt8(ascii: "a"), UInt8(ascii: "n")): .authorization
-        case (14, UInt8(ascii: "c"), UInt8(ascii: "h")): .contentLength
-        case (14, UInt8(ascii: "r"), UInt8(ascii: "s")): .retryAfterMilliseconds
-        case (15, UInt8(ascii: "a"), UInt8(ascii: "g")): .acceptEncoding
-        case (15, UInt8(ascii: "x"), UInt8(ascii: "r")): .xForwardedFor
-        case (16, UInt8(ascii: "c"), UInt8(ascii: "g")): .contentEncoding
-        case (16, UInt8(ascii: "p"), UInt8(ascii: "n")): .proxyConnection
-        case (16, UInt8(ascii: "x"), UInt8(ascii: "t")): .xForwardedHost
-        case (17, UInt8(ascii: "t"), UInt8(ascii: "g")): .transferEncoding
-        case (17, UInt8(ascii: "x"), UInt8(ascii: "o")): .xForwardedProto
-        case (17, UInt8(ascii: "x"), UInt8(ascii: "n")): .xPenstockReason
-        case (18, UInt8(ascii: "p"), UInt8(ascii: "e")): .proxyAuthenticate
-        case (19, UInt8(ascii: "p"), UInt8(ascii: "n")): .proxyAuthorization
-        default: .other
+        switch length {
+        case 2:
+            return .te
+        case 3:
+            return .via
+        case 4:
+            switch first {
+            case UInt8(ascii: "d"): return .date
+            case UInt8(ascii: "h"): return .host
+            default: return .other
+            }
+        case 6:
+            switch first {
+            case UInt8(ascii: "a"): return .accept
+            case UInt8(ascii: "c"): return .cookie
+            case UInt8(ascii: "e"): return .expect
+            case UInt8(ascii: "s"): return .server
+            default: return .other
+            }
+        case 7:
+            switch first {
+            case UInt8(ascii: "t"): return .trailer
+            case UInt8(ascii: "u"): return .upgrade
+            default: return .other
+            }
+        case 8:
+            return .priority
+        case 9:
+            switch first {
+            case UInt8(ascii: "f"): return .forwarded
+            case UInt8(ascii: "x"): return .xAPIKey
+            default: return .other
+            }
+        case 10:
+            switch first {
+            case UInt8(ascii: "c"): return .connection
+            case UInt8(ascii: "k"): return .keepAlive
+            case UInt8(ascii: "t"): return .tracestate
+            case UInt8(ascii: "u"): return .userAgent
+            default: return .other
+            }
+        case 11:
+            switch first {
+            case UInt8(ascii: "r"): return .retryAfter
+            case UInt8(ascii: "t"): return .traceparent
+            default: return .other
+            }
+        case 12:
+            switch first {
+            case UInt8(ascii: "c"): return .contentType
+            case UInt8(ascii: "m"): return .maxForwards
+            case UInt8(ascii: "x"): return .xRequestID
+            default: return .other
+            }
+        case 13:
+            return .authorization
+        case 14:
+            switch first {
+            case UInt8(ascii: "c"): return .contentLength
+            case UInt8(ascii: "r"): return .retryAfterMilliseconds
+            default: return .other
+            }
+        case 15:
+            switch first {
+            case UInt8(ascii: "a"): return .acceptEncoding
+            case UInt8(ascii: "x"): return .xForwardedFor
+            default: return .other
+            }
+        case 16:
+            switch first {
+            case UInt8(ascii: "c"): return .contentEncoding
+            case UInt8(ascii: "p"): return .proxyConnection
+            case UInt8(ascii: "x"): return .xForwardedHost
+            default: return .other
+            }
+        case 17:
+            switch last {
+            case UInt8(ascii: "g"): return .transferEncoding
+            case UInt8(ascii: "o"): return .xForwardedProto
+            case UInt8(ascii: "n"): return .xPenstockReason
+            default: return .other
+            }
+        case 18:
+            return .proxyAuthenticate
+        case 19:
+            return .proxyAuthorization
+        default:
+            return .other
         }
+    }
+}
+
+/// A name of up to 24 token bytes in lower case, packed for comparison with one of the same length.
+///
+/// Setting bit 0x20 folds letters and leaves hyphens and digits alone; it confuses only `^` with `~`,
+/// and no listed name has either.
+private struct NameWords: Equatable {
+    private var first: UInt64 = 0
+    private var middle: UInt64 = 0
+    private var last: UInt64 = 0
+
+    init(_ bytes: Span<UInt8>, _ range: Range<Int>) {
+        let count = range.count
+        if count < 8 {
+            for index in range { first = first << 8 | UInt64(bytes[index] | 0x20) }
+            return
+        }
+        first = WordMask.folded(bytes.word(at: range.lowerBound))
+        last = WordMask.folded(bytes.word(at: range.upperBound &- 8))
+        if count > 16 { middle = WordMask.folded(bytes.word(at: range.lowerBound &+ 8)) }
     }
 }

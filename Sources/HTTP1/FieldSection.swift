@@ -34,7 +34,9 @@ extension [UInt8] {
     mutating func replaceAll(with source: Span<UInt8>) {
         removeAll(keepingCapacity: true)
         append(addingCapacity: source.count) { output in
-            for index in source.indices { output.append(source[index]) }
+            output.append(repeating: 0, count: source.count)
+            var copy = output.mutableSpan
+            for index in source.indices { copy[index] = source[index] }
         }
     }
 }

@@ -38,6 +38,12 @@ struct RequestLineParser: ~Copyable {
             case .target:
                 try readTarget(in: bytes, &head)
             case .version:
+                if version.isEmpty, let found = version.next(in: bytes, at: position) {
+                    head.version = found
+                    position &+= VersionParser.byteCount
+                    state = .lineFeed
+                    continue
+                }
                 if let found = try version.next(bytes[position]) {
                     head.version = found
                     state = .lineFeed
@@ -75,6 +81,11 @@ struct RequestLineParser: ~Copyable {
         in bytes: Span<UInt8>, _ head: inout RequestHead
     ) throws(ParseError) {
         var index = position
+        while bytes.count &- index >= 8 {
+            let stop = WordMask.notInTarget(bytes.word(at: index))
+            index &+= stop == 0 ? 8 : WordMask.firstIndex(stop)
+            if stop != 0 { break }
+        }
         while index < bytes.count, ByteClass.isVisible(bytes[index]) {
             if bytes[index] == UInt8(ascii: "#") { throw .fragmentInTarget }
             index &+= 1

@@ -6,6 +6,25 @@ struct VersionParser {
     private var major: UInt8 = 0
     private var minor: UInt8 = 0
 
+    /// The length of a version and the carriage return behind it.
+    static let byteCount = 9
+
+    /// Whether no byte has been taken.
+    var isEmpty: Bool { count == 0 }
+
+    /// The version at `index`, if it and its carriage return are there and nothing is wrong.
+    func next(in bytes: Span<UInt8>, at index: Int) -> Version? {
+        guard bytes.count &- index >= VersionParser.byteCount,
+            bytes[index &+ 8] == ByteClass.carriageReturn
+        else { return nil }
+        let found = bytes.extracting(index..<(index &+ 8))
+        if found.word(at: 0) == VersionParser.http11 { return .http11 }
+        return nil
+    }
+
+    /// The bytes of `HTTP/1.1`.
+    private static let http11: UInt64 = 0x312e_312f_5054_5448
+
     /// Takes the next byte; the version once a carriage return ends it.
     mutating func next(_ byte: UInt8) throws(ParseError) -> Version? {
         switch count {

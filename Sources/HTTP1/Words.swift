@@ -1,0 +1,101 @@
+// Eight bytes at a time. The optimizer turns the eight checked reads, or writes, behind one check of
+// the range into a single move; that is what makes scanning and copying short runs cheap without
+// leaving checked memory access.
+
+extension Span<UInt8> {
+    /// The eight bytes from `index` on, the first in the lowest bits.
+    @inline(__always)
+    func word(at index: Int) -> UInt64 {
+        let part = extracting(index..<(index &+ 8))
+        let low =
+            UInt64(part[0]) | UInt64(part[1]) << 8 | UInt64(part[2]) << 16 | UInt64(part[3]) << 24
+        let high =
+            UInt64(part[4]) | UInt64(part[5]) << 8 | UInt64(part[6]) << 16 | UInt64(part[7]) << 24
+        return low | high << 32
+    }
+}
+
+extension MutableSpan<UInt8> {
+    /// Writes the eight bytes of `word` from `index` on, the lowest bits first.
+    @inline(__always)
+    @_lifetime(self: copy self)
+    mutating func write(_ word: UInt64, at index: Int) {
+        precondition(index >= 0 && count >= 8 && index <= count &- 8, "writing out of bounds")
+        self[index] = UInt8(truncatingIfNeeded: word)
+        self[index + 1] = UInt8(truncatingIfNeeded: word >> 8)
+        self[index + 2] = UInt8(truncatingIfNeeded: word >> 16)
+        self[index + 3] = UInt8(truncatingIfNeeded: word >> 24)
+        self[index + 4] = UInt8(truncatingIfNeeded: word >> 32)
+        self[index + 5] = UInt8(truncatingIfNeeded: word >> 40)
+        self[index + 6] = UInt8(truncatingIfNeeded: word >> 48)
+        self[index + 7] = UInt8(truncatingIfNeeded: word >> 56)
+    }
+
+    /// Writes the bytes of `source` from `base` on.
+    @inline(__always)
+    @_lifetime(self: copy self)
+    mutating func write(_ source: Span<UInt8>, at base: Int) {
+        let size = source.count
+        if size < 8 || size > 64 {
+            for index in 0..<size { self[base &+ index] = source[index] }
+            return
+        }
+        var index = 0
+        while index < size &- 8 {
+            write(source.word(at: index), at: base &+ index)
+            index &+= 8
+        }
+        // The last word overlaps the one before it, so no bytes are left for a slow end.
+        write(source.word(at: size &- 8), at: base &+ size &- 8)
+    }
+}
+
+/// Tests of eight bytes at once. Each result has bit 7 set in every byte that the test holds for; the
+/// sums never carry from one byte into the next.
+enum WordMask {
+    private static let ones: UInt64 = 0x0101_0101_0101_0101
+    private static let low = ones &* 0x7f
+    private static let high = ones &* 0x80
+
+    /// Sets the bit in which upper and lower case letters differ, in every byte.
+    @inline(__always)
+    static func folded(_ word: UInt64) -> UInt64 {
+        word | (ones &* 0x20)
+    }
+
+    /// The bytes that are neither letters nor hyphens.
+    @inline(__always)
+    static func notInPlainName(_ word: UInt64) -> UInt64 {
+        let lower = folded(word) & low
+        let letters = (lower &+ ones &* 0x1f) & ~(lower &+ ones &* 0x05) & ~word
+        return ~letters & differs(word, from: UInt8(ascii: "-")) & high
+    }
+
+    /// The bytes that are below 0x20 or 0x7f: all that a field value cannot have, and tab.
+    @inline(__always)
+    static func controls(_ word: UInt64) -> UInt64 {
+        let atLeastSpace = ((word & low) &+ ones &* 0x60) | word
+        return ~(atLeastSpace & differs(word, from: 0x7f)) & high
+    }
+
+    /// The bytes that are not visible ASCII characters, and `#`.
+    @inline(__always)
+    static func notInTarget(_ word: UInt64) -> UInt64 {
+        let aboveSpace = (word & low) &+ ones &* 0x5f
+        let visible = aboveSpace & differs(word, from: 0x7f) & ~word
+        return ~(visible & differs(word, from: UInt8(ascii: "#"))) & high
+    }
+
+    /// How many bytes stand before the first for which `mask` is set; `mask` is not 0.
+    @inline(__always)
+    static func firstIndex(_ mask: UInt64) -> Int {
+        mask.trailingZeroBitCount &>> 3
+    }
+
+    /// Bit 7 of every byte that is not `byte`; the other bits mean nothing.
+    @inline(__always)
+    private static func differs(_ word: UInt64, from byte: UInt8) -> UInt64 {
+        let difference = word ^ (ones &* UInt64(byte))
+        return ((difference & low) &+ low) | difference
+    }
+}
