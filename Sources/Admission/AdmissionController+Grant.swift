@@ -121,6 +121,11 @@ extension AdmissionController {
     /// Counts a move of the limit at `index` and puts it in force.
     mutating func record(_ move: LimitMove, at index: Int) {
         moveCounts[Int(move.reason.rawValue)] += 1
+        if move.to > move.from {
+            backends[index].movesUp[Int(move.reason.rawValue)] += 1
+        } else {
+            backends[index].movesDown[Int(move.reason.rawValue)] += 1
+        }
         let limit = backends[index].limiter.limit
         guard limit != backends[index].limit else { return }
         backends[index].limit = limit

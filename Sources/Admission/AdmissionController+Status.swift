@@ -71,6 +71,15 @@ extension AdmissionController {
         moveCounts[Int(reason.rawValue)]
     }
 
+    /// How often the limit of `backend` was raised and lowered for that reason; nothing for a vacant place.
+    package func limitMoves(
+        of backend: BackendID, _ reason: LimitMoveReason
+    ) -> (up: Int, down: Int) {
+        guard backends.indices.contains(backend.index) else { return (0, 0) }
+        let row = backends[backend.index]
+        return (row.movesUp[Int(reason.rawValue)], row.movesDown[Int(reason.rawValue)])
+    }
+
     /// A rejection that the gateway itself decided on, with the pool's Retry-After.
     package mutating func rejection(_ reason: Reason, now: Instant) -> Rejection {
         advance(to: now)

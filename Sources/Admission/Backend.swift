@@ -12,6 +12,9 @@ struct Backend: Sendable {
     /// `limiter.limit`, kept at hand for the choice of a backend.
     var limit: Int
     var ejection = Ejection()
+    /// Moves of the limit by `LimitMoveReason`, upwards and downwards.
+    var movesUp = [Int](repeating: 0, count: LimitMoveReason.allCases.count)
+    var movesDown = [Int](repeating: 0, count: LimitMoveReason.allCases.count)
 
     init(key: String, limiter: Limiter) {
         self.key = key

@@ -28,13 +28,16 @@ package final class Gateway {
     private var random: SplitMix64
     private var dates = DateWriter()
     var accessLog: AccessLog?
+    /// The logs whose losses are counted, with the names of their metric labels.
+    let logWriters: [(name: String, writer: LogWriter)]
     var drainTimer: DrainTimer?
 
     /// Makes a gateway and starts listening; throws when an address cannot be had.
     ///
     /// `seed` decides everything that is left to chance. The access log goes to `accessWriter`.
     package init(
-        policy: Policy, version: String, logger: Logger, accessWriter: LogWriter?, seed: UInt64
+        policy: Policy, version: String, logger: Logger, accessWriter: LogWriter? = nil,
+        operationalWriter: LogWriter? = nil, seed: UInt64
     ) throws(SystemError) {
         let reactor = try Reactor()
         self.reactor = reactor
@@ -44,6 +47,10 @@ package final class Gateway {
         var random = SplitMix64(seed: seed)
         pools = policy.pools.map { Pool(settings: $0, reactor: reactor, seed: random.next()) }
         snapshot = Snapshot(policy, pools: pools)
+        var writers: [(name: String, writer: LogWriter)] = []
+        if let accessWriter { writers.append(("access", accessWriter)) }
+        if let operationalWriter { writers.append(("operational", operationalWriter)) }
+        logWriters = writers
         if let accessWriter {
             accessLog = AccessLog(writer: accessWriter, settings: policy.log, seed: random.next())
         }

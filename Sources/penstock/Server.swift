@@ -41,11 +41,15 @@ final class Server {
         } catch {
             throw ServeError(text: "error: \(error.description)")
         }
-        logger = Logger(label: "penstock") { StreamLogHandler.standardError(label: $0) }
+        let level = Logger.Level(rawValue: policy.log.level.rawValue) ?? .info
+        let writer = operationalWriter
+        logger = Logger(label: "penstock") {
+            JSONLinesLogHandler(label: $0, writer: writer, level: level)
+        }
         do throws(SystemError) {
             gateway = try Gateway(
                 policy: policy, version: Penstock.version, logger: logger,
-                accessWriter: accessWriter, seed: seed)
+                accessWriter: accessWriter, operationalWriter: operationalWriter, seed: seed)
         } catch {
             throw ServeError(text: "error: \(error.description)")
         }

@@ -61,6 +61,7 @@ extension Exchange {
             answer(.exhausted)
             return
         }
+        gateway.cameBack(upstream, pool)
         pool.connected(upstream.id)
         upstream.metrics.connectionsOpened &+= 1
         pool.metrics.observeConnect(nanoseconds: now.nanoseconds(since: record.dialBeganAt))
@@ -77,6 +78,7 @@ extension Exchange {
             answer(reason)
             return
         }
+        gateway.leftOut(upstream, pool, reason)
         let hasBudget = spent < pool.timeouts.connectNanoseconds
         let deadline = record.connectBeganAt.advanced(
             byNanoseconds: pool.timeouts.connectNanoseconds)

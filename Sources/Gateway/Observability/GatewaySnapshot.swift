@@ -71,7 +71,7 @@ package struct BackendSnapshot {
     /// Connections to it that no request uses.
     package var idleConnections = 0
     /// How often its limit was moved, by direction and reason; names that stay the same from scrape to scrape.
-    package var limitMoves: [LimitMove] = []
+    package var limitMoves: [LimitMoveCount] = []
 
     /// A snapshot of what `metrics` counts, with nothing in flight.
     package init(metrics: BackendMetrics) {
@@ -80,7 +80,7 @@ package struct BackendSnapshot {
 }
 
 /// How often a limit was moved in one direction for one reason.
-package struct LimitMove {
+package struct LimitMoveCount {
     /// Where the limit went.
     package enum Direction: String {
         case up, down
