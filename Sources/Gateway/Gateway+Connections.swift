@@ -31,10 +31,8 @@ struct ConnectionTable {
         }
     }
 
-    /// Calls `body` for each connection that is open now; connections may end meanwhile.
-    func forEach(_ body: (ClientConnection) -> Void) {
-        for connection in connections { body(connection) }
-    }
+    /// The connections that are open now, as a list that stays when some of them end.
+    var all: [ClientConnection] { connections }
 }
 
 extension Gateway {
@@ -115,7 +113,7 @@ extension Gateway {
         line.attempts = record.attempts
         line.reused = record.isReused
         if ExchangeRecord.happened(record.grantedAt) {
-            line.queueNanoseconds = record.grantedAt.nanoseconds(since: record.offeredAt)
+            line.queueNanoseconds = record.queueNanoseconds
             if ExchangeRecord.happened(record.connectedAt) {
                 line.connectNanoseconds = record.connectedAt.nanoseconds(since: record.grantedAt)
             }
@@ -123,7 +121,12 @@ extension Gateway {
                 line.firstByteNanoseconds = record.firstByteAt.nanoseconds(since: record.grantedAt)
             }
         }
-        write(line, exchange.requestID, exchange.parser.head, client.peer)
+        // A head that could not be parsed has no ranges to log.
+        if exchange.isHeadComplete {
+            write(line, exchange.requestID, exchange.parser.head, client.peer)
+        } else {
+            write(line, exchange.requestID, RequestHead(), client.peer)
+        }
     }
 
     private func write(

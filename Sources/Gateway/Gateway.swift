@@ -101,8 +101,11 @@ package final class Gateway {
         switch consume decision {
         case .forward(let id, let permit):
             exchange = self.exchange(id)
-            pool.metrics.countForwarded(
-                afterNanoseconds: reactor.now.nanoseconds(since: exchange.record.offeredAt))
+            // A request that comes back from a failed dial was counted when it was first granted.
+            if exchange.record.attempts == 0 {
+                pool.metrics.countForwarded(
+                    afterNanoseconds: reactor.now.nanoseconds(since: exchange.record.waitBeganAt))
+            }
             exchange.granted(permit)
         case .reject(let id, let rejection):
             exchange = self.exchange(id)
@@ -165,15 +168,12 @@ package final class Gateway {
     /// Puts `policy` in force. Listeners that it adds are opened first: when one cannot be had, nothing changes.
     package func reload(_ policy: Policy) throws(SystemError) {
         let opened = try openListeners(policy.listen)
-        var admin = adminListener
-        if policy.admin != adminListener?.configured {
-            admin = nil
-            if let address = policy.admin {
-                admin = try Listener(gateway: self, role: .admin, address: address)
-            }
-            adminListener?.close()
+        do throws(SystemError) {
+            try replaceAdminListener(policy.admin)
+        } catch {
+            for listener in opened { listener.close() }
+            throw error
         }
-        adminListener = admin
         for listener in listeners where !policy.listen.contains(listener.configured) {
             listener.close()
         }
@@ -182,6 +182,16 @@ package final class Gateway {
         replacePools(policy)
         accessLog?.apply(policy.log)
         metrics.countReload(atNanoseconds: ProcessClock.wallNanoseconds())
+    }
+
+    private func replaceAdminListener(_ address: ListenAddress?) throws(SystemError) {
+        guard address != adminListener?.configured else { return }
+        var replacement: Listener?
+        if let address {
+            replacement = try Listener(gateway: self, role: .admin, address: address)
+        }
+        adminListener?.close()
+        adminListener = replacement
     }
 
     private func openListeners(_ addresses: [ListenAddress]) throws(SystemError) -> [Listener] {
@@ -224,7 +234,7 @@ package final class Gateway {
         for listener in listeners { listener.close() }
         listeners.removeAll()
         for pool in pools { pool.drain() }
-        connections.forEach { $0.drain() }
+        for connection in connections.all { connection.drain() }
         let timer = DrainTimer(gateway: self)
         drainTimer = timer
         reactor.register(timer)
@@ -237,7 +247,7 @@ package final class Gateway {
 
     /// Ends at once, whatever is going on.
     package func stop() {
-        connections.forEach { $0.abort() }
+        for connection in connections.all { connection.abort() }
         reactor.stop()
     }
 

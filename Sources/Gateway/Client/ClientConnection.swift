@@ -32,6 +32,7 @@ final class ClientConnection: StreamConnection {
     var tableIndex = -1
     /// When the client last took a byte.
     var writeProgressAt: Instant
+    private var isOutputPending = false
     private var state = State.open
     private var isAdvancing = false
     /// When the last exchange ended, or the connection began.
@@ -194,12 +195,15 @@ final class ClientConnection: StreamConnection {
 
     /// Ends whatever is going on, because the time to drain is up.
     func abort() {
-        if let exchange, exchange.stage != .readingHead {
-            exchange.record.reason = .draining
-            exchange.cut(.draining)
-        } else {
+        guard let exchange, exchange.stage != .readingHead else {
             end()
+            return
         }
+        if !exchange.isAnswerBegun {
+            exchange.abandonUpstream()
+            exchange.answer(.draining)
+        }
+        exchange.cut(.draining)
     }
 
     // MARK: Time
@@ -207,6 +211,10 @@ final class ClientConnection: StreamConnection {
     /// Gives unused buffers back and arranges the next time-outs.
     private func settle() {
         guard isOpen else { return }
+        // A time-out counts from when there was something to wait for.
+        if output.isEmpty || !isOutputPending { writeProgressAt = reactor.now }
+        isOutputPending = !output.isEmpty
+        if let exchange, !exchange.awaitsBody { exchange.record.bodyProgressAt = reactor.now }
         releaseBuffers()
         reactor.setDeadline(of: self, to: nextDeadline())
         exchange?.settleUpstream()

@@ -8,6 +8,7 @@ extension Exchange {
     /// The head is complete: finds the pool and asks for a permit.
     func classify() {
         guard let client else { return }
+        isHeadComplete = true
         snapshot = gateway.snapshot
         keepsClient = parser.head.keepAlive && !gateway.isDraining
         takeRequestID()
@@ -40,7 +41,7 @@ extension Exchange {
 
     private func offer() {
         guard let pool, let client else { return }
-        record.offeredAt = now
+        record.waitBeganAt = now
         let ticket = Ticket(bodyBytes: client.input.count, deadline: nil)
         switch pool.offer(id, ticket) {
         case .forward(let permit):
@@ -60,6 +61,7 @@ extension Exchange {
         let backend = permit.backend
         self.permit = consume permit
         record.grantedAt = now
+        record.queueNanoseconds += now.nanoseconds(since: record.waitBeganAt)
         record.backend = backend
         stage = .dialling
         connect(backend)

@@ -49,8 +49,8 @@ extension Exchange {
         if gateway.isDraining { keepsClient = false }
         client.prepareOutput()
         local.append(
-            requestID: requestID, dialect: Dialect(of: parser.head),
-            omitsBody: parser.head.method == .head,
+            requestID: requestID, dialect: isHeadComplete ? Dialect(of: parser.head) : .problem,
+            omitsBody: isHeadComplete && parser.head.method == .head,
             closes: !keepsClient, gateway: gateway, to: &client.output)
     }
 

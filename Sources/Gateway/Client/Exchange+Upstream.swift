@@ -82,6 +82,7 @@ extension Exchange {
         let hasBudget = spent < pool.timeouts.connectNanoseconds
         let deadline = record.connectBeganAt.advanced(
             byNanoseconds: pool.timeouts.connectNanoseconds)
+        record.waitBeganAt = now
         let ticket = Ticket(bodyBytes: client?.input.count ?? 0, deadline: deadline)
         switch pool.retry(permit, id, ticket) {
         case .forward(let next):
@@ -155,6 +156,7 @@ extension Exchange {
         let timeout: Int64
         if !client.output.isEmpty {
             // The client is the slow one, and its own time-out watches it.
+            record.upstreamProgressAt = now
             timeout = .max
         } else if ExchangeRecord.happened(record.firstByteAt) {
             timeout = pool.timeouts.idleNanoseconds

@@ -43,6 +43,8 @@ final class Exchange {
     var dial: Dial?
     var upstream: UpstreamConnection?
 
+    /// Whether the head was parsed, so that its ranges mean something.
+    var isHeadComplete = false
     /// Whether the request's last byte has been read.
     var isRequestComplete = false
     /// Whether the final answer's head is in the client's output.
@@ -105,6 +107,7 @@ final class Exchange {
         parkedHandle = nil
         dial = nil
         upstream = nil
+        isHeadComplete = false
         isRequestComplete = false
         isAnswerBegun = false
         keepsClient = false

@@ -6,8 +6,8 @@ internal import Admission
 struct ExchangeRecord {
     /// The first byte of the head was there.
     var startedAt = Instant(nanoseconds: 0)
-    /// The request was offered to its pool.
-    var offeredAt = Instant(nanoseconds: 0)
+    /// The request was offered to its pool, or went back to its queue after a failed dial.
+    var waitBeganAt = Instant(nanoseconds: 0)
     /// The last permit was granted.
     var grantedAt = Instant(nanoseconds: 0)
     /// The first try to connect began; the connect budget counts from here.
@@ -31,6 +31,8 @@ struct ExchangeRecord {
     /// The request body's bytes, without chunk framing.
     var bodyBytes = 0
 
+    /// Time without a permit, over all waits.
+    var queueNanoseconds: Int64 = 0
     var status = 0
     var reason = Reason.none
     /// Backends that were tried.

@@ -60,10 +60,13 @@ final class UpstreamConnection: StreamConnection {
         note(readiness)
         if let exchange {
             exchange.client?.advance()
-        } else if !readiness.isDisjoint(with: [.readable, .peerClosed, .hungUp, .failed]) {
-            // Nothing was asked, so whatever came is the end or nonsense.
+        } else if fill(highBytes: 1) > 0 || inputEnded || isBroken {
+            // Nothing was asked, so whatever came is the end or nonsense. A TLS session may have had something to tell
+            // that is neither.
             upstream.removeIdle(self)
             close()
+        } else {
+            releaseBuffers()
         }
     }
 
