@@ -85,8 +85,10 @@ package final class Gateway {
             for pool in pools {
                 var deadline = pool.nextDeadline
                 if deadline <= reactor.now {
-                    while let decision = pool.poll() { apply(decision, pool) }
-                    isRepeated = true
+                    while let decision = pool.poll() {
+                        apply(decision, pool)
+                        isRepeated = true
+                    }
                     deadline = pool.nextDeadline
                 }
                 next = min(next, deadline)
