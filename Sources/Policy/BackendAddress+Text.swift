@@ -30,8 +30,13 @@ extension BackendAddress {
     ) throws(Fault) -> BackendAddress {
         let authority = rest.hasSuffix("/") ? String(rest.dropLast()) : rest
         if let index = authority.firstIndex(where: { "/?#@".contains($0) }) {
-            let found = authority[index] == "@" ? "a user name" : "more than a host and a port"
-            throw Fault("\(label.quoted) has \(found)", "end the URL after the port")
+            if authority.contains("@") {
+                // Not quoted: what stands there may be a password, and diagnostics end up in logs.
+                throw Fault("the URL has a user name", "remove it, with the @ behind it")
+            }
+            throw Fault(
+                "\(label.quoted) has more than a host and a port",
+                "write \("\(scheme.rawValue)://\(authority[..<index])".quoted)")
         }
         let (host, port) = HostName.split(authority)
         return BackendAddress(

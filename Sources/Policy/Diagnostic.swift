@@ -50,6 +50,7 @@ struct Fault: Error, Equatable {
 extension String {
     /// The text between backquotes for a message: on one line, printable and at most 60 characters.
     var quoted: String {
+        if isEmpty { return "an empty text" }
         var shown = ""
         for scalar in unicodeScalars.prefix(60) {
             switch scalar {

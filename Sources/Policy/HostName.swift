@@ -14,6 +14,9 @@ enum HostName {
             }
             return address.text
         }
+        if text.contains("/") {
+            throw Fault("\(text.quoted) is not a host name or address", "write the name alone")
+        }
         let labels = text.split(separator: ".", omittingEmptySubsequences: false)
         guard text.utf8.count <= 253, labels.allSatisfy(isLabel) else {
             let hint = text.contains(":") ? "put brackets around an IPv6 address" : example(text)
@@ -65,7 +68,9 @@ enum FilePath {
     /// Longest path of a unix socket: `sun_path` less its terminator (unix(7)).
     static let maxSocketBytes = 107
 
-    /// An absolute path. A relative one would depend on where the gateway was started.
+    /// An absolute path.
+    ///
+    /// A relative one would depend on where the gateway was started.
     static func parse(_ text: String) throws(Fault) -> String {
         guard text.hasPrefix("/"), text.utf8.count > 1 else {
             throw Fault("\(text.quoted) is not an absolute path", "write a path that begins with /")

@@ -65,7 +65,7 @@ extension Kind<Int> {
             quantity, lowest: quantity.text(range.lowerBound),
             highest: quantity.text(range.upperBound))
         return Kind(shape) { (node) throws(Fault) in
-            let text = try node.plain(shape.wanted)
+            let text = try node.scalarText(shape.wanted)
             guard let value = try quantity.parse(text), range.contains(value) else {
                 throw Fault("\(text.quoted) is out of range", "write \(shape.wanted)")
             }
@@ -106,7 +106,7 @@ extension Kind<Duration> {
             quantity, lowest: quantity.text(range.lowerBound.nanoseconds),
             highest: quantity.text(range.upperBound.nanoseconds))
         return Kind(shape) { (node) throws(Fault) in
-            let text = try node.plain(shape.wanted)
+            let text = try node.scalarText(shape.wanted)
             guard let value = try quantity.parse(text),
                 range.contains(.nanoseconds(Int64(value)))
             else { throw Fault("\(text.quoted) is out of range", "write \(shape.wanted)") }
@@ -176,20 +176,33 @@ extension Kind {
         write: @escaping @Sendable (Value) -> String?
     ) -> Kind {
         Kind(.text(noun, pattern: pattern)) { (node) throws(Fault) in
-            try parse(try node.text(noun))
+            do throws(Fault) {
+                return try parse(try node.text(noun))
+            } catch {
+                guard case .plain(let text) = node.content, !text.isEmpty, (try? parse(text)) != nil
+                else { throw error }
+                throw Fault(error.problem, "write \("\"\(text)\"".quoted): quotes make it text")
+            }
         } write: { value in
             write(value).map { .text($0) }
         }
     }
 
-    /// The same for an optional value, which the word `absent` switches off; without a word there is no
-    /// way to say it but leaving the key out. `blank` is what is read into.
+    /// The same for an optional value, which the word `absent` switches off.
+    ///
+    /// Without a word there is no way to say it but leaving the key out. `blank` is what is read into.
     func optional(blank: Value, absent: String? = nil) -> Kind<Value?> {
         let shape = absent.map { Shape.either([.words([$0]), self.shape]) } ?? self.shape
         return Kind<Value?>(shape) { node, path, value, reading in
-            if let absent, node.scalar == absent {
-                value = nil
-                return
+            if let absent {
+                if node.scalar == absent {
+                    value = nil
+                    return
+                }
+                if case .plain("false") = node.content {
+                    let fault = Fault("found \(node.description)", "write \(absent.quoted)")
+                    return reading.report(fault, path: path, at: node.position)
+                }
             }
             var present = value ?? blank
             read(node, path, &present, &reading)
@@ -199,15 +212,18 @@ extension Kind {
         }
     }
 
-    /// A list whose elements all differ by `identity`.
-    static func list<Element, ID: Hashable & SendableMetatype>(
+    /// A list; its elements must differ by `identity` where that is given.
+    static func list<Element>(
         of element: Kind<Element>, blank: Element, counts: ClosedRange<Int>,
-        identity: @escaping @Sendable (Element) -> ID?
+        identity: (@Sendable (Element) -> [String])?
     ) -> Kind where Value == [Element] {
-        Kind(.list(element.shape, counts: counts)) { node, path, value, reading in
+        let shape = Shape.list(element.shape, counts: counts, isUnique: identity != nil)
+        return Kind(shape) { node, path, value, reading in
             guard case .list(let items) = node.content else {
-                let wanted = Shape.list(element.shape, counts: counts).wanted
-                let fault = Fault("found \(node.description)", "write \(wanted)")
+                let remedy =
+                    node.scalar == nil
+                    ? "write \(shape.wanted)" : "write a list, with brackets or dashes"
+                let fault = Fault("found \(node.description)", remedy)
                 reading.report(fault, path: path, at: node.position)
                 return
             }
@@ -219,7 +235,7 @@ extension Kind {
                 // The elements of a list that is too long are not worth their diagnostics.
                 return
             }
-            var first: [ID: String] = [:]
+            var first: [[String]: String] = [:]
             value = []
             for (index, item) in items.enumerated() {
                 let path = "\(path)[\(index)]"
@@ -227,7 +243,7 @@ extension Kind {
                 var read = blank
                 element.read(item, path, &read, &reading)
                 value.append(read)
-                guard !reading.isFaulty(path), let id = identity(read) else { continue }
+                guard !reading.isFaulty(path), let id = identity?(read) else { continue }
                 if let earlier = first.updateValue(first[id] ?? path, forKey: id) {
                     let fault = Fault("is the same as \(earlier)", "remove one of them")
                     reading.report(fault, path: path, at: item.position)
@@ -239,11 +255,12 @@ extension Kind {
     }
 
     /// A list that may be written without brackets when it has one element.
-    func orOne<Element>(of element: Kind<Element>) -> Kind where Value == [Element] {
+    func orOne<Element>(_ element: Kind<Element>, blank: Element) -> Kind where Value == [Element] {
         Kind(.either([element.shape, shape])) { node, path, value, reading in
             guard node.scalar != nil else { return read(node, path, &value, &reading) }
-            let list = YAMLNode(content: .list([node]), position: node.position, size: 2)
-            read(list, path, &value, &reading)
+            var one = blank
+            element.read(node, path, &one, &reading)
+            value = [one]
         } write: {
             write($0)
         }

@@ -26,7 +26,7 @@ package enum PolicyLoader {
         section.read(root, "", &policy, &reading)
         checkListeners(policy, &reading)
         checkRoutes(policy, &reading)
-        if reading.hasFaults { throw PolicyError(reading.diagnostics) }
+        if reading.count > 0 { throw PolicyError(reading.diagnostics) }
         return policy
     }
 

@@ -59,7 +59,9 @@ extension PolicySections {
                 "limit", \.limit, .integer(limits), required: true,
                 "Requests that each backend may have in flight."),
         ],
-        hints: ["max": "write limit", "initial": "write limit"])
+        hints: hints([("gradient", gradientKeys), ("aimd", ["timeout"])]).merging(
+            ["initial": "write limit", "min": "write limit", "max": "write limit"]
+        ) { $1 })
 
     static let aimd = Section<AIMDLimitSettings>(
         blank: AIMDLimitSettings(),
@@ -79,7 +81,7 @@ extension PolicySections {
                 "An answer that takes longer counts as a drop."),
         ],
         rules: rules(min: \.min, initial: \.initial, max: \.max),
-        hints: hints("gradient", ["tolerance", "smoothing", "long_window", "queue_size"]),
+        hints: hints([("gradient", gradientKeys), ("fixed", ["limit"])]),
         settle: { settings, given in
             if given.contains("initial") { return }
             settings.initial = max(settings.min, min(settings.initial, settings.max))
@@ -112,7 +114,7 @@ extension PolicySections {
                 "Factor at a drop."),
         ],
         rules: rules(min: \.min, initial: \.initial, max: \.max),
-        hints: hints("aimd", ["timeout"]),
+        hints: hints([("aimd", ["timeout"]), ("fixed", ["limit"])]),
         settle: { settings, given in
             if given.contains("initial") { return }
             settings.initial = max(settings.min, min(settings.initial, settings.max))
@@ -142,10 +144,16 @@ extension PolicySections {
         ]
     }
 
-    /// Keys of another algorithm, and those that have no meaning beside one that learns.
-    private static func hints(_ other: String, _ keys: [String]) -> [String: String] {
-        var hints = ["limit": "write initial, min or max; `limit` belongs to algorithm: fixed"]
-        for key in keys { hints[key] = "it belongs to algorithm: \(other)" }
+    private static let gradientKeys = ["tolerance", "smoothing", "long_window", "queue_size"]
+
+    /// What to say of keys that only other algorithms have.
+    private static func hints(
+        _ others: [(algorithm: String, keys: [String])]
+    ) -> [String: String] {
+        var hints: [String: String] = [:]
+        for other in others {
+            for key in other.keys { hints[key] = "it belongs to algorithm: \(other.algorithm)" }
+        }
         return hints
     }
 }

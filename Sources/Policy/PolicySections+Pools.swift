@@ -9,13 +9,13 @@ extension PolicySections {
     static let pools = Kind<[PoolSettings]>(
         .named(.section(pool.shape), pattern: "^\(poolPattern)$", counts: 1...maxElements)
     ) { node, path, pools, reading in
-        guard case .mapping(let entries) = node.content, !entries.isEmpty else {
+        guard case .mapping(let entries) = node.content else {
             let fault = Fault("found \(node.description)", "write a mapping of names to pools")
             reading.report(fault, path: path, at: node.position)
             return
         }
-        guard entries.count <= maxElements else {
-            let fault = Fault("has \(entries.count) pools", "write at most \(maxElements)")
+        guard (1...maxElements).contains(entries.count) else {
+            let fault = Fault("has \(entries.count) pools", "write 1 to \(maxElements)")
             reading.report(fault, path: path, at: node.position)
             return
         }
@@ -129,7 +129,7 @@ extension PolicySections {
         let text = try node.text("`preserve`, `backend` or a host name")
         if text == "preserve" { return .preserve }
         if text == "backend" { return .backend }
-        let (host, port) = HostName.split(text)
+        let (host, port) = text.contains("/") ? (text, nil) : HostName.split(text)
         _ = try HostName.parse(host)
         if let port { _ = try HostName.port(port, in: 1...65535) }
         return .fixed(text)

@@ -143,7 +143,7 @@ extension PolicySections {
         switch try node.text(wanted) {
         case "stdout": return .standardOutput
         case "stderr": return .standardError
-        case let text where text.hasPrefix("/"): return .file(path: try FilePath.parse(text))
+        case let text where text.contains("/"): return .file(path: try FilePath.parse(text))
         case let text:
             let hint = Spelling.hint(text, among: ["stdout", "stderr", "off"])
             throw Fault("\(text.quoted) is not known here", "\(hint)write \(wanted)")

@@ -50,8 +50,8 @@ enum PolicySections {
 
     private static let listen = Kind.list(
         of: Kind.listenAddress, blank: .unix(path: ""), counts: 1...64,
-        identity: { _ in nil as Int? }
-    ).orOne(of: .listenAddress)
+        identity: nil
+    ).orOne(.listenAddress, blank: .unix(path: ""))
 
     static let forwarding = Section<ForwardingSettings>(
         blank: ForwardingSettings(),
@@ -82,7 +82,7 @@ enum PolicySections {
 
     private static let routes = Kind.list(
         of: route.kind(), blank: route.blank, counts: 1...maxElements,
-        identity: { _ in nil as Int? })
+        identity: nil)
 
     static let route = Section<Route>(
         blank: Route(path: .prefix(""), pool: 0),
@@ -95,11 +95,11 @@ enum PolicySections {
                 "pool", \.pool, poolName, required: true, "Name of the pool that gets the requests."
             ),
             Key(
-                "hosts", \.hosts, .list(of: host, blank: "", counts: 0...100, identity: { $0 }),
+                "hosts", \.hosts, .list(of: host, blank: "", counts: 0...100, identity: { [$0] }),
                 "Names one of which the request's Host must have, without port; none for any."),
             Key(
                 "methods", \.methods,
-                .list(of: method, blank: "", counts: 0...20, identity: { $0 }),
+                .list(of: method, blank: "", counts: 0...20, identity: { [$0] }),
                 "Methods one of which the request must have; none for any."),
         ],
         hints: ["host": "write hosts: [NAME]", "method": "write methods: [NAME]"])
@@ -127,7 +127,7 @@ enum PolicySections {
                 index = found
             } else if !reading.poolNames.isEmpty {
                 let hint = Spelling.hint(name, among: reading.poolNames)
-                let known = reading.poolNames.prefix(20).joined(separator: ", ")
+                let known = reading.poolNames.prefix(20).map(\.quoted).joined(separator: ", ")
                 throw Fault("there is no pool \(name.quoted)", "\(hint)pools are \(known)")
             }
         } catch {

@@ -9,7 +9,6 @@ struct Quantity: Sendable {
 
     /// `duration` or `size`.
     var name: String
-    var article: String
     var example: String
     /// The units from the smallest, whose factor is 1.
     var units: [Unit]
@@ -18,7 +17,7 @@ struct Quantity: Sendable {
 
     /// Durations, counted in nanoseconds.
     static let duration = Quantity(
-        name: "duration", article: "a", example: "10s",
+        name: "duration", example: "10s",
         units: [
             Unit(name: "ns", factor: 1), Unit(name: "us", factor: 1_000),
             Unit(name: "ms", factor: 1_000_000), Unit(name: "s", factor: 1_000_000_000),
@@ -32,7 +31,7 @@ struct Quantity: Sendable {
 
     /// Sizes, counted in bytes.
     static let size = Quantity(
-        name: "size", article: "a", example: "64KiB",
+        name: "size", example: "64KiB",
         units: [
             Unit(name: "B", factor: 1), Unit(name: "KiB", factor: 1 << 10),
             Unit(name: "MiB", factor: 1 << 20), Unit(name: "GiB", factor: 1 << 30),
@@ -76,6 +75,11 @@ struct Quantity: Sendable {
         if name.isEmpty {
             throw Fault(
                 "\(String(number).quoted) has no unit", "write a \(self.name) such as \(example)")
+        }
+        if name.contains(where: \.isASCIIDigit) {
+            throw Fault(
+                "\("\(number)\(name)".quoted) is not one number with one unit",
+                "write a \(self.name) such as \(example)")
         }
         let known = units.map(\.name).joined(separator: ", ")
         let lowered = name.lowercased()

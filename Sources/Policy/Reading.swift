@@ -22,7 +22,8 @@ struct Reading {
         }.map(\.element.diagnostic)
     }
 
-    var hasFaults: Bool { !faults.isEmpty }
+    /// Faults so far.
+    var count: Int { faults.count }
 
     /// Remembers where the setting at `path` stands.
     mutating func note(_ path: String, at position: Position) {

@@ -59,7 +59,7 @@ extension Route {
 
     /// Reads a host: a name without port, in lower case, IPv6 in brackets as in `Host`.
     static func host(_ text: String) throws(Fault) -> String {
-        let (host, port) = HostName.split(text)
+        let (host, port) = text.contains("/") ? (text, nil) : HostName.split(text)
         if port != nil, !host.contains(":") || host.hasSuffix("]") {
             throw Fault("\(text.quoted) has a port", "write \(host.quoted): ports are not compared")
         }
@@ -74,7 +74,9 @@ extension Route {
             throw Fault("\(text.quoted) is not a method", "write one such as POST")
         }
         guard text == text.uppercased() else {
-            throw Fault("methods have capitals", "write \(text.uppercased().quoted)")
+            throw Fault(
+                "\(text.quoted) would match nothing: methods have capitals",
+                "write \(text.uppercased().quoted)")
         }
         return text
     }

@@ -53,22 +53,38 @@ struct Section<Target: Sendable>: Sendable {
             } else if names.contains(entry.key) {
                 first[entry.key] = entry
             } else {
+                // Guessing takes time, and what comes after so many faults is not shown.
                 let remedy =
                     hints[entry.key]
-                    ?? Spelling.hint(entry.key, among: names)
-                    + "keys here are \(names.joined(separator: ", "))"
+                    ?? (reading.count < PolicyError.maxDiagnostics
+                        ? remedy(unknown: entry.key) : "remove it")
                 reading.report(Fault("is not known", remedy), path: path, at: entry.position)
             }
         }
         return first
     }
 
+    /// A key of this mapping or of one in it that may have been meant, and all keys of this one.
+    private func remedy(unknown name: String) -> String {
+        let shape = shape
+        var meant = Spelling.nearest(name, among: keys.map(\.name))
+        for key in shape.keys where meant == nil {
+            for case .section(let nested) in key.shape.alternatives
+            where nested.keys.contains(where: { $0.name == name }) {
+                meant = "\(key.name).\(name)"
+            }
+        }
+        let hint = meant.map { "did you mean \($0.quoted)? " } ?? ""
+        return hint + "keys here are \(shape.names)"
+    }
+
     func write(_ target: Target) -> Literal {
         .mapping(keys.compactMap { key in key.write(target).map { (key.name, $0) } })
     }
 
-    /// The kind of keys that have such a mapping. A scalar in its place is taken for the value of the key
-    /// named `shorthand`.
+    /// The kind of keys that have such a mapping.
+    ///
+    /// A scalar in its place is taken for the value of the key named `shorthand`.
     func kind(shorthand: String? = nil) -> Kind<Target> {
         let short = keys.first { $0.name == shorthand }
         let shapes = [short?.shape(in: blank).shape, .section(shape)].compactMap(\.self)
@@ -128,8 +144,10 @@ struct Key<Target: Sendable>: Sendable {
 
 /// A condition across keys of one `Section`.
 struct Rule<Target: Sendable>: Sendable {
-    /// The keys that the condition looks at. It is checked when none of them has a fault, and its fault
-    /// is reported at the first of them that was given.
+    /// The keys that the condition looks at.
+    ///
+    /// It is checked when none of them has a fault, and its fault is reported at the first of them that
+    /// was given.
     let keys: [String]
     let fault: @Sendable (Target) -> Fault?
 

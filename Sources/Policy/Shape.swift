@@ -13,11 +13,16 @@ indirect enum Shape: Sendable {
     case text(String, pattern: String)
     /// A number with a unit, between two values that are written like the key's own.
     case quantity(Quantity, lowest: String, highest: String)
-    case list(Shape, counts: ClosedRange<Int>)
+    case list(Shape, counts: ClosedRange<Int>, isUnique: Bool)
     case section(SectionShape)
     /// A mapping whose keys are names that match `pattern`.
     case named(Shape, pattern: String, counts: ClosedRange<Int>)
     case either([Shape])
+
+    /// The shapes one of which fits, where there are several.
+    var alternatives: [Shape] {
+        if case .either(let shapes) = self { shapes.flatMap(\.alternatives) } else { [self] }
+    }
 
     /// The type's name in the reference.
     var type: String {
@@ -28,17 +33,19 @@ indirect enum Shape: Sendable {
         case .words: "word"
         case .text: "text"
         case .quantity(let quantity, _, _): quantity.name
-        case .list(let element, _): "list of \(element.type)"
+        case .list(let element, _, _): "list of \(element.type)"
         case .section: "mapping"
         case .named(let element, _, _): "mapping of names to \(element.type)"
-        case .either(let shapes): shapes.map(\.type).unique.joined(separator: " or ")
+        case .either: alternatives.map(\.type).unique.joined(separator: " or ")
         }
     }
 
     /// The values in words: `64 to 1024`, `gone or allow`; empty where the type says it all.
     var range: String {
         switch self {
-        case .integer(let range): "\(range.lowerBound) to \(range.upperBound)"
+        case .integer(let range):
+            range.count == 1
+                ? "\(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
         case .number(let range, let excludesLower, let excludesUpper):
             "\(excludesLower ? "above " : "")\(range.lowerBound.short) "
                 + "to \(excludesUpper ? "below " : "")\(range.upperBound.short)"
@@ -46,31 +53,35 @@ indirect enum Shape: Sendable {
         case .words(let words): words.map { "`\($0)`" }.joined(separator: ", ")
         case .text(let noun, _): noun
         case .quantity(_, let lowest, let highest): "\(lowest) to \(highest)"
-        case .list(let element, let counts):
+        case .list(let element, let counts, _):
             "\(counts.lowerBound) to \(counts.upperBound) of: \(element.range)"
         case .section: ""
         case .named(_, let pattern, let counts):
             "\(counts.lowerBound) to \(counts.upperBound), names match `\(pattern)`"
-        case .either(let shapes):
-            shapes.map(\.range).filter { !$0.isEmpty }.unique.joined(separator: "; or ")
+        case .either:
+            alternatives.map(\.range).filter { !$0.isEmpty }.unique.joined(separator: "; or ")
         }
     }
 
     /// What to write, for a diagnostic: `an integer from 1 to 9`.
     var wanted: String {
         switch self {
-        case .integer: "an integer from \(range)"
+        case .integer(let range): range.count == 1 ? self.range : "an integer from \(self.range)"
         case .number: "a number from \(range)"
         case .boolean: range
         case .words(let words): Self.alternatives(words.map(\.quoted))
         case .text(let noun, _): noun
         case .quantity(let quantity, _, _):
-            "\(quantity.article) \(quantity.name) from \(range), such as \(quantity.example)"
-        case .list(let element, let counts):
-            counts.lowerBound > 0 ? "a list with \(element.wanted)" : "a list"
+            "a \(quantity.name) from \(range)"
+        case .list(let element, _, _): "a list, each element \(element.wanted)"
         case .section(let section): "a mapping with the keys \(section.names)"
-        case .named: "a mapping"
-        case .either(let shapes): Self.alternatives(shapes.map(\.wanted).unique)
+        case .named(let value, _, _): "a mapping of names, each value \(value.wanted)"
+        case .either:
+            if case .list = alternatives.last {
+                Self.alternatives(alternatives.dropLast().map(\.wanted)) + ", or a list of them"
+            } else {
+                Self.alternatives(alternatives.map(\.wanted).unique)
+            }
         }
     }
 

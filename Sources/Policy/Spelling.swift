@@ -13,9 +13,16 @@ enum Spelling {
         // Nobody misspells a short word by that many characters; it also bounds the work.
         guard word.count <= 64 else { return nil }
         let folded = fold(word)
-        let candidates = known.map { ($0, distance(folded, fold($0))) }
-            .filter { $0.1 <= max(1, $0.0.count / 3) }
+        let candidates = known.map {
+            ($0, isShortened(folded, fold($0)) ? 1 : distance(folded, fold($0)))
+        }
+        .filter { $0.1 <= max(1, $0.0.count / 3) }
         return candidates.min { $0.1 < $1.1 }?.0
+    }
+
+    /// Whether one word is the other's beginning: `warn`, `warning`.
+    private static func isShortened(_ left: [Character], _ right: [Character]) -> Bool {
+        min(left.count, right.count) >= 3 && (left.starts(with: right) || right.starts(with: left))
     }
 
     /// Spelling without case and separators: `maxRequests` and `max-requests` are `max_requests`.

@@ -64,6 +64,10 @@ struct YAMLFault {
         case let problem where problem.contains("',' or ']'"): "close the list with `]`"
         case let problem where problem.contains("',' or '}'"): "close the mapping with `}`"
         case let problem where problem.contains("end of stream"): "close the quotes"
+        case let problem where problem.contains("expected key"):
+            "check the indentation, and the quotes and brackets before"
+        case let problem where problem.contains("expected node content"):
+            "put quotes around text that has brackets, braces or colons"
         default: "correct the syntax here"
         }
     }

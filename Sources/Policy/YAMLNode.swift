@@ -49,7 +49,9 @@ struct YAMLNode {
         }
     }
 
-    /// The value as text. Numbers and booleans are refused: editors and other tools would not see text.
+    /// The value as text.
+    ///
+    /// Numbers and booleans are refused: editors and other tools would not see text.
     func text(_ wanted: String) throws(Fault) -> String {
         switch content {
         case .quoted(let text): return text
@@ -57,11 +59,16 @@ struct YAMLNode {
             switch PlainScalar(text) {
             case .text: return text
             case .null: throw Fault("has no value", "write \(wanted), or leave the key out")
-            case .boolean, .number:
-                throw Fault("found \(description)", "write \(wanted); quotes make it text")
+            case .boolean, .number: throw Fault("found \(description)", "write \(wanted)")
             }
         case .list, .mapping: throw Fault("found \(description)", "write \(wanted)")
         }
+    }
+
+    /// The characters of a scalar of either kind, as numbers with units are written.
+    func scalarText(_ wanted: String) throws(Fault) -> String {
+        if case .quoted(let text) = content { return text }
+        return try plain(wanted)
     }
 
     /// The characters of a scalar without quotes, as numbers and booleans are written.
