@@ -87,26 +87,3 @@ def model_server(shared_model_server: EmbeddingServer) -> EmbeddingServer:
     """The shared server, which computes one thing at a time, with its counters at nought."""
     shared_model_server.reset()
     return shared_model_server
-
-
-def policy(
-    *backends: str,
-    limit: int = 1,
-    max_requests: int = 8,
-    max_wait: str = "2s",
-    listen: str = "127.0.0.1:0",
-    extra: str = "",
-) -> str:
-    """A policy with one pool; `extra` is further YAML at the top level."""
-    return f"""\
-version: 1
-listen: {listen}
-admin: 127.0.0.1:0
-log: {{access: {{to: off}}}}
-pools:
-  chat:
-    backends: [{", ".join(backends)}]
-    limit: {{algorithm: fixed, limit: {limit}}}
-    queue: {{max_requests: {max_requests}, max_wait: {max_wait}}}
-routes: [{{path: /*, pool: chat}}]
-{extra}"""

@@ -290,3 +290,26 @@ def listening_line(line: str) -> dict[str, Any] | None:
     """The log line that names the gateway's real addresses."""
     value = parse_log_line(line)
     return value if value.get("message") == "listening" else None
+
+
+def one_pool(
+    *backends: str,
+    limit: int = 1,
+    max_requests: int = 8,
+    max_wait: str = "2s",
+    listen: str = "127.0.0.1:0",
+    extra: str = "",
+) -> str:
+    """A policy with one pool; `extra` is further YAML at the top level."""
+    return f"""\
+version: 1
+listen: {listen}
+admin: 127.0.0.1:0
+log: {{access: {{to: off}}}}
+pools:
+  chat:
+    backends: [{", ".join(backends)}]
+    limit: {{algorithm: fixed, limit: {limit}}}
+    queue: {{max_requests: {max_requests}, max_wait: {max_wait}}}
+routes: [{{path: /*, pool: chat}}]
+{extra}"""
