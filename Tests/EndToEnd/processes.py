@@ -180,7 +180,7 @@ class EmbeddingServer(Process):
         self.url: str = self.wait_for_line(listening_address, "address of the embedding server")
 
     def stats(self) -> dict[str, Any]:
-        """The server's counters."""
+        """The server's counters; only for one that listens on TCP."""
         return request(self.url, "/stats").json()
 
     def reset(self) -> None:
