@@ -11,8 +11,9 @@ import httpx2
 import pytest
 from openai import OpenAI
 
-from conftest import StartGateway
-from processes import EmbeddingServer, one_pool
+from conftest import StartGateway, StartServer
+from processes import EmbeddingServer, eventually, one_pool, post_json, request
+from sockets import RawClient, chat_bytes
 
 MODEL = "all-MiniLM-L6-v2"
 CLIENTS = 20
@@ -185,3 +186,56 @@ def test_queue_holds_waits_below_the_bound(
     typical = sorted(alone.latencies)[len(alone.latencies) // 2]
     # Five requests' worth of work at most: four in the queue and its own. Twice that is the machine's noise.
     assert sorted(served)[int(len(served) * 0.9)] < 2 * 5 * typical
+
+
+def test_refusals_tell_clients_apart(server: StartServer, gateway: StartGateway) -> None:
+    """A hundred refusals of the same moment send their clients back at different moments."""
+    backend = server("--no-model")
+    through = gateway(one_pool(backend.url, max_requests=0))
+    with RawClient(through.url) as running:
+        running.send(chat_bytes(600, 0.05))
+        running.read_until(b"data: ")
+        answers = [post_json(through.url, "/v1/embeddings", {"input": "x"}) for _ in range(100)]
+    waits = [int(answer.headers["retry-after-ms"]) for answer in answers]
+    assert all(1_000 <= wait <= 60_000 for wait in waits)
+    assert len(set(waits)) > 50
+    for answer, wait in zip(answers, waits):
+        assert answer.status == 503
+        # Whole seconds for those who read only these: never earlier than the milliseconds say.
+        assert 1 <= int(answer.headers["retry-after"]) <= 60
+        assert int(answer.headers["retry-after"]) * 1000 >= wait
+
+
+def test_refusals_speak_the_clients_dialect(server: StartServer, gateway: StartGateway) -> None:
+    """OpenAI's error shape where OpenAI's paths are asked, problem details elsewhere."""
+    backend = server("--no-model")
+    through = gateway(one_pool(backend.url, max_requests=0))
+    with RawClient(through.url) as running:
+        running.send(chat_bytes(600, 0.05))
+        running.read_until(b"data: ")
+        dialect = post_json(through.url, "/v1/chat/completions", {"messages": []})
+        plain = request(through.url, "/anything")
+    error = dialect.json()["error"]
+    assert dialect.headers["content-type"] == "application/json"
+    assert isinstance(error["message"], str) and error["message"]
+    assert {"type", "param", "code"} <= error.keys()
+    assert plain.headers["content-type"] == "application/problem+json"
+    assert plain.json()["status"] == plain.status == 503
+    assert dialect.headers["x-penstock-reason"] == plain.headers["x-penstock-reason"] == "queue_full"
+
+
+def test_waiting_ends_with_the_queues_bound(server: StartServer, gateway: StartGateway) -> None:
+    """A request that no slot came free for is refused after `max_wait`, not later."""
+    backend = server("--no-model")
+    through = gateway(one_pool(backend.url, max_wait="500ms"))
+    with RawClient(through.url) as running:
+        running.send(chat_bytes(600, 0.05))
+        running.read_until(b"data: ")
+        began = time.monotonic()
+        answer = request(through.url, "/v1/models")
+        waited = time.monotonic() - began
+    assert answer.status == 503
+    assert answer.headers["x-penstock-reason"] == "queue_timeout"
+    assert 0.45 <= waited < 1.5
+    eventually(lambda: backend.stats()["aborted"] == 1, "abort of the running stream")
+    assert backend.stats()["received"] == 1
