@@ -1,0 +1,89 @@
+"""Fixtures: the gateway's binary, gateways and backends that end with the test, and a time limit for each test."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import pytest
+
+from processes import ROOT, EmbeddingServer, Gateway
+
+DEFAULT_LIMIT_SECONDS = 60.0
+
+StartGateway = Callable[..., Gateway]
+StartServer = Callable[..., EmbeddingServer]
+
+
+@pytest.fixture(autouse=True)
+def time_limit(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fails a test that takes longer than its `limit` mark, or a minute, wherever it hangs."""
+    mark = request.node.get_closest_marker("limit")
+    seconds = mark.args[0] if mark else DEFAULT_LIMIT_SECONDS
+
+    def expired(*_: Any) -> None:
+        raise TimeoutError(f"the test took longer than {seconds:g} s")
+
+    previous = signal.signal(signal.SIGALRM, expired)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+@pytest.fixture(scope="session")
+def penstock() -> Path:
+    """The binary under test: $PENSTOCK or the release build."""
+    binary = Path(os.environ.get("PENSTOCK") or ROOT / ".build/release/penstock")
+    if not os.access(binary, os.X_OK):
+        pytest.exit(f"{binary} is missing or cannot be run", returncode=1)
+    return binary
+
+
+@pytest.fixture
+def gateway(penstock: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartGateway]:
+    """Starts gateways; `gateway(policy_text)` returns one that listens already."""
+    with ExitStack() as stack:
+
+        def start(policy: str, *options: str) -> Gateway:
+            directory = tmp_path_factory.mktemp("gateway")
+            started = Gateway(penstock, policy, directory, *options)
+            stack.callback(started.stop)
+            return started
+
+        yield start
+
+
+@pytest.fixture
+def server() -> Iterator[StartServer]:
+    """Starts backends of a test's own; `server("--no-model", "--concurrency", "8")`."""
+    with ExitStack() as stack:
+
+        def start(*options: str) -> EmbeddingServer:
+            started = EmbeddingServer(*options)
+            stack.callback(started.stop)
+            return started
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def shared_model_server() -> Iterator[EmbeddingServer]:
+    """One server with the model for all tests that neither kill nor reconfigure it."""
+    started = EmbeddingServer()
+    try:
+        yield started
+    finally:
+        started.stop()
+
+
+@pytest.fixture
+def model_server(shared_model_server: EmbeddingServer) -> EmbeddingServer:
+    """The shared server, which computes one thing at a time, with its counters at nought."""
+    shared_model_server.reset()
+    return shared_model_server

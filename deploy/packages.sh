@@ -1,0 +1,114 @@
+# Which Debian packages and tools Penstock needs, and how the scripts beside this one get them.
+# shellcheck shell=bash
+#
+# Sourced, not run:
+#   require_swift        Swift 6.3 or later and git, or a message and exit 1
+#   require_packages ... the Debian packages named, installed if that can be done without asking
+# Nothing is installed over a newer version, and no installed server is started.
+
+# Headers of the two C libraries that the binary links.
+readonly BUILD_PACKAGES=(libcurl4-openssl-dev zlib1g-dev)
+# The test suite's peers: an HTTP server, a load generator, a client, promtool, Python, a tracer.
+readonly TEST_PACKAGES=(nginx-light wrk curl prometheus python3-venv strace)
+readonly SWIFT_MAJOR=6
+readonly SWIFT_MINOR=3
+
+# What shows that a package's purpose is served, however it was installed.
+package_is_there() {
+    case $1 in
+    libcurl4-openssl-dev) header_is_there curl/curl.h && library_is_there libcurl.so ;;
+    zlib1g-dev) header_is_there zlib.h && library_is_there libz.so ;;
+    nginx-light) command -v nginx >/dev/null || [[ -x /usr/sbin/nginx ]] ;;
+    prometheus) command -v promtool >/dev/null ;;
+    python3-venv) command -v python3 >/dev/null && python3 -c 'import ensurepip, venv' 2>/dev/null ;;
+    *) command -v "$1" >/dev/null ;;
+    esac
+}
+
+header_is_there() {
+    local directory
+    for directory in /usr/include "/usr/include/$(uname -m)-linux-gnu" /usr/local/include; do
+        [[ -f $directory/$1 ]] && return 0
+    done
+    return 1
+}
+
+library_is_there() {
+    local directory
+    for directory in "/usr/lib/$(uname -m)-linux-gnu" /usr/lib64 /usr/lib /usr/local/lib; do
+        [[ -e $directory/$1 ]] && return 0
+    done
+    return 1
+}
+
+# Makes sure that all packages named are there; exits 1, saying what is missing, when they cannot be had.
+require_packages() {
+    local package missing=()
+    for package in "$@"; do
+        package_is_there "$package" || missing+=("$package")
+    done
+    ((${#missing[@]} == 0)) && return
+    if install_packages "${missing[@]}"; then
+        for package in "${missing[@]}"; do
+            if ! package_is_there "$package"; then
+                echo "error: $package was installed, but what it is needed for is not found" >&2
+                exit 1
+            fi
+        done
+        return
+    fi
+    {
+        echo "error: missing: ${missing[*]}"
+        if command -v apt-get >/dev/null; then
+            echo "install them with: sudo apt-get update && sudo apt-get install --yes ${missing[*]}"
+        else
+            echo "these are Debian's names; install what they stand for on this system"
+        fi
+    } >&2
+    exit 1
+}
+
+# Installs packages where that needs no password; false otherwise.
+install_packages() {
+    local as_root=()
+    command -v apt-get >/dev/null || return 1
+    if ((EUID != 0)); then
+        command -v sudo >/dev/null && sudo -n true 2>/dev/null || return 1
+        as_root=(sudo -n)
+    fi
+    echo "installing $*"
+    (
+        # Debian starts the servers that it installs unless this file says no; tests start their own.
+        policy=/usr/sbin/policy-rc.d
+        if [[ ! -e $policy ]]; then
+            printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+            trap '"${as_root[@]}" rm -f "$policy"' EXIT
+            "${as_root[@]}" chmod +x "$policy"
+        fi
+        "${as_root[@]}" apt-get update -qq &&
+            "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+                apt-get install -qq --yes --no-install-recommends "$@"
+    ) >&2
+}
+
+# Makes sure that a Swift toolchain that is new enough is in PATH, and git, which it fetches packages with.
+require_swift() {
+    if ! command -v git >/dev/null; then
+        echo "error: there is no git in PATH (Debian: apt-get install git)" >&2
+        exit 1
+    fi
+    if ! command -v swift >/dev/null; then
+        echo "error: there is no swift in PATH; Penstock needs Swift $SWIFT_MAJOR.$SWIFT_MINOR or later" >&2
+        echo "https://www.swift.org/install/linux/ has toolchains for Debian 12" >&2
+        exit 1
+    fi
+    local found
+    found=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9]*\.[0-9]*\).*/\1/p' | head -n 1)
+    local major=${found%%.*} minor=${found##*.}
+    if [[ -z $found ]] || ((major < SWIFT_MAJOR || (major == SWIFT_MAJOR && minor < SWIFT_MINOR))); then
+        echo "error: $(command -v swift) is Swift ${found:-of unknown version};" \
+            "Penstock needs $SWIFT_MAJOR.$SWIFT_MINOR or later" >&2
+        echo "https://www.swift.org/install/linux/ has toolchains for Debian 12" >&2
+        exit 1
+    fi
+}

@@ -1,0 +1,134 @@
+#!/usr/bin/env bash
+# Everything that continuous integration runs: deploy/test.sh
+#
+#   1. format lint           swift format, strict
+#   2. build                 debug with tests, and the release binary; a warning is an error
+#   3. swift test            all Swift tests
+#   4. end-to-end tests      Tests/EndToEnd: a real model, the openai package, curl, nginx, promtool
+#   5. the README's commands every ```sh block below a line <!-- test -->
+#
+# A stage that fails does not keep the next ones from running, unless they need what it makes. The last line is
+# "N passed, N failed, N skipped" over stages 3 to 5; a failed lint or build counts as one failure. The exit
+# status is 0 only when nothing failed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source-path=SCRIPTDIR source=packages.sh
+source deploy/packages.sh
+
+passed=0
+failed=0
+skipped=0
+report=()
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+stage() {
+    printf '\n== %s ==\n' "$1"
+}
+
+# count NAME PASSED FAILED SKIPPED: adds a stage's result.
+count() {
+    passed=$((passed + $2))
+    failed=$((failed + $3))
+    skipped=$((skipped + $4))
+    report+=("$(printf '%-22s %5d passed %5d failed %5d skipped' "$@")")
+}
+
+# count_line NAME STATUS FILE: the same from a file whose last line is "N passed, N failed, N skipped".
+count_line() {
+    local name=$1 status=$2 ok=0 bad=1 left=0
+    if [[ $(tail -n 1 "$3") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
+        ok=${BASH_REMATCH[1]} bad=${BASH_REMATCH[2]} left=${BASH_REMATCH[3]}
+    fi
+    if ((status != 0 && bad == 0)); then
+        bad=1
+    fi
+    count "$name" "$ok" "$bad" "$left"
+}
+
+# build NAME ARGUMENTS...: a build in which a warning about our own files is an error too.
+build() {
+    local name=$1 log="$scratch/build.log" status=0
+    shift
+    swift build "$@" 2>&1 | tee "$log" || status=$?
+    if grep -E "^$PWD/(Sources|Tests|Package\.swift).*: warning: " "$log" >"$scratch/warnings"; then
+        echo "error: the build has warnings:"
+        sort -u "$scratch/warnings"
+        status=1
+    fi
+    if ((status != 0)); then
+        count "$name" 0 1 0
+    fi
+    return "$status"
+}
+
+# Runs all Swift tests; their own closing line stays the last of the stage. A test process that crashes has no
+# closing line: then the tests that had passed count, and one failure.
+swift_tests() {
+    local log="$scratch/swift-test.log" status=0 ok bad left total
+    swift test --skip-build 2>&1 | tee "$log" || status=$?
+    ok=$(grep -cE '^[^ ]+ Test .* passed after [0-9.]+ seconds' "$log" || true)
+    bad=$(grep -cE '^[^ ]+ Test .* failed after [0-9.]+ seconds' "$log" || true)
+    left=$(grep -cE '^[^ ]+ Test .* skipped' "$log" || true)
+    total=$(sed -nE 's/^[^ ]+ Test run with ([0-9]+) tests?.* (passed|failed) after.*/\1/p' "$log" | tail -n 1)
+    if [[ -n $total ]]; then
+        # The closing line is itself one of those that were counted.
+        ((status == 0)) || bad=$((bad - 1))
+        ok=$((total - bad - left))
+    fi
+    if ((status != 0 && bad <= 0)); then
+        bad=1
+    fi
+    count "swift test" "$ok" "$bad" "$left"
+}
+
+end_to_end_tests() {
+    local log="$scratch/end-to-end.log" status=0
+    Tests/EndToEnd/run 2>&1 | tee "$log" || status=$?
+    count_line "end-to-end" "$status" "$log"
+}
+
+readme_commands() {
+    local log="$scratch/readme.log" status=0
+    python3 deploy/readme_commands.py README.md 2>&1 | tee "$log" || status=$?
+    count_line "README's commands" "$status" "$log"
+}
+
+lint() {
+    if swift format lint --strict --recursive Sources Tests Package.swift; then
+        echo "clean"
+    else
+        count "format lint" 0 1 0
+    fi
+}
+
+require_swift
+require_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
+
+stage "format lint"
+lint
+
+stage "build (debug, tests)"
+tests_built=true
+build "debug build" --build-tests || tests_built=false
+
+stage "build (release)"
+release_built=true
+build "release build" -c release --static-swift-stdlib --product penstock || release_built=false
+
+if $tests_built; then
+    stage "swift test"
+    swift_tests
+fi
+if $release_built; then
+    stage "end-to-end tests"
+    end_to_end_tests
+    stage "README's commands"
+    readme_commands
+fi
+
+stage "summary"
+printf '%s\n' "${report[@]}"
+echo
+echo "$passed passed, $failed failed, $skipped skipped"
+((failed == 0))
