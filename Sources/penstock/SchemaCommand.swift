@@ -18,5 +18,6 @@ struct SchemaCommand: ParsableCommand {
     var markdown = false
 
     func run() {
+        print(markdown ? PolicyReference.markdown() : PolicySchema.json(), terminator: "")
     }
 }
