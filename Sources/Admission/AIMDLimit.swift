@@ -1,14 +1,17 @@
-// Additive increase, multiplicative decrease, after Netflix concurrency-limits' AIMDLimit, with three changes:
+// Additive increase, multiplicative decrease, after Netflix concurrency-limits' AIMDLimit, with
+// three changes:
 //
-// - One decrease per congestion episode. The original multiplies once per dropped sample, so that a cohort of
-//   64 answers of 503 takes a limit of 100 to 1. Here a drop opens a hold of max(1 s, mean latency): that
-//   long the requests still end that were granted before the cut, and they have nothing to say about the new
-//   limit. AIBrix #2452 measured the difference: 128 collapsed to single digits, cut once it held.
+// - One decrease per congestion episode. The original multiplies once per dropped sample, so that a
+//   cohort of 64 answers of 503 takes a limit of 100 to 1. Here a drop opens a hold of max(1 s,
+//   mean latency): that long the requests still end that were granted before the cut, and they have
+//   nothing to say about the new limit. AIBrix #2452 measured the difference: 128 collapsed to
+//   single digits, cut once it held.
 // - No increase in the hold, for the same reason.
-// - Growth only while the limit binds: +1 when the request was granted the last slot of the *present* limit.
-//   The original asks for half, so its limit rises to its maximum on a pool that is half used. As the bar
-//   rises with the limit, the next step waits for an answer to a request granted at the new one: about one
-//   step per latency, which is the additive increase of Chiu and Jain (1989).
+// - Growth only while the limit binds: +1 when the request was granted the last slot of the
+//   *present* limit. The original asks for half, so its limit rises to its maximum on a pool that
+//   is half used. As the bar rises with the limit, the next step waits for an answer to a request
+//   granted at the new one: about one step per latency, which is the additive increase of Chiu and
+//   Jain (1989).
 
 /// +1 while the limit binds and answers come in time; times `backoff` at a drop or a late answer.
 struct AIMDLimit: Sendable {

@@ -3,11 +3,11 @@
 extension AdmissionController {
     /// Gives a permit back whose backend could not be connected to, and looks for another one.
     ///
-    /// The backend counts as having refused, and no sample is taken. Another usable backend with room gets
-    /// the request at once. If the others are full, the request is parked at the head of the queue, where
-    /// it does not count against the queue's bounds (it had been admitted; there are never more of these than
-    /// were in flight). If there is no other usable backend, or nothing may wait, it is refused with
-    /// `connectFailed`.
+    /// The backend counts as having refused, and no sample is taken. Another usable backend with
+    /// room gets the request at once. If the others are full, the request is parked at the head of
+    /// the queue, where it does not count against the queue's bounds (it had been admitted; there
+    /// are never more of these than were in flight). If there is no other usable backend, or
+    /// nothing may wait, it is refused with `connectFailed`.
     package mutating func retry(
         _ permit: consuming Permit, _ id: RequestID, _ ticket: Ticket, now: Instant
     ) -> Verdict {
@@ -50,9 +50,9 @@ extension AdmissionController {
 
     /// Puts new settings and a new set of backends in force.
     ///
-    /// Backends that stay keep their place, in-flight requests and standing, and the learnt limit if the
-    /// algorithm is the same one. Removed backends get nothing new. What is parked stays parked until the
-    /// time it was given.
+    /// Backends that stay keep their place, in-flight requests and standing, and the learnt limit
+    /// if the algorithm is the same one. Removed backends get nothing new. What is parked stays
+    /// parked until the time it was given.
     package mutating func reconfigure(
         settings: AdmissionSettings, backends keys: [String], now: Instant
     ) {

@@ -132,7 +132,8 @@ extension AdmissionController {
         recount()
     }
 
-    /// Sums the capacity up anew, in O(backends): only when a limit or a backend's standing changes.
+    /// Sums the capacity up anew, in O(backends): only when a limit or a backend's standing
+    /// changes.
     mutating func recount() {
         provenLimit = 0
         provenInFlight = 0

@@ -1,4 +1,5 @@
-// What can be seen from outside: for metrics, for readiness and for tests. Nothing here changes a decision.
+// What can be seen from outside: for metrics, for readiness and for tests. Nothing here changes a
+// decision.
 
 /// One backend as the controller sees it.
 package struct BackendStatus: Equatable, Sendable {
@@ -61,7 +62,8 @@ extension AdmissionController {
         backends.contains { $0.isPresent && !$0.ejection.isLeftOut(now: max(clock, now)) }
     }
 
-    /// How long the request at the head of the queue has waited, in nanoseconds; nil when nothing waits.
+    /// How long the request at the head of the queue has waited, in nanoseconds; nil when nothing
+    /// waits.
     package func oldestWaitNanoseconds(now: Instant) -> Int64? {
         queue.headParkedAt.map { max(clock, now).nanoseconds(since: $0) }
     }

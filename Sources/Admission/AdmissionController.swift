@@ -1,15 +1,17 @@
-// Admission for one pool: one first-in-first-out queue, one limit per backend. A request is bound to a backend
-// only when a permit there is free; until then it waits here, where it can expire, be cancelled, and be
-// counted. The controller owns no clock, no thread and no socket. Inputs are calls, each with the time; what
-// follows from them later is polled. The same calls in the same order give the same decisions.
+// Admission for one pool: one first-in-first-out queue, one limit per backend. A request is bound
+// to a backend only when a permit there is free; until then it waits here, where it can expire, be
+// cancelled, and be counted. The controller owns no clock, no thread and no socket. Inputs are
+// calls, each with the time; what follows from them later is polled. The same calls in the same
+// order give the same decisions.
 //
-// A request's life: `offer` -> forward, reject or parked; parked -> `poll` or `cancel`; a permit ends in
-// `complete`, or in `retry` when its backend could not be connected to.
+// A request's life: `offer` -> forward, reject or parked; parked -> `poll` or `cancel`; a permit
+// ends in `complete`, or in `retry` when its backend could not be connected to.
 
 /// Decides which requests of a pool start, wait or are refused.
 ///
-/// After `complete`, `cancel`, `connected` and `reconfigure`, and when `nextDeadline` has passed, call `poll`
-/// until it returns nil. `now` should not go back; if it does, the latest instant seen stands in for it.
+/// After `complete`, `cancel`, `connected` and `reconfigure`, and when `nextDeadline` has passed,
+/// call `poll` until it returns nil. `now` should not go back; if it does, the latest instant seen
+/// stands in for it.
 package struct AdmissionController: ~Copyable, Sendable {
     var settings: AdmissionSettings
     var backends: [Backend] = []
@@ -20,7 +22,8 @@ package struct AdmissionController: ~Copyable, Sendable {
     var isDraining = false
     /// The latest instant seen.
     var clock = Instant(nanoseconds: .min)
-    /// Sums over the backends that count towards capacity, kept by `recount`, `grant` and `release`.
+    /// Sums over the backends that count towards capacity, kept by `recount`, `grant` and
+    /// `release`.
     var provenLimit = 0
     var provenInFlight = 0
     var totalInFlight = 0
@@ -30,8 +33,8 @@ package struct AdmissionController: ~Copyable, Sendable {
 
     /// A controller for the backends named by `backends`; a name that comes twice counts once.
     ///
-    /// The first backend gets `BackendID(index: 0)` and so on. Decisions that are left to chance follow
-    /// from `seed`.
+    /// The first backend gets `BackendID(index: 0)` and so on. Decisions that are left to chance
+    /// follow from `seed`.
     package init(settings: AdmissionSettings, backends keys: [String], seed: UInt64) {
         self.settings = settings
         random = SplitMix64(seed: seed)
@@ -100,8 +103,8 @@ package struct AdmissionController: ~Copyable, Sendable {
 
     /// When `poll` has to be called next; nil when nothing waits.
     ///
-    /// The earliest expiry in the queue or the end of a time that a backend is left out for, whichever is
-    /// first. It is in the past when `poll` has something to do already.
+    /// The earliest expiry in the queue or the end of a time that a backend is left out for,
+    /// whichever is first. It is in the past when `poll` has something to do already.
     package var nextDeadline: Instant? {
         guard let expiry = queue.nextExpiry else { return nil }
         var earliest = expiry

@@ -1,4 +1,5 @@
-// What an operator can set about admission. The defaults stand in the declarations and nowhere else.
+// What an operator can set about admission. The defaults stand in the declarations and nowhere
+// else.
 
 /// How each backend's limit is found, and what may wait.
 package struct AdmissionSettings: Equatable, Sendable {
@@ -58,9 +59,10 @@ package struct GradientLimitSettings: Equatable, Sendable {
     package var tolerance = 1.5
     /// Share of a new estimate that is taken over at each update, above 0, at most 1.
     package var smoothing = 0.2
-    /// Samples over which the long-term latency is averaged, 10..100,000.
+    /// Windows of samples over which the long-term latency is averaged, 10..100,000.
     package var longWindow = 600
-    /// Requests by which an update aims above the limit while latency is normal, 0..1,000; 0 acts as 1.
+    /// Requests by which an update aims above the limit while latency is normal, 0..1,000; 0 acts
+    /// as 1.
     ///
     /// `smoothing * queueSize` is the step of growth.
     package var queueSize = 4
@@ -84,8 +86,8 @@ package struct QueueSettings: Equatable, Sendable {
     package init() {}
 }
 
-/// How a backend that refuses connections is left out: `base` after the first refusal, twice as long after
-/// each further one, up to `max`, each time shortened by up to a quarter at random.
+/// How a backend that refuses connections is left out: `base` after the first refusal, twice as
+/// long after each further one, up to `max`, each time shortened by up to a quarter at random.
 package struct EjectionSettings: Equatable, Sendable {
     /// Time after the first refusal, 10 ms..1 h.
     package var base = Duration.seconds(1)

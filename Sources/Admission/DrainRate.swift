@@ -1,16 +1,17 @@
-// How many requests a second the pool gets done when it is asked for all it can do. The predicted wait and
-// Retry-After rest on it.
+// How many requests a second the pool gets done when it is asked for all it can do. The predicted
+// wait and Retry-After rest on it.
 //
-// Only busy time counts: time in which requests were waiting or no backend had room. A quiet night therefore
-// says nothing about capacity, and the first burst after it is not refused. With n completions in B busy
-// seconds out of the last 10, a sum of limits L and a mean service time T, the estimate is
+// Only busy time counts: time in which requests were waiting or no backend had room. A quiet night
+// therefore says nothing about capacity, and the first burst after it is not refused. With n
+// completions in B busy seconds out of the last 10, a sum of limits L and a mean service time T,
+// the estimate is
 //
 //     rate = (n + k) / (B + k T / L),   k = 8
 //
-// that is, the measured rate n / B held together by k imagined completions at the rate L / T that Little's
-// law gives a full pool. Without busy time it is L / T; the more there is, the less L / T matters; with
-// nothing completed (a backend that hangs) it falls towards 0. Until the first success T is unknown, and so
-// is the rate.
+// that is, the measured rate n / B held together by k imagined completions at the rate L / T that
+// Little's law gives a full pool. Without busy time it is L / T; the more there is, the less L / T
+// matters; with nothing completed (a backend that hangs) it falls towards 0. Until the first
+// success T is unknown, and so is the rate.
 
 /// Completions per busy second over a sliding window, steadied by limit over service time.
 struct DrainRate: Sendable {
@@ -75,7 +76,8 @@ struct DrainRate: Sendable {
         serviceTime = mean + Self.serviceTimeWeight * (seconds - mean)
     }
 
-    /// Requests a second that the pool gets done with a sum of limits of `limit`; nil while unknown.
+    /// Requests a second that the pool gets done with a sum of limits of `limit`; nil while
+    /// unknown.
     func perSecond(limit: Int) -> Double? {
         guard let serviceTime, limit > 0 else { return nil }
         let prior = Self.priorCompletions

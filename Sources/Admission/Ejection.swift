@@ -1,6 +1,6 @@
-// Whether a backend may be sent requests. A backend that refuses a connection is left out, twice as long
-// after each further refusal; then it is half-open: one request at a time goes there on trial, until a dial
-// succeeds (everything is as before) or fails (left out again, longer).
+// Whether a backend may be sent requests. A backend that refuses a connection is left out, twice as
+// long after each further refusal; then it is half-open: one request at a time goes there on trial,
+// until a dial succeeds (everything is as before) or fails (left out again, longer).
 
 /// A backend's standing after refused connections.
 struct Ejection: Sendable {

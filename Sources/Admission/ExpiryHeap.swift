@@ -1,5 +1,6 @@
-// When parked requests expire. A binary heap whose entries know their place, so that a request which leaves
-// early takes its expiry with it: nothing stale stays behind, the heap is never larger than the queue.
+// When parked requests expire. A binary heap whose entries know their place, so that a request
+// which leaves early takes its expiry with it: nothing stale stays behind, the heap is never larger
+// than the queue.
 
 /// A min-heap of expiries, one per slot of the queue's table.
 struct ExpiryHeap: Sendable {

@@ -1,36 +1,42 @@
-// Netflix concurrency-limits' Gradient2Limit with its known flaws put right. With `short` the mean latency of
-// a window of samples, `long` the latency that counts as usual and L the limit:
+// Netflix concurrency-limits' Gradient2Limit with its known flaws put right. With `short` the mean
+// latency of a window of samples, `long` the latency that counts as usual and L the limit:
 //
 //     r      = tolerance * long / short
 //     r >= 1 : target = L + max(queueSize, 1)      only if the limit binds
 //     r <  1 : target = L * max(r, 1/2)            only if the limit is at least half used
 //     L     += smoothing * (target - L)
 //
-// On a backend with c slots this settles about tolerance * c. What differs from the original, and the issue
-// (of Netflix/concurrency-limits where no other project is named) that asks for it:
+// On a backend with c slots this settles about tolerance * c. What differs from the original, and
+// the issue (of Netflix/concurrency-limits where no other project is named) that asks for it:
 //
 // - `min` is 1 by default, not 20.
-// - Drops count: times `backoff`, once per hold of max(1 s, latency), not per sample; no move in the hold.
-// - The queue term is for growth only. The original adds it to cuts too, and at a gradient of about .8 it
-//   climbs without end (PR #134).
-// - Growth only if some request was granted the last slot of the *present* limit, so that each step waits for
-//   evidence from the one before; the original asks for half, and rises to its maximum on a pool that is
-//   half used. A cut still asks for half: latency that rises far below the limit is not the limit's doing.
-// - A window takes at least 10 samples and lasts at least twice their latency (.1 s..1 s); if samples are few
-//   it waits for more. The original throws such windows away: at 3 requests a second it never moves.
+// - Drops count: times `backoff`, once per hold of max(1 s, latency), not per sample; no move in
+//   the hold.
+// - The queue term is for growth only. The original adds it to cuts too, and at a gradient of about
+//   .8 it climbs without end (PR #134).
+// - Growth only if some request was granted the last slot of the *present* limit, so that each step
+//   waits for evidence from the one before; the original asks for half, and rises to its maximum on
+//   a pool that is half used. A cut still asks for half: latency that rises far below the limit is
+//   not the limit's doing.
+// - A window takes at least 10 samples and lasts at least twice their latency (.1 s..1 s); if
+//   samples are few it waits for more. The original throws such windows away: at 3 requests a
+//   second it never moves.
 // - After a cut the next one waits for one latency, until requests granted since then have ended.
-// - `long` follows a higher latency only from windows with less than half of the limit in use, or at `min`:
-//   latency under our own load must not become usual (#165; "baseline poisoning", OpenSearch #22312).
-// - So a backend that has become slower for other reasons has to be told apart, and the cut itself does it:
-//   if halving the limit did not lower the latency by a quarter, it was not queueing. The cut is undone and
-//   that latency is usual from now on.
+// - `long` follows a higher latency only from windows with less than half of the limit in use, or
+//   at `min`: latency under our own load must not become usual (#165; "baseline poisoning",
+//   OpenSearch #22312). This holds from the second window on, where the original takes the first
+//   ten as they come.
+// - So a backend that has become slower for other reasons has to be told apart, and the cut itself
+//   does it: if halving the limit did not lower the latency by a quarter, it was not queueing. The
+//   cut is undone and that latency is usual from now on.
 // - When `long` is more than twice `short` it decays by 5 % a window, as in the original.
 
 /// Moves the limit by the ratio of usual to present latency.
 struct GradientLimit: Sendable {
     private static let shortestDropHold = 1e9
     private static let lowestGradient = 0.5
-    /// Windows with the weight of a plain mean before the exponential one takes over, as in the original.
+    /// Windows with the weight of a plain mean before the exponential one takes over, as in the
+    /// original.
     private static let warmupWindows = 10
     /// A cut is judged when the limit is down to this share of where it began.
     private static let futileLimitShare = 0.5

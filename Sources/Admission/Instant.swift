@@ -1,4 +1,5 @@
-// The only notion of time in Penstock's pure cores: a point on a monotonic clock that the caller read.
+// The only notion of time in Penstock's pure cores: a point on a monotonic clock that the caller
+// read.
 
 /// A point in time, in nanoseconds on a monotonic clock whose zero has no meaning.
 package struct Instant: Hashable, Comparable, Sendable {

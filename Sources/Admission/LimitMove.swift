@@ -10,7 +10,8 @@ package enum LimitMoveReason: UInt8, CaseIterable, Sendable {
     case drop
     /// An answer took longer than the algorithm's time-out.
     case timeout
-    /// Cutting the limit did not make the backend faster: the cut is undone, the latency becomes usual.
+    /// Cutting the limit did not make the backend faster: the cut is undone, the latency becomes
+    /// usual.
     case futileCut
     /// New settings do not allow the old limit.
     case settings

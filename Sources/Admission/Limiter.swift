@@ -1,5 +1,5 @@
-// The limit algorithms behind one face. A closed set: an enum costs no allocation and no witness table, and
-// the compiler finds every place that has to know a new one.
+// The limit algorithms behind one face. A closed set: an enum costs no allocation and no witness
+// table, and the compiler finds every place that has to know a new one.
 
 /// One backend's limit and the algorithm that moves it.
 enum Limiter: Sendable {
@@ -44,7 +44,8 @@ enum Limiter: Sendable {
         }
     }
 
-    /// Takes over new settings; what was learnt is kept, within the new bounds, if the algorithm stays.
+    /// Takes over new settings; what was learnt is kept, within the new bounds, if the algorithm
+    /// stays.
     mutating func reconfigure(_ settings: LimitSettings) -> LimitMove? {
         let before = exact
         switch (self, settings) {

@@ -1,5 +1,6 @@
-// The requests of a pool that wait for a permit: first in, first out. A table of slots that are used again,
-// linked in order, with a heap of expiries beside it. It never allocates once it has been as long as it gets.
+// The requests of a pool that wait for a permit: first in, first out. A table of slots that are
+// used again, linked in order, with a heap of expiries beside it. It never allocates once it has
+// been as long as it gets.
 
 /// A first-in-first-out queue whose entries can leave from anywhere.
 struct ParkedQueue: Sendable {

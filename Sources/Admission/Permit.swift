@@ -1,5 +1,5 @@
-// A permit is one unit of a backend's limit. It is made by a grant and spent exactly once, by `complete` or
-// `retry`: the compiler forbids twice, the `deinit` traps on never.
+// A permit is one unit of a backend's limit. It is made by a grant and spent exactly once, by
+// `complete` or `retry`: the compiler forbids twice, the `deinit` traps on never.
 
 /// The right to have one request in flight at one backend.
 package struct Permit: ~Copyable, Sendable {

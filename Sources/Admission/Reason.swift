@@ -1,5 +1,6 @@
-// The vocabulary of refusals and failures. One value travels from the decision that was taken to the
-// answer the client gets, the access log's line and the metric's label, so that the three always agree.
+// The vocabulary of refusals and failures. One value travels from the decision that was taken to
+// the answer the client gets, the access log's line and the metric's label, so that the three
+// always agree.
 
 /// Why a request ended otherwise than with its backend's complete answer; `none` when it did not.
 package enum Reason: UInt8, CaseIterable, Sendable {
@@ -11,13 +12,15 @@ package enum Reason: UInt8, CaseIterable, Sendable {
     case queueFull
     /// The request's body would take the held bytes above `queue.max_bytes`.
     case queueBytesFull
-    /// The predicted wait is longer than `queue.max_wait`, so queueing would only delay the refusal.
+    /// The predicted wait is longer than `queue.max_wait`, so queueing would only delay the
+    /// refusal.
     case waitTooLong
     /// The request waited for `queue.max_wait` and no permit came free.
     case queueTimeout
     /// The request's own deadline ends before it could be started.
     case deadline
-    /// Every backend of the pool is left out after refused connections, for longer than the wait allows.
+    /// Every backend of the pool is left out after refused connections, for longer than the wait
+    /// allows.
     case noBackend
     /// The gateway is shutting down.
     case draining

@@ -1,11 +1,13 @@
-// When a refused client should come back. Two figures are kept apart: the time the queue needs to drain,
-// which the controller computes, and a floor under it that rises while rejections keep coming.
+// When a refused client should come back. Two figures are kept apart: the time the queue needs to
+// drain, which the controller computes, and a floor under it that rises while rejections keep
+// coming.
 
 /// The floor under Retry-After, in whole seconds.
 ///
-/// The rule of Kubernetes' API Priority and Fairness (apiserver, dropped_requests_tracker.go): once a second,
-/// with `r` the floor and `drops` the rejections of the last `r` seconds, `drops >= 3 r` doubles the floor, at
-/// most once in `r` seconds; `drops < r` takes one second off. It stays within 1...32.
+/// The rule of Kubernetes' API Priority and Fairness (apiserver, dropped_requests_tracker.go): once
+/// a second, with `r` the floor and `drops` the rejections of the last `r` seconds, `drops >= 3 r`
+/// doubles the floor, at most once in `r` seconds; `drops < r` takes one second off. It stays
+/// within 1...32.
 struct RetryAfterFloor: Sendable {
     private static let highest = 32
 
@@ -62,19 +64,22 @@ struct RetryAfterFloor: Sendable {
 enum RetryAfter {
     /// Longest time before jitter: half as much again is just the 60 s that are never exceeded.
     ///
-    /// Cutting the jittered time off at 60 s instead would send many clients back at the same instant.
+    /// Cutting the jittered time off at 60 s instead would send many clients back at the same
+    /// instant.
     private static let longestSeconds = 40.0
 
-    /// Milliseconds, 1,000...60,000, for a wait of that many seconds or the floor, whichever is longer.
+    /// Milliseconds, 1,000...60,000, for a wait of that many seconds or the floor, whichever is
+    /// longer.
     ///
-    /// Up to half as much again is added at random, so that those who were refused together do not come
-    /// back together.
+    /// Up to half as much again is added at random, so that those who were refused together do not
+    /// come back together.
     static func milliseconds(
         waitSeconds: Double, floorSeconds: Int, random: inout SplitMix64
     ) -> Int {
         let wait = waitSeconds.isFinite ? waitSeconds : longestSeconds
         let seconds = min(max(wait, Double(floorSeconds), 1), longestSeconds)
-        let jittered = seconds * (1 + 0.5 * random.nextUnit())
-        return min(Int((jittered * 1000).rounded(.up)), 60_000)
+        let jittered = seconds * (1 + 0.5 * random.nextUnit()) * 1000
+        let whole = Int(jittered)
+        return min(Double(whole) < jittered ? whole + 1 : whole, 60_000)
     }
 }

@@ -1,6 +1,8 @@
-// The module's only randomness: a generator that the caller seeds, so the same calls give the same decisions.
+// The module's only randomness: a generator that the caller seeds, so the same calls give the same
+// decisions.
 
-/// SplitMix64 of Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (OOPSLA 2014).
+/// SplitMix64 of Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (OOPSLA
+/// 2014).
 package struct SplitMix64: RandomNumberGenerator, Sendable {
     private var state: UInt64
 

@@ -129,6 +129,19 @@ import Testing
         #expect((22_500...45_000).contains(rejection.retryAfterMilliseconds))
     }
 
+    /// An outage is no measurement of what the backend can do.
+    @Test func theTimeWithoutBackendsIsNotBusy() throws {
+        let pool = PoolDriver(.fixed(1, maxWait: .seconds(10)))
+        _ = pool.offer(1, at: at(0))
+        pool.complete(1, at: at(1000))
+        #expect(pool.controller.drainRate == 1)
+        pool.controller.refused(BackendID(index: 0), now: at(1000))
+        #expect(pool.offer(2, at: at(1000)) == .parked)
+        #expect(pool.offer(3, at: at(6000)) == .parked)
+        pool.controller.connected(BackendID(index: 0), now: at(6000))
+        #expect(pool.controller.drainRate == 1)
+    }
+
     @Test func withoutAnyBackendEverythingIsRefused() {
         let pool = PoolDriver(.fixed(1), backends: [])
         #expect(pool.offer(1, at: at(0)) == .rejected(.noBackend))

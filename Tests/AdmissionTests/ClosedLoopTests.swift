@@ -26,8 +26,8 @@ import Testing
         return .aimd(settings)
     }
 
-    /// The tolerance of 1.5 allows half as many again to queue at the backend; growth by .8 a window
-    /// overshoots that by a few.
+    /// The tolerance of 1.5 allows half as many again to queue at the backend; growth by .8 a
+    /// window overshoots that by a few.
     @Test(arguments: [8, 24, 40])
     func gradientFindsTheSlotsOfAServer(slots: Int) {
         let loop = loop(
@@ -41,7 +41,8 @@ import Testing
         #expect(highest <= 1.5 * Double(slots) + 3, "\(lowest)...\(highest)")
     }
 
-    /// Half an hour of overload: what is usual must not follow the latency that the limit itself makes.
+    /// Half an hour of overload: what is usual must not follow the latency that the limit itself
+    /// makes.
     @Test func gradientDoesNotDriftUnderLastingOverload() {
         let loop = loop(
             slots: 4, milliseconds: 100, clients: 100, initial: 4, algorithm: gradient)

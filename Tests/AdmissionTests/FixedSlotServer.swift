@@ -1,5 +1,5 @@
-// A small virtual world for closing the loop: clients that always have a request ready, and backends with a
-// fixed number of slots in front of a line of their own.
+// A small virtual world for closing the loop: clients that always have a request ready, and
+// backends with a fixed number of slots in front of a line of their own.
 
 import Admission
 

@@ -2,8 +2,8 @@ import Testing
 
 @testable import Admission
 
-/// Feeds windows of ten samples over 200 ms, which is enough for latencies up to 100 ms; above that the
-/// windows are as long as they have to be.
+/// Feeds windows of ten samples over 200 ms, which is enough for latencies up to 100 ms; above that
+/// the windows are as long as they have to be.
 private struct WindowFeeder {
     var limit: GradientLimit
     var now: Int64 = 0
@@ -95,8 +95,9 @@ private func isClose(_ left: Double, _ right: Double) -> Bool {
     }
 
     @Test func aGradientOfFourFifthsNeverMakesItClimb() {
-        // PR #134: latency 1.875 times the usual is a gradient of .8 with the tolerance of 1.5. A backend
-        // whose latency follows the limit down lets the cut end where latency is normal again.
+        // PR #134: latency 1.875 times the usual is a gradient of .8 with the tolerance of 1.5. A
+        // backend whose latency follows the limit down lets the cut end where latency is normal
+        // again.
         var feeder = WindowFeeder()
         feeder.warmUp()
         var highest = 0.0
@@ -133,7 +134,8 @@ private func isClose(_ left: Double, _ right: Double) -> Bool {
     @Test func aCutThatDoesNotHelpIsUndone() {
         var feeder = WindowFeeder()
         feeder.warmUp()
-        // r = .5 all the time: 20 · .9^k is at most 10 after seven cuts, and 300 ms are still 300 ms.
+        // r = .5 all the time: 20 · .9^k is at most 10 after seven cuts, and 300 ms are still 300
+        // ms.
         var reasons: [LimitMoveReason] = []
         for _ in 0..<8 {
             reasons += feeder.window(300, inFlight: 20).map(\.reason)

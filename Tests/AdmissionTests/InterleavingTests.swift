@@ -2,7 +2,8 @@ import Testing
 
 @testable import Admission
 
-/// Every call in every order: the promises hold all the time, and the same seed gives the same decisions.
+/// Every call in every order: the promises hold all the time, and the same seed gives the same
+/// decisions.
 @Suite struct InterleavingTests {
     @Test(arguments: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10] as [UInt64])
     func thePromisesHold(seed: UInt64) {

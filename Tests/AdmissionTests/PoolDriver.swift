@@ -1,4 +1,5 @@
-// Drives a controller by plain values, so that a test reads as a dialogue. Permits are kept here by request.
+// Drives a controller by plain values, so that a test reads as a dialogue. Permits are kept here by
+// request.
 
 import Admission
 

@@ -117,7 +117,8 @@ import Testing
         #expect(pool.controller.queueLength == 1)
     }
 
-    /// One request of 1 s has been served by a limit of 1: the rate is (1 + 8) / (1 s + 8 · 1 s) = 1/s.
+    /// One request of 1 s has been served by a limit of 1: the rate is (1 + 8) / (1 s + 8 · 1 s) =
+    /// 1/s.
     @Test func thePredictedWaitDecides() throws {
         let pool = PoolDriver(.fixed(1, maxWait: .seconds(2)))
         _ = pool.offer(1, at: at(0))

@@ -270,7 +270,8 @@ extension RandomWalk {
         if model.trial[entry.backend] == entry.id { model.trial[entry.backend] = nil }
     }
 
-    /// The reason for which a request that cannot start may not wait either, by the documented rules.
+    /// The reason for which a request that cannot start may not wait either, by the documented
+    /// rules.
     private mutating func whyNotPark(_ ticket: Ticket, queued: Int) -> Reason? {
         let queue = model.settings.queue
         let deadline = ticket.deadline?.nanoseconds ?? .max

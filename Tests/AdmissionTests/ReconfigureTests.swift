@@ -100,6 +100,19 @@ import Testing
         #expect(pool.pollAll(at: at(3)) == [.forwarded(2, 0)])
     }
 
+    @Test func aBackendThatHadGoneComesBackAsANewOne() {
+        let pool = learnt()
+        pool.controller.refused(BackendID(index: 0), now: at(20))
+        pool.complete(1, at: at(20))
+        for keys in [["a", "b"], ["b"], ["a", "b"]] {
+            pool.controller.reconfigure(
+                settings: aimd(initial: 2), backends: keys, now: at(30))
+        }
+        #expect(pool.backendID("a") == 0)
+        #expect(pool.status(0, at: at(40))?.limit == 2)
+        #expect(pool.status(0, at: at(40))?.consecutiveFailures == 0)
+    }
+
     @Test func theParkedKeepTheTimeTheyWereGiven() {
         let pool = PoolDriver(.fixed(1, maxWait: .seconds(2)))
         _ = pool.offer(1, at: at(0))

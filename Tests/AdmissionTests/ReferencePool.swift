@@ -1,5 +1,6 @@
-// What the controller promises, said again as naively as possible: plain arrays, searched from end to end.
-// It does not predict the choice of a backend or the value of a limit; it says what is allowed.
+// What the controller promises, said again as naively as possible: plain arrays, searched from end
+// to end. It does not predict the choice of a backend or the value of a limit; it says what is
+// allowed.
 
 import Admission
 

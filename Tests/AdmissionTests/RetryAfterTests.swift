@@ -28,7 +28,8 @@ import Testing
         var floor = RetryAfterFloor()
         for step in 0..<80 as Range<Int64> { floor.recordRejection(now: at(step * 100)) }
         #expect(floor.seconds == 8)
-        // The last rejection was at 7.9 s. The window of 8 s has fewer than 8 only when they have aged.
+        // The last rejection was at 7.9 s. The window of 8 s has fewer than 8 only when they have
+        // aged.
         floor.recordRejection(now: at(15_500))
         #expect(floor.seconds == 8)
         floor.recordRejection(now: at(18_500))

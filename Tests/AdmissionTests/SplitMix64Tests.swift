@@ -3,7 +3,8 @@ import Testing
 @testable import Admission
 
 @Suite struct SplitMix64Tests {
-    /// The first outputs for seed 1234567, from the authors' C program (prng.di.unimi.it/splitmix64.c).
+    /// The first outputs for seed 1234567, from the authors' C program
+    /// (prng.di.unimi.it/splitmix64.c).
     @Test func itIsTheGeneratorItSaysItIs() {
         var random = SplitMix64(seed: 1_234_567)
         #expect(random.next() == 6_457_827_717_110_365_317)
