@@ -237,9 +237,8 @@ class Gateway(Process):
     @property
     def urls(self) -> list[str]:
         """All TCP addresses of `listen`, in the policy's order."""
-        listen = self._addresses["listen"]
-        addresses = listen if isinstance(listen, list) else listen.split(",")
-        return [f"http://{address.strip()}" for address in addresses if "/" not in address]
+        addresses = self._addresses["addresses"]
+        return [f"http://{address}" for address in addresses if not address.startswith("unix:")]
 
     @property
     def admin_url(self) -> str:
@@ -264,7 +263,7 @@ class Gateway(Process):
 
     def wait_until_idle(self, seconds: float = 5.0) -> None:
         """Waits until no request is in flight or queued: what must hold when all clients have ended."""
-        for name in ("penstock_inflight", "penstock_queue_length"):
+        for name in ("penstock_inflight", "penstock_queue_requests"):
             eventually(lambda: self.metric(name) == 0, f"{name} back to 0", seconds)
 
     def reload(self, policy: str) -> None:

@@ -75,13 +75,13 @@ def test_while_queued(
         running.send(chat_bytes(600, FOREVER / 600))
         running.read_until(b"data: ")
         client.send(chat_bytes(1, 0))
-        eventually(lambda: through.metric("penstock_queue_length") == 1, "one in the queue")
+        eventually(lambda: through.metric("penstock_queue_requests") == 1, "one in the queue")
         with RawClient(through.url) as neighbour:
             neighbour.send(chat_bytes(1, 0))
-            eventually(lambda: through.metric("penstock_queue_length") == 2, "two in the queue")
+            eventually(lambda: through.metric("penstock_queue_requests") == 2, "two in the queue")
             leave(client)
             eventually(
-                lambda: through.metric("penstock_queue_length") == 1, "one of them gone", AT_ONCE
+                lambda: through.metric("penstock_queue_requests") == 1, "one of them gone", AT_ONCE
             )
             assert backend.stats()["received"] == 1
             running.close()

@@ -46,7 +46,7 @@ def test_drain_lets_streams_finish(server: StartServer, gateway: StartGateway) -
         running.send(chat_bytes(40, 0.05))
         running.read_until(b"data: ")
         queued.send(chat_bytes(2, 0.05))
-        eventually(lambda: through.metric("penstock_queue_length") == 1, "one in the queue")
+        eventually(lambda: through.metric("penstock_queue_requests") == 1, "one in the queue")
         through.signal(signal.SIGTERM)
         eventually(lambda: not accepts(through.url), "listener closed")
         assert through.returncode is None

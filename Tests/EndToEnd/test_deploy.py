@@ -1,0 +1,155 @@
+"""What is in deploy/ fits the binary: its metrics, its policy and its command line."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any, Iterator
+
+import pytest
+import yaml
+
+from conftest import StartGateway
+from processes import HERE, ROOT, one_pool
+from sockets import closed_address
+
+DEPLOY = ROOT / "deploy"
+RULES = DEPLOY / "prometheus-rules.yaml"
+DASHBOARD = DEPLOY / "grafana-dashboard.json"
+
+METRIC = re.compile(r"\b(?:penstock|process)_[a-z0-9_]+\b")
+# Rules name the series that they record with colons, which no metric of the gateway's has.
+RECORDED = re.compile(r"\b[a-z]+:[a-z0-9_:]+")
+
+
+def strings(value: Any, key: str) -> Iterator[str]:
+    """All strings under `key`, however deep."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name == key and isinstance(inner, str):
+                yield inner
+            else:
+                yield from strings(inner, key)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from strings(inner, key)
+
+
+def named_metrics() -> dict[str, set[str]]:
+    """The metrics that each file asks for."""
+    rules = list(strings(yaml.safe_load(RULES.read_text()), "expr"))
+    dashboard = json.loads(DASHBOARD.read_text())
+    queries = [*strings(dashboard, "expr"), *strings(dashboard, "query")]
+    return {
+        path.name: {
+            name for text in texts for name in METRIC.findall(RECORDED.sub("", text))
+        }
+        for path, texts in ((RULES, rules), (DASHBOARD, queries))
+    }
+
+
+@pytest.mark.parametrize("path", [RULES, DASHBOARD], ids=lambda path: path.name)
+def test_metrics_exist(gateway: StartGateway, path: Path) -> None:
+    """Every metric that a rule or panel asks for is in a gateway's /metrics from its first scrape."""
+    shown = {sample.name for sample in gateway(one_pool(closed_address())).metrics()}
+    wanted = named_metrics()[path.name]
+    assert len(wanted) > 5
+    assert wanted <= shown, f"not in /metrics: {sorted(wanted - shown)}"
+
+
+def test_dashboard_is_sound() -> None:
+    """Panels have different ids, and every variable that a query uses is defined."""
+    dashboard = json.loads(DASHBOARD.read_text())
+    identifiers = [panel["id"] for panel in dashboard["panels"]]
+    assert len(set(identifiers)) == len(identifiers)
+    defined = {variable["name"] for variable in dashboard["templating"]["list"]}
+    used = {
+        name
+        for text in [*strings(dashboard, "expr"), *strings(dashboard, "uid")]
+        for name in re.findall(r"\$\{?([a-z]\w*)", text)
+    }
+    assert used and used <= defined
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed")
+@pytest.mark.parametrize("arguments", [["check", str(RULES)], ["test", "prometheus_rules_test.yaml"]])
+def test_alert_rules(arguments: list[str]) -> None:
+    """The rules parse, fire when they should and are silent when all is well."""
+    command = ["promtool", arguments[0], "rules", arguments[1]]
+    ended = subprocess.run(
+        command, cwd=HERE, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_every_alert_is_tested() -> None:
+    """No alert without a case in which it fires and one in which it does not."""
+    groups = yaml.safe_load(RULES.read_text())["groups"]
+    alerts = {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule}
+    good, bad = yaml.safe_load((HERE / "prometheus_rules_test.yaml").read_text())["tests"]
+    assert {case["alertname"] for case in good["alert_rule_test"]} == alerts
+    fired = bad["promql_expr_test"][0]["exp_samples"]
+    assert {re.findall(r'alertname="(\w+)"', sample["labels"])[0] for sample in fired} == alerts
+
+
+def kubernetes(kind: str) -> dict[str, Any]:
+    """The one object of `kind` in the manifests."""
+    objects = yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text())
+    (found,) = [each for each in objects if each["kind"] == kind]
+    return found
+
+
+def test_kubernetes_policy(penstock: Path, tmp_path: Path) -> None:
+    """The policy in the ConfigMap is valid, and its ports and times are the pod's."""
+    text = kubernetes("ConfigMap")["data"]["policy.yaml"]
+    path = tmp_path / "policy.yaml"
+    path.write_text(text)
+    subprocess.run([penstock, "check", str(path)], timeout=20, check=True)
+    policy = yaml.safe_load(text)
+    pod = kubernetes("Deployment")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert policy["listen"].endswith(f":{ports['http']}")
+    assert policy["admin"]["address"].endswith(f":{ports['admin']}")
+    drain = int(policy["server"]["drain_timeout"].removesuffix("s"))
+    pause = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert pod["terminationGracePeriodSeconds"] > drain + pause
+    assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+
+
+def test_commands_exist(penstock: Path) -> None:
+    """The unit, the image and the manifests start the binary with arguments that it has."""
+    unit = (DEPLOY / "penstock.service").read_text()
+    image = (DEPLOY / "Dockerfile").read_text()
+    (container,) = kubernetes("Deployment")["spec"]["template"]["spec"]["containers"]
+    arguments = ["serve", "--policy", "/etc/penstock/policy.yaml"]
+    assert f"ExecStart=/usr/local/bin/penstock {' '.join(arguments)}" in unit
+    assert f"CMD {json.dumps(arguments)}" in image
+    assert container["args"] == arguments
+    ended = subprocess.run(
+        [penstock, "help", "serve"], capture_output=True, text=True, timeout=20, check=True
+    )
+    assert "--policy" in ended.stdout
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+def test_unit_is_sound(penstock: Path, tmp_path: Path) -> None:
+    """systemd understands every line of the unit."""
+    unit = tmp_path / "penstock.service"
+    text = (DEPLOY / "penstock.service").read_text()
+    unit.write_text(text.replace("/usr/local/bin/penstock", str(penstock)))
+    ended = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(unit)],
+        capture_output=True, text=True, timeout=30, check=False,
+    )
+    assert ended.returncode == 0 and "penstock.service" not in ended.stderr, ended.stderr
+
+
+@pytest.mark.parametrize("script", ["quickstart.sh", "test.sh", "packages.sh"])
+def test_scripts_parse(script: str) -> None:
+    """bash can read them."""
+    subprocess.run(["bash", "-n", str(DEPLOY / script)], timeout=10, check=True)

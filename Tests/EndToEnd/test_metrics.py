@@ -1,0 +1,109 @@
+"""/metrics as Prometheus reads it, and the admin listener's other pages."""
+
+from __future__ import annotations
+
+import gzip
+import random
+import shutil
+import subprocess
+
+import pytest
+
+from conftest import StartGateway, StartServer
+from processes import Gateway, one_pool, parse_metrics, post_json, request
+from sockets import RawClient, closed_address
+
+OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
+
+
+def used_gateway(server: StartServer, gateway: StartGateway) -> Gateway:
+    """A gateway that has forwarded, failed and refused, so that most series have samples."""
+    backend = server("--no-model", "--token-delay", "0")
+    through = gateway(one_pool(backend.url))
+    chat = {"messages": [{"role": "user", "content": "a b"}]}
+    assert post_json(through.url, "/v1/chat/completions", chat).status == 200
+    assert request(through.url, "/missing").status == 404
+    with RawClient(through.url) as client:
+        client.send(b"NOT HTTP\r\n\r\n")
+        client.read_to_end()
+    return through
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed")
+def test_promtool_accepts_metrics(server: StartServer, gateway: StartGateway) -> None:
+    """Names, units and types follow Prometheus' conventions."""
+    through = used_gateway(server, gateway)
+    text = request(through.admin_url, "/metrics").body
+    ended = subprocess.run(
+        ["promtool", "check", "metrics"], input=text, capture_output=True, timeout=20, check=False
+    )
+    assert ended.returncode == 0, ended.stderr.decode()
+    assert not ended.stderr, ended.stderr.decode()
+
+
+def test_openmetrics_by_accept(server: StartServer, gateway: StartGateway) -> None:
+    """Who asks for OpenMetrics gets it, with the same numbers."""
+    through = used_gateway(server, gateway)
+    plain = request(through.admin_url, "/metrics")
+    assert plain.headers["content-type"].startswith("text/plain; version=0.0.4")
+    modern = request(through.admin_url, "/metrics", headers={"Accept": OPENMETRICS})
+    assert modern.headers["content-type"].startswith("application/openmetrics-text")
+    assert modern.body.endswith(b"# EOF\n")
+    name = "penstock_decisions_total"
+    counts = [
+        {tuple(sorted(sample.labels.items())): sample.value for sample in samples if sample.name == name}
+        for samples in (parse_metrics(plain.body.decode()), parse_metrics(modern.body.decode()))
+    ]
+    assert counts[0] and counts[0] == counts[1]
+
+
+def test_gzip_by_accept_encoding(server: StartServer, gateway: StartGateway) -> None:
+    """A scraper that takes gzip gets it."""
+    through = used_gateway(server, gateway)
+    packed = request(through.admin_url, "/metrics", headers={"Accept-Encoding": "gzip"})
+    assert packed.headers["content-encoding"] == "gzip"
+    names = {sample.name for sample in parse_metrics(gzip.decompress(packed.body).decode())}
+    assert "penstock_limit" in names
+    refused = request(through.admin_url, "/metrics", headers={"Accept-Encoding": "gzip;q=0"})
+    assert "content-encoding" not in refused.headers
+
+
+def test_clients_cannot_add_series(server: StartServer, gateway: StartGateway) -> None:
+    """However odd the requests, the number of series stays what it was."""
+    through = used_gateway(server, gateway)
+    for method in ("GET", "OPTIONS", "DELETE"):
+        request(through.url, "/", method)
+    before = len(through.metrics())
+    choose = random.Random(7)
+    for _ in range(50):
+        token = f"{choose.getrandbits(64):x}"
+        headers = {"X-Tenant": token, "User-Agent": token, "Host": f"{token}.example"}
+        request(through.url, f"/{token}?{token}", choose.choice(["GET", "DELETE"]), headers=headers)
+    assert len(through.metrics()) == before
+
+
+def test_health_and_readiness(server: StartServer, gateway: StartGateway) -> None:
+    """Healthy while it runs, ready while a backend can be used."""
+    through = used_gateway(server, gateway)
+    assert request(through.admin_url, "/healthz").status == 200
+    assert request(through.admin_url, "/readyz").status == 200
+    assert request(through.admin_url, "/nothing").status == 404
+    alone = gateway(one_pool(closed_address()))
+    for _ in range(3):
+        request(alone.url)
+    assert request(alone.admin_url, "/healthz").status == 200
+    assert request(alone.admin_url, "/readyz").status == 503
+
+
+def test_status(server: StartServer, gateway: StartGateway) -> None:
+    """The state of pools, limits and queues as JSON."""
+    through = used_gateway(server, gateway)
+    pools = through.status()["pools"]
+    assert [pool["name"] for pool in pools] == ["chat"]
+
+
+def test_admin_is_not_served_to_clients(server: StartServer, gateway: StartGateway) -> None:
+    """The clients' listener forwards /metrics like any path: here the backend does not know it."""
+    through = used_gateway(server, gateway)
+    assert request(through.url, "/metrics").status == 404
+    assert b"penstock_limit" not in request(through.url, "/metrics").body
