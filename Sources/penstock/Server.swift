@@ -64,7 +64,7 @@ final class Server {
             return
         }
         var facts = Logger.Metadata()
-        facts["listen"] = .array(gateway.addresses.map { Logger.MetadataValue.string($0.text) })
+        facts["addresses"] = .array(gateway.addresses.map { Logger.MetadataValue.string($0.text) })
         facts["admin"] = .string(gateway.adminAddress?.text ?? "off")
         facts["version"] = .string(Penstock.version)
         logger.notice("listening", metadata: facts)
