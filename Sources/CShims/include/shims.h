@@ -1,4 +1,4 @@
 #ifndef PENSTOCK_SHIMS_H
 #define PENSTOCK_SHIMS_H
-#include <zlib.h>
+#include "zlib_shims.h"
 #endif

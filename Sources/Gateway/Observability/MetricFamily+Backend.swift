@@ -1,0 +1,75 @@
+// The families with one or more samples a backend.
+
+import Admission
+import HTTP1
+
+extension MetricFamily {
+    static let backendFamilies: [MetricFamily] = limitFamilies + upstreamFamilies
+
+    private static let limitFamilies: [MetricFamily] = [
+        .backend(
+            "penstock_limit", .gauge, "Requests that the backend may have in flight at present."
+        ) { UInt64(clamping: $0.limit) },
+        .backend("penstock_inflight", .gauge, "Requests that the backend has in flight.") {
+            UInt64(clamping: $0.inFlight)
+        },
+        MetricFamily(
+            name: "penstock_limit_moves_total", kind: .counter, unit: nil,
+            labels: ["pool", "backend", "direction", "reason"],
+            help: "Changes of the limit, by direction and by what the algorithm saw."
+        ) { writer, scrape in
+            for pool in scrape.gateway.pools {
+                for backend in pool.backends {
+                    for move in backend.limitMoves {
+                        writer.sample(
+                            backend.metrics.labels, "direction=\"\(move.direction.rawValue)\"",
+                            "reason=\"\(escapedLabel(move.reason))\"", move.count)
+                    }
+                }
+            }
+        },
+        .backend(
+            "penstock_backend_usable", .gauge,
+            "1 when the backend can be sent requests, 0 while it is left out."
+        ) { $0.isUsable ? 1 : 0 },
+        .backend(
+            "penstock_backend_ejections_total", .counter,
+            "Times that the backend was left out after refused connections."
+        ) { $0.metrics.ejections },
+    ]
+
+    private static let upstreamFamilies: [MetricFamily] = [
+        .backend(
+            "penstock_upstream_connections", .gauge,
+            "Connections to the backend open now, idle ones included."
+        ) { UInt64(clamping: $0.openConnections) },
+        .backend(
+            "penstock_upstream_connections_idle", .gauge,
+            "Connections to the backend that no request uses now."
+        ) { UInt64(clamping: $0.idleConnections) },
+        .backend(
+            "penstock_upstream_connections_opened_total", .counter,
+            "Connections to the backend that became ready to use."
+        ) { $0.metrics.connectionsOpened },
+        .backend(
+            "penstock_upstream_connections_reused_total", .counter,
+            "Requests that went out on a connection that was open already."
+        ) { $0.metrics.connectionsReused },
+        MetricFamily(
+            name: "penstock_upstream_connections_failed_total", kind: .counter, unit: nil,
+            labels: ["pool", "backend", "reason"],
+            help: "Connections to the backend that could not be made, by reason."
+        ) { writer, scrape in
+            for pool in scrape.gateway.pools {
+                for backend in pool.backends {
+                    for reason in Reason.allCases {
+                        let count = backend.metrics.connectionsFailed(reason)
+                        if count > 0 || reason == .connectFailed || reason == .connectTimeout {
+                            writer.sample(backend.metrics.labels, reason.label, count)
+                        }
+                    }
+                }
+            }
+        },
+    ]
+}

@@ -1,0 +1,168 @@
+// The families with one or more samples a pool.
+
+import Admission
+import HTTP1
+
+extension MetricFamily {
+    static let poolFamilies: [MetricFamily] =
+        [decisions, requests] + durationFamilies + queueFamilies + trafficFamilies
+
+    private static let decisions = MetricFamily(
+        name: "penstock_decisions_total", kind: .counter, unit: nil,
+        labels: ["pool", "outcome", "reason"],
+        help: "Requests offered to admission by what became of the offer: "
+            + "forwarded, rejected, or abandoned in the queue by the client."
+    ) { writer, scrape in
+        for pool in scrape.gateway.pools {
+            for decision in PoolMetrics.Decision.allCases {
+                for reason in Reason.allCases {
+                    let count = pool.metrics.count(of: decision, reason)
+                    if count > 0 || decision.isUsual(for: reason) {
+                        writer.sample(pool.metrics.labels, decision.label, reason.label, count)
+                    }
+                }
+            }
+        }
+    }
+
+    private static let requests = MetricFamily(
+        name: "penstock_requests_total", kind: .counter, unit: nil,
+        labels: ["pool", "code", "reason"],
+        help: "Requests that ended, by class of status (none: the client got no answer) and reason."
+    ) { writer, scrape in
+        for pool in scrape.gateway.pools {
+            for statusClass in PoolMetrics.StatusClass.allCases {
+                for reason in Reason.allCases {
+                    let count = pool.metrics.count(of: statusClass, reason)
+                    if count > 0 || (reason == .none && statusClass != .none) {
+                        writer.sample(pool.metrics.labels, statusClass.label, reason.label, count)
+                    }
+                }
+            }
+        }
+    }
+
+    private static let durationFamilies: [MetricFamily] = [
+        .poolHistogram(
+            "penstock_request_seconds", "Time from a request's first byte to the end of its answer."
+        ) { $0.total },
+        .poolHistogram(
+            "penstock_queue_wait_seconds",
+            "Time that forwarded requests waited for a permit, 0 for those that started at once."
+        ) { $0.queueWait },
+        .poolHistogram(
+            "penstock_retry_after_seconds", "The Retry-After that rejected requests were told."
+        ) { $0.retryAfter },
+        .poolHistogram(
+            "penstock_upstream_connect_seconds",
+            "Time until a new connection to a backend was ready to use."
+        ) { $0.connect },
+        .poolHistogram(
+            "penstock_upstream_first_byte_seconds",
+            "Time from the permit to the first byte of the backend's answer."
+        ) { $0.firstByte },
+    ]
+
+    private static let queueFamilies: [MetricFamily] = [
+        .pool("penstock_queue_requests", .gauge, "Requests that wait in the queue now.") {
+            UInt64(clamping: $0.queueRequests)
+        },
+        .pool("penstock_queue_max_requests", .gauge, "Requests that may wait at once.") {
+            UInt64(clamping: $0.maxQueueRequests)
+        },
+        .pool(
+            "penstock_queue_bytes", .gauge, unit: .bytes,
+            "Bytes of memory that waiting requests hold now."
+        ) { UInt64(clamping: $0.queueBytes) },
+        .pool(
+            "penstock_queue_max_bytes", .gauge, unit: .bytes,
+            "Bytes of memory that waiting requests may hold."
+        ) { UInt64(clamping: $0.maxQueueBytes) },
+        MetricFamily(
+            name: "penstock_queue_oldest_wait_seconds", kind: .gauge, unit: .seconds,
+            labels: ["pool"], help: "How long the oldest waiting request has waited."
+        ) { writer, scrape in
+            for pool in scrape.gateway.pools {
+                writer.seconds(pool.metrics.labels, nanoseconds: pool.oldestWaitNanoseconds)
+            }
+        },
+        MetricFamily(
+            name: "penstock_queue_drain_rate", kind: .gauge, unit: nil, labels: ["pool"],
+            help: "Permits that came free of late, each second: what waits are predicted from."
+        ) { writer, scrape in
+            for pool in scrape.gateway.pools {
+                writer.sample(pool.metrics.labels, double: pool.drainRatePerSecond)
+            }
+        },
+    ]
+
+    private static let trafficFamilies: [MetricFamily] = [
+        .pool(
+            "penstock_retries_total", .counter,
+            "Requests tried again on another connection or backend."
+        ) { $0.metrics.retries },
+        .pool(
+            "penstock_client_received_bytes_total", .counter, unit: .bytes,
+            "Bytes read from clients, heads and bodies as they came."
+        ) { $0.metrics.clientReceivedBytes },
+        .pool(
+            "penstock_client_sent_bytes_total", .counter, unit: .bytes, "Bytes written to clients."
+        ) { $0.metrics.clientSentBytes },
+        .pool(
+            "penstock_upstream_received_bytes_total", .counter, unit: .bytes,
+            "Bytes read from backends."
+        ) { $0.metrics.upstreamReceivedBytes },
+        .pool(
+            "penstock_upstream_sent_bytes_total", .counter, unit: .bytes,
+            "Bytes written to backends."
+        ) { $0.metrics.upstreamSentBytes },
+    ]
+}
+
+extension PoolMetrics.Decision {
+    /// The value of the `outcome` label.
+    package var name: String {
+        switch self {
+        case .forwarded: "forwarded"
+        case .rejected: "rejected"
+        case .abandoned: "abandoned"
+        }
+    }
+
+    /// `outcome="…"`, ready to be written.
+    fileprivate var label: String {
+        switch self {
+        case .forwarded: "outcome=\"forwarded\""
+        case .rejected: "outcome=\"rejected\""
+        case .abandoned: "outcome=\"abandoned\""
+        }
+    }
+
+    /// Whether the sample is shown before it has counted anything, so that rates start from 0.
+    fileprivate func isUsual(for reason: Reason) -> Bool {
+        switch self {
+        case .forwarded: reason == .none
+        case .rejected:
+            switch reason {
+            case .queueFull, .queueBytesFull, .waitTooLong, .queueTimeout, .deadline, .noBackend,
+                .draining:
+                true
+            default: false
+            }
+        case .abandoned: reason == .clientGone
+        }
+    }
+}
+
+extension PoolMetrics.StatusClass {
+    /// `code="…"`, ready to be written.
+    fileprivate var label: String {
+        switch self {
+        case .success: "code=\"2xx\""
+        case .redirection: "code=\"3xx\""
+        case .clientError: "code=\"4xx\""
+        case .serverError: "code=\"5xx\""
+        case .none: "code=\"none\""
+        }
+    }
+}

@@ -1,0 +1,91 @@
+// What /status says: the same snapshot as /metrics, as one JSON object that people and scripts can read.
+
+package import HTTP1
+
+/// Renders the gateway's state as JSON.
+package enum StatusRenderer {
+    /// The value of the `Content-Type` field.
+    package static let contentType = "application/json"
+
+    /// Renders `snapshot` into `buffer`, after what it holds.
+    package static func render(_ snapshot: GatewaySnapshot, into buffer: inout ByteBuffer) {
+        let metrics = snapshot.metrics
+        var dates = DateWriter()
+        buffer.append(text: "{\"version\":")
+        buffer.append(jsonString: metrics.version)
+        buffer.append(text: ",\"state\":")
+        buffer.append(jsonString: state(of: snapshot))
+        buffer.append(text: ",\"time\":\"")
+        dates.appendTimestamp(snapshot.wallNanoseconds, to: &buffer)
+        buffer.append(text: "\",\"uptime_seconds\":")
+        let uptime = max(0, snapshot.wallNanoseconds - metrics.startNanoseconds)
+        buffer.append(decimal: Int(uptime / 1_000_000_000))
+        buffer.append(text: ",\"policy\":{\"loaded\":\"")
+        dates.appendTimestamp(metrics.lastReloadNanoseconds, to: &buffer)
+        buffer.append(text: "\",\"last_reload_successful\":")
+        buffer.append(text: metrics.lastReloadSucceeded ? "true}" : "false}")
+        buffer.append(text: ",\"client_connections\":{\"open\":")
+        buffer.append(unsigned: metrics.connectionsOpen)
+        buffer.append(text: ",\"max\":")
+        buffer.append(signed: snapshot.maxConnections)
+        buffer.append(text: "},\"pools\":[")
+        for (index, pool) in snapshot.pools.enumerated() {
+            if index > 0 { buffer.append(0x2c) }
+            append(pool, to: &buffer)
+        }
+        buffer.append(text: "]}\n")
+    }
+
+    /// `draining`, `ready`, or `unavailable` while no pool has a usable backend.
+    private static func state(of snapshot: GatewaySnapshot) -> String {
+        if snapshot.isDraining { return "draining" }
+        return snapshot.pools.contains { $0.isUsable } ? "ready" : "unavailable"
+    }
+
+    private static func append(_ pool: PoolSnapshot, to buffer: inout ByteBuffer) {
+        buffer.append(text: "{\"name\":")
+        buffer.append(jsonString: pool.metrics.name)
+        buffer.append(text: ",\"usable\":")
+        buffer.append(text: pool.isUsable ? "true" : "false")
+        buffer.append(text: ",\"limit\":")
+        buffer.append(signed: pool.backends.reduce(0) { $0 + ($1.isUsable ? $1.limit : 0) })
+        buffer.append(text: ",\"in_flight\":")
+        buffer.append(signed: pool.inFlight)
+        buffer.append(text: ",\"queue\":{\"requests\":")
+        buffer.append(signed: pool.queueRequests)
+        buffer.append(text: ",\"max_requests\":")
+        buffer.append(signed: pool.maxQueueRequests)
+        buffer.append(text: ",\"bytes\":")
+        buffer.append(signed: pool.queueBytes)
+        buffer.append(text: ",\"max_bytes\":")
+        buffer.append(signed: pool.maxQueueBytes)
+        buffer.append(text: ",\"oldest_wait_seconds\":")
+        buffer.append(secondsOf: UInt128(max(0, pool.oldestWaitNanoseconds)))
+        buffer.append(text: ",\"drain_rate\":")
+        // JSON has no word for what is not finite.
+        let rate = pool.drainRatePerSecond
+        buffer.append(text: rate.isFinite ? rate.description : "null")
+        buffer.append(text: "},\"backends\":[")
+        for (index, backend) in pool.backends.enumerated() {
+            if index > 0 { buffer.append(0x2c) }
+            append(backend, to: &buffer)
+        }
+        buffer.append(text: "]}")
+    }
+
+    private static func append(_ backend: BackendSnapshot, to buffer: inout ByteBuffer) {
+        buffer.append(text: "{\"url\":")
+        buffer.append(jsonString: backend.metrics.label)
+        buffer.append(text: ",\"usable\":")
+        buffer.append(text: backend.isUsable ? "true" : "false")
+        buffer.append(text: ",\"limit\":")
+        buffer.append(signed: backend.limit)
+        buffer.append(text: ",\"in_flight\":")
+        buffer.append(signed: backend.inFlight)
+        buffer.append(text: ",\"connections\":{\"open\":")
+        buffer.append(signed: backend.openConnections)
+        buffer.append(text: ",\"idle\":")
+        buffer.append(signed: backend.idleConnections)
+        buffer.append(text: "}}")
+    }
+}
