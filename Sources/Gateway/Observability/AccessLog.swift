@@ -42,7 +42,9 @@ package struct AccessRecord {
     }
 }
 
-/// Writes access log lines, as many of them as the policy asks for. It belongs to the reactor's thread.
+/// Writes access log lines, as many of them as the policy asks for.
+///
+/// It belongs to the reactor's thread.
 package struct AccessLog: ~Copyable {
     private let writer: LogWriter
     private var level: LogSettings.AccessLevel

@@ -18,6 +18,9 @@ package final class LogWriter: Sendable {
         package var linesDropped: UInt64 = 0
         /// Failed attempts to write (disk full, reader gone) or to open the destination again.
         package var errors: UInt64 = 0
+
+        /// Nothing lost yet.
+        package init() {}
     }
 
     /// Why a log could not be started.
@@ -54,7 +57,9 @@ package final class LogWriter: Sendable {
     /// What became of the lines so far.
     package var statistics: Statistics { sink.statistics }
 
-    /// Adds `line`, which has no line feed, or drops it when the memory is full. For any thread.
+    /// Adds `line`, which has no line feed, or drops it when the memory is full.
+    ///
+    /// For any thread; never waits for the destination.
     package func append(_ line: Span<UInt8>) { sink.append(line) }
 
     /// Opens a file destination again, as log rotation needs it; lines added before go to the old file.

@@ -24,7 +24,7 @@ extension MetricFamily {
             $0.gateway.metrics.connectionsOpen
         },
         .single(
-            "penstock_client_connections_max", .gauge,
+            "penstock_client_max_connections", .gauge,
             "Client connections that the policy allows at once."
         ) { UInt64(clamping: $0.gateway.maxConnections) },
         .single(

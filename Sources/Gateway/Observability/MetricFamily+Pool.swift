@@ -67,7 +67,7 @@ extension MetricFamily {
         .pool("penstock_queue_requests", .gauge, "Requests that wait in the queue now.") {
             UInt64(clamping: $0.queueRequests)
         },
-        .pool("penstock_queue_requests_max", .gauge, "Requests that may wait at once.") {
+        .pool("penstock_queue_max_requests", .gauge, "Requests that may wait at once.") {
             UInt64(clamping: $0.maxQueueRequests)
         },
         .pool(

@@ -68,8 +68,8 @@ extension ProcessStatistics {
         return countDescriptorsOneByOne()
     }
 
-    /// Open descriptors, by asking for each number that the process's table has room for.
-    static func countDescriptorsOneByOne() -> UInt64 {
+    /// Counts open descriptors by asking for each number that the process's table has room for.
+    package static func countDescriptorsOneByOne() -> UInt64 {
         var count: UInt64 = 0
         for descriptor in 0..<descriptorTableSize() where fcntl(descriptor, F_GETFD) >= 0 {
             count += 1

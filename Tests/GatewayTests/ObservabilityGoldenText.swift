@@ -1,0 +1,276 @@
+// The whole of /metrics for `sampleSnapshot`, as a reader of the format would check it: a change of a name, a
+// type or a sample shows up here as a line. SWIFT stands for the compiler's version.
+
+/// What the text format must be.
+let goldenMetrics = #"""
+    # HELP penstock_build_info The version of Penstock that runs and the Swift that compiled it.
+    # TYPE penstock_build_info gauge
+    penstock_build_info{version="1.2.3",swift="SWIFT"} 1
+    # HELP penstock_draining 1 while the gateway shuts down and lets running requests end, else 0.
+    # TYPE penstock_draining gauge
+    penstock_draining 0
+    # HELP penstock_client_connections Client connections open now.
+    # TYPE penstock_client_connections gauge
+    penstock_client_connections 3
+    # HELP penstock_client_max_connections Client connections that the policy allows at once.
+    # TYPE penstock_client_max_connections gauge
+    penstock_client_max_connections 100
+    # HELP penstock_client_connections_accepted_total Client connections that were accepted and kept.
+    # TYPE penstock_client_connections_accepted_total counter
+    penstock_client_connections_accepted_total 5
+    # HELP penstock_client_connections_rejected_total Client connections closed right after accepting, for want of a slot or of descriptors.
+    # TYPE penstock_client_connections_rejected_total counter
+    penstock_client_connections_rejected_total 1
+    # HELP penstock_accept_pauses_total Times that accepting paused: at the connection cap, or out of descriptors or memory.
+    # TYPE penstock_accept_pauses_total counter
+    penstock_accept_pauses_total 2
+    # HELP penstock_unrouted_requests_total Requests that ended before a pool was found for them, by reason.
+    # TYPE penstock_unrouted_requests_total counter
+    penstock_unrouted_requests_total{reason="bad_request"} 0
+    penstock_unrouted_requests_total{reason="head_too_large"} 1
+    penstock_unrouted_requests_total{reason="no_route"} 1
+    # HELP penstock_policy_reloads_total Reloads that put a new policy in force.
+    # TYPE penstock_policy_reloads_total counter
+    penstock_policy_reloads_total 1
+    # HELP penstock_policy_reload_failures_total Reloads that failed and left the old policy in force.
+    # TYPE penstock_policy_reload_failures_total counter
+    penstock_policy_reload_failures_total 1
+    # HELP penstock_policy_last_reload_successful 1 when the last attempt to load a policy succeeded, else 0.
+    # TYPE penstock_policy_last_reload_successful gauge
+    penstock_policy_last_reload_successful 0
+    # HELP penstock_policy_last_reload_success_timestamp_seconds When the policy in force was loaded, in seconds since 1970.
+    # TYPE penstock_policy_last_reload_success_timestamp_seconds gauge
+    penstock_policy_last_reload_success_timestamp_seconds 1700000100.5
+    # HELP penstock_log_lines_dropped_total Log lines lost: memory full, destination refused them, or shutting down.
+    # TYPE penstock_log_lines_dropped_total counter
+    penstock_log_lines_dropped_total{log="access"} 0
+    # HELP penstock_log_errors_total Failed attempts to write a log or to open its file again.
+    # TYPE penstock_log_errors_total counter
+    penstock_log_errors_total{log="access"} 0
+    # HELP penstock_decisions_total Requests offered to admission by what became of the offer: forwarded, rejected, or abandoned in the queue by the client.
+    # TYPE penstock_decisions_total counter
+    penstock_decisions_total{pool="chat",outcome="forwarded",reason="none"} 2
+    penstock_decisions_total{pool="chat",outcome="rejected",reason="queue_full"} 1
+    penstock_decisions_total{pool="chat",outcome="rejected",reason="queue_bytes_full"} 0
+    penstock_decisions_total{pool="chat",outcome="rejected",reason="wait_too_long"} 0
+    penstock_decisions_total{pool="chat",outcome="rejected",reason="queue_timeout"} 0
+    penstock_decisions_total{pool="chat",outcome="rejected",reason="deadline"} 0
+    penstock_decisions_total{pool="chat",outcome="rejected",reason="no_backend"} 0
+    penstock_decisions_total{pool="chat",outcome="rejected",reason="draining"} 0
+    penstock_decisions_total{pool="chat",outcome="abandoned",reason="client_gone"} 1
+    # HELP penstock_requests_total Requests that ended, by class of status (none: the client got no answer) and reason.
+    # TYPE penstock_requests_total counter
+    penstock_requests_total{pool="chat",code="2xx",reason="none"} 1
+    penstock_requests_total{pool="chat",code="3xx",reason="none"} 0
+    penstock_requests_total{pool="chat",code="4xx",reason="none"} 0
+    penstock_requests_total{pool="chat",code="5xx",reason="none"} 0
+    penstock_requests_total{pool="chat",code="5xx",reason="queue_full"} 1
+    penstock_requests_total{pool="chat",code="none",reason="client_gone"} 1
+    # HELP penstock_request_seconds Time from a request's first byte to the end of its answer.
+    # TYPE penstock_request_seconds histogram
+    penstock_request_seconds_bucket{pool="chat",le="0.001"} 1
+    penstock_request_seconds_bucket{pool="chat",le="0.005"} 1
+    penstock_request_seconds_bucket{pool="chat",le="0.01"} 1
+    penstock_request_seconds_bucket{pool="chat",le="0.02"} 1
+    penstock_request_seconds_bucket{pool="chat",le="0.04"} 1
+    penstock_request_seconds_bucket{pool="chat",le="0.06"} 1
+    penstock_request_seconds_bucket{pool="chat",le="0.08"} 1
+    penstock_request_seconds_bucket{pool="chat",le="0.1"} 1
+    penstock_request_seconds_bucket{pool="chat",le="0.25"} 1
+    penstock_request_seconds_bucket{pool="chat",le="0.5"} 1
+    penstock_request_seconds_bucket{pool="chat",le="0.75"} 1
+    penstock_request_seconds_bucket{pool="chat",le="1.0"} 1
+    penstock_request_seconds_bucket{pool="chat",le="2.5"} 2
+    penstock_request_seconds_bucket{pool="chat",le="5.0"} 2
+    penstock_request_seconds_bucket{pool="chat",le="7.5"} 3
+    penstock_request_seconds_bucket{pool="chat",le="10.0"} 3
+    penstock_request_seconds_bucket{pool="chat",le="20.0"} 3
+    penstock_request_seconds_bucket{pool="chat",le="40.0"} 3
+    penstock_request_seconds_bucket{pool="chat",le="80.0"} 3
+    penstock_request_seconds_bucket{pool="chat",le="160.0"} 3
+    penstock_request_seconds_bucket{pool="chat",le="640.0"} 3
+    penstock_request_seconds_bucket{pool="chat",le="2560.0"} 3
+    penstock_request_seconds_bucket{pool="chat",le="+Inf"} 3
+    penstock_request_seconds_sum{pool="chat"} 8.250050001
+    penstock_request_seconds_count{pool="chat"} 3
+    # HELP penstock_queue_wait_seconds Time that forwarded requests waited for a permit, 0 for those that started at once.
+    # TYPE penstock_queue_wait_seconds histogram
+    penstock_queue_wait_seconds_bucket{pool="chat",le="0.001"} 1
+    penstock_queue_wait_seconds_bucket{pool="chat",le="0.005"} 1
+    penstock_queue_wait_seconds_bucket{pool="chat",le="0.01"} 1
+    penstock_queue_wait_seconds_bucket{pool="chat",le="0.02"} 1
+    penstock_queue_wait_seconds_bucket{pool="chat",le="0.04"} 2
+    penstock_queue_wait_seconds_bucket{pool="chat",le="0.06"} 2
+    penstock_queue_wait_seconds_bucket{pool="chat",le="0.08"} 2
+    penstock_queue_wait_seconds_bucket{pool="chat",le="0.1"} 2
+    penstock_queue_wait_seconds_bucket{pool="chat",le="0.25"} 2
+    penstock_queue_wait_seconds_bucket{pool="chat",le="0.5"} 2
+    penstock_queue_wait_seconds_bucket{pool="chat",le="0.75"} 2
+    penstock_queue_wait_seconds_bucket{pool="chat",le="1.0"} 2
+    penstock_queue_wait_seconds_bucket{pool="chat",le="2.5"} 2
+    penstock_queue_wait_seconds_bucket{pool="chat",le="5.0"} 2
+    penstock_queue_wait_seconds_bucket{pool="chat",le="7.5"} 2
+    penstock_queue_wait_seconds_bucket{pool="chat",le="10.0"} 2
+    penstock_queue_wait_seconds_bucket{pool="chat",le="20.0"} 2
+    penstock_queue_wait_seconds_bucket{pool="chat",le="40.0"} 2
+    penstock_queue_wait_seconds_bucket{pool="chat",le="80.0"} 2
+    penstock_queue_wait_seconds_bucket{pool="chat",le="160.0"} 2
+    penstock_queue_wait_seconds_bucket{pool="chat",le="640.0"} 2
+    penstock_queue_wait_seconds_bucket{pool="chat",le="2560.0"} 2
+    penstock_queue_wait_seconds_bucket{pool="chat",le="+Inf"} 2
+    penstock_queue_wait_seconds_sum{pool="chat"} 0.03
+    penstock_queue_wait_seconds_count{pool="chat"} 2
+    # HELP penstock_retry_after_seconds The Retry-After that rejected requests were told.
+    # TYPE penstock_retry_after_seconds histogram
+    penstock_retry_after_seconds_bucket{pool="chat",le="1.0"} 0
+    penstock_retry_after_seconds_bucket{pool="chat",le="2.0"} 0
+    penstock_retry_after_seconds_bucket{pool="chat",le="3.0"} 0
+    penstock_retry_after_seconds_bucket{pool="chat",le="5.0"} 1
+    penstock_retry_after_seconds_bucket{pool="chat",le="8.0"} 1
+    penstock_retry_after_seconds_bucket{pool="chat",le="13.0"} 1
+    penstock_retry_after_seconds_bucket{pool="chat",le="20.0"} 1
+    penstock_retry_after_seconds_bucket{pool="chat",le="30.0"} 1
+    penstock_retry_after_seconds_bucket{pool="chat",le="45.0"} 1
+    penstock_retry_after_seconds_bucket{pool="chat",le="60.0"} 1
+    penstock_retry_after_seconds_bucket{pool="chat",le="+Inf"} 1
+    penstock_retry_after_seconds_sum{pool="chat"} 4.0
+    penstock_retry_after_seconds_count{pool="chat"} 1
+    # HELP penstock_upstream_connect_seconds Time until a new connection to a backend was ready to use.
+    # TYPE penstock_upstream_connect_seconds histogram
+    penstock_upstream_connect_seconds_bucket{pool="chat",le="0.001"} 1
+    penstock_upstream_connect_seconds_bucket{pool="chat",le="0.005"} 1
+    penstock_upstream_connect_seconds_bucket{pool="chat",le="0.01"} 1
+    penstock_upstream_connect_seconds_bucket{pool="chat",le="0.02"} 1
+    penstock_upstream_connect_seconds_bucket{pool="chat",le="0.04"} 1
+    penstock_upstream_connect_seconds_bucket{pool="chat",le="0.06"} 1
+    penstock_upstream_connect_seconds_bucket{pool="chat",le="0.08"} 1
+    penstock_upstream_connect_seconds_bucket{pool="chat",le="0.1"} 1
+    penstock_upstream_connect_seconds_bucket{pool="chat",le="0.25"} 1
+    penstock_upstream_connect_seconds_bucket{pool="chat",le="0.5"} 1
+    penstock_upstream_connect_seconds_bucket{pool="chat",le="0.75"} 1
+    penstock_upstream_connect_seconds_bucket{pool="chat",le="1.0"} 1
+    penstock_upstream_connect_seconds_bucket{pool="chat",le="2.5"} 1
+    penstock_upstream_connect_seconds_bucket{pool="chat",le="5.0"} 1
+    penstock_upstream_connect_seconds_bucket{pool="chat",le="7.5"} 1
+    penstock_upstream_connect_seconds_bucket{pool="chat",le="10.0"} 1
+    penstock_upstream_connect_seconds_bucket{pool="chat",le="20.0"} 1
+    penstock_upstream_connect_seconds_bucket{pool="chat",le="40.0"} 1
+    penstock_upstream_connect_seconds_bucket{pool="chat",le="80.0"} 1
+    penstock_upstream_connect_seconds_bucket{pool="chat",le="160.0"} 1
+    penstock_upstream_connect_seconds_bucket{pool="chat",le="640.0"} 1
+    penstock_upstream_connect_seconds_bucket{pool="chat",le="2560.0"} 1
+    penstock_upstream_connect_seconds_bucket{pool="chat",le="+Inf"} 1
+    penstock_upstream_connect_seconds_sum{pool="chat"} 0.0004
+    penstock_upstream_connect_seconds_count{pool="chat"} 1
+    # HELP penstock_upstream_first_byte_seconds Time from the permit to the first byte of the backend's answer.
+    # TYPE penstock_upstream_first_byte_seconds histogram
+    penstock_upstream_first_byte_seconds_bucket{pool="chat",le="0.001"} 0
+    penstock_upstream_first_byte_seconds_bucket{pool="chat",le="0.005"} 0
+    penstock_upstream_first_byte_seconds_bucket{pool="chat",le="0.01"} 0
+    penstock_upstream_first_byte_seconds_bucket{pool="chat",le="0.02"} 0
+    penstock_upstream_first_byte_seconds_bucket{pool="chat",le="0.04"} 0
+    penstock_upstream_first_byte_seconds_bucket{pool="chat",le="0.06"} 0
+    penstock_upstream_first_byte_seconds_bucket{pool="chat",le="0.08"} 0
+    penstock_upstream_first_byte_seconds_bucket{pool="chat",le="0.1"} 1
+    penstock_upstream_first_byte_seconds_bucket{pool="chat",le="0.25"} 1
+    penstock_upstream_first_byte_seconds_bucket{pool="chat",le="0.5"} 1
+    penstock_upstream_first_byte_seconds_bucket{pool="chat",le="0.75"} 1
+    penstock_upstream_first_byte_seconds_bucket{pool="chat",le="1.0"} 1
+    penstock_upstream_first_byte_seconds_bucket{pool="chat",le="2.5"} 1
+    penstock_upstream_first_byte_seconds_bucket{pool="chat",le="5.0"} 1
+    penstock_upstream_first_byte_seconds_bucket{pool="chat",le="7.5"} 1
+    penstock_upstream_first_byte_seconds_bucket{pool="chat",le="10.0"} 1
+    penstock_upstream_first_byte_seconds_bucket{pool="chat",le="20.0"} 1
+    penstock_upstream_first_byte_seconds_bucket{pool="chat",le="40.0"} 1
+    penstock_upstream_first_byte_seconds_bucket{pool="chat",le="80.0"} 1
+    penstock_upstream_first_byte_seconds_bucket{pool="chat",le="160.0"} 1
+    penstock_upstream_first_byte_seconds_bucket{pool="chat",le="640.0"} 1
+    penstock_upstream_first_byte_seconds_bucket{pool="chat",le="2560.0"} 1
+    penstock_upstream_first_byte_seconds_bucket{pool="chat",le="+Inf"} 1
+    penstock_upstream_first_byte_seconds_sum{pool="chat"} 0.09
+    penstock_upstream_first_byte_seconds_count{pool="chat"} 1
+    # HELP penstock_queue_requests Requests that wait in the queue now.
+    # TYPE penstock_queue_requests gauge
+    penstock_queue_requests{pool="chat"} 5
+    # HELP penstock_queue_max_requests Requests that may wait at once.
+    # TYPE penstock_queue_max_requests gauge
+    penstock_queue_max_requests{pool="chat"} 256
+    # HELP penstock_queue_bytes Bytes of memory that waiting requests hold now.
+    # TYPE penstock_queue_bytes gauge
+    penstock_queue_bytes{pool="chat"} 6000
+    # HELP penstock_queue_max_bytes Bytes of memory that waiting requests may hold.
+    # TYPE penstock_queue_max_bytes gauge
+    penstock_queue_max_bytes{pool="chat"} 1048576
+    # HELP penstock_queue_oldest_wait_seconds How long the oldest waiting request has waited.
+    # TYPE penstock_queue_oldest_wait_seconds gauge
+    penstock_queue_oldest_wait_seconds{pool="chat"} 0.0015
+    # HELP penstock_queue_drain_rate Permits that came free of late, each second: what waits are predicted from.
+    # TYPE penstock_queue_drain_rate gauge
+    penstock_queue_drain_rate{pool="chat"} 12.5
+    # HELP penstock_retries_total Requests tried again on another connection or backend.
+    # TYPE penstock_retries_total counter
+    penstock_retries_total{pool="chat"} 3
+    # HELP penstock_client_received_bytes_total Bytes read from clients, heads and bodies as they came.
+    # TYPE penstock_client_received_bytes_total counter
+    penstock_client_received_bytes_total{pool="chat"} 1001
+    # HELP penstock_client_sent_bytes_total Bytes written to clients.
+    # TYPE penstock_client_sent_bytes_total counter
+    penstock_client_sent_bytes_total{pool="chat"} 2002
+    # HELP penstock_upstream_received_bytes_total Bytes read from backends.
+    # TYPE penstock_upstream_received_bytes_total counter
+    penstock_upstream_received_bytes_total{pool="chat"} 3003
+    # HELP penstock_upstream_sent_bytes_total Bytes written to backends.
+    # TYPE penstock_upstream_sent_bytes_total counter
+    penstock_upstream_sent_bytes_total{pool="chat"} 4004
+    # HELP penstock_limit Requests that the backend may have in flight at present.
+    # TYPE penstock_limit gauge
+    penstock_limit{pool="chat",backend="http://10.0.0.11:8000"} 24
+    # HELP penstock_inflight Requests that the backend has in flight.
+    # TYPE penstock_inflight gauge
+    penstock_inflight{pool="chat",backend="http://10.0.0.11:8000"} 11
+    # HELP penstock_limit_moves_total Changes of the limit, by direction and by what the algorithm saw.
+    # TYPE penstock_limit_moves_total counter
+    penstock_limit_moves_total{pool="chat",backend="http://10.0.0.11:8000",direction="up",reason="room"} 9
+    penstock_limit_moves_total{pool="chat",backend="http://10.0.0.11:8000",direction="down",reason="drop"} 8
+    # HELP penstock_backend_usable 1 when the backend can be sent requests, 0 while it is left out.
+    # TYPE penstock_backend_usable gauge
+    penstock_backend_usable{pool="chat",backend="http://10.0.0.11:8000"} 1
+    # HELP penstock_backend_ejections_total Times that the backend was left out after refused connections.
+    # TYPE penstock_backend_ejections_total counter
+    penstock_backend_ejections_total{pool="chat",backend="http://10.0.0.11:8000"} 1
+    # HELP penstock_upstream_connections Connections to the backend open now, idle ones included.
+    # TYPE penstock_upstream_connections gauge
+    penstock_upstream_connections{pool="chat",backend="http://10.0.0.11:8000"} 13
+    # HELP penstock_upstream_connections_idle Connections to the backend that no request uses now.
+    # TYPE penstock_upstream_connections_idle gauge
+    penstock_upstream_connections_idle{pool="chat",backend="http://10.0.0.11:8000"} 2
+    # HELP penstock_upstream_connections_opened_total Connections to the backend that became ready to use.
+    # TYPE penstock_upstream_connections_opened_total counter
+    penstock_upstream_connections_opened_total{pool="chat",backend="http://10.0.0.11:8000"} 6
+    # HELP penstock_upstream_connections_reused_total Requests that went out on a connection that was open already.
+    # TYPE penstock_upstream_connections_reused_total counter
+    penstock_upstream_connections_reused_total{pool="chat",backend="http://10.0.0.11:8000"} 7
+    # HELP penstock_upstream_connections_failed_total Connections to the backend that could not be made, by reason.
+    # TYPE penstock_upstream_connections_failed_total counter
+    penstock_upstream_connections_failed_total{pool="chat",backend="http://10.0.0.11:8000",reason="connect_failed"} 1
+    penstock_upstream_connections_failed_total{pool="chat",backend="http://10.0.0.11:8000",reason="connect_timeout"} 0
+    # HELP process_cpu_seconds_total User and system CPU time of the process.
+    # TYPE process_cpu_seconds_total counter
+    process_cpu_seconds_total 12.34
+    # HELP process_resident_memory_bytes Resident memory of the process.
+    # TYPE process_resident_memory_bytes gauge
+    process_resident_memory_bytes 20480
+    # HELP process_virtual_memory_bytes Virtual memory of the process.
+    # TYPE process_virtual_memory_bytes gauge
+    process_virtual_memory_bytes 40960
+    # HELP process_open_fds File descriptors that the process has open.
+    # TYPE process_open_fds gauge
+    process_open_fds 17
+    # HELP process_max_fds File descriptors that the process may have open.
+    # TYPE process_max_fds gauge
+    process_max_fds 1024
+    # HELP process_start_time_seconds When the process started, in seconds since 1970.
+    # TYPE process_start_time_seconds gauge
+    process_start_time_seconds 1700000000.25
+
+    """#

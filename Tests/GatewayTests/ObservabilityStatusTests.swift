@@ -1,0 +1,50 @@
+// /status: valid JSON that says what the snapshot says.
+
+import Foundation
+import Gateway
+import HTTP1
+import Testing
+
+@Suite struct ObservabilityStatusTests {
+    private func status(_ snapshot: GatewaySnapshot) throws -> [String: Any] {
+        try jsonObject(rendered { StatusRenderer.render(snapshot, into: &$0) })
+    }
+
+    @Test func theWholeObject() throws {
+        let text = rendered { StatusRenderer.render(sampleSnapshot(), into: &$0) }
+        let expected =
+            #"{"version":"1.2.3","state":"ready","time":"2023-11-14T22:15:23.456Z","#
+            + #""uptime_seconds":123,"policy":{"loaded":"2023-11-14T22:15:00.500Z","#
+            + #""last_reload_successful":false},"client_connections":{"open":3,"max":100},"#
+            + #""pools":[{"name":"chat","usable":true,"limit":24,"in_flight":11,"#
+            + #""queue":{"requests":5,"max_requests":256,"bytes":6000,"max_bytes":1048576,"#
+            + #""oldest_wait_seconds":0.0015,"drain_rate":12.5},"#
+            + #""backends":[{"url":"http://10.0.0.11:8000","usable":true,"limit":24,"in_flight":11,"#
+            + #""connections":{"open":13,"idle":2}}]}]}"#
+        #expect(text == expected + "\n")
+        #expect(try status(sampleSnapshot())["version"] as? String == "1.2.3")
+    }
+
+    @Test func theStateFollowsDrainAndBackends() throws {
+        var snapshot = sampleSnapshot()
+        snapshot.pools[0].backends[0].isUsable = false
+        #expect(try status(snapshot)["state"] as? String == "unavailable")
+        snapshot.isDraining = true
+        #expect(try status(snapshot)["state"] as? String == "draining")
+    }
+
+    @Test func strangeTextAndNumbersStayValid() throws {
+        let pool = PoolMetrics(name: "p", backends: ["http://\"\\\u{1}\u{7f}é\n"])
+        var snapshot = PoolSnapshot(
+            metrics: pool, backends: [BackendSnapshot(metrics: pool.backends[0])])
+        snapshot.drainRatePerSecond = .infinity
+        let gateway = GatewayMetrics(version: "v\t", startNanoseconds: 10)
+        let object = try status(
+            GatewaySnapshot(metrics: gateway, wallNanoseconds: 0, pools: [snapshot]))
+        #expect(object["version"] as? String == "v\t")
+        #expect(object["uptime_seconds"] as? Int == 0)
+        let pools = try #require(object["pools"] as? [[String: Any]])
+        let backends = try #require(pools[0]["backends"] as? [[String: Any]])
+        #expect(backends[0]["url"] as? String == "http://\"\\\u{1}\u{7f}é\n")
+    }
+}

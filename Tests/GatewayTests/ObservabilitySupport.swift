@@ -1,0 +1,138 @@
+// What the tests of the observability code share: buffers as text, one gateway with known numbers, and files
+// that go away.
+
+import Admission
+import Foundation
+import Gateway
+import HTTP1
+
+/// The bytes that `render` appends to an empty buffer, as text.
+func rendered(_ render: (inout ByteBuffer) -> Void) -> String {
+    var buffer = ByteBuffer()
+    render(&buffer)
+    return buffer.text
+}
+
+extension ByteBuffer {
+    /// The readable bytes as an array.
+    var array: [UInt8] {
+        let bytes = self.bytes
+        return (0..<bytes.count).map { bytes[$0] }
+    }
+
+    /// The readable bytes as text.
+    var text: String { String(decoding: array, as: UTF8.self) }
+}
+
+/// One pool with one backend whose numbers are all different from 0 where they can be.
+func sampleSnapshot() -> GatewaySnapshot {
+    let gateway = GatewayMetrics(version: "1.2.3", startNanoseconds: 1_700_000_000_000_000_000)
+    for _ in 0..<5 { gateway.countConnectionAccepted() }
+    for _ in 0..<2 { gateway.countConnectionClosed() }
+    gateway.connectionsRejected = 1
+    gateway.acceptPauses = 2
+    gateway.countUnrouted(.noRoute)
+    gateway.countUnrouted(.headTooLarge)
+    gateway.countReload(atNanoseconds: 1_700_000_100_500_000_000)
+    gateway.countReloadFailure()
+
+    let pool = PoolMetrics(name: "chat", backends: ["http://10.0.0.11:8000"])
+    pool.countForwarded(afterNanoseconds: 0)
+    pool.countForwarded(afterNanoseconds: 30_000_000)
+    pool.countRejected(.queueFull, retryAfterSeconds: 4)
+    pool.countAbandoned(.clientGone)
+    pool.countEnded(status: 200, reason: .none, totalNanoseconds: 1_250_000_000)
+    pool.countEnded(status: 503, reason: .queueFull, totalNanoseconds: 50_000)
+    pool.countEnded(status: 0, reason: .clientGone, totalNanoseconds: 7_000_000_001)
+    pool.observeConnect(nanoseconds: 400_000)
+    pool.observeFirstByte(nanoseconds: 90_000_000)
+    pool.retries = 3
+    pool.clientReceivedBytes = 1_001
+    pool.clientSentBytes = 2_002
+    pool.upstreamReceivedBytes = 3_003
+    pool.upstreamSentBytes = 4_004
+    pool.backends[0].connectionsOpened = 6
+    pool.backends[0].connectionsReused = 7
+    pool.backends[0].ejections = 1
+    pool.backends[0].countConnectionFailed(.connectFailed)
+
+    var backend = BackendSnapshot(metrics: pool.backends[0])
+    backend.limit = 24
+    backend.inFlight = 11
+    backend.openConnections = 13
+    backend.idleConnections = 2
+    backend.limitMoves = [LimitMoveCount(.up, "room", count: 9), LimitMoveCount(.down, "drop", count: 8)]
+    var snapshot = PoolSnapshot(metrics: pool, backends: [backend])
+    snapshot.queueRequests = 5
+    snapshot.queueBytes = 6_000
+    snapshot.oldestWaitNanoseconds = 1_500_000
+    snapshot.maxQueueRequests = 256
+    snapshot.maxQueueBytes = 1 << 20
+    snapshot.drainRatePerSecond = 12.5
+    var all = GatewaySnapshot(
+        metrics: gateway, wallNanoseconds: 1_700_000_123_456_789_000, pools: [snapshot])
+    all.maxConnections = 100
+    all.logs = [("access", LogWriter.Statistics())]
+    return all
+}
+
+/// A process whose numbers are known.
+func sampleProcess() -> ProcessStatistics {
+    var process = ProcessStatistics()
+    process.cpuNanoseconds = 12_340_000_000
+    process.residentBytes = 20_480
+    process.virtualBytes = 40_960
+    process.openDescriptors = 17
+    process.maxDescriptors = 1_024
+    process.startNanoseconds = 1_700_000_000_250_000_000
+    return process
+}
+
+/// The JSON object in `text`, which must be one.
+func jsonObject(_ text: some StringProtocol) throws -> [String: Any] {
+    let value = try JSONSerialization.jsonObject(with: Data(text.utf8))
+    return value as? [String: Any] ?? [:]
+}
+
+/// A folder that lives as long as this object.
+final class TemporaryFolder {
+    /// Its path.
+    let path: String
+
+    /// Makes an empty folder.
+    init() throws {
+        path = NSTemporaryDirectory() + "penstock-" + UUID().uuidString
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    /// The path of `name` in it.
+    func file(_ name: String) -> String { path + "/" + name }
+
+    /// The lines of the file `name`, without the line feeds; the last must be ended by one.
+    func lines(_ name: String) throws -> [Substring] {
+        let text = try String(contentsOfFile: file(name), encoding: .utf8)
+        return text.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+    }
+}
+
+/// Runs `program` with `input` and returns its output and status.
+func run(
+    _ program: String, _ arguments: [String] = [], input: [UInt8]
+) throws -> (output: [UInt8], status: Int32) {
+    let folder = try TemporaryFolder()
+    let inputPath = folder.file("input")
+    try Data(input).write(to: URL(fileURLWithPath: inputPath))
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: program)
+    process.arguments = arguments
+    process.standardInput = FileHandle(forReadingAtPath: inputPath)
+    let pipe = Pipe()
+    process.standardOutput = pipe
+    process.standardError = pipe
+    try process.run()
+    let output = pipe.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    return ([UInt8](output), process.terminationStatus)
+}
