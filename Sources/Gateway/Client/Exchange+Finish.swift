@@ -82,7 +82,8 @@ extension Exchange {
     /// The client has left: nothing is sent any more, and the backend's work is cancelled at once.
     func clientGone() {
         guard let client else { return }
-        record.reason = stage == .delivering && record.reason != .none ? record.reason : .clientGone
+        if stage != .delivering || record.reason == .none { record.reason = .clientGone }
+        if parkedHandle != nil { pool?.metrics.countAbandoned(.clientGone) }
         abandonUpstream()
         finishRecord()
         client.endAfterCut(reset: false)

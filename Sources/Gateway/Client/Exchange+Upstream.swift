@@ -71,26 +71,21 @@ extension Exchange {
     private func dialFailed(_ upstream: Upstream, _ reason: Reason) {
         guard let pool, let permit = permit.take() else { return }
         upstream.metrics.countConnectionFailed(reason)
-        let spent = now.nanoseconds(since: record.connectBeganAt)
         if reason == .exhausted {
             // Our own shortage says nothing about the backend.
             pool.complete(permit, .ignored)
             answer(reason)
             return
         }
-        gateway.leftOut(upstream, pool, reason)
-        let hasBudget = spent < pool.timeouts.connectNanoseconds
         let deadline = record.connectBeganAt.advanced(
             byNanoseconds: pool.timeouts.connectNanoseconds)
         record.waitBeganAt = now
         let ticket = Ticket(bodyBytes: client?.input.count ?? 0, deadline: deadline)
-        switch pool.retry(permit, id, ticket) {
+        let failures = pool.failures(of: upstream.id)
+        let verdict = pool.retry(permit, id, ticket)
+        if pool.failures(of: upstream.id) > failures { gateway.leftOut(upstream, pool, reason) }
+        switch consume verdict {
         case .forward(let next):
-            guard hasBudget else {
-                pool.complete(next, .ignored)
-                answer(reason)
-                return
-            }
             pool.metrics.retries &+= 1
             granted(next)
         case .reject:
@@ -120,6 +115,7 @@ extension Exchange {
         guard let pool, let connection = upstream else { return }
         if reason == .upstreamClosed, canTryAgain(connection) {
             pool.metrics.retries &+= 1
+            record.connectBeganAt = now
             release(connection, reusable: false)
             stage = .dialling
             record.attempts += 1
@@ -183,7 +179,6 @@ extension Exchange {
     func abandonUpstream() {
         if let handle = parkedHandle {
             pool?.cancel(handle)
-            pool?.metrics.countAbandoned(record.reason)
             parkedHandle = nil
         }
         if let dial {

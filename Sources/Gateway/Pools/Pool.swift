@@ -137,6 +137,11 @@ final class Pool {
         return nil
     }
 
+    /// Refusals of a backend since its last connection.
+    func failures(of backend: BackendID) -> Int {
+        admission.backend(backend, now: reactor.now)?.consecutiveFailures ?? 0
+    }
+
     /// The upstream that a permit names.
     func upstream(_ backend: BackendID) -> Upstream? {
         backend.index < upstreams.count ? upstreams[backend.index] : nil
