@@ -56,6 +56,8 @@ extension RouteTable.Entry {
         // An absolute-form target without a path means "/", RFC 9110 section 4.2.3.
         if path.isEmpty { return isPrefix ? self.path.count <= 1 : self.path == [0x2f] }
         guard isPrefix else { return path.isEqual(to: self.path) }
+        // `/*` matches all, `OPTIONS *` included.
+        if self.path.count <= 1 { return true }
         return path.count >= self.path.count
             && path.extracting(0..<self.path.count).isEqual(to: self.path)
     }
