@@ -1,3 +1,183 @@
+// The house rules that a program can check. A rule that has exceptions names them here, each with its reason.
+
 import Testing
 
-@Test func placeholder() {}
+@Suite struct TidyTests {
+    private static let sources = SourceTree.files(in: "Sources")
+    private static let tests = SourceTree.files(in: "Tests")
+
+    @Test func theTreeIsFound() {
+        #expect(TidyTests.sources.count > 50)
+        #expect(TidyTests.tests.count > 10)
+    }
+
+    /// Which of our own modules each module may import.
+    private static let arrows: [String: Set<String>] = [
+        "Admission": [],
+        "HTTP1": [],
+        "Policy": ["Admission"],
+        "Gateway": ["Admission", "HTTP1", "Policy", "CShims"],
+        "Demo": ["Admission", "HTTP1", "Policy", "Gateway", "CShims"],
+        "penstock": ["Admission", "HTTP1", "Policy", "Gateway", "Demo"],
+    ]
+
+    /// What is not ours, and who may have it.
+    private static let libraries: [String: Set<String>] = [
+        "Foundation": ["Policy"],
+        "Yams": ["Policy"],
+        "Glibc": ["Gateway", "Demo", "Policy"],
+        "Synchronization": ["Gateway", "Demo"],
+        "Logging": ["Gateway", "Demo", "penstock"],
+        "ArgumentParser": ["penstock"],
+        "HeapModule": ["Gateway", "Demo"],
+        "DequeModule": ["Gateway", "Demo"],
+    ]
+
+    @Test func importsFollowTheArrows() {
+        for file in TidyTests.sources {
+            for line in file.code {
+                guard let imported = TidyTests.importedModule(line) else { continue }
+                if let allowed = TidyTests.libraries[imported] {
+                    #expect(allowed.contains(file.module), "\(file.path) imports \(imported)")
+                } else {
+                    let allowed = TidyTests.arrows[file.module] ?? []
+                    #expect(allowed.contains(imported), "\(file.path) imports \(imported)")
+                }
+            }
+        }
+    }
+
+    private static func importedModule(_ line: String) -> String? {
+        let words = line.split(separator: " ")
+        guard let place = words.firstIndex(of: "import"), place <= 2, words.count > place + 1,
+            words[..<place].allSatisfy({
+                ["package", "internal", "public", "private", "@testable"].contains($0)
+            })
+        else { return nil }
+        return String(words[place + 1])
+    }
+
+    @Test func filesAreShort() {
+        for file in TidyTests.sources + TidyTests.tests {
+            #expect(file.lines.count <= 501, "\(file.path) has \(file.lines.count) lines")
+        }
+    }
+
+    /// Functions that are one switch over a table of names, which would not get clearer in pieces.
+    private static let tables = ["func candidate(length: Int, first: UInt8, last: UInt8)"]
+
+    @Test func functionsFitOnAScreen() {
+        for file in TidyTests.sources {
+            for (name, count) in TidyTests.functions(file) {
+                let isTable = TidyTests.tables.contains { name.contains($0) }
+                #expect(count <= 70 || isTable, "\(file.path): \(name) has \(count) lines")
+            }
+        }
+    }
+
+    /// Functions and initializers with their lengths in lines, by counting braces from their first one.
+    private static func functions(_ file: SourceFile) -> [(name: String, lines: Int)] {
+        var found: [(name: String, lines: Int)] = []
+        var open: (name: String, start: Int, depth: Int)?
+        var depth = 0
+        for (number, line) in file.code.enumerated() {
+            let isHead = line.contains("func ") || line.contains(" init(")
+            if open == nil, isHead { open = (line, number, depth) }
+            for character in line {
+                if character == "{" { depth += 1 }
+                if character == "}" { depth -= 1 }
+            }
+            if let current = open, depth <= current.depth, line.contains("}") {
+                found.append((current.name, number - current.start + 1))
+                open = nil
+            }
+        }
+        return found
+    }
+
+    @Test func filesBeginWithWhatLivesInThem() {
+        for file in TidyTests.sources {
+            #expect(
+                file.lines.first?.hasPrefix("//") == true, "\(file.path) begins without a comment")
+        }
+    }
+
+    @Test func nothingIsLeftUndone() {
+        let marks = ["TO" + "DO", "FIX" + "ME", "XX" + "X"]
+        for file in TidyTests.sources + TidyTests.tests {
+            for line in file.lines {
+                for mark in marks { #expect(!line.contains(mark), "\(file.path): \(line)") }
+            }
+        }
+    }
+
+    @Test func dangerousWordsAreAbsent() {
+        for file in TidyTests.sources {
+            for line in file.code {
+                #expect(!line.contains("try!"), "\(file.path): \(line)")
+                #expect(!line.contains("@unchecked"), "\(file.path): \(line)")
+                #expect(!line.contains("as!"), "\(file.path): \(line)")
+                #expect(
+                    !line.contains("print(") || file.module == "penstock", "\(file.path): \(line)")
+            }
+        }
+    }
+
+    /// Handlers of the reactor are subclassed by other modules, which takes an open class and what it names.
+    private static let publicFiles: Set<String> = [
+        "Sources/Gateway/System/EventHandler.swift", "Sources/Gateway/System/Epoll.swift",
+        "Sources/Gateway/System/SignalSource.swift",
+    ]
+
+    @Test func nothingIsPublic() {
+        for file in TidyTests.sources where !TidyTests.publicFiles.contains(file.path) {
+            for line in file.code {
+                let words = line.split(separator: " ")
+                let isPublic =
+                    words.contains("public") || (words.contains("open") && words.contains("class"))
+                #expect(!isPublic || words.contains("override"), "\(file.path): \(line)")
+            }
+        }
+    }
+
+    /// The files that touch C. Each use of `unsafe` in them stands beside the invariant that makes it sound.
+    private static let unsafeFiles: Set<String> = [
+        "Sources/Gateway/Observability/Gzip.swift",
+        "Sources/Gateway/Observability/LogSink.swift",
+        "Sources/Gateway/Observability/LogWriter.swift",
+        "Sources/Gateway/Observability/ProcessClock.swift",
+        "Sources/Gateway/Observability/ProcessStatistics.swift",
+        "Sources/Gateway/System/Descriptor.swift",
+        "Sources/Gateway/System/DescriptorLimit.swift",
+        "Sources/Gateway/System/Epoll.swift",
+        "Sources/Gateway/System/ListeningSocket.swift",
+        "Sources/Gateway/System/MonotonicClock.swift",
+        "Sources/Gateway/System/PeerAddress.swift",
+        "Sources/Gateway/System/StandardStreams.swift",
+        "Sources/Gateway/System/SystemError.swift",
+        "Sources/Gateway/Upstream/Dialler.swift",
+        "Sources/Gateway/Upstream/EasyHandle.swift",
+        "Sources/Gateway/Upstream/TLSSession.swift",
+        "Sources/Policy/NumericAddress.swift",
+    ]
+
+    @Test func unsafeStandsWhereCIs() {
+        for file in TidyTests.sources where !TidyTests.unsafeFiles.contains(file.path) {
+            for line in file.code {
+                let words = line.split { !$0.isLetter }
+                #expect(!words.contains("unsafe"), "\(file.path): \(line)")
+            }
+        }
+    }
+
+    @Test func everyReasonIsDocumented() throws {
+        let reasons = TidyTests.sources.first { $0.path == "Sources/Admission/Reason.swift" }
+        let file = try #require(reasons)
+        for (number, line) in file.lines.enumerated() {
+            let isCase = line.hasPrefix("    case ") && !line.contains(":")
+            guard isCase else { continue }
+            #expect(
+                file.lines[number - 1].contains("///"), "Reason.swift:\(number + 1) has no comment")
+        }
+    }
+}
