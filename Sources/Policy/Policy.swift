@@ -45,15 +45,15 @@ package struct ServerSettings: Equatable, Sendable {
     package var bufferLowBytes = 16 * 1024
     /// What a client's FIN while its answer is outstanding means.
     package var halfClose = HalfClose.gone
-    /// Time that queued and running requests get after SIGTERM.
+    /// Time that queued and running requests get after SIGTERM, 0..24 h.
     package var drainTimeout = Duration.seconds(30)
-    /// From a request's first byte to the end of its head.
+    /// From a request's first byte to the end of its head, 1 ms..24 h.
     package var headTimeout = Duration.seconds(10)
-    /// Between two reads of a request's body.
+    /// Between two reads of a request's body, 1 ms..24 h.
     package var bodyIdleTimeout = Duration.seconds(30)
-    /// Between two requests of one connection.
+    /// Between two requests of one connection, 1 ms..24 h.
     package var keepAliveTimeout = Duration.seconds(75)
-    /// Without any progress in writing to a client that has bytes to take.
+    /// Without any progress in writing to a client that has bytes to take, 1 ms..24 h.
     package var writeStallTimeout = Duration.seconds(30)
 
     /// What a client's FIN while its answer is outstanding means.
@@ -143,13 +143,13 @@ package struct PoolSettings: Equatable, Sendable {
     package var host = HostRule.preserve
     /// How each backend's limit is found, and the queue's bounds.
     package var admission = AdmissionSettings()
-    /// Until a backend's connection is ready to use, over all tries of one request.
+    /// Until a backend's connection is ready to use, over all tries of one request, 1 ms..24 h.
     package var connectTimeout = Duration.seconds(3)
-    /// From the forwarded request to the answer's first byte.
+    /// From the forwarded request to the answer's first byte, 1 ms..24 h.
     package var firstByteTimeout = Duration.seconds(120)
-    /// Between two reads of an answer.
+    /// Between two reads of an answer, 1 ms..24 h.
     package var idleTimeout = Duration.seconds(60)
-    /// How long an unused backend connection is kept; shorter than uvicorn's 5 s on purpose.
+    /// How long an unused backend connection is kept, 0..24 h; shorter than uvicorn's 5 s on purpose.
     package var keepAliveTimeout = Duration.seconds(4)
     /// Unused connections kept for each backend, 0..10,000.
     package var maxIdleConnections = 256
@@ -251,7 +251,7 @@ package struct Route: Equatable, Sendable {
     package enum PathPattern: Equatable, Sendable {
         /// `/v1/models`: this path only.
         case exact(String)
-        /// `/v1/*`: every path that begins with `/v1/`; `*` or `/*` matches all.
+        /// `/v1/*`: every path that begins with `/v1/`, held as that; `*` or `/*` matches all, held as "".
         case prefix(String)
     }
 }

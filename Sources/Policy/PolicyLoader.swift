@@ -101,10 +101,10 @@ extension PolicyLoader {
     private static func reason(_ error: any Error) -> String {
         let error = error as NSError
         let cause = error.userInfo[NSUnderlyingErrorKey] as? NSError ?? error
-        guard cause.domain == NSPOSIXErrorDomain else { return cause.localizedDescription }
-        return POSIXError.Code(rawValue: Int32(cause.code)).map {
-            POSIXError($0).localizedDescription
+        guard cause.domain == NSPOSIXErrorDomain, let code = Int32(exactly: cause.code) else {
+            return cause.localizedDescription
         }
-            ?? "error \(cause.code)"
+        // The C library returns a text for every number, which lasts until this thread asks again.
+        return unsafe String(cString: strerror(code))
     }
 }

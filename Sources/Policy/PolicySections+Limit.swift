@@ -108,7 +108,8 @@ extension PolicySections {
                 "Samples over which the long-term latency is averaged."),
             Key(
                 "queue_size", \.queueSize, .integer(0...1_000),
-                "Requests allowed to queue at the backend before the limit stops growing."),
+                "Requests by which an update aims above the limit while latency is normal; growth goes "
+                    + "in steps of smoothing times this."),
             Key(
                 "backoff", \.backoff, .number(0.5...1, excludesUpper: true),
                 "Factor at a drop."),

@@ -69,7 +69,10 @@ extension PolicySections {
                 "host", \.host, hostRule,
                 "Host field of forwarded requests: what the client sent, the backend's own, or a name."
             ),
-            Key("limit", \.admission.limit, limit, "How many requests each backend gets at once."),
+            Key(
+                "limit", \.admission.limit, limit,
+                "How many requests each backend gets at once: a number, or an algorithm that finds it "
+                    + "(gradient, where nothing is said)."),
             Key("queue", \.admission.queue, queue.kind(), "What may wait for a free backend."),
             Key(
                 "ejection", \.admission.ejection, ejection.kind(),

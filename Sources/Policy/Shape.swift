@@ -24,6 +24,10 @@ indirect enum Shape: Sendable {
         if case .either(let shapes) = self { shapes.flatMap(\.alternatives) } else { [self] }
     }
 
+    private var endsInList: Bool {
+        if case .list = alternatives.last { true } else { false }
+    }
+
     /// The type's name in the reference.
     var type: String {
         switch self {
@@ -33,9 +37,10 @@ indirect enum Shape: Sendable {
         case .words: "word"
         case .text: "text"
         case .quantity(let quantity, _, _): quantity.name
-        case .list(let element, _, _): "list of \(element.type)"
+        case .list(let element, _, _):
+            element.type == "mapping" ? "list of mappings" : "list of \(element.type)"
         case .section: "mapping"
-        case .named(let element, _, _): "mapping of names to \(element.type)"
+        case .named(let element, _, _): "\(element.type)s by name"
         case .either: alternatives.map(\.type).unique.joined(separator: " or ")
         }
     }
@@ -54,12 +59,15 @@ indirect enum Shape: Sendable {
         case .text(let noun, _): noun
         case .quantity(_, let lowest, let highest): "\(lowest) to \(highest)"
         case .list(let element, let counts, _):
-            "\(counts.lowerBound) to \(counts.upperBound) of: \(element.range)"
+            (element.range.isEmpty ? "" : "\(element.range); ")
+                + "\(counts.lowerBound) to \(counts.upperBound) elements"
         case .section: ""
         case .named(_, let pattern, let counts):
-            "\(counts.lowerBound) to \(counts.upperBound), names match `\(pattern)`"
+            "\(counts.lowerBound) to \(counts.upperBound); names match `\(pattern)`"
         case .either:
-            alternatives.map(\.range).filter { !$0.isEmpty }.unique.joined(separator: "; or ")
+            // One element or a list of them: the list's range says both.
+            alternatives.filter { if case .text = $0 { !endsInList } else { true } }.map(\.range)
+                .filter { !$0.isEmpty }.unique.joined(separator: "; or ")
         }
     }
 
@@ -77,7 +85,7 @@ indirect enum Shape: Sendable {
         case .section(let section): "a mapping with the keys \(section.names)"
         case .named(let value, _, _): "a mapping of names, each value \(value.wanted)"
         case .either:
-            if case .list = alternatives.last {
+            if endsInList {
                 Self.alternatives(alternatives.dropLast().map(\.wanted)) + ", or a list of them"
             } else {
                 Self.alternatives(alternatives.map(\.wanted).unique)

@@ -279,8 +279,8 @@ extension YAMLNode {
 
 /// Private-use characters that stand for ASCII characters, differently in each round.
 private enum Mask {
-    /// 0xE000 + 48 * 128 is still within the private-use area.
-    static let rounds = 48
+    /// Each round reads the text again; the private-use area has room for 49.
+    static let rounds = 20
 
     static func mask(_ scalar: Unicode.Scalar, round: Int) -> Unicode.Scalar {
         Unicode.Scalar(0xE000 + UInt32(round) * 128 + scalar.value) ?? scalar

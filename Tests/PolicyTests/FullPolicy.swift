@@ -1,18 +1,22 @@
-// Policies in which every key is given, one for each algorithm, in block style with a key a line.
+// Policies in which every key is given, each with a value of its own, one for each algorithm; in block
+// style with a key a line, for the tests that change them line by line.
+
+import Admission
+
+@testable import Policy
 
 enum FullPolicy {
-    static let all = [
-        policy(limit: ["algorithm: fixed", "limit: 5"]),
-        policy(limit: [
-            "algorithm: aimd", "initial: 2", "min: 2", "max: 3", "backoff: 0.8", "timeout: 3s",
-        ]),
-        policy(limit: [
-            "algorithm: gradient", "initial: 2", "min: 2", "max: 3", "tolerance: 2",
-            "smoothing: 0.5", "long_window: 100", "queue_size: 1", "backoff: 0.8",
-        ]),
-    ]
+    static let fixed = text(limit: ["algorithm: fixed", "limit: 5"])
+    static let aimd = text(limit: [
+        "algorithm: aimd", "initial: 12", "min: 11", "max: 13", "backoff: 0.81", "timeout: 14s",
+    ])
+    static let gradient = text(limit: [
+        "algorithm: gradient", "initial: 12", "min: 11", "max: 13", "tolerance: 2.5",
+        "smoothing: 0.35", "long_window: 101", "queue_size: 15", "backoff: 0.82",
+    ])
+    static let all = [fixed, aimd, gradient]
 
-    private static func policy(limit: [String]) -> String {
+    private static func text(limit: [String]) -> String {
         """
         version: 1
         listen: 127.0.0.1:8080
@@ -20,25 +24,25 @@ enum FullPolicy {
           address: 0.0.0.0:9091
           allow_remote: true
         server:
-          max_connections: 5
+          max_connections: 1001
           max_head_size: 2KiB
-          max_fields: 5
-          max_body_size: 5B
+          max_fields: 102
+          max_body_size: 3B
           buffer:
             high: 128KiB
             low: 8KiB
           half_close: allow
-          drain_timeout: 5s
+          drain_timeout: 21s
           timeouts:
-            head: 5s
-            body_idle: 5s
-            keep_alive: 5s
-            write_stall: 5s
+            head: 22s
+            body_idle: 23s
+            keep_alive: 24s
+            write_stall: 25s
         log:
           level: trace
           to: stdout
           access:
-            to: stderr
+            to: /var/log/access.log
             only: failures
             sample: 0.5
         forwarding:
@@ -57,19 +61,19 @@ enum FullPolicy {
             limit:
               \(limit.joined(separator: "\n      "))
             queue:
-              max_requests: 5
-              max_bytes: 5B
-              max_wait: 5s
+              max_requests: 31
+              max_bytes: 32B
+              max_wait: 33s
             ejection:
-              base: 5s
-              max: 40s
+              base: 34s
+              max: 35s
             timeouts:
-              connect: 5s
-              first_byte: 5s
-              idle: 5s
+              connect: 36s
+              first_byte: 37s
+              idle: 38s
             keep_alive:
-              idle: 5s
-              max_connections: 5
+              idle: 39s
+              max_connections: 40
         routes:
           - path: /a
             pool: chat
@@ -77,5 +81,82 @@ enum FullPolicy {
             methods: [POST]
 
         """
+    }
+
+    /// What `gradient` says, put together by hand.
+    static var expected: Policy {
+        var route = Route(path: .exact("/a"), pool: 0)
+        route.hosts = ["a.example.com"]
+        route.methods = ["POST"]
+        return Policy(
+            listen: [.tcp(host: "127.0.0.1", port: 8080)],
+            admin: .tcp(host: "0.0.0.0", port: 9091), server: expectedServer, log: expectedLog,
+            forwarding: expectedForwarding, pools: [expectedPool], routes: [route])
+    }
+
+    private static var expectedServer: ServerSettings {
+        var server = ServerSettings()
+        server.maxConnections = 1001
+        server.maxHeadBytes = 2048
+        server.maxFields = 102
+        server.maxBodyBytes = 3
+        server.bufferHighBytes = 131_072
+        server.bufferLowBytes = 8192
+        server.halfClose = .allow
+        server.drainTimeout = .seconds(21)
+        server.headTimeout = .seconds(22)
+        server.bodyIdleTimeout = .seconds(23)
+        server.keepAliveTimeout = .seconds(24)
+        server.writeStallTimeout = .seconds(25)
+        return server
+    }
+
+    private static var expectedLog: LogSettings {
+        var log = LogSettings()
+        log.level = .trace
+        log.destination = .standardOutput
+        log.access = .file(path: "/var/log/access.log")
+        log.accessLevel = .failures
+        log.accessSample = 0.5
+        return log
+    }
+
+    private static var expectedForwarding: ForwardingSettings {
+        var forwarding = ForwardingSettings()
+        forwarding.via = "gateway"
+        forwarding.forwarded = .set
+        forwarding.keepRequestID = false
+        return forwarding
+    }
+
+    private static var expectedPool: PoolSettings {
+        let backend = BackendAddress(
+            scheme: .https, host: "a.example.com", port: 443, label: "https://a.example.com")
+        var pool = PoolSettings(name: "chat", backends: [backend])
+        pool.tls.authorityFile = "/ca.pem"
+        pool.tls.certificateFile = "/client.pem"
+        pool.tls.keyFile = "/client.key"
+        pool.host = .backend
+        var limit = GradientLimitSettings()
+        limit.initial = 12
+        limit.min = 11
+        limit.max = 13
+        limit.tolerance = 2.5
+        limit.smoothing = 0.35
+        limit.longWindow = 101
+        limit.queueSize = 15
+        limit.backoff = 0.82
+        pool.admission.limit = .gradient(limit)
+        pool.admission.queue.maxRequests = 31
+        pool.admission.queue.maxBytes = 32
+        pool.admission.queue.maxWait = .seconds(33)
+        pool.admission.ejection.base = .seconds(34)
+        pool.admission.ejection.max = .seconds(35)
+        pool.connectTimeout = .seconds(36)
+        pool.firstByteTimeout = .seconds(37)
+        pool.idleTimeout = .seconds(38)
+        pool.keepAliveTimeout = .seconds(39)
+        pool.maxIdleConnections = 40
+        return pool
     }
 }

@@ -1,0 +1,137 @@
+// The policies in `policies/` load, say what they are there to say, and explain it.
+
+import Admission
+import Foundation
+import Testing
+
+@testable import Policy
+
+@Suite struct ExampleTests {
+    private static let folder = URL(filePath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent().appending(path: "policies")
+
+    private static let names = [
+        "embeddings", "one-backend", "several-replicas", "streaming-chat", "strict",
+    ]
+
+    private func policy(_ name: String) throws -> Policy {
+        try PolicyLoader.load(path: Self.folder.appending(path: "\(name).yaml").path)
+    }
+
+    @Test func allExamplesAreTested() throws {
+        let files = try FileManager.default.contentsOfDirectory(atPath: Self.folder.path)
+        let policies = files.filter { $0.hasSuffix(".yaml") }.sorted()
+        #expect(policies == Self.names.map { "\($0).yaml" })
+    }
+
+    @Test(arguments: names)
+    func loadsAndFitsTheSchema(name: String) throws {
+        let loaded = try policy(name)
+        #expect(try PolicyLoader.load(text: PolicyDump.yaml(loaded), file: name) == loaded)
+
+        let path = Self.folder.appending(path: "\(name).yaml")
+        let text = try String(contentsOf: path, encoding: .utf8)
+        let validator = try SchemaValidator(json: PolicySchema.json())
+        #expect(try validator.accepts(try #require(SchemaValue(yaml: text))))
+        // The reasons are what an example is for.
+        let lines = text.split(separator: "\n")
+        #expect(lines.count { $0.drop { $0 == " " }.hasPrefix("#") } * 5 >= lines.count)
+        #expect(lines.allSatisfy { $0.count <= 100 })
+    }
+
+    @Test func oneBackendIsShort() throws {
+        let policy = try policy("one-backend")
+        #expect(policy.pools.count == 1 && policy.pools[0].backends.count == 1)
+        #expect(policy.routes == [Route(path: .prefix("/v1/"), pool: 0)])
+        var limit = GradientLimitSettings()
+        limit.max = 256
+        #expect(policy.pools[0].admission.limit == .gradient(limit))
+        // Everything else but one time-out is the default.
+        var expected = PoolSettings(name: "chat", backends: policy.pools[0].backends)
+        expected.admission.limit = .gradient(limit)
+        expected.firstByteTimeout = .seconds(600)
+        #expect(policy.pools[0] == expected)
+        #expect(policy.server == ServerSettings())
+    }
+
+    @Test func oneBackendsRemarkOnOllamaLoads() throws {
+        let path = Self.folder.appending(path: "one-backend.yaml")
+        let text = try String(contentsOf: path, encoding: .utf8)
+        let remark = text.split(separator: "\n").filter { $0.hasPrefix("#     ") }
+            .map { $0.dropFirst(2) }.joined(separator: "\n")
+        let policy = try PolicyLoader.load(
+            text: """
+                listen: 127.0.0.1:0
+                pools:
+                  chat:
+                \(remark)
+                routes: [{path: /v1/*, pool: chat}, {path: /api/*, pool: chat}]
+                """, file: "ollama.yaml")
+        #expect(policy.pools[0].host == .backend)
+        #expect(policy.pools[0].admission.limit == .fixed(FixedLimitSettings(limit: 4)))
+    }
+
+    @Test func severalReplicasShareAQueue() throws {
+        let policy = try policy("several-replicas")
+        let large = policy.pools[0]
+        #expect(large.backends.count == 3)
+        #expect(large.admission.limit == .fixed(FixedLimitSettings(limit: 44)))
+        #expect(large.admission.ejection.max > EjectionSettings().max)
+        #expect(policy.routes[0].hosts == ["small.models.example.com"])
+        #expect(policy.routes.map(\.pool) == [1, 0])
+        #expect(policy.server.drainTimeout > ServerSettings().drainTimeout)
+    }
+
+    @Test func embeddingsAreLearntAndNotQueuedForLong() throws {
+        let policy = try policy("embeddings")
+        let embed = policy.pools[0]
+        guard case .gradient(let limit) = embed.admission.limit else {
+            Issue.record("the limit is not learnt")
+            return
+        }
+        #expect(limit.tolerance > GradientLimitSettings().tolerance)
+        #expect(policy.pools.allSatisfy { $0.admission.queue.maxWait < .seconds(1) })
+        #expect(policy.pools.allSatisfy { $0.firstByteTimeout <= .seconds(10) })
+        #expect(policy.server.maxBodyBytes < ServerSettings().maxBodyBytes)
+        // As many connections are kept as can be in use.
+        #expect(embed.maxIdleConnections >= limit.max)
+    }
+
+    @Test func streamsAreLongAndLean() throws {
+        let policy = try policy("streaming-chat")
+        #expect(policy.listen.count == 2)
+        #expect(policy.server.bufferHighBytes < ServerSettings().bufferHighBytes)
+        #expect(policy.server.maxConnections > ServerSettings().maxConnections)
+        #expect(policy.server.drainTimeout > ServerSettings().drainTimeout)
+        #expect(policy.server.halfClose == .gone)
+        #expect(policy.log.accessSample < 1)
+        let chat = policy.pools[0]
+        #expect(chat.admission.limit == .fixed(FixedLimitSettings(limit: 128)))
+        #expect(chat.keepAliveTimeout < .seconds(5))
+        #expect(chat.admission.queue.maxBytes > QueueSettings().maxBytes)
+    }
+
+    @Test func strictNamesBoundsAndVerifiesEverything() throws {
+        let policy = try policy("strict")
+        #expect(policy.admin == .unix(path: "/run/penstock/admin.sock"))
+        #expect(policy.forwarding.forwarded == .set && !policy.forwarding.keepRequestID)
+        #expect(policy.log.accessLevel == .failures)
+        let defaults = ServerSettings()
+        #expect(policy.server.maxHeadBytes < defaults.maxHeadBytes)
+        #expect(policy.server.maxBodyBytes < defaults.maxBodyBytes)
+        #expect(policy.server.headTimeout < defaults.headTimeout)
+        for route in policy.routes {
+            guard case .exact = route.path else {
+                Issue.record("a route takes more than one path")
+                continue
+            }
+            #expect(!route.hosts.isEmpty && !route.methods.isEmpty)
+        }
+        for pool in policy.pools {
+            #expect(pool.backends.allSatisfy { $0.scheme == .https })
+            #expect(pool.tls.verify && pool.tls.authorityFile != nil && pool.tls.keyFile != nil)
+            #expect(pool.host == .backend)
+            #expect(pool.admission.queue.maxRequests == 0)
+        }
+    }
+}
