@@ -159,6 +159,7 @@ import Testing
         "Sources/Gateway/Upstream/EasyHandle.swift",
         "Sources/Gateway/Upstream/TLSSession.swift",
         "Sources/Policy/NumericAddress.swift",
+        "Sources/Policy/PolicyLoader.swift",
     ]
 
     @Test func unsafeStandsWhereCIs() {
