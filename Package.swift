@@ -9,7 +9,8 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableUpcomingFeature("InternalImportsByDefault"),
-    // Lets a type lend its bytes as a `Span` property; the checker then holds the borrow to its owner.
+    // Lets a type lend its bytes as a `Span` property; the checker then holds the borrow to its
+    // owner.
     .enableExperimentalFeature("Lifetimes"),
 ]
 

@@ -73,7 +73,8 @@ extension AdmissionController {
         moveCounts[Int(reason.rawValue)]
     }
 
-    /// How often the limit of `backend` was raised and lowered for that reason; nothing for a vacant place.
+    /// How often the limit of `backend` was raised and lowered for that reason; nothing for a
+    /// vacant place.
     package func limitMoves(
         of backend: BackendID, _ reason: LimitMoveReason
     ) -> (up: Int, down: Int) {

@@ -107,7 +107,8 @@ extension Reason {
     /// Whether the admission controller gives this reason, before any backend was asked.
     package var isDecision: Bool {
         switch self {
-        case .queueFull, .queueBytesFull, .waitTooLong, .queueTimeout, .deadline, .noBackend, .draining:
+        case .queueFull, .queueBytesFull, .waitTooLong, .queueTimeout, .deadline, .noBackend,
+            .draining:
             true
         default:
             false

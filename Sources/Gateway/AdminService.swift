@@ -1,5 +1,5 @@
-// The admin listener's four pages. They are made when they are asked for, from snapshots, on the reactor's thread; a scrape of
-// a gateway with dozens of backends takes well under a millisecond.
+// The admin listener's four pages. They are made when they are asked for, from snapshots, on the
+// reactor's thread; a scrape of a gateway with dozens of backends takes well under a millisecond.
 
 internal import Admission
 internal import HTTP1

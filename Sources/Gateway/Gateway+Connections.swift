@@ -1,4 +1,5 @@
-// The gateway's client connections: how many there may be, and what is noted when an exchange on one of them ends.
+// The gateway's client connections: how many there may be, and what is noted when an exchange on
+// one of them ends.
 
 internal import Admission
 internal import HTTP1

@@ -1,5 +1,5 @@
-// The gateway: one reactor with everything that lives in it, made from a policy. Two gateways can stand side by side in one
-// process; nothing is shared or global.
+// The gateway: one reactor with everything that lives in it, made from a policy. Two gateways can
+// stand side by side in one process; nothing is shared or global.
 
 internal import Admission
 internal import HTTP1
@@ -131,7 +131,8 @@ package final class Gateway {
 
     // MARK: Exchanges
 
-    /// Lends an exchange, made anew where none is free; there are at most as many as client connections.
+    /// Lends an exchange, made anew where none is free; there are at most as many as client
+    /// connections.
     func lendExchange() -> Exchange {
         if let exchange = freeExchanges.popLast() { return exchange }
         let exchange = Exchange(
@@ -167,7 +168,8 @@ package final class Gateway {
 
     // MARK: Reload
 
-    /// Puts `policy` in force. Listeners that it adds are opened first: when one cannot be had, nothing changes.
+    /// Puts `policy` in force. Listeners that it adds are opened first: when one cannot be had,
+    /// nothing changes.
     package func reload(_ policy: Policy) throws(SystemError) {
         let opened = try openListeners(policy.listen)
         do throws(SystemError) {
@@ -229,7 +231,8 @@ package final class Gateway {
 
     // MARK: Drain
 
-    /// Stops accepting and lets queued and running requests end, for at most the policy's `drain_timeout`; then `run` returns.
+    /// Stops accepting and lets queued and running requests end, for at most the policy's
+    /// `drain_timeout`; then `run` returns.
     package func drain() {
         guard !isDraining else { return }
         isDraining = true

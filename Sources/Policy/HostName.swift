@@ -2,7 +2,8 @@
 
 /// Reads host names and ports.
 enum HostName {
-    /// The name or numeric address in lower case and IPv6 without brackets (RFC 3986 section 3.2.2).
+    /// The name or numeric address in lower case and IPv6 without brackets (RFC 3986 section
+    /// 3.2.2).
     static func parse(_ text: String) throws(Fault) -> String {
         if text.hasPrefix("[") {
             guard text.hasSuffix("]"),
@@ -22,7 +23,8 @@ enum HostName {
             let hint = text.contains(":") ? "put brackets around an IPv6 address" : example(text)
             throw Fault("\(text.quoted) is not a host name or address", hint)
         }
-        // What ends in figures is an address in somebody's eyes (WHATWG URL section 3.5): only one spelling.
+        // What ends in figures is an address in somebody's eyes (WHATWG URL section 3.5): only one
+        // spelling.
         if labels.last?.allSatisfy(\.isASCIIDigit) == true, NumericAddress(text) == nil {
             throw Fault("\(text.quoted) is not an IPv4 address", "write four numbers from 0 to 255")
         }

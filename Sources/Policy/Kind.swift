@@ -1,5 +1,5 @@
-// How the values of a key are read and written. A kind carries its `Shape`, so whatever reads a value
-// also says in the schema and in the reference what it reads.
+// How the values of a key are read and written. A kind carries its `Shape`, so whatever reads a
+// value also says in the schema and in the reference what it reads.
 
 /// How values of one type are read from YAML and written back.
 struct Kind<Value: Sendable>: Sendable {
@@ -190,7 +190,8 @@ extension Kind {
 
     /// The same for an optional value, which the word `absent` switches off.
     ///
-    /// Without a word there is no way to say it but leaving the key out. `blank` is what is read into.
+    /// Without a word there is no way to say it but leaving the key out. `blank` is what is read
+    /// into.
     func optional(blank: Value, absent: String? = nil) -> Kind<Value?> {
         let shape = absent.map { Shape.either([.words([$0]), self.shape]) } ?? self.shape
         return Kind<Value?>(shape) { node, path, value, reading in

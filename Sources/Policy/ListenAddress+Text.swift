@@ -17,7 +17,8 @@ extension ListenAddress {
         }
     }
 
-    /// Whether the kernel would refuse to listen on both: the same port, and one address covers the other.
+    /// Whether the kernel would refuse to listen on both: the same port, and one address covers the
+    /// other.
     ///
     /// Port 0 is a different port each time.
     func conflicts(with other: ListenAddress) -> Bool {

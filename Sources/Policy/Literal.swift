@@ -1,4 +1,5 @@
-// A value as plain data: what a default or a whole policy looks like before it is written as YAML or JSON.
+// A value as plain data: what a default or a whole policy looks like before it is written as YAML
+// or JSON.
 
 /// A value that YAML and JSON can both say.
 indirect enum Literal: Equatable, Sendable {

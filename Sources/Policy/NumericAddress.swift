@@ -1,4 +1,5 @@
-// IPv4 and IPv6 addresses in figures, by the C library's own reading of them (RFC 4291 section 2.2).
+// IPv4 and IPv6 addresses in figures, by the C library's own reading of them (RFC 4291 section
+// 2.2).
 
 import Glibc
 

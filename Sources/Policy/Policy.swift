@@ -1,5 +1,5 @@
-// What an operator can say, as values that cannot be invalid: `PolicyLoader` is the only maker of them
-// outside of tests, and reports every fault of a file instead of making one.
+// What an operator can say, as values that cannot be invalid: `PolicyLoader` is the only maker of
+// them outside of tests, and reports every fault of a file instead of making one.
 
 package import Admission
 
@@ -23,7 +23,8 @@ package struct Policy: Equatable, Sendable {
 
 /// A socket address to listen on.
 package enum ListenAddress: Hashable, Sendable {
-    /// A numeric IPv4 or IPv6 address (without brackets) and a port, 0..65535; 0 lets the kernel choose.
+    /// A numeric IPv4 or IPv6 address (without brackets) and a port, 0..65535; 0 lets the kernel
+    /// choose.
     case tcp(host: String, port: UInt16)
     /// A path of a unix socket, at most 107 bytes.
     case unix(path: String)
@@ -78,8 +79,8 @@ package struct LogSettings: Equatable, Sendable {
     package var access: Destination? = .standardOutput
     /// Which requests the access log is to name.
     package var accessLevel = AccessLevel.all
-    /// Share of the access log's requests that are written, 0...1; requests that ended with a 5xx of the
-    /// backend's or the gateway's are always written.
+    /// Share of the access log's requests that are written, 0...1; requests that ended with a 5xx
+    /// of the backend's or the gateway's are always written.
     package var accessSample = 1.0
 
     /// Severity of operational log lines.
@@ -108,7 +109,8 @@ package struct LogSettings: Equatable, Sendable {
 
 /// Fields added to forwarded requests.
 package struct ForwardingSettings: Equatable, Sendable {
-    /// The pseudonym in `Via`, an RFC 9110 token; `nil` leaves requests' and answers' `Via` as they are.
+    /// The pseudonym in `Via`, an RFC 9110 token; `nil` leaves requests' and answers' `Via` as they
+    /// are.
     package var via: String? = "penstock"
     /// What happens to X-Forwarded-For, -Proto and -Host.
     package var forwarded = Forwarded.append
@@ -117,7 +119,8 @@ package struct ForwardingSettings: Equatable, Sendable {
 
     /// What happens to X-Forwarded-For, -Proto and -Host.
     package enum Forwarded: String, CaseIterable, Sendable {
-        /// The client's address is appended to what came; -Proto and -Host are set only where missing.
+        /// The client's address is appended to what came; -Proto and -Host are set only where
+        /// missing.
         case append
         /// What came is replaced: right for a gateway at the edge, where clients could forge it.
         case set
@@ -149,7 +152,8 @@ package struct PoolSettings: Equatable, Sendable {
     package var firstByteTimeout = Duration.seconds(120)
     /// Between two reads of an answer, 1 ms..24 h.
     package var idleTimeout = Duration.seconds(60)
-    /// How long an unused backend connection is kept, 0..24 h; shorter than uvicorn's 5 s on purpose.
+    /// How long an unused backend connection is kept, 0..24 h; shorter than uvicorn's 5 s on
+    /// purpose.
     package var keepAliveTimeout = Duration.seconds(4)
     /// Unused connections kept for each backend, 0..10,000.
     package var maxIdleConnections = 256
@@ -251,7 +255,8 @@ package struct Route: Equatable, Sendable {
     package enum PathPattern: Equatable, Sendable {
         /// `/v1/models`: this path only.
         case exact(String)
-        /// `/v1/*`: every path that begins with `/v1/`, held as that; `*` or `/*` matches all, held as "".
+        /// `/v1/*`: every path that begins with `/v1/`, held as that; `*` or `/*` matches all, held
+        /// as "".
         case prefix(String)
     }
 }

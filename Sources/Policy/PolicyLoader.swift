@@ -1,6 +1,6 @@
-// The one maker of policies: YAML text -> a `Policy`, or every fault of the text.
-// The work is done by `YAMLReader` (text to tree), `PolicySections` (tree to settings) and the checks
-// across settings below.
+// The one maker of policies: YAML text -> a `Policy`, or every fault of the text. The work is done
+// by `YAMLReader` (text to tree), `PolicySections` (tree to settings) and the checks across
+// settings below.
 
 import Foundation
 

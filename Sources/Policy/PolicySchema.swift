@@ -1,5 +1,6 @@
-// The keys of policies as a JSON Schema, with which editors complete and check while one types.
-// A schema cannot say everything: what it accepts, the loader may still refuse, never the other way round.
+// The keys of policies as a JSON Schema, with which editors complete and check while one types. A
+// schema cannot say everything: what it accepts, the loader may still refuse, never the other way
+// round.
 
 /// Describes policies to editors.
 package enum PolicySchema {

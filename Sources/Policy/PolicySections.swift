@@ -1,5 +1,5 @@
-// Every key that a policy file may have at its top level, under `forwarding` and in a route: name, values,
-// default and meaning, said once. The other `PolicySections+....swift` files have the rest.
+// Every key that a policy file may have at its top level, under `forwarding` and in a route: name,
+// values, default and meaning, said once. The other `PolicySections+....swift` files have the rest.
 
 /// The keys of policy files.
 enum PolicySections {

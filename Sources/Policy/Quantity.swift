@@ -1,4 +1,5 @@
-// Numbers with a unit: `1.5s`, `64KiB`. A number alone is refused: nobody can tell whether 30 is seconds.
+// Numbers with a unit: `1.5s`, `64KiB`. A number alone is refused: nobody can tell whether 30 is
+// seconds.
 
 /// A kind of numbers with units.
 struct Quantity: Sendable {

@@ -1,5 +1,5 @@
-// What is known while one file is read: the faults so far, and where each setting stands, so that checks
-// across settings can point at them afterwards.
+// What is known while one file is read: the faults so far, and where each setting stands, so that
+// checks across settings can point at them afterwards.
 
 /// The state of reading one file.
 struct Reading {
@@ -16,7 +16,8 @@ struct Reading {
 
     /// The faults in the file's order.
     var diagnostics: [Diagnostic] {
-        // Equal positions keep the order in which they were found; `sort` alone does not promise that.
+        // Equal positions keep the order in which they were found; `sort` alone does not promise
+        // that.
         faults.enumerated().sorted {
             ($0.element.position, $0.offset) < ($1.element.position, $1.offset)
         }.map(\.element.diagnostic)

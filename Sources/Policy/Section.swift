@@ -1,5 +1,5 @@
-// A mapping with known keys, declared once: `Section` reads it, writes it back, and describes it for the
-// schema and the reference. What is not in the list of keys is reported as unknown.
+// A mapping with known keys, declared once: `Section` reads it, writes it back, and describes it
+// for the schema and the reference. What is not in the list of keys is reported as unknown.
 
 /// A mapping of known keys, read into a `Target`.
 struct Section<Target: Sendable>: Sendable {
@@ -146,8 +146,8 @@ struct Key<Target: Sendable>: Sendable {
 struct Rule<Target: Sendable>: Sendable {
     /// The keys that the condition looks at.
     ///
-    /// It is checked when none of them has a fault, and its fault is reported at the first of them that
-    /// was given.
+    /// It is checked when none of them has a fault, and its fault is reported at the first of them
+    /// that was given.
     let keys: [String]
     let fault: @Sendable (Target) -> Fault?
 

@@ -30,8 +30,8 @@ enum Spelling {
         word.lowercased().filter { $0 != "_" && $0 != "-" && $0 != " " }.map(\.self)
     }
 
-    /// Insertions, deletions, replacements and swaps of neighbours that lead from one word to the other
-    /// (optimal string alignment, a restricted Damerau-Levenshtein distance).
+    /// Insertions, deletions, replacements and swaps of neighbours that lead from one word to the
+    /// other (optimal string alignment, a restricted Damerau-Levenshtein distance).
     static func distance(_ left: [Character], _ right: [Character]) -> Int {
         var rows = [[Int](0...right.count)]
         for row in left.indices {

@@ -1,5 +1,6 @@
-// A YAML document as a tree that knows where everything stood, with aliases and merge keys resolved.
-// It keeps scalars as they were written: what a scalar means depends on the key it is for.
+// A YAML document as a tree that knows where everything stood, with aliases and merge keys
+// resolved. It keeps scalars as they were written: what a scalar means depends on the key it is
+// for.
 
 /// A value of a YAML document.
 struct YAMLNode {

@@ -1,12 +1,12 @@
 // Text -> YAMLNode by Yams, with every fault of the YAML itself reported.
 //
-// Two kinds of characters are masked before Yams sees the text, that is, replaced by one private-use
-// character that stands for them, and unmasked in the tree:
-// - the `*` of aliases. Yams copies an alias's whole node wherever it is used and hashes keys node by
-//   node, so a few lines of nested aliases would keep it busy for years. Masked, an alias is a scalar to
-//   Yams, and is resolved here, where what it expands to is counted.
-// - the first character of a repeated key. Yams gives up at the first mapping with one; masked, it reads
-//   on, and all repeated keys are reported with everything else.
+// Two kinds of characters are masked before Yams sees the text, that is, replaced by one
+// private-use character that stands for them, and unmasked in the tree:
+// - the `*` of aliases. Yams copies an alias's whole node wherever it is used and hashes keys node
+// by node, so a few lines of nested aliases would keep it busy for years. Masked, an alias is a
+// scalar to Yams, and is resolved here, where what it expands to is counted.
+// - the first character of a repeated key. Yams gives up at the first mapping with one; masked, it
+// reads on, and all repeated keys are reported with everything else.
 
 import Yams
 
@@ -34,7 +34,8 @@ struct YAMLReader {
         self.characters = characters
     }
 
-    /// Reports characters that YAML does not allow (YAML 1.2.2 section 5.1) and those used for masking.
+    /// Reports characters that YAML does not allow (YAML 1.2.2 section 5.1) and those used for
+    /// masking.
     private func checkCharacters(_ reading: inout Reading) -> Bool {
         var position = Position.start
         for (index, character) in characters.enumerated() {
@@ -75,7 +76,8 @@ struct YAMLReader {
     }
 
     private mutating func compose(_ reading: inout Reading) -> YAMLNode? {
-        // A file with more repeated keys than this gets the rest of them when these have been put right.
+        // A file with more repeated keys than this gets the rest of them when these have been put
+        // right.
         for round in 1...Mask.rounds {
             var text = String()
             text.unicodeScalars.append(contentsOf: characters)

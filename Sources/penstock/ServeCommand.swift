@@ -1,5 +1,5 @@
-// `penstock serve`: everything that can go wrong before the first request is found out, and said in one line, before
-// anything is served.
+// `penstock serve`: everything that can go wrong before the first request is found out, and said in
+// one line, before anything is served.
 
 import Admission
 import ArgumentParser

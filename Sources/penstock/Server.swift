@@ -1,4 +1,5 @@
-// A gateway with what a process adds to it: signals, logs, the descriptor limit, and the policy file that is read again.
+// A gateway with what a process adds to it: signals, logs, the descriptor limit, and the policy
+// file that is read again.
 
 import Admission
 import Gateway

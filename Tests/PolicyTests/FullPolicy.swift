@@ -1,5 +1,5 @@
-// Policies in which every key is given, each with a value of its own, one for each algorithm; in block
-// style with a key a line, for the tests that change them line by line.
+// Policies in which every key is given, each with a value of its own, one for each algorithm; in
+// block style with a key a line, for the tests that change them line by line.
 
 import Admission
 

@@ -1,6 +1,6 @@
-// Each file in Golden is one case: a policy, a line of ten dashes, and what the loader makes of it, either
-// the canonical dump or all diagnostics. `PENSTOCK_RECORD_GOLDEN=1 swift test` writes what it is
-// today: read the difference before committing it.
+// Each file in Golden is one case: a policy, a line of ten dashes, and what the loader makes of it,
+// either the canonical dump or all diagnostics. `PENSTOCK_RECORD_GOLDEN=1 swift test` writes what
+// it is today: read the difference before committing it.
 
 import Foundation
 import Testing

@@ -1,4 +1,5 @@
-// Damaged policies: whatever is in a file, the loader answers with a policy or with faults that have a place.
+// Damaged policies: whatever is in a file, the loader answers with a policy or with faults that
+// have a place.
 
 import Foundation
 import Testing

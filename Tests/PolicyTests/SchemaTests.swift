@@ -1,5 +1,5 @@
-// The schema, the reference and the loader describe the same keys, and the schema never refuses what the
-// loader takes.
+// The schema, the reference and the loader describe the same keys, and the schema never refuses
+// what the loader takes.
 
 import Foundation
 import Testing
@@ -47,7 +47,8 @@ extension SchemaValue {
                 == "https://json-schema.org/draft/2020-12/schema")
     }
 
-    /// A golden's name says who finds its fault: nobody, YAML itself, the schema too, or the loader alone.
+    /// A golden's name says who finds its fault: nobody, YAML itself, the schema too, or the loader
+    /// alone.
     @Test(arguments: GoldenCase.all.filter { !$0.name.hasPrefix("syntax-") })
     func judgesAsTheNameSays(_ golden: GoldenCase) throws {
         let value = try #require(SchemaValue(yaml: golden.policy))
@@ -59,7 +60,8 @@ extension SchemaValue {
         #expect(try validator.accepts(try #require(SchemaValue(yaml: golden.expected))))
     }
 
-    /// Each key of a policy that has them all, misspelt and left out: schema and loader agree every time.
+    /// Each key of a policy that has them all, misspelt and left out: schema and loader agree every
+    /// time.
     @Test func agreesWithTheLoaderOnEveryKey() throws {
         for policy in FullPolicy.all {
             let lines = policy.split(separator: "\n", omittingEmptySubsequences: false)

@@ -1,5 +1,5 @@
-// A JSON Schema validator for the keywords that the policy's schema uses; any other keyword is an error, so
-// that a new one cannot go unchecked. It shares nothing with the loader.
+// A JSON Schema validator for the keywords that the policy's schema uses; any other keyword is an
+// error, so that a new one cannot go unchecked. It shares nothing with the loader.
 
 import Foundation
 

@@ -11,7 +11,8 @@ struct SourceFile {
     /// The module it belongs to: the second part of its path.
     var module: String { String(path.split(separator: "/")[1]) }
 
-    /// Lines without comments and the contents of string literals, so that words in texts are no code.
+    /// Lines without comments and the contents of string literals, so that words in texts are no
+    /// code.
     var code: [String] { lines.map(SourceFile.withoutTexts) }
 
     private static func withoutTexts(_ line: Substring) -> String {

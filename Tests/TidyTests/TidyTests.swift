@@ -1,4 +1,5 @@
-// The house rules that a program can check. A rule that has exceptions names them here, each with its reason.
+// The house rules that a program can check. A rule that has exceptions names them here, each with
+// its reason.
 
 import Testing
 
@@ -75,7 +76,8 @@ import Testing
         }
     }
 
-    /// Functions and initializers with their lengths in lines, by counting braces from their first one.
+    /// Functions and initializers with their lengths in lines, by counting braces from their first
+    /// one.
     private static func functions(_ file: SourceFile) -> [(name: String, lines: Int)] {
         var found: [(name: String, lines: Int)] = []
         var open: (name: String, start: Int, depth: Int)?
@@ -123,7 +125,8 @@ import Testing
         }
     }
 
-    /// Handlers of the reactor are subclassed by other modules, which takes an open class and what it names.
+    /// Handlers of the reactor are subclassed by other modules, which takes an open class and what
+    /// it names.
     private static let publicFiles: Set<String> = [
         "Sources/Gateway/System/EventHandler.swift", "Sources/Gateway/System/Epoll.swift",
         "Sources/Gateway/System/SignalSource.swift",
@@ -140,7 +143,8 @@ import Testing
         }
     }
 
-    /// The files that touch C. Each use of `unsafe` in them stands beside the invariant that makes it sound.
+    /// The files that touch C. Each use of `unsafe` in them stands beside the invariant that makes
+    /// it sound.
     private static let unsafeFiles: Set<String> = [
         "Sources/Gateway/Observability/Gzip.swift",
         "Sources/Gateway/Observability/LogSink.swift",

@@ -1,8 +1,9 @@
-// A client's connection: one exchange after another, and the drain of what must not be lost at its end.
+// A client's connection: one exchange after another, and the drain of what must not be lost at its
+// end.
 //
-// `advance` is the only engine. Every event, from the client's socket or the backend's, ends up there; it does what can be
-// done until nothing moves, then arranges to be woken. It never recurses: a call that arrives while it runs is
-// covered by the rounds that are still to come.
+// `advance` is the only engine. Every event, from the client's socket or the backend's, ends up
+// there; it does what can be done until nothing moves, then arranges to be woken. It never
+// recurses: a call that arrives while it runs is covered by the rounds that are still to come.
 
 internal import Admission
 internal import HTTP1
@@ -19,7 +20,8 @@ final class ClientConnection: StreamConnection {
     private enum State {
         /// Reading requests and answering them.
         case open
-        /// Our side is closed; what still arrives is thrown away, so that the client can read our answer.
+        /// Our side is closed; what still arrives is thrown away, so that the client can read our
+        /// answer.
         case lingering
     }
 
@@ -174,7 +176,8 @@ final class ClientConnection: StreamConnection {
         gateway.connectionEnded(self)
     }
 
-    /// Whether closing now could reset the connection under an answer that the client has not read yet.
+    /// Whether closing now could reset the connection under an answer that the client has not read
+    /// yet.
     private var mayHaveInput: Bool { mayRead && !inputEnded }
 
     private func throwAwayInput() -> Bool {

@@ -10,7 +10,8 @@ enum Dialect {
     /// RFC 9457 problem details.
     case problem
 
-    /// OpenAI's for paths below `/v1/`, where its clients and the engines that imitate it are; else problem details.
+    /// OpenAI's for paths below `/v1/`, where its clients and the engines that imitate it are; else
+    /// problem details.
     init(of head: borrowing RequestHead) {
         let path = head.span(head.path)
         self =

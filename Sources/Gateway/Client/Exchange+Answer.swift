@@ -110,7 +110,8 @@ extension Exchange {
         upstreamFailed(.upstreamClosed)
     }
 
-    /// The backend is done: its slot and its connection are free, whatever the client still has to take.
+    /// The backend is done: its slot and its connection are free, whatever the client still has to
+    /// take.
     private func completeAnswer(_ client: ClientConnection, _ connection: UpstreamConnection) {
         if answerFraming == .chunked {
             client.prepareOutput()
@@ -124,7 +125,8 @@ extension Exchange {
         if !isRequestComplete { decideDiscarding() }
     }
 
-    /// What a status says about the backend's load: overload answers are drops, other failures say nothing.
+    /// What a status says about the backend's load: overload answers are drops, other failures say
+    /// nothing.
     static func outcome(ofStatus status: Int) -> Outcome {
         switch status {
         case 429, 503, 529: .dropped

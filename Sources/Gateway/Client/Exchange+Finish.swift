@@ -1,4 +1,5 @@
-// Answers that the gateway makes itself, answers that are cut short, and the one end of every exchange: stops 5 and 8.
+// Answers that the gateway makes itself, answers that are cut short, and the one end of every
+// exchange: stops 5 and 8.
 
 internal import Admission
 internal import HTTP1

@@ -94,8 +94,8 @@ extension Exchange {
         keepsClient = false
     }
 
-    /// The parser's next event, with `needMoreData` consumed; nil when the body's framing broke, which has been dealt
-    /// with then.
+    /// The parser's next event, with `needMoreData` consumed; nil when the body's framing broke,
+    /// which has been dealt with then.
     private func nextRequestEvent(_ client: ClientConnection) -> ParserEvent? {
         do throws(ParseError) {
             let event = try parser.next(in: client.input)

@@ -130,8 +130,9 @@ extension Exchange {
 
     /// Whether a dead connection may be replaced by a fresh one, RFC 9110 section 9.2.2.
     ///
-    /// Only one that had served before: closing it raced with our use of it. Nothing of the answer may have come, the
-    /// request must be idempotent or untouched, and must have no body that was partly taken from the client.
+    /// Only one that had served before: closing it raced with our use of it. Nothing of the answer
+    /// may have come, the request must be idempotent or untouched, and must have no body that was
+    /// partly taken from the client.
     private func canTryAgain(_ connection: UpstreamConnection) -> Bool {
         guard record.isReused, connection.receivedBytes == connection.receivedBefore,
             parser.head.framing == .none || parser.head.framing == .length(0)
@@ -175,7 +176,8 @@ extension Exchange {
         connection.end(reusable: reusable)
     }
 
-    /// Lets go of the backend in whatever stage the exchange is: the client has left, or was answered already.
+    /// Lets go of the backend in whatever stage the exchange is: the client has left, or was
+    /// answered already.
     func abandonUpstream() {
         if let handle = parkedHandle {
             pool?.cancel(handle)

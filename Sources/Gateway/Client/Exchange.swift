@@ -1,12 +1,14 @@
 // One request and its answer, from the first byte of the head to the last byte of the answer.
 //
-// Life: lent to a client connection when bytes arrive; reads the head; is offered to the pool's admission controller and
-// then parked, refused or granted a permit; borrows a connection to the backend that the permit names, or dials one;
-// relays the body one way and the answer the other; spends the permit when the backend is done; and goes back to
-// the gateway's store when the client has the last byte. Whatever goes wrong ends in `answer` (nothing was sent yet) or
-// `cut` (something was), and in `finish`, which happens exactly once.
+// Life: lent to a client connection when bytes arrive; reads the head; is offered to the pool's
+// admission controller and then parked, refused or granted a permit; borrows a connection to the
+// backend that the permit names, or dials one; relays the body one way and the answer the other;
+// spends the permit when the backend is done; and goes back to the gateway's store when the client
+// has the last byte. Whatever goes wrong ends in `answer` (nothing was sent yet) or `cut`
+// (something was), and in `finish`, which happens exactly once.
 //
-// This file holds the state and the way through the stages; the extensions hold what happens in each.
+// This file holds the state and the way through the stages; the extensions hold what happens in
+// each.
 
 internal import Admission
 internal import HTTP1
@@ -140,7 +142,8 @@ final class Exchange {
         return flushClient() || moved
     }
 
-    /// Sends what is left, throws away what is left of the request's body, and finishes when both are done.
+    /// Sends what is left, throws away what is left of the request's body, and finishes when both
+    /// are done.
     private func deliver() -> Bool {
         let moved = flushClient()
         guard let client, client.isOpen, client.output.isEmpty else { return moved }

@@ -1,5 +1,5 @@
-// Accepts connections for one address, and stops accepting when there is no room: the kernel's backlog is then the
-// back-pressure that clients feel.
+// Accepts connections for one address, and stops accepting when there is no room: the kernel's
+// backlog is then the back-pressure that clients feel.
 
 internal import Admission
 internal import Policy

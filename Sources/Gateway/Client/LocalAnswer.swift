@@ -1,5 +1,5 @@
-// The answers that the gateway makes itself: what each reason says, to machines in the status and the fields, to people in
-// the body. No text tells anything about a backend's address.
+// The answers that the gateway makes itself: what each reason says, to machines in the status and
+// the fields, to people in the body. No text tells anything about a backend's address.
 
 internal import Admission
 internal import HTTP1
@@ -39,7 +39,8 @@ struct LocalAnswer {
             }
     }
 
-    /// The status that answers each reason (RFC 9110 section 15); 0 for those that are never answered.
+    /// The status that answers each reason (RFC 9110 section 15); 0 for those that are never
+    /// answered.
     static func status(of reason: Reason) -> Int {
         switch reason {
         case .none, .clientGone, .writeTimeout: 0

@@ -1,5 +1,5 @@
-// The answer's head as the client gets it: the hop's fields go, framing is written for the client's version, and what
-// RFC 9110 asks of a proxy is added.
+// The answer's head as the client gets it: the hop's fields go, framing is written for the client's
+// version, and what RFC 9110 asks of a proxy is added.
 
 internal import HTTP1
 internal import Policy
@@ -67,7 +67,8 @@ struct ResponseRewriter {
         case .untilClose:
             break
         case .none:
-            // The length that a body would have had, for HEAD and 304 (RFC 9110 section 8.6); 204 has none.
+            // The length that a body would have had, for HEAD and 304 (RFC 9110 section 8.6); 204
+            // has none.
             if head.status != 204, let field = head.firstField(.contentLength) {
                 output.appendField(name: head.name(of: field), value: head.value(of: field))
             }

@@ -1,7 +1,8 @@
-// A pool at work: its admission controller, and its backends in the order that the controller numbers them.
+// A pool at work: its admission controller, and its backends in the order that the controller
+// numbers them.
 //
-// A pool outlives reloads as long as its name stays in the policy, and so does what its limits have learnt. One that
-// is taken out of the policy serves what it has and is then forgotten.
+// A pool outlives reloads as long as its name stays in the policy, and so does what its limits have
+// learnt. One that is taken out of the policy serves what it has and is then forgotten.
 
 internal import Admission
 internal import Policy
@@ -77,7 +78,8 @@ final class Pool {
             upstream.maxIdle = settings.maxIdleConnections
             next[id.index] = upstream
         }
-        // Those that leave keep their slot while requests are in flight; they keep no idle connections.
+        // Those that leave keep their slot while requests are in flight; they keep no idle
+        // connections.
         for (_, leaving) in byLabel {
             leaving.retire()
             if leaving.id.index < next.count && next[leaving.id.index] == nil {

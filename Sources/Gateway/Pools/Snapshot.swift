@@ -1,5 +1,5 @@
-// A policy in force. A request keeps the snapshot it was classified with until it ends, so a reload never changes the rules
-// under a running request.
+// A policy in force. A request keeps the snapshot it was classified with until it ends, so a reload
+// never changes the rules under a running request.
 
 internal import Admission
 internal import HTTP1

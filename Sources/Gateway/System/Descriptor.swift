@@ -1,5 +1,5 @@
-// File descriptors as values that are closed exactly once, and the reads and writes on them. This file and its
-// neighbours in System are where Penstock touches C; what leaves them is safe.
+// File descriptors as values that are closed exactly once, and the reads and writes on them. This
+// file and its neighbours in System are where Penstock touches C; what leaves them is safe.
 
 internal import CShims
 internal import Glibc
@@ -34,7 +34,8 @@ package struct Descriptor: ~Copyable {
         var result = TransferResult.wouldBlock
         buffer.withFreeStorage(atMost: limit) { bytes, free in
             let count = unsafe bytes.withUnsafeMutableBytes { storage in
-                // The range lies within the storage: ByteBuffer computed it from the storage's own count.
+                // The range lies within the storage: ByteBuffer computed it from the storage's own
+                // count.
                 unsafe recv(
                     number, storage.baseAddress?.advanced(by: free.lowerBound), free.count, 0)
             }
@@ -59,7 +60,8 @@ package struct Descriptor: ~Copyable {
         return TransferResult(count: count, zeroMeans: .wouldBlock)
     }
 
-    /// Whether the peer has closed or sent something: asked of an idle connection before it is used again.
+    /// Whether the peer has closed or sent something: asked of an idle connection before it is used
+    /// again.
     package borrowing func hasPendingInput() -> Bool {
         var byte: UInt8 = 0
         // One byte of a live variable is lent for the call.

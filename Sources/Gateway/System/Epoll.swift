@@ -1,5 +1,6 @@
-// The kernel's readiness queue. Sockets are registered once, edge-triggered, for everything: who stops reading
-// just stops, and remembers that there was more, so that back-pressure costs no system call.
+// The kernel's readiness queue. Sockets are registered once, edge-triggered, for everything: who
+// stops reading just stops, and remembers that there was more, so that back-pressure costs no
+// system call.
 
 internal import CShims
 internal import Glibc

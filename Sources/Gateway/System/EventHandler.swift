@@ -10,7 +10,8 @@ open class EventHandler {
     final var slot: Int32 = -1
     /// When the handler wants `deadlineReached`; later than any time for never.
     final package fileprivate(set) var deadline = Instant.distantFuture
-    /// When the reactor's timer for this handler will go off, at the latest then looking at `deadline`.
+    /// When the reactor's timer for this handler will go off, at the latest then looking at
+    /// `deadline`.
     final fileprivate var wakeAt = Instant.distantFuture
     /// Whether the handler is in the list of those to be resumed in the next turn.
     final var isInResumeList = false
@@ -37,8 +38,8 @@ extension EventHandler {
         return true
     }
 
-    /// A wake-up arranged for `instant` has come. Tells whether the deadline was reached, and otherwise
-    /// when to look again, if at all.
+    /// A wake-up arranged for `instant` has come. Tells whether the deadline was reached, and
+    /// otherwise when to look again, if at all.
     final func wakeUp(at instant: Instant, now: Instant) -> (reached: Bool, next: Instant?) {
         guard instant == wakeAt else { return (false, nil) }
         wakeAt = .distantFuture

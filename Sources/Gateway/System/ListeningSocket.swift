@@ -39,7 +39,8 @@ package struct ListeningSocket: ~Copyable {
         case connection(Descriptor, PeerAddress)
         /// Nobody is waiting.
         case none
-        /// The process or the machine has no descriptor or memory left; the client stays in the backlog.
+        /// The process or the machine has no descriptor or memory left; the client stays in the
+        /// backlog.
         case exhausted
     }
 
@@ -70,7 +71,8 @@ package struct ListeningSocket: ~Copyable {
         guard number >= 0 else { throw SystemError(attempt) }
         let descriptor = Descriptor(owning: number)
         setOption(number, SOL_SOCKET, SO_REUSEADDR, 1)
-        // An IPv6 listener takes IPv6 only: both families are two addresses in the policy, never a surprise.
+        // An IPv6 listener takes IPv6 only: both families are two addresses in the policy, never a
+        // surprise.
         if family == AF_INET6 { setOption(number, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1) }
         guard bindTo(number, &storage, length), listen(number, backlog) == 0 else {
             throw SystemError(attempt)
@@ -159,7 +161,8 @@ package struct ListeningSocket: ~Copyable {
         guard !bytes.isEmpty, bytes.count <= 107 else { return nil }
         storage.ss_family = sa_family_t(AF_UNIX)
         unsafe withUnsafeMutableBytes(of: &storage) { target in
-            // The path starts behind the 2 bytes of the family; 107 bytes and a zero fit into sun_path.
+            // The path starts behind the 2 bytes of the family; 107 bytes and a zero fit into
+            // sun_path.
             for (index, byte) in bytes.enumerated() { unsafe target[2 + index] = byte }
             unsafe target[2 + bytes.count] = 0
         }

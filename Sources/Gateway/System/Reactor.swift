@@ -1,8 +1,9 @@
-// One thread's event loop: wait, wake those whose descriptors are ready, wake those whose deadlines have passed,
-// resume those that yielded, then let the owner act on the turn as a whole.
+// One thread's event loop: wait, wake those whose descriptors are ready, wake those whose deadlines
+// have passed, resume those that yielded, then let the owner act on the turn as a whole.
 //
-// Handlers sit in slots with a generation. The token given to the kernel names both, so an event that was
-// reported for a handler that has since gone is recognised as stale, even when its slot has a new tenant.
+// Handlers sit in slots with a generation. The token given to the kernel names both, so an event
+// that was reported for a handler that has since gone is recognised as stale, even when its slot
+// has a new tenant.
 
 package import Admission
 internal import HeapModule
@@ -21,7 +22,8 @@ package final class Reactor {
     package private(set) var now: Instant
     /// Storage for the buffers of this reactor's connections.
     package var buffers = BufferPool()
-    /// Called at the end of each turn, before the next wait; answers when it wants to be called next.
+    /// Called at the end of each turn, before the next wait; answers when it wants to be called
+    /// next.
     package var turnEnded: (() -> Instant)?
 
     /// Makes a loop; throws when the kernel gives no epoll instance.
@@ -53,8 +55,8 @@ package final class Reactor {
         }
     }
 
-    /// Takes in a handler and watches its descriptor; false, with nothing registered, when the kernel
-    /// refuses (out of memory, or of watches).
+    /// Takes in a handler and watches its descriptor; false, with nothing registered, when the
+    /// kernel refuses (out of memory, or of watches).
     package func register(
         _ handler: EventHandler, descriptor: Int32, interest: Readiness = .stream
     ) -> Bool {
@@ -69,7 +71,8 @@ package final class Reactor {
         epoll.modify(descriptor, interest, token: token(of: handler))
     }
 
-    /// Forgets a handler; no call reaches it any more. The kernel forgets a descriptor that is closed.
+    /// Forgets a handler; no call reaches it any more. The kernel forgets a descriptor that is
+    /// closed.
     package func deregister(_ handler: EventHandler) {
         guard handler.slot >= 0 else { return }
         let slot = Int(handler.slot)

@@ -18,7 +18,8 @@ package final class SignalSource: EventHandler {
     private let descriptor: Descriptor
     private let received: (ProcessSignal) -> Void
 
-    /// Blocks the signals for this thread and those it starts, and ignores SIGPIPE: call it before any thread is started.
+    /// Blocks the signals for this thread and those it starts, and ignores SIGPIPE: call it before
+    /// any thread is started.
     package static func blockSignals() {
         penstock_ignore_sigpipe()
         penstock_block_signals()

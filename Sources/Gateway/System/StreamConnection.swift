@@ -1,8 +1,9 @@
-// What a client's and a backend's connection have in common: a transport, a buffer each way, and the memory of what
-// the kernel last said about readiness.
+// What a client's and a backend's connection have in common: a transport, a buffer each way, and
+// the memory of what the kernel last said about readiness.
 //
-// Events are edges: they set `mayRead` and `mayWrite`, and only an attempt that finds nothing clears them. A connection
-// that stops reading because the other side is slow therefore misses nothing: it goes on when there is room.
+// Events are edges: they set `mayRead` and `mayWrite`, and only an attempt that finds nothing
+// clears them. A connection that stops reading because the other side is slow therefore misses
+// nothing: it goes on when there is room.
 
 internal import HTTP1
 
@@ -41,8 +42,8 @@ class StreamConnection: EventHandler {
 
     /// Starts watching the socket; false when the kernel refuses.
     ///
-    /// The first attempt to read or write is made without waiting to be told: after accept and after a dial
-    /// there is often something to do already.
+    /// The first attempt to read or write is made without waiting to be told: after accept and
+    /// after a dial there is often something to do already.
     final func start() -> Bool {
         mayRead = true
         mayWrite = true

@@ -17,7 +17,8 @@ package struct SystemError: Error, Equatable, CustomStringConvertible, Sendable 
 
     /// One line: the attempt, the reason and, where there is one, the remedy.
     package var description: String {
-        // strerror answers a string that lives until the thread's next call of it; it is copied at once.
+        // strerror answers a string that lives until the thread's next call of it; it is copied at
+        // once.
         let reason = unsafe String(cString: strerror(code))
         let remedy =
             switch code {

@@ -1,11 +1,14 @@
-// libcurl as the dialler: names, both address families at once, unix sockets, TLS with verification. A multi handle
-// runs in the reactor's own loop, through its socket and timer callbacks.
+// libcurl as the dialler: names, both address families at once, unix sockets, TLS with
+// verification. A multi handle runs in the reactor's own loop, through its socket and timer
+// callbacks.
 //
-// A plain connection is taken out of libcurl as soon as it stands: while the easy handle is removed, libcurl asks to
-// close the socket, and for that one socket the callback does not. From then on the socket is an ordinary descriptor
-// of the gateway's and costs nothing in libcurl. A TLS connection stays, as a `TLSSession`.
+// A plain connection is taken out of libcurl as soon as it stands: while the easy handle is
+// removed, libcurl asks to close the socket, and for that one socket the callback does not. From
+// then on the socket is an ordinary descriptor of the gateway's and costs nothing in libcurl. A TLS
+// connection stays, as a `TLSSession`.
 //
-// No function of libcurl that can call back is called from inside a callback: callbacks only set watches and deadlines.
+// No function of libcurl that can call back is called from inside a callback: callbacks only set
+// watches and deadlines.
 
 package import Admission
 internal import CShims
@@ -14,9 +17,11 @@ internal import Policy
 
 /// How a dial ended.
 package enum DialResult: ~Copyable {
-    /// The connection stands; with TLS, the peer's certificate has been verified as the policy asks.
+    /// The connection stands; with TLS, the peer's certificate has been verified as the policy
+    /// asks.
     case connected(Transport)
-    /// It does not: `connectFailed`, `connectTimeout`, `tlsFailed`, or `exhausted` for want of descriptors.
+    /// It does not: `connectFailed`, `connectTimeout`, `tlsFailed`, or `exhausted` for want of
+    /// descriptors.
     case failed(Reason)
 }
 
@@ -91,7 +96,8 @@ package final class Dial {
     /// Dials under way.
     package var dialCount: Int { dials.count }
 
-    /// Starts connecting; `completion` is called once, from a later turn of the loop, unless the dial is cancelled.
+    /// Starts connecting; `completion` is called once, from a later turn of the loop, unless the
+    /// dial is cancelled.
     package func dial(
         _ target: DialTarget, timeoutMilliseconds: Int,
         completion: @escaping (consuming DialResult) -> Void
@@ -120,7 +126,8 @@ package final class Dial {
         _ handle: EasyHandle, _ target: DialTarget, timeoutMilliseconds: Int
     ) {
         let easy = unsafe handle.pointer
-        // libcurl copies strings; `easy` is live, and `self` outlives every connection that calls back.
+        // libcurl copies strings; `easy` is live, and `self` outlives every connection that calls
+        // back.
         unsafe penstock_curl_set_string(easy, CURLOPT_URL, target.url)
         unsafe penstock_curl_set_long(easy, CURLOPT_CONNECT_ONLY, 1)
         unsafe penstock_curl_set_long(easy, CURLOPT_NOSIGNAL, 1)

@@ -1,5 +1,6 @@
-// The request's head as the backend gets it (RFC 9110 section 7.6): fields of this hop go, the others travel as they came,
-// and the gateway adds who asked and through whom. Framing is written anew, never copied.
+// The request's head as the backend gets it (RFC 9110 section 7.6): fields of this hop go, the
+// others travel as they came, and the gateway adds who asked and through whom. Framing is written
+// anew, never copied.
 
 internal import HTTP1
 internal import Policy
@@ -56,7 +57,8 @@ struct RequestRewriter {
         }
     }
 
-    /// The target in origin form, RFC 9112 section 3.2: an absolute one has lost its authority to `Host`.
+    /// The target in origin form, RFC 9112 section 3.2: an absolute one has lost its authority to
+    /// `Host`.
     private func appendRequestLine(_ head: borrowing RequestHead, to output: inout ByteBuffer) {
         output.append(head.span(head.methodRange))
         output.append(0x20)

@@ -1,7 +1,8 @@
-// A TLS connection that libcurl dialled and keeps: bytes go through curl_easy_send and curl_easy_recv.
+// A TLS connection that libcurl dialled and keeps: bytes go through curl_easy_send and
+// curl_easy_recv.
 //
-// The easy handle must stay in the multi handle that dialled it for as long as the connection lives: taking it
-// out closes the connection, and that is how this one is closed.
+// The easy handle must stay in the multi handle that dialled it for as long as the connection
+// lives: taking it out closes the connection, and that is how this one is closed.
 
 internal import CShims
 internal import HTTP1
@@ -9,7 +10,8 @@ internal import HTTP1
 /// One established TLS connection.
 @safe package final class TLSSession {
     private let easy: EasyHandle
-    /// The handle that `easy` was added to; it outlives every session because the dialler owns both.
+    /// The handle that `easy` was added to; it outlives every session because the dialler owns
+    /// both.
     private let multi: UnsafeMutableRawPointer
     /// The connection's socket, which libcurl owns; for readiness only.
     let socket: Int32
@@ -25,13 +27,15 @@ internal import HTTP1
         unsafe curl_multi_remove_handle(multi, easy.pointer)
     }
 
-    /// Reads decrypted bytes once. There may be more than the socket's readiness tells: read until `wouldBlock`.
+    /// Reads decrypted bytes once. There may be more than the socket's readiness tells: read until
+    /// `wouldBlock`.
     func read(into buffer: inout ByteBuffer, atMost limit: Int) -> TransferResult {
         var result = TransferResult.wouldBlock
         buffer.withFreeStorage(atMost: limit) { bytes, free in
             var count = 0
             let code = unsafe bytes.withUnsafeMutableBytes { storage in
-                // The range lies within the storage: ByteBuffer computed it from the storage's own count.
+                // The range lies within the storage: ByteBuffer computed it from the storage's own
+                // count.
                 unsafe curl_easy_recv(
                     easy.pointer, storage.baseAddress?.advanced(by: free.lowerBound), free.count,
                     &count)

@@ -1,7 +1,7 @@
 // One backend as the gateway sees it: how to dial it, and the connections that are not in use.
 //
-// Idle connections are kept last in, first out, so that the fewest stay warm and the others run into their time-out. They
-// are watched: one that the backend closes leaves the list at once.
+// Idle connections are kept last in, first out, so that the fewest stay warm and the others run
+// into their time-out. They are watched: one that the backend closes leaves the list at once.
 
 internal import Admission
 internal import Policy
@@ -63,7 +63,8 @@ final class Upstream {
             of: connection, to: now.advanced(byNanoseconds: keepAliveNanoseconds))
     }
 
-    /// Takes a connection out of the idle list; it was closed by its backend or has been idle for too long.
+    /// Takes a connection out of the idle list; it was closed by its backend or has been idle for
+    /// too long.
     func removeIdle(_ connection: UpstreamConnection) {
         let index = connection.idleIndex
         guard index >= 0 else { return }

@@ -1,4 +1,5 @@
-// A connection to a backend. It belongs to one exchange at a time, and to its upstream's idle list in between.
+// A connection to a backend. It belongs to one exchange at a time, and to its upstream's idle list
+// in between.
 
 internal import Admission
 internal import HTTP1
@@ -61,8 +62,8 @@ final class UpstreamConnection: StreamConnection {
         if let exchange {
             exchange.client?.advance()
         } else if fill(highBytes: 1) > 0 || inputEnded || isBroken {
-            // Nothing was asked, so whatever came is the end or nonsense. A TLS session may have had something to tell
-            // that is neither.
+            // Nothing was asked, so whatever came is the end or nonsense. A TLS session may have
+            // had something to tell that is neither.
             upstream.removeIdle(self)
             close()
         } else {
