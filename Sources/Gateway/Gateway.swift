@@ -168,8 +168,9 @@ package final class Gateway {
 
     // MARK: Reload
 
-    /// Puts `policy` in force. Listeners that it adds are opened first: when one cannot be had,
-    /// nothing changes.
+    /// Puts `policy` in force.
+    ///
+    /// Listeners that it adds are opened first: when one cannot be had, nothing changes.
     package func reload(_ policy: Policy) throws(SystemError) {
         let opened = try openListeners(policy.listen)
         do throws(SystemError) {

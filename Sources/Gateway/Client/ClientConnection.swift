@@ -83,7 +83,9 @@ final class ClientConnection: StreamConnection {
         settle()
     }
 
-    /// One round. Returns whether anything moved.
+    /// One round.
+    ///
+    /// Returns whether anything moved.
     private func step() -> Bool {
         guard isOpen else { return false }
         if state == .lingering { return throwAwayInput() }
@@ -108,7 +110,9 @@ final class ClientConnection: StreamConnection {
         return exchange.snapshot.policy.server.halfClose == .gone
     }
 
-    /// Reads and parses until a head is complete. Returns whether anything moved.
+    /// Reads and parses until a head is complete.
+    ///
+    /// Returns whether anything moved.
     private func readHead() -> Bool {
         let snapshot = gateway.snapshot
         if input.isEmpty, fill(highBytes: snapshot.bufferHighBytes) == 0 {

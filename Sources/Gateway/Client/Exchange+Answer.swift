@@ -7,7 +7,9 @@ extension Exchange {
     /// Interim answers passed on for one request; a backend that sends more is not taken seriously.
     private static let maxInterimAnswers = 16
 
-    /// Relays answer bytes while the client's output has room. Returns whether anything moved.
+    /// Relays answer bytes while the client's output has room.
+    ///
+    /// Returns whether anything moved.
     func relayAnswer() -> Bool {
         guard let client, let upstream else { return false }
         if isAnswerPaused && client.output.count > snapshot.bufferLowBytes { return false }

@@ -4,7 +4,9 @@ internal import Admission
 internal import HTTP1
 
 extension Exchange {
-    /// Relays body bytes while the backend's output has room. Returns whether anything moved.
+    /// Relays body bytes while the backend's output has room.
+    ///
+    /// Returns whether anything moved.
     func relayRequest() -> Bool {
         guard let client, let upstream else { return false }
         var moved = false
@@ -56,7 +58,9 @@ extension Exchange {
         }
     }
 
-    /// Reads the rest of a body that nobody wants, up to a bound. Returns whether anything moved.
+    /// Reads the rest of a body that nobody wants, up to a bound.
+    ///
+    /// Returns whether anything moved.
     func discardRequest() -> Bool {
         guard let client else { return false }
         var moved = false

@@ -122,7 +122,9 @@ final class Exchange {
         parser.reset()
     }
 
-    /// Moves what can be moved. Returns whether anything was.
+    /// Moves what can be moved.
+    ///
+    /// Returns whether anything was.
     func relay() -> Bool {
         switch stage {
         case .readingHead, .parked, .dialling: false

@@ -48,7 +48,9 @@ public struct Readiness: OptionSet, Sendable {
 
     deinit { unsafe events.deallocate() }
 
-    /// Starts watching `number`; `token` comes back with its events. False when the kernel refuses.
+    /// Starts watching `number`; `token` comes back with its events.
+    ///
+    /// False when the kernel refuses.
     func add(_ number: Int32, _ interest: Readiness, token: UInt64) -> Bool {
         penstock_epoll_control(
             descriptor.rawValue, EPOLL_CTL_ADD, number, interest.rawValue, token) == 0

@@ -38,8 +38,9 @@ extension EventHandler {
         return true
     }
 
-    /// A wake-up arranged for `instant` has come. Tells whether the deadline was reached, and
-    /// otherwise when to look again, if at all.
+    /// A wake-up arranged for `instant` has come.
+    ///
+    /// Tells whether the deadline was reached, and otherwise when to look again, if at all.
     final func wakeUp(at instant: Instant, now: Instant) -> (reached: Bool, next: Instant?) {
         guard instant == wakeAt else { return (false, nil) }
         wakeAt = .distantFuture

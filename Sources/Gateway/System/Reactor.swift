@@ -71,8 +71,9 @@ package final class Reactor {
         epoll.modify(descriptor, interest, token: token(of: handler))
     }
 
-    /// Forgets a handler; no call reaches it any more. The kernel forgets a descriptor that is
-    /// closed.
+    /// Forgets a handler; no call reaches it any more.
+    ///
+    /// The kernel forgets a descriptor that is closed.
     package func deregister(_ handler: EventHandler) {
         guard handler.slot >= 0 else { return }
         let slot = Int(handler.slot)

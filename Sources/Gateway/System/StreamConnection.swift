@@ -50,7 +50,9 @@ class StreamConnection: EventHandler {
         return reactor.register(self, descriptor: transport.socket())
     }
 
-    /// Notes what the kernel said. Subclasses call this first in `ready`.
+    /// Notes what the kernel said.
+    ///
+    /// Subclasses call this first in `ready`.
     final func note(_ readiness: Readiness) {
         if !readiness.isDisjoint(with: [.readable, .peerClosed, .hungUp, .failed]) {
             mayRead = true
@@ -60,7 +62,9 @@ class StreamConnection: EventHandler {
         if readiness.contains(.failed) { isBroken = true }
     }
 
-    /// Reads once, while fewer than `highBytes` are buffered. Returns the bytes added.
+    /// Reads once, while fewer than `highBytes` are buffered.
+    ///
+    /// Returns the bytes added.
     final func fill(highBytes: Int) -> Int {
         guard mayRead, !inputEnded, input.count < highBytes else { return 0 }
         if input.capacity == 0 { input.adopt(reactor.buffers.lend()) }

@@ -25,7 +25,9 @@ package enum DialResult: ~Copyable {
     case failed(Reason)
 }
 
-/// A dial under way. Keep it to be able to cancel.
+/// A dial under way.
+///
+/// Keep it to be able to cancel.
 package final class Dial {
     fileprivate let easy: EasyHandle
     fileprivate let isSecure: Bool
@@ -110,7 +112,9 @@ package final class Dial {
         return dial
     }
 
-    /// Gives a dial up; its completion is not called. One that has ended is left alone.
+    /// Gives a dial up; its completion is not called.
+    ///
+    /// One that has ended is left alone.
     package func cancel(_ dial: Dial) {
         guard dial.completion != nil, dials.removeValue(forKey: dial.easy.key) != nil else {
             return

@@ -27,8 +27,9 @@ internal import HTTP1
         unsafe curl_multi_remove_handle(multi, easy.pointer)
     }
 
-    /// Reads decrypted bytes once. There may be more than the socket's readiness tells: read until
-    /// `wouldBlock`.
+    /// Reads decrypted bytes once.
+    ///
+    /// There may be more than the socket's readiness tells: read until `wouldBlock`.
     func read(into buffer: inout ByteBuffer, atMost limit: Int) -> TransferResult {
         var result = TransferResult.wouldBlock
         buffer.withFreeStorage(atMost: limit) { bytes, free in
