@@ -90,7 +90,7 @@ class StreamConnection: EventHandler {
         return 0
     }
 
-    /// Writes as much of the output as is taken. Returns the bytes that left.
+    /// Writes as much of the output as is taken, and returns the bytes that left.
     @discardableResult
     final func flush() -> Int {
         var total = 0
