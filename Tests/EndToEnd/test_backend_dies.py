@@ -141,6 +141,25 @@ def test_backend_comes_back(server: StartServer, gateway: StartGateway) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.parametrize(("method", "pause"), [("GET", 0.0), ("POST", 0.02)])
+def test_closes_after_each_answer(gateway: StartGateway, method: str, pause: float) -> None:
+    """A backend that ends kept connections without a word costs no request that may be sent again.
+
+    A POST may not, once a byte of it is on its way; so those come when the close has been seen.
+    """
+
+    def script(connection: socket.socket) -> None:
+        read_head(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    with scripted_backend(script) as address:
+        through = gateway(one_pool(address))
+        for _ in range(100):
+            assert request(through.url, method=method).body == b"ok"
+            time.sleep(pause)
+        through.wait_until_idle()
+
+
 def test_connecting_takes_too_long(gateway: StartGateway) -> None:
     """A backend that does not answer the handshake costs the connect time-out and no more."""
     with unanswering_address() as address:

@@ -104,6 +104,19 @@ def test_second_signal_ends_at_once(server: StartServer, gateway: StartGateway) 
         through.wait(2)
 
 
+def test_killed_gateway_cuts_visibly(server: StartServer, gateway: StartGateway) -> None:
+    """A gateway that dies takes its streams with it: the client sees a cut, the backend an abort."""
+    backend = server("--no-model")
+    through = gateway(one_pool(backend.url))
+    with RawClient(through.url) as client:
+        client.send(chat_bytes(600, 0.05))
+        client.read_until(b"data: ")
+        through.kill()
+        rest, _ = client.read_to_end()
+    assert b"[DONE]" not in rest and not rest.endswith(b"0\r\n\r\n")
+    eventually(lambda: backend.stats()["aborted"] == 1, "abort seen by the backend")
+
+
 def test_reload_under_a_running_stream(server: StartServer, gateway: StartGateway) -> None:
     """An invalid file changes nothing, a valid one takes over, and a running stream notices neither."""
     first, second = server("--no-model"), server("--no-model")

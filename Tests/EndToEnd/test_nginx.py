@@ -45,6 +45,8 @@ http {{
     scgi_temp_path {directory}/scgi;
     gzip on;
     gzip_types text/plain;
+    # By default nginx does not compress what a proxy asks for, which it knows by Via.
+    gzip_proxied any;
     server {{ listen unix:{socket}; root {directory}/files; }}
 }}
 """

@@ -153,7 +153,7 @@ def overload(server: EmbeddingServer, start: StartGateway) -> float:
     return load.goodput
 
 
-@pytest.mark.limit(150)
+@pytest.mark.limit(300)
 def test_twenty_clients_one_at_a_time(
     model_server: EmbeddingServer, gateway: StartGateway
 ) -> None:
@@ -168,7 +168,7 @@ def test_twenty_clients_one_at_a_time(
     assert statistics.median(shares) >= 0.95
 
 
-@pytest.mark.limit(90)
+@pytest.mark.limit(120)
 def test_queue_holds_waits_below_the_bound(
     model_server: EmbeddingServer, gateway: StartGateway
 ) -> None:
