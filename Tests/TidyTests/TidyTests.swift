@@ -143,8 +143,9 @@ import Testing
         }
     }
 
-    /// The files that touch C. Each use of `unsafe` in them stands beside the invariant that makes
-    /// it sound.
+    /// The files that touch C.
+    ///
+    /// Each use of `unsafe` in them stands beside the invariant that makes it sound.
     private static let unsafeFiles: Set<String> = [
         "Sources/Gateway/Observability/Gzip.swift",
         "Sources/Gateway/Observability/LogSink.swift",
