@@ -32,7 +32,7 @@ package enum Reason: UInt8, CaseIterable, Sendable {
     case targetTooLong
     /// The head is larger, or has more fields, than the limits allow.
     case headTooLarge
-    /// The body is larger than `max_body_bytes`.
+    /// The body is larger than `server.max_body_size`.
     case bodyTooLarge
     /// The request uses a method, transfer coding or expectation that is not implemented.
     case notImplemented

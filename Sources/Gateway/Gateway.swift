@@ -39,6 +39,7 @@ package final class Gateway {
         policy: Policy, version: String, logger: Logger, accessWriter: LogWriter? = nil,
         operationalWriter: LogWriter? = nil, seed: UInt64
     ) throws(SystemError) {
+        for pool in policy.pools { try pool.tls.checkFiles() }
         let reactor = try Reactor()
         self.reactor = reactor
         self.logger = logger
@@ -172,6 +173,7 @@ package final class Gateway {
     ///
     /// Listeners that it adds are opened first: when one cannot be had, nothing changes.
     package func reload(_ policy: Policy) throws(SystemError) {
+        for pool in policy.pools { try pool.tls.checkFiles() }
         let opened = try openListeners(policy.listen)
         do throws(SystemError) {
             try replaceAdminListener(policy.admin)

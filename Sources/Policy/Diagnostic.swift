@@ -48,9 +48,11 @@ struct Fault: Error, Equatable {
 }
 
 extension String {
-    /// The text between backquotes for a message: on one line, printable and at most 60 characters.
-    var quoted: String {
-        if isEmpty { return "an empty text" }
+    /// The text between backquotes for a message, shortened and escaped.
+    var quoted: String { isEmpty ? "an empty text" : "`\(escaped)`" }
+
+    /// The text for a message: on one line, printable and at most 60 characters.
+    var escaped: String {
         var shown = ""
         for scalar in unicodeScalars.prefix(60) {
             switch scalar {
@@ -66,6 +68,6 @@ extension String {
             default: shown.unicodeScalars.append(scalar)
             }
         }
-        return "`\(shown)\(unicodeScalars.count > 60 ? "…" : "")`"
+        return shown + (unicodeScalars.count > 60 ? "…" : "")
     }
 }

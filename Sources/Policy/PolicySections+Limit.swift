@@ -60,7 +60,10 @@ extension PolicySections {
                 "Requests that each backend may have in flight."),
         ],
         hints: hints([("gradient", gradientKeys), ("aimd", ["timeout"])]).merging(
-            ["initial": "write limit", "min": "write limit", "max": "write limit"]
+            Dictionary(
+                uniqueKeysWithValues: ["initial", "min", "max", "backoff"].map {
+                    ($0, "a limit that never moves has `limit` alone")
+                })
         ) { $1 })
 
     static let aimd = Section<AIMDLimitSettings>(

@@ -68,7 +68,7 @@ struct Reading {
         let isPlain =
             !key.isEmpty
             && key.allSatisfy { $0.isASCIILetter || $0.isASCIIDigit || "_-".contains($0) }
-        let shown = isPlain ? key : "\"\(key.quoted.dropFirst().dropLast())\""
+        let shown = isPlain ? key : "\"\(key.escaped)\""
         return path.isEmpty ? shown : "\(path).\(shown)"
     }
 }

@@ -27,6 +27,13 @@ struct Section<Target: Sendable>: Sendable {
             if let entry = given[key.name] {
                 let path = Reading.join(path, key.name)
                 reading.note(path, at: entry.value.position)
+                if entry.value.isNull {
+                    let wanted = key.shape(in: blank).shape.wanted
+                    let remedy = key.isRequired ? wanted : "\(wanted), or leave the key out"
+                    let fault = Fault("has no value", "write \(remedy)")
+                    reading.report(fault, path: path, at: entry.value.position)
+                    continue
+                }
                 key.read(entry.value, path, &target, &reading)
             } else if key.isRequired {
                 let fault = Fault("is missing", "write \(key.shape(in: blank).shape.wanted)")

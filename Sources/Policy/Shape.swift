@@ -38,7 +38,7 @@ indirect enum Shape: Sendable {
         case .text: "text"
         case .quantity(let quantity, _, _): quantity.name
         case .list(let element, _, _):
-            element.type == "mapping" ? "list of mappings" : "list of \(element.type)"
+            "list of \(element.type)s"
         case .section: "mapping"
         case .named(let element, _, _): "\(element.type)s by name"
         case .either: alternatives.map(\.type).unique.joined(separator: " or ")

@@ -34,6 +34,11 @@ struct YAMLNode {
         }
     }
 
+    /// Whether nothing was written.
+    var isNull: Bool {
+        if case .plain(let text) = content, case .null = PlainScalar(text) { true } else { false }
+    }
+
     /// What a reader of the file would call the value.
     var description: String {
         switch content {
@@ -59,7 +64,7 @@ struct YAMLNode {
         case .plain(let text):
             switch PlainScalar(text) {
             case .text: return text
-            case .null: throw Fault("has no value", "write \(wanted), or leave the key out")
+            case .null: throw Fault("has no value", "write \(wanted)")
             case .boolean, .number: throw Fault("found \(description)", "write \(wanted)")
             }
         case .list, .mapping: throw Fault("found \(description)", "write \(wanted)")
@@ -77,7 +82,7 @@ struct YAMLNode {
         switch content {
         case .plain(let text):
             if case .null = PlainScalar(text) {
-                throw Fault("has no value", "write \(wanted), or leave the key out")
+                throw Fault("has no value", "write \(wanted)")
             }
             return text
         case .quoted, .list, .mapping: throw Fault("found \(description)", "write \(wanted)")

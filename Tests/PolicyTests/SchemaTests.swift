@@ -92,7 +92,7 @@ extension SchemaValue {
         }
         // Other faults are of values that depend on the key that has gone.
         let hasKeys = !faults.contains {
-            ["is not known", "is missing", "found nothing"].contains($0)
+            ["is not known", "is missing", "found nothing", "has no value"].contains($0)
         }
         #expect(try validator.accepts(value) == hasKeys, "\(text)")
     }

@@ -155,6 +155,7 @@ import Testing
         "Sources/Gateway/System/Descriptor.swift",
         "Sources/Gateway/System/DescriptorLimit.swift",
         "Sources/Gateway/System/Epoll.swift",
+        "Sources/Gateway/System/FileAccess.swift",
         "Sources/Gateway/System/ListeningSocket.swift",
         "Sources/Gateway/System/MonotonicClock.swift",
         "Sources/Gateway/System/PeerAddress.swift",
