@@ -43,7 +43,11 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "Demo", dependencies: ["Admission", "HTTP1", "Policy", "Gateway"],
+            name: "Demo",
+            dependencies: [
+                "Admission", "HTTP1", "Policy", "Gateway",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict),
         .executableTarget(
             name: "penstock",

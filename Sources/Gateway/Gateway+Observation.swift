@@ -33,7 +33,7 @@ extension Gateway {
     }
 
     /// Everything that the admin pages show, at this moment.
-    func observe() -> GatewaySnapshot {
+    package func observe() -> GatewaySnapshot {
         var observed = GatewaySnapshot(
             metrics: metrics, wallNanoseconds: ProcessClock.wallNanoseconds(),
             pools: snapshot.pools.map(observe))
