@@ -148,6 +148,9 @@ package final class Gateway {
         freeExchanges.append(exchange)
     }
 
+    /// Exchanges that are under way.
+    var openExchangeCount: Int { exchanges.count - freeExchanges.count }
+
     /// Appends 32 hexadecimal digits that no other request has.
     func makeRequestID(_ bytes: inout [UInt8]) {
         for _ in 0..<2 {

@@ -1,0 +1,70 @@
+// How other threads reach a reactor's: they leave closures here, and the reactor's thread runs them. Nothing
+// else of a reactor may be touched from outside its thread.
+
+internal import CShims
+internal import Synchronization
+
+/// Takes letters from any thread and opens them on the thread of the reactor that reads it.
+package final class Mailbox<Recipient: AnyObject>: Sendable {
+    /// What is sent: work to do with the recipient, on its own thread.
+    package typealias Letter = @Sendable (Recipient) -> Void
+
+    /// Letters that wait at most; a recipient that does not read is no reason to run out of memory.
+    package static var capacity: Int { 65_536 }
+
+    private let event: Descriptor
+    private let letters = Mutex<[Letter]>([])
+
+    /// Makes an empty mailbox; throws when the process is out of descriptors.
+    package init() throws(SystemError) {
+        let number = penstock_event_make()
+        guard number >= 0 else { throw SystemError("create a mailbox") }
+        event = Descriptor(owning: number)
+    }
+
+    /// Leaves a letter. False, with nothing left, when the mailbox is full. For any thread.
+    @discardableResult
+    package func send(_ letter: @escaping Letter) -> Bool {
+        let wasEmpty: Bool? = letters.withLock { letters in
+            guard letters.count < Mailbox.capacity else { return nil }
+            letters.append(letter)
+            return letters.count == 1
+        }
+        guard let wasEmpty else { return false }
+        // Whoever finds letters there already knows that the reader has been told and has not come yet.
+        if wasEmpty { penstock_event_signal(event.rawValue) }
+        return true
+    }
+
+    /// Reads the mailbox in `reactor` from now on, until the reactor goes. Called once, on the reactor's thread.
+    package func deliver(to recipient: Recipient, in reactor: Reactor) throws(SystemError) {
+        let reader = MailboxReader(self, recipient)
+        guard reactor.register(reader, descriptor: event.rawValue, interest: .readable) else {
+            throw SystemError("watch a mailbox")
+        }
+    }
+
+    /// Opens all letters that are there; those that are sent meanwhile are for the next turn.
+    fileprivate func open(for recipient: Recipient) {
+        _ = penstock_event_wait(event.rawValue, 0)
+        let opened = letters.withLock { letters in
+            let opened = letters
+            letters.removeAll(keepingCapacity: true)
+            return opened
+        }
+        for letter in opened { letter(recipient) }
+    }
+}
+
+/// The mailbox's end in the reactor.
+private final class MailboxReader<Recipient: AnyObject>: EventHandler {
+    private let mailbox: Mailbox<Recipient>
+    private unowned let recipient: Recipient
+
+    init(_ mailbox: Mailbox<Recipient>, _ recipient: Recipient) {
+        self.mailbox = mailbox
+        self.recipient = recipient
+    }
+
+    override func ready(_ readiness: Readiness) { mailbox.open(for: recipient) }
+}

@@ -1,0 +1,228 @@
+// A real gateway on a thread of its own, started from a policy's text and looked at through its mailbox.
+
+import Admission
+import Foundation
+import Logging
+import Policy
+import Synchronization
+import Testing
+
+@testable import Gateway
+
+/// A gateway under test. Stop it, or let it go.
+final class RunningGateway: Sendable {
+    /// What the gateway holds at one moment.
+    struct Holdings: Equatable, Sendable {
+        var inFlight = 0
+        var queued = 0
+        var exchanges = 0
+        var dials = 0
+        var clients = 0
+        var upstreamOpen = 0
+        var upstreamIdle = 0
+    }
+
+    private let mailbox: Mailbox<Gateway>
+    private let end: Handover<Bool>
+    /// Where its first listener is.
+    let place: Place
+    /// All its listeners.
+    let addresses: [ListenAddress]
+    let adminAddress: ListenAddress?
+
+    init(_ policyText: String, seed: UInt64 = 1) throws {
+        let policy = try PolicyLoader.load(text: policyText, file: "policy.yaml")
+        let mailbox = try Mailbox<Gateway>()
+        let end = Handover<Bool>()
+        let start = Handover<Result<[ListenAddress], any Error>>()
+        let admin = Handover<ListenAddress?>()
+        TestGate.enter()
+        onThread {
+            defer {
+                TestGate.leave()
+                end.give(true)
+            }
+            do {
+                let gateway = try Gateway(
+                    policy: policy, version: "test",
+                    logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, seed: seed)
+                try mailbox.deliver(to: gateway, in: gateway.reactor)
+                admin.give(gateway.adminAddress)
+                start.give(.success(gateway.addresses))
+                gateway.run()
+            } catch {
+                start.give(.failure(error))
+            }
+        }
+        self.mailbox = mailbox
+        self.end = end
+        addresses = try start.take("the gateway's start").get()
+        adminAddress = try admin.take("the admin address")
+        place = RunningGateway.place(addresses[0])
+    }
+
+    deinit { mailbox.send { $0.stop() } }
+
+    static func place(_ address: ListenAddress) -> Place {
+        switch address {
+        case .tcp(let host, let port):
+            host == "::1" ? .loopback6(port: port) : .loopback(port: port)
+        case .unix(let path): .unix(path: path)
+        }
+    }
+
+    /// A new client connection to the first listener.
+    func connect(receiveBuffer: Int32? = nil) throws -> Wire {
+        try Wire(to: place, receiveBuffer: receiveBuffer)
+    }
+
+    /// Asks the gateway something, on its own thread.
+    func ask<Answer: Sendable>(
+        _ question: @escaping @Sendable (Gateway) -> Answer
+    ) throws -> Answer {
+        let answer = Handover<Answer>()
+        mailbox.send { answer.give(question($0)) }
+        return try answer.take("the gateway's answer")
+    }
+
+    /// Puts another policy in force; throws what the gateway throws.
+    func reload(_ policyText: String) throws {
+        let policy = try PolicyLoader.load(text: policyText, file: "policy.yaml")
+        let result = try ask { gateway -> Result<Bool, SystemError> in
+            do throws(SystemError) {
+                try gateway.reload(policy)
+                return .success(true)
+            } catch {
+                return .failure(error)
+            }
+        }
+        _ = try result.get()
+    }
+
+    func drain() { mailbox.send { $0.drain() } }
+
+    /// Ends at once and waits for the thread's end.
+    func stop() throws {
+        mailbox.send { $0.stop() }
+        try waitForEnd()
+    }
+
+    /// Waits until the gateway has ended by itself.
+    func waitForEnd(within seconds: Double = patience) throws {
+        _ = try end.take("the gateway's end", within: seconds)
+    }
+
+    /// What the gateway holds now.
+    func holdings() throws -> Holdings {
+        try ask { gateway in
+            var holdings = Holdings()
+            for pool in gateway.pools {
+                holdings.inFlight += pool.admission.inFlight
+                holdings.queued += pool.admission.queueLength
+                for upstream in pool.upstreams {
+                    holdings.upstreamOpen += upstream?.openCount ?? 0
+                    holdings.upstreamIdle += upstream?.idleCount ?? 0
+                }
+            }
+            holdings.exchanges = gateway.openExchangeCount
+            holdings.dials = gateway.dialler.dialCount
+            holdings.clients = gateway.connections.proxyCount
+            return holdings
+        }
+    }
+
+    /// Waits until nothing is held but `clients` connections and `idle` idle ones to backends (nil: any number);
+    /// records an issue when that does not happen.
+    func settles(
+        clients: Int? = nil, idle: Int? = nil, sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+        let end = Date().addingTimeInterval(patience)
+        while true {
+            let now = try holdings()
+            var wanted = Holdings()
+            wanted.clients = clients ?? now.clients
+            wanted.upstreamIdle = idle ?? now.upstreamIdle
+            // Whatever is open to a backend is idle then.
+            wanted.upstreamOpen = wanted.upstreamIdle
+            if now == wanted { return }
+            guard Date() < end else {
+                Issue.record("the gateway still holds \(now)", sourceLocation: sourceLocation)
+                return
+            }
+            usleep(2_000)
+        }
+    }
+
+    /// A counter of the first pool's.
+    func metric<Value: Sendable>(_ path: @escaping @Sendable (PoolMetrics) -> Value) throws -> Value
+    {
+        try ask { path($0.snapshot.pools[0].metrics) }
+    }
+}
+
+/// The text of a policy with one pool for all paths.
+///
+/// `pool` and `server` are what stands in those mappings, `more` is appended to the file.
+func policyText(
+    _ backends: [String], pool: String = "limit: 100", server: String = "", more: String = "",
+    listen: String = "127.0.0.1:0"
+) -> String {
+    let urls = backends.map { "\"\($0)\"" }.joined(separator: ", ")
+    return """
+        version: 1
+        listen: [\(listen)]
+        admin: off
+        log: {access: off}
+        server: {\(server)}
+        pools:
+          main: {backends: [\(urls)], \(pool)}
+        routes:
+          - {path: /*, pool: main}
+        \(more)
+
+        """
+}
+
+/// Lets a test that counts the whole process's descriptors run while no other test has a gateway.
+enum TestGate {
+    private struct State {
+        var inside = 0
+        var isExclusive = false
+    }
+
+    private static let state = Mutex(State())
+
+    /// A gateway starts; waits while a test has the process for itself.
+    static func enter() {
+        let isInside = Thread.current.threadDictionary["gate"] != nil
+        while true {
+            let entered = state.withLock { state in
+                guard isInside || !state.isExclusive else { return false }
+                state.inside += 1
+                return true
+            }
+            if entered { return }
+            usleep(5_000)
+        }
+    }
+
+    static func leave() { state.withLock { $0.inside -= 1 } }
+
+    /// Runs `body` while no other test starts a gateway, after those that run have ended.
+    static func alone(_ body: () throws -> Void) throws {
+        while !state.withLock({ state in
+            guard !state.isExclusive else { return false }
+            state.isExclusive = true
+            return true
+        }) { usleep(5_000) }
+        defer { state.withLock { $0.isExclusive = false } }
+        Thread.current.threadDictionary["gate"] = true
+        defer { Thread.current.threadDictionary.removeObject(forKey: "gate") }
+        let end = Date().addingTimeInterval(60)
+        while state.withLock({ $0.inside }) > 0 {
+            guard Date() < end else { throw TimedOut(description: "other gateways did not end") }
+            usleep(5_000)
+        }
+        try body()
+    }
+}
