@@ -168,7 +168,8 @@ import Testing
             for _ in 0..<50 { logPlain(&log, status: 503, reason: .queueFull) }
         }
         #expect(first.filter { $0.contains("\"status\":503") }.count == 50)
-        // Three standard deviations of 4,000 draws are 82; the seed makes the figure the same each time.
+        // Three standard deviations of 4,000 draws are 82; the seed makes the figure the same each
+        // time.
         #expect(abs(first.count - 1_050) < 82, "seed 9")
 
         settings.accessSample = 0

@@ -1,5 +1,5 @@
-// The whole of /metrics for `sampleSnapshot`, as a reader of the format would check it: a change of a name, a
-// type or a sample shows up here as a line. SWIFT stands for the compiler's version.
+// The whole of /metrics for `sampleSnapshot`, as a reader of the format would check it: a change of
+// a name, a type or a sample shows up here as a line. SWIFT stands for the compiler's version.
 
 /// What the text format must be.
 let goldenMetrics = #"""

@@ -63,6 +63,11 @@ import Testing
         #expect(lines.map { $0["key"] as? String } == ["call", "handler"])
     }
 
+    @Test(arguments: LogSettings.Level.allCases)
+    func thePolicysLevelsAreSwiftLogs(level: LogSettings.Level) {
+        #expect(level.loggerLevel.rawValue == level.rawValue)
+    }
+
     @Test func anErrorIsNamed() throws {
         let failure = LogWriter.Failure.cannotOpen(path: "/x", code: 2)
         let lines = try objects { $0.error("failed", error: failure) }

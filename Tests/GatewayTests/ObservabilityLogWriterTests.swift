@@ -125,7 +125,8 @@ import Testing
     @Test func aReaderThatLeavesIsCounted() throws {
         let folder = try TemporaryFolder()
         let path = folder.file("fifo")
-        // The path is lent as a C string; the fifo's first reader is there before its writer opens it.
+        // The path is lent as a C string; the fifo's first reader is there before its writer opens
+        // it.
         #expect(unsafe mkfifo(path, 0o600) == 0)
         let reader = unsafe open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
         let writer = try LogWriter(destination: .file(path: path))
@@ -226,6 +227,19 @@ import Testing
         pipe.closeWriter()
         // Ends only when the thread has closed its end.
         #expect(pipe.readAll() == Array("last words\n".utf8))
+    }
+
+    @Test func aClosedStandardOutputIsNotMistakenForWhatTakesItsNumber() async {
+        await #expect(processExitsWith: .success) {
+            close(STDOUT_FILENO)
+            let writer = try LogWriter(destination: .standardOutput)
+            // The number goes to the writer's own event counter, which accepts eight bytes at a time,
+            // or to one of these.
+            for _ in 0..<3 { _ = unsafe open("/dev/null", O_WRONLY) }
+            writer.append("is lost".utf8.span)
+            let isFlushed = writer.flush(within: .seconds(10))
+            exit(isFlushed && writer.statistics.linesDropped == 1 ? 0 : 1)
+        }
     }
 
     @Test func standardErrorIsLeftOpen() throws {

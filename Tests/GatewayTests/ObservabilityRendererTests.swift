@@ -1,4 +1,5 @@
-// /metrics: the table of families, the two text formats, and what Prometheus' own checker says of them.
+// /metrics: the table of families, the two text formats, and what Prometheus' own checker says of
+// them.
 
 import Admission
 import Foundation

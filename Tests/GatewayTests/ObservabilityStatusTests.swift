@@ -29,7 +29,11 @@ import Testing
         var snapshot = sampleSnapshot()
         snapshot.pools[0].backends[0].isUsable = false
         #expect(try status(snapshot)["state"] as? String == "unavailable")
+        #expect(!snapshot.isReady)
+        snapshot.pools[0].backends[0].isUsable = true
+        #expect(snapshot.isReady)
         snapshot.isDraining = true
+        #expect(!snapshot.isReady)
         #expect(try status(snapshot)["state"] as? String == "draining")
     }
 

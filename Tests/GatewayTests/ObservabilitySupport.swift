@@ -1,5 +1,5 @@
-// What the tests of the observability code share: buffers as text, one gateway with known numbers, and files
-// that go away.
+// What the tests of the observability code share: buffers as text, one gateway with known numbers,
+// and files that go away.
 
 import Admission
 import Foundation

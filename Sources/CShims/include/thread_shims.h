@@ -8,7 +8,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/// Makes an event counter at 0; the caller closes it. -1 and errno when the process is out of descriptors.
+/// Makes an event counter at 0; the caller closes it. -1 and errno when the process is out of
+/// descriptors.
 static inline int penstock_event_make(void) {
     return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 }

@@ -1,6 +1,7 @@
 // Whether a client wants its answer compressed.
 
-/// What the values of a request's `Accept-Encoding` fields say about gzip (RFC 9110 section 12.5.3).
+/// What the values of a request's `Accept-Encoding` fields say about gzip (RFC 9110 section
+/// 12.5.3).
 package struct AcceptEncoding {
     private var gzip: Int?
     private var identity: Int?

@@ -1,5 +1,6 @@
-// The access log: one JSON line for each finished request, written into a buffer that is used again and
-// again. No header's value is ever logged but the request's ID, and no query: both may hold secrets.
+// The access log: one JSON line for each finished request, written into a buffer that is used again
+// and again. No header's value is ever logged but the request's ID, and no query: both may hold
+// secrets.
 
 package import Admission
 import HTTP1
@@ -60,8 +61,8 @@ package struct AccessLog: ~Copyable {
 
     private static let reasons = Reason.allCases.map { $0.name.description }
 
-    /// Makes an access log that writes to `writer` what `settings` asks for; `seed` decides which requests
-    /// a sample of less than 1 picks.
+    /// Makes an access log that writes to `writer` what `settings` asks for; `seed` decides which
+    /// requests a sample of less than 1 picks.
     package init(writer: LogWriter, settings: LogSettings, seed: UInt64) {
         self.writer = writer
         self.level = settings.accessLevel
@@ -77,8 +78,8 @@ package struct AccessLog: ~Copyable {
 
     /// Writes the line of a finished request, if the level and the sample want it.
     ///
-    /// The texts are bytes as they came, empty where unknown; a query in `path` is left out. Does not allocate
-    /// once the buffers have grown.
+    /// The texts are bytes as they came, empty where unknown; a query in `path` is left out. Does
+    /// not allocate once the buffers have grown.
     package mutating func log(
         _ record: borrowing AccessRecord, requestID: Span<UInt8>, client: Span<UInt8>,
         method: Span<UInt8>, path: Span<UInt8>, host: Span<UInt8>
@@ -150,8 +151,8 @@ package struct AccessLog: ~Copyable {
         return nextUnit() < sample
     }
 
-    /// The next pseudo-random number, 0..<1 (Steele, Lea and Flood, "Fast splittable pseudorandom number
-    /// generators", 2014: SplitMix64).
+    /// The next pseudo-random number, 0..<1 (Steele, Lea and Flood, "Fast splittable pseudorandom
+    /// number generators", 2014: SplitMix64).
     private mutating func nextUnit() -> Double {
         random &+= 0x9e37_79b9_7f4a_7c15
         var mixed = random

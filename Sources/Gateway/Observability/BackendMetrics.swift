@@ -1,5 +1,6 @@
-// What the gateway has counted of one backend. Requests hold the object itself, so that a reload, which
-// renumbers backends, cannot make them count for another one. It belongs to the reactor's thread.
+// What the gateway has counted of one backend. Requests hold the object itself, so that a reload,
+// which renumbers backends, cannot make them count for another one. It belongs to the reactor's
+// thread.
 
 package import Admission
 
@@ -25,7 +26,8 @@ package final class BackendMetrics {
         self.labels = "\(poolLabels),backend=\"\(escapedLabel(label))\""
     }
 
-    /// Counts a connection that could not be made: `connectFailed`, `connectTimeout`, `tlsFailed` or `exhausted`.
+    /// Counts a connection that could not be made: `connectFailed`, `connectTimeout`, `tlsFailed`
+    /// or `exhausted`.
     package func countConnectionFailed(_ reason: Reason) {
         failures[Int(reason.rawValue)] &+= 1
     }

@@ -13,9 +13,11 @@ package final class GatewayMetrics {
     package private(set) var connectionsAccepted: UInt64 = 0
     /// Client connections that have ended.
     package private(set) var connectionsClosed: UInt64 = 0
-    /// Client connections closed right after they were accepted, for want of a slot or of descriptors.
+    /// Client connections closed right after they were accepted, for want of a slot or of
+    /// descriptors.
     package var connectionsRejected: UInt64 = 0
-    /// Times that accepting was paused: at the connection cap, or for want of descriptors or memory.
+    /// Times that accepting was paused: at the connection cap, or for want of descriptors or
+    /// memory.
     package var acceptPauses: UInt64 = 0
     /// Reloads that put a new policy in force.
     package private(set) var reloads: UInt64 = 0
@@ -28,8 +30,8 @@ package final class GatewayMetrics {
 
     private var unrouted = [UInt64](repeating: 0, count: Reason.allCases.count)
 
-    /// Makes zeroed counters of a gateway of `version` that starts, with its policy loaded, at `nanoseconds`
-    /// since 1970.
+    /// Makes zeroed counters of a gateway of `version` that starts, with its policy loaded, at
+    /// `nanoseconds` since 1970.
     package init(version: String, startNanoseconds nanoseconds: Int64) {
         self.version = version
         self.startNanoseconds = nanoseconds
@@ -45,7 +47,8 @@ package final class GatewayMetrics {
     /// Counts the end of a connection that `countConnectionAccepted` counted.
     package func countConnectionClosed() { connectionsClosed &+= 1 }
 
-    /// Counts a request that ended before a pool was found for it: `badRequest`, `noRoute` and the like.
+    /// Counts a request that ended before a pool was found for it: `badRequest`, `noRoute` and the
+    /// like.
     package func countUnrouted(_ reason: Reason) { unrouted[Int(reason.rawValue)] &+= 1 }
 
     /// How many requests ended for `reason` before a pool was found for them.

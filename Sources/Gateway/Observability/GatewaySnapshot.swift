@@ -1,5 +1,5 @@
-// What is true at the moment of a scrape and is not counted anywhere: the reactor fills these in from the
-// admission controllers and the connection pools, for /metrics and /status alike.
+// What is true at the moment of a scrape and is not counted anywhere: the reactor fills these in
+// from the admission controllers and the connection pools, for /metrics and /status alike.
 
 /// The gateway at one moment.
 package struct GatewaySnapshot {
@@ -22,6 +22,10 @@ package struct GatewaySnapshot {
         self.wallNanoseconds = wallNanoseconds
         self.pools = pools
     }
+
+    /// Whether requests should be sent here: the gateway is not shutting down and some backend is
+    /// usable.
+    package var isReady: Bool { !isDraining && pools.contains { $0.isUsable } }
 }
 
 /// One pool at one moment.
@@ -70,7 +74,8 @@ package struct BackendSnapshot {
     package var openConnections = 0
     /// Connections to it that no request uses.
     package var idleConnections = 0
-    /// How often its limit was moved, by direction and reason; names that stay the same from scrape to scrape.
+    /// How often its limit was moved, by direction and reason; names that stay the same from scrape
+    /// to scrape.
     package var limitMoves: [LimitMoveCount] = []
 
     /// A snapshot of what `metrics` counts, with nothing in flight.

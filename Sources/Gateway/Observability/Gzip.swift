@@ -1,15 +1,17 @@
 // gzip by zlib, for answers of the admin listener: the whole input is there, so one call does it.
 //
-// The uses of `unsafe` here rest on three things. The stream is a local that zlib keeps no pointer to after
-// `deflateEnd`. Input and output pointers come from `with…BufferPointer` and are used within its closure only.
-// And `next`/`avail` are set together from one buffer, so that zlib stays within it.
+// The uses of `unsafe` here rest on three things. The stream is a local that zlib keeps no pointer
+// to after `deflateEnd`. Input and output pointers come from `with…BufferPointer` and are used
+// within its closure only. And `next`/`avail` are set together from one buffer, so that zlib stays
+// within it.
 
 import CShims
 package import HTTP1
 
 /// Compresses bytes into the gzip format (RFC 1952).
 package enum Gzip {
-    /// Appends `source`, compressed, to `buffer`; `false` when zlib has no memory, with `buffer` as it was.
+    /// Appends `source`, compressed, to `buffer`; `false` when zlib has no memory, with `buffer` as
+    /// it was.
     ///
     /// `level` is 1 (fast)...9 (small). At most 4 GiB - 1 bytes of input.
     package static func compress(
@@ -28,7 +30,8 @@ package enum Gzip {
         buffer.withFreeStorage(atMost: bound) { bytes, range in
             let written = unsafe source.withUnsafeBufferPointer { input in
                 unsafe bytes.withUnsafeMutableBufferPointer { output in
-                    // zlib does not write to its input; the header lacks a `const` from before C had it.
+                    // zlib does not write to its input; the header lacks a `const` from before C
+                    // had it.
                     unsafe stream.next_in = UnsafeMutablePointer(mutating: input.baseAddress)
                     unsafe stream.avail_in = UInt32(input.count)
                     unsafe stream.next_out = output.baseAddress?.advanced(by: range.lowerBound)

@@ -1,16 +1,19 @@
-// A histogram with fixed bounds: what the gateway remembers of its durations. It is made once, counts
-// without allocating, and is read only when somebody scrapes the metrics.
+// A histogram with fixed bounds: what the gateway remembers of its durations. It is made once,
+// counts without allocating, and is read only when somebody scrapes the metrics.
 
 /// Counts of observed durations by fixed upper bounds, with their sum.
 package struct Histogram {
     /// Upper bounds in nanoseconds, ascending; a value equal to a bound counts below it.
     package let bounds: [Int64]
-    /// Observations up to each bound and above the one before it; the last is for those above all bounds.
+    /// Observations up to each bound and above the one before it; the last is for those above all
+    /// bounds.
     package private(set) var counts: [UInt64]
-    /// Sum of all observations in nanoseconds: 64 bits would wrap within weeks at 10,000 long requests at once.
+    /// Sum of all observations in nanoseconds: 64 bits would wrap within weeks at 10,000 long
+    /// requests at once.
     package private(set) var sumNanoseconds: UInt128 = 0
 
-    /// Makes an empty histogram with the upper bounds `bounds`, in nanoseconds, ascending, at least one.
+    /// Makes an empty histogram with the upper bounds `bounds`, in nanoseconds, ascending, at least
+    /// one.
     package init(bounds: [Int64]) {
         precondition(!bounds.isEmpty, "a histogram without bounds")
         precondition(zip(bounds, bounds.dropFirst()).allSatisfy { $0 < $1 }, "bounds not ascending")
@@ -21,10 +24,12 @@ package struct Histogram {
     /// All observations.
     package var count: UInt64 { counts.reduce(0, &+) }
 
-    /// Counts one observation of `nanoseconds`; a negative one, from a clock read out of order, counts as 0.
+    /// Counts one observation of `nanoseconds`; a negative one, from a clock read out of order,
+    /// counts as 0.
     package mutating func observe(nanoseconds: Int64) {
         let value = max(0, nanoseconds)
-        // Half of what is observed lies below the middle bound, so halving beats a walk from the front.
+        // Half of what is observed lies below the middle bound, so halving beats a walk from the
+        // front.
         var low = 0
         var high = bounds.count
         while low < high {
@@ -37,7 +42,8 @@ package struct Histogram {
 }
 
 extension Histogram {
-    /// The bounds of vLLM's time-to-first-token histogram, 1 ms..2,560 s, so that dashboards line up.
+    /// The bounds of vLLM's time-to-first-token histogram, 1 ms..2,560 s, so that dashboards line
+    /// up.
     package static let durationBounds: [Int64] = [
         1, 5, 10, 20, 40, 60, 80, 100, 250, 500, 750, 1_000, 2_500, 5_000, 7_500, 10_000, 20_000,
         40_000, 80_000, 160_000, 640_000, 2_560_000,

@@ -2,8 +2,11 @@
 
 import HTTP1
 package import Logging
+package import Policy
 
-/// A log handler that writes `{"time":…,"level":…,"logger":…,"message":…,…}`, metadata last, one object a line.
+/// A log handler that writes one JSON object a line, the metadata last.
+///
+/// `{"time":…,"level":…,"logger":…,"message":…,…}`; metadata named like one of these is renamed.
 package struct JSONLinesLogHandler: LogHandler {
     private let label: String
     private let writer: LogWriter
@@ -94,6 +97,21 @@ package struct JSONLinesLogHandler: LogHandler {
                 append(members[key] ?? "", to: &line)
             }
             line.append(0x7d)
+        }
+    }
+}
+
+extension LogSettings.Level {
+    /// The same level in swift-log's words.
+    package var loggerLevel: Logger.Level {
+        switch self {
+        case .trace: .trace
+        case .debug: .debug
+        case .info: .info
+        case .notice: .notice
+        case .warning: .warning
+        case .error: .error
+        case .critical: .critical
         }
     }
 }

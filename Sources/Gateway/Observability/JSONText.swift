@@ -1,5 +1,6 @@
-// JSON and plain text into a byte buffer, for logs, /status and /metrics. String literals are passed as
-// `String`: they are constants of the binary, and their UTF-8 is lent as a span without a copy.
+// JSON and plain text into a byte buffer, for logs, /status and /metrics. String literals are
+// passed as `String`: they are constants of the binary, and their UTF-8 is lent as a span without a
+// copy.
 
 package import HTTP1
 
@@ -25,10 +26,12 @@ extension ByteBuffer {
         append(unsigned: UInt64(value.magnitude))
     }
 
-    /// Appends the bytes of `text`, at most about `limit` of them, as they stand inside a JSON string.
+    /// Appends the bytes of `text`, at most about `limit` of them, as they stand inside a JSON
+    /// string.
     ///
-    /// Quotation marks, backslashes and control characters are escaped (RFC 8259 section 7). Bytes that are not
-    /// UTF-8 become U+FFFD, one for each; a character that does not fit whole is left out.
+    /// Quotation marks, backslashes and control characters are escaped (RFC 8259 section 7). Bytes
+    /// that are not UTF-8 become U+FFFD, one for each; a character that does not fit whole is left
+    /// out.
     package mutating func append(jsonEscaped text: Span<UInt8>, limit: Int = .max) {
         let end = JSONText.characterBoundary(in: text, atMost: limit)
         var start = 0
@@ -79,7 +82,8 @@ extension ByteBuffer {
 
 /// The parts of UTF-8 (RFC 3629) that logs need.
 enum JSONText {
-    /// The length of the well-formed multi-byte character at `index`, or 0 where there is none before `end`.
+    /// The length of the well-formed multi-byte character at `index`, or 0 where there is none
+    /// before `end`.
     static func characterLength(in text: Span<UInt8>, at index: Int, end: Int) -> Int {
         let first = text[index]
         let length: Int

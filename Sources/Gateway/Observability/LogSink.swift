@@ -1,5 +1,6 @@
-// The half of a log writer that its thread shares with those who log. It is a class of its own so that the
-// thread keeps only this half alive: when the last `LogWriter` handle goes, the thread is told to end.
+// The half of a log writer that its thread shares with those who log. It is a class of its own so
+// that the thread keeps only this half alive: when the last `LogWriter` handle goes, the thread is
+// told to end.
 
 import Admission
 import CShims
@@ -49,8 +50,8 @@ final class LogSink: Sendable {
         self.destination = destination
         self.capacityBytes = capacityBytes
         switch destination {
-        case .standardOutput: firstDescriptor = STDOUT_FILENO
-        case .standardError: firstDescriptor = STDERR_FILENO
+        case .standardOutput: firstDescriptor = LogSink.ifOpen(STDOUT_FILENO)
+        case .standardError: firstDescriptor = LogSink.ifOpen(STDERR_FILENO)
         case .file(let path):
             firstDescriptor = LogSink.open(path)
             guard firstDescriptor >= 0 else { throw .cannotOpen(path: path, code: errno) }
@@ -70,9 +71,10 @@ final class LogSink: Sendable {
         var all = sigset_t()
         var before = sigset_t()
         var thread = pthread_t()
-        // Signals are the reactor's business: the thread is born with all of them blocked, so that none of
-        // them can end the process by choosing this thread. All three are locals that outlive the calls; the
-        // reference given to the thread is balanced by its `takeRetainedValue`, or by `release` below.
+        // Signals are the reactor's business: the thread is born with all of them blocked, so that
+        // none of them can end the process by choosing this thread. All three are locals that
+        // outlive the calls; the reference given to the thread is balanced by its
+        // `takeRetainedValue`, or by `release` below.
         unsafe sigfillset(&all)
         unsafe pthread_sigmask(SIG_SETMASK, &all, &before)
         let reference = unsafe Unmanaged.passRetained(self)
@@ -191,7 +193,8 @@ extension LogSink {
     private func write(_ bytes: [UInt8], to descriptor: Int32) -> Int {
         var written = 0
         while written < bytes.count {
-            // The pointer is used within the closure only, and `written` is below the array's count.
+            // The pointer is used within the closure only, and `written` is below the array's
+            // count.
             let result = unsafe bytes.withUnsafeBytes { all in
                 unsafe Glibc.write(
                     descriptor, all.baseAddress?.advanced(by: written), all.count - written)
@@ -236,6 +239,12 @@ extension LogSink {
         }
         LogSink.close(descriptor)
         descriptor = opened
+    }
+
+    /// `descriptor`, or -1 where it is closed: its number may soon be that of a client's
+    /// connection.
+    private static func ifOpen(_ descriptor: Int32) -> Int32 {
+        fcntl(descriptor, F_GETFD) >= 0 ? descriptor : -1
     }
 
     private static func open(_ path: String) -> Int32 {

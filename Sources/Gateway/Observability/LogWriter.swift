@@ -1,6 +1,6 @@
-// Where log lines go. Writing to a disk or a pipe can block for as long as it likes, so the reactor only
-// copies a line into memory; a thread of the writer's own carries the lines out. What does not fit is
-// dropped and counted: a gateway that stalls because nobody reads its log would be worse.
+// Where log lines go. Writing to a disk or a pipe can block for as long as it likes, so the reactor
+// only copies a line into memory; a thread of the writer's own carries the lines out. What does not
+// fit is dropped and counted: a gateway that stalls because nobody reads its log would be worse.
 
 import CShims
 import Glibc
@@ -9,8 +9,8 @@ import Synchronization
 
 /// A bounded sink for lines, with a thread that writes them to a file or a standard stream.
 ///
-/// `append` never blocks on I/O. Lines reach the destination within about 10 ms, many at a time. Two logs with the
-/// same destination must share one writer, or their lines mix.
+/// `append` never blocks on I/O. Lines reach the destination within about 10 ms, many at a time.
+/// Two logs with the same destination must share one writer, or their lines mix.
 package final class LogWriter: Sendable {
     /// What became of the lines so far.
     package struct Statistics: Equatable, Sendable {
@@ -62,12 +62,14 @@ package final class LogWriter: Sendable {
     /// For any thread; never waits for the destination.
     package func append(_ line: Span<UInt8>) { sink.append(line) }
 
-    /// Opens a file destination again, as log rotation needs it; lines added before go to the old file.
+    /// Opens a file destination again, as log rotation needs it; lines added before go to the old
+    /// file.
     ///
     /// Where that fails, the old file stays in use and the failure is counted.
     package func reopen() { sink.reopen() }
 
-    /// Waits until the lines added so far are written or lost, at most for `limit`; whether they are.
+    /// Waits until the lines added so far are written or lost, at most for `limit`; whether they
+    /// are.
     ///
     /// Blocks the calling thread: for the end of the process, not for the reactor.
     @discardableResult

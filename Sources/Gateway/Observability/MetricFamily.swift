@@ -1,6 +1,6 @@
-// The one table of everything that /metrics shows. An entry says what a family is called and means, and
-// how its samples are found, so that the three cannot come apart; the files MetricFamily+….swift hold the
-// entries, grouped by what they are about.
+// The one table of everything that /metrics shows. An entry says what a family is called and means,
+// and how its samples are found, so that the three cannot come apart; the files
+// MetricFamily+….swift hold the entries, grouped by what they are about.
 
 /// One family of metrics: its name, type, unit and meaning, and where its samples come from.
 package struct MetricFamily: Sendable {

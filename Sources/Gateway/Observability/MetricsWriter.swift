@@ -129,7 +129,8 @@ struct MetricsWriter: ~Copyable {
 }
 
 extension MetricFamily {
-    /// The name in the lines that describe the family: OpenMetrics has it without the samples' suffix.
+    /// The name in the lines that describe the family: OpenMetrics has it without the samples'
+    /// suffix.
     func name(in format: MetricsFormat) -> String {
         guard format == .openMetrics else { return name }
         return switch kind {
@@ -141,7 +142,8 @@ extension MetricFamily {
 }
 
 extension ByteBuffer {
-    /// Appends `nanoseconds` as seconds, exactly, with at least one decimal and no more than needed.
+    /// Appends `nanoseconds` as seconds, exactly, with at least one decimal and no more than
+    /// needed.
     mutating func append(secondsOf nanoseconds: UInt128) {
         let (seconds, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
         append(unsigned: UInt64(truncatingIfNeeded: seconds))

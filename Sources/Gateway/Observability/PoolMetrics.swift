@@ -1,5 +1,6 @@
-// What one pool has counted since the gateway started. The object lives as long as its pool has a name in
-// the policy: a reload keeps it, so that counters do not start over. It belongs to the reactor's thread.
+// What one pool has counted since the gateway started. The object lives as long as its pool has a
+// name in the policy: a reload keeps it, so that counters do not start over. It belongs to the
+// reactor's thread.
 
 package import Admission
 
@@ -19,7 +20,8 @@ package final class PoolMetrics {
     package enum StatusClass: UInt8, CaseIterable {
         case success, redirection, clientError, serverError, none
 
-        /// The class of `status`; `none` for what is not 200..599, above all 0 for "no answer was sent".
+        /// The class of `status`; `none` for what is not 200..599, above all 0 for "no answer was
+        /// sent".
         package init(status: Int) {
             switch status {
             case 200...299: self = .success
@@ -72,12 +74,15 @@ package final class PoolMetrics {
     /// The counters of the backends, in the policy's order.
     package private(set) var backends: [BackendMetrics]
 
+    /// Kept because `allCases` makes an array each time.
+    private let reasonCount = Reason.allCases.count
     private var decisions = [UInt64](
         repeating: 0, count: Decision.allCases.count * Reason.allCases.count)
     private var requests = [UInt64](
         repeating: 0, count: StatusClass.allCases.count * Reason.allCases.count)
 
-    /// Makes zeroed counters for the pool `name` whose backends have the labels `backends`, all different.
+    /// Makes zeroed counters for the pool `name` whose backends have the labels `backends`, all
+    /// different.
     package init(name: String, backends: [String]) {
         self.name = name
         let poolLabels = "pool=\"\(escapedLabel(name))\""
@@ -87,7 +92,8 @@ package final class PoolMetrics {
 
     /// Takes over a reloaded policy's backends: those whose label stays keep their counters.
     ///
-    /// Requests that still run at a removed backend go on counting in its object, which is no longer shown.
+    /// Requests that still run at a removed backend go on counting in its object, which is no
+    /// longer shown.
     package func replaceBackends(_ labels: [String]) {
         backends = labels.map { label in
             backends.first { $0.label == label }
@@ -105,7 +111,8 @@ extension PoolMetrics {
         queueWait.observe(nanoseconds: nanoseconds)
     }
 
-    /// Counts a refused request that was told to come back in `retryAfterSeconds`; `nil` when it was not told.
+    /// Counts a refused request that was told to come back in `retryAfterSeconds`; `nil` when it
+    /// was not told.
     package func countRejected(_ reason: Reason, retryAfterSeconds: Int?) {
         decisions[index(.rejected, reason)] &+= 1
         if let retryAfterSeconds {
@@ -118,8 +125,8 @@ extension PoolMetrics {
         decisions[index(.abandoned, reason)] &+= 1
     }
 
-    /// Counts a request that has ended, whatever its fate: with the status that the client got (0 for none)
-    /// and the time since its first byte.
+    /// Counts a request that has ended, whatever its fate: with the status that the client got (0
+    /// for none) and the time since its first byte.
     package func countEnded(status: Int, reason: Reason, totalNanoseconds: Int64) {
         requests[index(StatusClass(status: status), reason)] &+= 1
         total.observe(nanoseconds: totalNanoseconds)
@@ -150,10 +157,10 @@ extension PoolMetrics {
     }
 
     private func index(_ decision: Decision, _ reason: Reason) -> Int {
-        Int(decision.rawValue) &* Reason.allCases.count &+ Int(reason.rawValue)
+        Int(decision.rawValue) &* reasonCount &+ Int(reason.rawValue)
     }
 
     private func index(_ statusClass: StatusClass, _ reason: Reason) -> Int {
-        Int(statusClass.rawValue) &* Reason.allCases.count &+ Int(reason.rawValue)
+        Int(statusClass.rawValue) &* reasonCount &+ Int(reason.rawValue)
     }
 }

@@ -1,5 +1,5 @@
-// The two clocks of the system, and how moments are written in logs and headers. The calendar is computed
-// here because Foundation is not linked.
+// The two clocks of the system, and how moments are written in logs and headers. The calendar is
+// computed here because Foundation is not linked.
 
 package import Admission
 import Glibc
@@ -28,7 +28,7 @@ package enum ProcessClock {
 
 /// A moment in UTC, split as calendars do.
 package struct CalendarTime: Equatable {
-    /// Year, -292_277..., and within it month 1..12 and day 1..31.
+    /// Year, month 1..12 and day 1..31.
     package var year: Int, month: Int, day: Int
     /// Hour 0..23, minute 0..59 and second 0..59; POSIX time has no leap seconds.
     package var hour: Int, minute: Int, second: Int
@@ -45,7 +45,8 @@ package struct CalendarTime: Equatable {
         second = rest % 60
         weekday = Int(floorModulo(Int64(days + 4), 7))
 
-        // Years are counted from 1 March, so that the day that comes and goes is the last of a year.
+        // Years are counted from 1 March, so that the day that comes and goes is the last of a
+        // year.
         let shifted = days + 719_468
         let era = Int(floorDivide(Int64(shifted), 146_097))
         let dayOfEra = shifted - era * 146_097
@@ -68,7 +69,8 @@ private func floorModulo(_ value: Int64, _ divisor: Int64) -> Int64 {
     value - floorDivide(value, divisor) * divisor
 }
 
-/// Writes moments as text and keeps the text of the last second, which the next moment mostly shares.
+/// Writes moments as text and keeps the text of the last second, which the next moment mostly
+/// shares.
 package struct DateWriter: ~Copyable {
     private var stampSecond = Int64.min
     private var stamp: [UInt8] = []
@@ -94,8 +96,8 @@ package struct DateWriter: ~Copyable {
         buffer.append(0x5a)
     }
 
-    /// Appends `wallNanoseconds` since 1970 as a `Date` field has it (RFC 9110 section 5.6.7, IMF-fixdate):
-    /// `Tue, 04 Aug 2026 09:05:03 GMT`, for the years 0..9999.
+    /// Appends `wallNanoseconds` since 1970 as a `Date` field has it (RFC 9110 section 5.6.7,
+    /// IMF-fixdate): `Tue, 04 Aug 2026 09:05:03 GMT`, for the years 0..9999.
     package mutating func appendHTTPDate(_ wallNanoseconds: Int64, to buffer: inout ByteBuffer) {
         let second = floorDivide(wallNanoseconds, 1_000_000_000)
         if second != httpSecond {

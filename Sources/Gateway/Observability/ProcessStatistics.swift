@@ -1,5 +1,5 @@
-// What the kernel knows of this process, under the names that Prometheus' client libraries agree on.
-// Read at a scrape, on the reactor's thread, so every read is small.
+// What the kernel knows of this process, under the names that Prometheus' client libraries agree
+// on. Read at a scrape, on the reactor's thread, so every read is small.
 
 import Glibc
 
@@ -15,7 +15,8 @@ package struct ProcessStatistics: Equatable, Sendable {
     package var openDescriptors: UInt64 = 0
     /// The limit of open file descriptors.
     package var maxDescriptors: UInt64 = 0
-    /// Wall-clock time at which the process started, in nanoseconds since 1970; 0 where it is not known.
+    /// Wall-clock time at which the process started, in nanoseconds since 1970; 0 where it is not
+    /// known.
     package var startNanoseconds: Int64 = 0
 
     /// Statistics of nothing.
@@ -44,7 +45,8 @@ package struct ProcessStatistics: Equatable, Sendable {
     /// Found once: the two clocks are read one after the other, and the result must not tremble.
     private static let startOfProcess: Int64 = {
         let text = contents(of: "/proc/self/stat")
-        // The command's name, in parentheses, may hold anything; field 3, the state, follows its last one.
+        // The command's name, in parentheses, may hold anything; field 3, the state, follows its
+        // last one.
         guard let end = text.lastIndex(of: 0x29) else { return 0 }
         let fields = numbers(in: text, from: end + 4)
         // Field 22 of proc(5), in ticks after boot; the first number read is field 4.
@@ -57,11 +59,12 @@ package struct ProcessStatistics: Equatable, Sendable {
 }
 
 extension ProcessStatistics {
-    /// Open descriptors: the kernel counts them since Linux 6.2; listing them, as older ones need it, would
-    /// stall the reactor for milliseconds, so there each number in use is asked for.
+    /// Open descriptors: the kernel counts them since Linux 6.2; listing them, as older ones need
+    /// it, would stall the reactor for milliseconds, so there each number in use is asked for.
     private static func countDescriptors() -> UInt64 {
         var status = stat()
-        // The kernel writes one stat, a local that outlives the call; the path is lent as a C string.
+        // The kernel writes one stat, a local that outlives the call; the path is lent as a C
+        // string.
         if unsafe stat("/proc/self/fd", &status) == 0 && status.st_size > 0 {
             return UInt64(status.st_size)
         }
@@ -103,7 +106,8 @@ extension ProcessStatistics {
         }
     }
 
-    /// The numbers of `text` from `start` on, up to the first word that is not a whole, unsigned number or 32.
+    /// The numbers of `text` from `start` on, up to the first word that is not a whole, unsigned
+    /// number or 32.
     private static func numbers(in text: [UInt8], from start: Int) -> [UInt64] {
         var numbers: [UInt64] = []
         var index = start

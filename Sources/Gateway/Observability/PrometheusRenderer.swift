@@ -1,4 +1,5 @@
-// What a scrape of /metrics gets: all families in one of two text formats, whichever the scraper asked for.
+// What a scrape of /metrics gets: all families in one of two text formats, whichever the scraper
+// asked for.
 
 package import HTTP1
 
@@ -17,8 +18,8 @@ package enum MetricsFormat: Equatable, Sendable {
         }
     }
 
-    /// The format that the value of an `Accept` field prefers (RFC 9110 section 12.5.1); the text format for
-    /// an empty value, and for one that names neither.
+    /// The format that the value of an `Accept` field prefers (RFC 9110 section 12.5.1); the text
+    /// format for an empty value, and for one that names neither.
     package init(accept: Span<UInt8>) {
         var openMetrics = 0
         var text = 0
@@ -41,7 +42,8 @@ package enum PrometheusRenderer {
         _ snapshot: GatewaySnapshot, process: ProcessStatistics = .read(), format: MetricsFormat,
         into buffer: inout ByteBuffer
     ) {
-        // The writer owns the buffer for a while; taking it out of `inout` needs something in its place.
+        // The writer owns the buffer for a while; taking it out of `inout` needs something in its
+        // place.
         var lent = ByteBuffer()
         swap(&lent, &buffer)
         var writer = MetricsWriter(format: format, into: lent)

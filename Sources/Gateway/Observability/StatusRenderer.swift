@@ -1,4 +1,5 @@
-// What /status says: the same snapshot as /metrics, as one JSON object that people and scripts can read.
+// What /status says: the same snapshot as /metrics, as one JSON object that people and scripts can
+// read.
 
 package import HTTP1
 
@@ -39,7 +40,7 @@ package enum StatusRenderer {
     /// `draining`, `ready`, or `unavailable` while no pool has a usable backend.
     private static func state(of snapshot: GatewaySnapshot) -> String {
         if snapshot.isDraining { return "draining" }
-        return snapshot.pools.contains { $0.isUsable } ? "ready" : "unavailable"
+        return snapshot.isReady ? "ready" : "unavailable"
     }
 
     private static func append(_ pool: PoolSnapshot, to buffer: inout ByteBuffer) {

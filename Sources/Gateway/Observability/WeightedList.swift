@@ -1,10 +1,12 @@
-// Lists of names with weights: the grammar that Accept and Accept-Encoding share (RFC 9110 section 12.4.2).
+// Lists of names with weights: the grammar that Accept and Accept-Encoding share (RFC 9110 section
+// 12.4.2).
 
 /// Reads the value of a field such as `Accept-Encoding`.
 enum WeightedList {
     /// Calls `body` with the place of each name in `value` and its weight in thousandths, 0..1000.
     ///
-    /// A weight that cannot be read counts as 0, which refuses the name; parameters other than `q` are skipped.
+    /// A weight that cannot be read counts as 0, which refuses the name; parameters other than `q`
+    /// are skipped.
     static func forEach(in value: Span<UInt8>, _ body: (Range<Int>, Int) -> Void) {
         var start = 0
         while start < value.count {
