@@ -6,11 +6,6 @@ struct BodyDecoder: ~Copyable {
     private var remaining = 0
     private var chunks = ChunkedDecoder()
 
-    /// The last body's trailer section.
-    var trailers: FieldSection {
-        _read { yield chunks.trailers }
-    }
-
     /// Whether the body ends where the peer closes.
     var endsAtClose: Bool { framing == .untilClose }
 
@@ -30,9 +25,9 @@ struct BodyDecoder: ~Copyable {
         chunks.reset()
     }
 
-    /// Looks for the next piece of the body in `bytes`.
+    /// Looks for the next piece of the body in `bytes`; a trailer section goes to `trailers`.
     mutating func next(
-        in bytes: Span<UInt8>, limits: HeadLimits
+        in bytes: Span<UInt8>, limits: HeadLimits, trailers: inout FieldSection
     ) throws(ParseError) -> ParserEvent {
         switch framing {
         case .none:
@@ -44,7 +39,7 @@ struct BodyDecoder: ~Copyable {
             remaining &-= count
             return .body(consumed: count, content: 0..<count)
         case .chunked:
-            return try chunks.next(in: bytes, limits: limits)
+            return try chunks.next(in: bytes, limits: limits, trailers: &trailers)
         case .untilClose:
             if bytes.isEmpty { return .needMoreData(consumed: 0) }
             return .body(consumed: bytes.count, content: 0..<bytes.count)

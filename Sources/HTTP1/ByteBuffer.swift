@@ -62,20 +62,27 @@ package struct ByteBuffer: ~Copyable {
 
     /// Makes room for `count` more bytes at the end: by moving the readable bytes, or by growing.
     package mutating func reserve(_ count: Int) {
-        if storage.count &- end >= count { return }
+        if storage.count &- end < count { makeRoom(count) }
+    }
+
+    @inline(never)
+    private mutating func makeRoom(_ count: Int) {
+        precondition(count >= 0, "room for a negative number of bytes")
+        let from = start
         let readable = end &- start
-        if start > 0 {
-            let from = start
+        if storage.count &- readable >= count {
             var bytes = storage.mutableSpan
             for index in 0..<readable { bytes[index] = bytes[from &+ index] }
-            start = 0
-            end = readable
-        }
-        if storage.count &- readable < count {
+        } else {
             var size = max(512, storage.count)
             while size &- readable < count { size &*= 2 }
-            storage.append(contentsOf: repeatElement(0, count: size &- storage.count))
+            var grown = [UInt8](repeating: 0, count: size)
+            var bytes = grown.mutableSpan
+            bytes.write(storage.span.extracting(from..<(from &+ readable)), at: 0)
+            storage = grown
         }
+        start = 0
+        end = readable
     }
 
     /// Appends the bytes of `source`.

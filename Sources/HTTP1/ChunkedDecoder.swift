@@ -7,14 +7,13 @@ struct ChunkedDecoder: ~Copyable {
         case size, sizeLineFeed, content, contentReturn, contentLineFeed, trailers, end
         case extensionNameStart, extensionName, extensionNameBlank
         case extensionValueStart, extensionToken, extensionQuoted, extensionEscape, extensionEnd
+        case extensionBlank
     }
 
     private static let maxSizeDigits = 15
     private static let maxExtensionBytes = 256
     private static let maxExcessBytes = 16_384
 
-    /// The trailer section, complete once the body has ended.
-    private(set) var trailers = FieldSection()
     private var state = State.size
     private var size = 0
     private var digits = 0
@@ -24,7 +23,6 @@ struct ChunkedDecoder: ~Copyable {
 
     /// Begins a new body.
     mutating func reset() {
-        trailers.removeAll()
         state = .size
         size = 0
         digits = 0
@@ -32,9 +30,10 @@ struct ChunkedDecoder: ~Copyable {
         excess = 0
     }
 
-    /// Looks for the next piece of content in `bytes`.
+    /// Looks for the next piece of content in `bytes`, and collects the trailer section, which is
+    /// complete once the body has ended.
     mutating func next(
-        in bytes: Span<UInt8>, limits: HeadLimits
+        in bytes: Span<UInt8>, limits: HeadLimits, trailers: inout FieldSection
     ) throws(ParseError) -> ParserEvent {
         var index = 0
         while index < bytes.count {
@@ -54,7 +53,8 @@ struct ChunkedDecoder: ~Copyable {
                 guard byte == ByteClass.lineFeed else { throw .bareCarriageReturn }
                 try endSizeLine()
             case .trailers:
-                return try readTrailers(bytes.extracting(index...), limits, skipped: index)
+                let rest = bytes.extracting(index...)
+                return try readTrailers(rest, limits, &trailers, skipped: index)
             case .end:
                 return .end(consumed: index)
             default:
@@ -96,7 +96,7 @@ struct ChunkedDecoder: ~Copyable {
         switch byte {
         case ByteClass.carriageReturn: state = .sizeLineFeed
         case UInt8(ascii: ";"): state = .extensionNameStart
-        case ByteClass.space, ByteClass.tab: state = .extensionEnd
+        case ByteClass.space, ByteClass.tab: state = .extensionBlank
         default: throw .invalidChunkSize
         }
         if state != .sizeLineFeed { extensionBytes = 1 }
@@ -125,7 +125,7 @@ struct ChunkedDecoder: ~Copyable {
     }
 
     private mutating func readTrailers(
-        _ bytes: Span<UInt8>, _ limits: HeadLimits, skipped: Int
+        _ bytes: Span<UInt8>, _ limits: HeadLimits, _ trailers: inout FieldSection, skipped: Int
     ) throws(ParseError) -> ParserEvent {
         let shown = bytes.extracting(..<min(bytes.count, limits.maxHeadBytes))
         while true {
@@ -151,13 +151,13 @@ extension ChunkedDecoder {
     /// extensions are checked and dropped, RFC 9112 section 7.1.1.
     private mutating func readExtension(_ byte: UInt8) throws(ParseError) {
         if byte == ByteClass.lineFeed { throw .bareLineFeed }
-        extensionBytes &+= 1
+        if byte != ByteClass.carriageReturn { extensionBytes &+= 1 }
         if extensionBytes > ChunkedDecoder.maxExtensionBytes { throw .chunkExtensionTooLong }
         let isBlank = ByteClass.isBlank(byte)
         let isToken = ByteClass.isToken(byte)
         switch (state, byte) {
         case (.extensionNameStart, _) where isBlank, (.extensionNameBlank, _) where isBlank,
-            (.extensionValueStart, _) where isBlank, (.extensionEnd, _) where isBlank:
+            (.extensionValueStart, _) where isBlank, (.extensionBlank, _) where isBlank:
             break
         case (.extensionNameStart, _) where isToken, (.extensionName, _) where isToken:
             state = .extensionName
@@ -169,8 +169,8 @@ extension ChunkedDecoder {
             state = .extensionQuoted
         case (.extensionValueStart, _) where isToken, (.extensionToken, _) where isToken:
             state = .extensionToken
-        case (.extensionToken, _) where isBlank:
-            state = .extensionEnd
+        case (.extensionToken, _) where isBlank, (.extensionEnd, _) where isBlank:
+            state = .extensionBlank
         case (.extensionQuoted, UInt8(ascii: "\"")):
             state = .extensionEnd
         case (.extensionQuoted, UInt8(ascii: "\\")):
@@ -184,15 +184,19 @@ extension ChunkedDecoder {
         }
     }
 
+    /// White space may stand before a semicolon, but not before the line end.
     private mutating func endExtension(_ byte: UInt8) throws(ParseError) {
-        switch state {
-        case .extensionName, .extensionToken, .extensionNameBlank, .extensionEnd: break
-        default: throw .invalidChunkExtension
-        }
-        switch byte {
-        case UInt8(ascii: ";"): state = .extensionNameStart
-        case ByteClass.carriageReturn: state = .sizeLineFeed
-        default: throw .invalidChunkExtension
+        switch (state, byte) {
+        case (.extensionName, UInt8(ascii: ";")), (.extensionToken, UInt8(ascii: ";")),
+            (.extensionNameBlank, UInt8(ascii: ";")), (.extensionEnd, UInt8(ascii: ";")),
+            (.extensionBlank, UInt8(ascii: ";")):
+            state = .extensionNameStart
+        case (.extensionName, ByteClass.carriageReturn),
+            (.extensionToken, ByteClass.carriageReturn),
+            (.extensionEnd, ByteClass.carriageReturn):
+            state = .sizeLineFeed
+        default:
+            throw .invalidChunkExtension
         }
     }
 }

@@ -4,6 +4,7 @@
 
 /// Collects Content-Length, Transfer-Encoding and Connection while a head is parsed.
 struct MessageFraming {
+    /// Each option is compared with every field, so their number has to be small.
     private static let maxConnectionOptions = 32
 
     /// The Content-Length, or `nil`.
@@ -12,7 +13,8 @@ struct MessageFraming {
     private(set) var isChunked = false
     private var closes = false
     private var keepsAlive = false
-    private var namedFields = 0
+    private var options = 0
+    private var namesFields = false
 
     /// Takes note of `field` if it is one of the three.
     mutating func observe(
@@ -43,10 +45,11 @@ struct MessageFraming {
 
     /// Marks the fields that Connection names as hop-by-hop, except those that have a `FieldName`.
     func markNamedFields(_ fields: inout [Field], in bytes: Span<UInt8>) {
-        if namedFields == 0 { return }
+        if !namesFields { return }
         for connection in fields.indices where fields[connection].known == .connection {
             var rest = fields[connection].value
             while let option = nextElement(of: &rest, in: bytes) {
+                if option.isEmpty { continue }
                 for index in fields.indices where fields[index].known == .other {
                     if equalsIgnoringCase(bytes, fields[index].name, option) {
                         fields[index].isHopByHop = true
@@ -62,16 +65,15 @@ struct MessageFraming {
         var rest = value
         while let option = nextElement(of: &rest, in: bytes) {
             if option.isEmpty { continue }
+            options &+= 1
+            if options > MessageFraming.maxConnectionOptions { throw .tooManyConnectionOptions }
             for index in option where !ByteClass.isToken(bytes[index]) { throw .invalidConnection }
             if matchesIgnoringCase(bytes, option, "close") {
                 closes = true
             } else if matchesIgnoringCase(bytes, option, "keep-alive") {
                 keepsAlive = true
             } else {
-                namedFields &+= 1
-                if namedFields > MessageFraming.maxConnectionOptions {
-                    throw .tooManyConnectionOptions
-                }
+                namesFields = true
             }
         }
     }

@@ -63,7 +63,7 @@ package enum ParseError: UInt8, Error, Equatable, CaseIterable, Sendable {
     case contentLengthWithTransferEncoding
     /// A Connection option that is no token.
     case invalidConnection
-    /// More than 32 field names in Connection.
+    /// More than 32 options in Connection.
     case tooManyConnectionOptions
     /// An Expect other than `100-continue`, RFC 9110 section 10.1.1.
     case unknownExpectation

@@ -13,6 +13,8 @@ package struct RequestParser: ~Copyable {
 
     /// The current head; complete from `.head` until `reset()`.
     package private(set) var head = RequestHead()
+    /// The trailer section of a chunked body, complete after `.end` until `reset()`.
+    package private(set) var trailers = FieldSection()
     /// The limits of a head and of a trailer section.
     package let limits: HeadLimits
     private var phase = Phase.requestLine
@@ -27,11 +29,6 @@ package struct RequestParser: ~Copyable {
         self.limits = limits
     }
 
-    /// The trailer section of a chunked body, complete after `.end` until `reset()`.
-    package var trailers: FieldSection {
-        _read { yield body.trailers }
-    }
-
     /// Whether no byte of a request has been looked at since the last `reset()`.
     package var isBetweenMessages: Bool {
         if case .requestLine = phase { line.position == 0 } else { false }
@@ -40,6 +37,7 @@ package struct RequestParser: ~Copyable {
     /// Prepares for the next request on the connection; the bytes shown next begin with it.
     package mutating func reset() {
         head.reset()
+        trailers.removeAll()
         body.reset()
         phase = .requestLine
         line = RequestLineParser()
@@ -54,7 +52,7 @@ package struct RequestParser: ~Copyable {
         do throws(ParseError) {
             switch phase {
             case .requestLine, .fields: return try nextInHead(bytes)
-            case .body: return try body.next(in: bytes, limits: limits)
+            case .body: return try body.next(in: bytes, limits: limits, trailers: &trailers)
             case .failed(let error): throw error
             }
         } catch {

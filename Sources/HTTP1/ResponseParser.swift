@@ -14,6 +14,8 @@ package struct ResponseParser: ~Copyable {
     /// The current head; complete from `.head` until `begin` or `reset`, or, if it is a 1xx answer,
     /// until the next call of `next`.
     package private(set) var head = ResponseHead()
+    /// The trailer section of a chunked body, complete after `.end` until `begin` or `reset`.
+    package private(set) var trailers = FieldSection()
     private let limits: HeadLimits
     private var requestMethod = Method.get
     private var phase = Phase.statusLine
@@ -25,11 +27,6 @@ package struct ResponseParser: ~Copyable {
     /// Makes a parser that expects the answer to a `GET`.
     package init(limits: HeadLimits) {
         self.limits = limits
-    }
-
-    /// The trailer section of a chunked body, complete after `.end` until `begin` or `reset`.
-    package var trailers: FieldSection {
-        _read { yield body.trailers }
     }
 
     /// Whether no byte of an answer has been looked at since `begin`.
@@ -49,6 +46,7 @@ package struct ResponseParser: ~Copyable {
     /// Forgets the current answer and expects that to a `GET`.
     package mutating func reset() {
         resetHead()
+        trailers.removeAll()
         body.reset()
         requestMethod = .get
     }
@@ -63,7 +61,7 @@ package struct ResponseParser: ~Copyable {
                 resetHead()
                 return try nextInHead(bytes)
             case .statusLine, .fields: return try nextInHead(bytes)
-            case .body: return try body.next(in: bytes, limits: limits)
+            case .body: return try body.next(in: bytes, limits: limits, trailers: &trailers)
             case .ended: return .end(consumed: 0)
             case .failed(let error): throw error
             }

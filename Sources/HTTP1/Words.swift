@@ -50,7 +50,9 @@ extension MutableSpan<UInt8> {
     }
 }
 
-/// Tests of eight bytes at once. Each result has bit 7 set in every byte that the test holds for; the
+/// Tests of eight bytes at once.
+///
+/// Each result has bit 7 set in every byte that the test holds for; the
 /// sums never carry from one byte into the next.
 enum WordMask {
     private static let ones: UInt64 = 0x0101_0101_0101_0101

@@ -1,0 +1,123 @@
+// Every byte value in every kind of place, at offsets on both sides of the eight bytes that the scanners
+// take at once. What is allowed is written down here a second time, from the RFCs and not as sets of
+// bits.
+
+import HTTP1
+import Testing
+
+private let token = Set(
+    "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
+private let visible = Set<UInt8>(0x21...0x7e)
+private let blank: Set<UInt8> = [0x20, 0x09]
+private let fieldValue = visible.union(blank).union(0x80...0xff)
+private let hexadecimal = Set("0123456789abcdefABCDEF".utf8)
+
+private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
+
+@Suite struct ByteClassTests {
+    private let offsets = [0, 1, 2, 6, 7, 8, 9, 14, 15, 16, 17, 23, 24]
+
+    /// Puts every byte at every offset of a run of `filler`, between `before` and `after`, and compares
+    /// whether `parser` accepts that with what `allows` says.
+    private func check(
+        _ before: String, filler: UInt8 = UInt8(ascii: "a"), _ after: String, upTo: Int = 24,
+        answers: Bool = false, allows: (_ byte: UInt8, _ offset: Int) -> Bool
+    ) {
+        for offset in offsets where offset <= upTo {
+            let run = [UInt8](repeating: filler, count: offset)
+            for byte in UInt8.min...UInt8.max {
+                let input = bytes(before) + run + [byte] + bytes(after)
+                for piece in [input.count, 1] {
+                    let error = self.error(in: input, piece: piece, answers: answers)
+                    #expect(
+                        (error == nil) == allows(byte, offset),
+                        "byte \(byte) at \(offset) behind \(before), pieces of \(piece): \(error ?? "")"
+                    )
+                }
+            }
+        }
+    }
+
+    private func error(in input: [UInt8], piece: Int, answers: Bool) -> String? {
+        let lines: [String]
+        if answers {
+            var parser = ResponseParser(limits: HeadLimits())
+            lines = Transcript.of(&parser, input) { piece }.lines
+        } else {
+            var parser = RequestParser(limits: HeadLimits())
+            lines = Transcript.of(&parser, input) { piece }.lines
+        }
+        return lines.last.flatMap { $0.hasPrefix("error") ? $0 : nil }
+    }
+
+    @Test func methods() {
+        check("", "b / HTTP/1.1\r\nHost: a\r\n\r\n") { byte, _ in token.contains(byte) }
+    }
+
+    @Test func targets() {
+        check("GET /", "bcdefghijk HTTP/1.1\r\nHost: a\r\n\r\n") { byte, _ in
+            visible.subtracting(bytes("#")).contains(byte)
+        }
+    }
+
+    @Test func fieldNames() {
+        check("GET / HTTP/1.1\r\nHost: a\r\n", "bcdefghijk: v\r\n\r\n") { byte, offset in
+            token.contains(byte) || (byte == UInt8(ascii: ":") && offset > 0)
+        }
+    }
+
+    @Test func fieldValues() {
+        check("GET / HTTP/1.1\r\nHost: a\r\nA: ", "bcdefghijk\r\n\r\n") { byte, _ in
+            fieldValue.contains(byte)
+        }
+    }
+
+    @Test func reasonPhrases() {
+        check("HTTP/1.1 200 ", "bcdefghijk\r\n\r\n", answers: true) { byte, _ in
+            fieldValue.contains(byte)
+        }
+    }
+
+    private let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    @Test func chunkSizes() {
+        check(chunked, filler: UInt8(ascii: "0"), "\r\n", upTo: 14) { byte, _ in
+            hexadecimal.contains(byte)
+        }
+    }
+
+    @Test func chunkExtensionNames() {
+        check(chunked + "0;", "b\r\n") { byte, offset in
+            token.contains(byte) || (blank.contains(byte) && offset == 0)
+                || (bytes("=;").contains(byte) && offset > 0)
+        }
+    }
+
+    @Test func chunkExtensionValues() {
+        check(chunked + "0;a=b", "b\r\n") { byte, _ in
+            token.contains(byte) || byte == UInt8(ascii: ";")
+        }
+    }
+
+    @Test func quotedChunkExtensionValues() {
+        check(chunked + "0;a=\"", "b\"\r\n") { byte, _ in
+            fieldValue.subtracting(bytes("\"")).contains(byte)
+        }
+    }
+
+    @Test func trailerNames() {
+        check(chunked + "0\r\n", "bcdefghijk: v\r\n\r\n") { byte, offset in
+            token.contains(byte) || (byte == UInt8(ascii: ":") && offset > 0)
+        }
+    }
+
+    @Test func hosts() {
+        let name = Set("-._~!$&'()*+,;=".utf8).union(token.filter { isLetterOrDigit($0) })
+        check("GET / HTTP/1.1\r\nHost: a", "a\r\n\r\n") { byte, _ in name.contains(byte) }
+    }
+
+    private func isLetterOrDigit(_ byte: UInt8) -> Bool {
+        let character = Character(Unicode.Scalar(byte))
+        return character.isLetter || character.isNumber
+    }
+}
