@@ -5,41 +5,220 @@ import Testing
 
 @testable import Gateway
 
-@Suite struct ForwardingTests {
-    /// A request id of the client's own makes the forwarded head the same each time.
-    private static let requestID = "X-Request-ID: abc-123\r\n"
+/// One request through a gateway of its own: what each side got.
+struct Passage {
+    var request: Message
+    var answer: Message
+    /// Whether the client's connection could be used again.
+    var keepsClient: Bool
 
-    /// Sends `request`, lets the backend answer `answer`, and returns what each got.
-    private func exchange(
-        _ request: String, answer: String = "HTTP/1.1 204 No Content\r\n\r\n", more: String = "",
-        pool: String = "limit: 10", isHead: Bool = false
-    ) throws -> (request: Message, answer: Message) {
-        let backend = try ScriptedBackend.serving { wire, _ in try wire.send(answer) }
+    /// Sends `request`, lets the backend answer `answer` and close if told to.
+    init(
+        _ request: String, answer: String = "HTTP/1.1 204 No Content\r\n\r\n", closes: Bool = false,
+        pool: String = "limit: 10", more: String = "", isHead: Bool = false
+    ) throws {
+        let log = RequestLog()
+        let backend = try ScriptedBackend(log: log) { wire, _ in
+            while true {
+                log.note(try wire.readRequest(within: 60))
+                try wire.send(answer)
+                if closes { return }
+            }
+        }
         let gateway = try RunningGateway(policyText([backend.url], pool: pool, more: more))
         let client = try gateway.connect()
         try client.send(request)
-        let got = try client.readAnswer(isHead: isHead)
+        self.answer = try client.readAnswer(isHead: isHead)
+        self.request = try #require(backend.requests.first)
+        keepsClient = client.isSilent(for: 0.05)
         client.close()
-        try gateway.settles(clients: 0)
-        return (try #require(backend.requests.first), got)
+        try gateway.settles(clients: 0, idle: closes ? 0 : nil)
     }
+}
+
+@Suite struct ForwardingTests {
+    /// An answer without the fields that differ each time.
+    private static let plain = "HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 2\r\n\r\nok"
+    /// What follows the client's own fields in a forwarded head.
+    private static let added =
+        "X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\n"
+        + "X-Forwarded-Host: h\r\nX-Request-ID: i\r\nVia: 1.1 penstock\r\n\r\n"
 
     @Test func headsAreRewrittenAsAProxyShould() throws {
-        let (request, answer) = try exchange(
+        let passage = try Passage(
             "GET /v1/models?x=%20y HTTP/1.1\r\nhost: example.org:81\r\nUser-Agent: test\r\n"
-                + "Accept: */*\r\n\(Self.requestID)\r\n",
+                + "traceparent: 00-a-b-01\r\nX-Request-ID: abc-123\r\n\r\n",
             answer: "HTTP/1.1 200 Fine\r\nDate: Mon, 01 Jan 2024 00:00:00 GMT\r\nServer: s\r\n"
                 + "Content-Length: 2\r\nX-Request-ID: from-backend\r\n\r\nok")
         #expect(
-            request.head
+            passage.request.head
                 == "GET /v1/models?x=%20y HTTP/1.1\r\nHost: example.org:81\r\nUser-Agent: test\r\n"
-                + "Accept: */*\r\nX-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\n"
-                + "X-Forwarded-Host: example.org:81\r\nX-Request-ID: abc-123\r\n"
-                + "Via: 1.1 penstock\r\n\r\n")
+                + "traceparent: 00-a-b-01\r\nX-Forwarded-For: 127.0.0.1\r\n"
+                + "X-Forwarded-Proto: http\r\nX-Forwarded-Host: example.org:81\r\n"
+                + "X-Request-ID: abc-123\r\nVia: 1.1 penstock\r\n\r\n")
         #expect(
-            answer.head
+            passage.answer.head
                 == "HTTP/1.1 200 Fine\r\nDate: Mon, 01 Jan 2024 00:00:00 GMT\r\nServer: s\r\n"
                 + "X-Request-ID: from-backend\r\nContent-Length: 2\r\nVia: 1.1 penstock\r\n\r\n")
-        #expect(answer.bodyText == "ok")
+        #expect(passage.answer.bodyText == "ok")
+        #expect(passage.keepsClient)
+    }
+
+    @Test func fieldsOfOneHopEndHere() throws {
+        let passage = try Passage(
+            "GET / HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, X-Hop, close-not\r\nX-Hop: 1\r\n"
+                + "Keep-Alive: timeout=5\r\nTE: trailers\r\nUpgrade: h2c\r\nProxy-Connection: x\r\n"
+                + "X-End: 2\r\nX-Request-ID: i\r\n\r\n",
+            answer: "HTTP/1.1 200 OK\r\nDate: D\r\nConnection: x-own\r\nX-Own: 1\r\nX-End: 3\r\n"
+                + "Keep-Alive: timeout=9\r\nUpgrade: h2c\r\nContent-Length: 0\r\n\r\n")
+        #expect(
+            passage.request.head
+                == "GET / HTTP/1.1\r\nHost: h\r\nX-End: 2\r\n\(Self.added)")
+        #expect(
+            passage.answer.head
+                == "HTTP/1.1 200 OK\r\nDate: D\r\nX-End: 3\r\nContent-Length: 0\r\n"
+                + "X-Request-ID: i\r\nVia: 1.1 penstock\r\n\r\n")
+    }
+
+    @Test func connectionCannotNameAwayWhatTheGatewayAdds() throws {
+        let passage = try Passage(
+            "GET / HTTP/1.1\r\nHost: h\r\nConnection: Host, X-Forwarded-For, Authorization\r\n"
+                + "Authorization: Bearer t\r\nX-Request-ID: i\r\n\r\n")
+        #expect(
+            passage.request.head
+                == "GET / HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer t\r\n\(Self.added)")
+    }
+
+    @Test(arguments: [
+        ("append", "X-Forwarded-For: 9.9.9.9, 127.0.0.1|X-Forwarded-Proto: https|X-Forwarded-Host: o"),
+        ("set", "X-Forwarded-For: 127.0.0.1|X-Forwarded-Proto: http|X-Forwarded-Host: h"),
+        ("remove", ""),
+        ("off", "X-Forwarded-For: 9.9.9.9|X-Forwarded-Proto: https|X-Forwarded-Host: o"),
+    ])
+    func forwardedFieldsFollowThePolicy(rule: String, expected: String) throws {
+        let passage = try Passage(
+            "GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 9.9.9.9\r\nX-Forwarded-Proto: https\r\n"
+                + "X-Forwarded-Host: o\r\n\r\n",
+            more: "forwarding: {forwarded: \(rule)}")
+        let got = passage.request.fields.filter { $0.hasPrefix("X-Forwarded") }
+        #expect(got.joined(separator: "|") == expected)
+    }
+
+    @Test(arguments: [
+        ("GET http://other.example:8080/p?q HTTP/1.1", "GET /p?q HTTP/1.1", "other.example:8080"),
+        ("GET http://other.example HTTP/1.1", "GET / HTTP/1.1", "other.example"),
+        ("OPTIONS http://other.example HTTP/1.1", "OPTIONS * HTTP/1.1", "other.example"),
+        ("OPTIONS * HTTP/1.1", "OPTIONS * HTTP/1.1", "h"),
+        ("PURGE //a/../b?c=//d HTTP/1.1", "PURGE //a/../b?c=//d HTTP/1.1", "h"),
+    ])
+    func targetsArriveInOriginForm(line: String, expected: String, host: String) throws {
+        let passage = try Passage("\(line)\r\nHost: h\r\n\r\n")
+        #expect(passage.request.startLine == expected)
+        #expect(passage.request.values("Host") == [host])
+    }
+
+    @Test func hostFollowsThePolicy() throws {
+        let request = "GET / HTTP/1.1\r\nHost: client.example\r\n\r\n"
+        let fixed = try Passage(request, pool: "limit: 1, host: model.internal:99")
+        #expect(fixed.request.values("Host") == ["model.internal:99"])
+        let own = try Passage(request, pool: "limit: 1, host: backend")
+        #expect(own.request.value("Host")?.hasPrefix("127.0.0.1:") == true)
+        #expect(own.request.values("X-Forwarded-Host") == ["client.example"])
+    }
+
+    @Test func requestsWithoutHostGetTheBackends() throws {
+        let passage = try Passage("GET /old HTTP/1.0\r\n\r\n")
+        #expect(passage.request.startLine == "GET /old HTTP/1.1")
+        #expect(passage.request.value("Host")?.hasPrefix("127.0.0.1:") == true)
+        #expect(passage.request.values("X-Forwarded-Host").isEmpty)
+        #expect(passage.request.values("Via") == ["1.0 penstock"])
+        #expect(!passage.keepsClient)
+    }
+
+    @Test func viaIsAddedBehindOthersOrLeftAlone() throws {
+        let request = "GET / HTTP/1.1\r\nHost: h\r\nVia: 1.1 edge\r\n\r\n"
+        #expect(try Passage(request).request.values("Via") == ["1.1 edge", "1.1 penstock"])
+        let without = try Passage(request, more: "forwarding: {via: off}")
+        #expect(without.request.values("Via") == ["1.1 edge"])
+        #expect(without.answer.values("Via").isEmpty)
+    }
+
+    @Test func requestIDsAreMadeKeptOrReplaced() throws {
+        let bare = "GET / HTTP/1.1\r\nHost: h\r\n"
+        let made = try Passage(bare + "\r\n").request.values("X-Request-ID")
+        #expect(made.count == 1 && made[0].count == 32 && made[0].allSatisfy(\.isHexDigit))
+        let long = String(repeating: "x", count: 129)
+        let replaced = try Passage(bare + "X-Request-ID: \(long)\r\n\r\n")
+        #expect(replaced.request.value("X-Request-ID")?.count == 32)
+        let policy = try Passage(
+            bare + "X-Request-ID: mine\r\n\r\n", more: "forwarding: {request_id: replace}")
+        #expect(policy.request.value("X-Request-ID")?.count == 32)
+        #expect(policy.answer.value("X-Request-ID") == policy.request.value("X-Request-ID"))
+    }
+
+    @Test func answersWithoutABodyKeepTheLengthTheyTell() throws {
+        let head = try Passage(
+            "HEAD / HTTP/1.1\r\nHost: h\r\nX-Request-ID: i\r\n\r\n",
+            answer: "HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 77\r\n\r\n", isHead: true)
+        #expect(head.answer.value("Content-Length") == "77")
+        #expect(head.keepsClient)
+        let unchanged = try Passage(
+            "GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+            answer: "HTTP/1.1 304 Not Modified\r\nETag: \"e\"\r\nContent-Length: 5\r\n\r\n")
+        #expect(unchanged.answer.value("Content-Length") == "5")
+        #expect(unchanged.keepsClient)
+        let none = try Passage("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        #expect(none.answer.values("Content-Length").isEmpty)
+        #expect(none.answer.values("Transfer-Encoding").isEmpty)
+        #expect(none.keepsClient)
+    }
+
+    @Test func aMissingDateIsAdded() throws {
+        let passage = try Passage("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        let date = try #require(passage.answer.value("Date"))
+        #expect(date.hasSuffix(" GMT") && date.count == 29)
+    }
+
+    @Test func bodiesThatEndAtCloseAreChunkedForTheClient() throws {
+        let passage = try Passage(
+            "GET / HTTP/1.1\r\nHost: h\r\nX-Request-ID: i\r\n\r\n",
+            answer: "HTTP/1.0 200 OK\r\nDate: D\r\n\r\nto the end", closes: true)
+        #expect(
+            passage.answer.head
+                == "HTTP/1.1 200 OK\r\nDate: D\r\nTransfer-Encoding: chunked\r\nX-Request-ID: i\r\n"
+                + "Via: 1.0 penstock\r\n\r\n")
+        #expect(passage.answer.bodyText == "to the end")
+        #expect(passage.keepsClient)
+    }
+
+    @Test func chunksAreTakenOffForOldClients() throws {
+        let passage = try Passage(
+            "GET / HTTP/1.0\r\nHost: h\r\nConnection: keep-alive\r\nX-Request-ID: i\r\n\r\n",
+            answer: "HTTP/1.1 200 OK\r\nDate: D\r\nTransfer-Encoding: chunked\r\n\r\n"
+                + "3\r\nabc\r\n2\r\nde\r\n0\r\nX-Trailer: t\r\n\r\n")
+        #expect(
+            passage.answer.head
+                == "HTTP/1.1 200 OK\r\nDate: D\r\nX-Request-ID: i\r\nVia: 1.1 penstock\r\n"
+                + "Connection: close\r\n\r\n")
+        #expect(passage.answer.bodyText == "abcde")
+        #expect(!passage.keepsClient)
+    }
+
+    @Test func oldClientsMayKeepTheirConnection() throws {
+        let passage = try Passage(
+            "GET / HTTP/1.0\r\nHost: h\r\nConnection: keep-alive\r\nX-Request-ID: i\r\n\r\n",
+            answer: Self.plain)
+        #expect(
+            passage.answer.head
+                == "HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 2\r\nX-Request-ID: i\r\n"
+                + "Via: 1.1 penstock\r\nConnection: keep-alive\r\n\r\n")
+        #expect(passage.keepsClient)
+    }
+
+    @Test func closeIsAnsweredWithClose() throws {
+        let passage = try Passage(
+            "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", answer: Self.plain)
+        #expect(passage.answer.values("Connection") == ["close"])
+        #expect(!passage.keepsClient)
     }
 }

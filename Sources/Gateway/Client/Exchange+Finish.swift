@@ -65,6 +65,7 @@ extension Exchange {
             if parser.head.expectsContinue && record.bodyBytes == 0 { keepsClient = false }
         }
         isDiscarding = keepsClient
+        record.bodyProgressAt = now
     }
 
     /// Ends an answer that had begun in a way the client can tell from its end.
