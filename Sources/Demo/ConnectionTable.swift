@@ -1,4 +1,5 @@
-// Connections that have to be found again when everything is to be closed, and requests that are found by number.
+// Connections that have to be found again when everything is to be closed, and requests that are
+// found by number.
 
 /// Open connections, each at a number that stays while it is open.
 struct ConnectionTable<Connection: LoopbackConnection> {

@@ -8,11 +8,12 @@ package struct DemoSettings: Equatable, Sendable {
     package enum Limit: Equatable, Sendable {
         /// So many requests, always.
         case fixed(Int)
-        /// Up while answers are in time, down by a tenth when one is late: the demo's default, because it uses
-        /// the whole batch without being told how large it is.
+        /// Up while answers are in time, down by a tenth when one is late: the demo's default,
+        /// because it uses the whole batch without being told how large it is.
         case aimd
-        /// By the ratio of usual to present latency, with the defaults that every policy has. Here the latency
-        /// grows with each request in the batch, long before it is full; gradient takes that for overload.
+        /// By the ratio of usual to present latency, with the defaults that every policy has. Here
+        /// the latency grows with each request in the batch, long before it is full; gradient takes
+        /// that for overload.
         case gradient
     }
 
@@ -48,8 +49,9 @@ package struct DemoSettings: Equatable, Sendable {
     /// Requests a second that arrive at each side, on average, without those that come back.
     package var arrivalsPerSecond: Double { load * capacityPerSecond }
 
-    /// Descriptors that a run may need: a client's and a server's end for each of those who wait at the backends,
-    /// some more for chance, and both ends of the few that the gateway holds at a time.
+    /// Descriptors that a run may need: a client's and a server's end for each of those who wait at
+    /// the backends, some more for chance, and both ends of the few that the gateway holds at a
+    /// time.
     package var neededDescriptors: Int {
         Int(2.2 * arrivalsPerSecond * patience.inSeconds) + 1_000
     }
@@ -61,7 +63,8 @@ package struct DemoSettings: Equatable, Sendable {
         let limit =
             switch limit {
             case .fixed(let limit): "{algorithm: fixed, limit: \(limit)}"
-            // What is left of the patience after the longest wait; the default would be longer than all of it.
+            // What is left of the patience after the longest wait; the default would be longer than
+            // all of it.
             case .aimd: "{algorithm: aimd, timeout: \(milliseconds(patience) - wait)ms}"
             case .gradient: "{algorithm: gradient}"
             }

@@ -1,8 +1,9 @@
-// The whole demo on one thread: backends without a gateway, the same backends behind the gateway, and the same
-// clients at both. Everything lives on the gateway's reactor, on real sockets of this machine.
+// The whole demo on one thread: backends without a gateway, the same backends behind the gateway,
+// and the same clients at both. Everything lives on the gateway's reactor, on real sockets of this
+// machine.
 //
-// One thread is honest as long as it is not busy: a model's steps are timed by the model, and sending what they made
-// takes a small part of a core. The report says how large a part.
+// One thread is honest as long as it is not busy: a model's steps are timed by the model, and
+// sending what they made takes a small part of a core. The report says how large a part.
 
 internal import Admission
 package import Gateway
@@ -121,7 +122,8 @@ package final class Demonstration {
         ticker.wake(at: next)
     }
 
-    /// Takes the last figures, then lets everybody leave: clients, backends, and the gateway when it has seen that.
+    /// Takes the last figures, then lets everybody leave: clients, backends, and the gateway when
+    /// it has seen that.
     private func end() {
         lastReport = makeReport()
         ending = .clientsLeft

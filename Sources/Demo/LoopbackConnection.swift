@@ -1,10 +1,12 @@
-// What the demo's clients and backends have in common: a socket on the reactor with a buffer each way. The
-// gateway's own connections are not used for this, so that what the demo shows does not rest on itself.
+// What the demo's clients and backends have in common: a socket on the reactor with a buffer each
+// way. The gateway's own connections are not used for this, so that what the demo shows does not
+// rest on itself.
 
 internal import Gateway
 internal import HTTP1
 
-/// A buffered, non-blocking connection; subclasses act in `received`, `ended` and on their deadline.
+/// A buffered, non-blocking connection; subclasses act in `received`, `ended` and on their
+/// deadline.
 class LoopbackConnection: EventHandler {
     /// The loop this connection lives in.
     final let reactor: Reactor
@@ -78,7 +80,8 @@ class LoopbackConnection: EventHandler {
         }
     }
 
-    /// Closes at once; with `reset` the peer sees a connection that broke, as when a process is killed.
+    /// Closes at once; with `reset` the peer sees a connection that broke, as when a process is
+    /// killed.
     final func close(reset: Bool = false) {
         guard let number = descriptor?.rawValue else { return }
         if reset { descriptor?.resetOnClose() }

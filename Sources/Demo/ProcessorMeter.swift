@@ -1,4 +1,5 @@
-// The demo's own use of the processor: figures that were measured on a busy thread would be worth nothing.
+// The demo's own use of the processor: figures that were measured on a busy thread would be worth
+// nothing.
 
 internal import Admission
 internal import Gateway

@@ -35,10 +35,12 @@ package struct Terminal {
         return result == 0 && size.ws_row > 0 ? Int(size.ws_row) : 24
     }
 
-    /// Draws `lines` over those that were drawn before; the last ones do not show where the terminal is too low.
+    /// Draws `lines` over those that were drawn before; the last ones do not show where the
+    /// terminal is too low.
     package mutating func draw(_ lines: [String]) {
         let lines = lines.prefix(max(1, height - 1))
-        // Up to the first line; then each line is written over the old one and the rest of that erased.
+        // Up to the first line; then each line is written over the old one and the rest of that
+        // erased.
         var text = drawnLines > 0 ? "\u{1b}[\(drawnLines)A\r" : "\u{1b}[?25l"
         for line in lines { text += "\(line)\u{1b}[K\n" }
         drawnLines = lines.count

@@ -1,5 +1,6 @@
-// The same calls with the buffer itself as the argument. A span of a buffer that is an object's property cannot outlive the
-// access to the property; an argument is accessed for just as long as the call lasts.
+// The same calls with the buffer itself as the argument. A span of a buffer that is an object's
+// property cannot outlive the access to the property; an argument is accessed for just as long as
+// the call lasts.
 
 extension RequestParser {
     /// `next(in:)` over the readable bytes of `buffer`.

@@ -1,5 +1,5 @@
-// Writes the parts of a message that the gateway makes itself. Everything else on the wire is copied
-// from a parsed message; nothing here allocates, for literals are in the program's image.
+// Writes the parts of a message that the gateway makes itself. Everything else on the wire is
+// copied from a parsed message; nothing here allocates, for literals are in the program's image.
 
 extension ByteBuffer {
     /// Appends the UTF-8 bytes of `text`: a literal, as a rule.
@@ -50,7 +50,8 @@ extension ByteBuffer {
         append(" HTTP/1.1\r\n")
     }
 
-    /// Appends a status line for HTTP/1.1 with the registered reason phrase; `status` is 100 to 599.
+    /// Appends a status line for HTTP/1.1 with the registered reason phrase; `status` is 100 to
+    /// 599.
     package mutating func appendStatusLine(status: Int) {
         precondition(status >= 100 && status <= 599, "a status out of range")
         append("HTTP/1.1 ")

@@ -1,6 +1,6 @@
-// A growable run of bytes with a reading and a writing end: what a connection has received and not yet
-// used, or has to send and not yet sent. It holds no storage while it is empty and has been told to
-// give it up, so that an idle connection costs no buffer.
+// A growable run of bytes with a reading and a writing end: what a connection has received and not
+// yet used, or has to send and not yet sent. It holds no storage while it is empty and has been
+// told to give it up, so that an idle connection costs no buffer.
 
 /// Bytes in order, appended at the end and dropped from the front.
 package struct ByteBuffer: ~Copyable {
@@ -29,7 +29,8 @@ package struct ByteBuffer: ~Copyable {
         get { storage.span.extracting(start..<end) }
     }
 
-    /// Takes `storage` as this buffer's own; the buffer must hold no storage and its bytes are scratch.
+    /// Takes `storage` as this buffer's own; the buffer must hold no storage and its bytes are
+    /// scratch.
     package mutating func adopt(_ storage: consuming [UInt8]) {
         precondition(self.storage.isEmpty, "adopting storage would drop bytes")
         self.storage = storage
@@ -96,7 +97,8 @@ package struct ByteBuffer: ~Copyable {
         end = base &+ count
     }
 
-    /// Appends the bytes of `first`, `separator`, `second` and a line end, with one look at the room.
+    /// Appends the bytes of `first`, `separator`, `second` and a line end, with one look at the
+    /// room.
     mutating func appendLine(
         _ first: Span<UInt8>, separator: (UInt8, UInt8), _ second: Span<UInt8>
     ) {
@@ -153,10 +155,11 @@ package struct ByteBuffer: ~Copyable {
         }
     }
 
-    /// Lends the storage to `fill`, which may write into the given free range at its end and returns how
-    /// many bytes it wrote there, from the range's beginning.
+    /// Lends the storage to `fill`, which may write into the given free range at its end and
+    /// returns how many bytes it wrote there, from the range's beginning.
     ///
-    /// The caller reserves first; the range is at most `limit` long and never touches readable bytes.
+    /// The caller reserves first; the range is at most `limit` long and never touches readable
+    /// bytes.
     package mutating func withFreeStorage<Failure: Error>(
         atMost limit: Int, _ fill: (inout MutableSpan<UInt8>, Range<Int>) throws(Failure) -> Int
     ) throws(Failure) {

@@ -1,5 +1,6 @@
-// Which bytes may stand where, RFC 9110 section 5.6 and RFC 9112 section 3. Each class below 0x80 is a
-// set of two 64-bit words, bit n of the first for byte n: no table in memory, no check of an index.
+// Which bytes may stand where, RFC 9110 section 5.6 and RFC 9112 section 3. Each class below 0x80
+// is a set of two 64-bit words, bit n of the first for byte n: no table in memory, no check of an
+// index.
 
 /// Sets of bytes.
 enum ByteClass {
@@ -75,8 +76,8 @@ func matches(_ bytes: Span<UInt8>, _ range: Range<Int>, _ text: String) -> Bool 
 
 /// Whether `range` of `bytes`, token bytes only, is `text` in any mixture of cases.
 ///
-/// Setting bit 0x20 folds letters and leaves the hyphen and digits alone; among token bytes only `^`
-/// and `~` would be confused, and no name that is compared here has them.
+/// Setting bit 0x20 folds letters and leaves the hyphen and digits alone; among token bytes only
+/// `^` and `~` would be confused, and no name that is compared here has them.
 func matchesIgnoringCase(_ bytes: Span<UInt8>, _ range: Range<Int>, _ text: String) -> Bool {
     let wanted = text.utf8.span
     guard range.count == wanted.count else { return false }

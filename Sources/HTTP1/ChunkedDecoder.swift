@@ -1,5 +1,6 @@
-// Takes the chunk framing off a body. Chunk sizes and extensions are consumed as they arrive, byte by
-// byte if need be; only a trailer section waits until it is complete, because its fields are kept.
+// Takes the chunk framing off a body. Chunk sizes and extensions are consumed as they arrive, byte
+// by byte if need be; only a trailer section waits until it is complete, because its fields are
+// kept.
 
 /// An incremental decoder of the chunked transfer coding, RFC 9112 section 7.1.
 struct ChunkedDecoder: ~Copyable {

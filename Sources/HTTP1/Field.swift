@@ -12,10 +12,10 @@ package struct Field: Equatable, Sendable {
 
     /// Whether the field ends at this hop and must not be forwarded, RFC 9110 section 7.6.1.
     ///
-    /// True for Connection, Keep-Alive, Proxy-Connection, TE, Transfer-Encoding and Upgrade, and for
-    /// every field that Connection names, unless its name is in `FieldName`: a sender cannot strip
-    /// Host, Content-Length, Authorization or X-Forwarded-For from a message by naming them there.
-    /// Such an option is ignored and the field kept.
+    /// True for Connection, Keep-Alive, Proxy-Connection, TE, Transfer-Encoding and Upgrade, and
+    /// for every field that Connection names, unless its name is in `FieldName`: a sender cannot
+    /// strip Host, Content-Length, Authorization or X-Forwarded-For from a message by naming them
+    /// there. Such an option is ignored and the field kept.
     package internal(set) var isHopByHop: Bool
 
     /// Makes a field; places are offsets into the bytes of the head.

@@ -233,8 +233,8 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
 
 /// A name of up to 24 token bytes in lower case, packed for comparison with one of the same length.
 ///
-/// Setting bit 0x20 folds letters and leaves hyphens and digits alone; it confuses only `^` with `~`,
-/// and no listed name has either.
+/// Setting bit 0x20 folds letters and leaves hyphens and digits alone; it confuses only `^` with
+/// `~`, and no listed name has either.
 private struct NameWords: Equatable {
     private var first: UInt64 = 0
     private var middle: UInt64 = 0

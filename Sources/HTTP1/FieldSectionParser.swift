@@ -1,6 +1,6 @@
-// Reads field lines, for heads and trailer sections alike. It remembers the byte that it stopped at, so
-// a section that arrives byte by byte costs no more than one that arrives whole, and a wrong byte is
-// reported when it is seen, not when the section is complete.
+// Reads field lines, for heads and trailer sections alike. It remembers the byte that it stopped
+// at, so a section that arrives byte by byte costs no more than one that arrives whole, and a wrong
+// byte is reported when it is seen, not when the section is complete.
 
 /// An incremental parser of field lines up to the empty line, RFC 9112 section 5.
 struct FieldSectionParser: ~Copyable {
@@ -32,8 +32,8 @@ struct FieldSectionParser: ~Copyable {
 
     /// Looks for the next field line in `bytes`, which always begins with the same byte.
     mutating func next(in bytes: Span<UInt8>, maxFields: Int) throws(ParseError) -> Step {
-        // Tests in the order in which a line comes, not a switch in a loop: where a line is there as a
-        // whole, the processor then predicts every step.
+        // Tests in the order in which a line comes, not a switch in a loop: where a line is there
+        // as a whole, the processor then predicts every step.
         while position < bytes.count {
             if state == .lineStart { try startLine(bytes[position], maxFields: maxFields) }
             if state == .name { try readName(in: bytes) }

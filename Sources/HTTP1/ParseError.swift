@@ -1,5 +1,5 @@
-// Everything that can be wrong with a message, one case each, so that a test, a log line or a counter
-// can say exactly what was refused.
+// Everything that can be wrong with a message, one case each, so that a test, a log line or a
+// counter can say exactly what was refused.
 
 /// Why a message was refused; the connection cannot be used after it.
 package enum ParseError: UInt8, Error, Equatable, CaseIterable, Sendable {

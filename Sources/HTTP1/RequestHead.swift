@@ -26,8 +26,8 @@ package struct RequestHead: Sendable {
     package internal(set) var query: Range<Int> = 0..<0
     /// The `host[:port]` that counts: the target's if it has one, else that of Host.
     ///
-    /// A target's authority wins over Host, RFC 9112 section 3.2.2, so a Host that is sent on has to
-    /// be made from this. `nil` only for an HTTP/1.0 request without Host.
+    /// A target's authority wins over Host, RFC 9112 section 3.2.2, so a Host that is sent on has
+    /// to be made from this. `nil` only for an HTTP/1.0 request without Host.
     package internal(set) var authority: Range<Int>?
     /// The version of the request line.
     package internal(set) var version: Version = .http11

@@ -14,8 +14,8 @@ struct RequestLineParser: ~Copyable {
     private var start = 0
     private var version = VersionParser()
 
-    /// Looks for the end of the line in `bytes`, which always begins with the same byte, and fills in
-    /// method, target and version of `head`; whether the line is complete.
+    /// Looks for the end of the line in `bytes`, which always begins with the same byte, and fills
+    /// in method, target and version of `head`; whether the line is complete.
     mutating func next(
         in bytes: Span<UInt8>, _ head: inout RequestHead
     ) throws(ParseError) -> Bool {

@@ -1,11 +1,11 @@
 // The server's side of HTTP/1.1: requests out of the bytes that clients send. The parser owns no
-// connection and no buffer; it lives as long as its connection and is reset between requests, so that
-// its storage is allocated once.
+// connection and no buffer; it lives as long as its connection and is reset between requests, so
+// that its storage is allocated once.
 
 /// An incremental, strict parser of requests, RFC 9112.
 ///
-/// Call `next` with all unconsumed bytes until it says `.needMoreData` or `.end`; after `.end`, act,
-/// then `reset()` and go on with the bytes that are left.
+/// Call `next` with all unconsumed bytes until it says `.needMoreData` or `.end`; after `.end`,
+/// act, then `reset()` and go on with the bytes that are left.
 package struct RequestParser: ~Copyable {
     private enum Phase {
         case requestLine, fields, body, failed(ParseError)

@@ -19,8 +19,8 @@ package struct ResponseHead: Sendable {
     package internal(set) var framing: BodyFraming = .none
     /// Whether the connection can carry another exchange once this answer has ended.
     ///
-    /// False too if the body runs until close, and if an answer that can have no body announces one:
-    /// what such a peer sends next cannot be trusted to be the next answer.
+    /// False too if the body runs until close, and if an answer that can have no body announces
+    /// one: what such a peer sends next cannot be trusted to be the next answer.
     package internal(set) var keepAlive = false
 
     /// Makes an empty head, for a parser to fill.

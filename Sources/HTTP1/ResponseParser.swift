@@ -1,11 +1,11 @@
-// The client's side of HTTP/1.1: answers out of the bytes that backends send. As strict as the parser
-// of requests: an answer that two readers could end in two places is refused, not repaired.
+// The client's side of HTTP/1.1: answers out of the bytes that backends send. As strict as the
+// parser of requests: an answer that two readers could end in two places is refused, not repaired.
 
 /// An incremental, strict parser of answers, RFC 9112.
 ///
 /// Call `begin` for each request sent, then `next` with all unconsumed bytes until it says
-/// `.needMoreData` or `.end`. A 1xx answer comes as a `.head` of its own, valid until the next call of
-/// `next`, which then looks for another head by itself.
+/// `.needMoreData` or `.end`. A 1xx answer comes as a `.head` of its own, valid until the next call
+/// of `next`, which then looks for another head by itself.
 package struct ResponseParser: ~Copyable {
     private enum Phase {
         case statusLine, fields, informational, body, ended, failed(ParseError)
@@ -73,8 +73,8 @@ package struct ResponseParser: ~Copyable {
 
     /// Tells that the peer has closed and that all its bytes have been consumed.
     ///
-    /// `.end` if the answer is complete by that, else the error `truncated`; also before any byte of
-    /// an answer, see `isBetweenMessages`.
+    /// `.end` if the answer is complete by that, else the error `truncated`; also before any byte
+    /// of an answer, see `isBetweenMessages`.
     package mutating func endOfInput() throws(ParseError) -> ParserEvent {
         if case .body = phase, body.endsAtClose { phase = .ended }
         let event = try next(in: Span())

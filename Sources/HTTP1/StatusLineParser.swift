@@ -17,8 +17,8 @@ struct StatusLineParser: ~Copyable {
     private var digits = 0
     private var start = 0
 
-    /// Looks for the end of the line in `bytes`, which always begins with the same byte, and fills in
-    /// version, status and reason of `head`; whether the line is complete.
+    /// Looks for the end of the line in `bytes`, which always begins with the same byte, and fills
+    /// in version, status and reason of `head`; whether the line is complete.
     mutating func next(
         in bytes: Span<UInt8>, _ head: inout ResponseHead
     ) throws(ParseError) -> Bool {

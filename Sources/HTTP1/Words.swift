@@ -1,5 +1,5 @@
-// Eight bytes at a time. The optimizer turns the eight checked reads, or writes, behind one check of
-// the range into a single move; that is what makes scanning and copying short runs cheap without
+// Eight bytes at a time. The optimizer turns the eight checked reads, or writes, behind one check
+// of the range into a single move; that is what makes scanning and copying short runs cheap without
 // leaving checked memory access.
 
 extension Span<UInt8> {

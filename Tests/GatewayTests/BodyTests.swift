@@ -1,4 +1,5 @@
-// Bodies of requests and answers: framing written anew, trailers, interim answers, and what becomes of bodies that nobody reads.
+// Bodies of requests and answers: framing written anew, trailers, interim answers, and what becomes
+// of bodies that nobody reads.
 
 import Foundation
 import Testing
@@ -8,7 +9,8 @@ import Testing
 @Suite struct BodyTests {
     @Test func bodiesWithALengthArriveAsTheyAre() throws {
         let passage = try Passage(
-            "POST / HTTP/1.1\r\nHost: h\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello")
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello"
+        )
         #expect(passage.request.bodyText == "hello")
         #expect(passage.request.values("Content-Length") == ["5"])
         #expect(passage.request.values("Transfer-Encoding").isEmpty)
@@ -126,7 +128,8 @@ import Testing
         try gateway.settles(clients: 1, idle: 0)
     }
 
-    /// The connection lives on when the rest of a small body that nobody wants arrives a moment later.
+    /// The connection lives on when the rest of a small body that nobody wants arrives a moment
+    /// later.
     @Test func smallBodiesOfRefusedRequestsAreReadAway() throws {
         let backend = try ScriptedBackend.echoing()
         let gateway = try RunningGateway(
@@ -155,7 +158,8 @@ import Testing
         #expect(backend.acceptedCount == 0)
     }
 
-    /// What stands in a body that is too large must never be read as the framing or the next request.
+    /// What stands in a body that is too large must never be read as the framing or the next
+    /// request.
     @Test func aBodyThatIsTooLargeHidesNoRequest() throws {
         let backend = try ScriptedBackend.echoing()
         let gateway = try RunningGateway(policyText([backend.url], server: "max_body_size: 10B"))
@@ -184,7 +188,8 @@ import Testing
         let gateway = try RunningGateway(policyText([backend.url]))
         let client = try gateway.connect()
         try client.send(
-            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcXX\r\n0\r\n\r\n")
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcXX\r\n0\r\n\r\n"
+        )
         let answer = try client.readAnswer()
         #expect(answer.status == 400)
         #expect(answer.values("Connection") == ["close"])

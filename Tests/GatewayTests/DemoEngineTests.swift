@@ -1,4 +1,5 @@
-// The engine's model, by dialogue, with times worked out by hand: a step of n requests takes 10 + n.
+// The engine's model, by dialogue, with times worked out by hand: a step of n requests takes 10 +
+// n.
 
 import Admission
 import Testing

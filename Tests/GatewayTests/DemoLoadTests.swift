@@ -25,7 +25,8 @@ struct DemoLoadTests {
         }
         let mean = sum / Double(count)
         let deviation = (squares / Double(count) - mean * mean).squareRoot()
-        // The mean gap is 5 ms with a standard error of .7 %; gaps of a Poisson process vary by as much as their mean.
+        // The mean gap is 5 ms with a standard error of .7 %; gaps of a Poisson process vary by as
+        // much as their mean.
         #expect(abs(mean - 0.005) < 0.005 * 0.03, "seed \(seed)")
         #expect(abs(deviation / mean - 1) < 0.05, "seed \(seed)")
     }

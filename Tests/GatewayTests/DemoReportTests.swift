@@ -54,7 +54,9 @@ struct DemoReportTests {
     @Test func theTableHasBothSides() {
         let table = ReportTable(width: 80, isColoured: false).lines(report).joined(separator: "\n")
         #expect(!table.contains("\u{1b}"))
-        for word in ["wait_too_long", "64, 63", "17", "1.86 s", "90 %", "penstock demo, 10 of 30 s"] {
+        for word in [
+            "wait_too_long", "64, 63", "17", "1.86 s", "90 %", "penstock demo, 10 of 30 s",
+        ] {
             #expect(table.contains(word), "\(word) is missing in \(table)")
         }
         #expect(!table.contains("queue_full"))

@@ -9,8 +9,8 @@ import Testing
 /// One after the other: each run takes a thread for itself.
 @Suite(.serialized)
 struct DemoRunTests {
-    /// A slow, small engine, so that an unoptimised build on a busy machine has time enough: 16 requests in a batch,
-    /// 16 ms a step, 1,000 tokens a second.
+    /// A slow, small engine, so that an unoptimised build on a busy machine has time enough: 16
+    /// requests in a batch, 16 ms a step, 1,000 tokens a second.
     private static func settings(_ limit: DemoSettings.Limit) -> DemoSettings {
         var settings = DemoSettings()
         settings.seconds = 3
@@ -44,7 +44,8 @@ struct DemoRunTests {
         #expect(Double(after) > 1.3 * Double(before), "\(context)")
         #expect(without.statistics.gaveUp > 100, "\(context)")
         #expect(without.wastedShare > with.wastedShare + 0.2, "\(context)")
-        // Nothing is refused but by the gateway, for a reason and at a time that it gave, and nothing breaks.
+        // Nothing is refused but by the gateway, for a reason and at a time that it gave, and
+        // nothing breaks.
         #expect(without.statistics.refused == 0)
         #expect(with.statistics.refused > 100)
         #expect(with.statistics.refused(.none) == 0)

@@ -233,8 +233,8 @@ import Testing
         await #expect(processExitsWith: .success) {
             close(STDOUT_FILENO)
             let writer = try LogWriter(destination: .standardOutput)
-            // The number goes to the writer's own event counter, which accepts eight bytes at a time,
-            // or to one of these.
+            // The number goes to the writer's own event counter, which accepts eight bytes at a
+            // time, or to one of these.
             for _ in 0..<3 { _ = unsafe open("/dev/null", O_WRONLY) }
             writer.append("is lost".utf8.span)
             let isFlushed = writer.flush(within: .seconds(10))

@@ -61,7 +61,9 @@ func sampleSnapshot() -> GatewaySnapshot {
     backend.inFlight = 11
     backend.openConnections = 13
     backend.idleConnections = 2
-    backend.limitMoves = [LimitMoveCount(.up, "room", count: 9), LimitMoveCount(.down, "drop", count: 8)]
+    backend.limitMoves = [
+        LimitMoveCount(.up, "room", count: 9), LimitMoveCount(.down, "drop", count: 8),
+    ]
     var snapshot = PoolSnapshot(metrics: pool, backends: [backend])
     snapshot.queueRequests = 5
     snapshot.queueBytes = 6_000

@@ -1,6 +1,6 @@
-// Every byte value in every kind of place, at offsets on both sides of the eight bytes that the scanners
-// take at once. What is allowed is written down here a second time, from the RFCs and not as sets of
-// bits.
+// Every byte value in every kind of place, at offsets on both sides of the eight bytes that the
+// scanners take at once. What is allowed is written down here a second time, from the RFCs and not
+// as sets of bits.
 
 import HTTP1
 import Testing
@@ -17,8 +17,8 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
 @Suite struct ByteClassTests {
     private let offsets = [0, 1, 2, 6, 7, 8, 9, 14, 15, 16, 17, 23, 24]
 
-    /// Puts every byte at every offset of a run of `filler`, between `before` and `after`, and compares
-    /// whether `parser` accepts that with what `allows` says.
+    /// Puts every byte at every offset of a run of `filler`, between `before` and `after`, and
+    /// compares whether `parser` accepts that with what `allows` says.
     private func check(
         _ before: String, filler: UInt8 = UInt8(ascii: "a"), _ after: String, upTo: Int = 24,
         answers: Bool = false, allows: (_ byte: UInt8, _ offset: Int) -> Bool

@@ -1,5 +1,5 @@
-// What holds for any input: how the bytes arrive changes nothing, nothing traps, and messages behind
-// one another are told apart. Inputs are the corpus and random damage to it.
+// What holds for any input: how the bytes arrive changes nothing, nothing traps, and messages
+// behind one another are told apart. Inputs are the corpus and random damage to it.
 
 import HTTP1
 import Testing

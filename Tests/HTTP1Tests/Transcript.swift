@@ -7,8 +7,8 @@
 //     trailer Name: value
 //     end | more | error caseName
 //
-// An answer's head is `head 200 1.1 length=5 keep-alive reason=OK`. While it runs it checks what holds
-// for every event: how much may be consumed, and that a parser repeats its last word.
+// An answer's head is `head 200 1.1 length=5 keep-alive reason=OK`. While it runs it checks what
+// holds for every event: how much may be consumed, and that a parser repeats its last word.
 
 import HTTP1
 import Testing
@@ -22,7 +22,8 @@ struct Transcript: Equatable {
 
     private var body: [UInt8] = []
 
-    /// How many bytes the parser is shown beyond those that are consumed, each time it asks for more.
+    /// How many bytes the parser is shown beyond those that are consumed, each time it asks for
+    /// more.
     typealias Piece = () -> Int
 
     /// Feeds `input` to `parser` in pieces and stops after the first message, or at its error.

@@ -1,4 +1,5 @@
-// Names, methods, errors: each is recognised, documented by a status and a text, and reached by a case.
+// Names, methods, errors: each is recognised, documented by a status and a text, and reached by a
+// case.
 
 import HTTP1
 import Testing

@@ -1,5 +1,5 @@
-// A simulated inference server: the engine's model behind a real socket. This is a dull driver: it hands requests to
-// the model, sleeps until the step ends, and sends what the model says was made.
+// A simulated inference server: the engine's model behind a real socket. This is a dull driver: it
+// hands requests to the model, sleeps until the step ends, and sends what the model says was made.
 
 internal import Admission
 internal import Gateway

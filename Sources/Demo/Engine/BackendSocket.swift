@@ -1,5 +1,5 @@
-// A backend's address has to be known before the gateway is made, and the gateway makes the reactor that backends
-// live in: so the socket is bound first and handed to its server later.
+// A backend's address has to be known before the gateway is made, and the gateway makes the reactor
+// that backends live in: so the socket is bound first and handed to its server later.
 
 internal import Gateway
 internal import Policy

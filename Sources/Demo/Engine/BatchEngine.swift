@@ -1,7 +1,8 @@
-// A model of a continuously batched inference engine, as vLLM and its like are: all running requests share one
-// step, each step makes one token for each of them, and a step takes longer the fuller the batch is. What does not
-// fit into the batch waits in the engine's own queue, which has no bound, as theirs have none. No clock, no thread
-// and no socket: every call has the time, and the same calls give the same tokens.
+// A model of a continuously batched inference engine, as vLLM and its like are: all running
+// requests share one step, each step makes one token for each of them, and a step takes longer the
+// fuller the batch is. What does not fit into the batch waits in the engine's own queue, which has
+// no bound, as theirs have none. No clock, no thread and no socket: every call has the time, and
+// the same calls give the same tokens.
 
 package import Admission
 
@@ -15,7 +16,8 @@ package struct BatchEngine: Sendable {
         package var isLast: Bool
     }
 
-    /// Where the engine's time went, in nanoseconds; a step's time is shared out equally to its requests.
+    /// Where the engine's time went, in nanoseconds; a step's time is shared out equally to its
+    /// requests.
     package struct Work: Equatable, Sendable {
         /// In steps, from their beginning on.
         package var busyNanoseconds: Int64 = 0
@@ -52,7 +54,8 @@ package struct BatchEngine: Sendable {
     /// Requests in the engine's own queue.
     package var waitingCount: Int { waiting.count }
 
-    /// Takes a request for `tokens` tokens, at least 1; it joins the batch when the next step begins.
+    /// Takes a request for `tokens` tokens, at least 1; it joins the batch when the next step
+    /// begins.
     ///
     /// No other request in the engine may have the same `id`.
     package mutating func submit(_ id: Int, tokens: Int, now: Instant) {
@@ -70,7 +73,8 @@ package struct BatchEngine: Sendable {
         }
     }
 
-    /// Ends the steps whose time has come; tells which requests made a token, in the order of the steps.
+    /// Ends the steps whose time has come; tells which requests made a token, in the order of the
+    /// steps.
     ///
     /// Each step begins when the one before it ended, however late this is called.
     package mutating func finishSteps(upTo now: Instant) -> [Progress] {

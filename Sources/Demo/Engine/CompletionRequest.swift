@@ -1,5 +1,6 @@
-// What the simulated backend understands of a chat completion's body. It is read by looking for two keys, not by
-// parsing JSON: the only client that the demo promises to serve is its own, and curl with the same two keys.
+// What the simulated backend understands of a chat completion's body. It is read by looking for two
+// keys, not by parsing JSON: the only client that the demo promises to serve is its own, and curl
+// with the same two keys.
 
 /// A request to make so many tokens.
 package struct CompletionRequest: Equatable, Sendable {

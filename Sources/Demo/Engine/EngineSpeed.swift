@@ -1,9 +1,10 @@
 // The one law of the simulated engine: how long a step takes.
 
-/// How long an engine's step takes, and how many requests can share one: `base + perRequest * batch`.
+/// How long an engine's step takes, and how many requests can share one: `base + perRequest *
+/// batch`.
 ///
-/// The base is what reading the model's weights takes, whatever the batch; the rest grows with it. Real engines
-/// have this shape with other numbers.
+/// The base is what reading the model's weights takes, whatever the batch; the rest grows with it.
+/// Real engines have this shape with other numbers.
 package struct EngineSpeed: Equatable, Sendable {
     /// The part of a step that does not depend on the batch, in nanoseconds.
     package var baseNanoseconds: Int64 = 4_000_000

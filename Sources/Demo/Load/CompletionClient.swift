@@ -1,4 +1,5 @@
-// A client's connection: sends a request, waits for the whole answer, and leaves when its patience is at an end.
+// A client's connection: sends a request, waits for the whole answer, and leaves when its patience
+// is at an end.
 
 internal import Admission
 internal import Gateway

@@ -1,4 +1,5 @@
-// Latencies of a run of any length in fixed memory, fine enough for percentiles: neighbouring buckets differ by 5 %.
+// Latencies of a run of any length in fixed memory, fine enough for percentiles: neighbouring
+// buckets differ by 5 %.
 
 internal import Glibc
 
@@ -22,7 +23,8 @@ package struct LatencyHistogram: Equatable, Sendable {
         count += 1
     }
 
-    /// The latency in seconds that a share of `quantile`, 0...1, does not exceed, within 5 %; nil without any.
+    /// The latency in seconds that a share of `quantile`, 0...1, does not exceed, within 5 %; nil
+    /// without any.
     package func quantile(_ quantile: Double) -> Double? {
         guard count > 0 else { return nil }
         let rank = Int((quantile * Double(count)).rounded(.up))

@@ -1,5 +1,6 @@
-// The clients of one side of the demo, all of them: those that go through the gateway, or those that go to the
-// backends directly and take turns among them, as a plain load balancer would have it.
+// The clients of one side of the demo, all of them: those that go through the gateway, or those
+// that go to the backends directly and take turns among them, as a plain load balancer would have
+// it.
 
 internal import Admission
 internal import Gateway

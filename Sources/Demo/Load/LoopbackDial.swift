@@ -1,10 +1,11 @@
-// Connects to a port of this machine. The gateway dials with libcurl; the demo's clients need less, and use a socket
-// as it is.
+// Connects to a port of this machine. The gateway dials with libcurl; the demo's clients need less,
+// and use a socket as it is.
 
 internal import Gateway
 internal import Glibc
 
-/// Begins to connect to a loopback port without waiting; nil when there is no descriptor or no port left.
+/// Begins to connect to a loopback port without waiting; nil when there is no descriptor or no port
+/// left.
 ///
 /// Bytes can be written when the connection is made; a refusal shows as a broken connection.
 func dialLoopback(port: UInt16) -> Descriptor? {
@@ -22,7 +23,8 @@ func dialLoopback(port: UInt16) -> Descriptor? {
     address.sin_port = port.bigEndian
     address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
     let result = unsafe withUnsafePointer(to: &address) { pointer in
-        // Every address structure begins as `sockaddr` does; the length tells the kernel which one this is.
+        // Every address structure begins as `sockaddr` does; the length tells the kernel which one
+        // this is.
         unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
             unsafe connect(number, generic, socklen_t(MemoryLayout<sockaddr_in>.size))
         }

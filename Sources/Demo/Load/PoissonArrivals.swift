@@ -1,5 +1,5 @@
-// When requests arrive, whatever became of those before: the open loop. Clients that wait for their answer before
-// they ask again would slow down with the server and hide its trouble.
+// When requests arrive, whatever became of those before: the open loop. Clients that wait for their
+// answer before they ask again would slow down with the server and hide its trouble.
 
 package import Admission
 internal import Glibc
@@ -11,7 +11,8 @@ package struct PoissonArrivals: Sendable {
     /// When the next request arrives.
     package private(set) var next: Instant
 
-    /// Arrivals from `start` on, on average `ratePerSecond` of them a second, which must be above 0.
+    /// Arrivals from `start` on, on average `ratePerSecond` of them a second, which must be above
+    /// 0.
     package init(ratePerSecond: Double, from start: Instant, seed: UInt64) {
         precondition(ratePerSecond > 0, "a rate of no arrivals")
         self.ratePerSecond = ratePerSecond

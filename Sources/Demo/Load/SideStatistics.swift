@@ -1,5 +1,5 @@
-// What the clients of one side saw. Only clients count here: what a server believes to have served is of no use to
-// those who had left.
+// What the clients of one side saw. Only clients count here: what a server believes to have served
+// is of no use to those who had left.
 
 package import Admission
 

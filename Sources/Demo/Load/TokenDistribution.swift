@@ -1,5 +1,5 @@
-// How long answers are. Real lengths are spread out with a long tail, which matters here: it is what makes batches
-// uneven and waits hard to predict.
+// How long answers are. Real lengths are spread out with a long tail, which matters here: it is
+// what makes batches uneven and waits hard to predict.
 
 package import Admission
 internal import Glibc
@@ -25,7 +25,8 @@ package struct TokenDistribution: Equatable, Sendable {
         return min(max(Int(min(length, 1e9)), range.lowerBound), range.upperBound)
     }
 
-    /// The mean length, which the ends that are cut off move: taken from many draws, always the same ones.
+    /// The mean length, which the ends that are cut off move: taken from many draws, always the
+    /// same ones.
     package var mean: Double {
         var random = SplitMix64(seed: 1)
         let draws = 20_000

@@ -1,4 +1,5 @@
-// The requests of one run, decided by the seed alone. Both sides of the demo get the very same ones.
+// The requests of one run, decided by the seed alone. Both sides of the demo get the very same
+// ones.
 
 package import Admission
 
@@ -19,7 +20,8 @@ package struct Workload: Sendable {
     private let tokens: TokenDistribution
     private let retryShare: Double
 
-    /// Requests from `start` on; a share of `retryShare`, 0...1, of their clients comes back when told to.
+    /// Requests from `start` on; a share of `retryShare`, 0...1, of their clients comes back when
+    /// told to.
     package init(
         ratePerSecond: Double, tokens: TokenDistribution, retryShare: Double, from start: Instant,
         seed: UInt64

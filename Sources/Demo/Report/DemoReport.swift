@@ -43,7 +43,8 @@ package struct DemoReport: Sendable {
             seconds > 0 ? Double(count) / seconds : 0
         }
 
-        /// The share of the backends' work that was done for clients that had left before the end, 0...1.
+        /// The share of the backends' work that was done for clients that had left before the end,
+        /// 0...1.
         ///
         /// Of the work whose fate is known: a request that still runs has none yet.
         package var wastedShare: Double {
@@ -51,9 +52,11 @@ package struct DemoReport: Sendable {
             return known > 0 ? Double(work.wastedNanoseconds) / Double(known) : 0
         }
 
-        /// Answers in time as a share of those that the backends could have given in a run made of `settings`.
+        /// Answers in time as a share of those that the backends could have given in a run made of
+        /// `settings`.
         ///
-        /// That is their capacity, or all arrivals where those are fewer. Second tries can take it above 1.
+        /// That is their capacity, or all arrivals where those are fewer. Second tries can take it
+        /// above 1.
         package func goodShare(_ settings: DemoSettings) -> Double {
             perSecond(statistics.inTime)
                 / min(settings.capacityPerSecond, settings.arrivalsPerSecond)

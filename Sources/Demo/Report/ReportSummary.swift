@@ -4,7 +4,8 @@ internal import Admission
 
 /// Sums a run up.
 package enum ReportSummary {
-    /// Three lines without their ends: the side without the gateway, the side with it, and the comparison.
+    /// Three lines without their ends: the side without the gateway, the side with it, and the
+    /// comparison.
     package static func lines(_ report: DemoReport) -> [String] {
         [without(report), with(report), comparison(report)]
     }
@@ -28,7 +29,8 @@ package enum ReportSummary {
             + "\(gaveUp)/s gave up. \(Figures.share(period.wastedShare)) of the work was wasted."
     }
 
-    /// "229 of 803 requests/s (690 and 113 second tries) came in time, 99 of 100 of them within 1.8 s".
+    /// "229 of 803 requests/s (690 and 113 second tries) came in time, 99 of 100 of them within 1.8
+    /// s".
     private static func inTime(_ period: DemoReport.Period) -> String {
         let statistics = period.statistics
         let answered = Figures.rate(period.perSecond(statistics.inTime))

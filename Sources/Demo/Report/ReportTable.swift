@@ -1,5 +1,5 @@
-// The live table: both sides beside each other, redrawn in place. It is made of lines of text alone, so that a test
-// can read it.
+// The live table: both sides beside each other, redrawn in place. It is made of lines of text
+// alone, so that a test can read it.
 
 internal import Admission
 

@@ -24,7 +24,8 @@ extension Exchange {
             case .body(let consumed, let content):
                 record.bodyBytes += content.count
                 guard record.bodyBytes <= snapshot.maxBodyBytes else {
-                    // The parser has gone past these bytes: shown again, they would be read as framing.
+                    // The parser has gone past these bytes: shown again, they would be read as
+                    // framing.
                     client.input.drop(consumed)
                     abandonUpstream()
                     answerOrCut(.bodyTooLarge)

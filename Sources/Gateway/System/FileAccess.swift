@@ -5,8 +5,8 @@ internal import Glibc
 internal import Policy
 
 extension TLSSettings {
-    /// Throws for the first file that cannot be read, so that a wrong path is a line at start and not a
-    /// failed handshake at the first request.
+    /// Throws for the first file that cannot be read, so that a wrong path is a line at start and
+    /// not a failed handshake at the first request.
     func checkFiles() throws(SystemError) {
         for file in [authorityFile, certificateFile, keyFile] {
             guard let file else { continue }

@@ -1,5 +1,5 @@
-// How other threads reach a reactor's: they leave closures here, and the reactor's thread runs them. Nothing
-// else of a reactor may be touched from outside its thread.
+// How other threads reach a reactor's: they leave closures here, and the reactor's thread runs
+// them. Nothing else of a reactor may be touched from outside its thread.
 
 internal import CShims
 internal import Synchronization
@@ -22,7 +22,7 @@ package final class Mailbox<Recipient: AnyObject>: Sendable {
         event = Descriptor(owning: number)
     }
 
-    /// Leaves a letter. False, with nothing left, when the mailbox is full. For any thread.
+    /// Leaves a letter; False, with nothing left, when the mailbox is full. For any thread.
     @discardableResult
     package func send(_ letter: @escaping Letter) -> Bool {
         let wasEmpty: Bool? = letters.withLock { letters in
@@ -31,12 +31,15 @@ package final class Mailbox<Recipient: AnyObject>: Sendable {
             return letters.count == 1
         }
         guard let wasEmpty else { return false }
-        // Whoever finds letters there already knows that the reader has been told and has not come yet.
+        // Whoever finds letters there already knows that the reader has been told and has not come
+        // yet.
         if wasEmpty { penstock_event_signal(event.rawValue) }
         return true
     }
 
-    /// Reads the mailbox in `reactor` from now on, until the reactor goes. Called once, on the reactor's thread.
+    /// Reads the mailbox in `reactor` from now on, until the reactor goes.
+    ///
+    /// Called once, on the reactor's thread.
     package func deliver(to recipient: Recipient, in reactor: Reactor) throws(SystemError) {
         let reader = MailboxReader(self, recipient)
         guard reactor.register(reader, descriptor: event.rawValue, interest: .readable) else {

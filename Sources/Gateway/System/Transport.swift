@@ -40,7 +40,8 @@ package enum Transport: ~Copyable {
 
     /// Whether a read that filled less than it was offered shows that nothing is left.
     ///
-    /// TLS may hold decrypted bytes that the socket's readiness does not know of, so there only `wouldBlock` shows it.
+    /// TLS may hold decrypted bytes that the socket's readiness does not know of, so there only
+    /// `wouldBlock` shows it.
     borrowing func shortReadMeansDrained() -> Bool {
         switch self {
         case .plain: true

@@ -1,4 +1,5 @@
-// Reads HTTP messages the plain way, for tests to look at. It is written apart from the parser under test on purpose.
+// Reads HTTP messages the plain way, for tests to look at. It is written apart from the parser
+// under test on purpose.
 
 import Foundation
 
@@ -45,7 +46,9 @@ extension Wire {
         Message(head: try read(until: "\r\n\r\n", within: seconds))
     }
 
-    /// The next answer; `isHead` when it answers HEAD. An interim answer comes by itself.
+    /// The next answer; `isHead` when it answers HEAD.
+    ///
+    /// An interim answer comes by itself.
     func readAnswer(isHead: Bool = false, within seconds: Double = patience) throws -> Message {
         var message = Message(head: try read(until: "\r\n\r\n", within: seconds))
         let status = message.status

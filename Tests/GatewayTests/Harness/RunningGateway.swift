@@ -1,4 +1,5 @@
-// A real gateway on a thread of its own, started from a policy's text and looked at through its mailbox.
+// A real gateway on a thread of its own, started from a policy's text and looked at through its
+// mailbox.
 
 import Admission
 import Foundation
@@ -9,7 +10,9 @@ import Testing
 
 @testable import Gateway
 
-/// A gateway under test. Stop it, or let it go.
+/// A gateway under test.
+///
+/// Stop it, or let it go.
 final class RunningGateway: Sendable {
     /// What the gateway holds at one moment.
     struct Holdings: Equatable, Sendable {
@@ -131,8 +134,8 @@ final class RunningGateway: Sendable {
         }
     }
 
-    /// Waits until nothing is held but `clients` connections and `idle` idle ones to backends (nil: any number);
-    /// records an issue when that does not happen.
+    /// Waits until nothing is held but `clients` connections and `idle` idle ones to backends (nil:
+    /// any number); records an issue when that does not happen.
     func settles(
         clients: Int? = nil, idle: Int? = nil, sourceLocation: SourceLocation = #_sourceLocation
     ) throws {

@@ -1,4 +1,5 @@
-// A backend that does what a script says: each connection gets a thread and runs the script from accept to close.
+// A backend that does what a script says: each connection gets a thread and runs the script from
+// accept to close.
 
 import CShims
 import Foundation
@@ -6,7 +7,9 @@ import Synchronization
 
 /// A listening socket with a script behind it.
 final class ScriptedBackend: Sendable {
-    /// What happens on the connection with the given number, from 0. It ends when the script returns or throws.
+    /// What happens on the connection with the given number, from 0.
+    ///
+    /// It ends when the script returns or throws.
     typealias Script = @Sendable (Wire, Int) throws -> Void
 
     let place: Place

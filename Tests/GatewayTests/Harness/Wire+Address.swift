@@ -68,7 +68,8 @@ extension Place {
 }
 
 extension Wire {
-    /// Connects; `receiveBuffer` makes the kernel's own buffer small, so that back-pressure shows early.
+    /// Connects; `receiveBuffer` makes the kernel's own buffer small, so that back-pressure shows
+    /// early.
     convenience init(to place: Place, receiveBuffer: Int32? = nil) throws {
         var (number, address, length) = try place.socket()
         if let receiveBuffer { Wire.set(number, SO_RCVBUF, receiveBuffer) }

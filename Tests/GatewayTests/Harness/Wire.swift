@@ -1,5 +1,5 @@
-// A blocking socket with a deadline on everything, for both ends of the gateway: the raw client and the scripted
-// backend. It knows nothing of the code under test.
+// A blocking socket with a deadline on everything, for both ends of the gateway: the raw client and
+// the scripted backend. It knows nothing of the code under test.
 
 import CShims
 import Foundation
