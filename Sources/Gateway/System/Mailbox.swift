@@ -22,7 +22,9 @@ package final class Mailbox<Recipient: AnyObject>: Sendable {
         event = Descriptor(owning: number)
     }
 
-    /// Leaves a letter; False, with nothing left, when the mailbox is full. For any thread.
+    /// Leaves a letter, from any thread.
+    ///
+    /// False, with nothing left, when the mailbox is full.
     @discardableResult
     package func send(_ letter: @escaping Letter) -> Bool {
         let wasEmpty: Bool? = letters.withLock { letters in
