@@ -10,21 +10,25 @@ struct DemoCommand: ParsableCommand {
         commandName: "demo",
         abstract: "Show what happens under overload, without and with Penstock.",
         discussion: """
-            Everything runs in this process, on real sockets of 127.0.0.1: simulated inference backends, the gateway in \
-            front of one set of them, an identical set without it, and clients at both that send the same requests at \
-            the same moments, more of them than the backends can serve.
+            Everything runs in this process, on real sockets of 127.0.0.1: simulated inference \
+            backends, the gateway in front of one set of them, an identical set without it, and \
+            clients at both that send the same requests at the same moments, more of them than the \
+            backends can serve.
 
-            A backend works as continuously batched engines do: all requests of a batch share one step, and a step of \
-            n requests takes 4 ms + n * 0.25 ms and makes one token for each. The batch holds 64; what comes beyond \
-            waits in the engine's own queue, which has no bound. Half of the answers are streamed. A client that has \
-            not got its whole answer after 2 s leaves, and the engine drops its request at once. Without the gateway \
-            clients take turns among the backends. Some of the clients that the gateway refused (--retries) come back \
-            once, after what Retry-After said, and then wait up to 2 s again.
+            A backend works as continuously batched engines do: all requests of a batch share one \
+            step, and a step of n requests takes 4 ms + n * 0.25 ms and makes one token for each. \
+            The batch holds 64; what comes beyond waits in the engine's own queue, which has no \
+            bound. Half of the answers are streamed. A client that has not got its whole answer \
+            after 2 s leaves, and the engine drops its request at once. Without the gateway clients \
+            take turns among the backends. Some of the clients that the gateway refused (--retries) \
+            come back once, after what Retry-After said, and then wait up to 2 s again.
 
-            The limit is found by aimd here, with a timeout of 1.5 s: what the clients' patience leaves after the \
-            longest wait in the queue. gradient, with its defaults, takes for overload that these backends get slower with \
-            every request in the batch; it settles at a third of the batch and serves about three quarters of what \
-            they could, though faster. fixed, at 64, is what someone would write who knows the size of the batch.
+            The limit is found by aimd here, with a timeout of 1.5 s: what the clients' patience \
+            leaves after the longest wait in the queue. gradient, which policies have by default, \
+            looks for the point where latency begins to rise. In such a batch it rises with every \
+            request, so gradient stops at a third of the batch or a little more: faster answers, but \
+            only about three quarters of those that the backends could give. fixed, at 64, is what \
+            someone would write who knows the size of the batch.
             """)
 
     /// The limit algorithms of the command line.
