@@ -8,7 +8,8 @@ import Testing
 @Suite struct BodyTests {
     @Test func bodiesWithALengthArriveAsTheyAre() throws {
         let passage = try Passage(
-            "POST / HTTP/1.1\r\nHost: h\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello")
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello"
+        )
         #expect(passage.request.bodyText == "hello")
         #expect(passage.request.values("Content-Length") == ["5"])
         #expect(passage.request.values("Transfer-Encoding").isEmpty)
@@ -90,6 +91,7 @@ import Testing
         // Whether the body will follow is unknown now, so the connection cannot go on.
         #expect(answer.values("Connection") == ["close"])
         #expect(client.ends())
+        client.close()
         try gateway.settles(clients: 0, idle: 0)
     }
 
@@ -184,11 +186,13 @@ import Testing
         let gateway = try RunningGateway(policyText([backend.url]))
         let client = try gateway.connect()
         try client.send(
-            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcXX\r\n0\r\n\r\n")
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcXX\r\n0\r\n\r\n"
+        )
         let answer = try client.readAnswer()
         #expect(answer.status == 400)
         #expect(answer.values("Connection") == ["close"])
         #expect(client.ends())
+        client.close()
         try gateway.settles(clients: 0, idle: 0)
     }
 }

@@ -90,7 +90,10 @@ struct Passage {
     }
 
     @Test(arguments: [
-        ("append", "X-Forwarded-For: 9.9.9.9, 127.0.0.1|X-Forwarded-Proto: https|X-Forwarded-Host: o"),
+        (
+            "append",
+            "X-Forwarded-For: 9.9.9.9, 127.0.0.1|X-Forwarded-Proto: https|X-Forwarded-Host: o"
+        ),
         ("set", "X-Forwarded-For: 127.0.0.1|X-Forwarded-Proto: http|X-Forwarded-Host: h"),
         ("remove", ""),
         ("off", "X-Forwarded-For: 9.9.9.9|X-Forwarded-Proto: https|X-Forwarded-Host: o"),
