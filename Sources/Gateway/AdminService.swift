@@ -82,7 +82,8 @@ struct AdminService {
         output.append("Cache-Control: no-store\r\nVary: Accept, Accept-Encoding\r\n")
         if isCompressed { output.append("Content-Encoding: gzip\r\n") }
         output.appendContentLength(isCompressed ? compressed.count : page.body.count)
-        output.append(exchange.keepsClient ? "\r\n" : "Connection: close\r\n\r\n")
+        exchange.appendConnection(to: &output)
+        output.appendLineEnd()
         if omitsBody { return }
         if isCompressed { output.append(compressed.bytes) } else { output.append(page.body.bytes) }
     }

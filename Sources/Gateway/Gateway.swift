@@ -72,7 +72,23 @@ package final class Gateway {
     package var adminAddress: ListenAddress? { adminListener?.address }
 
     /// Runs until the gateway has drained or was stopped.
-    package func run() { reactor.run() }
+    package func run() {
+        reactor.run()
+        letGo()
+    }
+
+    /// Closes what is left open and unties what refers back to the gateway, so that nothing outlives it.
+    private func letGo() {
+        for listener in listeners { listener.close() }
+        listeners.removeAll()
+        adminListener?.close()
+        adminListener = nil
+        for connection in connections.all { connection.abort() }
+        for pool in pools { pool.retire() }
+        exchanges.removeAll()
+        freeExchanges.removeAll()
+        reactor.turnEnded = nil
+    }
 
     // MARK: Turns
 

@@ -92,6 +92,7 @@ import Testing
         // Whether the body will follow is unknown now, so the connection cannot go on.
         #expect(answer.values("Connection") == ["close"])
         #expect(client.ends())
+        client.close()
         try gateway.settles(clients: 0, idle: 0)
     }
 
@@ -194,6 +195,7 @@ import Testing
         #expect(answer.status == 400)
         #expect(answer.values("Connection") == ["close"])
         #expect(client.ends())
+        client.close()
         try gateway.settles(clients: 0, idle: 0)
     }
 }

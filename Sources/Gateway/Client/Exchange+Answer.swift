@@ -100,6 +100,15 @@ extension Exchange {
         }
     }
 
+    /// Says in an answer's head what becomes of the connection, RFC 9112 section 9.3.
+    func appendConnection(to output: inout ByteBuffer) {
+        if !keepsClient {
+            output.append("Connection: close\r\n")
+        } else if parser.head.version == .http10 {
+            output.append("Connection: keep-alive\r\n")
+        }
+    }
+
     /// The backend closed its side: the end of an answer that runs until then, or a failure.
     private func answerEnded(_ upstream: UpstreamConnection) {
         guard let client else { return }

@@ -49,10 +49,7 @@ extension Exchange {
         if !isRequestComplete { decideDiscarding() }
         if gateway.isDraining { keepsClient = false }
         client.prepareOutput()
-        local.append(
-            requestID: requestID, dialect: isHeadComplete ? Dialect(of: parser.head) : .problem,
-            omitsBody: isHeadComplete && parser.head.method == .head,
-            closes: !keepsClient, gateway: gateway, to: &client.output)
+        local.append(for: self, to: &client.output)
     }
 
     /// Whether reading the rest of the request's body is cheaper than a new connection.

@@ -94,14 +94,11 @@ struct LocalAnswer {
         }
     }
 
-    /// Appends the whole answer.
-    func append(
-        requestID: borrowing [UInt8], dialect: Dialect, omitsBody: Bool, closes: Bool,
-        gateway: Gateway,
-        to output: inout ByteBuffer
-    ) {
+    /// Appends the whole answer to the request of `exchange`, whose head need not have been complete.
+    func append(for exchange: Exchange, to output: inout ByteBuffer) {
+        let dialect = exchange.isHeadComplete ? Dialect(of: exchange.parser.head) : .problem
         output.appendStatusLine(status: status)
-        gateway.appendDate(to: &output)
+        exchange.gateway.appendDate(to: &output)
         output.append("Content-Type: ")
         output.append(dialect == .openAI ? "application/json" : "application/problem+json")
         output.appendLineEnd()
@@ -116,9 +113,11 @@ struct LocalAnswer {
         output.append("X-Penstock-Reason: ")
         output.append(reason.name)
         output.append("\r\nCache-Control: no-store\r\n")
-        if !requestID.isEmpty { output.appendField(.xRequestID, requestID) }
-        output.append(closes ? "Connection: close\r\n\r\n" : "\r\n")
-        if !omitsBody { dialect.appendBody(self, to: &output) }
+        if !exchange.requestID.isEmpty { output.appendField(.xRequestID, exchange.requestID) }
+        exchange.appendConnection(to: &output)
+        output.appendLineEnd()
+        if exchange.isHeadComplete && exchange.parser.head.method == .head { return }
+        dialect.appendBody(self, to: &output)
     }
 }
 

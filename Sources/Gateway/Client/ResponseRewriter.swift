@@ -50,11 +50,7 @@ struct ResponseRewriter {
             output.append(via)
             output.appendLineEnd()
         }
-        if !exchange.keepsClient {
-            output.append("Connection: close\r\n")
-        } else if exchange.parser.head.version == .http10 {
-            output.append("Connection: keep-alive\r\n")
-        }
+        exchange.appendConnection(to: &output)
         output.appendLineEnd()
     }
 

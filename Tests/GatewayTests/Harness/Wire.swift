@@ -31,8 +31,36 @@ enum WireError: Error, CustomStringConvertible {
 /// A connected stream socket.
 final class Wire: Sendable {
     let descriptor: Int32
-    private let pending = Mutex<[UInt8]>([])
+    private let pending = Mutex(Pending())
     private let isClosed = Mutex(false)
+
+    /// Bytes that were received and not yet read.
+    private struct Pending {
+        var bytes: [UInt8] = []
+        var start = 0
+
+        /// The place behind the next `mark`, as a count of bytes.
+        func end(of mark: [UInt8], from: Int) -> Int? {
+            var index = max(start, from)
+            while index + mark.count <= bytes.count {
+                if bytes[index] == mark[0], bytes[index...].starts(with: mark) {
+                    return index + mark.count - start
+                }
+                index += 1
+            }
+            return nil
+        }
+
+        mutating func take(_ count: Int) -> [UInt8] {
+            let taken = Array(bytes[start..<(start + count)])
+            start += count
+            if start == bytes.count {
+                bytes.removeAll(keepingCapacity: true)
+                start = 0
+            }
+            return taken
+        }
+    }
 
     init(owning descriptor: Int32) {
         self.descriptor = descriptor
@@ -110,14 +138,10 @@ final class Wire: Sendable {
     // MARK: Receiving
 
     /// The next bytes, as they come; empty at the peer's end.
-    func receive(atMost limit: Int = 65_536, within seconds: Double = patience) throws -> [UInt8] {
-        let kept = pending.withLock { pending in
-            let kept = Array(pending.prefix(limit))
-            pending.removeFirst(kept.count)
-            return kept
-        }
+    func receive(within seconds: Double = patience) throws -> [UInt8] {
+        let kept = pending.withLock { $0.take($0.bytes.count - $0.start) }
         if !kept.isEmpty { return kept }
-        var buffer = [UInt8](repeating: 0, count: limit)
+        var buffer = [UInt8](repeating: 0, count: 65_536)
         let end = Date().addingTimeInterval(seconds)
         while true {
             let count = unsafe buffer.withUnsafeMutableBytes {
@@ -132,24 +156,29 @@ final class Wire: Sendable {
     /// Everything up to and including `mark`.
     func read(until mark: String, within seconds: Double = patience) throws -> String {
         let mark = Array(mark.utf8)
-        var got: [UInt8] = []
         let end = Date().addingTimeInterval(seconds)
+        var looked = 0
         while true {
-            if got.count >= mark.count, let place = Wire.place(of: mark, in: got) {
-                putBack(Array(got[place...]))
-                return String(decoding: got[..<place], as: UTF8.self)
+            let found = pending.withLock { pending -> [UInt8]? in
+                let from = pending.start + max(0, looked - mark.count)
+                looked = pending.bytes.count - pending.start
+                return pending.end(of: mark, from: from).map { pending.take($0) }
             }
-            got += try next(end, got)
+            if let found { return String(decoding: found, as: UTF8.self) }
+            try receiveMore(end)
         }
     }
 
     /// Exactly `count` bytes.
     func read(count: Int, within seconds: Double = patience) throws -> [UInt8] {
-        var got: [UInt8] = []
-        got.reserveCapacity(count)
         let end = Date().addingTimeInterval(seconds)
-        while got.count < count { got += try next(end, got, atMost: count - got.count) }
-        return got
+        while true {
+            let found = pending.withLock { pending in
+                pending.bytes.count - pending.start >= count ? pending.take(count) : nil
+            }
+            if let found { return found }
+            try receiveMore(end)
+        }
     }
 
     /// Everything up to the peer's end.
@@ -188,16 +217,15 @@ final class Wire: Sendable {
         return false
     }
 
-    /// Puts bytes back that were read too many.
-    func putBack(_ bytes: [UInt8]) { pending.withLock { $0 = bytes + $0 } }
-
-    private func next(_ end: Date, _ got: [UInt8], atMost limit: Int = 65_536) throws -> [UInt8] {
+    /// Adds to the pending bytes; throws with them when there are no more.
+    private func receiveMore(_ end: Date) throws {
+        let kept = pending.withLock { $0.take($0.bytes.count - $0.start) }
         do {
-            let more = try receive(atMost: limit, within: max(0, end.timeIntervalSinceNow))
-            if more.isEmpty { throw WireError.ended(String(decoding: got, as: UTF8.self)) }
-            return more
+            let more = try receive(within: max(0, end.timeIntervalSinceNow))
+            if more.isEmpty { throw WireError.ended(String(decoding: kept, as: UTF8.self)) }
+            pending.withLock { $0.bytes = kept + more }
         } catch let error as WireError {
-            throw error.after(got)
+            throw error.after(kept)
         }
     }
 
@@ -205,13 +233,6 @@ final class Wire: Sendable {
         let milliseconds = Int32(max(0, min(end.timeIntervalSinceNow, 60)) * 1000)
         var waiting = pollfd(fd: descriptor, events: Int16(events), revents: 0)
         return unsafe poll(&waiting, 1, milliseconds) > 0
-    }
-
-    private static func place(of mark: [UInt8], in bytes: [UInt8]) -> Int? {
-        for start in 0...(bytes.count - mark.count) where bytes[start...].starts(with: mark) {
-            return start + mark.count
-        }
-        return nil
     }
 }
 
