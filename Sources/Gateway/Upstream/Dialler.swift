@@ -32,6 +32,8 @@ package final class Dial {
     fileprivate let easy: EasyHandle
     fileprivate let isSecure: Bool
     fileprivate var completion: ((consuming DialResult) -> Void)?
+    /// Whether the process had no descriptor left for one of this dial's sockets.
+    fileprivate var isOutOfDescriptors = false
 
     fileprivate init(
         easy: EasyHandle, isSecure: Bool, completion: @escaping (consuming DialResult) -> Void
@@ -105,8 +107,9 @@ package final class Dial {
         completion: @escaping (consuming DialResult) -> Void
     ) -> Dial? {
         guard let easy = spareHandles.popLast() ?? EasyHandle.make() else { return nil }
-        configure(easy, target, timeoutMilliseconds: max(1, timeoutMilliseconds))
         let dial = Dial(easy: easy, isSecure: target.isSecure, completion: completion)
+        configure(easy, target, timeoutMilliseconds: max(1, timeoutMilliseconds))
+        watchForExhaustion(dial)
         guard unsafe curl_multi_add_handle(multi, easy.pointer) == CURLM_OK else { return nil }
         dials[easy.key] = dial
         return dial
@@ -164,6 +167,24 @@ package final class Dial {
         }
         if let file = target.tls.keyFile {
             unsafe penstock_curl_set_string(easy, CURLOPT_SSLKEY, file)
+        }
+    }
+
+    /// Opens the dial's sockets ourselves: libcurl does not tell that descriptors ran out, and what is
+    /// our own shortage must not be held against the backend.
+    private func watchForExhaustion(_ dial: Dial) {
+        let easy = unsafe dial.easy.pointer
+        // `dials` keeps the dial as long as its easy handle may open sockets.
+        let context = unsafe Unmanaged.passUnretained(dial).toOpaque()
+        unsafe penstock_curl_set_pointer(easy, CURLOPT_OPENSOCKETDATA, context)
+        unsafe penstock_curl_set_open(easy) { context, _, address in
+            guard let context = unsafe context, let address = unsafe address else { return -1 }
+            let socket = unsafe penstock_open_socket(address)
+            if socket < 0 && (errno == EMFILE || errno == ENFILE) {
+                unsafe Unmanaged<Dial>.fromOpaque(context).takeUnretainedValue()
+                    .isOutOfDescriptors = true
+            }
+            return socket
         }
     }
 
@@ -244,7 +265,7 @@ package final class Dial {
         guard code == CURLE_OK, unsafe penstock_curl_get_socket(easy.pointer, &socket) == CURLE_OK,
             socket >= 0
         else {
-            let reason = failure(of: easy, code: code)
+            let reason = dial.isOutOfDescriptors ? Reason.exhausted : failure(of: easy, code: code)
             unsafe curl_multi_remove_handle(multi, easy.pointer)
             recycle(easy)
             return .failed(reason)
