@@ -70,7 +70,7 @@ package enum Reason: UInt8, CaseIterable, Sendable {
     case exhausted
 
     /// The name in `x-penstock-reason`, in the log's `reason` and in the metrics' `reason` label.
-    package var name: StaticString {
+    package var name: String {
         switch self {
         case .none: "none"
         case .queueFull: "queue_full"

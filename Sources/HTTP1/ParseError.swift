@@ -108,7 +108,7 @@ package enum ParseError: UInt8, Error, Equatable, CaseIterable, Sendable {
     }
 
     /// A short text for logs and answers, without a full stop.
-    package var message: StaticString {
+    package var message: String {
         switch self {
         case .bareLineFeed: "line feed without carriage return"
         case .bareCarriageReturn: "carriage return without line feed"

@@ -22,9 +22,9 @@ enum Dialect {
 
     /// Bytes that `appendBody` will append.
     func bodyCount(_ answer: LocalAnswer) -> Int {
-        var count = answer.message.utf8CodeUnitCount + answer.reason.name.utf8CodeUnitCount
+        var count = answer.message.utf8.count + answer.reason.name.utf8.count
         let parts = parts(answer)
-        for index in parts.indices { count += parts[index].utf8CodeUnitCount }
+        for index in parts.indices { count += parts[index].utf8.count }
         return count + (self == .problem ? 3 : 0)
     }
 
@@ -48,7 +48,7 @@ enum Dialect {
         }
     }
 
-    private func parts(_ answer: LocalAnswer) -> InlineArray<4, StaticString> {
+    private func parts(_ answer: LocalAnswer) -> InlineArray<4, String> {
         switch self {
         case .problem:
             ["{\"type\":\"about:blank\",\"status\":", ",\"title\":\"", "\",\"reason\":\"", "\"}\n"]
@@ -61,7 +61,7 @@ enum Dialect {
     }
 
     /// OpenAI's error type for a status.
-    private static func kind(_ status: Int) -> StaticString {
+    private static func kind(_ status: Int) -> String {
         switch status {
         case 503: "service_unavailable_error\",\"param\":null,\"code\":\""
         case 500...: "server_error\",\"param\":null,\"code\":\""

@@ -11,7 +11,7 @@ struct LocalAnswer {
     /// The status code.
     let status: Int
     /// One sentence for people.
-    let message: StaticString
+    let message: String
     /// When to come back, for answers that ask for it.
     let retryAfter: Rejection?
 
@@ -62,7 +62,7 @@ struct LocalAnswer {
         }
     }
 
-    private static func message(of reason: Reason) -> StaticString {
+    private static func message(of reason: Reason) -> String {
         switch reason {
         case .none, .clientGone, .writeTimeout: ""
         case .queueFull: "The server is at its limit and its queue is full."
@@ -118,12 +118,5 @@ struct LocalAnswer {
         output.appendLineEnd()
         if exchange.isHeadComplete && exchange.parser.head.method == .head { return }
         dialect.appendBody(self, to: &output)
-    }
-}
-
-extension ByteBuffer {
-    /// Appends a literal of ASCII characters.
-    mutating func append(_ text: StaticString) {
-        append(text.description)
     }
 }
