@@ -113,7 +113,8 @@ extension Exchange {
     private func answerEnded(_ upstream: UpstreamConnection) {
         guard let client else { return }
         do throws(ParseError) {
-            if case .end = try upstream.parser.endOfInput() {
+            // A reset is no end: bytes may be missing that a body without a length does not miss.
+            if !upstream.isBroken, case .end = try upstream.parser.endOfInput() {
                 completeAnswer(client, upstream)
                 return
             }
