@@ -71,6 +71,8 @@ extension Exchange {
                 upstreamFailed(.upstreamInvalid)
                 return
             }
+            // What was promised within its time is the answer itself.
+            record.firstByteAt = Instant(nanoseconds: 0)
             // HTTP/1.0 knows no interim answers, RFC 9110 section 15.2.
             if parser.head.version == .http11 {
                 ResponseRewriter.appendInterim(upstream.parser.head, to: &client.output)
@@ -78,6 +80,7 @@ extension Exchange {
             return
         }
         isAnswerBegun = true
+        if !ExchangeRecord.happened(record.firstByteAt) { record.firstByteAt = now }
         record.status = upstream.parser.head.status
         answerFraming = ResponseRewriter.framing(
             of: upstream.parser.head, towards: parser.head.version)
@@ -113,7 +116,8 @@ extension Exchange {
     private func answerEnded(_ upstream: UpstreamConnection) {
         guard let client else { return }
         do throws(ParseError) {
-            if case .end = try upstream.parser.endOfInput() {
+            // A reset is no end: bytes may be missing that a body without a length does not miss.
+            if !upstream.isBroken, case .end = try upstream.parser.endOfInput() {
                 completeAnswer(client, upstream)
                 return
             }

@@ -151,8 +151,8 @@ extension Exchange {
     func settleUpstream() {
         guard stage == .forwarding, let pool, let upstream, let client else { return }
         let timeout: Int64
-        if !client.output.isEmpty {
-            // The client is the slow one, and its own time-out watches it.
+        if !client.output.isEmpty || awaitsBody {
+            // The client is the slow one, and its own time-outs watch it.
             record.upstreamProgressAt = now
             timeout = .max
         } else if ExchangeRecord.happened(record.firstByteAt) {

@@ -1,0 +1,196 @@
+// What a request gets that is not served, and how the queue looks from outside.
+
+import Admission
+import Foundation
+import Testing
+
+@testable import Gateway
+
+@Suite struct AdmissionAnswerTests {
+    private static let get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+
+    /// A backend that holds every request until the door is open.
+    private func held(_ go: Door) throws -> ScriptedBackend {
+        try ScriptedBackend.serving { wire, _ in
+            try go.pass(within: 20)
+            try wire.answer("ok")
+        }
+    }
+
+    /// What every answer must have that sends a client away for a while.
+    private func expectComeBack(_ answer: Message, _ reason: String) throws {
+        #expect(answer.status == 503)
+        #expect(answer.value("X-Penstock-Reason") == reason)
+        let seconds = try #require(answer.value("Retry-After").flatMap { Int($0) })
+        let milliseconds = try #require(answer.value("retry-after-ms").flatMap { Int($0) })
+        #expect((1...60).contains(seconds))
+        #expect((1...60_000).contains(milliseconds))
+        #expect((milliseconds + 999) / 1000 == seconds)
+        #expect(answer.values("Connection").isEmpty)
+        #expect(answer.values("Cache-Control") == ["no-store"])
+    }
+
+    @Test func aFullQueueSaysWhenToComeBack() throws {
+        let go = Door()
+        let backend = try held(go)
+        let gateway = try RunningGateway(
+            policyText([backend.url], pool: "limit: 1, queue: {max_requests: 1, max_wait: 10s}"))
+        let clients = try (0..<2).map { _ in try gateway.connect() }
+        for client in clients { try client.send(Self.get) }
+        try eventually("one runs, one waits") {
+            let now = try gateway.holdings()
+            return now.inFlight == 1 && now.queued == 1
+        }
+        let third = try gateway.connect()
+        for _ in 0..<3 { try expectComeBack(try third.get("/"), "queue_full") }
+        go.open()
+        for client in clients { #expect(try client.readAnswer().bodyText == "ok") }
+        // The connection that was refused is as good as before.
+        #expect(try third.get("/").status == 200)
+        #expect(backend.requests.count == 3)
+        #expect(try gateway.metric { $0.count(of: .rejected, .queueFull) } == 3)
+        try gateway.settles(clients: 3, idle: 1)
+    }
+
+    @Test func withoutAQueueNothingWaits() throws {
+        let go = Door()
+        let backend = try held(go)
+        let gateway = try RunningGateway(
+            policyText([backend.url], pool: "limit: 1, queue: {max_requests: 0}"))
+        let first = try gateway.connect()
+        try first.send(Self.get)
+        try eventually("one runs") { try gateway.holdings().inFlight == 1 }
+        let second = try gateway.connect()
+        try expectComeBack(try second.get("/"), "queue_full")
+        go.open()
+        #expect(try first.readAnswer().status == 200)
+    }
+
+    @Test func theQueueHoldsOnlySoManyBytes() throws {
+        let go = Door()
+        let backend = try held(go)
+        let gateway = try RunningGateway(
+            policyText([backend.url], pool: "limit: 1, queue: {max_bytes: 100B, max_wait: 10s}"))
+        let first = try gateway.connect()
+        try first.send(Self.get)
+        try eventually("one runs") { try gateway.holdings().inFlight == 1 }
+        let second = try gateway.connect()
+        let body = String(repeating: "x", count: 200)
+        try second.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 200\r\n\r\n\(body)")
+        try expectComeBack(try second.readAnswer(), "queue_bytes_full")
+        go.open()
+        #expect(try first.readAnswer().status == 200)
+        #expect(try second.get("/").status == 200)
+    }
+
+    /// The limit is what the backend sees at most, whatever the clients do.
+    @Test func theBackendNeverSeesMoreThanTheLimit() throws {
+        let go = Door()
+        let backend = try ScriptedBackend { wire, _ in
+            while true {
+                _ = try wire.readRequest(within: 20)
+                try go.pass()
+                try wire.answer("ok")
+            }
+        }
+        let gateway = try RunningGateway(
+            policyText([backend.url], pool: "limit: 3, queue: {max_wait: 10s}"))
+        let clients = try (0..<10).map { _ in try gateway.connect() }
+        for client in clients { try client.send(Self.get) }
+        try eventually("three run, seven wait") {
+            let now = try gateway.holdings()
+            return now.inFlight == 3 && now.queued == 7
+        }
+        usleep(20_000)
+        #expect(backend.acceptedCount == 3)
+        go.open()
+        for client in clients { #expect(try client.readAnswer().status == 200) }
+        #expect(backend.acceptedCount == 3)
+        try gateway.settles(clients: 10, idle: 3)
+    }
+
+    /// A body that arrived with the head waits in the buffer and travels when its turn comes.
+    @Test func whatWaitsKeepsItsBody() throws {
+        let go = Door()
+        let backend = try ScriptedBackend.serving { wire, request in
+            try go.pass()
+            try wire.answer(request.bodyText)
+        }
+        let gateway = try RunningGateway(
+            policyText([backend.url], pool: "limit: 1, queue: {max_wait: 10s}"))
+        let clients = try (0..<4).map { _ in try gateway.connect() }
+        for (number, client) in clients.enumerated() {
+            try client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\nbody \(number)")
+        }
+        try eventually("three wait") { try gateway.holdings().queued == 3 }
+        go.open()
+        for (number, client) in clients.enumerated() {
+            #expect(try client.readAnswer().bodyText == "body \(number)")
+        }
+        try gateway.settles(clients: 4, idle: 1)
+    }
+
+    /// `Expect: 100-continue` is answered only after admission: a refused upload never travels.
+    @Test func aRefusedUploadIsNotAskedFor() throws {
+        let go = Door()
+        let backend = try held(go)
+        let gateway = try RunningGateway(
+            policyText([backend.url], pool: "limit: 1, queue: {max_requests: 0}"))
+        let first = try gateway.connect()
+        try first.send(Self.get)
+        try eventually("one runs") { try gateway.holdings().inFlight == 1 }
+        let second = try gateway.connect()
+        try second.send(
+            "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+        let answer = try second.readAnswer()
+        #expect(answer.status == 503)
+        #expect(answer.values("Connection") == ["close"])
+        #expect(second.ends())
+        second.close()
+        go.open()
+        #expect(try first.readAnswer().status == 200)
+        try gateway.settles(clients: 1, idle: 1)
+    }
+
+    @Test func aPoolWhoseBackendsAreAllOutSaysSo() throws {
+        let gateway = try RunningGateway(
+            policyText(
+                [try ScriptedBackend.refusingURL()],
+                pool: "limit: 5, ejection: {base: 10s}, queue: {max_wait: 100ms}"))
+        let client = try gateway.connect()
+        #expect(try client.get("/").value("X-Penstock-Reason") == "connect_failed")
+        try expectComeBack(try client.get("/"), "no_backend")
+        try gateway.settles(clients: 1, idle: 0)
+    }
+
+    @Test func aBackendThatIsOutComesBack() throws {
+        let url = try ScriptedBackend.refusingURL()
+        let gateway = try RunningGateway(
+            policyText(
+                [url], pool: "limit: 5, ejection: {base: 50ms, max: 50ms}, queue: {max_wait: 3s}"))
+        let client = try gateway.connect()
+        #expect(try client.get("/").status == 502)
+        let port = UInt16(url.split(separator: ":").last ?? "") ?? 0
+        let backend = try ScriptedBackend.echoing(at: .loopback(port: port))
+        #expect(try client.get("/").status == 200)
+        #expect(backend.requests.count == 1)
+        try gateway.settles(clients: 1, idle: 1)
+    }
+
+    @Test(arguments: [(429, 1), (503, 1), (529, 1), (500, 0), (404, 0), (200, 0)])
+    func overloadAnswersOfTheBackendCountAsDrops(status: Int, drops: Int) throws {
+        let backend = try ScriptedBackend.serving { wire, _ in
+            try wire.answer("x", status: status, fields: "Retry-After: 7\r\n")
+        }
+        let gateway = try RunningGateway(
+            policyText([backend.url], pool: "limit: {algorithm: aimd, initial: 20}"))
+        let client = try gateway.connect()
+        let answer = try client.get("/")
+        #expect(answer.status == status)
+        // The backend's own advice travels untouched.
+        #expect(answer.value("Retry-After") == "7")
+        try gateway.settles(clients: 1, idle: 1)
+        let limit = try gateway.ask { $0.snapshot.pools[0].admission.limit }
+        #expect((limit < 20) == (drops == 1))
+    }
+}

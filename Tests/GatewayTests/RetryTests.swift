@@ -1,0 +1,142 @@
+// Connections to backends that died while they were idle: what is tried again, and what never is.
+
+import Foundation
+import Testing
+
+@testable import Gateway
+
+@Suite struct RetryTests {
+    /// A backend whose connections each answer one request and then die at the next one's first bytes.
+    private func dyingBackend(_ log: RequestLog) throws -> ScriptedBackend {
+        try ScriptedBackend(log: log) { wire, number in
+            let request = try wire.readRequest()
+            log.note(request)
+            try wire.answer(request.startLine.hasPrefix("HEAD") ? "" : "\(number)")
+            // The next request races with this close and loses.
+            _ = try wire.receive(within: 60)
+            wire.reset()
+        }
+    }
+
+    @Test(arguments: ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"])
+    func idempotentRequestsAreTriedAgain(method: String) throws {
+        let log = RequestLog()
+        let backend = try dyingBackend(log)
+        let gateway = try RunningGateway(policyText([backend.url]))
+        let client = try gateway.connect()
+        #expect(try client.get("/first").bodyText == "0")
+        try client.send("\(method) /second HTTP/1.1\r\nHost: h\r\n\r\n")
+        let answer = try client.readAnswer(isHead: method == "HEAD")
+        #expect(answer.status == 200)
+        #expect(backend.acceptedCount == 2)
+        #expect(backend.requests.map(\.startLine).last == "\(method) /second HTTP/1.1")
+        #expect(try gateway.metric { $0.retries } == 1)
+        try gateway.settles(clients: 1, idle: 1)
+    }
+
+    /// The second time the fresh connection dies as well: that is the backend's answer.
+    @Test func nothingIsTriedThreeTimes() throws {
+        let backend = try ScriptedBackend { wire, number in
+            _ = try wire.readRequest()
+            if number > 0 { return }
+            try wire.answer("0")
+            _ = try wire.receive(within: 60)
+            wire.reset()
+        }
+        let gateway = try RunningGateway(policyText([backend.url]))
+        let client = try gateway.connect()
+        _ = try client.get("/")
+        #expect(try client.get("/").value("X-Penstock-Reason") == "upstream_closed")
+        #expect(backend.acceptedCount == 2)
+        try gateway.settles(clients: 1, idle: 0)
+    }
+
+    @Test(arguments: ["", "body"])
+    func postsThatMayHaveBegunAreNeverTriedAgain(body: String) throws {
+        let log = RequestLog()
+        let backend = try dyingBackend(log)
+        let gateway = try RunningGateway(policyText([backend.url]))
+        let client = try gateway.connect()
+        #expect(try client.get("/first").bodyText == "0")
+        try client.send(
+            "POST /second HTTP/1.1\r\nHost: h\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
+        let answer = try client.readAnswer()
+        #expect(answer.status == 502)
+        #expect(answer.value("X-Penstock-Reason") == "upstream_closed")
+        #expect(backend.requests.count == 1)
+        try gateway.settles(clients: 1, idle: 0)
+        // The client's connection is none the worse for it.
+        #expect(try client.get("/third").status == 200)
+    }
+
+    /// A close that is known in time is not raced with: even a POST goes to a fresh connection.
+    @Test func aCloseThatWasNoticedIsNoFailure() throws {
+        let backend = try ScriptedBackend { wire, number in
+            _ = try wire.readRequest()
+            try wire.answer("\(number)")
+        }
+        let gateway = try RunningGateway(policyText([backend.url]))
+        let client = try gateway.connect()
+        for number in 0..<5 {
+            try client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx")
+            #expect(try client.readAnswer().bodyText == "\(number)")
+            try gateway.settles(clients: 1, idle: 0)
+        }
+    }
+
+    /// The second answer is cut after its first byte: trying again could repeat what the client has seen.
+    @Test func whatHasBegunToBeAnsweredIsNotTriedAgain() throws {
+        let backend = try ScriptedBackend { wire, _ in
+            _ = try wire.readRequest()
+            try wire.answer("ok")
+            _ = try wire.readRequest()
+            try wire.send("HTTP/1.1 2")
+        }
+        let gateway = try RunningGateway(policyText([backend.url]))
+        let client = try gateway.connect()
+        #expect(try client.get("/").status == 200)
+        #expect(try client.get("/").status == 502)
+        #expect(backend.acceptedCount == 1)
+        try gateway.settles(clients: 1, idle: 0)
+    }
+
+    @Test func idleConnectionsAreReusedLastInFirstOut() throws {
+        let go = Door()
+        let backend = try ScriptedBackend { wire, number in
+            while true {
+                _ = try wire.readRequest(within: 60)
+                try go.pass()
+                try wire.answer("\(number)")
+            }
+        }
+        let gateway = try RunningGateway(policyText([backend.url]))
+        let clients = try (0..<3).map { _ in try gateway.connect() }
+        for client in clients { try client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n") }
+        try eventually("three run") { try gateway.holdings().inFlight == 3 }
+        go.open()
+        for client in clients { _ = try client.readAnswer() }
+        try gateway.settles(clients: 3, idle: 3)
+        let one = try clients[0].get("/").bodyText
+        for _ in 0..<5 { #expect(try clients[1].get("/").bodyText == one) }
+    }
+
+    @Test func idleConnectionsAreKeptWithinTheirBounds() throws {
+        let backend = try ScriptedBackend.echoing()
+        let few = try RunningGateway(
+            policyText([backend.url], pool: "keep_alive: {max_connections: 0}"))
+        let client = try few.connect()
+        for _ in 0..<3 { #expect(try client.get("/").status == 200) }
+        try few.settles(clients: 1, idle: 0)
+        #expect(backend.acceptedCount == 3)
+    }
+
+    @Test func idleConnectionsAreClosedAfterTheirTime() throws {
+        let backend = try ScriptedBackend.echoing()
+        let gateway = try RunningGateway(policyText([backend.url], pool: "keep_alive: {idle: 50ms}"))
+        let client = try gateway.connect()
+        #expect(try client.get("/").status == 200)
+        try gateway.settles(clients: 1, idle: 1)
+        try gateway.settles(clients: 1, idle: 0)
+        eventually("the backend sees the end") { backend.openCount == 0 }
+    }
+}
