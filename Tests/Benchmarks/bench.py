@@ -6,6 +6,7 @@ import argparse
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -85,6 +86,8 @@ def run_works(options: argparse.Namespace, setting: Setting) -> list[works.Figur
 
 def main() -> int:
     """Runs what the command line asks for."""
+    # Ends as an interrupt does, so that no process stays behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = parse(sys.argv[1:])
     penstock = Path(os.environ["PENSTOCK"])
     directory = Path(tempfile.mkdtemp(prefix="penstock-bench-"))
