@@ -8,8 +8,9 @@
 
 # Headers of the two C libraries that the binary links.
 readonly BUILD_PACKAGES=(libcurl4-openssl-dev zlib1g-dev)
-# The test suite's peers: an HTTP server, a load generator, a client, promtool, Python, a tracer.
-readonly TEST_PACKAGES=(nginx-light wrk curl prometheus python3-venv strace)
+# The test suite's peers: an HTTP server, a load generator, a client, promtool, Python. What the benchmarks need
+# beside these, Tests/Benchmarks/run says.
+readonly TEST_PACKAGES=(nginx-light wrk curl prometheus python3-venv)
 readonly SWIFT_MAJOR=6
 readonly SWIFT_MINOR=3
 
