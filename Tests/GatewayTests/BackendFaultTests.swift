@@ -147,7 +147,8 @@ import Testing
 
     @Test(arguments: [
         "SSH-2.0-OpenSSH\r\n", "HTTP/1.1 200 OK\nContent-Length: 0\n\n",
-        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "HTTP/1.1 099 No\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        "HTTP/1.1 099 No\r\n\r\n",
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", "HTTP/3.0 200 OK\r\n\r\n",
         "HTTP/1.1 200 OK\r\n\(String(repeating: "X-Field: value\r\n", count: 300))\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -226,7 +227,8 @@ import Testing
     @Test func bytesBehindAnAnswerEndTheBackendsConnection() throws {
         let backend = try ScriptedBackend { wire, number in
             _ = try wire.readRequest()
-            try wire.send("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n\(number)HTTP/1.1 200 Spoof\r\n")
+            try wire.send(
+                "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n\(number)HTTP/1.1 200 Spoof\r\n")
             _ = wire.ends()
         }
         let gateway = try RunningGateway(policyText([backend.url]))

@@ -60,8 +60,8 @@ import Testing
     }
 
     @Test func theClocksRun() {
-        let before = ProcessClock.now()
-        #expect(ProcessClock.now() >= before)
+        let before = MonotonicClock.now
+        #expect(MonotonicClock.now >= before)
         let difference = Double(ProcessClock.wallNanoseconds()) / 1e9 - Date().timeIntervalSince1970
         #expect(abs(difference) < 5)
     }

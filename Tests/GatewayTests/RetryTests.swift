@@ -132,7 +132,8 @@ import Testing
 
     @Test func idleConnectionsAreClosedAfterTheirTime() throws {
         let backend = try ScriptedBackend.echoing()
-        let gateway = try RunningGateway(policyText([backend.url], pool: "keep_alive: {idle: 50ms}"))
+        let gateway = try RunningGateway(
+            policyText([backend.url], pool: "keep_alive: {idle: 50ms}"))
         let client = try gateway.connect()
         #expect(try client.get("/").status == 200)
         try gateway.settles(clients: 1, idle: 1)

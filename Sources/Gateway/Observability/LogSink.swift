@@ -128,10 +128,10 @@ extension LogSink {
 
     func flush(within limit: Duration) -> Bool {
         let target = state.withLock { $0.accepted }
-        let deadline = ProcessClock.now().advanced(byNanoseconds: limit.wholeNanoseconds)
+        let deadline = MonotonicClock.now.advanced(byNanoseconds: limit.wholeNanoseconds)
         while true {
             if state.withLock({ $0.settled }) >= target { return true }
-            if ProcessClock.now() >= deadline { return false }
+            if MonotonicClock.now >= deadline { return false }
             urge { _ in }
             usleep(1_000)
         }

@@ -1,17 +1,11 @@
-// The two clocks of the system, and how moments are written in logs and headers. The calendar is
-// computed here because Foundation is not linked.
+// The wall clock, and how moments are written in logs and headers. The calendar is computed here
+// because Foundation stays out of the gateway.
 
-package import Admission
 import Glibc
 package import HTTP1
 
-/// The system's clocks.
+/// The system's wall clock; `MonotonicClock` is the one that is measured with.
 package enum ProcessClock {
-    /// The monotonic clock, for everything that is measured or waits.
-    package static func now() -> Instant {
-        Instant(nanoseconds: nanoseconds(of: CLOCK_MONOTONIC))
-    }
-
     /// The wall clock in nanoseconds since 1970-01-01 00:00 UTC, for what people read.
     package static func wallNanoseconds() -> Int64 {
         nanoseconds(of: CLOCK_REALTIME)
