@@ -206,6 +206,8 @@ package final class Gateway {
         listeners.removeAll { !policy.listen.contains($0.configured) }
         listeners.append(contentsOf: opened)
         replacePools(policy)
+        // There may be more room for clients than before.
+        for listener in listeners { listener.resumeAccepting() }
         accessLog?.apply(policy.log)
         metrics.countReload(atNanoseconds: ProcessClock.wallNanoseconds())
     }

@@ -197,7 +197,8 @@ final class ClientConnection: StreamConnection {
 
     /// The gateway begins to drain: idle connections go at once, the others after their answer.
     func drain() {
-        if isIdle { end() }
+        // A request that has arrived and was not read yet still gets an answer.
+        if isIdle && !hasPendingInput() { end() }
     }
 
     /// Ends whatever is going on, because the time to drain is up.

@@ -61,12 +61,14 @@ final class Pool {
             idleNanoseconds: settings.idleTimeout.wholeNanoseconds,
             keepAliveNanoseconds: settings.keepAliveTimeout.wholeNanoseconds)
         var byLabel: [String: Upstream] = [:]
-        for upstream in upstreams { if let upstream { byLabel[upstream.address.label] = upstream } }
+        for case let upstream? in upstreams where !upstream.isRetired {
+            byLabel[upstream.address.label] = upstream
+        }
         var next = [Upstream?](repeating: nil, count: admission.backendPlaces)
         for address in settings.backends {
             guard let id = admission.backendID(forKey: address.label) else { continue }
             let upstream: Upstream
-            if let kept = byLabel[address.label], kept.tls == settings.tls {
+            if let kept = byLabel[address.label], kept.id == id, kept.tls == settings.tls {
                 byLabel[address.label] = nil
                 upstream = kept
             } else {
@@ -78,13 +80,10 @@ final class Pool {
             upstream.maxIdle = settings.maxIdleConnections
             next[id.index] = upstream
         }
-        // Those that leave keep their slot while requests are in flight; they keep no idle
-        // connections.
-        for (_, leaving) in byLabel {
-            leaving.retire()
-            if leaving.id.index < next.count && next[leaving.id.index] == nil {
-                next[leaving.id.index] = leaving
-            }
+        for leaving in byLabel.values { leaving.retire() }
+        // Those that have left keep their place while requests are in flight; they keep no idle connections.
+        for case let left? in upstreams where left.isRetired && next[left.id.index] == nil {
+            if admission.backend(left.id, now: reactor.now) != nil { next[left.id.index] = left }
         }
         upstreams = next
     }

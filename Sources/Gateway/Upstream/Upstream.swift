@@ -22,7 +22,8 @@ final class Upstream {
     /// Connections that exist, idle or in use.
     private(set) var openCount = 0
     private var idle: [UpstreamConnection] = []
-    private var isRetired = false
+    /// Whether the backend has left the policy; should it come back, it is another `Upstream`.
+    private(set) var isRetired = false
 
     /// An idle connection that has rested longer than this is looked at before it is used again.
     private static let restNanoseconds: Int64 = 100_000_000
