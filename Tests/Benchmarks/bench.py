@@ -18,7 +18,7 @@ from clients import StreamOrigin
 from processes import BenchError, warn
 from subjects import HERE, Setting, start_origin, versions
 
-WORKS = ["proxied", "shed", "memory", "allocations", "system-calls"]
+WORKS = ["proxied", "shed", "memory", "allocations", "instructions", "system-calls"]
 DESCRIPTORS = 8192
 
 
@@ -34,6 +34,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--only", default=",".join(WORKS), metavar="WORK,...", help=f"of {', '.join(WORKS)}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
+    parser.add_argument(
+        "--before", type=Path, metavar="FILE",
+        help="another build of Penstock, timed in the same rounds: what a change has bought")
     cores = sorted(os.sched_getaffinity(0))
     parser.add_argument("--proxy-core", type=int, default=cores[0], help="the proxy's core (the first)")
     parser.add_argument("--load-core", type=int, default=cores[-1], help="load and origin's core (the last)")
@@ -79,6 +82,8 @@ def run_works(options: argparse.Namespace, setting: Setting) -> list[works.Figur
         figures += works.memory(setting, warn)
     if "allocations" in options.only:
         figures += works.allocations(setting, warn)
+    if "instructions" in options.only:
+        figures += works.instructions(setting, warn)
     if "system-calls" in options.only:
         figures += works.system_calls(setting, warn)
     return figures
@@ -100,7 +105,8 @@ def main() -> int:
         origin, port = start_origin(directory, options.load_core)
         streams = StreamOrigin()
         setting = Setting(
-            directory, penstock, options.proxy_core, options.load_core, port, streams.port)
+            directory, penstock, options.proxy_core, options.load_core, port, streams.port,
+            options.before.resolve() if options.before else None)
         figures = run_works(options, setting)
     except (BenchError, subprocess.CalledProcessError) as error:
         warn(f"error: {error}")

@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-START_SECONDS = 10.0
+START_SECONDS = 20.0
 # Below the ports that the kernel gives to outgoing connections: the load generator cannot take one in between.
 PORTS = range(20000, 30000)
 

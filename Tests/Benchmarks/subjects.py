@@ -6,14 +6,16 @@ came from. /shed is refused by all of them; /stream passes an event stream on as
 
 from __future__ import annotations
 
-import json
 import os
+import re
+import shutil
 import socket
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
-from processes import Process, free_port, first_line
+from processes import BenchError, Process, free_port, first_line
 
 HERE = Path(__file__).resolve().parent
 
@@ -115,6 +117,8 @@ class Setting:
     load_core: int
     origin_port: int
     stream_port: int
+    # Another binary of Penstock, to be measured beside the first.
+    before: Path | None = None
 
 
 class Subject:
@@ -175,7 +179,11 @@ class Penstock(Subject):
         policy = self.file("yaml")
         hole = self._hole.getsockname()[1]
         policy.write_text(PENSTOCK.substitute(self.ports(), hole=hole, admin=free_port()))
-        return [str(self.setting.penstock), "serve", "--policy", str(policy)]
+        return [str(self.binary()), "serve", "--policy", str(policy)]
+
+    def binary(self) -> Path:
+        """Which build of Penstock it is."""
+        return self.setting.penstock
 
     def started(self) -> None:
         super().started()
@@ -190,6 +198,52 @@ class Penstock(Subject):
             if held:
                 held.close()
         super().stop()
+
+
+class PenstockBefore(Penstock):
+    """The other build of Penstock, where one was named: what a change has bought."""
+
+    name = "Penstock before"
+
+    def binary(self) -> Path:
+        return self.setting.before or self.setting.penstock
+
+
+class CountedPenstock(Penstock):
+    """Penstock in callgrind, which counts the instructions of its own code, not of the kernel's."""
+
+    def command(self) -> list[str]:
+        # This callgrind does not know all of DWARF 5; names are enough for its profile.
+        stripped = self.file("binary")
+        subprocess.run(["objcopy", "--strip-debug", str(self.binary()), str(stripped)], check=True)
+        options = ["--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={self.file('callgrind')}"]
+        return ["valgrind", *options, str(stripped), *super().command()[1:]]
+
+    def count(self, is_on: bool) -> None:
+        """Turns counting on or off."""
+        self._control("-i", "on" if is_on else "off")
+
+    def counted(self, work: str) -> int:
+        """The instructions counted so far; the profile is copied to the directory that KEEP names."""
+        self._control("--dump")
+        profile = Path(f"{self.file('callgrind')}.1")
+        if kept := os.environ.get("KEEP"):
+            shutil.copy(profile, Path(kept) / work)
+        match = re.search(r"^totals: (\d+)", profile.read_text(), re.MULTILINE)
+        if not match:
+            raise BenchError(f"no totals in callgrind's profile {profile}")
+        return int(match[1])
+
+    def _control(self, *options: str) -> None:
+        subprocess.run(
+            ["callgrind_control", *options, str(self.pid)], check=True, stdout=subprocess.DEVNULL)
+
+
+class CountedPenstockBefore(CountedPenstock):
+    """The same for the other build of Penstock."""
+
+    name = PenstockBefore.name
+    binary = PenstockBefore.binary
 
 
 class Nginx(Subject):
@@ -271,7 +325,8 @@ def versions(penstock: Path) -> dict[str, str]:
 
 def curl_version(penstock: Path) -> str:
     """The file name of the libcurl that Penstock is linked with."""
-    for line in os.popen(f"ldd {json.dumps(str(penstock))} 2>/dev/null"):
+    listing = subprocess.run(["ldd", str(penstock)], capture_output=True, text=True, check=False)
+    for line in listing.stdout.splitlines():
         words = line.split()
         if words and words[0].startswith("libcurl") and len(words) > 2:
             return Path(words[2]).resolve().name

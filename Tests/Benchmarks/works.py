@@ -17,7 +17,19 @@ from typing import Callable, Iterator
 import clients
 from allocations import AllocationCounter, describe
 from processes import BenchError, cpu_seconds, resident_bytes
-from subjects import HAProxy, Nginx, Penstock, RefusingRelay, Relay, Setting, StreamRelay, Subject
+from subjects import (
+    CountedPenstock,
+    CountedPenstockBefore,
+    HAProxy,
+    Nginx,
+    Penstock,
+    PenstockBefore,
+    RefusingRelay,
+    Relay,
+    Setting,
+    StreamRelay,
+    Subject,
+)
 
 SHED = "/shed"
 PROXIED = "/"
@@ -88,7 +100,7 @@ def timed(setting: Setting, names: list[str], options: Options, say: Say) -> lis
     try:
         for name in names:
             title, path, kinds, goal = TIMED[name]
-            for kind in kinds:
+            for kind in ([PenstockBefore] if setting.before else []) + kinds:
                 if kind not in running:
                     running[kind] = kind(setting)
                 figure = Figure(title, kind.name, "µs")
@@ -188,6 +200,28 @@ def allocations(setting: Setting, say: Say) -> Iterator[Figure]:
             subject.stop()
         made = after.allocations - before.allocations + after.resizes - before.resizes
         yield Figure(f"{name} request, allocations", Penstock.name, "", [made / requests], details=details)
+
+
+def instructions(setting: Setting, say: Say) -> Iterator[Figure]:
+    """Instructions of Penstock's own code for a request: the figure to see a small change by."""
+    for path in (PROXIED, SHED):
+        name, status = exchanges(path)
+        for kind in ([CountedPenstockBefore] if setting.before else []) + [CountedPenstock]:
+            say(f"instructions of a {name} request, {kind.name}")
+            subject = kind(setting)
+            try:
+                with clients.Clients(subject, clients.CONNECTIONS) as many:
+                    for _ in range(10):
+                        many.exchange(path, status)
+                    subject.count(True)
+                    for _ in range(COUNTED_ROUNDS // 4):
+                        many.exchange(path, status)
+                    subject.count(False)
+                    counted = subject.counted(f"{name}.callgrind")
+            finally:
+                subject.stop()
+            requests = COUNTED_ROUNDS // 4 * clients.CONNECTIONS
+            yield Figure(f"{name} request, instructions", kind.name, "", [counted / requests])
 
 
 def system_calls(setting: Setting, say: Say) -> Iterator[Figure]:
