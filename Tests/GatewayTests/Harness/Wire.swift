@@ -217,6 +217,14 @@ final class Wire: Sendable {
         return false
     }
 
+    /// Puts bytes back that were received and belong to what is read next.
+    func putBack(_ bytes: [UInt8]) {
+        pending.withLock { pending in
+            pending.bytes = bytes + pending.bytes[pending.start...]
+            pending.start = 0
+        }
+    }
+
     /// Adds to the pending bytes; throws with them when there are no more.
     private func receiveMore(_ end: Date) throws {
         let kept = pending.withLock { $0.take($0.bytes.count - $0.start) }
