@@ -19,7 +19,8 @@ package final class Gateway {
     private(set) var listeners: [Listener] = []
     private(set) var adminListener: Listener?
     /// Whether `drain` was called.
-    package private(set) var isDraining = false
+    package var isDraining: Bool { drains }
+    private var drains = false
     let admin = AdminService()
 
     var connections = ConnectionTable()
@@ -259,7 +260,7 @@ package final class Gateway {
     /// `drain_timeout`; then `run` returns.
     package func drain() {
         guard !isDraining else { return }
-        isDraining = true
+        drains = true
         for listener in listeners { listener.close() }
         listeners.removeAll()
         for pool in pools { pool.drain() }

@@ -19,7 +19,9 @@ package final class Reactor {
     private var isStopped = false
 
     /// When this turn began; read once from the clock.
-    package private(set) var now: Instant
+    package var now: Instant { turnBeganAt }
+    // What other modules could reach is checked at run time with every access; this is not.
+    private var turnBeganAt: Instant
     /// Storage for the buffers of this reactor's connections.
     package var buffers = BufferPool()
     /// Called at the end of each turn, before the next wait; answers when it wants to be called
@@ -29,7 +31,7 @@ package final class Reactor {
     /// Makes a loop; throws when the kernel gives no epoll instance.
     package init() throws(SystemError) {
         epoll = try Epoll()
-        now = MonotonicClock.now
+        turnBeganAt = MonotonicClock.now
     }
 
     /// One arranged wake-up of a handler.
@@ -140,7 +142,7 @@ package final class Reactor {
 
     private func turn(until limit: Instant) {
         let count = epoll.wait(milliseconds: waitMilliseconds(until: limit))
-        now = MonotonicClock.now
+        turnBeganAt = MonotonicClock.now
         for index in 0..<count {
             let event = epoll.event(at: index)
             handler(for: event.token)?.ready(event.readiness)

@@ -25,6 +25,8 @@ class StreamConnection: EventHandler {
     final private(set) var peerClosed = false
     /// Whether the connection failed in either direction.
     final private(set) var isBroken = false
+    /// Whether the connection is still open on our side.
+    final private(set) var isOpen = false
     /// Bytes received and sent over the connection's life.
     final private(set) var receivedBytes = 0
     final private(set) var sentBytes = 0
@@ -35,10 +37,11 @@ class StreamConnection: EventHandler {
     init(reactor: Reactor) { self.reactor = reactor }
 
     /// Takes the transport over; called once, before `start`.
-    final func open(_ transport: consuming Transport) { self.transport = transport }
+    final func open(_ transport: consuming Transport) {
+        self.transport = transport
+        isOpen = self.transport.socket() >= 0
+    }
 
-    /// Whether the connection is still open on our side.
-    final var isOpen: Bool { transport.socket() >= 0 }
 
     /// Starts watching the socket; false when the kernel refuses.
     ///
@@ -66,11 +69,9 @@ class StreamConnection: EventHandler {
     ///
     /// Returns the bytes added.
     final func fill(highBytes: Int) -> Int {
-        guard mayRead, !inputEnded, input.count < highBytes else { return 0 }
-        if input.capacity == 0 { input.adopt(reactor.buffers.lend()) }
-        input.reserve(min(highBytes - input.count, BufferPool.pieceBytes / 4))
-        let room = min(highBytes - input.count, input.freeCount)
-        switch transport.read(into: &input, atMost: room) {
+        guard mayRead, !inputEnded else { return 0 }
+        var room = 0
+        switch StreamConnection.receive(&input, highBytes, from: transport, reactor, &room) {
         case .moved(let count):
             receivedBytes &+= count
             // The end of a peer that closed is still to be read, and is no new edge.
@@ -86,6 +87,8 @@ class StreamConnection: EventHandler {
             isBroken = true
             inputEnded = true
             mayRead = false
+        case nil:
+            break
         }
         return 0
     }
@@ -93,19 +96,16 @@ class StreamConnection: EventHandler {
     /// Writes as much of the output as is taken, and returns the bytes that left.
     @discardableResult
     final func flush() -> Int {
+        guard mayWrite else { return 0 }
         var total = 0
-        while mayWrite && !output.isEmpty {
-            let offered = output.count
-            switch transport.write(from: &output) {
-            case .moved(let count):
-                total &+= count
-                if count < offered { mayWrite = false }
-            case .wouldBlock:
-                mayWrite = false
-            case .ended, .failed:
-                isBroken = true
-                mayWrite = false
-            }
+        switch StreamConnection.send(&output, to: transport, &total) {
+        case .moved:
+            break
+        case .wouldBlock:
+            mayWrite = false
+        case .ended, .failed:
+            isBroken = true
+            mayWrite = false
         }
         sentBytes &+= total
         return total
@@ -113,14 +113,12 @@ class StreamConnection: EventHandler {
 
     /// Gives empty buffers' storage back for others to use.
     final func releaseBuffers() {
-        if input.isEmpty && input.capacity > 0 { reactor.buffers.reclaim(input.surrender()) }
-        if output.isEmpty && output.capacity > 0 { reactor.buffers.reclaim(output.surrender()) }
+        StreamConnection.release(&input, to: reactor)
+        StreamConnection.release(&output, to: reactor)
     }
 
     /// Lends the output its storage before something is appended to it.
-    final func prepareOutput() {
-        if output.capacity == 0 { output.adopt(reactor.buffers.lend()) }
-    }
+    final func prepareOutput() { StreamConnection.prepare(&output, from: reactor) }
 
     /// Whether an idle connection has anything to read, its end included; one system call.
     final func hasPendingInput() -> Bool { transport.hasPendingInput() }
@@ -134,8 +132,52 @@ class StreamConnection: EventHandler {
         if reset { transport.resetOnClose() }
         reactor.deregister(self, keepingOpen: transport.socket())
         transport = .closed
+        isOpen = false
         input.removeAll()
         output.removeAll()
         releaseBuffers()
+    }
+}
+
+// Each access to an object's buffer is checked at run time for others that it would overlap. What
+// follows takes a buffer as an argument, so that a step is one access and not one for every look.
+extension StreamConnection {
+    /// Reads once, while fewer than `highBytes` are in the buffer; nil where there are as many.
+    ///
+    /// `room` is how much could have been read.
+    private static func receive(
+        _ buffer: inout ByteBuffer, _ highBytes: Int, from transport: borrowing Transport,
+        _ reactor: Reactor, _ room: inout Int
+    ) -> TransferResult? {
+        let wanted = highBytes - buffer.count
+        guard wanted > 0 else { return nil }
+        prepare(&buffer, from: reactor)
+        buffer.reserve(min(wanted, BufferPool.pieceBytes / 4))
+        room = min(wanted, buffer.freeCount)
+        return transport.read(into: &buffer, atMost: room)
+    }
+
+    /// Writes until the buffer is empty or nothing more is taken; `total` is what left.
+    private static func send(
+        _ buffer: inout ByteBuffer, to transport: borrowing Transport, _ total: inout Int
+    ) -> TransferResult {
+        while !buffer.isEmpty {
+            let offered = buffer.count
+            let result = transport.write(from: &buffer)
+            guard case .moved(let count) = result else { return result }
+            total &+= count
+            if count < offered { return .wouldBlock }
+        }
+        return .moved(total)
+    }
+
+    /// Lends the buffer its storage, where it has none.
+    private static func prepare(_ buffer: inout ByteBuffer, from reactor: Reactor) {
+        if buffer.capacity == 0 { buffer.adopt(reactor.buffers.lend()) }
+    }
+
+    /// Gives the storage of an empty buffer back.
+    private static func release(_ buffer: inout ByteBuffer, to reactor: Reactor) {
+        if buffer.isEmpty && buffer.capacity > 0 { reactor.buffers.reclaim(buffer.surrender()) }
     }
 }
