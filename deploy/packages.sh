@@ -8,9 +8,9 @@
 
 # Headers of the two C libraries that the binary links.
 readonly BUILD_PACKAGES=(libcurl4-openssl-dev zlib1g-dev)
-# The test suite's peers: an HTTP server, a load generator, a client, promtool, Python. What the benchmarks need
+# The test suite's peers: an HTTP server, a load generator, a client, certificates, promtool, Python. What the benchmarks need
 # beside these, Tests/Benchmarks/run says.
-readonly TEST_PACKAGES=(nginx-light wrk curl prometheus python3-venv)
+readonly TEST_PACKAGES=(nginx-light wrk curl openssl prometheus python3-venv)
 readonly SWIFT_MAJOR=6
 readonly SWIFT_MINOR=3
 

@@ -21,10 +21,11 @@ import json
 import re
 import sys
 import time
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Any, AsyncIterator
+from typing import Any
 
 MODEL_NAME = "all-MiniLM-L6-v2"
 MAX_HEAD_BYTES = 64 * 1024

@@ -73,8 +73,8 @@ def test_large_heads_and_bodies(server: StartServer, gateway: StartGateway) -> N
             b"POST /upload HTTP/1.1\r\nHost: g\r\nTransfer-Encoding: chunked\r\n\r\n"
             + b"1388\r\n" + b"x" * 5_000 + b"\r\n1389\r\n" + b"x" * 5_001 + b"\r\n0\r\n\r\n"
         )
-        head = client.read_until(b"\r\n\r\n")
-        assert b" 413 " in head.partition(b"\r\n")[0]
+        refusal = client.read_until(b"\r\n\r\n")
+        assert b" 413 " in refusal.partition(b"\r\n")[0]
         client.read_until(b"}\n")
         # The rest of that body is not taken for a request: what comes next is answered or closed on.
         client.send(MODELS)
