@@ -42,7 +42,6 @@ class StreamConnection: EventHandler {
         isOpen = self.transport.socket() >= 0
     }
 
-
     /// Starts watching the socket; false when the kernel refuses.
     ///
     /// The first attempt to read or write is made without waiting to be told: after accept and
