@@ -138,6 +138,9 @@ package final class Dial {
         unsafe penstock_curl_set_string(easy, CURLOPT_URL, target.url)
         unsafe penstock_curl_set_long(easy, CURLOPT_CONNECT_ONLY, 1)
         unsafe penstock_curl_set_long(easy, CURLOPT_NOSIGNAL, 1)
+        // Giving a dial up would otherwise wait, with the whole loop, for the thread that looks its
+        // name up.
+        unsafe penstock_curl_set_long(easy, CURLOPT_QUICK_EXIT, 1)
         unsafe penstock_curl_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, timeoutMilliseconds)
         // A proxy named in the environment would quietly change where requests go.
         unsafe penstock_curl_set_string(easy, CURLOPT_PROXY, "")
