@@ -30,6 +30,15 @@ open class EventHandler {
 }
 
 extension EventHandler {
+    /// Whether a wake-up arranged for `instant` is still of use.
+    final func awaits(_ instant: Instant) -> Bool { instant == wakeAt }
+
+    /// Forgets the deadline and the wake-up that was arranged for it.
+    final func forgetDeadline() {
+        deadline = .distantFuture
+        wakeAt = .distantFuture
+    }
+
     /// Sets the deadline and tells whether an earlier wake-up must be arranged for it.
     final func moveDeadline(to instant: Instant) -> Bool {
         deadline = instant

@@ -83,7 +83,7 @@ package final class Reactor {
         generations[slot] &+= 1
         freeSlots.append(handler.slot)
         handler.slot = -1
-        _ = handler.moveDeadline(to: .distantFuture)
+        handler.forgetDeadline()
     }
 
     /// Forgets a handler whose descriptor stays open.
@@ -115,7 +115,23 @@ package final class Reactor {
         guard handler.slot >= 0 else { return }
         if handler.moveDeadline(to: instant) {
             wakeUps.insert(WakeUp(at: instant, token: token(of: handler)))
+            if wakeUps.count > Reactor.wakeUpsKept + 4 * (handlers.count - freeSlots.count) {
+                dropUselessWakeUps()
+            }
         }
+    }
+
+    /// Wake-ups arranged, useless ones included.
+    var wakeUpCount: Int { wakeUps.count }
+
+    /// Useless wake-ups that are always tolerated.
+    static let wakeUpsKept = 1024
+
+    /// Drops wake-ups whose handlers have gone or want another one: many short connections would
+    /// otherwise fill the heap with deadlines that are a minute away.
+    private func dropUselessWakeUps() {
+        let useful = wakeUps.unordered.filter { handler(for: $0.token)?.awaits($0.at) ?? false }
+        wakeUps = Heap(useful)
     }
 
     /// Calls `handler.resume()` in the next turn, which then does not wait for the kernel.
