@@ -62,7 +62,8 @@ extension AdmissionController {
         for index in backends.indices where !backends[index].isVacant {
             backends[index].isPresent = keys.contains(backends[index].key)
             guard backends[index].isPresent else { continue }
-            if let move = backends[index].limiter.reconfigure(settings.limit) {
+            if let move = backends[index].limiter.reconfigure(
+                settings.limit, seed: random.next()) {
                 record(move, at: index)
             }
         }
@@ -73,7 +74,7 @@ extension AdmissionController {
     /// Adds a backend in a vacant row, unless there is one of that name.
     mutating func add(_ key: String) {
         guard !backends.contains(where: { $0.isPresent && $0.key == key }) else { return }
-        let backend = Backend(key: key, limiter: Limiter(settings.limit))
+        let backend = Backend(key: key, limiter: Limiter(settings.limit, seed: random.next()))
         if let vacant = backends.firstIndex(where: { $0.isVacant }) {
             backends[vacant] = backend
         } else {

@@ -5,8 +5,16 @@
 package struct AdmissionSettings: Equatable, Sendable {
     /// The algorithm that moves each backend's limit.
     package var limit = LimitSettings.gradient(GradientLimitSettings())
-    /// The bounds of the pool's queue.
+    /// The bounds and the order of the pool's queue.
     package var queue = QueueSettings()
+    /// The priority classes, highest first; at least one.
+    package var classes = [PriorityClassSettings(name: "default")]
+    /// What is known of tenants that the policy names; `TenantID.named` is an index into it.
+    package var tenants: [TenantSettings] = []
+    /// What holds for every tenant that the policy does not name.
+    package var otherTenants = TenantSettings(name: "")
+    /// Whether decisions are carried out or only counted.
+    package var mode = AdmissionMode.enforce
     /// How backends that refuse connections are left out.
     package var ejection = EjectionSettings()
 
@@ -19,6 +27,15 @@ package enum LimitSettings: Equatable, Sendable {
     case fixed(FixedLimitSettings)
     case aimd(AIMDLimitSettings)
     case gradient(GradientLimitSettings)
+    case vegas(VegasLimitSettings)
+}
+
+/// Whether decisions are carried out or only counted.
+package enum AdmissionMode: String, CaseIterable, Sendable {
+    /// What cannot start waits or is refused.
+    case enforce
+    /// Everything is decided and counted, and every request starts at once all the same.
+    case observe
 }
 
 /// A limit that never moves.
@@ -73,7 +90,110 @@ package struct GradientLimitSettings: Equatable, Sendable {
     package init() {}
 }
 
-/// The bounds of a pool's queue.
+/// Netflix concurrency-limits' VegasLimit, by its field names and defaults.
+package struct VegasLimitSettings: Equatable, Sendable {
+    /// Limit to start from, between `min` and `max`.
+    package var initial = 20
+    /// Lowest limit, 1..100,000.
+    package var min = 1
+    /// Highest limit, `min`..100,000.
+    package var max = 1000
+    /// Share of a new estimate that is taken over at each update, above 0, at most 1.
+    package var smoothing = 1.0
+    /// The baseline latency is measured anew after about this many times the limit samples, 1..1,000.
+    package var probeMultiplier = 30
+
+    /// The defaults.
+    package init() {}
+}
+
+/// Penstock's own algorithm: raises the limit while more concurrency still buys throughput.
+package struct KneeLimitSettings: Equatable, Sendable {
+    /// Limit to start from, between `min` and `max`.
+    package var initial = 4
+    /// Lowest limit, 1..100,000.
+    package var min = 1
+    /// Highest limit, `min`..100,000: the most that the backend is declared to take.
+    package var max = 10_000
+    /// Elasticity of throughput at which growth stops, .02...0.5.
+    ///
+    /// At .15, growth stops where 10 % more concurrency buys less than 1.5 % more throughput.
+    package var elasticity = 0.15
+    /// Gateways of the same policy that share the backends, 1..1,000.
+    package var replicas = 1
+    /// The latency that must be kept; nil for none.
+    package var objective: LatencyObjective?
+
+    /// The defaults.
+    package init() {}
+}
+
+/// A latency that a quantile of the requests must stay below.
+package struct LatencyObjective: Equatable, Sendable {
+    /// What is measured.
+    package enum Measure: String, CaseIterable, Sendable {
+        /// From the grant to the answer's first byte.
+        case firstByte = "first_byte"
+        /// From the grant to the answer's end.
+        case total
+        /// The answer's duration over its units of progress (events, else bytes).
+        case unit
+    }
+
+    /// What is measured.
+    package var measure: Measure
+    /// The quantile, .5...0.99.
+    package var quantile = 0.9
+    /// What the quantile must stay below, 1 µs..1 h.
+    package var target: Duration
+
+    /// An objective for `measure`.
+    package init(measure: Measure, target: Duration) {
+        self.measure = measure
+        self.target = target
+    }
+}
+
+/// One priority class.
+package struct PriorityClassSettings: Equatable, Sendable {
+    /// Its name, as requests claim it and metrics show it.
+    package var name: String
+    /// Share of the sum of limits that this class and the lower ones may have in flight, above 0,
+    /// at most 1; the highest class's is 1.
+    package var ceiling = 1.0
+
+    /// A class that may use the whole limit.
+    package init(name: String) { self.name = name }
+}
+
+/// What one tenant may claim.
+package struct TenantSettings: Equatable, Sendable {
+    /// Its name, as requests claim it.
+    package var name: String
+    /// Its share against other tenants' while all want more, .01..1,000.
+    package var weight = 1.0
+    /// Index of the highest class that its requests may be in, from 0.
+    package var highestClass = 0
+    /// Requests that it may have in flight, 1..100,000; nil for no bound of its own.
+    package var maxInFlight: Int?
+    /// Requests of it that may wait, 0..1,000,000; nil for no bound of its own.
+    package var maxQueued: Int?
+
+    /// A tenant with the defaults.
+    package init(name: String) { self.name = name }
+}
+
+/// What happens when the queue is full.
+package enum OverflowRule: String, CaseIterable, Sendable {
+    /// The new request is refused.
+    case rejectNew = "reject-new"
+    /// The oldest request of the lowest class that is not above the new one's gives way.
+    case dropOldest = "drop-oldest"
+    /// The newest request of the lowest class gives way if that class is below the new one's.
+    case dropLowest = "drop-lowest"
+}
+
+/// The bounds and the order of a pool's queue.
 package struct QueueSettings: Equatable, Sendable {
     /// Requests that may wait at once, 0..1,000,000; 0 rejects whatever cannot start at once.
     package var maxRequests = 256
@@ -81,6 +201,12 @@ package struct QueueSettings: Equatable, Sendable {
     package var maxBytes = 64 << 20
     /// Longest wait, 0..1 h.
     package var maxWait = Duration.seconds(2)
+    /// What happens when the queue is full.
+    package var overflow = OverflowRule.dropLowest
+    /// While a lower class waits, at least one in this many grants goes to it, 2..1,000.
+    package var starvationBound = 16
+    /// Flows that tenants which the policy does not name are hashed into, 1..65,536.
+    package var hashedFlows = 256
 
     /// The defaults.
     package init() {}

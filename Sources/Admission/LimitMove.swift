@@ -13,6 +13,19 @@ package enum LimitMoveReason: UInt8, CaseIterable, Sendable {
     /// Cutting the limit did not make the backend faster: the cut is undone, the latency becomes
     /// usual.
     case futileCut
+    /// Knee: more concurrency still buys much throughput, and the limit is doubled or nearly so.
+    case slowStart
+    /// Knee: the measured elasticity of throughput was above or below the one asked for.
+    case elasticity
+    /// Knee: the other side of a measured pair was put in force.
+    case probe
+    /// Knee: the latency objective was missed, or is met with room to spare.
+    case objective
+    /// Knee: nothing moved at a backend that had work.
+    case stall
+    /// Knee: the limit was not needed for so long that it is approached in steps again, or
+    /// such a step.
+    case stale
     /// New settings do not allow the old limit.
     case settings
 
@@ -24,6 +37,12 @@ package enum LimitMoveReason: UInt8, CaseIterable, Sendable {
         case .drop: "drop"
         case .timeout: "timeout"
         case .futileCut: "futile_cut"
+        case .slowStart: "slow_start"
+        case .elasticity: "elasticity"
+        case .probe: "probe"
+        case .objective: "objective"
+        case .stall: "stall"
+        case .stale: "stale"
         case .settings: "settings"
         }
     }

@@ -6,13 +6,15 @@ enum Limiter: Sendable {
     case fixed(FixedLimit)
     case aimd(AIMDLimit)
     case gradient(GradientLimit)
+    case vegas(VegasLimit)
 
-    /// Starts from the settings' initial limit.
-    init(_ settings: LimitSettings) {
+    /// Starts from the settings' initial limit; what is left to chance follows from `seed`.
+    init(_ settings: LimitSettings, seed: UInt64) {
         switch settings {
         case .fixed(let settings): self = .fixed(FixedLimit(settings))
         case .aimd(let settings): self = .aimd(AIMDLimit(settings))
         case .gradient(let settings): self = .gradient(GradientLimit(settings))
+        case .vegas(let settings): self = .vegas(VegasLimit(settings, seed: seed))
         }
     }
 
@@ -22,6 +24,7 @@ enum Limiter: Sendable {
         case .fixed(let fixed): Double(fixed.limit)
         case .aimd(let aimd): aimd.limit
         case .gradient(let gradient): gradient.limit
+        case .vegas(let vegas): vegas.limit
         }
     }
 
@@ -41,12 +44,16 @@ enum Limiter: Sendable {
             let move = gradient.update(sample)
             self = .gradient(gradient)
             return move
+        case .vegas(var vegas):
+            let move = vegas.update(sample)
+            self = .vegas(vegas)
+            return move
         }
     }
 
     /// Takes over new settings; what was learnt is kept, within the new bounds, if the algorithm
     /// stays.
-    mutating func reconfigure(_ settings: LimitSettings) -> LimitMove? {
+    mutating func reconfigure(_ settings: LimitSettings, seed: UInt64) -> LimitMove? {
         let before = exact
         switch (self, settings) {
         case (.aimd(var aimd), .aimd(let settings)):
@@ -55,8 +62,11 @@ enum Limiter: Sendable {
         case (.gradient(var gradient), .gradient(let settings)):
             gradient.reconfigure(settings)
             self = .gradient(gradient)
+        case (.vegas(var vegas), .vegas(let settings)):
+            vegas.reconfigure(settings)
+            self = .vegas(vegas)
         default:
-            self = Limiter(settings)
+            self = Limiter(settings, seed: seed)
         }
         return before == exact ? nil : LimitMove(from: before, to: exact, reason: .settings)
     }

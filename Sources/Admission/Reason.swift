@@ -24,6 +24,12 @@ package enum Reason: UInt8, CaseIterable, Sendable {
     case noBackend
     /// The gateway is shutting down.
     case draining
+    /// The tenant is over its fair share, and others wait.
+    case tenantOverShare
+    /// The tenant has as many requests in flight or waiting as it may.
+    case tenantLimit
+    /// The request waited and had to make room for one of a higher class, or for a newer one.
+    case displaced
 
     // The client's doing.
     /// The request's bytes break HTTP/1.1's grammar or framing.
@@ -80,6 +86,9 @@ package enum Reason: UInt8, CaseIterable, Sendable {
         case .deadline: "deadline"
         case .noBackend: "no_backend"
         case .draining: "draining"
+        case .tenantOverShare: "tenant_over_share"
+        case .tenantLimit: "tenant_limit"
+        case .displaced: "displaced"
         case .badRequest: "bad_request"
         case .targetTooLong: "target_too_long"
         case .headTooLarge: "head_too_large"
@@ -108,7 +117,7 @@ extension Reason {
     package var isDecision: Bool {
         switch self {
         case .queueFull, .queueBytesFull, .waitTooLong, .queueTimeout, .deadline, .noBackend,
-            .draining:
+            .draining, .tenantOverShare, .tenantLimit, .displaced:
             true
         default:
             false

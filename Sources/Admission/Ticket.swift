@@ -6,6 +6,17 @@ package struct Ticket: Sendable {
     package var bodyBytes: Int
     /// The instant after which nobody wants the answer any more; nil when there is none.
     package var deadline: Instant?
+    /// Who asks.
+    package var tenant = TenantID.anonymous
+    /// Index of the priority class, 0 the highest; a tenant's bound and the number of classes clamp
+    /// it.
+    package var priorityClass = 0
+    /// Expected work, in units of a usual request, above 0.
+    ///
+    /// Fair queueing charges it, and the permit's end corrects it to what the request came to.
+    package var cost = 1.0
+    /// Units of the limit that the request takes while in flight, from 1.
+    package var seats = 1
 
     /// A ticket for a request that holds `bodyBytes` and has to be started before `deadline`.
     package init(bodyBytes: Int = 0, deadline: Instant? = nil) {
@@ -13,4 +24,14 @@ package struct Ticket: Sendable {
         self.bodyBytes = bodyBytes
         self.deadline = deadline
     }
+}
+
+/// Who a request is made for.
+package enum TenantID: Hashable, Sendable {
+    /// Nobody said; all of these are one tenant.
+    case anonymous
+    /// The tenant at that index of `AdmissionSettings.tenants`.
+    case named(Int)
+    /// A tenant that the policy does not name, by a hash of what it calls itself.
+    case hashed(UInt64)
 }

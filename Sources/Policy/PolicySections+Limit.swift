@@ -9,7 +9,8 @@ extension PolicySections {
     /// A number alone is a fixed limit; a mapping's `algorithm` decides on its other keys.
     static let limit = Kind<LimitSettings>(
         .either([
-            .integer(limits), .section(gradient.shape), .section(aimd.shape), .section(fixed.shape),
+            .integer(limits), .section(gradient.shape), .section(aimd.shape), .section(vegas.shape),
+            .section(fixed.shape),
         ])
     ) { node, path, limit, reading in
         guard case .mapping(let entries) = node.content else {
@@ -38,17 +39,22 @@ extension PolicySections {
             var settings = gradient.blank
             gradient.read(node, path, &settings, &reading)
             limit = .gradient(settings)
+        case .vegas:
+            var settings = vegas.blank
+            vegas.read(node, path, &settings, &reading)
+            limit = .vegas(settings)
         }
     } write: {
         switch $0 {
         case .fixed(let settings): fixed.write(settings)
         case .aimd(let settings): aimd.write(settings)
         case .gradient(let settings): gradient.write(settings)
+        case .vegas(let settings): vegas.write(settings)
         }
     }
 
     private enum Algorithm: String, CaseIterable {
-        case gradient, aimd, fixed
+        case gradient, aimd, vegas, fixed
     }
 
     static let fixed = Section<FixedLimitSettings>(
@@ -119,6 +125,31 @@ extension PolicySections {
         ],
         rules: rules(min: \.min, initial: \.initial, max: \.max),
         hints: hints([("aimd", ["timeout"]), ("fixed", ["limit"])]),
+        settle: { settings, given in
+            if given.contains("initial") { return }
+            settings.initial = max(settings.min, min(settings.initial, settings.max))
+        })
+
+    static let vegas = Section<VegasLimitSettings>(
+        blank: VegasLimitSettings(),
+        keys: [
+            Key(
+                "algorithm", always: "vegas", required: true,
+                "Keeps the queue that latency above its minimum points to within bounds (VegasLimit "
+                    + "of Netflix' concurrency-limits). Batching looks like a queue to it."),
+            Key("initial", \.initial, .integer(limits), initialMeaning),
+            Key("min", \.min, .integer(limits), "Lowest limit."),
+            Key("max", \.max, .integer(limits), "Highest limit."),
+            Key(
+                "smoothing", \.smoothing, .number(0...1, excludesLower: true),
+                "Share of a new estimate that is taken over at each update."),
+            Key(
+                "probe_multiplier", \.probeMultiplier, .integer(1...1_000),
+                "The shortest latency is measured anew after up to this many times the limit answers."
+            ),
+        ],
+        rules: rules(min: \.min, initial: \.initial, max: \.max),
+        hints: hints([("aimd", ["timeout", "backoff"]), ("gradient", gradientKeys), ("fixed", ["limit"])]),
         settle: { settings, given in
             if given.contains("initial") { return }
             settings.initial = max(settings.min, min(settings.initial, settings.max))

@@ -83,7 +83,7 @@ import Testing
     }
 
     @Test func aFixedLimitNeverMoves() {
-        var limiter = Limiter(.fixed(FixedLimitSettings(limit: 5)))
+        var limiter = Limiter(.fixed(FixedLimitSettings(limit: 5)), seed: 1)
         #expect(limiter.update(sample(1, inFlight: 5, at: 0)) == nil)
         #expect(limiter.update(sample(1, inFlight: 5, dropped: true, at: 5000)) == nil)
         #expect(limiter.limit == 5)

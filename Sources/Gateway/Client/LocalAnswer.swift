@@ -45,9 +45,9 @@ struct LocalAnswer {
         switch reason {
         case .none, .clientGone, .writeTimeout: 0
         case .queueFull, .queueBytesFull, .waitTooLong, .queueTimeout, .deadline, .noBackend,
-            .draining,
-            .exhausted:
+            .draining, .displaced, .exhausted:
             503
+        case .tenantOverShare, .tenantLimit: 429
         case .badRequest: 400
         case .targetTooLong: 414
         case .headTooLarge: 431
@@ -73,6 +73,9 @@ struct LocalAnswer {
         case .deadline: "The request's deadline would pass before it could be started."
         case .noBackend: "No server is available for this request at the moment."
         case .draining: "The server is shutting down."
+        case .tenantOverShare: "You are using more than your share while others wait."
+        case .tenantLimit: "You have as many requests in progress as you may."
+        case .displaced: "The request made room for one of a higher priority."
         case .badRequest: "The request is not valid HTTP/1.1."
         case .targetTooLong: "The request's target is too long."
         case .headTooLarge: "The request's head is too large."
