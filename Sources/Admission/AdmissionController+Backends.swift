@@ -63,7 +63,7 @@ extension AdmissionController {
             backends[index].isPresent = keys.contains(backends[index].key)
             guard backends[index].isPresent else { continue }
             if let move = backends[index].limiter.reconfigure(
-                settings.limit, seed: random.next()) {
+                settings.limit, seed: random.next(), now: clock) {
                 record(move, at: index)
             }
         }
@@ -74,7 +74,8 @@ extension AdmissionController {
     /// Adds a backend in a vacant row, unless there is one of that name.
     mutating func add(_ key: String) {
         guard !backends.contains(where: { $0.isPresent && $0.key == key }) else { return }
-        let backend = Backend(key: key, limiter: Limiter(settings.limit, seed: random.next()))
+        let limiter = Limiter(settings.limit, seed: random.next(), now: clock)
+        let backend = Backend(key: key, limiter: limiter, now: clock)
         if let vacant = backends.firstIndex(where: { $0.isVacant }) {
             backends[vacant] = backend
         } else {

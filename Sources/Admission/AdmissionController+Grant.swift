@@ -41,6 +41,7 @@ extension AdmissionController {
     mutating func grant(_ index: Int) -> Permit {
         let trial = backends[index].ejection.grant()
         backends[index].inFlight += 1
+        meter(index)
         totalInFlight += 1
         if backends[index].isProven { provenInFlight += 1 }
         return Permit(
@@ -53,6 +54,7 @@ extension AdmissionController {
         let index = stub.backend.index
         precondition(backends[index].inFlight > 0, "a permit of another controller was spent here")
         backends[index].inFlight -= 1
+        meter(index)
         backends[index].ejection.endTrial(stub.trial)
         totalInFlight -= 1
         if backends[index].isProven { provenInFlight -= 1 }
@@ -129,7 +131,23 @@ extension AdmissionController {
         let limit = backends[index].limiter.limit
         guard limit != backends[index].limit else { return }
         backends[index].limit = limit
+        meter(index)
         recount()
+    }
+
+    /// Tells a backend's meter of its in-flight requests and its limit.
+    private mutating func meter(_ index: Int) {
+        backends[index].meter.set(
+            inFlight: backends[index].inFlight, limit: backends[index].limit, now: clock)
+    }
+
+    /// Lets the limit's algorithm look at a backend if it is time.
+    mutating func look(at index: Int) {
+        guard backends[index].limiter.nextLook <= clock else { return }
+        backends[index].meter.advance(to: clock)
+        if let move = backends[index].limiter.look(backends[index].meter, now: clock) {
+            record(move, at: index)
+        }
     }
 
     /// Sums the capacity up anew, in O(backends): only when a limit or a backend's standing

@@ -21,7 +21,7 @@ package struct AdmissionController: ~Copyable, Sendable {
     var random: SplitMix64
     var isDraining = false
     /// The latest instant seen.
-    var clock = Instant(nanoseconds: .min)
+    var clock = Instant(nanoseconds: .min / 2)
     /// Sums over the backends that count towards capacity, kept by `recount`, `grant` and
     /// `release`.
     var provenLimit = 0
@@ -69,6 +69,13 @@ package struct AdmissionController: ~Copyable, Sendable {
     /// The next decision about a parked request: refused because its time is up, or started.
     package mutating func poll(now: Instant) -> Decision? {
         advance(to: now)
+        for index in backends.indices where backends[index].isPresent {
+            if let deadline = backends[index].limiter.deadline(backends[index].meter),
+                deadline <= clock
+            {
+                look(at: index)
+            }
+        }
         if let entry = queue.popExpired(now: clock) {
             return .reject(entry.id, refuse(entry.expiryReason))
         }
@@ -79,23 +86,46 @@ package struct AdmissionController: ~Copyable, Sendable {
 
     /// Spends a permit: the request has ended, its slot is free, and its latency moves the limit.
     package mutating func complete(
-        _ permit: consuming Permit, _ outcome: Outcome, now: Instant
+        _ permit: consuming Permit, _ outcome: Outcome, _ work: ServedWork = ServedWork(),
+        now: Instant
     ) {
         advance(to: now)
         let stub = permit.spend()
         let index = stub.backend.index
         if isBusy { drainEstimate.recordBusyCompletion() }
+        if outcome == .success {
+            backends[index].meter.succeeded(
+                afterSeconds: clock.seconds(since: stub.grantedAt), now: clock)
+        } else if outcome == .dropped {
+            backends[index].meter.dropped()
+        }
         release(stub)
         if outcome == .success, stub.trial != 0 { connected(stub.backend, now: clock) }
         guard outcome != .ignored else { return }
         let sample = Sample(
             latencyNanoseconds: clock.nanoseconds(since: stub.grantedAt), inFlight: stub.inFlight,
-            isDropped: outcome == .dropped, now: clock)
+            isDropped: outcome == .dropped, now: clock, work: work)
         if outcome == .success {
             drainEstimate.recordService(nanoseconds: sample.latencyNanoseconds)
         }
         guard backends[index].isPresent else { return }
-        if let move = backends[index].limiter.update(sample) { record(move, at: index) }
+        if let move = backends[index].limiter.update(sample, backends[index].meter) {
+            record(move, at: index)
+        }
+    }
+
+    /// Running requests made progress: their backend sent that many units of their answers.
+    ///
+    /// Units are events of a stream, or any other pieces that stand for equal work; from 0, of the
+    /// same kind throughout a pool. Whether the limit moved: then `poll`.
+    package mutating func progress(at backend: BackendID, units: Int, now: Instant) -> Bool {
+        advance(to: now)
+        let index = backend.index
+        guard backends.indices.contains(index), backends[index].isPresent else { return false }
+        backends[index].meter.progress(units: units, now: clock)
+        let before = backends[index].limit
+        look(at: index)
+        return backends[index].limit != before
     }
 
     /// From now on offers are refused; what is parked is still served.
@@ -106,8 +136,14 @@ package struct AdmissionController: ~Copyable, Sendable {
     /// The earliest expiry in the queue or the end of a time that a backend is left out for,
     /// whichever is first. It is in the past when `poll` has something to do already.
     package var nextDeadline: Instant? {
-        guard let expiry = queue.nextExpiry else { return nil }
-        var earliest = expiry
+        var lookAt: Instant?
+        for index in backends.indices where backends[index].isPresent {
+            if let deadline = backends[index].limiter.deadline(backends[index].meter) {
+                lookAt = min(lookAt ?? deadline, max(deadline, backends[index].limiter.nextLook))
+            }
+        }
+        guard let expiry = queue.nextExpiry else { return lookAt }
+        var earliest = min(expiry, lookAt ?? expiry)
         for index in backends.indices {
             if backends[index].canGrant(now: clock) { return min(expiry, clock) }
             guard backends[index].isPresent, backends[index].ejection.isLeftOut(now: clock)

@@ -4,7 +4,7 @@
 /// How each backend's limit is found, and what may wait.
 package struct AdmissionSettings: Equatable, Sendable {
     /// The algorithm that moves each backend's limit.
-    package var limit = LimitSettings.gradient(GradientLimitSettings())
+    package var limit = LimitSettings.knee(KneeLimitSettings())
     /// The bounds and the order of the pool's queue.
     package var queue = QueueSettings()
     /// The priority classes, highest first; at least one.
@@ -28,6 +28,7 @@ package enum LimitSettings: Equatable, Sendable {
     case aimd(AIMDLimitSettings)
     case gradient(GradientLimitSettings)
     case vegas(VegasLimitSettings)
+    case knee(KneeLimitSettings)
 }
 
 /// Whether decisions are carried out or only counted.

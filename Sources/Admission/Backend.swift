@@ -11,15 +11,18 @@ struct Backend: Sendable {
     var limiter: Limiter
     /// `limiter.limit`, kept at hand for the choice of a backend.
     var limit: Int
+    /// What the limit's algorithm looks back on.
+    var meter: ConcurrencyMeter
     var ejection = Ejection()
     /// Moves of the limit by `LimitMoveReason`, upwards and downwards.
     var movesUp = [Int](repeating: 0, count: LimitMoveReason.allCases.count)
     var movesDown = [Int](repeating: 0, count: LimitMoveReason.allCases.count)
 
-    init(key: String, limiter: Limiter) {
+    init(key: String, limiter: Limiter, now: Instant) {
         self.key = key
         self.limiter = limiter
         limit = limiter.limit
+        meter = ConcurrencyMeter(now: now)
     }
 
     /// Whether the row may be given to another backend.

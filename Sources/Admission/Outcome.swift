@@ -10,6 +10,20 @@ package enum Outcome: Sendable {
     case ignored
 }
 
+/// What a backend did for one request, as far as the gateway saw it.
+package struct ServedWork: Sendable {
+    /// From the grant to the answer's first byte; nil when it is not known.
+    package var firstByteNanoseconds: Int64?
+    /// Units of progress that the answer came in, at least 1.
+    package var units: Int
+
+    /// Work of `units`, the first of which came after that time.
+    package init(firstByteNanoseconds: Int64? = nil, units: Int = 1) {
+        self.firstByteNanoseconds = firstByteNanoseconds
+        self.units = units
+    }
+}
+
 /// One finished request, as the limit algorithms see it.
 struct Sample {
     /// From grant to completion, at least 1 ns.
@@ -20,11 +34,20 @@ struct Sample {
     var isDropped: Bool
     /// When the request ended.
     var now: Instant
+    /// From grant to the answer's first byte.
+    var firstByteNanoseconds: Int64
+    /// Units that the answer came in, at least 1.
+    var units: Int
 
-    init(latencyNanoseconds: Int64, inFlight: Int, isDropped: Bool = false, now: Instant) {
+    init(
+        latencyNanoseconds: Int64, inFlight: Int, isDropped: Bool = false, now: Instant,
+        work: ServedWork = ServedWork()
+    ) {
         self.latencyNanoseconds = max(1, latencyNanoseconds)
         self.inFlight = inFlight
         self.isDropped = isDropped
         self.now = now
+        firstByteNanoseconds = work.firstByteNanoseconds ?? self.latencyNanoseconds
+        units = max(1, work.units)
     }
 }

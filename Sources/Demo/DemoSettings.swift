@@ -15,6 +15,8 @@ package struct DemoSettings: Equatable, Sendable {
         /// the latency grows with each request in the batch, long before it is full; gradient takes
         /// that for overload.
         case gradient
+        /// The limit of policies that say nothing: raised while more concurrency buys throughput.
+        case knee
     }
 
     /// Seconds until the end; nil to go on until `stop`.
@@ -67,6 +69,7 @@ package struct DemoSettings: Equatable, Sendable {
             // all of it.
             case .aimd: "{algorithm: aimd, timeout: \(milliseconds(patience) - wait)ms}"
             case .gradient: "{algorithm: gradient}"
+            case .knee: "{algorithm: knee}"
             }
         return """
             version: 1

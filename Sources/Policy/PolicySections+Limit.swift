@@ -9,8 +9,8 @@ extension PolicySections {
     /// A number alone is a fixed limit; a mapping's `algorithm` decides on its other keys.
     static let limit = Kind<LimitSettings>(
         .either([
-            .integer(limits), .section(gradient.shape), .section(aimd.shape), .section(vegas.shape),
-            .section(fixed.shape),
+            .integer(limits), .section(knee.shape), .section(gradient.shape),
+            .section(aimd.shape), .section(vegas.shape), .section(fixed.shape),
         ])
     ) { node, path, limit, reading in
         guard case .mapping(let entries) = node.content else {
@@ -19,7 +19,7 @@ extension PolicySections {
             limit = .fixed(FixedLimitSettings(limit: number))
             return
         }
-        var algorithm = Algorithm.gradient
+        var algorithm = Algorithm.knee
         if let entry = entries.first(where: { $0.key == "algorithm" }) {
             let path = Reading.join(path, entry.key)
             Kind<Algorithm>.words.read(entry.value, path, &algorithm, &reading)
@@ -27,6 +27,10 @@ extension PolicySections {
             if reading.isFaulty(path) { return }
         }
         switch algorithm {
+        case .knee:
+            var settings = knee.blank
+            knee.read(node, path, &settings, &reading)
+            limit = .knee(settings)
         case .fixed:
             var settings = fixed.blank
             fixed.read(node, path, &settings, &reading)
@@ -46,6 +50,7 @@ extension PolicySections {
         }
     } write: {
         switch $0 {
+        case .knee(let settings): knee.write(settings)
         case .fixed(let settings): fixed.write(settings)
         case .aimd(let settings): aimd.write(settings)
         case .gradient(let settings): gradient.write(settings)
@@ -54,8 +59,58 @@ extension PolicySections {
     }
 
     private enum Algorithm: String, CaseIterable {
-        case gradient, aimd, vegas, fixed
+        case knee, gradient, aimd, vegas, fixed
     }
+
+    static let knee = Section<KneeLimitSettings>(
+        blank: KneeLimitSettings(),
+        keys: [
+            Key(
+                "algorithm", always: "knee", required: false,
+                "Raises the limit while more concurrency still buys throughput, as measured, and "
+                    + "leaves it alone while it is not needed."),
+            Key("initial", \.initial, .integer(limits), initialMeaning),
+            Key("min", \.min, .integer(limits), "Lowest limit."),
+            Key(
+                "max", \.max, .integer(limits),
+                "Highest limit: the most that a backend is declared to take."),
+            Key(
+                "elasticity", \.elasticity, .number(0.02...0.5),
+                "Where growth stops: at .15, where 10 % more concurrency buys less than 1.5 % more "
+                    + "throughput."),
+            Key(
+                "replicas", \.replicas, .integer(1...1_000),
+                "Gateways with this policy that share the backends."),
+            Key(
+                "objective", \.objective,
+                objective.kind().optional(
+                    blank: LatencyObjective(measure: .total, target: .seconds(1)), absent: "off"),
+                "A latency that must be kept, whatever throughput it costs."),
+        ],
+        rules: rules(min: \.min, initial: \.initial, max: \.max),
+        hints: hints([
+            ("aimd", ["timeout", "backoff"]), ("gradient", gradientKeys), ("fixed", ["limit"]),
+            ("vegas", ["probe_multiplier"]),
+        ]),
+        settle: { settings, given in
+            if given.contains("initial") { return }
+            settings.initial = max(settings.min, min(settings.initial, settings.max))
+        })
+
+    private static let objective = Section<LatencyObjective>(
+        blank: LatencyObjective(measure: .total, target: .seconds(1)),
+        keys: [
+            Key(
+                "measure", \.measure, .words, required: true,
+                "`first_byte` and `total` count from the start at the backend, `unit` is the total "
+                    + "over the pieces of a streamed answer."),
+            Key(
+                "quantile", \.quantile, .number(0.5...0.99),
+                "The share of requests that has to keep it."),
+            Key(
+                "target", \.target, .duration(Duration.microseconds(1)...Duration.seconds(3600)),
+                required: true, "The latency."),
+        ])
 
     static let fixed = Section<FixedLimitSettings>(
         blank: FixedLimitSettings(limit: 1),
@@ -90,7 +145,7 @@ extension PolicySections {
                 "An answer that takes longer counts as a drop."),
         ],
         rules: rules(min: \.min, initial: \.initial, max: \.max),
-        hints: hints([("gradient", gradientKeys), ("fixed", ["limit"])]),
+        hints: hints([("gradient", gradientKeys), ("fixed", ["limit"]), ("knee", kneeKeys)]),
         settle: { settings, given in
             if given.contains("initial") { return }
             settings.initial = max(settings.min, min(settings.initial, settings.max))
@@ -100,7 +155,7 @@ extension PolicySections {
         blank: GradientLimitSettings(),
         keys: [
             Key(
-                "algorithm", always: "gradient", required: false,
+                "algorithm", always: "gradient", required: true,
                 "The limit follows the ratio of long-term to present latency (Gradient2 of Netflix' "
                     + "concurrency-limits, with its known flaws put right)."),
             Key("initial", \.initial, .integer(limits), initialMeaning),
@@ -124,7 +179,7 @@ extension PolicySections {
                 "Factor at a drop."),
         ],
         rules: rules(min: \.min, initial: \.initial, max: \.max),
-        hints: hints([("aimd", ["timeout"]), ("fixed", ["limit"])]),
+        hints: hints([("aimd", ["timeout"]), ("fixed", ["limit"]), ("knee", kneeKeys)]),
         settle: { settings, given in
             if given.contains("initial") { return }
             settings.initial = max(settings.min, min(settings.initial, settings.max))
@@ -149,7 +204,10 @@ extension PolicySections {
             ),
         ],
         rules: rules(min: \.min, initial: \.initial, max: \.max),
-        hints: hints([("aimd", ["timeout", "backoff"]), ("gradient", gradientKeys), ("fixed", ["limit"])]),
+        hints: hints([
+            ("aimd", ["timeout", "backoff"]), ("gradient", gradientKeys), ("fixed", ["limit"]),
+            ("knee", kneeKeys),
+        ]),
         settle: { settings, given in
             if given.contains("initial") { return }
             settings.initial = max(settings.min, min(settings.initial, settings.max))
@@ -179,6 +237,7 @@ extension PolicySections {
         ]
     }
 
+    private static let kneeKeys = ["elasticity", "replicas", "objective"]
     private static let gradientKeys = ["tolerance", "smoothing", "long_window", "queue_size"]
 
     /// What to say of keys that only other algorithms have.

@@ -33,7 +33,7 @@ struct DemoCommand: ParsableCommand {
 
     /// The limit algorithms of the command line.
     enum Algorithm: String, CaseIterable, ExpressibleByArgument {
-        case fixed, aimd, gradient
+        case fixed, aimd, gradient, knee
     }
 
     @Option(
@@ -111,6 +111,7 @@ struct DemoCommand: ParsableCommand {
         case .fixed: settings.limit = .fixed(limit ?? settings.speed.maxBatch)
         case .aimd: settings.limit = .aimd
         case .gradient: settings.limit = .gradient
+        case .knee: settings.limit = .knee
         }
         return settings
     }

@@ -83,9 +83,11 @@ import Testing
     }
 
     @Test func aFixedLimitNeverMoves() {
-        var limiter = Limiter(.fixed(FixedLimitSettings(limit: 5)), seed: 1)
-        #expect(limiter.update(sample(1, inFlight: 5, at: 0)) == nil)
-        #expect(limiter.update(sample(1, inFlight: 5, dropped: true, at: 5000)) == nil)
+        let start = Instant(nanoseconds: 0)
+        let meter = ConcurrencyMeter(now: start)
+        var limiter = Limiter(.fixed(FixedLimitSettings(limit: 5)), seed: 1, now: start)
+        #expect(limiter.update(sample(1, inFlight: 5, at: 0), meter) == nil)
+        #expect(limiter.update(sample(1, inFlight: 5, dropped: true, at: 5000), meter) == nil)
         #expect(limiter.limit == 5)
         #expect(limiter.exact == 5)
     }

@@ -67,7 +67,7 @@ struct DemoRunTests {
         }
     }
 
-    @Test(arguments: [DemoSettings.Limit.fixed(9), .aimd, .gradient])
+    @Test(arguments: [DemoSettings.Limit.fixed(9), .aimd, .gradient, .knee])
     func theGatewaysPolicyIsValid(limit: DemoSettings.Limit) throws {
         let text = Self.settings(limit).policyText(ports: [4001, 4002])
         let policy = try PolicyLoader.load(text: text, file: "demo")

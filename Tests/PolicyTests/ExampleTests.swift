@@ -43,12 +43,12 @@ import Testing
         let policy = try policy("one-backend")
         #expect(policy.pools.count == 1 && policy.pools[0].backends.count == 1)
         #expect(policy.routes == [Route(path: .prefix("/v1/"), pool: 0)])
-        var limit = GradientLimitSettings()
+        var limit = KneeLimitSettings()
         limit.max = 256
-        #expect(policy.pools[0].admission.limit == .gradient(limit))
+        #expect(policy.pools[0].admission.limit == .knee(limit))
         // Everything else but one time-out is the default.
         var expected = PoolSettings(name: "chat", backends: policy.pools[0].backends)
-        expected.admission.limit = .gradient(limit)
+        expected.admission.limit = .knee(limit)
         expected.firstByteTimeout = .seconds(600)
         #expect(policy.pools[0] == expected)
         #expect(policy.server == ServerSettings())

@@ -14,7 +14,15 @@ enum FullPolicy {
         "algorithm: gradient", "initial: 12", "min: 11", "max: 13", "tolerance: 2.5",
         "smoothing: 0.35", "long_window: 101", "queue_size: 15", "backoff: 0.82",
     ])
-    static let all = [fixed, aimd, gradient]
+    static let vegas = text(limit: [
+        "algorithm: vegas", "initial: 12", "min: 11", "max: 13", "smoothing: 0.4",
+        "probe_multiplier: 29",
+    ])
+    static let knee = text(limit: [
+        "algorithm: knee", "initial: 12", "min: 11", "max: 13", "elasticity: 0.2", "replicas: 3",
+        "objective:", "  measure: first_byte", "  quantile: 0.8", "  target: 900ms",
+    ])
+    static let all = [fixed, aimd, gradient, vegas, knee]
 
     private static func text(limit: [String]) -> String {
         """

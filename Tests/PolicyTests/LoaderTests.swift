@@ -49,6 +49,29 @@ import Testing
         #expect(diagnostic.description == "a.yaml:3:5: error: pools.chat: is odd; make it even")
     }
 
+    @Test func everyKeyOfKneeAndVegasSetsItsProperty() throws {
+        var knee = KneeLimitSettings()
+        knee.initial = 12
+        knee.min = 11
+        knee.max = 13
+        knee.elasticity = 0.2
+        knee.replicas = 3
+        var objective = LatencyObjective(measure: .firstByte, target: .milliseconds(900))
+        objective.quantile = 0.8
+        knee.objective = objective
+        let first = try PolicyLoader.load(text: FullPolicy.knee, file: "policy.yaml")
+        #expect(first.pools[0].admission.limit == .knee(knee))
+
+        var vegas = VegasLimitSettings()
+        vegas.initial = 12
+        vegas.min = 11
+        vegas.max = 13
+        vegas.smoothing = 0.4
+        vegas.probeMultiplier = 29
+        let second = try PolicyLoader.load(text: FullPolicy.vegas, file: "policy.yaml")
+        #expect(second.pools[0].admission.limit == .vegas(vegas))
+    }
+
     // MARK: Files
 
     @Test func readsFiles() throws {

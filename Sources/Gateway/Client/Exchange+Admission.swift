@@ -76,7 +76,11 @@ extension Exchange {
     /// Gives the permit back, once; later calls find none.
     func spendPermit(_ outcome: Outcome) {
         guard let pool, let permit = permit.take() else { return }
-        pool.complete(permit, outcome)
+        var work = ServedWork(units: max(1, record.answerPieces))
+        if ExchangeRecord.happened(record.firstByteAt) {
+            work.firstByteNanoseconds = record.firstByteAt.nanoseconds(since: record.grantedAt)
+        }
+        pool.complete(permit, outcome, work)
     }
 
     /// Keeps the client's request id where the policy says so and it is harmless, else makes one.

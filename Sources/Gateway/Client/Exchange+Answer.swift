@@ -12,6 +12,8 @@ extension Exchange {
     /// Returns whether anything moved.
     func relayAnswer() -> Bool {
         guard let client, let upstream else { return false }
+        let piecesBefore = record.answerPieces
+        defer { reportProgress(since: piecesBefore) }
         if isAnswerPaused && client.output.count > snapshot.bufferLowBytes { return false }
         isAnswerPaused = false
         var moved = false
@@ -29,6 +31,9 @@ extension Exchange {
                 moved = true
                 if stage != .forwarding { return true }
             case .body(let consumed, let content):
+                // A server that streams sends a chunk for each event; a body of known length says
+                // nothing of the work in it.
+                if upstream.parser.head.framing == .chunked { record.answerPieces += 1 }
                 appendAnswerBody(content, of: upstream, to: client)
                 upstream.input.drop(consumed)
                 moved = true
@@ -43,6 +48,14 @@ extension Exchange {
         }
         isAnswerPaused = true
         return moved
+    }
+
+    /// Tells the pool what came, while the permit is held.
+    private func reportProgress(since pieces: Int) {
+        guard record.answerPieces > pieces, stage == .forwarding, let pool,
+            let backend = record.backend
+        else { return }
+        pool.progress(at: backend, units: record.answerPieces - pieces)
     }
 
     private func fillAnswer(_ upstream: UpstreamConnection) -> Bool {

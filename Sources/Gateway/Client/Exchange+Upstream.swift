@@ -73,7 +73,7 @@ extension Exchange {
         upstream.metrics.countConnectionFailed(reason)
         if reason == .exhausted {
             // Our own shortage says nothing about the backend.
-            pool.complete(permit, .ignored)
+            pool.complete(permit, .ignored, ServedWork())
             answer(reason)
             return
         }

@@ -99,9 +99,14 @@ final class Pool {
         needsPoll = true
     }
 
-    func complete(_ permit: consuming Permit, _ outcome: Outcome) {
-        admission.complete(permit, outcome, now: reactor.now)
+    func complete(_ permit: consuming Permit, _ outcome: Outcome, _ work: ServedWork) {
+        admission.complete(permit, outcome, work, now: reactor.now)
         needsPoll = true
+    }
+
+    /// Pieces of streamed answers came from a backend: what a limit that measures throughput counts.
+    func progress(at backend: BackendID, units: Int) {
+        if admission.progress(at: backend, units: units, now: reactor.now) { needsPoll = true }
     }
 
     func retry(_ permit: consuming Permit, _ id: RequestID, _ ticket: Ticket) -> Verdict {

@@ -1,0 +1,100 @@
+// What one backend's limit algorithm may look back on: sums that grow while requests run. The
+// controller keeps them with a few additions at every grant and every release; an algorithm takes
+// differences when it looks.
+//
+// In-flight time, units of work and completions count only while the limit binds. A pool that is
+// half used says nothing about what more concurrency would buy, and one that binds now and then is
+// measured in just these moments, instead of waiting for minutes that never come.
+
+/// Sums over the time in which a backend's limit was used up, and its service times.
+struct ConcurrencyMeter: Sendable {
+    /// Share of a new service time in the running mean.
+    private static let serviceWeight = 0.1
+    /// Part of the limit from which on it counts as used up, in tenths.
+    private static let boundTenths = 9
+
+    /// Requests in flight, integrated over the time in which the limit was binding.
+    private(set) var boundRequestSeconds = 0.0
+    /// Time in which the limit was binding.
+    private(set) var boundSeconds = 0.0
+    /// Units of progress reported while the limit was binding.
+    private(set) var boundUnits = 0.0
+    /// Requests that ended well while the limit was binding.
+    private(set) var boundCompletions = 0
+    /// Requests that ended well.
+    private(set) var successes = 0
+    /// Requests whose end said that the backend is overloaded.
+    private(set) var drops = 0
+    /// Most requests in flight since `resetPeak`.
+    private(set) var peakInFlight = 0
+    /// Running mean of the time from grant to success, in seconds; 0 before the first.
+    private(set) var serviceSeconds = 0.0
+    /// Running mean of the distance of service times from their mean, in seconds.
+    private(set) var serviceDeviationSeconds = 0.0
+    /// When the limit was last seen to bind.
+    private(set) var lastBoundAt: Instant?
+    /// When the backend last finished something, made progress, or began after it had been idle.
+    private(set) var lastSignOfLife: Instant
+    /// Requests in flight.
+    private(set) var inFlight = 0
+    private var isBound = false
+    private var clock: Instant
+
+    init(now: Instant) {
+        clock = now
+        lastSignOfLife = now
+    }
+
+    /// A service time that hardly any request exceeds: the mean and four mean deviations.
+    var longServiceSeconds: Double { serviceSeconds + 4 * serviceDeviationSeconds }
+
+    /// Accounts for the time up to `now`.
+    mutating func advance(to now: Instant) {
+        guard now > clock else { return }
+        if isBound {
+            let seconds = now.seconds(since: clock)
+            boundSeconds += seconds
+            boundRequestSeconds += seconds * Double(inFlight)
+            lastBoundAt = now
+        }
+        clock = now
+    }
+
+    /// The backend has so many requests in flight from now on.
+    mutating func set(inFlight count: Int, limit: Int, now: Instant) {
+        advance(to: now)
+        if inFlight == 0 { lastSignOfLife = now }
+        inFlight = count
+        peakInFlight = max(peakInFlight, count)
+        isBound = 10 * count >= Self.boundTenths * limit
+    }
+
+    /// Running requests made progress.
+    mutating func progress(units: Int, now: Instant) {
+        advance(to: now)
+        lastSignOfLife = now
+        if isBound { boundUnits += Double(units) }
+    }
+
+    /// A request ended well; called before `set` takes it out.
+    mutating func succeeded(afterSeconds seconds: Double, now: Instant) {
+        advance(to: now)
+        lastSignOfLife = now
+        successes += 1
+        if isBound { boundCompletions += 1 }
+        if successes == 1 {
+            serviceSeconds = seconds
+            serviceDeviationSeconds = seconds / 2
+        } else {
+            let distance = abs(seconds - serviceSeconds)
+            serviceSeconds += Self.serviceWeight * (seconds - serviceSeconds)
+            serviceDeviationSeconds += Self.serviceWeight * (distance - serviceDeviationSeconds)
+        }
+    }
+
+    /// A request ended in an answer, or a silence, that means overload.
+    mutating func dropped() { drops += 1 }
+
+    /// Starts the search for the peak anew.
+    mutating func resetPeak() { peakInFlight = inFlight }
+}
