@@ -70,7 +70,8 @@ final class BatchServer {
                 // Between half and one and a half of the mean.
                 let units = meanUnits * (0.5 + random.nextUnit())
                 running.append((PermitBox(permit), units, units))
-            case .reject, .parked: return
+            case .reject: return
+            case .parked: return
             }
         }
     }
