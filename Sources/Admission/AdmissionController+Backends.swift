@@ -63,7 +63,8 @@ extension AdmissionController {
             backends[index].isPresent = keys.contains(backends[index].key)
             guard backends[index].isPresent else { continue }
             if let move = backends[index].limiter.reconfigure(
-                settings.limit, seed: random.next(), now: clock) {
+                settings.limit, seed: random.next(), now: clock)
+            {
                 record(move, at: index)
             }
         }

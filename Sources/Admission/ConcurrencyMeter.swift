@@ -10,6 +10,7 @@
 struct ConcurrencyMeter: Sendable {
     /// Share of a new service time in the running mean.
     private static let serviceWeight = 0.1
+    private static let peakSeconds = 300.0
     /// Part of the limit from which on it counts as used up, in tenths.
     private static let boundTenths = 9
 
@@ -25,8 +26,9 @@ struct ConcurrencyMeter: Sendable {
     private(set) var successes = 0
     /// Requests whose end said that the backend is overloaded.
     private(set) var drops = 0
-    /// Most requests in flight since `resetPeak`.
-    private(set) var peakInFlight = 0
+    /// Most requests in flight in the present stretch of `peakSeconds`, and in the one before.
+    private var peaks = (current: 0, previous: 0)
+    private var peakStart: Instant
     /// Running mean of the time from grant to success, in seconds; 0 before the first.
     private(set) var serviceSeconds = 0.0
     /// Running mean of the distance of service times from their mean, in seconds.
@@ -43,7 +45,11 @@ struct ConcurrencyMeter: Sendable {
     init(now: Instant) {
         clock = now
         lastSignOfLife = now
+        peakStart = now
     }
+
+    /// Most requests in flight in the last five to ten minutes.
+    var peakInFlight: Int { max(peaks.current, peaks.previous) }
 
     /// A service time that hardly any request exceeds: the mean and four mean deviations.
     var longServiceSeconds: Double { serviceSeconds + 4 * serviceDeviationSeconds }
@@ -65,7 +71,11 @@ struct ConcurrencyMeter: Sendable {
         advance(to: now)
         if inFlight == 0 { lastSignOfLife = now }
         inFlight = count
-        peakInFlight = max(peakInFlight, count)
+        if now.seconds(since: peakStart) > Self.peakSeconds {
+            peaks = (count, peaks.current)
+            peakStart = now
+        }
+        peaks.current = max(peaks.current, count)
         isBound = 10 * count >= Self.boundTenths * limit
     }
 
@@ -94,7 +104,4 @@ struct ConcurrencyMeter: Sendable {
 
     /// A request ended in an answer, or a silence, that means overload.
     mutating func dropped() { drops += 1 }
-
-    /// Starts the search for the peak anew.
-    mutating func resetPeak() { peakInFlight = inFlight }
 }

@@ -113,7 +113,8 @@ struct KneeLimit: Sendable {
         case .approach:
             return approach(meter, now: now)
         case .climb, .compare:
-            return isStale(meter, now: now) ? becomeStale(meter, now: now) : measure(meter, now: now)
+            return isStale(meter, now: now)
+                ? becomeStale(meter, now: now) : measure(meter, now: now)
         }
     }
 }
@@ -142,7 +143,9 @@ extension KneeLimit {
             }
             return nil
         }
-        if let objective = judgeObjective(now: now) { return objective }
+        let capped = judgeObjective(now: now)
+        // A pair that was begun anew has measured nothing, even if its first level is the old one.
+        guard capped == nil, hasEvidence(meter) else { return capped }
         return phase == .climb ? endClimbSide(meter, now: now) : endPairSide(meter, now: now)
     }
 

@@ -50,10 +50,11 @@ struct KneeVerdict: Sendable {
         let usesProgress = low.hasProgress && high.hasProgress
         let lowCount = usesProgress ? low.units : low.completions
         let highCount = usesProgress ? high.units : high.completions
-        let step = naturalLogarithm(high.meanInFlight / max(low.meanInFlight, 1e-9))
-        guard lowCount > 0, highCount > 0, low.seconds > 0, high.seconds > 0, step > 0.04 else {
+        guard lowCount > 0, highCount > 0, low.requestSeconds > 0, high.requestSeconds > 0 else {
             return nil
         }
+        let step = naturalLogarithm(high.meanInFlight / low.meanInFlight)
+        guard step > 0.04 else { return nil }
         let gain = naturalLogarithm((highCount / high.seconds) / (lowCount / low.seconds))
         elasticity = gain / step
         standardError = (1 / lowCount + 1 / highCount).squareRoot() / step

@@ -32,7 +32,7 @@ func exponential(_ power: Double) -> Double {
     let small = power / 64
     var term = 1.0
     var sum = 1.0
-    for index in 1...8 {
+    for index in 1...14 {
         term *= small / Double(index)
         sum += term
     }

@@ -67,8 +67,9 @@ struct ObjectiveCap: Sendable {
             let next = below + Double(held)
             if next >= wanted {
                 let place = Double(index) + (wanted - below) / Double(held)
-                return Self.shortest * exponential(
-                    min(20, place / Self.bucketsAnOctave * Self.octave))
+                return Self.shortest
+                    * exponential(
+                        min(20, place / Self.bucketsAnOctave * Self.octave))
             }
             below = next
         }

@@ -20,7 +20,12 @@ struct OverloadBrake: Sendable {
         if let start = windowStart {
             // A cut has been made: the cohort that was on its way then has nothing more to say.
             if now.seconds(since: start) < seconds { return false }
-            if Double(ends) > 20 * max(limit, 10) { restart(meter, from: nil) }
+        }
+        if Double(ends) > 2 * max(limit, 10) {
+            // The window is full; this drop is the first of the next one.
+            windowStart = nil
+            successesBefore = meter.successes
+            dropsBefore = meter.drops - 1
         }
         let drops = meter.drops - dropsBefore
         let successes = meter.successes - successesBefore

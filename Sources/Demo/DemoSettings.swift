@@ -11,7 +11,7 @@ package struct DemoSettings: Equatable, Sendable {
         /// Up while answers are in time, down by a tenth when one is late: the demo's default,
         /// because it uses the whole batch without being told how large it is.
         case aimd
-        /// By the ratio of usual to present latency, with the defaults that every policy has. Here
+        /// By the ratio of usual to present latency, with the defaults that a policy has. Here
         /// the latency grows with each request in the batch, long before it is full; gradient takes
         /// that for overload.
         case gradient

@@ -24,8 +24,9 @@ struct DemoCommand: ParsableCommand {
             come back once, after what Retry-After said, and then wait up to 2 s again.
 
             The limit is found by aimd here, with a timeout of 1.5 s: what the clients' patience \
-            leaves after the longest wait in the queue. gradient, which policies have by default, \
-            looks for the point where latency begins to rise. In such a batch it rises with every \
+            leaves after the longest wait in the queue. knee, which policies have by default, \
+            starts at 4 and has found its limit after half a minute: longer than the demo lasts. \
+            gradient looks for the point where latency begins to rise. In such a batch it rises with every \
             request, so gradient stops at a third of the batch or a little more: faster answers, but \
             only about three quarters of those that the backends could give. fixed, at 64, is what \
             someone would write who knows the size of the batch.

@@ -26,11 +26,13 @@ import Testing
     func findsTheKnee(seed: UInt64, streams: Bool) {
         let server = server(streams: streams, seed: seed)
         defer { server.stop() }
-        server.run(seconds: 60)
+        // The ends of requests tell less than their progress, and later.
+        server.run(seconds: streams ? 60 : 240)
         var limits: [Double] = []
         let throughput = server.run(seconds: 60) { limits.append(Double($0)) }
         let mean = limits.reduce(0, +) / Double(limits.count)
-        #expect(share(throughput) >= 0.95, "\(share(throughput)), limit \(mean), seed \(seed)")
+        let share = share(throughput)
+        #expect(share >= (streams ? 0.95 : 0.9), "\(share), limit \(mean), seed \(seed)")
         #expect(mean <= 1.4 * 113, "limit \(mean), seed \(seed)")
     }
 
@@ -38,7 +40,7 @@ import Testing
     func findsItFromAnywhere(initial: Int) {
         let server = server(initial: initial, seed: 7)
         defer { server.stop() }
-        server.run(seconds: 120)
+        server.run(seconds: 300)
         var limits: [Double] = []
         server.run(seconds: 60) { limits.append(Double($0)) }
         let mean = limits.reduce(0, +) / Double(limits.count)
