@@ -34,6 +34,13 @@ let package = Package(
             dependencies: ["Admission", .product(name: "Yams", package: "Yams")],
             swiftSettings: strict),
         .target(
+            name: "Simulator",
+            dependencies: [
+                "Admission", "Policy",
+                .product(name: "BasicContainers", package: "swift-collections"),
+            ],
+            swiftSettings: strict),
+        .target(
             name: "Gateway",
             dependencies: [
                 "Admission", "HTTP1", "Policy", "CShims",
@@ -52,7 +59,7 @@ let package = Package(
         .executableTarget(
             name: "penstock",
             dependencies: [
-                "Admission", "Demo", "Gateway", "Policy",
+                "Admission", "Demo", "Gateway", "Policy", "Simulator",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -67,6 +74,9 @@ let package = Package(
         .testTarget(
             name: "GatewayTests",
             dependencies: ["Gateway", "Admission", "HTTP1", "Policy", "CShims", "Demo"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "SimulatorTests", dependencies: ["Simulator", "Admission", "Policy"],
             swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
     ]

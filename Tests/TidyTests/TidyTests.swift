@@ -17,9 +17,10 @@ import Testing
         "Admission": [],
         "HTTP1": [],
         "Policy": ["Admission"],
+        "Simulator": ["Admission", "Policy"],
         "Gateway": ["Admission", "HTTP1", "Policy", "CShims"],
         "Demo": ["Admission", "HTTP1", "Policy", "Gateway", "CShims"],
-        "penstock": ["Admission", "HTTP1", "Policy", "Gateway", "Demo"],
+        "penstock": ["Admission", "HTTP1", "Policy", "Gateway", "Demo", "Simulator"],
     ]
 
     /// What is not ours, and who may have it.
@@ -30,6 +31,7 @@ import Testing
         "Synchronization": ["Gateway", "Demo"],
         "Logging": ["Gateway", "Demo", "penstock"],
         "ArgumentParser": ["penstock"],
+        "BasicContainers": ["Simulator"],
         "HeapModule": ["Gateway", "Demo"],
         "DequeModule": ["Gateway", "Demo"],
     ]

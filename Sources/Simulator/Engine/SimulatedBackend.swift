@@ -1,0 +1,237 @@
+// A backend that shares its work among the requests that run. One virtual clock counts the units of
+// work that a request running all the time would have got; a request that begins at virtual time V
+// with u units ends at V + u, whatever else begins and ends meanwhile. So a request's begin and end
+// cost O(log n), and nothing is touched when the speed changes.
+
+import Admission
+
+/// A simulated backend's state.
+struct SimulatedBackend {
+    private struct Finish {
+        /// Virtual time of the end.
+        var end: Double
+        var slot: Int32
+        var generation: UInt32
+    }
+
+    private struct Waiter {
+        var slot: Int32
+        var generation: UInt32
+    }
+
+    private let phases: [BackendPhase]
+    private var phaseIndex = 0
+    private(set) var phase: BackendPhase
+    /// Nanoseconds since the simulation's start, up to which the virtual clock was moved on.
+    private var clock: Int64 = 0
+    /// Units of work that a request got that ran all the time.
+    private(set) var virtualTime = 0.0
+    /// Units a second for each running request.
+    private var rate = 0.0
+    /// Requests at work.
+    private(set) var running = 0
+    private var streamsRunning = 0
+    /// Requests that wait here for their turn.
+    private(set) var waiting = 0
+    /// Units done for all requests since the start.
+    private(set) var unitsDone = 0.0
+    /// Units done for streams since the last report.
+    private var unitsToReport = 0.0
+    private var finishes: [Finish] = []
+    private var waiters = RingBuffer(filler: Waiter(slot: 0, generation: 0))
+    /// Room for the short times' requests before the rate bound counts, and when it was filled.
+    private var allowance = 1.0
+    private var allowanceAt: Int64 = 0
+    /// A stream that runs, to report progress on.
+    private(set) var lastStream: (slot: Int32, generation: UInt32) = (-1, 0)
+
+    /// Whether the gateway may hold a refused connection against it.
+    var mayBeLeftOut = false
+    /// When the next running request ends, if nothing changes; the end of time for never.
+    private(set) var nextFinish = Int64.max
+    /// When the next phase begins.
+    var nextPhase: Int64 {
+        phaseIndex + 1 < phases.count ? phases[phaseIndex + 1].startNanoseconds : .max
+    }
+
+    init(_ model: BackendModel) {
+        precondition(!model.phases.isEmpty, "a backend without a phase")
+        phases = model.phases
+        phase = model.phases[0]
+        finishes.reserveCapacity(1024)
+    }
+
+    /// Does the work of the time up to `now`.
+    mutating func advance(to now: Int64) {
+        guard now > clock else { return }
+        if rate > 0 {
+            let units = Double(now - clock) * 1e-9 * rate
+            virtualTime += units
+            unitsDone += units * Double(running)
+            unitsToReport += units * Double(streamsRunning)
+        }
+        clock = now
+    }
+
+    /// Begins the next phase.
+    mutating func beginNextPhase(now: Int64, _ requests: inout [RequestRecord], streams: [Bool]) {
+        advance(to: now)
+        phaseIndex += 1
+        phase = phases[phaseIndex]
+        fill(&requests, streams)
+        settle(requests)
+    }
+
+    /// What a request meets that comes now.
+    enum Reception { case refused, tooMany, failure, taken }
+
+    mutating func receive(now: Int64, random: inout SplitMix64) -> Reception {
+        if phase.availability == .refusing { return .refused }
+        if let most = phase.maxRequests, running + waiting >= most { return .tooMany }
+        if let perSecond = phase.requestsPerSecond {
+            // A bucket of a tenth of a second's requests.
+            let filled = allowance + Double(now - allowanceAt) * 1e-9 * perSecond
+            allowance = min(filled, max(1, perSecond / 10))
+            allowanceAt = now
+            if allowance < 1 { return .tooMany }
+            allowance -= 1
+        }
+        if phase.errorShare > 0, random.unit() < phase.errorShare { return .failure }
+        return .taken
+    }
+
+    /// Takes a request in: it runs at once or waits for its turn.
+    mutating func begin(
+        _ slot: Int32, now: Int64, _ requests: inout [RequestRecord], streams: [Bool]
+    ) {
+        advance(to: now)
+        if running < phase.batch {
+            run(slot, &requests, streams)
+        } else {
+            waiters.append(Waiter(slot: slot, generation: requests[Int(slot)].generation))
+            requests[Int(slot)].state = .waiting
+            waiting += 1
+        }
+        settle(requests)
+    }
+
+    /// Takes a request out before its end; the caller changes its generation first.
+    mutating func remove(
+        _ slot: Int32, was state: RequestRecord.State, now: Int64,
+        _ requests: inout [RequestRecord], streams: [Bool]
+    ) {
+        advance(to: now)
+        if state == .running {
+            leave(slot, requests, streams)
+            fill(&requests, streams)
+        } else {
+            waiting -= 1
+        }
+        settle(requests)
+    }
+
+    /// The request that ends now.
+    mutating func finishNext(
+        now: Int64, _ requests: inout [RequestRecord], streams: [Bool]
+    ) -> Int32 {
+        advance(to: now)
+        let first = finishes[0]
+        // The last bit of rounding must not make the virtual clock disagree with the end.
+        virtualTime = max(virtualTime, first.end)
+        popFinish()
+        leave(first.slot, requests, streams)
+        requests[Int(first.slot)].generation &+= 1
+        fill(&requests, streams)
+        settle(requests)
+        return first.slot
+    }
+
+    /// The running request that would end next; -1 when none runs.
+    var anyRunning: Int32 { finishes.isEmpty ? -1 : finishes[0].slot }
+
+    /// Units that streams got done since the last call.
+    mutating func takeUnitsToReport(now: Int64) -> Double {
+        advance(to: now)
+        defer { unitsToReport = 0 }
+        return unitsToReport
+    }
+
+    private mutating func run(
+        _ slot: Int32, _ requests: inout [RequestRecord], _ streams: [Bool]
+    ) {
+        let index = Int(slot)
+        requests[index].state = .running
+        requests[index].virtualStart = virtualTime
+        running += 1
+        if streams[Int(requests[index].group)] {
+            streamsRunning += 1
+            lastStream = (slot, requests[index].generation)
+        }
+        push(
+            Finish(
+                end: virtualTime + requests[index].units, slot: slot,
+                generation: requests[index].generation))
+    }
+
+    private mutating func leave(_ slot: Int32, _ requests: [RequestRecord], _ streams: [Bool]) {
+        running -= 1
+        if streams[Int(requests[Int(slot)].group)] { streamsRunning -= 1 }
+    }
+
+    private mutating func fill(_ requests: inout [RequestRecord], _ streams: [Bool]) {
+        while waiting > 0, running < phase.batch, let waiter = waiters.first {
+            waiters.removeFirst()
+            // One that left while it waited stays behind in the ring.
+            guard requests[Int(waiter.slot)].generation == waiter.generation else { continue }
+            waiting -= 1
+            run(waiter.slot, &requests, streams)
+        }
+    }
+
+    /// Forgets ends of requests that have left, and works out speed and next end anew.
+    private mutating func settle(_ requests: [RequestRecord]) {
+        while let first = finishes.first,
+            requests[Int(first.slot)].generation != first.generation
+        {
+            popFinish()
+        }
+        guard running > 0, phase.availability == .serving else {
+            rate = 0
+            nextFinish = .max
+            return
+        }
+        let secondsPerUnit = phase.secondsPerUnit(running: running)
+        rate = 1 / secondsPerUnit
+        let rest = max(0, finishes[0].end - virtualTime) * secondsPerUnit * 1e9
+        nextFinish = clock + Int64(min(rest, 1e18).rounded(.up))
+    }
+
+    private mutating func push(_ finish: Finish) {
+        finishes.append(finish)
+        var place = finishes.count - 1
+        while place > 0 {
+            let parent = (place - 1) / 2
+            guard finish.end < finishes[parent].end else { break }
+            finishes[place] = finishes[parent]
+            place = parent
+        }
+        finishes[place] = finish
+    }
+
+    private mutating func popFinish() {
+        let last = finishes.removeLast()
+        guard !finishes.isEmpty else { return }
+        var place = 0
+        while true {
+            var child = 2 * place + 1
+            guard child < finishes.count else { break }
+            if child + 1 < finishes.count, finishes[child + 1].end < finishes[child].end {
+                child += 1
+            }
+            guard finishes[child].end < last.end else { break }
+            finishes[place] = finishes[child]
+            place = child
+        }
+        finishes[place] = last
+    }
+}

@@ -1,0 +1,176 @@
+// The clients' side of a run: requests come, are tried again, are given up.
+
+import Admission
+import BasicContainers
+
+extension Simulation {
+    /// A group's next arrival or next segment.
+    mutating func takeArrival(_ index: Int) {
+        let isSegment = arrivals[index].nextSegment <= now
+        if isSegment { arrivals[index].beginNextSegment() }
+        switch arrivals[index].group.arrivals {
+        case .open:
+            let gap = arrivals[index].drawGap()
+            times[index] = min(arrivals[index].nextSegment, now + min(gap, .max - now))
+            if !isSegment { attempt(takeRecord(group: index)) }
+        case .closed(let thinkSeconds):
+            times[index] = arrivals[index].nextSegment
+            while arrivals[index].population < Int(arrivals[index].value) {
+                arrivals[index].population += 1
+                think(takeRecord(group: index), seconds: thinkSeconds)
+            }
+        }
+    }
+
+    /// A new request's first attempt, or a further one.
+    mutating func attempt(_ slot: Int32) {
+        let index = Int(slot)
+        let group = Int(requests[index].group)
+        if requests[index].attempt == 0 {
+            result.requests += 1
+            requests[index].arrivedAt = now
+            requests[index].units = arrivals[group].drawUnits()
+            requests[index].tenant = arrivals[group].drawTenant()
+            let unitsPerCost = arrivals[group].group.unitsPerCost
+            requests[index].cost =
+                unitsPerCost > 0 ? max(requests[index].units / unitsPerCost, 1e-6) : 1
+        }
+        result.attempts += 1
+        requests[index].offeredAt = now
+        countArrival(index, group)
+        if let seconds = arrivals[group].group.deadlineSeconds {
+            requests[index].deadline = now + Int64(seconds * 1e9)
+        }
+        let mean = arrivals[group].group.patienceSeconds
+        let share = arrivals[group].group.impatientShare
+        if let mean, share >= 1 || patienceRandom.unit() < share {
+            let patience = Int64(patienceRandom.exponential() * mean * 1e9)
+            heap.schedule(
+                .patience, at: now + patience, slot: slot,
+                generation: requests[index].generation)
+        }
+        trace.mix(now, 16, UInt64(slot))
+        let id = RequestID(rawValue: UInt64(slot))
+        receive(controller.offer(id, ticket(slot), now: Instant(nanoseconds: now)), slot)
+    }
+
+    /// What the gateway knows of a request.
+    func ticket(_ slot: Int32) -> Ticket {
+        let request = requests[Int(slot)]
+        var ticket = Ticket(
+            deadline: request.deadline == .max ? nil : Instant(nanoseconds: request.deadline))
+        ticket.tenant = request.tenant
+        ticket.priorityClass = arrivals[Int(request.group)].group.priorityClass
+        ticket.cost = request.cost
+        return ticket
+    }
+
+    private mutating func countArrival(_ index: Int, _ group: Int) {
+        sampled.offered += 1
+        let second = now / 1_000_000_000
+        if second != self.second {
+            self.second = second
+            arrivalsThisSecond = 0
+        }
+        arrivalsThisSecond += 1
+        guard isMeasured else { return }
+        let place = cell * result.groupCount + group
+        result.groups[place].offered += 1
+        result.groups[place].offeredCost += requests[index].cost
+        if arrivalsThisSecond > result.cells[cell].peakArrivals {
+            result.cells[cell].peakArrivals = arrivalsThisSecond
+        }
+    }
+
+    /// The client loses patience.
+    mutating func giveUp(_ slot: Int32) {
+        let index = Int(slot)
+        let state = requests[index].state
+        let instant = Instant(nanoseconds: now)
+        requests[index].generation &+= 1
+        switch state {
+        case .vacant, .away:
+            return
+        case .parked:
+            if let handle = requests[index].handle {
+                _ = controller.cancel(handle, now: instant)
+            }
+        case .answeredAtOnce:
+            spend(slot, .ignored)
+        case .waiting, .running:
+            remove(slot, was: state)
+            spend(slot, .ignored)
+        }
+        if isMeasured {
+            result.groups[cell * result.groupCount + Int(requests[index].group)].cancelled += 1
+        }
+        endRequest(slot)
+        pump()
+    }
+
+    /// An attempt failed or was refused: the client tries again or gives up.
+    mutating func endAttempt(_ slot: Int32, retryAfterMilliseconds: Int?) {
+        let index = Int(slot)
+        let group = arrivals[Int(requests[index].group)].group
+        var delay: Int64?
+        let attempt = Int(requests[index].attempt)
+        switch group.retry {
+        case .none: break
+        case .sdk:
+            delay = SDKRetry.delayNanoseconds(
+                attempt: attempt, retryAfterMilliseconds: retryAfterMilliseconds,
+                random: &retryRandom)
+        case .sdkWithConstant(let milliseconds):
+            delay = SDKRetry.delayNanoseconds(
+                attempt: attempt,
+                retryAfterMilliseconds: retryAfterMilliseconds == nil ? nil : milliseconds,
+                random: &retryRandom)
+        }
+        guard let delay else { return endRequest(slot) }
+        requests[index].state = .away
+        requests[index].attempt += 1
+        requests[index].generation &+= 1
+        heap.schedule(
+            .arrival, at: now + delay, slot: slot, generation: requests[index].generation)
+    }
+
+    /// The request is over for its client.
+    mutating func endRequest(_ slot: Int32) {
+        let index = Int(slot)
+        let group = Int(requests[index].group)
+        requests[index].generation &+= 1
+        requests[index].attempt = 0
+        if case .closed(let thinkSeconds) = arrivals[group].group.arrivals {
+            if arrivals[group].population <= Int(arrivals[group].value) {
+                return think(slot, seconds: thinkSeconds)
+            }
+            arrivals[group].population -= 1
+        }
+        requests[index].state = .vacant
+        requests[index].nextVacant = firstVacant
+        firstVacant = slot
+    }
+
+    private mutating func think(_ slot: Int32, seconds: Double) {
+        let group = Int(requests[Int(slot)].group)
+        requests[Int(slot)].state = .away
+        let time = arrivals[group].drawThinkTime(meanSeconds: seconds)
+        heap.schedule(
+            .arrival, at: now + time, slot: slot, generation: requests[Int(slot)].generation)
+    }
+
+    private mutating func takeRecord(group: Int) -> Int32 {
+        let slot = firstVacant
+        guard slot >= 0 else {
+            var record = RequestRecord()
+            record.group = Int32(group)
+            requests.append(record)
+            permits.append(nil)
+            return Int32(requests.count - 1)
+        }
+        firstVacant = requests[Int(slot)].nextVacant
+        requests[Int(slot)].group = Int32(group)
+        requests[Int(slot)].deadline = .max
+        return slot
+    }
+}

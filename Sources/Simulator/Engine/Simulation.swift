@@ -1,0 +1,185 @@
+// One run of a scenario: the loop over what happens next. Time is virtual, in nanoseconds since the
+// start. What happens next is known either to one of a few sources (the next arrival of a group,
+// the next end at a backend, the controller's deadline), whose times stand in one short array, or
+// to the heap. The same scenario and seed give the same run to the last bit.
+
+import Admission
+import BasicContainers
+
+/// A run of a scenario.
+package struct Simulation: ~Copyable {
+    let scenario: Scenario
+    var controller: AdmissionController
+    var backends: [SimulatedBackend]
+    var heap = EventHeap()
+    var requests: [RequestRecord] = []
+    /// What each request in flight holds.
+    var permits = UniqueArray<Permit?>()
+    var firstVacant: Int32 = -1
+    var arrivals: [ArrivalState] = []
+    /// Whether each group's answers are streamed.
+    let streams: [Bool]
+    /// Times of the sources: for each group its next arrival, for each backend its next end and its
+    /// next phase, then the time-out, the controller's deadline, the report, the sample, the cell.
+    var times: [Int64]
+    var timeouts = RingBuffer(filler: Timeout(time: 0, slot: 0, generation: 0))
+    var now: Int64 = 0
+    var trace = Trace()
+    var result: SimulationResult
+    var cell = 0
+    var isMeasured = false
+    var limit = 0
+    var unitsBefore = 0.0
+    var arrivalsThisSecond = 0
+    var second: Int64 = -1
+    var sampled = SampleSums()
+    var errorRandom: SplitMix64
+    var retryRandom: SplitMix64
+    var patienceRandom: SplitMix64
+
+    /// When the gateway gives a request up that has no answer yet.
+    struct Timeout {
+        var time: Int64
+        var slot: Int32
+        var generation: UInt32
+    }
+
+    /// Runs `scenario` with everything random following from `seed`.
+    package static func run(_ scenario: Scenario, seed: UInt64) -> SimulationResult {
+        var simulation = Simulation(scenario, seed: seed)
+        simulation.runToEnd()
+        return simulation.result
+    }
+
+    init(_ scenario: Scenario, seed: UInt64) {
+        self.scenario = scenario
+        var admissionSeed = SplitMix64(seed: seed, purpose: 1)
+        controller = AdmissionController(
+            settings: scenario.admission, backends: scenario.backends.map(\.name),
+            seed: admissionSeed.next())
+        backends = scenario.backends.map { SimulatedBackend($0) }
+        streams = scenario.clients.map(\.streams)
+        errorRandom = SplitMix64(seed: seed, purpose: 2)
+        retryRandom = SplitMix64(seed: seed, purpose: 3)
+        patienceRandom = SplitMix64(seed: seed, purpose: 4)
+        let borders = scenario.borders
+        result = SimulationResult(
+            seed: seed, trace: 0,
+            cells: zip(borders, borders.dropFirst()).map {
+                CellMeasures(startNanoseconds: $0, endNanoseconds: $1)
+            },
+            groups: Array(
+                repeating: GroupMeasures(),
+                count: (borders.count - 1) * scenario.clients.count),
+            groupCount: scenario.clients.count)
+        times = Array(
+            repeating: .max, count: scenario.clients.count + 2 * scenario.backends.count + 5)
+        limit = controller.limit
+        requests.reserveCapacity(4096)
+        permits.reserveCapacity(4096)
+        for (index, group) in scenario.clients.enumerated() {
+            arrivals.append(ArrivalState(group, seed: seed, index: index))
+            times[index] = 0
+        }
+        for index in backends.indices { times[phaseSource + index] = backends[index].nextPhase }
+        times[reportSource] = scenario.progressNanoseconds
+        times[sampleSource] = scenario.sampleNanoseconds
+        times[cellSource] = borders[0]
+        // Before the first cell nothing is measured; the first border opens it.
+        cell = -1
+    }
+
+    var finishSource: Int { arrivals.count }
+    var phaseSource: Int { scenario.clients.count + backends.count }
+    var timeoutSource: Int { scenario.clients.count + 2 * backends.count }
+    var deadlineSource: Int { timeoutSource + 1 }
+    var reportSource: Int { timeoutSource + 2 }
+    var sampleSource: Int { timeoutSource + 3 }
+    var cellSource: Int { timeoutSource + 4 }
+
+    private mutating func runToEnd() {
+        while true {
+            var source = -1
+            var next = heap.nextTime
+            for index in times.indices where times[index] < next {
+                next = times[index]
+                source = index
+            }
+            guard next < scenario.durationNanoseconds else { break }
+            move(to: next)
+            if source < 0 { takeEvent() } else { take(source) }
+        }
+        move(to: scenario.durationNanoseconds)
+        finish()
+    }
+
+    /// Moves the clock on; the state up to now was in force meanwhile.
+    private mutating func move(to next: Int64) {
+        if isMeasured, next > now {
+            let seconds = Double(next - now) * 1e-9
+            let inFlight = controller.inFlight
+            result.cells[cell].limitSeconds += Double(limit) * seconds
+            result.cells[cell].inFlightSeconds += Double(inFlight) * seconds
+            result.cells[cell].seconds += seconds
+            if limit < result.cells[cell].minLimit { result.cells[cell].minLimit = limit }
+            if limit > result.cells[cell].maxLimit { result.cells[cell].maxLimit = limit }
+            if inFlight > result.cells[cell].maxInFlight {
+                result.cells[cell].maxInFlight = inFlight
+            }
+        }
+        now = next
+    }
+
+    private mutating func take(_ source: Int) {
+        if source < finishSource {
+            takeArrival(source)
+        } else if source < phaseSource {
+            takeFinish(source - finishSource)
+        } else if source < timeoutSource {
+            takePhase(source - phaseSource)
+        } else if source == timeoutSource {
+            takeTimeout()
+        } else if source == deadlineSource {
+            pump()
+        } else if source == reportSource {
+            takeReport()
+        } else if source == sampleSource {
+            takeSample()
+        } else {
+            takeCell()
+        }
+    }
+
+    private mutating func takeEvent() {
+        guard let event = heap.popFirst(),
+            requests[Int(event.slot)].generation == event.generation
+        else { return }
+        trace.mix(now, UInt64(event.kind.rawValue), UInt64(event.slot))
+        switch event.kind {
+        case .arrival: attempt(event.slot)
+        case .patience: giveUp(event.slot)
+        case .refusal: refuse(event.slot)
+        case .tooMany:
+            if isMeasured { result.cells[cell].backendRejects += 1 }
+            answerAtOnce(event.slot, .dropped)
+        case .failure: answerAtOnce(event.slot, .ignored)
+        }
+    }
+
+    /// Gives back what is still held; a permit may not be lost.
+    private mutating func finish() {
+        closeCell()
+        for slot in requests.indices {
+            switch requests[slot].state {
+            case .vacant, .away: continue
+            case .parked, .answeredAtOnce, .waiting, .running: result.stillIn += 1
+            }
+            guard let permit = permits[slot].take() else { continue }
+            controller.complete(permit, .ignored, now: Instant(nanoseconds: now))
+        }
+        for (index, reason) in LimitMoveReason.allCases.enumerated() {
+            result.limitMoves[index] = controller.limitMoves(reason)
+        }
+        result.trace = trace.value
+    }
+}

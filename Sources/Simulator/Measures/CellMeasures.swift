@@ -1,0 +1,46 @@
+// What the pool as a whole did in one stretch of time.
+
+/// Sums over one stretch of time, the pool as a whole.
+package struct CellMeasures: Equatable, Sendable {
+    /// Nanoseconds from the simulation's start.
+    package var startNanoseconds: Int64
+    /// Nanoseconds from the simulation's start.
+    package var endNanoseconds: Int64
+    /// Units of work that the backends did.
+    package var unitsDone = 0.0
+    /// The limit over time, in requests times seconds.
+    package var limitSeconds = 0.0
+    /// The requests in flight over time, in requests times seconds.
+    package var inFlightSeconds = 0.0
+    /// Seconds that the two before were summed over.
+    package var seconds = 0.0
+    /// Lowest sum of the backends' limits.
+    package var minLimit = Int.max
+    /// Highest sum of the backends' limits.
+    package var maxLimit = 0
+    /// Most requests in flight.
+    package var maxInFlight = 0
+    /// Attempts that backends answered with 429.
+    package var backendRejects = 0
+    /// Most attempts that came within one second.
+    package var peakArrivals = 0
+
+    /// Nothing yet.
+    init(startNanoseconds: Int64, endNanoseconds: Int64) {
+        self.startNanoseconds = startNanoseconds
+        self.endNanoseconds = endNanoseconds
+    }
+
+    /// Adds what happened in another stretch of time.
+    mutating func add(_ other: CellMeasures) {
+        unitsDone += other.unitsDone
+        limitSeconds += other.limitSeconds
+        inFlightSeconds += other.inFlightSeconds
+        seconds += other.seconds
+        minLimit = min(minLimit, other.minLimit)
+        maxLimit = max(maxLimit, other.maxLimit)
+        maxInFlight = max(maxInFlight, other.maxInFlight)
+        backendRejects += other.backendRejects
+        peakArrivals = max(peakArrivals, other.peakArrivals)
+    }
+}

@@ -1,0 +1,69 @@
+// What a simulated backend is like, and how that changes over time.
+
+/// One simulated backend.
+package struct BackendModel: Equatable, Sendable {
+    /// Its name in the pool.
+    package var name: String
+    /// What it is like from when on; the first begins at 0, the others follow in order.
+    package var phases: [BackendPhase]
+
+    /// A backend that stays the same.
+    package init(name: String, phase: BackendPhase) {
+        self.name = name
+        phases = [phase]
+    }
+}
+
+/// What a backend is like for some time.
+///
+/// All running requests get one unit of work done every `tau(n)` seconds, where n is their number:
+/// `tau(n) = (baseSeconds + perRequestSeconds n) (1 + cliffSlope max(0, n - cliffThreshold))
+/// slowdown`. With `perRequestSeconds` 0 and a batch of K it is K fixed slots.
+package struct BackendPhase: Equatable, Sendable {
+    /// How it treats connections and requests.
+    package enum Availability: String, CaseIterable, Sendable {
+        /// It works.
+        case serving
+        /// It refuses connections.
+        case refusing
+        /// It accepts requests and does nothing.
+        case silent
+    }
+
+    /// Nanoseconds from the simulation's start at which the phase begins.
+    package var startNanoseconds: Int64 = 0
+    /// Seconds for a unit of work of a lone request, without its own share; above 0.
+    package var baseSeconds = 0.02
+    /// Seconds by which each running request makes a unit longer, from 0.
+    package var perRequestSeconds = 0.0
+    /// Requests that are worked on at once; further ones wait in order.
+    package var batch = Int.max
+    /// Running requests above which the backend has to preempt; nil for never.
+    package var cliffThreshold: Int?
+    /// Share by which each request above the threshold makes a unit longer.
+    package var cliffSlope = 0.02
+    /// Factor on all times, above 0.
+    package var slowdown = 1.0
+    /// How it treats connections and requests.
+    package var availability = Availability.serving
+    /// Requests a second above which it answers 429 at once; nil for no such bound.
+    package var requestsPerSecond: Double?
+    /// Requests held above which it answers 429 at once; nil for no such bound.
+    package var maxRequests: Int?
+    /// Share of requests that it answers with 500 at once, 0...1.
+    package var errorShare = 0.0
+    /// Running requests that it ends with 503 as the phase begins.
+    package var failAtStart = 0
+
+    /// A phase with the defaults.
+    package init() {}
+
+    /// Seconds for one unit of work while `running` requests run.
+    package func secondsPerUnit(running: Int) -> Double {
+        var time = baseSeconds + perRequestSeconds * Double(running)
+        if let threshold = cliffThreshold, running > threshold {
+            time *= 1 + cliffSlope * Double(running - threshold)
+        }
+        return time * slowdown
+    }
+}

@@ -1,0 +1,91 @@
+// Who sends requests, how often, and what they do when they are refused.
+
+package import Admission
+
+/// Clients that are alike.
+package struct ClientGroup: Equatable, Sendable {
+    /// When requests come.
+    package enum Arrivals: Equatable, Sendable {
+        /// A Poisson stream; a segment's value is requests a second.
+        case open
+        /// Each client waits for its answer and then thinks; a segment's value is their number.
+        ///
+        /// The time to think is exponentially distributed with this mean.
+        case closed(thinkSeconds: Double)
+    }
+
+    /// What a refused client does.
+    package enum Retry: Equatable, Sendable {
+        /// It gives up.
+        case none
+        /// What OpenAI's SDK does, see `SDKRetry`.
+        case sdk
+        /// The same with every server sending this number of milliseconds instead of its own.
+        case sdkWithConstant(milliseconds: Int)
+    }
+
+    /// A rate or a number of clients from some time on.
+    package struct Segment: Equatable, Sendable {
+        /// Nanoseconds from the simulation's start.
+        package var startNanoseconds: Int64
+        /// Requests a second, or clients.
+        package var value: Double
+
+        /// From `startNanoseconds` on `value`.
+        package init(startNanoseconds: Int64, value: Double) {
+            self.startNanoseconds = startNanoseconds
+            self.value = value
+        }
+    }
+
+    /// Its name in results.
+    package var name: String
+    /// When requests come.
+    package var arrivals = Arrivals.open
+    /// In order of time; the first begins at 0.
+    package var segments: [Segment]
+    /// Units of work of a request.
+    package var work = Work()
+    /// Whose requests these are.
+    package var tenant = TenantID.anonymous
+    /// Tenants that the requests are spread over at random; 0 leaves `tenant`.
+    package var tenants = 0
+    /// Index of the priority class.
+    package var priorityClass = 0
+    /// The cost that the gateway is told is units over this; 0 tells nothing, which is cost 1.
+    package var unitsPerCost = 0.0
+    /// Seconds after which the answer is no use any more; nil for never.
+    package var deadlineSeconds: Double?
+    /// Mean of the exponential time after which a client goes away; nil for a patient one.
+    package var patienceSeconds: Double?
+    /// Share of the clients that are impatient.
+    package var impatientShare = 1.0
+    /// What a refused client does.
+    package var retry = Retry.none
+    /// Whether answers are streamed, so that the gateway sees them progress.
+    package var streams = true
+
+    /// An open stream of `rate` requests a second.
+    package init(name: String, rate: Double) {
+        self.name = name
+        segments = [Segment(startNanoseconds: 0, value: rate)]
+    }
+}
+
+/// How much work requests are: log-normal, and some many times as much.
+package struct Work: Equatable, Sendable {
+    /// Mean units of an ordinary request, above 0.
+    package var mean = 1.0
+    /// Standard deviation over the mean, from 0.
+    package var variation = 0.0
+    /// Share of the requests that are expensive.
+    package var expensiveShare = 0.0
+    /// How many times as much work those are.
+    package var expensiveFactor = 1.0
+
+    /// One unit always.
+    package init() {}
+
+    /// Mean units over all requests.
+    package var overallMean: Double { mean * (1 + expensiveShare * (expensiveFactor - 1)) }
+}

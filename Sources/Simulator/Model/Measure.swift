@@ -1,0 +1,49 @@
+// The numbers that a run is judged by, under the names that scenario files use.
+
+/// A number that a run comes to.
+package enum Measure: String, CaseIterable, Sendable {
+    /// Units of work a second that the backends did.
+    case throughput
+    /// Units a second of requests that were answered before their deadline.
+    case goodput
+    /// Attempts a second.
+    case offered
+    /// Answers a second.
+    case completed
+    /// Attempts refused over attempts offered.
+    case rejectedShare = "rejected_share"
+    /// Answers before the deadline over attempts offered.
+    case servedShare = "served_share"
+    /// Answers after the deadline over answers.
+    case lateShare = "late_share"
+    /// Attempts that backends failed over attempts accepted.
+    case failedShare = "failed_share"
+    /// Attempts that backends answered with 429 over attempts accepted.
+    case backendRejectedShare = "backend_rejected_share"
+    /// Mean of the limit over time.
+    case limitMean = "limit_mean"
+    /// Lowest limit.
+    case limitMin = "limit_min"
+    /// Highest limit.
+    case limitMax = "limit_max"
+    /// Mean of the requests in flight over time.
+    case inFlightMean = "in_flight_mean"
+    /// Most requests in flight.
+    case inFlightMax = "in_flight_max"
+    /// Median seconds a unit.
+    case unitMedian = "unit_p50"
+    /// Seconds a unit that 99 of 100 answers keep below.
+    case unitHigh = "unit_p99"
+    /// Median seconds from the first attempt to the answer.
+    case totalMedian = "total_p50"
+    /// Seconds from the first attempt to the answer that 99 of 100 keep below.
+    case totalHigh = "total_p99"
+    /// Median seconds in the gateway's queue.
+    case waitMedian = "wait_p50"
+    /// Seconds in the gateway's queue that 99 of 100 keep below.
+    case waitHigh = "wait_p99"
+    /// Most attempts within one second.
+    case peakArrivals = "peak_arrivals"
+    /// Jain's index of the costs that were served, over the groups of clients.
+    case jain
+}
