@@ -50,6 +50,18 @@ extension SimulationResult {
 }
 
 @Suite struct EngineTests {
+    /// Twice the load that the full batch can do, nothing set, one seed each.
+    @Test(arguments: [1, 2, 3] as [UInt64])
+    func kneeUsesABatchedServer(seed: UInt64) {
+        var scenario = Example.batched(load: 2, limit: .knee(KneeLimitSettings()), seconds: 600)
+        scenario.clients[0].streams = true
+        let pool = Simulation.run(scenario, seed: seed).pool
+        let best = 256 / scenario.backends[0].phases[0].secondsPerUnit(running: 256)
+        let share = pool.unitsDone / pool.seconds / best
+        #expect(share >= 0.92, "\(share), seed \(seed)")
+        #expect(pool.maxLimit <= 400, "\(pool.maxLimit), seed \(seed)")
+    }
+
     @Test(arguments: [8, 64, 256])
     func throughputFollowsTheCurve(limit: Int) {
         let scenario = Example.batched(

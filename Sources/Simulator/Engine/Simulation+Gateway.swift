@@ -155,8 +155,12 @@ extension Simulation {
     }
 
     /// Tells the controller how much streams of a backend got done since the last report.
-    ///
-    /// The controller does not take progress yet.
     mutating func reportProgress(backend: Int, units: Double) {
+        let whole = Int(units.rounded())
+        let instant = Instant(nanoseconds: now)
+        if controller.progress(at: BackendID(index: backend), units: whole, now: instant) {
+            limit = controller.limit
+            pump()
+        }
     }
 }

@@ -2,7 +2,9 @@
 
 import Admission
 
-/// Counts and durations of one group of clients. An attempt that is tried again counts each time.
+/// Counts and durations of one group of clients.
+///
+/// An attempt that is tried again counts each time.
 package struct GroupMeasures: Equatable, Sendable {
     /// Attempts that came to the gateway.
     package var offered = 0

@@ -44,7 +44,8 @@ package struct LogHistogram: Equatable, Sendable {
         for index in counts.indices where counts[index] > 0 {
             seen += Int(counts[index])
             guard seen >= rank else { continue }
-            let octave = Double(sign: .plus, exponent: index / Self.bucketsPerOctave, significand: 1)
+            let octave = Double(
+                sign: .plus, exponent: index / Self.bucketsPerOctave, significand: 1)
             let place = Double(index % Self.bucketsPerOctave) + 0.5
             return octave * (1 + place / Double(Self.bucketsPerOctave)) * 1e-9
         }
