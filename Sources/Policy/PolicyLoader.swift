@@ -70,7 +70,7 @@ package enum PolicyLoader {
 // MARK: - Files
 
 extension PolicyLoader {
-    private static func contents(of path: String) throws(PolicyError) -> String {
+    static func contents(of path: String) throws(PolicyError) -> String {
         let data: Data
         do {
             let file = try FileHandle(forReadingFrom: URL(filePath: path))

@@ -4,6 +4,8 @@
 /// The state of reading one file.
 struct Reading {
     let file: String
+    /// What the file as a whole is called in diagnostics.
+    var subject = "policy"
     /// The names under `pools`, in the file's order, also of pools with faults.
     var poolNames: [String] = []
     private var faults: [(position: Position, diagnostic: Diagnostic)] = []
@@ -44,7 +46,7 @@ struct Reading {
                 position,
                 Diagnostic(
                     file: file, line: position.line, column: position.column,
-                    path: path.isEmpty ? "policy" : path, problem: fault.problem,
+                    path: path.isEmpty ? subject : path, problem: fault.problem,
                     remedy: fault.remedy)
             ))
     }

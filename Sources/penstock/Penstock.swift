@@ -23,7 +23,10 @@ struct Penstock: ParsableCommand {
             To check a policy first:     penstock check policy.yaml
             """,
         version: version,
-        subcommands: [ServeCommand.self, CheckCommand.self, SchemaCommand.self, DemoCommand.self])
+        subcommands: [
+            ServeCommand.self, CheckCommand.self, SchemaCommand.self, SimulateCommand.self,
+            DemoCommand.self,
+        ])
 }
 
 /// Writes to standard error, so that standard output stays for results.

@@ -15,8 +15,16 @@ struct ArrivalState {
     private let logMean: Double
     private let logDeviation: Double
 
-    init(_ group: ClientGroup, seed: UInt64, index: Int) {
+    private let tenant: TenantID
+
+    init(_ group: ClientGroup, _ settings: AdmissionSettings, seed: UInt64, index: Int) {
         self.group = group
+        if let name = group.tenantName {
+            let known = settings.tenants.firstIndex { $0.name == name }
+            tenant = known.map { .named($0) } ?? .hashed(Self.hash(name))
+        } else {
+            tenant = .anonymous
+        }
         timeRandom = SplitMix64(seed: seed, purpose: 1000 + UInt64(index))
         workRandom = SplitMix64(seed: seed, purpose: 2000 + UInt64(index))
         let variance = Arithmetic.logarithm(1 + group.work.variation * group.work.variation)
@@ -58,7 +66,12 @@ struct ArrivalState {
     }
 
     mutating func drawTenant() -> TenantID {
-        guard group.tenants > 0 else { return group.tenant }
+        guard group.tenants > 0 else { return tenant }
         return .hashed(workRandom.next() % UInt64(group.tenants))
+    }
+
+    /// 64-bit FNV-1a.
+    private static func hash(_ name: String) -> UInt64 {
+        name.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
     }
 }

@@ -78,7 +78,7 @@ package struct Simulation: ~Copyable {
         requests.reserveCapacity(4096)
         permits.reserveCapacity(4096)
         for (index, group) in scenario.clients.enumerated() {
-            arrivals.append(ArrivalState(group, seed: seed, index: index))
+            arrivals.append(ArrivalState(group, scenario.admission, seed: seed, index: index))
             times[index] = 0
         }
         for index in backends.indices { times[phaseSource + index] = backends[index].nextPhase }

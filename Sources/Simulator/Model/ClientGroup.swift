@@ -1,7 +1,5 @@
 // Who sends requests, how often, and what they do when they are refused.
 
-package import Admission
-
 /// Clients that are alike.
 package struct ClientGroup: Equatable, Sendable {
     /// When requests come.
@@ -46,9 +44,9 @@ package struct ClientGroup: Equatable, Sendable {
     package var segments: [Segment]
     /// Units of work of a request.
     package var work = Work()
-    /// Whose requests these are.
-    package var tenant = TenantID.anonymous
-    /// Tenants that the requests are spread over at random; 0 leaves `tenant`.
+    /// Whose requests these are: a tenant that the policy names, or any other; nil for nobody's.
+    package var tenantName: String?
+    /// Tenants that the requests are spread over at random; 0 for none but `tenantName`.
     package var tenants = 0
     /// Index of the priority class.
     package var priorityClass = 0

@@ -1,0 +1,70 @@
+// The numbers that a run comes to, by their names.
+
+extension Scenario {
+    /// What is measured as a whole: all but the warm-up.
+    package var whole: Window {
+        Window(
+            name: "all", startNanoseconds: warmUpNanoseconds, endNanoseconds: durationNanoseconds)
+    }
+
+    /// The window of that name; the whole when it is nil or unknown.
+    package func window(named name: String?) -> Window {
+        windows.first { $0.name == name } ?? whole
+    }
+}
+
+extension SimulationResult {
+    /// The value of `measure` over `window`, of one group of clients or of all.
+    package func value(
+        _ measure: Measure, over window: Scenario.Window, group: Int? = nil
+    ) -> Double {
+        let (start, end) = (window.startNanoseconds, window.endNanoseconds)
+        let clients = clients(from: start, to: end) { group == nil || $0 == group }
+        let pool = pool(from: start, to: end)
+        switch measure {
+        case .throughput: return ratio(pool.unitsDone, pool.seconds)
+        case .goodput: return ratio(clients.goodUnits, pool.seconds)
+        case .offered: return ratio(Double(clients.offered), pool.seconds)
+        case .completed: return ratio(Double(clients.completed), pool.seconds)
+        case .rejectedShare: return ratio(clients.rejected, clients.offered)
+        case .servedShare: return ratio(clients.inDeadline, clients.offered)
+        case .lateShare:
+            return ratio(clients.completed - clients.inDeadline, clients.completed)
+        case .failedShare: return ratio(clients.failed, clients.accepted)
+        case .backendRejectedShare: return ratio(pool.backendRejects, clients.accepted)
+        case .limitMean: return ratio(pool.limitSeconds, pool.seconds)
+        case .limitMin: return pool.seconds == 0 ? 0 : Double(pool.minLimit)
+        case .limitMax: return Double(pool.maxLimit)
+        case .inFlightMean: return ratio(pool.inFlightSeconds, pool.seconds)
+        case .inFlightMax: return Double(pool.maxInFlight)
+        case .unitMedian: return clients.perUnit.quantileSeconds(0.5)
+        case .unitHigh: return clients.perUnit.quantileSeconds(0.99)
+        case .totalMedian: return clients.total.quantileSeconds(0.5)
+        case .totalHigh: return clients.total.quantileSeconds(0.99)
+        case .waitMedian: return clients.wait.quantileSeconds(0.5)
+        case .waitHigh: return clients.wait.quantileSeconds(0.99)
+        case .peakArrivals: return Double(pool.peakArrivals)
+        case .jain: return jain(over: window)
+        }
+    }
+
+    /// Jain's index over the groups of clients: (sum x)^2 / (n sum x^2), 1 when all are equal.
+    private func jain(over window: Scenario.Window) -> Double {
+        var sum = 0.0
+        var squares = 0.0
+        for group in 0..<groupCount {
+            let cost = clients(
+                from: window.startNanoseconds, to: window.endNanoseconds, where: { $0 == group }
+            ).goodCost
+            sum += cost
+            squares += cost * cost
+        }
+        return squares == 0 ? 1 : sum * sum / (Double(groupCount) * squares)
+    }
+
+    private func ratio(_ part: Int, _ whole: Int) -> Double {
+        ratio(Double(part), Double(whole))
+    }
+
+    private func ratio(_ part: Double, _ whole: Double) -> Double { whole == 0 ? 0 : part / whole }
+}

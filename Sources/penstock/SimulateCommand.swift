@@ -1,0 +1,100 @@
+// `penstock simulate`: tries a policy against simulated clients and backends.
+
+import ArgumentParser
+import Policy
+import Simulator
+
+/// Runs a scenario and judges it by its expectations.
+struct SimulateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "simulate",
+        abstract: "Try a policy against simulated clients and backends.",
+        discussion: """
+            Runs the admission code that `serve` runs, on a virtual clock: an hour of traffic takes seconds. The \
+            same scenario and seed give the same result.
+
+            Exits with 0 when all expectations of the scenario hold, with 1 when one does not, with 2 when a file \
+            has faults.
+            """)
+
+    @Argument(
+        help: ArgumentHelp("The scenario's file.", valueName: "scenario"),
+        completion: .file(extensions: ["yaml", "yml"]))
+    var file: String
+
+    @Option(help: ArgumentHelp("Take the pool's settings from this policy.", valueName: "file"))
+    var policy: String?
+
+    @Option(help: "The policy's pool; the first one if not given.")
+    var pool: String?
+
+    @Option(help: "The first seed.")
+    var seed: UInt64 = 1
+
+    @Option(help: "How many seeds to run; the scenario's own number if not given.")
+    var seeds: Int?
+
+    @Option(help: ArgumentHelp("Write a page with plots of the first run.", valueName: "file"))
+    var report: String?
+
+    @Flag(help: "Print the hash over all events of each run.")
+    var trace = false
+
+    func validate() throws {
+        if let seeds, !(1...1000).contains(seeds) {
+            throw ValidationError("--seeds takes 1 to 1000")
+        }
+        if pool != nil, policy == nil { throw ValidationError("--pool needs --policy") }
+    }
+
+    func run() throws {
+        let scenario = try load()
+        var results: [SimulationResult] = []
+        var oracles: [Oracle] = []
+        let needsOracle = scenario.expectations.contains { $0.isRelativeToOracle }
+        for offset in 0..<UInt64(seeds ?? scenario.seeds) {
+            results.append(Simulation.run(scenario, seed: seed &+ offset))
+            if needsOracle { oracles.append(Oracle(scenario, seed: seed &+ offset)) }
+        }
+        print("\(scenario.name), seed \(seed)\n")
+        print(SimulationSummary.text(scenario, results[0]))
+        if let oracle = oracles.first {
+            for window in [scenario.whole] + scenario.windows {
+                let units = Figure.short(oracle.highestGoodput(over: window))
+                print(
+                    "best fixed limit, \(window.name): \(oracle.best(over: window).limit), "
+                        + "\(units) good units/s")
+            }
+            print("")
+        }
+        if trace {
+            for result in results {
+                print("trace of seed \(result.seed): \(String(result.trace, radix: 16))")
+            }
+        }
+        let judgements = Judgement.all(scenario, results: results, oracles: oracles)
+        print(SimulationSummary.text(judgements), terminator: "")
+        if !judgements.allSatisfy(\.holds) { throw ExitCode(1) }
+    }
+
+    private func load() throws -> Scenario {
+        var standardError = StandardError()
+        var scenario: Scenario
+        var pools: [PoolSettings] = []
+        do throws(PolicyError) {
+            scenario = try ScenarioLoader.load(path: file)
+            if let policy { pools = try PolicyLoader.load(path: policy).pools }
+        } catch {
+            print(error, to: &standardError)
+            throw ExitCode(2)
+        }
+        guard let policy else { return scenario }
+        guard let chosen = pools.first(where: { pool == nil || $0.name == pool }) else {
+            let names = pools.map(\.name).joined(separator: ", ")
+            print("\(policy): error: no pool has that name; pools are \(names)", to: &standardError)
+            throw ExitCode(2)
+        }
+        scenario.use(chosen)
+        return scenario
+    }
+}
