@@ -74,7 +74,20 @@ struct SimulateCommand: ParsableCommand {
         }
         let judgements = Judgement.all(scenario, results: results, oracles: oracles)
         print(SimulationSummary.text(judgements), terminator: "")
+        if let report {
+            try write(SimulationPage.html(scenario, results[0], judgements), path: report)
+        }
         if !judgements.allSatisfy(\.holds) { throw ExitCode(1) }
+    }
+
+    private func write(_ page: String, path: String) throws {
+        do throws(TextFile.Failure) {
+            try TextFile.write(page, path: path)
+        } catch {
+            var standardError = StandardError()
+            print(error, to: &standardError)
+            throw ExitCode(2)
+        }
     }
 
     private func load() throws -> Scenario {

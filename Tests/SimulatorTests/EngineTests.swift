@@ -115,13 +115,13 @@ extension SimulationResult {
         #expect(first.trace != Simulation.run(scenario, seed: 6).trace)
     }
 
-    @Test func aMillionRequestsASecond() {
-        let scenario = Example.slots(32, load: 2, limit: 32, seconds: 3000)
+    @Test func manyRequestsTakeLittleTime() {
+        let scenario = Example.slots(32, load: 2, limit: 32, seconds: 600)
         let clock = ContinuousClock()
         var requests = 0
         let time = clock.measure { requests = Simulation.run(scenario, seed: 7).requests }
         let seconds = Double(time.components.seconds) + Double(time.components.attoseconds) * 1e-18
-        #expect(requests > 1_000_000)
-        #expect(seconds < 120, "\(Double(requests) / seconds) requests a second")
+        #expect(requests > 300_000)
+        #expect(seconds < 60, "\(Double(requests) / seconds) requests a second")
     }
 }

@@ -28,9 +28,10 @@ package enum Figure {
         return fixed(value, decimals: size >= 0.1 ? 3 : 4)
     }
 
-    /// A duration in s, ms or µs.
+    /// A duration in s, ms or µs; one below 10 ns counts as none.
     package static func seconds(_ value: Double) -> String {
-        if value >= 1 || value <= 0 { return short(value) + " s" }
+        if value < 1e-8 { return "0 s" }
+        if value >= 1 { return short(value) + " s" }
         if value >= 1e-3 { return short(value * 1e3) + " ms" }
         return short(value * 1e6) + " µs"
     }

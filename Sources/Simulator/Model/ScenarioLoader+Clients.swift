@@ -15,9 +15,10 @@ extension Scenario {
         backends.reduce(0) { sum, backend in
             let phase = backend.phases[0]
             let most = min(phase.batch, 4096)
-            return sum + (1...most).reduce(0) {
-                max($0, Double($1) / phase.secondsPerUnit(running: $1))
-            }
+            return sum
+                + (1...most).reduce(0) {
+                    max($0, Double($1) / phase.secondsPerUnit(running: $1))
+                }
         }
     }
 
@@ -34,7 +35,8 @@ extension Scenario {
             // What is already faulty has no capacity that a load could be a share of.
             let fullRate = backends.isEmpty ? 1 : capacity / group.work.overallMean
             guard let first = group.value(given, fullRate, &reader) else {
-                if item.isMapping, !["rate", "load", "clients"].contains(where: { given[$0] != nil })
+                if item.isMapping,
+                    !["rate", "load", "clients"].contains(where: { given[$0] != nil })
                 {
                     reader.report(item, "has no rate", "write rate, load, or clients with think")
                 }

@@ -1,0 +1,95 @@
+import Admission
+import Testing
+
+@testable import Simulator
+
+@Suite struct ClientTests {
+    @Test(
+        arguments: [
+            (0, 1500, Int64(1_500_000_000)), (1, 120_000, 120_000_000_000), (0, 120_001, nil),
+            (2, 1500, nil), (2, nil, nil),
+        ] as [(Int, Int?, Int64?)])
+    func theSDKSleepsWhatTheServerSays(attempt: Int, milliseconds: Int?, expected: Int64?) {
+        var random = SplitMix64(seed: 1)
+        let delay = SDKRetry.delayNanoseconds(
+            attempt: attempt, retryAfterMilliseconds: milliseconds, random: &random)
+        #expect(delay == expected)
+    }
+
+    @Test(arguments: [(0, 0.5), (1, 1.0)], [nil, 0] as [Int?])
+    func theSDKBacksOffByItself(step: (attempt: Int, seconds: Double), milliseconds: Int?) throws {
+        var random = SplitMix64(seed: 2)
+        for _ in 0..<1000 {
+            let delay = try #require(
+                SDKRetry.delayNanoseconds(
+                    attempt: step.attempt, retryAfterMilliseconds: milliseconds, random: &random))
+            #expect((0.75 * step.seconds...step.seconds).contains(Double(delay) * 1e-9))
+        }
+    }
+
+    /// Everything at once: what came is accounted for, to the last attempt.
+    @Test(arguments: 1...20)
+    func nothingIsLost(seed: UInt64) {
+        var scenario = Example.slots(8, load: 1.5, limit: 8, seconds: 60)
+        scenario.warmUpNanoseconds = 0
+        scenario.firstByteTimeoutNanoseconds = 2 * Example.second
+        scenario.clients[0].retry = .sdk
+        scenario.clients[0].patienceSeconds = 0.3
+        scenario.clients[0].deadlineSeconds = 1
+        scenario.clients[0].streams = seed % 2 == 0
+        var loop = ClientGroup(name: "loop", rate: 20)
+        loop.arrivals = .closed(thinkSeconds: 0.2)
+        loop.segments.append(.init(startNanoseconds: 30 * Example.second, value: 5))
+        scenario.clients.append(loop)
+        var phase = scenario.backends[0].phases[0]
+        let states: [BackendPhase.Availability] = [.silent, .refusing, .serving]
+        for (index, state) in states.enumerated() {
+            phase.startNanoseconds = Int64(10 * (index + 1)) * Example.second
+            phase.availability = state
+            phase.errorShare = 0.1
+            phase.failAtStart = 3
+            phase.requestsPerSecond = 70
+            scenario.backends[0].phases.append(phase)
+        }
+        scenario.backends.append(BackendModel(name: "b", phase: scenario.backends[0].phases[0]))
+        let result = Simulation.run(scenario, seed: seed)
+        let all = result.all
+        let ended = all.completed + all.rejected + all.cancelled + all.failed
+        #expect(all.offered == result.attempts)
+        #expect(all.offered == ended + result.stillIn, "seed \(seed)")
+        #expect(all.failed > 0 && all.rejected > 0 && all.cancelled > 0 && all.completed > 1000)
+        #expect(result.attempts > result.requests)
+        #expect(result.pool.maxInFlight <= 16)
+    }
+
+    @Test func aClosedLoopKeepsItsClients() {
+        var scenario = Example.slots(4, load: 0, limit: 100, seconds: 200)
+        scenario.clients[0].arrivals = .closed(thinkSeconds: 0.4)
+        scenario.clients[0].segments[0].value = 10
+        scenario.clients[0].work.variation = 0
+        let result = Simulation.run(scenario, seed: 3)
+        // Ten clients cannot be more than ten, and four slots cannot do more than forty a second.
+        #expect(result.pool.maxInFlight <= 10)
+        let perSecond = Double(result.all.completed) / result.pool.seconds
+        #expect((17...20.5).contains(perSecond), "\(perSecond) a second")
+    }
+
+    @Test func aBlackHoleEndsByTheTimeout() {
+        var scenario = Example.slots(4, load: 2, limit: 8, seconds: 30)
+        scenario.backends[0].phases[0].availability = .silent
+        scenario.firstByteTimeoutNanoseconds = 3 * Example.second
+        let all = Simulation.run(scenario, seed: 4).all
+        #expect(all.completed == 0)
+        // Eight at a time, every three seconds, from 5 s to 30 s.
+        #expect((8 * 8...8 * 9).contains(all.failed), "\(all.failed) failed")
+    }
+
+    @Test func fastRefusalsKeepToTheRate() {
+        var scenario = Example.slots(1000, load: 0.02, limit: 2000, seconds: 60)
+        scenario.backends[0].phases[0].requestsPerSecond = 100
+        let result = Simulation.run(scenario, seed: 5)
+        let perSecond = Double(result.all.completed) / result.pool.seconds
+        #expect((97...102).contains(perSecond), "\(perSecond) a second")
+        #expect(result.pool.backendRejects > 4000)
+    }
+}

@@ -1,0 +1,105 @@
+import Foundation
+import Policy
+import Testing
+
+@testable import Simulator
+
+@Suite struct ScenarioTests {
+    private static let folder = URL(fileURLWithPath: #filePath)
+        .deletingLastPathComponent().appendingPathComponent("Scenarios")
+
+    private static let files =
+        ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []).sorted()
+
+    @Test func thereAreScenarios() {
+        #expect(ScenarioTests.files.count >= 4)
+    }
+
+    @Test(arguments: files)
+    func expectationsHold(file: String) throws {
+        let path = ScenarioTests.folder.appendingPathComponent(file).path
+        let scenario = try ScenarioLoader.load(path: path)
+        #expect(!scenario.expectations.isEmpty)
+        let result = Simulation.run(scenario, seed: 1)
+        let isRelative = scenario.expectations.contains { $0.isRelativeToOracle }
+        let oracles = isRelative ? [Oracle(scenario, seed: 1)] : []
+        for judgement in Judgement.all(scenario, results: [result], oracles: oracles) {
+            #expect(judgement.holds, "\(SimulationSummary.text([judgement]))")
+        }
+    }
+
+    @Test func loadsAreSharesOfCapacity() throws {
+        let scenario = try ScenarioLoader.load(
+            text: """
+                duration: 10s
+                backends: [{base: 20ms, per_request: 500us, batch: 256}]
+                clients: [{load: 2, units: 200, phases: [{at: 5s, load: 1}]}]
+                """, file: "a.yaml")
+        let full = 256 / (0.02 + 0.0005 * 256) / 200
+        #expect(abs(scenario.clients[0].segments[0].value / full - 2) < 1e-9)
+        #expect(abs(scenario.clients[0].segments[1].value / full - 1) < 1e-9)
+        #expect(scenario.clients[0].segments[1].startNanoseconds == 5_000_000_000)
+    }
+
+    @Test(arguments: [
+        ("backends: [{base: 20}]", "a.yaml:2:19: error: backends[0].base: "),
+        ("backends: [{base: 1s, batsh: 4}]", "a.yaml:2:23: error: backends[0].batsh: is not known"),
+        ("backends: [{base: 1s}]\npool: {limit: x}", "a.yaml:3:15: error: pool.limit: "),
+        ("backends: [{base: 1s}]\nexpect: [{at_most: 1}]", "expect[0].measure: is missing"),
+        ("backends: [{base: 1s}]\nwarm_up: 10s", "a.yaml:3:10: error: warm_up: is not shorter"),
+        (
+            "backends: [{base: 1s, phases: [{at: 2s}, {at: 1s}]}]",
+            "backends[0].phases[1].at: is not after"
+        ),
+        ("backends: 5", "a.yaml:2:11: error: backends: found"),
+        ("backends: [{base: 0s}]", "no time at all"),
+        ("", "a.yaml:1:1: error: backends: is missing"),
+    ])
+    func faultsSayWhereTheyAre(text: String, expected: String) {
+        let whole = "{duration: 10s, clients: [{rate: 1}]}"
+        let lines = whole.dropFirst().dropLast().replacing(", clients", with: "\nclients")
+        let parts = lines.split(separator: "\n")
+        let file = "\(parts[0])\n\(text)\n\(parts[1])\n"
+        #expect { try ScenarioLoader.load(text: file, file: "a.yaml") } throws: { error in
+            let found = "\(error)"
+            if !found.contains(expected) { Issue.record("\(found)") }
+            return found.contains(expected)
+        }
+    }
+
+    @Test func theOracleFindsTheSlots() {
+        let scenario = Example.slots(16, load: 2, limit: 1, seconds: 60)
+        let oracle = Oracle(scenario, seed: 1)
+        let best = oracle.best(over: scenario.whole)
+        #expect((15...18).contains(best.limit), "\(best.limit)")
+        #expect(abs(oracle.highestGoodput(over: scenario.whole) / 160 - 1) < 0.03)
+    }
+
+    @Test func theReportIsWellFormed() throws {
+        var scenario = Example.slots(4, load: 3, limit: 4, seconds: 30)
+        scenario.name = "a <b> & \"c\""
+        let result = Simulation.run(scenario, seed: 1)
+        let page = SimulationPage.html(scenario, result, [])
+        #expect(!page.contains("<script") && !page.contains("http"))
+        #expect(page.contains("prefers-color-scheme: dark"))
+        #expect(page.contains("queue_full") && page.contains("a &lt;b&gt; &amp; &quot;c&quot;"))
+        #expect(openElements(page) == [])
+        #expect(page.components(separatedBy: "<svg").count == 6)
+    }
+
+    /// The elements that are opened and not closed in their order.
+    private func openElements(_ page: String) -> [Substring] {
+        var open: [Substring] = []
+        for part in page.split(separator: "<").dropFirst(1) {
+            let tag = part.prefix { $0 != ">" }
+            let name = tag.prefix { $0 != " " && $0 != "/" && $0 != "\n" }
+            if tag.hasPrefix("!") || tag.hasSuffix("/") { continue }
+            if tag.hasPrefix("/") {
+                if open.last == tag.dropFirst() { open.removeLast() } else { return [tag] }
+            } else {
+                open.append(name)
+            }
+        }
+        return open
+    }
+}
