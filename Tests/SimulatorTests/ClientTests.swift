@@ -32,6 +32,7 @@ import Testing
     func nothingIsLost(seed: UInt64) {
         var scenario = Example.slots(8, load: 1.5, limit: 8, seconds: 60)
         scenario.warmUpNanoseconds = 0
+        scenario.admission.queue.maxRequests = 5
         scenario.firstByteTimeoutNanoseconds = 2 * Example.second
         scenario.clients[0].retry = .sdk
         scenario.clients[0].patienceSeconds = 0.3
@@ -57,7 +58,10 @@ import Testing
         let ended = all.completed + all.rejected + all.cancelled + all.failed
         #expect(all.offered == result.attempts)
         #expect(all.offered == ended + result.stillIn, "seed \(seed)")
-        #expect(all.failed > 0 && all.rejected > 0 && all.cancelled > 0 && all.completed > 1000)
+        #expect(all.failed > 0)
+        #expect(all.rejected > 0)
+        #expect(all.cancelled > 0)
+        #expect(all.completed > 1000)
         #expect(result.attempts > result.requests)
         #expect(result.pool.maxInFlight <= 16)
     }

@@ -82,7 +82,8 @@ import Testing
         let page = SimulationPage.html(scenario, result, [])
         #expect(!page.contains("<script") && !page.contains("http"))
         #expect(page.contains("prefers-color-scheme: dark"))
-        #expect(page.contains("queue_full") && page.contains("a &lt;b&gt; &amp; &quot;c&quot;"))
+        #expect(page.contains("queue_timeout") || page.contains("wait_too_long"))
+        #expect(page.contains("a &lt;b&gt; &amp; &quot;c&quot;"))
         #expect(openElements(page) == [])
         #expect(page.components(separatedBy: "<svg").count == 6)
     }

@@ -42,8 +42,6 @@ struct SimulatedBackend {
     /// Room for the short times' requests before the rate bound counts, and when it was filled.
     private var allowance = 1.0
     private var allowanceAt: Int64 = 0
-    /// A stream that runs, to report progress on.
-    private(set) var lastStream: (slot: Int32, generation: UInt32) = (-1, 0)
 
     /// Whether the gateway may hold a refused connection against it.
     var mayBeLeftOut = false
@@ -165,7 +163,6 @@ struct SimulatedBackend {
         running += 1
         if streams[Int(requests[index].group)] {
             streamsRunning += 1
-            lastStream = (slot, requests[index].generation)
         }
         push(
             Finish(
