@@ -18,15 +18,24 @@ extension AdmissionController {
         // A dial that began before the backend was left out tells nothing new.
         let ejection = backends[failed].ejection
         if ejection.isProven || stub.grantedAt >= ejection.since { markRefused(failed) }
+        let place = queue.place(tenant: stub.tenant, row: stub.row)
         if let deadline = ticket.deadline, deadline <= clock {
-            return .reject(refuse(.deadline))
+            return .reject(refuse(.deadline, ticket, place))
         }
-        if let index = choose(except: failed) { return .forward(grant(index)) }
+        let open =
+            choose(seats: stub.seats, except: failed)
+            ?? (settings.mode == .observe ? leastLoaded(except: failed) : nil)
+        if let index = open {
+            return .forward(
+                grant(
+                    index, stub.seats, place, withheld: stub.withheld,
+                    wouldWait: stub.wouldWait))
+        }
         let mayWait = settings.queue.maxRequests > 0 && maxWaitNanoseconds > 0
         guard mayWait, hasUsableBackend(except: failed) else {
-            return .reject(refuse(.connectFailed))
+            return .reject(refuse(.connectFailed, ticket, place))
         }
-        return .parked(park(id, ticket, atHead: true))
+        return .parked(park(id, ticket, place, isReturned: true))
     }
 
     /// A dial succeeded: nothing is held against the backend any more; poll afterwards.
@@ -59,6 +68,7 @@ extension AdmissionController {
         advance(to: now)
         self.settings = settings
         maxWaitNanoseconds = settings.queue.maxWait.wholeNanoseconds
+        queue.reconfigure(settings)
         for index in backends.indices where !backends[index].isVacant {
             backends[index].isPresent = keys.contains(backends[index].key)
             guard backends[index].isPresent else { continue }

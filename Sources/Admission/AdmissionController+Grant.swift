@@ -3,7 +3,7 @@
 extension AdmissionController {
     /// Whether the pool is asked for all it can do; the drain rate is measured over such time.
     var isBusy: Bool {
-        provenLimit > 0 && (!queue.isEmpty || provenInFlight >= provenLimit)
+        provenLimit > 0 && (provenInFlight >= provenLimit || queue.hand >= 0)
     }
 
     /// Moves the clock on; the state up to now has been in force since the last call.
@@ -12,12 +12,18 @@ extension AdmissionController {
         drainEstimate.advance(to: clock, wasBusy: isBusy)
     }
 
-    /// The backend with room that has the lowest share of its limit in flight, ties at random.
-    mutating func choose(except excluded: Int?) -> Int? {
+    /// The widest request that fits at any backend; 0 when every one is full.
+    var room: Int {
+        backends.reduce(0) { max($0, $1.room(now: clock)) }
+    }
+
+    /// The backend with room for `seats` that has the lowest share of its limit in flight, ties at
+    /// random.
+    mutating func choose(seats: Int, except excluded: Int?) -> Int? {
         var best = -1
         var ties = 0
         for index in backends.indices {
-            guard index != excluded, backends[index].canGrant(now: clock) else { continue }
+            guard index != excluded, backends[index].room(now: clock) >= seats else { continue }
             guard best >= 0 else {
                 best = index
                 ties = 1
@@ -38,86 +44,72 @@ extension AdmissionController {
     }
 
     /// Binds one more request to the backend at `index`, which has room.
-    mutating func grant(_ index: Int) -> Permit {
+    ///
+    /// What a request is charged that had to wait, `cost`, is put right when it ends; one that
+    /// started at once was charged nothing.
+    mutating func grant(
+        _ index: Int, _ seats: Int, _ place: QueuePlace, cost: Double? = nil,
+        withheld: Reason = .none, wouldWait: Bool = false
+    ) -> Permit {
         let trial = backends[index].ejection.grant()
-        backends[index].inFlight += 1
+        let taken = min(max(seats, 1), backends[index].widest)
+        backends[index].inFlight += taken
         meter(index)
-        totalInFlight += 1
-        if backends[index].isProven { provenInFlight += 1 }
+        totalInFlight += taken
+        if withheld != .none { withheldInFlight += taken }
+        if backends[index].isProven { provenInFlight += taken }
+        queue.granted(place, seats: taken, cost: cost ?? 1, now: clock)
         return Permit(
-            backend: BackendID(index: index), grantedAt: clock,
-            inFlight: backends[index].inFlight, trial: trial)
+            Permit.Stub(
+                backend: BackendID(index: index), grantedAt: clock,
+                inFlight: backends[index].inFlight, trial: trial, seats: taken,
+                tenant: place.tenant, row: place.row, cost: cost ?? 1, isCharged: cost != nil,
+                withheld: withheld, wouldWait: wouldWait))
     }
 
-    /// Takes a permit's slot back.
-    mutating func release(_ stub: Permit.Stub) {
+    /// Takes a permit's slot back; the request cost `extraCost` more than it was charged.
+    mutating func release(_ stub: Permit.Stub, extraCost: Double = 0) {
         let index = stub.backend.index
-        precondition(backends[index].inFlight > 0, "a permit of another controller was spent here")
-        backends[index].inFlight -= 1
+        precondition(
+            backends[index].inFlight >= stub.seats, "a permit of another controller was spent here")
+        backends[index].inFlight -= stub.seats
         meter(index)
         backends[index].ejection.endTrial(stub.trial)
-        totalInFlight -= 1
-        if backends[index].isProven { provenInFlight -= 1 }
+        totalInFlight -= stub.seats
+        if stub.withheld != .none { withheldInFlight -= stub.seats }
+        if backends[index].isProven { provenInFlight -= stub.seats }
+        queue.ended(
+            tenant: stub.tenant, row: stub.row, seats: stub.seats, extra: extraCost)
     }
 
-    /// Puts a request into the queue until its deadline, at most for the longest wait.
-    mutating func park(_ id: RequestID, _ ticket: Ticket, atHead: Bool) -> ParkedHandle {
-        let waitEnd = clock.advanced(byNanoseconds: maxWaitNanoseconds)
-        let deadline = ticket.deadline ?? .distantFuture
-        let entry = ParkedQueue.Entry(
-            id: id, bodyBytes: ticket.bodyBytes, parkedAt: clock,
-            expiryReason: deadline < waitEnd ? .deadline : .queueTimeout)
-        return queue.insert(entry, expiresAt: min(waitEnd, deadline), atHead: atHead)
-    }
-
-    /// Why a request that cannot start now may not wait either; nil when it may.
-    mutating func refusalToPark(_ ticket: Ticket) -> Rejection? {
-        let mayQueue = settings.queue.maxRequests > 0
-        let waitEnd = clock.advanced(byNanoseconds: mayQueue ? maxWaitNanoseconds : 0)
-        let deadline = ticket.deadline ?? .distantFuture
-        if let wait = secondsUntilAnyReturn,
-            clock.advanced(byNanoseconds: wholeNanoseconds(wait)) > min(waitEnd, deadline)
-        {
-            return refuse(.noBackend)
+    /// Starts the request whose turn it is, or refuses it if its deadline can no longer be met.
+    mutating func startNext() -> Decision? {
+        while case .start(let slot) = queue.nextTurn(limit: provenLimit, room: room) {
+            if isTooLate(queue.slots[Int(slot)].deadline) {
+                let waiting = queue.remove(slot)
+                return .reject(waiting.id, refuse(.deadline, waiting))
+            }
+            guard let index = choose(seats: queue.seats(slot), except: nil) else {
+                queue.takeInHand(slot)
+                continue
+            }
+            let waiting = queue.start(
+                slot, now: clock,
+                serviceNanoseconds: drainEstimate.medianServiceNanoseconds)
+            let place = queue.place(tenant: waiting.tenant, row: Int(waiting.row))
+            let isCharged = waiting.stage != .returned
+            return .forward(
+                waiting.id,
+                grant(
+                    index, Int(waiting.seats), place, cost: isCharged ? waiting.cost : nil))
         }
-        if queue.count >= settings.queue.maxRequests { return refuse(.queueFull) }
-        if ticket.bodyBytes > settings.queue.maxBytes - queue.bytes {
-            return refuse(.queueBytesFull)
-        }
-        // An unknown rate predicts nothing; then only the bounds of the queue count.
-        let predicted = predictedWaitSeconds ?? 0
-        let predictedEnd = clock.advanced(byNanoseconds: wholeNanoseconds(predicted))
-        if predictedEnd > waitEnd || maxWaitNanoseconds == 0 { return refuse(.waitTooLong) }
-        if predictedEnd > deadline { return refuse(.deadline) }
         return nil
     }
 
-    /// Seconds until the first backend returns if every one is left out; nil if one is not.
-    ///
-    /// Infinite when there is no backend at all: only a reload can bring one.
-    private var secondsUntilAnyReturn: Double? {
-        var earliest: Instant?
-        for index in backends.indices where backends[index].isPresent {
-            guard backends[index].ejection.isLeftOut(now: clock) else { return nil }
-            earliest = min(earliest ?? .distantFuture, backends[index].ejection.until)
-        }
-        guard let earliest else { return .infinity }
-        return earliest.seconds(since: clock)
-    }
-
-    /// Seconds until a request that joins the queue now would start; nil while the rate is unknown.
-    var predictedWaitSeconds: Double? {
-        guard let rate = drainEstimate.perSecond(limit: provenLimit) else { return nil }
-        return Double(queue.count + 1) / rate
-    }
-
-    /// Makes a rejection and counts it towards the floor of the ones that follow.
-    mutating func refuse(_ reason: Reason) -> Rejection {
-        retryAfterFloor.recordRejection(now: clock)
-        let milliseconds = RetryAfter.milliseconds(
-            waitSeconds: secondsUntilAnyReturn ?? predictedWaitSeconds ?? 1,
-            floorSeconds: retryAfterFloor.seconds, random: &random)
-        return Rejection(reason: reason, retryAfterMilliseconds: milliseconds)
+    /// Whether a request that starts now would usually end after its deadline.
+    func isTooLate(_ deadline: Instant) -> Bool {
+        guard deadline != .distantFuture else { return false }
+        return clock.advanced(byNanoseconds: drainEstimate.medianServiceNanoseconds) > deadline
     }
 
     /// Counts a move of the limit at `index` and puts it in force.
@@ -160,9 +152,4 @@ extension AdmissionController {
             provenInFlight += backends[index].inFlight
         }
     }
-}
-
-/// Seconds as whole nanoseconds, cut off at about 292 years.
-private func wholeNanoseconds(_ seconds: Double) -> Int64 {
-    Int64(min(max(seconds, 0) * 1e9, 9e18))
 }

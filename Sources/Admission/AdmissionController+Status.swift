@@ -36,7 +36,15 @@ extension AdmissionController {
     package var backendCount: Int { backends.reduce(0) { $0 + ($1.isPresent ? 1 : 0) } }
     /// Places in the table of backends: a `BackendID` is below it, and may be vacant.
     package var backendPlaces: Int { backends.count }
-    /// Requests a second that the pool gets done when busy; nil before the first success.
+    /// Requests of a class that are parked, by its index in the settings.
+    package func queueLength(ofClass index: Int) -> Int { queue.classes[queue.ranks[index]].count }
+    /// Permits of a class granted and not yet spent, by its index in the settings.
+    package func inFlight(ofClass index: Int) -> Int { queue.classes[queue.ranks[index]].running }
+    /// What a tenant may have in flight while others want something too.
+    package func share(of tenant: TenantID) -> TenantShare {
+        queue.share(queue.tenants.row(of: tenant), limit: provenLimit)
+    }
+    /// Units of cost a second that the pool gets done when busy; nil before the first success.
     package var drainRate: Double? { drainEstimate.perSecond(limit: provenLimit) }
 
     /// The backend at a place; nil when the place is vacant.
@@ -65,7 +73,7 @@ extension AdmissionController {
     /// How long the request at the head of the queue has waited, in nanoseconds; nil when nothing
     /// waits.
     package func oldestWaitNanoseconds(now: Instant) -> Int64? {
-        queue.headParkedAt.map { max(clock, now).nanoseconds(since: $0) }
+        queue.oldestParkedAt.map { max(clock, now).nanoseconds(since: $0) }
     }
 
     /// How often limits were moved for that reason, since the controller was made.

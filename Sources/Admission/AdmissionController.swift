@@ -1,4 +1,4 @@
-// Admission for one pool: one first-in-first-out queue, one limit per backend. A request is bound
+// Admission for one pool: one fair queue, one limit per backend. A request is bound
 // to a backend only when a permit there is free; until then it waits here, where it can expire, be
 // cancelled, and be counted. The controller owns no clock, no thread and no socket. Inputs are
 // calls, each with the time; what follows from them later is polled. The same calls in the same
@@ -9,13 +9,13 @@
 
 /// Decides which requests of a pool start, wait or are refused.
 ///
-/// After `complete`, `cancel`, `connected` and `reconfigure`, and when `nextDeadline` has passed,
-/// call `poll` until it returns nil. `now` should not go back; if it does, the latest instant seen
+/// After `complete`, `cancel`, `connected` and `reconfigure`, and when `nextDeadline` has passed
+/// (an offer that makes another request give way lets it pass), call `poll` until it returns nil. `now` should not go back; if it does, the latest instant seen
 /// stands in for it.
 package struct AdmissionController: ~Copyable, Sendable {
     var settings: AdmissionSettings
     var backends: [Backend] = []
-    var queue = ParkedQueue()
+    var queue: FairQueue
     var drainEstimate = DrainRate()
     var retryAfterFloor = RetryAfterFloor()
     var random: SplitMix64
@@ -27,6 +27,8 @@ package struct AdmissionController: ~Copyable, Sendable {
     var provenLimit = 0
     var provenInFlight = 0
     var totalInFlight = 0
+    /// How much of `totalInFlight` observe mode let through that would have been refused.
+    var withheldInFlight = 0
     var moveCounts = [Int](repeating: 0, count: LimitMoveReason.allCases.count)
     /// `settings.queue.maxWait`, in nanoseconds.
     var maxWaitNanoseconds: Int64
@@ -38,6 +40,7 @@ package struct AdmissionController: ~Copyable, Sendable {
     package init(settings: AdmissionSettings, backends keys: [String], seed: UInt64) {
         self.settings = settings
         random = SplitMix64(seed: seed)
+        queue = FairQueue(settings)
         maxWaitNanoseconds = settings.queue.maxWait.wholeNanoseconds
         for key in keys { add(key) }
         recount()
@@ -52,12 +55,21 @@ package struct AdmissionController: ~Copyable, Sendable {
         if let deadline = ticket.deadline, deadline <= clock {
             return .reject(refuse(.deadline))
         }
+        let place = queue.place(of: ticket)
+        if settings.mode == .observe { return observe(ticket, place) }
         // Those who wait go first, even if a slot is free and not yet polled for.
-        if queue.isEmpty, let index = choose(except: nil) {
-            return .forward(grant(index))
+        if queue.maySkip(place, limit: provenLimit),
+            let index = choose(seats: ticket.seats, except: nil)
+        {
+            return .forward(grant(index, ticket.seats, place))
         }
-        if let rejection = refusalToPark(ticket) { return .reject(rejection) }
-        return .parked(park(id, ticket, atHead: false))
+        if let reason = reasonNotToPark(ticket, place) {
+            return .reject(refuse(reason, ticket, place))
+        }
+        if queue.count >= settings.queue.maxRequests, let victim = queue.victim(for: place) {
+            queue.displace(victim)
+        }
+        return .parked(park(id, ticket, place, isReturned: false))
     }
 
     /// Takes a parked request out; false if it has left the queue already.
@@ -76,12 +88,13 @@ package struct AdmissionController: ~Copyable, Sendable {
                 look(at: index)
             }
         }
-        if let entry = queue.popExpired(now: clock) {
-            return .reject(entry.id, refuse(entry.expiryReason))
+        if let waiting = queue.popDisplaced() {
+            return .reject(waiting.id, refuse(.displaced, waiting))
         }
-        guard !queue.isEmpty, let index = choose(except: nil), let entry = queue.popHead()
-        else { return nil }
-        return .forward(entry.id, grant(index))
+        if let waiting = queue.popExpired(now: clock) {
+            return .reject(waiting.id, refuse(expiryReason(waiting), waiting))
+        }
+        return startNext()
     }
 
     /// Spends a permit: the request has ended, its slot is free, and its latency moves the limit.
@@ -92,21 +105,23 @@ package struct AdmissionController: ~Copyable, Sendable {
         advance(to: now)
         let stub = permit.spend()
         let index = stub.backend.index
-        if isBusy { drainEstimate.recordBusyCompletion() }
+        let cost = work.cost ?? stub.cost
+        if isBusy { drainEstimate.recordBusyCompletion(cost: cost) }
         if outcome == .success {
             backends[index].meter.succeeded(
                 afterSeconds: clock.seconds(since: stub.grantedAt), now: clock)
         } else if outcome == .dropped {
             backends[index].meter.dropped()
         }
-        release(stub)
+        release(stub, extraCost: stub.isCharged ? cost - stub.cost : 0)
         if outcome == .success, stub.trial != 0 { connected(stub.backend, now: clock) }
         guard outcome != .ignored else { return }
         let sample = Sample(
             latencyNanoseconds: clock.nanoseconds(since: stub.grantedAt), inFlight: stub.inFlight,
             isDropped: outcome == .dropped, now: clock, work: work)
         if outcome == .success {
-            drainEstimate.recordService(nanoseconds: sample.latencyNanoseconds)
+            drainEstimate.recordService(
+                nanoseconds: sample.latencyNanoseconds, cost: cost, seats: stub.seats)
         }
         guard backends[index].isPresent else { return }
         if let move = backends[index].limiter.update(sample, backends[index].meter) {
@@ -142,10 +157,15 @@ package struct AdmissionController: ~Copyable, Sendable {
                 lookAt = min(lookAt ?? deadline, max(deadline, backends[index].limiter.nextLook))
             }
         }
-        guard let expiry = queue.nextExpiry else { return lookAt }
+        guard let expiry = queue.nextExpiry else {
+            return queue.displaced.isEmpty ? lookAt : clock
+        }
         var earliest = min(expiry, lookAt ?? expiry)
+        if !queue.displaced.isEmpty { return min(earliest, clock) }
+        if case .start = queue.nextTurn(limit: provenLimit, room: room) {
+            return min(earliest, clock)
+        }
         for index in backends.indices {
-            if backends[index].canGrant(now: clock) { return min(expiry, clock) }
             guard backends[index].isPresent, backends[index].ejection.isLeftOut(now: clock)
             else { continue }
             earliest = min(earliest, backends[index].ejection.until)

@@ -28,9 +28,15 @@ struct Backend: Sendable {
     /// Whether the row may be given to another backend.
     var isVacant: Bool { !isPresent && inFlight == 0 }
 
-    /// Whether one more request may go there at `now`.
-    func canGrant(now: Instant) -> Bool {
-        isPresent && inFlight < limit && ejection.allowsRequest(now: now)
+    /// Units of the limit that one request may take at most: half of it, so that one wide request
+    /// does not have to wait for all others to end.
+    var widest: Int { max(1, limit / 2) }
+
+    /// The widest request that may go there at `now`: 0 for none, `Int.max` for any.
+    func room(now: Instant) -> Int {
+        guard isPresent, inFlight < limit, ejection.allowsRequest(now: now) else { return 0 }
+        let free = limit - inFlight
+        return free >= widest ? .max : free
     }
 
     /// Whether it counts towards the pool's capacity: present, and no refusal outstanding.

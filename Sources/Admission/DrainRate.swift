@@ -1,29 +1,32 @@
-// How many requests a second the pool gets done when it is asked for all it can do. The predicted
-// wait and Retry-After rest on it.
+// How much work a second the pool gets done when it is asked for all it can do. The predicted wait
+// and Retry-After rest on it. Work is counted in units of cost, of which a usual request has one.
 //
 // Only busy time counts: time in which requests were waiting or no backend had room. A quiet night
 // therefore says nothing about capacity, and the first burst after it is not refused. With n
-// completions in B busy seconds out of the last 10, a sum of limits L and a mean service time T,
+// units completed in B busy seconds out of the last 10, a sum of limits L and a mean T of the seconds
+// that a unit takes of one place in the limit,
 // the estimate is
 //
 //     rate = (n + k) / (B + k T / L),   k = 8
 //
-// that is, the measured rate n / B held together by k imagined completions at the rate L / T that
+// that is, the measured rate n / B held together by k imagined units at the rate L / T that
 // Little's law gives a full pool. Without busy time it is L / T; the more there is, the less L / T
 // matters; with nothing completed (a backend that hangs) it falls towards 0. Until the first
 // success T is unknown, and so is the rate.
 
-/// Completions per busy second over a sliding window, steadied by limit over service time.
+/// Units of cost per busy second over a sliding window, steadied by limit over service time.
 struct DrainRate: Sendable {
-    /// Completions that the prior from limit and service time is worth.
-    private static let priorCompletions = 8.0
+    /// Units that the prior from limit and service time is worth.
+    private static let priorUnits = 8.0
     /// Share of a new service time in the running mean.
     private static let serviceTimeWeight = 0.1
+    /// By how much of itself the median moves at each sample.
+    private static let medianStep = 0.05
     private static let bucketNanoseconds: Int64 = 1_000_000_000
     private static let bucketCount = 10
 
     private struct Bucket: Sendable {
-        var completions = 0
+        var units = 0.0
         var busyNanoseconds: Int64 = 0
     }
 
@@ -32,10 +35,10 @@ struct DrainRate: Sendable {
     private var current = 0
     private var currentStart: Instant?
     private var lastAdvance = Instant(nanoseconds: 0)
-    private var serviceTime: Double?
-
-    /// Mean time from grant to success in seconds; nil before the first success.
-    var serviceSeconds: Double? { serviceTime }
+    /// Mean of seconds times seats; nil before the first success.
+    private var seatSeconds: Double?
+    private var meanCost = 1.0
+    private var median = 0.0
 
     /// Accounts for the time since the last call, throughout which the pool was busy or not.
     mutating func advance(to now: Instant, wasBusy: Bool) {
@@ -60,30 +63,41 @@ struct DrainRate: Sendable {
         currentStart = start
     }
 
-    /// A permit came free while the pool was busy.
-    mutating func recordBusyCompletion() {
-        buckets[current].completions += 1
-        total.completions += 1
+    /// The usual time from grant to success, in nanoseconds; 0 before the first success.
+    var medianServiceNanoseconds: Int64 { Int64(median) }
+
+    /// A request of that cost ended while the pool was busy.
+    mutating func recordBusyCompletion(cost: Double = 1) {
+        buckets[current].units += cost
+        total.units += cost
     }
 
-    /// A request succeeded after that time.
-    mutating func recordService(nanoseconds: Int64) {
-        let seconds = Double(nanoseconds) / 1e9
-        guard let mean = serviceTime else {
-            serviceTime = seconds
+    /// A request of that cost, which took so many units of the limit, succeeded after that time.
+    mutating func recordService(nanoseconds: Int64, cost: Double = 1, seats: Int = 1) {
+        let time = Double(nanoseconds)
+        let sample = time / 1e9 * Double(seats)
+        guard let mean = seatSeconds else {
+            seatSeconds = sample
+            meanCost = cost
+            median = time
             return
         }
-        serviceTime = mean + Self.serviceTimeWeight * (seconds - mean)
+        seatSeconds = mean + Self.serviceTimeWeight * (sample - mean)
+        meanCost += Self.serviceTimeWeight * (cost - meanCost)
+        // As many steps up as down leave it where half of the samples are above it.
+        if time > median { median *= 1 + Self.medianStep }
+        if time < median { median /= 1 + Self.medianStep }
     }
 
-    /// Requests a second that the pool gets done with a sum of limits of `limit`; nil while
+    /// Units of cost a second that the pool gets done with a sum of limits of `limit`; nil while
     /// unknown.
     func perSecond(limit: Int) -> Double? {
-        guard let serviceTime, limit > 0 else { return nil }
-        let prior = Self.priorCompletions
+        guard let seatSeconds, limit > 0 else { return nil }
+        let secondsPerUnit = seatSeconds / max(meanCost, 1e-9)
+        let prior = Self.priorUnits
         let busySeconds = Double(total.busyNanoseconds) / 1e9
-        return (Double(total.completions) + prior)
-            / (busySeconds + prior * max(serviceTime, 1e-9) / Double(limit))
+        return (total.units + prior)
+            / (busySeconds + prior * max(secondsPerUnit, 1e-9) / Double(limit))
     }
 
     private mutating func account(until instant: Instant, wasBusy: Bool) {
@@ -96,7 +110,8 @@ struct DrainRate: Sendable {
 
     private mutating func rotate() {
         current = (current + 1) % Self.bucketCount
-        total.completions -= buckets[current].completions
+        // What is left of sums of fractions is not work.
+        total.units = max(0, total.units - buckets[current].units)
         total.busyNanoseconds -= buckets[current].busyNanoseconds
         buckets[current] = Bucket()
     }

@@ -16,11 +16,14 @@ package struct ServedWork: Sendable {
     package var firstByteNanoseconds: Int64?
     /// Units of progress that the answer came in, at least 1.
     package var units: Int
+    /// What the request came to, in the unit of `Ticket.cost`; nil when that is not known.
+    package var cost: Double?
 
     /// Work of `units`, the first of which came after that time.
-    package init(firstByteNanoseconds: Int64? = nil, units: Int = 1) {
+    package init(firstByteNanoseconds: Int64? = nil, units: Int = 1, cost: Double? = nil) {
         self.firstByteNanoseconds = firstByteNanoseconds
         self.units = units
+        self.cost = cost
     }
 }
 

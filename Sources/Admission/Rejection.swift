@@ -9,6 +9,9 @@ package struct Rejection: Equatable, Sendable {
     /// The same in whole seconds, rounded up, 1...60: the value of `Retry-After`.
     package var retryAfterSeconds: Int { (retryAfterMilliseconds + 999) / 1000 }
 
+    /// What the tenant may have in flight; only for reasons that are about the tenant.
+    package var share: TenantShare?
+
     /// A refusal for `reason`; the time is clamped to 1...60,000 ms.
     package init(reason: Reason, retryAfterMilliseconds: Int) {
         self.reason = reason

@@ -24,7 +24,24 @@ import Testing
         var rate = DrainRate()
         rate.recordService(nanoseconds: 100_000_000)
         rate.recordService(nanoseconds: 200_000_000)
-        #expect(try abs(#require(rate.serviceSeconds) - 0.11) < 1e-12)
+        #expect(try abs(#require(rate.perSecond(limit: 1)) - 1 / 0.11) < 1e-9)
+    }
+
+    @Test func wideAndCostlyRequestsCountByWhatTheyAre() throws {
+        var rate = DrainRate()
+        // Two seats for 100 ms got 4 units done: one seat does 20 a second.
+        rate.recordService(nanoseconds: 100_000_000, cost: 4, seats: 2)
+        #expect(try abs(#require(rate.perSecond(limit: 1)) - 20) < 1e-9)
+    }
+
+    @Test func theUsualServiceTimeIsTheMedian() {
+        var rate = DrainRate()
+        #expect(rate.medianServiceNanoseconds == 0)
+        // One in five takes twenty times as long.
+        for index in 0..<500 {
+            rate.recordService(nanoseconds: index % 5 == 0 ? 2_000_000_000 : 100_000_000)
+        }
+        #expect((80_000_000...130_000_000).contains(rate.medianServiceNanoseconds))
     }
 
     @Test func busyTimeAndItsCompletionsTakeOver() throws {

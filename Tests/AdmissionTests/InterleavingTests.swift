@@ -17,7 +17,7 @@ import Testing
         }
         let reasons: Set<Reason> = [
             .queueFull, .queueBytesFull, .waitTooLong, .queueTimeout, .deadline, .noBackend,
-            .connectFailed,
+            .connectFailed, .tenantOverShare, .tenantLimit, .displaced,
         ]
         #expect(walk.reasons == reasons, "seed \(seed)")
     }

@@ -40,6 +40,9 @@ final class PoolDriver {
     private(set) var handles: [UInt64: ParkedHandle] = [:]
     private(set) var lastRejection: Rejection?
     private(set) var lastInFlight = 0
+    /// By request that started at once: what observe mode would have refused it for.
+    private(set) var withheld: [UInt64: Reason] = [:]
+    private(set) var wouldWait: Set<UInt64> = []
 
     init(_ settings: AdmissionSettings, backends: [String] = ["a"], seed: UInt64 = 1) {
         controller = AdmissionController(settings: settings, backends: backends, seed: seed)
@@ -50,15 +53,23 @@ final class PoolDriver {
     }
 
     func offer(
-        _ id: UInt64, at now: Instant, bytes: Int = 0, deadline: Instant? = nil
+        _ id: UInt64, at now: Instant, bytes: Int = 0, deadline: Instant? = nil,
+        tenant: TenantID = .anonymous, class priorityClass: Int = 0, cost: Double = 1,
+        seats: Int = 1
     ) -> Answer {
-        let ticket = Ticket(bodyBytes: bytes, deadline: deadline)
+        var ticket = Ticket(bodyBytes: bytes, deadline: deadline)
+        ticket.tenant = tenant
+        ticket.priorityClass = priorityClass
+        ticket.cost = cost
+        ticket.seats = seats
         return note(id, controller.offer(RequestID(rawValue: id), ticket, now: now))
     }
 
-    func complete(_ id: UInt64, _ outcome: Outcome = .success, at now: Instant) {
+    func complete(
+        _ id: UInt64, _ outcome: Outcome = .success, cost: Double? = nil, at now: Instant
+    ) {
         guard let box = permits.removeValue(forKey: id) else { fatalError("no permit of \(id)") }
-        controller.complete(box.take(), outcome, now: now)
+        controller.complete(box.take(), outcome, ServedWork(cost: cost), now: now)
     }
 
     func retry(_ id: UInt64, at now: Instant, deadline: Instant? = nil) -> Answer {
@@ -108,6 +119,8 @@ final class PoolDriver {
         case .forward(let permit):
             let backend = permit.backend.index
             lastInFlight = permit.inFlight
+            withheld[id] = permit.withheld
+            if permit.wouldWait { wouldWait.insert(id) }
             permits[id] = PermitBox(permit)
             return .forwarded(backend)
         case .reject(let rejection):

@@ -125,8 +125,9 @@ import Testing
         pool.complete(1, at: at(1000))
         #expect(pool.controller.drainRate == 1)
         #expect(pool.offer(2, at: at(1000)) == .forwarded(0))
-        #expect(pool.offer(3, at: at(1000), deadline: at(1999)) == .rejected(.deadline))
-        #expect(pool.offer(4, at: at(1000), deadline: at(2000)) == .parked)
+        // It would start after 1 s and take another one.
+        #expect(pool.offer(3, at: at(1000), deadline: at(2999)) == .rejected(.deadline))
+        #expect(pool.offer(4, at: at(1000), deadline: at(3000)) == .parked)
         #expect(pool.offer(5, at: at(1000)) == .parked)
         #expect(pool.offer(6, at: at(1000)) == .rejected(.waitTooLong))
         let rejection = try #require(pool.lastRejection)

@@ -1,6 +1,5 @@
 // What the controller promises, said again as naively as possible: plain arrays, searched from end
-// to end. It does not predict the choice of a backend or the value of a limit; it says what is
-// allowed.
+// to end. It does not predict who is started next or the value of a limit; it says what is allowed.
 
 import Admission
 
@@ -8,58 +7,78 @@ import Admission
 struct ReferencePool {
     struct Waiting {
         var id: UInt64
-        var bytes: Int
-        var expiresAt: Int64
-        var reason: Reason
-        /// Orders requests that expire together.
-        var sequence: Int
+        var ticket: Ticket
+        /// Rows in the queue's tables, as the controller chose them.
+        var tenant: Int32
+        var row: Int
+        var waitEnd: Int64
+        var isReturned: Bool
+        /// Names this stay in the queue, and orders by arrival.
+        var stay: Int
+    }
+
+    struct Running {
+        var id: UInt64
+        var box: PermitBox
+        var backend: Int
+        var seats: Int
+        var ticket: Ticket
     }
 
     enum Place { case unknown, waiting, running, gone }
 
     var settings: AdmissionSettings
     var queue: [Waiting] = []
+    var running: [Running] = []
     var places: [Place] = []
-    /// Requests in flight by backend place.
-    var inFlight: [Int: Int] = [:]
     /// The request on trial, by backend place, since the last refusal or connection.
     var trial: [Int: UInt64] = [:]
-    var isDraining = false
-    private var sequence = 0
+    private var stays = 0
 
     init(settings: AdmissionSettings) { self.settings = settings }
 
-    var queueBytes: Int { queue.reduce(0) { $0 + $1.bytes } }
-    var totalInFlight: Int { inFlight.values.reduce(0, +) }
+    var queueBytes: Int { queue.reduce(0) { $0 + $1.ticket.bodyBytes } }
+
+    /// Units of the limit in flight at a backend.
+    func inFlight(_ backend: Int) -> Int {
+        running.reduce(0) { $0 + ($1.backend == backend ? $1.seats : 0) }
+    }
 
     /// Parks a request; the number names this stay in the queue.
-    mutating func park(_ id: UInt64, _ ticket: Ticket, now: Int64, atHead: Bool) -> Int {
-        sequence += 1
-        let end = now + settings.queue.maxWait.wholeNanoseconds
-        let deadline = ticket.deadline?.nanoseconds ?? .max
-        let waiting = Waiting(
-            id: id, bytes: ticket.bodyBytes, expiresAt: min(end, deadline),
-            reason: deadline < end ? .deadline : .queueTimeout, sequence: sequence)
-        queue.insert(waiting, at: atHead ? 0 : queue.count)
+    mutating func park(
+        _ id: UInt64, _ ticket: Ticket, tenant: Int32, row: Int, now: Int64, isReturned: Bool
+    ) -> Int {
+        stays += 1
+        queue.append(
+            Waiting(
+                id: id, ticket: ticket, tenant: tenant, row: row,
+                waitEnd: now + settings.queue.maxWait.wholeNanoseconds, isReturned: isReturned,
+                stay: stays))
         places[Int(id)] = .waiting
-        return sequence
+        return stays
     }
 
     mutating func leaveQueue(stay: Int) -> Bool {
-        guard let index = queue.firstIndex(where: { $0.sequence == stay }) else { return false }
+        guard let index = queue.firstIndex(where: { $0.stay == stay }) else { return false }
         queue.remove(at: index)
         return true
     }
 
-    /// The request that has to expire first, if any has to by now.
-    func expired(now: Int64) -> Waiting? {
-        queue.filter { $0.expiresAt <= now }
-            .min { ($0.expiresAt, $0.sequence) < ($1.expiresAt, $1.sequence) }
+    /// Takes a request out of the queue by its name.
+    mutating func leaveQueue(id: UInt64) -> Waiting? {
+        guard let index = queue.firstIndex(where: { $0.id == id }) else { return nil }
+        return queue.remove(at: index)
     }
 
-    /// Whether one more request may go to that backend.
-    func canGrant(_ index: Int, _ status: BackendStatus) -> Bool {
-        status.isPresent && status.isUsable && inFlight[index, default: 0] < status.limit
+    /// Whether a waiting request has to leave by now.
+    func mustLeave(_ waiting: Waiting, now: Int64) -> Bool {
+        waiting.waitEnd <= now || (waiting.ticket.deadline?.nanoseconds ?? .max) <= now
+    }
+
+    /// Whether one more request of that many seats may go to that backend.
+    func canGrant(_ index: Int, _ status: BackendStatus, seats: Int) -> Bool {
+        let taken = min(max(seats, 1), max(1, status.limit / 2))
+        return status.isPresent && status.isUsable && inFlight(index) + taken <= status.limit
             && (status.consecutiveFailures == 0 || trial[index] == nil)
     }
 }

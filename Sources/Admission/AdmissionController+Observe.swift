@@ -1,0 +1,59 @@
+// Observe mode: every request starts at once, and its permit says what would have become of it.
+//
+// What is in flight beyond the sum of limits stands for the queue that there would be; what would
+// have been refused is left out of it, because it would not be there at all.
+
+extension AdmissionController {
+    /// Starts a request whatever the limits say; only a pool without a backend refuses.
+    mutating func observe(_ ticket: Ticket, _ place: QueuePlace) -> Verdict {
+        let withRoom = choose(seats: ticket.seats, except: nil)
+        let excess = totalInFlight - withheldInFlight - provenLimit
+        let reason =
+            withRoom == nil || excess >= 0
+            ? reasonToWithhold(ticket, place, queued: max(0, excess)) : .none
+        guard let index = withRoom ?? leastLoaded(except: nil) else {
+            return .reject(refuse(.noBackend, ticket, place))
+        }
+        let wouldWait = reason == .none && withRoom == nil
+        return .forward(
+            grant(index, ticket.seats, place, withheld: reason, wouldWait: wouldWait))
+    }
+
+    /// What a request would be refused for if so many waited; `none` when it would wait or start.
+    private mutating func reasonToWithhold(
+        _ ticket: Ticket, _ place: QueuePlace, queued: Int
+    ) -> Reason {
+        if secondsUntilAnyReturn != nil { return .noBackend }
+        let tenant = queue.tenants[place.tenant]
+        let mostOfTenant = (tenant.settings.maxInFlight ?? .max).addingReportingOverflow(
+            tenant.settings.maxQueued ?? .max)
+        if !mostOfTenant.overflow, tenant.running >= mostOfTenant.partialValue {
+            return .tenantLimit
+        }
+        if queued >= settings.queue.maxRequests { return blame(.queueFull, place) }
+        guard let rate = drainEstimate.perSecond(limit: provenLimit) else { return .none }
+        let wait = (Double(queued) + ticket.cost) / rate
+        if wait > Double(maxWaitNanoseconds) / 1e9 { return blame(.waitTooLong, place) }
+        let left = ticket.deadline.map { $0.seconds(since: clock) } ?? .infinity
+        return wait > left ? .deadline : .none
+    }
+
+    /// The present backend with the lowest share of its limit in flight, full or not.
+    ///
+    /// Those that are left out after refusals are taken only when there is no other.
+    func leastLoaded(except excluded: Int?) -> Int? {
+        var best: Int?
+        for index in backends.indices where backends[index].isPresent && index != excluded {
+            guard let other = best else {
+                best = index
+                continue
+            }
+            let isOut = backends[index].ejection.isLeftOut(now: clock)
+            let otherIsOut = backends[other].ejection.isLeftOut(now: clock)
+            let mine = backends[index].inFlight * backends[other].limit
+            let theirs = backends[other].inFlight * backends[index].limit
+            if isOut != otherIsOut ? otherIsOut : mine < theirs { best = index }
+        }
+        return best
+    }
+}

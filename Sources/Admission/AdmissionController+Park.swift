@@ -1,0 +1,134 @@
+// Parking and refusing: who may wait, for how long, and what those are told who may not.
+
+extension AdmissionController {
+    /// Puts a request into the queue until its deadline, at most for the longest wait.
+    mutating func park(
+        _ id: RequestID, _ ticket: Ticket, _ place: QueuePlace, isReturned: Bool
+    ) -> ParkedHandle {
+        let waitEnd = clock.advanced(byNanoseconds: maxWaitNanoseconds)
+        var waiting = Waiting(id, ticket, place, now: clock, waitEnd: waitEnd)
+        if waiting.deadline != .distantFuture {
+            // What cannot be met any more is told so then, not when its turn comes.
+            let latestStart = waiting.deadline.advanced(
+                byNanoseconds: -drainEstimate.medianServiceNanoseconds)
+            waiting.expiresAt = max(clock, min(waitEnd, latestStart))
+        }
+        return isReturned ? queue.insertReturned(waiting) : queue.insert(waiting)
+    }
+
+    /// What a request is told whose wait has ended.
+    func expiryReason(_ waiting: Waiting) -> Reason {
+        if waiting.expiresAt < waiting.waitEnd { return .deadline }
+        return queue.tenants[waiting.tenant].isAtLimit ? .tenantLimit : .queueTimeout
+    }
+
+    /// Why a request that cannot start now may not wait either; nil when it may.
+    mutating func reasonNotToPark(_ ticket: Ticket, _ place: QueuePlace) -> Reason? {
+        let mayQueue = settings.queue.maxRequests > 0
+        let waitEnd = clock.advanced(byNanoseconds: mayQueue ? maxWaitNanoseconds : 0)
+        let deadline = ticket.deadline ?? .distantFuture
+        if let wait = secondsUntilAnyReturn,
+            clock.advanced(byNanoseconds: wholeNanoseconds(wait)) > min(waitEnd, deadline)
+        {
+            return .noBackend
+        }
+        let tenant = queue.tenants[place.tenant]
+        if tenant.queued >= tenant.settings.maxQueued ?? .max { return .tenantLimit }
+        if queue.count >= settings.queue.maxRequests,
+            !mayQueue || queue.victim(for: place) == nil
+        {
+            return blame(.queueFull, place)
+        }
+        if ticket.bodyBytes > settings.queue.maxBytes - queue.bytes { return .queueBytesFull }
+        return reasonOfWait(ticket, place, until: waitEnd)
+    }
+
+    /// Why the wait that is predicted is too long; nil when it is not.
+    private mutating func reasonOfWait(
+        _ ticket: Ticket, _ place: QueuePlace, until waitEnd: Instant
+    ) -> Reason? {
+        if maxWaitNanoseconds == 0 { return blame(.waitTooLong, place) }
+        // An unknown rate predicts nothing; then only the bounds of the queue count.
+        let predicted = wholeNanoseconds(predictedWaitSeconds(ticket.cost, place) ?? 0)
+        // Of those who join a standing queue the newest are served and the oldest are not: it is
+        // kept short, so that most of the others are told at once.
+        let share: Int64 = queue.classes[place.row].standing.isStanding ? 4 : 1
+        if clock.advanced(byNanoseconds: predicted) > waitEnd
+            || predicted > maxWaitNanoseconds / share
+        {
+            return blame(.waitTooLong, place)
+        }
+        let service = drainEstimate.medianServiceNanoseconds
+        let end = clock.advanced(byNanoseconds: predicted).advanced(byNanoseconds: service)
+        return end > ticket.deadline ?? .distantFuture ? .deadline : nil
+    }
+
+    /// A shortage that is the tenant's own doing is told as such.
+    func blame(_ reason: Reason, _ place: QueuePlace) -> Reason {
+        queue.isOverShare(place.tenant, limit: provenLimit) ? .tenantOverShare : reason
+    }
+
+    /// Seconds until the first backend returns if every one is left out; nil if one is not.
+    ///
+    /// Infinite when there is no backend at all: only a reload can bring one.
+    var secondsUntilAnyReturn: Double? {
+        var earliest: Instant?
+        for index in backends.indices where backends[index].isPresent {
+            guard backends[index].ejection.isLeftOut(now: clock) else { return nil }
+            earliest = min(earliest ?? .distantFuture, backends[index].ejection.until)
+        }
+        guard let earliest else { return .infinity }
+        return earliest.seconds(since: clock)
+    }
+
+    /// Seconds until a request of that cost would start that joins the queue there now; nil while
+    /// the rate is unknown.
+    mutating func predictedWaitSeconds(_ cost: Double, _ place: QueuePlace) -> Double? {
+        guard let rate = drainEstimate.perSecond(limit: provenLimit) else { return nil }
+        let ahead = queue.costUntilServed(place, cost: cost)
+        guard place.rank > 0 else { return ahead / rate }
+        // What higher classes are granted does not come down to this one, apart from the turns
+        // that the starvation bound keeps for it.
+        let least = rate / Double(settings.queue.starvationBound)
+        return ahead / max(least, rate - queue.rateAbove(place.rank, now: clock))
+    }
+
+    /// Makes a rejection of a request that asked to join the queue there.
+    mutating func refuse(
+        _ reason: Reason, _ ticket: Ticket, _ place: QueuePlace
+    ) -> Rejection {
+        refuse(reason, cost: ticket.cost, place)
+    }
+
+    /// Makes a rejection of a request that has waited.
+    mutating func refuse(_ reason: Reason, _ waiting: Waiting) -> Rejection {
+        refuse(
+            reason, cost: waiting.cost,
+            queue.place(tenant: waiting.tenant, row: Int(waiting.row)))
+    }
+
+    /// Makes a rejection that has to do with nobody's place in the queue.
+    mutating func refuse(_ reason: Reason) -> Rejection {
+        refuse(reason, cost: 1, queue.place(of: Ticket()))
+    }
+
+    /// Makes a rejection and counts it towards the floor of the ones that follow.
+    private mutating func refuse(
+        _ reason: Reason, cost: Double, _ place: QueuePlace
+    ) -> Rejection {
+        retryAfterFloor.recordRejection(now: clock)
+        let milliseconds = RetryAfter.milliseconds(
+            waitSeconds: secondsUntilAnyReturn ?? predictedWaitSeconds(cost, place) ?? 1,
+            floorSeconds: retryAfterFloor.seconds, random: &random)
+        var rejection = Rejection(reason: reason, retryAfterMilliseconds: milliseconds)
+        if reason == .tenantOverShare || reason == .tenantLimit {
+            rejection.share = queue.share(place.tenant, limit: provenLimit)
+        }
+        return rejection
+    }
+}
+
+/// Seconds as whole nanoseconds, cut off at about 292 years.
+private func wholeNanoseconds(_ seconds: Double) -> Int64 {
+    Int64(min(max(seconds, 0) * 1e9, 9e18))
+}

@@ -1,0 +1,191 @@
+// Whose turn it is, and what a turn costs.
+
+extension FairQueue {
+    /// How many narrower requests may pass a wide one that waits for room.
+    ///
+    /// Without the passes the room that gathers for it would stand idle, without their bound it
+    /// would never gather.
+    static var passesOfWide: Int { 8 }
+
+    /// The turn that comes next.
+    enum Turn {
+        /// This request may be started, if a backend has room.
+        case start(Int32)
+        /// Nobody may be started.
+        case none
+    }
+
+    /// Whose turn is next; nothing changes.
+    ///
+    /// `limit` is the sum of the backends' limits, `room` the widest request that fits anywhere.
+    func nextTurn(limit: Int, room: Int) -> Turn {
+        guard room > 0, count > 0 else { return .none }
+        if let slot = firstReturned { return seats(slot) <= room ? .start(slot) : .none }
+        if hand >= 0 {
+            if seats(hand) <= room { return .start(hand) }
+            if handPasses >= Self.passesOfWide { return .none }
+        }
+        guard let row = nextClass(limit: limit), let tenant = classes[row].heap.first
+        else { return .none }
+        let waiting = flows[tenant, row].waiting
+        let slot = classes[row].standing.isStanding ? waiting.tail : waiting.head
+        // A second wide request waits for the first.
+        return hand >= 0 && seats(slot) > room ? .none : .start(slot)
+    }
+
+    /// Whether a request may start without waiting: nobody comes before it.
+    func maySkip(_ place: QueuePlace, limit: Int) -> Bool {
+        if tenants[place.tenant].isAtLimit || !isBelowCeilings(place.rank, limit: limit) {
+            return false
+        }
+        guard count > 0 else { return true }
+        if firstReturned != nil || (hand >= 0 && handPasses >= Self.passesOfWide) { return false }
+        for (rank, row) in ranks.enumerated() {
+            if classes[row].heap.first == nil { continue }
+            if rank <= place.rank { return false }
+            if isStarving(row), isBelowCeilings(rank, limit: limit) { return false }
+        }
+        return true
+    }
+
+    /// The first request whose backend could not be connected to and whose tenant may start one.
+    private var firstReturned: Int32? {
+        var slot = returned.head
+        while slot >= 0 {
+            if !tenants[slots[Int(slot)].tenant].isAtLimit { return slot }
+            slot = flowLinks.next(slot)
+        }
+        return nil
+    }
+
+    /// Units of the limit that a waiting request asks for.
+    func seats(_ slot: Int32) -> Int { Int(slots[Int(slot)].seats) }
+
+    /// The class that is served next: a lower one that has been passed over for too long, or else
+    /// the highest that has something waiting and is below its ceiling.
+    private func nextClass(limit: Int) -> Int? {
+        guard ranks.count > 1 else { return classes[ranks[0]].heap.first == nil ? nil : ranks[0] }
+        var highest: Int?
+        for (rank, row) in ranks.enumerated() {
+            guard classes[row].heap.first != nil, isBelowCeilings(rank, limit: limit)
+            else { continue }
+            if isStarving(row) { return row }
+            if highest == nil { highest = row }
+        }
+        return highest
+    }
+
+    private func isStarving(_ row: Int) -> Bool {
+        classes[row].passes >= settings.starvationBound - 1
+    }
+
+    /// Whether one more request of that rank leaves what is reserved for higher classes free.
+    ///
+    /// A ceiling is a share of the limit that a class and those below it may take together.
+    private func isBelowCeilings(_ rank: Int, limit: Int) -> Bool {
+        guard ranks.count > 1, limit > 0 else { return true }
+        var seats = 0
+        for other in ranks.indices.reversed() {
+            seats += classes[ranks[other]].seats
+            guard other <= rank else { continue }
+            let ceiling = classes[ranks[other]].settings.ceiling
+            if ceiling < 1, seats >= max(1, Int(ceiling * Double(limit))) { return false }
+        }
+        return true
+    }
+
+    // MARK: Taking a turn
+
+    /// Takes out a request to start it, and charges its tenant unless that was done already.
+    mutating func start(_ slot: Int32, now: Instant, serviceNanoseconds: Int64) -> Waiting {
+        let waiting = slots[Int(slot)]
+        let row = Int(waiting.row)
+        if waiting.stage == .inFlow {
+            observeWait(row, now: now, serviceNanoseconds: serviceNanoseconds)
+            charge(slot)
+        }
+        return remove(slot)
+    }
+
+    /// A wide request's turn has come: it is charged and waits for room in front of the others.
+    mutating func takeInHand(_ slot: Int32) {
+        charge(slot)
+        leaveFlow(slot)
+        slots[Int(slot)].stage = .inHand
+        costAhead += slots[Int(slot)].cost
+        hand = slot
+        handPasses = 0
+    }
+
+    /// Moves the class's virtual time to the request's start tag, and its flow's tags past it.
+    private mutating func charge(_ slot: Int32) {
+        let waiting = slots[Int(slot)]
+        let row = Int(waiting.row)
+        let start = flows[waiting.tenant, row].start
+        classes[row].virtualTime = max(classes[row].virtualTime, start)
+        let finish = start + waiting.cost / tenants[waiting.tenant].settings.weight
+        flows[waiting.tenant, row].finish = finish
+        flows[waiting.tenant, row].start = finish
+        classes[row].heap.restore(waiting.tenant, &flows, row)
+    }
+
+    private mutating func observeWait(_ row: Int, now: Instant, serviceNanoseconds: Int64) {
+        let oldest = slots[Int(classes[row].arrivals.head)]
+        let longest = oldest.waitEnd.nanoseconds(since: oldest.parkedAt)
+        classes[row].standing.observe(
+            oldestWaitNanoseconds: now.nanoseconds(since: oldest.parkedAt), now: now,
+            target: longest / 2, interval: min(max(100_000_000, serviceNanoseconds), longest))
+    }
+
+    // MARK: Permits
+
+    /// A request of that place was granted `seats` units.
+    mutating func granted(_ place: QueuePlace, seats: Int, cost: Double, now: Instant) {
+        tenants.start(place.tenant, seats: seats)
+        classes[place.row].running += 1
+        classes[place.row].seats += seats
+        hold(place.tenant)
+        if hand >= 0 { handPasses += 1 }
+        guard ranks.count > 1 else { return }
+        classes[place.row].grants.record(cost: cost, now: now)
+        classes[place.row].passes = 0
+        for rank in ranks.indices where rank > place.rank {
+            if classes[ranks[rank]].heap.first != nil { classes[ranks[rank]].passes += 1 }
+        }
+    }
+
+    /// A permit of that place came back; `extra` is what it cost above what it was charged.
+    mutating func ended(tenant: Int32, row: Int, seats: Int, extra: Double) {
+        let wasAtLimit = tenants[tenant].isAtLimit
+        tenants.end(tenant, seats: seats)
+        classes[row].running -= 1
+        classes[row].seats -= seats
+        if extra != 0 { correct(tenant, row, by: extra) }
+        if wasAtLimit, !tenants[tenant].isAtLimit { release(tenant) }
+    }
+
+    /// Puts the tags of a flow right; the refund ends at the class's virtual time, so that nobody
+    /// saves up turns.
+    private mutating func correct(_ tenant: Int32, _ row: Int, by extra: Double) {
+        let weight = tenants[tenant].settings.weight
+        let floor = classes[row].virtualTime
+        flows[tenant, row].finish = max(floor, flows[tenant, row].finish + extra / weight)
+        guard flows[tenant, row].place >= 0 else { return }
+        flows[tenant, row].start = max(floor, flows[tenant, row].start + extra / weight)
+        classes[row].heap.restore(tenant, &flows, row)
+    }
+
+    /// Takes the flows of a tenant out of service that has as many requests in flight as it may.
+    private mutating func hold(_ tenant: Int32) {
+        guard tenants[tenant].isAtLimit, tenants[tenant].queued > 0 else { return }
+        for row in classes.indices where flows[tenant, row].place >= 0 {
+            classes[row].heap.remove(tenant, &flows, row)
+        }
+    }
+
+    /// Puts the flows of a tenant into service again.
+    private mutating func release(_ tenant: Int32) {
+        guard tenants[tenant].queued > 0 else { return }
+        for row in classes.indices where flows[tenant, row].count > 0 { activate(tenant, row) }
+    }
+}

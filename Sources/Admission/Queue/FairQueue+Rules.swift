@@ -1,0 +1,167 @@
+// Where a request belongs, how long it would wait there, and who makes room when the queue is full.
+
+/// What a tenant may have in flight while others want something too.
+package struct TenantShare: Equatable, Sendable {
+    /// Requests that it may have in flight at once, at least 1.
+    package var limit: Int
+    /// How many of them it may start now, from 0.
+    package var remaining: Int
+
+    /// A share of `limit` requests, `remaining` of them free.
+    package init(limit: Int, remaining: Int) {
+        self.limit = limit
+        self.remaining = remaining
+    }
+}
+
+extension FairQueue {
+    /// Where a request belongs: in the class that it claims, as far as its tenant may.
+    func place(of ticket: Ticket) -> QueuePlace {
+        let tenant = tenants.row(of: ticket.tenant)
+        let highest = tenants[tenant].settings.highestClass
+        let rank = min(max(ticket.priorityClass, highest, 0), rankCount - 1)
+        return QueuePlace(tenant: tenant, row: ranks[rank], rank: rank)
+    }
+
+    /// Where a permit's or a waiting request's rows are now.
+    func place(tenant: Int32, row: Int) -> QueuePlace {
+        QueuePlace(tenant: tenant, row: row, rank: classes[row].rank)
+    }
+
+    /// Expected cost that is served before a request of that cost would be, itself included.
+    ///
+    /// Higher classes come first. In its own class a request is served no later than everything
+    /// that waits there, and no later than its own flow gets to it at its share of the class.
+    func costUntilServed(_ place: QueuePlace, cost: Double) -> Double {
+        var ahead = costAhead
+        for rank in 0..<place.rank { ahead += classes[ranks[rank]].cost }
+        let flow = flows[place.tenant, place.row]
+        let weight = tenants[place.tenant].settings.weight
+        let weights = classes[place.row].weight + (flow.count == 0 ? weight : 0)
+        let own = (flow.cost + cost) * weights / weight
+        return ahead + min(classes[place.row].cost + cost, own)
+    }
+
+    /// What classes above that rank are granted, in units of cost a second.
+    mutating func rateAbove(_ rank: Int, now: Instant) -> Double {
+        var rate = 0.0
+        for higher in 0..<rank { rate += classes[ranks[higher]].grants.perSecond(now: now) }
+        return rate
+    }
+
+    // MARK: Shares
+
+    /// What a tenant may have in flight of a sum of limits, by its weight among those that want
+    /// something.
+    func share(_ tenant: Int32, limit: Int) -> TenantShare {
+        let row = tenants[tenant]
+        let others = tenants.activeWeight - (row.isActive ? row.settings.weight : 0)
+        let fair = Double(limit) * row.settings.weight / (row.settings.weight + others)
+        let most = max(1, min(Int(fair), row.settings.maxInFlight ?? .max))
+        return TenantShare(limit: most, remaining: max(0, most - row.seats))
+    }
+
+    /// Whether a tenant has more in flight than its share while others want something.
+    func isOverShare(_ tenant: Int32, limit: Int) -> Bool {
+        let weight = tenants[tenant].settings.weight
+        let isAlone = tenants.activeWeight <= weight * (1 + 1e-9)
+        return !isAlone && tenants[tenant].seats > share(tenant, limit: limit).limit
+    }
+
+    // MARK: Overflow
+
+    /// Who makes room for a request in a full queue; nil when it is the request that has to go.
+    func victim(for place: QueuePlace) -> Int32? {
+        switch settings.overflow {
+        case .rejectNew:
+            return nil
+        case .dropOldest:
+            guard let rank = lowestWaiting, rank >= place.rank else { return nil }
+            return classes[ranks[rank]].arrivals.head
+        case .dropLowest:
+            if let rank = lowestWaiting, rank > place.rank {
+                return classes[ranks[rank]].arrivals.tail
+            }
+            return newestOfLongest(place)
+        }
+    }
+
+    /// The lowest rank that has something waiting.
+    private var lowestWaiting: Int? {
+        ranks.indices.last { !classes[ranks[$0]].arrivals.isEmpty }
+    }
+
+    /// The newest request of the tenant that takes up most of the class's queue for its weight, if
+    /// that is more than the new one's tenant would take up with it.
+    ///
+    /// Dropping from the longest queue is McKenney's rule ("Stochastic Fairness Queueing", 1990). A
+    /// tenant that has its share of the queue waiting is refused without a search.
+    private func newestOfLongest(_ place: QueuePlace) -> Int32? {
+        let weight = tenants[place.tenant].settings.weight
+        let flow = flows[place.tenant, place.row]
+        let weights = classes[place.row].weight + (flow.count == 0 ? weight : 0)
+        let mine = Double(flow.count + 1) / weight
+        guard mine * weights <= Double(classes[place.row].count) else { return nil }
+        var longest = mine
+        var victim: Int32?
+        for tenant in tenants.rows.indices where flows[Int32(tenant), place.row].count > 0 {
+            let other = flows[Int32(tenant), place.row]
+            let length = Double(other.count) / tenants.rows[tenant].settings.weight
+            guard length > longest else { continue }
+            longest = length
+            victim = other.waiting.tail
+        }
+        return victim
+    }
+
+    // MARK: Reloads
+
+    /// Puts new settings in force; what waits keeps its tenant and class by their names.
+    mutating func reconfigure(_ settings: AdmissionSettings) {
+        self.settings = settings.queue
+        tenants.reconfigure(settings)
+        reconfigureClasses(settings.classes)
+        flows.grow(tenants: tenants.rows.count, classes: classes.count)
+        for row in classes.indices {
+            classes[row].heap.removeAll()
+            classes[row].weight = 0
+            for tenant in tenants.rows.indices {
+                flows[Int32(tenant), row].place = -1
+                if flows[Int32(tenant), row].count > 0 {
+                    classes[row].weight += tenants.rows[tenant].settings.weight
+                    activate(Int32(tenant), row)
+                } else if !tenants.rows[tenant].isActive {
+                    // The row may have been another tenant's.
+                    flows[Int32(tenant), row].finish = 0
+                }
+            }
+        }
+    }
+
+    mutating func reconfigureClasses(_ settings: [PriorityClassSettings]) {
+        precondition(!settings.isEmpty, "a pool has at least one priority class")
+        for row in classes.indices { classes[row].isPresent = false }
+        ranks.removeAll(keepingCapacity: true)
+        for settings in settings { ranks.append(placeClass(settings)) }
+        rankCount = ranks.count
+        for row in classes.indices where !classes[row].isPresent {
+            if classes[row].count > 0 || classes[row].running > 0 { ranks.append(row) }
+        }
+        for (rank, row) in ranks.enumerated() { classes[row].rank = rank }
+    }
+
+    /// The row of a class: the one of that name, or one that nobody uses any more, or a new one.
+    private mutating func placeClass(_ settings: PriorityClassSettings) -> Int {
+        let row =
+            classes.firstIndex { !$0.isPresent && $0.settings.name == settings.name }
+            ?? classes.firstIndex { !$0.isPresent && $0.count == 0 && $0.running == 0 }
+            ?? classes.count
+        if row == classes.count {
+            classes.append(PriorityClass(settings))
+        } else {
+            classes[row].settings = settings
+            classes[row].isPresent = true
+        }
+        return row
+    }
+}

@@ -1,0 +1,124 @@
+// The tenants of a pool: one row for those who do not say who they are, one for each tenant that
+// the policy names, and a bounded number that all others are hashed into. A row keeps its place
+// across reloads, because permits and waiting requests point to it.
+
+/// What a queue keeps of one tenant, or of those that share a row.
+struct TenantRow: Sendable {
+    /// The name that the policy gives it; empty for the rows without one.
+    var name = ""
+    var settings: TenantSettings
+    /// Whether the policy in force has this row.
+    var isPresent = true
+    /// Permits granted and not yet spent.
+    var running = 0
+    /// Units of the limit that these take.
+    var seats = 0
+    /// Requests that wait.
+    var queued = 0
+
+    /// Whether it wants anything at the moment.
+    var isActive: Bool { running > 0 || queued > 0 }
+    /// Whether it has as many requests in flight as it may.
+    var isAtLimit: Bool { running >= settings.maxInFlight ?? .max }
+}
+
+/// The table of tenants.
+struct TenantTable: Sendable {
+    private(set) var rows: [TenantRow] = []
+    /// The sum of the weights of the tenants that want something.
+    private(set) var activeWeight = 0.0
+    private var named: [Int32] = []
+    private var hashed: [Int32] = []
+    private var usesTwoChoices = true
+    /// Where the search for a vacant row goes on, during a reload.
+    private var vacantFrom = 1
+
+    init(_ settings: AdmissionSettings) {
+        rows = [TenantRow(settings: settings.otherTenants)]
+        reconfigure(settings)
+    }
+
+    subscript(_ row: Int32) -> TenantRow { rows[Int(row)] }
+
+    /// The row of a tenant; an index that the policy does not have is nobody's.
+    ///
+    /// A tenant that is hashed has two rows to choose from and takes the one with less waiting
+    /// (the power of two choices), unless it has a bound of its own, which needs one place to be
+    /// counted at.
+    func row(of tenant: TenantID) -> Int32 {
+        switch tenant {
+        case .anonymous:
+            return 0
+        case .named(let index):
+            return named.indices.contains(index) ? named[index] : 0
+        case .hashed(let hash):
+            let first = hashed[Int(hash % UInt64(hashed.count))]
+            guard usesTwoChoices, rows[Int(first)].queued > 0 else { return first }
+            let second = hashed[Int((hash >> 32) % UInt64(hashed.count))]
+            return rows[Int(second)].queued < rows[Int(first)].queued ? second : first
+        }
+    }
+
+    /// Counts a permit of `seats` units for a row.
+    mutating func start(_ row: Int32, seats: Int) {
+        change(row) {
+            $0.running += 1
+            $0.seats += seats
+        }
+    }
+
+    /// Takes back what `start` counted.
+    mutating func end(_ row: Int32, seats: Int) {
+        change(row) {
+            $0.running -= 1
+            $0.seats -= seats
+        }
+    }
+
+    /// Counts waiting requests, or takes them back.
+    mutating func queue(_ row: Int32, by count: Int) { change(row) { $0.queued += count } }
+
+    private mutating func change(_ row: Int32, _ body: (inout TenantRow) -> Void) {
+        let wasActive = rows[Int(row)].isActive
+        body(&rows[Int(row)])
+        let isActive = rows[Int(row)].isActive
+        guard isActive != wasActive else { return }
+        let weight = rows[Int(row)].settings.weight
+        activeWeight = max(0, activeWeight + (isActive ? weight : -weight))
+    }
+
+    /// Puts new settings in force; rows that are no longer in the policy drain.
+    mutating func reconfigure(_ settings: AdmissionSettings) {
+        var known: [String: Int32] = [:]
+        vacantFrom = 1
+        for index in rows.indices.dropFirst() {
+            if !rows[index].name.isEmpty { known[rows[index].name] = Int32(index) }
+            rows[index].isPresent = false
+        }
+        rows[0].settings = settings.otherTenants
+        named = settings.tenants.map { tenant in
+            let row = known[tenant.name] ?? -1
+            return place(TenantRow(name: tenant.name, settings: tenant), at: row)
+        }
+        let kept = hashed.prefix(settings.queue.hashedFlows)
+        hashed = (0..<max(1, settings.queue.hashedFlows)).map { index in
+            let row = index < kept.count ? kept[index] : -1
+            return place(TenantRow(settings: settings.otherTenants), at: row)
+        }
+        let others = settings.otherTenants
+        usesTwoChoices = others.maxInFlight == nil && others.maxQueued == nil
+        activeWeight = rows.reduce(0) { $0 + ($1.isActive ? $1.settings.weight : 0) }
+    }
+
+    /// Puts a row in force where it is, or else where nobody is any more.
+    private mutating func place(_ row: TenantRow, at index: Int32) -> Int32 {
+        if index >= 0 {
+            rows[Int(index)].settings = row.settings
+            rows[Int(index)].isPresent = true
+            return index
+        }
+        vacantFrom = rows[vacantFrom...].firstIndex { !$0.isPresent && !$0.isActive } ?? rows.count
+        if vacantFrom < rows.count { rows[vacantFrom] = row } else { rows.append(row) }
+        return Int32(vacantFrom)
+    }
+}

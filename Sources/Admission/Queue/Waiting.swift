@@ -1,0 +1,62 @@
+// One request that waits: the row that it takes in the queue's table.
+
+/// Where a request stands among tenants and classes, by their rows.
+struct QueuePlace: Sendable {
+    /// Row in the table of tenants.
+    var tenant: Int32
+    /// Row in the table of classes.
+    var row: Int
+    /// The class's place among the classes, 0 the highest.
+    var rank: Int
+}
+
+/// A waiting request.
+struct Waiting: Sendable {
+    /// Where in the queue it is.
+    enum Stage: UInt8, Sendable {
+        /// Nowhere: the slot is free.
+        case none
+        /// In its tenant's flow.
+        case inFlow
+        /// Its turn has come, but it is wider than the room at any backend.
+        case inHand
+        /// It had been started at a backend that could not be connected to.
+        case returned
+        /// It has to leave; nobody has been told yet.
+        case displaced
+    }
+
+    var id: RequestID
+    var bodyBytes: Int
+    var parkedAt: Instant
+    /// When the longest wait ends.
+    var waitEnd: Instant
+    /// When it is given up: the longest wait's end, or when its deadline can no longer be met.
+    var expiresAt: Instant
+    /// When nobody wants the answer any more.
+    var deadline: Instant
+    /// What its tenant was or will be charged for it.
+    var cost: Double
+    var seats: Int32
+    var tenant: Int32
+    var row: UInt8
+    var stage = Stage.none
+    /// Whether `expiresAt` is in the heap; otherwise the class's order of arrival keeps it.
+    var isInHeap = false
+    var generation: UInt32 = 0
+    /// The next free slot, while this one is free.
+    var nextFree: Int32 = -1
+
+    init(_ id: RequestID, _ ticket: Ticket, _ place: QueuePlace, now: Instant, waitEnd: Instant) {
+        self.id = id
+        bodyBytes = ticket.bodyBytes
+        parkedAt = now
+        self.waitEnd = waitEnd
+        expiresAt = waitEnd
+        deadline = ticket.deadline ?? .distantFuture
+        cost = ticket.cost
+        seats = Int32(clamping: ticket.seats)
+        tenant = place.tenant
+        row = UInt8(place.row)
+    }
+}
