@@ -27,6 +27,8 @@ package final class Gateway {
     private var exchanges: [Exchange] = []
     private var freeExchanges: [Exchange] = []
     private var random: SplitMix64
+    /// What tenants that no policy names are hashed with, for as long as the gateway runs.
+    private let hashKey = HashKey.random()
     private var dates = DateWriter()
     var accessLog: AccessLog?
     /// The logs whose losses are counted, with the names of their metric labels.
@@ -47,7 +49,9 @@ package final class Gateway {
         dialler = Dialler(reactor: reactor)
         metrics = GatewayMetrics(version: version, startNanoseconds: ProcessClock.wallNanoseconds())
         var random = SplitMix64(seed: seed)
-        pools = policy.pools.map { Pool(settings: $0, reactor: reactor, seed: random.next()) }
+        pools = policy.pools.map { [hashKey] settings in
+            Pool(settings: settings, reactor: reactor, hashKey: hashKey, seed: random.next())
+        }
         snapshot = Snapshot(policy, pools: pools)
         var writers: [(name: String, writer: LogWriter)] = []
         if let accessWriter { writers.append(("access", accessWriter)) }
@@ -124,7 +128,8 @@ package final class Gateway {
             // A request that comes back from a failed dial was counted when it was first granted.
             if exchange.record.attempts == 0 {
                 pool.metrics.countForwarded(
-                    afterNanoseconds: reactor.now.nanoseconds(since: exchange.record.waitBeganAt))
+                    afterNanoseconds: reactor.now.nanoseconds(since: exchange.record.waitBeganAt),
+                    in: exchange.classMetrics)
             }
             exchange.granted(permit)
         case .reject(let id, let rejection):
@@ -243,7 +248,8 @@ package final class Gateway {
                 if kept.settings != settings { kept.reconfigure(settings) }
                 current.append(kept)
             } else {
-                let pool = Pool(settings: settings, reactor: reactor, seed: random.next())
+                let pool = Pool(
+                    settings: settings, reactor: reactor, hashKey: hashKey, seed: random.next())
                 pools.append(pool)
                 current.append(pool)
             }

@@ -146,6 +146,10 @@ package struct PoolSettings: Equatable, Sendable {
     package var host = HostRule.preserve
     /// How each backend's limit is found, and the queue's bounds.
     package var admission = AdmissionSettings()
+    /// Where requests say whose they are and which class they want.
+    package var claims = ClaimSettings()
+    /// What refused clients are told.
+    package var answers = AnswerSettings()
     /// Until a backend's connection is ready to use, over all tries of one request, 1 ms..24 h.
     package var connectTimeout = Duration.seconds(3)
     /// From the forwarded request to the answer's first byte, 1 ms..24 h.
@@ -163,6 +167,30 @@ package struct PoolSettings: Equatable, Sendable {
         self.name = name
         self.backends = backends
     }
+}
+
+/// Where requests say whose they are and which class they want.
+package struct ClaimSettings: Equatable, Sendable {
+    /// Field that names a request's tenant, in lower case, at most 64 bytes; `nil` for none.
+    package var tenantHeader: String?
+    /// Field that names a request's class, in lower case, at most 64 bytes; `nil` for none.
+    ///
+    /// `priority` also takes RFC 9218's urgencies.
+    package var priorityHeader: String?
+    /// Class of requests that name none: an index into `AdmissionSettings.classes`.
+    package var defaultClass = 0
+
+    /// The defaults.
+    package init() {}
+}
+
+/// What refused clients are told.
+package struct AnswerSettings: Equatable, Sendable {
+    /// Whether a 503 for want of capacity tells Envoy not to retry.
+    package var saysEnvoyOverloaded = true
+
+    /// The defaults.
+    package init() {}
 }
 
 /// Where a backend is.

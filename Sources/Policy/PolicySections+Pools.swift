@@ -72,8 +72,16 @@ extension PolicySections {
             Key(
                 "limit", \.admission.limit, limit,
                 "How many requests each backend gets at once: a number, or an algorithm that finds it "
-                    + "(gradient, where nothing is said)."),
+                    + "(knee, where nothing is said)."),
+            Key(
+                "mode", \.admission.mode, .words,
+                "`observe` decides, counts and logs everything and starts every request at once: for "
+                    + "trying a policy without risk."),
             Key("queue", \.admission.queue, queue.kind(), "What may wait for a free backend."),
+            // Tenants name classes, so these come first.
+            Key("priority", \.self, priority, "Which requests go first."),
+            Key("tenant", \.self, tenant, "Whose requests they are, and what each may have."),
+            Key("answers", \.answers, answers.kind(), "What refused clients are told."),
             Key(
                 "ejection", \.admission.ejection, ejection.kind(),
                 "How long a backend that refuses connections is left out."),
@@ -84,6 +92,8 @@ extension PolicySections {
             "backend": "write backends: [URL]", "urls": "write backends: [URL]",
             "servers": "write backends: [URL]", "max_requests": "write queue: {max_requests: ...}",
             "max_wait": "write queue: {max_wait: ...}", "max_concurrency": "write limit: ...",
+            "tenants": "write tenant: {named: [...]}",
+            "classes": "write priority: {classes: [...]}",
         ])
 
     private static let tls = Section<TLSSettings>(
@@ -154,6 +164,26 @@ extension PolicySections {
                 "max_bytes", \.maxBytes, .size(0...64 << 30),
                 "Bytes that waiting requests may hold in memory."),
             Key("max_wait", \.maxWait, .duration(.zero...Duration.seconds(3600)), "Longest wait."),
+            Key(
+                "overflow", \.overflow, .words,
+                "What happens when the queue is full: the new request is refused; or the oldest one "
+                    + "of the lowest class gives way, if that class is not above the new one's; or "
+                    + "the newest one of a class below the new one's."),
+            Key(
+                "starvation_bound", \.starvationBound, .integer(2...1_000),
+                "While a lower class waits, at least one start in this many is of it."),
+            Key(
+                "hashed_flows", \.hashedFlows, .integer(1...65_536),
+                "Flows that tenants which are not named are hashed into."),
+        ])
+
+    private static let answers = Section<AnswerSettings>(
+        blank: AnswerSettings(),
+        keys: [
+            Key(
+                "envoy_overloaded", \.saysEnvoyOverloaded, .boolean,
+                "Whether a 503 for want of capacity says `x-envoy-overloaded: true`, on which Envoy "
+                    + "does not retry.")
         ])
 
     private static let ejection = Section<EjectionSettings>(

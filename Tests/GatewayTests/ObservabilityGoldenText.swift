@@ -49,15 +49,18 @@ let goldenMetrics = #"""
     penstock_log_errors_total{log="access"} 0
     # HELP penstock_decisions_total Requests offered to admission by what became of the offer: forwarded, rejected, or abandoned in the queue by the client.
     # TYPE penstock_decisions_total counter
-    penstock_decisions_total{pool="chat",outcome="forwarded",reason="none"} 2
-    penstock_decisions_total{pool="chat",outcome="rejected",reason="queue_full"} 1
-    penstock_decisions_total{pool="chat",outcome="rejected",reason="queue_bytes_full"} 0
-    penstock_decisions_total{pool="chat",outcome="rejected",reason="wait_too_long"} 0
-    penstock_decisions_total{pool="chat",outcome="rejected",reason="queue_timeout"} 0
-    penstock_decisions_total{pool="chat",outcome="rejected",reason="deadline"} 0
-    penstock_decisions_total{pool="chat",outcome="rejected",reason="no_backend"} 0
-    penstock_decisions_total{pool="chat",outcome="rejected",reason="draining"} 0
-    penstock_decisions_total{pool="chat",outcome="abandoned",reason="client_gone"} 1
+    penstock_decisions_total{pool="chat",outcome="forwarded",reason="none",class="default"} 2
+    penstock_decisions_total{pool="chat",outcome="rejected",reason="queue_full",class="default"} 1
+    penstock_decisions_total{pool="chat",outcome="rejected",reason="queue_bytes_full",class="default"} 0
+    penstock_decisions_total{pool="chat",outcome="rejected",reason="wait_too_long",class="default"} 0
+    penstock_decisions_total{pool="chat",outcome="rejected",reason="queue_timeout",class="default"} 0
+    penstock_decisions_total{pool="chat",outcome="rejected",reason="deadline",class="default"} 0
+    penstock_decisions_total{pool="chat",outcome="rejected",reason="no_backend",class="default"} 0
+    penstock_decisions_total{pool="chat",outcome="rejected",reason="draining",class="default"} 0
+    penstock_decisions_total{pool="chat",outcome="abandoned",reason="client_gone",class="default"} 1
+    # HELP penstock_observed_decisions_total What would have become of requests that were started because the pool only observes: forwarded at once, queued, or rejected.
+    # TYPE penstock_observed_decisions_total counter
+    penstock_observed_decisions_total{pool="chat",outcome="rejected",reason="queue_full",class="default"} 1
     # HELP penstock_requests_total Requests that ended, by class of status (none: the client got no answer) and reason.
     # TYPE penstock_requests_total counter
     penstock_requests_total{pool="chat",code="2xx",reason="none"} 1

@@ -41,6 +41,7 @@ func sampleSnapshot() -> GatewaySnapshot {
     pool.countForwarded(afterNanoseconds: 30_000_000)
     pool.countRejected(.queueFull, retryAfterSeconds: 4)
     pool.countAbandoned(.clientGone)
+    pool.countObserved(.wouldBeRefused, .queueFull)
     pool.countEnded(status: 200, reason: .none, totalNanoseconds: 1_250_000_000)
     pool.countEnded(status: 503, reason: .queueFull, totalNanoseconds: 50_000)
     pool.countEnded(status: 0, reason: .clientGone, totalNanoseconds: 7_000_000_001)

@@ -12,6 +12,7 @@ import Testing
 
     private static let names = [
         "embeddings", "one-backend", "several-replicas", "streaming-chat", "strict",
+        "tenants",
     ]
 
     private func policy(_ name: String) throws -> Policy {
@@ -109,6 +110,21 @@ import Testing
         #expect(chat.admission.limit == .fixed(FixedLimitSettings(limit: 128)))
         #expect(chat.keepAliveTimeout < .seconds(5))
         #expect(chat.admission.queue.maxBytes > QueueSettings().maxBytes)
+    }
+
+    @Test func tenantsShareByWeightAndClass() throws {
+        let policy = try policy("tenants")
+        let chat = policy.pools[0]
+        #expect(chat.admission.mode == .observe)
+        #expect(chat.admission.classes.map(\.name) == ["interactive", "batch", "bulk"])
+        #expect(chat.admission.classes.map(\.ceiling) == [1, 0.9, 0.7])
+        #expect(chat.claims.defaultClass == 1)
+        #expect(
+            chat.claims.tenantHeader == "x-tenant" && chat.claims.priorityHeader == "x-priority")
+        #expect(chat.admission.otherTenants.highestClass == 1)
+        #expect(chat.admission.tenants.map(\.highestClass) == [0, 0, 2])
+        #expect(chat.admission.tenants[0].weight > chat.admission.otherTenants.weight)
+        #expect(chat.admission.queue.overflow == .dropLowest)
     }
 
     @Test func strictNamesBoundsAndVerifiesEverything() throws {

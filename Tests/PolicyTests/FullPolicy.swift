@@ -68,10 +68,38 @@ enum FullPolicy {
             host: backend
             limit:
               \(limit.joined(separator: "\n      "))
+            mode: observe
             queue:
               max_requests: 31
               max_bytes: 32B
               max_wait: 33s
+              overflow: drop-oldest
+              starvation_bound: 41
+              hashed_flows: 42
+            priority:
+              header: X-Class
+              classes:
+                - name: gold
+                  ceiling: 1
+                - name: tin
+                  ceiling: 0.43
+                - lead
+              default: tin
+            tenant:
+              header: X-Who
+              default:
+                weight: 0.44
+                highest_class: tin
+                max_in_flight: 45
+                max_queued: 46
+              named:
+                - name: acme
+                  weight: 47
+                  highest_class: lead
+                  max_in_flight: 48
+                  max_queued: 49
+            answers:
+              envoy_overloaded: false
             ejection:
               base: 34s
               max: 35s
@@ -158,6 +186,12 @@ enum FullPolicy {
         pool.admission.queue.maxRequests = 31
         pool.admission.queue.maxBytes = 32
         pool.admission.queue.maxWait = .seconds(33)
+        pool.admission.mode = .observe
+        pool.admission.queue.overflow = .dropOldest
+        pool.admission.queue.starvationBound = 41
+        pool.admission.queue.hashedFlows = 42
+        expectTenants(&pool)
+        pool.answers.saysEnvoyOverloaded = false
         pool.admission.ejection.base = .seconds(34)
         pool.admission.ejection.max = .seconds(35)
         pool.connectTimeout = .seconds(36)
@@ -166,5 +200,25 @@ enum FullPolicy {
         pool.keepAliveTimeout = .seconds(39)
         pool.maxIdleConnections = 40
         return pool
+    }
+
+    private static func expectTenants(_ pool: inout PoolSettings) {
+        pool.claims.tenantHeader = "x-who"
+        pool.claims.priorityHeader = "x-class"
+        pool.claims.defaultClass = 1
+        pool.admission.classes = ["gold", "tin", "lead"].map(PriorityClassSettings.init)
+        pool.admission.classes[1].ceiling = 0.43
+        // Its own would be higher than that of the class before.
+        pool.admission.classes[2].ceiling = 0.43
+        pool.admission.otherTenants.weight = 0.44
+        pool.admission.otherTenants.highestClass = 1
+        pool.admission.otherTenants.maxInFlight = 45
+        pool.admission.otherTenants.maxQueued = 46
+        var acme = TenantSettings(name: "acme")
+        acme.weight = 47
+        acme.highestClass = 2
+        acme.maxInFlight = 48
+        acme.maxQueued = 49
+        pool.admission.tenants = [acme]
     }
 }

@@ -157,6 +157,32 @@ import Testing
         #expect(shown?.description.contains("hunter2") == false)
     }
 
+    @Test(arguments: [(4_096, 0), (4_097, 1)])
+    func namesOnlySoManyTenants(count: Int, faultCount: Int) {
+        let tenants = (0..<count).map { "{name: tenant-\($0)}" }.joined(separator: ", ")
+        let text = """
+            listen: 127.0.0.1:80
+            pools:
+              chat:
+                backends: [http://a]
+                tenant: {header: x-tenant, named: [\(tenants)]}
+            routes: [{path: /*, pool: chat}]
+            """
+        let expected = faultCount == 0 ? [] : ["5:39 has 4097 elements"]
+        #expect(faults(text: text) == expected)
+    }
+
+    @Test(arguments: [(64, true), (65, false)])
+    func namesAreOnlySoLong(length: Int, isGood: Bool) {
+        let name = String(repeating: "x", count: length)
+        let text = """
+            listen: 127.0.0.1:80
+            pools: {chat: {backends: [http://a], priority: {classes: [\(name)]}}}
+            routes: [{path: /*, pool: chat}]
+            """
+        #expect(faults(text: text).isEmpty == isGood)
+    }
+
     /// The time limit is what is tested.
     @Test(.timeLimit(.minutes(1)), arguments: laborious.keys.sorted())
     func isBounded(_ name: String) throws {

@@ -141,7 +141,10 @@ extension SchemaValue {
     @Test func referenceHasARowForEachKey() {
         let reference = PolicyReference.markdown()
         for key in Self.keys(validator.schema, path: "") {
-            let path = String(key.dropFirst()).replacing("routes.", with: "routes[].")
+            var path = String(key.dropFirst())
+            for list in ["routes", "classes", "named"] {
+                path = path.replacing("\(list).", with: "\(list)[].")
+            }
             #expect(reference.contains("\n| `\(path)` | "), "\(path)")
         }
         let rows = reference.split(separator: "\n").filter { $0.hasPrefix("| `") }

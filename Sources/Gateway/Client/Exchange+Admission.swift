@@ -40,12 +40,11 @@ extension Exchange {
     }
 
     private func offer() {
-        guard let pool, let client else { return }
+        guard let pool else { return }
         record.waitBeganAt = now
-        let ticket = Ticket(bodyBytes: client.input.count, deadline: nil)
-        switch pool.offer(id, ticket) {
+        switch pool.offer(id, makeTicket(pool, deadline: nil)) {
         case .forward(let permit):
-            pool.metrics.countForwarded(afterNanoseconds: 0)
+            pool.metrics.countForwarded(afterNanoseconds: 0, in: classMetrics)
             granted(permit)
         case .reject(let rejection):
             answer(rejection)
@@ -53,6 +52,16 @@ extension Exchange {
             parkedHandle = handle
             stage = .parked
         }
+    }
+
+    /// What admission is told of the request, by the pool's present policy.
+    func makeTicket(_ pool: Pool, deadline: Instant?) -> Ticket {
+        let claim = pool.claims.claim(of: parser.head)
+        classMetrics = pool.metrics.classes[claim.priorityClass]
+        var ticket = Ticket(bodyBytes: client?.input.count ?? 0, deadline: deadline)
+        ticket.tenant = claim.tenant
+        ticket.priorityClass = claim.priorityClass
+        return ticket
     }
 
     /// The queue's decision for this parked exchange: started.

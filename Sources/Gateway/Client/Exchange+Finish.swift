@@ -9,7 +9,7 @@ extension Exchange {
     func answer(_ rejection: Rejection) {
         if rejection.reason.isDecision {
             pool?.metrics.countRejected(
-                rejection.reason, retryAfterSeconds: rejection.retryAfterSeconds)
+                rejection.reason, retryAfterSeconds: rejection.retryAfterSeconds, in: classMetrics)
         }
         appendAnswer(LocalAnswer(rejection.reason, retryAfter: rejection))
     }
@@ -82,7 +82,7 @@ extension Exchange {
     func clientGone() {
         guard let client else { return }
         if stage != .delivering || record.reason == .none { record.reason = .clientGone }
-        if parkedHandle != nil { pool?.metrics.countAbandoned(.clientGone) }
+        if parkedHandle != nil { pool?.metrics.countAbandoned(.clientGone, in: classMetrics) }
         abandonUpstream()
         finishRecord()
         client.endAfterCut(reset: false)

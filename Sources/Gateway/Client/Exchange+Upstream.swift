@@ -80,7 +80,7 @@ extension Exchange {
         let deadline = record.connectBeganAt.advanced(
             byNanoseconds: pool.timeouts.connectNanoseconds)
         record.waitBeganAt = now
-        let ticket = Ticket(bodyBytes: client?.input.count ?? 0, deadline: deadline)
+        let ticket = makeTicket(pool, deadline: deadline)
         let failures = pool.failures(of: upstream.id)
         let verdict = pool.retry(permit, id, ticket)
         if pool.failures(of: upstream.id) > failures { gateway.leftOut(upstream, pool, reason) }

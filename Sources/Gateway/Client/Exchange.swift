@@ -40,6 +40,8 @@ final class Exchange {
     /// What was in force when the head was complete; later reloads do not touch this exchange.
     var snapshot: Snapshot
     var pool: Pool?
+    /// The counters of the priority class that the request was offered in.
+    var classMetrics: ClassMetrics?
     var permit: Permit?
     var parkedHandle: ParkedHandle?
     var dial: Dial?
@@ -106,6 +108,7 @@ final class Exchange {
         stage = .readingHead
         client = nil
         pool = nil
+        classMetrics = nil
         parkedHandle = nil
         dial = nil
         upstream = nil

@@ -5,20 +5,46 @@ import HTTP1
 
 extension MetricFamily {
     static let poolFamilies: [MetricFamily] =
-        [decisions, requests] + durationFamilies + queueFamilies + trafficFamilies
+        [decisions, observedDecisions, requests] + durationFamilies + queueFamilies
+        + trafficFamilies
 
     private static let decisions = MetricFamily(
         name: "penstock_decisions_total", kind: .counter, unit: nil,
-        labels: ["pool", "outcome", "reason"],
+        labels: ["pool", "outcome", "reason", "class"],
         help: "Requests offered to admission by what became of the offer: "
             + "forwarded, rejected, or abandoned in the queue by the client."
     ) { writer, scrape in
         for pool in scrape.gateway.pools {
-            for decision in PoolMetrics.Decision.allCases {
-                for reason in Reason.allCases {
-                    let count = pool.metrics.count(of: decision, reason)
-                    if count > 0 || decision.isUsual(for: reason) {
-                        writer.sample(pool.metrics.labels, decision.label, reason.label, count)
+            for priorityClass in pool.metrics.classes {
+                for decision in PoolMetrics.Decision.allCases {
+                    for reason in Reason.allCases {
+                        let count = priorityClass.count(of: decision, reason)
+                        guard count > 0 || decision.isUsual(for: reason) else { continue }
+                        writer.sample(
+                            pool.metrics.labels, decision.label, reason.label, priorityClass.label,
+                            count)
+                    }
+                }
+            }
+        }
+    }
+
+    private static let observedDecisions = MetricFamily(
+        name: "penstock_observed_decisions_total", kind: .counter, unit: nil,
+        labels: ["pool", "outcome", "reason", "class"],
+        help:
+            "What would have become of requests that were started because the pool only observes: "
+            + "forwarded at once, queued, or rejected."
+    ) { writer, scrape in
+        for pool in scrape.gateway.pools {
+            for priorityClass in pool.metrics.classes {
+                for observation in PoolMetrics.Observation.allCases {
+                    for reason in Reason.allCases {
+                        let count = priorityClass.count(of: observation, reason)
+                        guard count > 0 else { continue }
+                        writer.sample(
+                            pool.metrics.labels, observation.label, reason.label,
+                            priorityClass.label, count)
                     }
                 }
             }
@@ -150,6 +176,17 @@ extension PoolMetrics.Decision {
             default: false
             }
         case .abandoned: reason == .clientGone
+        }
+    }
+}
+
+extension PoolMetrics.Observation {
+    /// `outcome="…"`, ready to be written.
+    fileprivate var label: String {
+        switch self {
+        case .wouldStart: "outcome=\"forwarded\""
+        case .wouldWait: "outcome=\"queued\""
+        case .wouldBeRefused: "outcome=\"rejected\""
         }
     }
 }

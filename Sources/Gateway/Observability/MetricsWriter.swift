@@ -62,6 +62,15 @@ struct MetricsWriter: ~Copyable {
         buffer.append(0x0a)
     }
 
+    /// A sample with a whole number and three more labels.
+    mutating func sample(
+        _ labels: String, _ more: String, _ third: String, _ last: String, _ value: UInt64
+    ) {
+        head("", labels, more, third, last)
+        buffer.append(unsigned: value)
+        buffer.append(0x0a)
+    }
+
     /// A sample with any number.
     mutating func sample(_ labels: String, double value: Double) {
         head("", labels)
@@ -105,8 +114,8 @@ struct MetricsWriter: ~Copyable {
     }
 
     private mutating func head(
-        _ suffix: String, _ labels: String, _ more: String = "", _ last: String = "",
-        closed: Bool = true
+        _ suffix: String, _ labels: String, _ more: String = "", _ third: String = "",
+        _ last: String = "", closed: Bool = true
     ) {
         buffer.append(text: name)
         buffer.append(text: suffix)
@@ -119,6 +128,10 @@ struct MetricsWriter: ~Copyable {
         if !more.isEmpty {
             if !labels.isEmpty { buffer.append(0x2c) }
             buffer.append(text: more)
+        }
+        if !third.isEmpty {
+            buffer.append(0x2c)
+            buffer.append(text: third)
         }
         if !last.isEmpty {
             buffer.append(0x2c)

@@ -16,6 +16,16 @@ package final class PoolMetrics {
         case abandoned
     }
 
+    /// What `mode: observe` would have come to, had it been enforced.
+    package enum Observation: UInt8, CaseIterable {
+        /// The request would have started at once.
+        case wouldStart
+        /// The request would have waited.
+        case wouldWait
+        /// The request would have been refused.
+        case wouldBeRefused
+    }
+
     /// The class of a final status, which keeps the label set small.
     package enum StatusClass: UInt8, CaseIterable {
         case success, redirection, clientError, serverError, none
@@ -73,21 +83,23 @@ package final class PoolMetrics {
 
     /// The counters of the backends, in the policy's order.
     package private(set) var backends: [BackendMetrics]
+    /// The counters of the priority classes, highest first; at least one.
+    package private(set) var classes: [ClassMetrics]
 
     /// Kept because `allCases` makes an array each time.
     private let reasonCount = Reason.allCases.count
-    private var decisions = [UInt64](
-        repeating: 0, count: Decision.allCases.count * Reason.allCases.count)
     private var requests = [UInt64](
         repeating: 0, count: StatusClass.allCases.count * Reason.allCases.count)
 
     /// Makes zeroed counters for the pool `name` whose backends have the labels `backends`, all
-    /// different.
-    package init(name: String, backends: [String]) {
+    /// different, and whose classes are `classes`, one at least and all different.
+    package init(name: String, backends: [String], classes: [String] = ["default"]) {
+        precondition(!classes.isEmpty, "a pool has one class at least")
         self.name = name
         let poolLabels = "pool=\"\(escapedLabel(name))\""
         self.labels = poolLabels
         self.backends = backends.map { BackendMetrics(label: $0, poolLabels: poolLabels) }
+        self.classes = classes.map { ClassMetrics(name: $0) }
     }
 
     /// Takes over a reloaded policy's backends: those whose label stays keep their counters.
@@ -100,29 +112,50 @@ package final class PoolMetrics {
                 ?? BackendMetrics(label: label, poolLabels: self.labels)
         }
     }
+
+    /// Takes over a reloaded policy's classes, one at least: those whose name stays keep their
+    /// counters.
+    package func replaceClasses(_ names: [String]) {
+        precondition(!names.isEmpty, "a pool has one class at least")
+        classes = names.map { name in
+            classes.first { $0.name == name } ?? ClassMetrics(name: name)
+        }
+    }
 }
 
 // MARK: Counting
 
 extension PoolMetrics {
-    /// Counts a request that got its permit `nanoseconds` after it was offered.
-    package func countForwarded(afterNanoseconds nanoseconds: Int64) {
-        decisions[index(.forwarded, .none)] &+= 1
+    /// Counts a request that got its permit `nanoseconds` after it was offered; without a class
+    /// in the highest.
+    package func countForwarded(
+        afterNanoseconds nanoseconds: Int64, in priorityClass: ClassMetrics? = nil
+    ) {
+        (priorityClass ?? classes[0]).count(.forwarded, .none)
         queueWait.observe(nanoseconds: nanoseconds)
     }
 
     /// Counts a refused request that was told to come back in `retryAfterSeconds`; `nil` when it
     /// was not told.
-    package func countRejected(_ reason: Reason, retryAfterSeconds: Int?) {
-        decisions[index(.rejected, reason)] &+= 1
+    package func countRejected(
+        _ reason: Reason, retryAfterSeconds: Int?, in priorityClass: ClassMetrics? = nil
+    ) {
+        (priorityClass ?? classes[0]).count(.rejected, reason)
         if let retryAfterSeconds {
             retryAfter.observe(nanoseconds: Int64(retryAfterSeconds) &* 1_000_000_000)
         }
     }
 
     /// Counts a request that left the queue by itself.
-    package func countAbandoned(_ reason: Reason) {
-        decisions[index(.abandoned, reason)] &+= 1
+    package func countAbandoned(_ reason: Reason, in priorityClass: ClassMetrics? = nil) {
+        (priorityClass ?? classes[0]).count(.abandoned, reason)
+    }
+
+    /// Counts what would have become of a request that started because nothing is enforced.
+    package func countObserved(
+        _ observation: Observation, _ reason: Reason, in priorityClass: ClassMetrics? = nil
+    ) {
+        (priorityClass ?? classes[0]).count(observation, reason)
     }
 
     /// Counts a request that has ended, whatever its fate: with the status that the client got (0
@@ -146,18 +179,14 @@ extension PoolMetrics {
 // MARK: Reading
 
 extension PoolMetrics {
-    /// How often `decision` was taken for `reason`.
+    /// How often `decision` was taken for `reason`, over all classes.
     package func count(of decision: Decision, _ reason: Reason) -> UInt64 {
-        decisions[index(decision, reason)]
+        classes.reduce(0) { $0 &+ $1.count(of: decision, reason) }
     }
 
     /// How many requests ended with a status of `statusClass` and `reason`.
     package func count(of statusClass: StatusClass, _ reason: Reason) -> UInt64 {
         requests[index(statusClass, reason)]
-    }
-
-    private func index(_ decision: Decision, _ reason: Reason) -> Int {
-        Int(decision.rawValue) &* reasonCount &+ Int(reason.rawValue)
     }
 
     private func index(_ statusClass: StatusClass, _ reason: Reason) -> Int {

@@ -22,6 +22,10 @@ final class Pool {
 
     /// `settings` in nanoseconds, for the data path.
     private(set) var timeouts = Timeouts()
+    /// What requests may claim, for the data path.
+    private(set) var claims: ClaimTable
+    /// Whether refusals for want of capacity say so to Envoy.
+    private(set) var saysEnvoyOverloaded = true
 
     struct Timeouts {
         var connectNanoseconds: Int64 = 0
@@ -31,13 +35,18 @@ final class Pool {
     }
 
     private let reactor: Reactor
+    private let hashKey: HashKey
 
-    init(settings: PoolSettings, reactor: Reactor, seed: UInt64) {
+    init(settings: PoolSettings, reactor: Reactor, hashKey: HashKey, seed: UInt64) {
         name = settings.name
         self.settings = settings
         self.reactor = reactor
+        self.hashKey = hashKey
         let labels = settings.backends.map(\.label)
-        metrics = PoolMetrics(name: settings.name, backends: labels)
+        metrics = PoolMetrics(
+            name: settings.name, backends: labels,
+            classes: settings.admission.classes.map(\.name))
+        claims = ClaimTable(settings, hashKey: hashKey)
         admission = AdmissionController(
             settings: settings.admission, backends: labels, seed: seed)
         apply(settings)
@@ -50,6 +59,8 @@ final class Pool {
             settings: settings.admission, backends: settings.backends.map(\.label),
             now: reactor.now)
         metrics.replaceBackends(settings.backends.map(\.label))
+        metrics.replaceClasses(settings.admission.classes.map(\.name))
+        claims = ClaimTable(settings, hashKey: hashKey)
         apply(settings)
         needsPoll = true
     }
@@ -60,6 +71,7 @@ final class Pool {
             firstByteNanoseconds: settings.firstByteTimeout.wholeNanoseconds,
             idleNanoseconds: settings.idleTimeout.wholeNanoseconds,
             keepAliveNanoseconds: settings.keepAliveTimeout.wholeNanoseconds)
+        saysEnvoyOverloaded = settings.answers.saysEnvoyOverloaded
         var byLabel: [String: Upstream] = [:]
         for case let upstream? in upstreams where !upstream.isRetired {
             byLabel[upstream.address.label] = upstream

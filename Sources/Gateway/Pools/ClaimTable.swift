@@ -1,0 +1,95 @@
+// Whose a request is and which class it gets, from its head. The table is made when a policy comes
+// into force, so that a request is only compared with bytes that are there already.
+
+internal import Admission
+internal import HTTP1
+internal import Policy
+
+/// What requests of one pool may claim.
+struct ClaimTable {
+    /// What a request's head comes to.
+    struct Claim: Equatable {
+        var tenant = TenantID.anonymous
+        /// Never higher than the tenant may have.
+        var priorityClass = 0
+    }
+
+    private let tenantHeader: [UInt8]?
+    private let priorityHeader: [UInt8]?
+    /// Whether the class may be said as RFC 9218's urgency.
+    private let takesUrgency: Bool
+    private let classNames: [[UInt8]]
+    private let defaultClass: Int
+    private let tenantNames: [[UInt8]]
+    private let highestClasses: [Int]
+    private let highestOtherClass: Int
+    /// Hash table with open addressing, at most half full: indices of `tenantNames`, -1 for none.
+    private let slots: [Int32]
+    private let hashKey: HashKey
+
+    /// The table for `settings`; tenants that these do not name are hashed with `hashKey`.
+    init(_ settings: PoolSettings, hashKey: HashKey) {
+        self.hashKey = hashKey
+        tenantHeader = settings.claims.tenantHeader.map { Array($0.utf8) }
+        priorityHeader = settings.claims.priorityHeader.map { Array($0.utf8) }
+        takesUrgency = settings.claims.priorityHeader == "priority"
+        classNames = settings.admission.classes.map { Array($0.name.utf8) }
+        defaultClass = settings.claims.defaultClass
+        tenantNames = settings.admission.tenants.map { Array($0.name.utf8) }
+        highestClasses = settings.admission.tenants.map(\.highestClass)
+        highestOtherClass = settings.admission.otherTenants.highestClass
+        var size = 1
+        while size < 2 * tenantNames.count { size *= 2 }
+        var slots = [Int32](repeating: -1, count: size)
+        for (index, name) in tenantNames.enumerated() {
+            var slot = Int(truncatingIfNeeded: hashKey.hash(name.span)) & (size - 1)
+            while slots[slot] >= 0 { slot = (slot + 1) & (size - 1) }
+            slots[slot] = Int32(index)
+        }
+        self.slots = slots
+    }
+
+    /// What the request with `head` claims, as far as it may.
+    func claim(of head: borrowing RequestHead) -> Claim {
+        var claim = Claim()
+        var highest = highestOtherClass
+        if let tenantHeader, let field = ClaimTable.field(tenantHeader, of: head) {
+            claim.tenant = tenant(head.value(of: field))
+            if case .named(let index) = claim.tenant { highest = highestClasses[index] }
+        }
+        claim.priorityClass = defaultClass
+        if let priorityHeader, let field = ClaimTable.field(priorityHeader, of: head) {
+            claim.priorityClass = priorityClass(head.value(of: field))
+        }
+        claim.priorityClass = max(claim.priorityClass, highest)
+        return claim
+    }
+
+    /// The first field of that name that says something.
+    private static func field(_ name: [UInt8], of head: borrowing RequestHead) -> Field? {
+        for field in head.fields where field.name.count == name.count && !field.value.isEmpty {
+            if head.name(of: field).isEqualIgnoringCase(to: name) { return field }
+        }
+        return nil
+    }
+
+    private func tenant(_ name: Span<UInt8>) -> TenantID {
+        let hash = hashKey.hash(name)
+        let mask = slots.count &- 1
+        var slot = Int(truncatingIfNeeded: hash) & mask
+        while slots[slot] >= 0 {
+            let index = Int(slots[slot])
+            if name.isEqual(to: tenantNames[index]) { return .named(index) }
+            slot = (slot &+ 1) & mask
+        }
+        return .hashed(hash)
+    }
+
+    private func priorityClass(_ value: Span<UInt8>) -> Int {
+        for index in classNames.indices where value.isEqual(to: classNames[index]) { return index }
+        if takesUrgency, let urgency = PriorityField.urgency(value) {
+            return urgency * classNames.count / PriorityField.urgencies
+        }
+        return defaultClass
+    }
+}

@@ -1,0 +1,244 @@
+// The keys under a pool's `priority` and `tenant`. Classes are numbers in the settings and names in
+// the file, so both are read into structures of names first and settled afterwards.
+
+import Admission
+
+/// `priority` as it is written.
+private struct PriorityKeys: Sendable {
+    var header: String?
+    var classes = [ClassKeys(name: "default")]
+    var defaultClass: String?
+}
+
+/// One of `priority.classes` as it is written.
+private struct ClassKeys: Sendable {
+    var name = ""
+    /// nil: what its place says.
+    var ceiling: Double?
+}
+
+/// `tenant` as it is written.
+private struct TenantsKeys: Sendable {
+    var header: String?
+    var others = TenantKeys()
+    var named: [TenantKeys] = []
+}
+
+/// One of `tenant.named`, or `tenant.default`, as it is written.
+private struct TenantKeys: Sendable {
+    var settings = TenantSettings(name: "")
+    /// nil: the highest class.
+    var highestClass: String?
+}
+
+extension PolicySections {
+    /// Priority classes of a pool.
+    private static let classCounts = 1...16
+    /// Tenants that a pool's policy may name.
+    private static let maxTenants = 4_096
+    /// Ceilings by place; those behind have the last.
+    private static let ceilings = [1, 0.9, 0.7, 0.5]
+
+    // MARK: Names
+
+    private static let maxNameLength = 64
+
+    /// A name that can stand in a header's value, in a metric's label and in the log.
+    private static let claimName = Kind<String>.text(
+        "a name of up to 64 visible characters", pattern: "^[!-~]{1,64}$",
+        parse: { (text) throws(Fault) in
+            let isVisible = text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f }
+            guard isVisible, (1...maxNameLength).contains(text.utf8.count) else {
+                throw Fault(
+                    "\(text.quoted) is not a name",
+                    "write 1 to \(maxNameLength) visible characters of ASCII, no spaces")
+            }
+            return text
+        }, write: { $0 })
+
+    private static let header = Kind<String>.text(
+        "the name of a header field", pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$",
+        parse: { (text) throws(Fault) in
+            guard Token.isToken(text), text.utf8.count <= maxNameLength else {
+                throw Fault(
+                    "\(text.quoted) is not the name of a header field",
+                    "write a name such as x-tenant")
+            }
+            return text.lowercased()
+        }, write: { $0 })
+
+    // MARK: Priority
+
+    /// The classes, and where a request names its own.
+    static let priority = Kind<PoolSettings>(.section(priorityKeys.shape)) {
+        node, path, pool, reading in
+        var keys = PriorityKeys()
+        priorityKeys.read(node, path, &keys, &reading)
+        pool.claims.priorityHeader = keys.header
+        guard !reading.isFaulty(Reading.join(path, "classes")) else { return }
+        pool.admission.classes = settled(keys.classes, path, &reading)
+        let names = keys.classes.map(\.name)
+        pool.claims.defaultClass =
+            index(of: keys.defaultClass, in: names, path: Reading.join(path, "default"), &reading)
+    } write: { pool in
+        let classes = pool.admission.classes
+        return priorityKeys.write(
+            PriorityKeys(
+                header: pool.claims.priorityHeader,
+                classes: classes.map { ClassKeys(name: $0.name, ceiling: $0.ceiling) },
+                defaultClass: classes[pool.claims.defaultClass].name))
+    }
+
+    private static let priorityKeys = Section<PriorityKeys>(
+        blank: PriorityKeys(),
+        keys: [
+            Key(
+                "header", \.header, header.optional(blank: "", absent: "off"),
+                "Header field in which a request names its class. With `priority`, requests say `u=0` "
+                    + "to `u=7` (RFC 9218), which is spread over the classes."),
+            Key(
+                "classes", \.classes,
+                .list(
+                    of: classKeys.kind(shorthand: "name"), blank: ClassKeys(), counts: classCounts,
+                    identity: { [$0.name] }),
+                "The classes, highest first; a name alone is enough."),
+            Key(
+                "default", \.defaultClass, claimName.optional(blank: ""),
+                "Class of requests that name none, or one that does not exist; the highest where "
+                    + "this is left out."),
+        ])
+
+    private static let classKeys = Section<ClassKeys>(
+        blank: ClassKeys(),
+        keys: [
+            Key(
+                "name", \.name, claimName, required: true,
+                "What requests call the class, also its metric label."),
+            Key(
+                "ceiling", \.ceiling,
+                Kind<Double>.number(0...1, excludesLower: true).optional(blank: 1),
+                "Share of the limits that this class and the lower ones may have in flight; by "
+                    + "place 1, 0.9, 0.7 and then 0.5 where it is left out."),
+        ])
+
+    /// The classes with the ceilings that were left out, after those given have been checked.
+    private static func settled(
+        _ classes: [ClassKeys], _ path: String, _ reading: inout Reading
+    ) -> [PriorityClassSettings] {
+        var above = 1.0
+        return classes.enumerated().map { place, keys in
+            var settings = PriorityClassSettings(name: keys.name)
+            let usual = ceilings[min(place, ceilings.count - 1)]
+            settings.ceiling = keys.ceiling ?? min(usual, above)
+            let path = "\(path).classes[\(place)].ceiling"
+            if place == 0, settings.ceiling < 1 {
+                let fault = Fault(
+                    "the highest class has a ceiling below 1",
+                    "remove it: nobody could use the rest")
+                reading.report(fault, path: path)
+            } else if settings.ceiling > above {
+                let fault = Fault(
+                    "\(settings.ceiling) is above the \(above) of the class before, which counts "
+                        + "for this one too", "write at most \(above)")
+                reading.report(fault, path: path)
+            }
+            above = min(above, settings.ceiling)
+            return settings
+        }
+    }
+
+    /// The place of the class of that name, 0 for nil; what is not there is reported.
+    private static func index(
+        of name: String?, in names: [String], path: String, _ reading: inout Reading
+    ) -> Int {
+        guard let name, !reading.isFaulty(path) else { return 0 }
+        if let index = names.firstIndex(of: name) { return index }
+        let known = names.map(\.quoted).joined(separator: ", ")
+        let fault = Fault(
+            "there is no class \(name.quoted)",
+            "\(Spelling.hint(name, among: names))classes are \(known)")
+        reading.report(fault, path: path)
+        return 0
+    }
+
+    // MARK: Tenants
+
+    /// What tenants may claim, and where a request names its own; read after `priority`.
+    static let tenant = Kind<PoolSettings>(.section(tenantsKeys.shape)) {
+        node, path, pool, reading in
+        var keys = TenantsKeys()
+        tenantsKeys.read(node, path, &keys, &reading)
+        pool.claims.tenantHeader = keys.header
+        pool.admission.otherTenants = keys.others.settings
+        pool.admission.tenants = keys.named.map(\.settings)
+        // Names of classes mean nothing as long as the classes are wrong.
+        let priority = path.dropLast("tenant".count) + "priority"
+        guard !reading.isFaulty("\(priority).classes") else { return }
+        let names = pool.admission.classes.map(\.name)
+        pool.admission.otherTenants.highestClass = index(
+            of: keys.others.highestClass, in: names, path: "\(path).default.highest_class", &reading
+        )
+        for (place, tenant) in keys.named.enumerated() {
+            pool.admission.tenants[place].highestClass = index(
+                of: tenant.highestClass, in: names, path: "\(path).named[\(place)].highest_class",
+                &reading)
+        }
+    } write: { pool in
+        func keys(_ settings: TenantSettings) -> TenantKeys {
+            let highest = pool.admission.classes[settings.highestClass].name
+            return TenantKeys(settings: settings, highestClass: highest)
+        }
+        return tenantsKeys.write(
+            TenantsKeys(
+                header: pool.claims.tenantHeader, others: keys(pool.admission.otherTenants),
+                named: pool.admission.tenants.map(keys)))
+    }
+
+    private static let tenantsKeys = Section<TenantsKeys>(
+        blank: TenantsKeys(),
+        keys: [
+            Key(
+                "header", \.header, header.optional(blank: "", absent: "off"),
+                "Header field in which a request names its tenant; requests without it are one "
+                    + "tenant together. What stands before the gateway must set it, or clients "
+                    + "choose for themselves."),
+            Key(
+                "default", \.others, Section(blank: TenantKeys(), keys: terms).kind(),
+                "Terms of each tenant that is not named."),
+            Key(
+                "named", \.named,
+                .list(
+                    of: Section(blank: TenantKeys(), keys: [tenantName] + terms).kind(),
+                    blank: TenantKeys(), counts: 0...maxTenants,
+                    identity: { [$0.settings.name] }),
+                "Tenants with terms of their own; what one leaves out is not taken from `default`."),
+        ],
+        rules: [
+            Rule("named", "header") { keys in
+                keys.named.isEmpty || keys.header != nil
+                    ? nil
+                    : Fault(
+                        "no header says which request is whose", "set header, such as x-tenant")
+            }
+        ])
+
+    private static let tenantName = Key<TenantKeys>(
+        "name", \.settings.name, claimName, required: true, "What requests call the tenant.")
+
+    private static let terms: [Key<TenantKeys>] = [
+        Key(
+            "weight", \.settings.weight, .number(0.01...1_000),
+            "Its share against other tenants' while all want more."),
+        Key(
+            "highest_class", \.highestClass, claimName.optional(blank: ""),
+            "The highest class that its requests may be in; any where this is left out."),
+        Key(
+            "max_in_flight", \.settings.maxInFlight,
+            Kind<Int>.integer(1...100_000).optional(blank: 1, absent: "off"),
+            "Requests that it may have in flight; `off` for no bound of its own."),
+        Key(
+            "max_queued", \.settings.maxQueued,
+            Kind<Int>.integer(0...1_000_000).optional(blank: 0, absent: "off"),
+            "Requests of it that may wait; `off` for no bound of its own."),
+    ]
+}
