@@ -112,8 +112,21 @@ extension AdmissionController {
         return clock.advanced(byNanoseconds: drainEstimate.medianServiceNanoseconds) > deadline
     }
 
+    /// What a request cost by the time that it held its places, in units of cost.
+    func costOfTime(_ stub: Permit.Stub) -> Double {
+        guard settings.sharing == .time, let unit = drainEstimate.seatSecondsPerUnit else {
+            return stub.cost
+        }
+        let seatSeconds = clock.seconds(since: stub.grantedAt) * Double(stub.seats)
+        return min(max(seatSeconds / unit, 1e-3), Self.mostUnits)
+    }
+
+    /// One request that runs for hours is not held against its tenant for days.
+    private static let mostUnits = 1_000.0
+
     /// Counts a move of the limit at `index` and puts it in force.
     mutating func record(_ move: LimitMove, at index: Int) {
+        note(move, at: index)
         moveCounts[Int(move.reason.rawValue)] += 1
         if move.to > move.from {
             backends[index].movesUp[Int(move.reason.rawValue)] += 1

@@ -117,14 +117,33 @@ extension AdmissionController {
         _ reason: Reason, cost: Double, _ place: QueuePlace
     ) -> Rejection {
         retryAfterFloor.recordRejection(now: clock)
+        let circumstances = circumstances(cost, place)
         let milliseconds = RetryAfter.milliseconds(
-            waitSeconds: secondsUntilAnyReturn ?? predictedWaitSeconds(cost, place) ?? 1,
+            waitSeconds: circumstances.predictedWaitSeconds ?? 1,
             floorSeconds: retryAfterFloor.seconds, random: &random)
         var rejection = Rejection(reason: reason, retryAfterMilliseconds: milliseconds)
+        rejection.circumstances = circumstances
+        if reason.isShortage {
+            queue.tenants.refuse(place.tenant, now: clock)
+            rejection.isRetryUnwelcome = queue.tenants[place.tenant].demand.isExcessive
+        }
         if reason == .tenantOverShare || reason == .tenantLimit {
             rejection.share = queue.share(place.tenant, limit: provenLimit)
         }
         return rejection
+    }
+}
+
+extension AdmissionController {
+    /// What the pool looks like to a request of that cost.
+    mutating func circumstances(_ cost: Double, _ place: QueuePlace) -> Circumstances {
+        var circumstances = Circumstances()
+        circumstances.limit = provenLimit
+        circumstances.inFlight = provenInFlight
+        circumstances.queued = queue.count
+        circumstances.predictedWaitSeconds =
+            secondsUntilAnyReturn ?? predictedWaitSeconds(cost, place)
+        return circumstances
     }
 }
 

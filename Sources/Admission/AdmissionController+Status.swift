@@ -19,6 +19,10 @@ package struct BackendStatus: Equatable, Sendable {
     package var unusableUntil: Instant?
     /// Refusals since the last connection.
     package var consecutiveFailures: Int
+    /// What the limit rests on.
+    package var evidence: LimitEvidence
+    /// Seconds for which the limit was used up, since the backend was added.
+    package var boundSeconds: Double
 }
 
 extension AdmissionController {
@@ -57,7 +61,8 @@ extension AdmissionController {
             limitExact: backend.limiter.exact, inFlight: backend.inFlight,
             isUsable: backend.isPresent && !isLeftOut,
             unusableUntil: isLeftOut ? backend.ejection.until : nil,
-            consecutiveFailures: backend.ejection.consecutiveFailures)
+            consecutiveFailures: backend.ejection.consecutiveFailures,
+            evidence: backend.limiter.evidence, boundSeconds: backend.meter.boundSeconds)
     }
 
     /// The place of the present backend of that name; nil when there is none.

@@ -30,6 +30,10 @@ package struct AdmissionController: ~Copyable, Sendable {
     /// How much of `totalInFlight` observe mode let through that would have been refused.
     var withheldInFlight = 0
     var moveCounts = [Int](repeating: 0, count: LimitMoveReason.allCases.count)
+    /// Moves of limits since `takeMoves`, at most `mostNotedMoves`; empty unless they are asked for.
+    var notedMoves: [NotedMove] = []
+    /// Whether moves of limits are kept for `takeMoves`.
+    package var notesMoves = false
     /// `settings.queue.maxWait`, in nanoseconds.
     var maxWaitNanoseconds: Int64
 
@@ -105,8 +109,9 @@ package struct AdmissionController: ~Copyable, Sendable {
         advance(to: now)
         let stub = permit.spend()
         let index = stub.backend.index
-        let cost = work.cost ?? stub.cost
-        if isBusy { drainEstimate.recordBusyCompletion(cost: cost) }
+        let cost = work.cost ?? costOfTime(stub)
+        // What waits is counted by what it is expected to cost, so this has to be too.
+        if isBusy { drainEstimate.recordBusyCompletion(cost: stub.cost) }
         if outcome == .success {
             backends[index].meter.succeeded(
                 afterSeconds: clock.seconds(since: stub.grantedAt), now: clock)
@@ -121,7 +126,7 @@ package struct AdmissionController: ~Copyable, Sendable {
             isDropped: outcome == .dropped, now: clock, work: work)
         if outcome == .success {
             drainEstimate.recordService(
-                nanoseconds: sample.latencyNanoseconds, cost: cost, seats: stub.seats)
+                nanoseconds: sample.latencyNanoseconds, cost: stub.cost, seats: stub.seats)
         }
         guard backends[index].isPresent else { return }
         if let move = backends[index].limiter.update(sample, backends[index].meter) {

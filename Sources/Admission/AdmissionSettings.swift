@@ -13,6 +13,8 @@ package struct AdmissionSettings: Equatable, Sendable {
     package var tenants: [TenantSettings] = []
     /// What holds for every tenant that the policy does not name.
     package var otherTenants = TenantSettings(name: "")
+    /// What tenants share.
+    package var sharing = SharingMeasure.time
     /// Whether decisions are carried out or only counted.
     package var mode = AdmissionMode.enforce
     /// How backends that refuse connections are left out.
@@ -29,6 +31,16 @@ package enum LimitSettings: Equatable, Sendable {
     case gradient(GradientLimitSettings)
     case vegas(VegasLimitSettings)
     case knee(KneeLimitSettings)
+}
+
+/// What tenants share while they want more than there is.
+package enum SharingMeasure: String, CaseIterable, Sendable {
+    /// The time for which requests take places of the limit.
+    ///
+    /// A request counts as a usual one until it ends, and then as what it was.
+    case time
+    /// The number of requests.
+    case requests
 }
 
 /// Whether decisions are carried out or only counted.

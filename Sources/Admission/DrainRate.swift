@@ -63,6 +63,12 @@ struct DrainRate: Sendable {
         currentStart = start
     }
 
+    /// Seconds, times units of the limit, that a unit of cost usually takes; nil before the first
+    /// success.
+    var seatSecondsPerUnit: Double? {
+        seatSeconds.map { max($0 / max(meanCost, 1e-9), 1e-9) }
+    }
+
     /// The usual time from grant to success, in nanoseconds; 0 before the first success.
     var medianServiceNanoseconds: Int64 { Int64(median) }
 
@@ -92,12 +98,11 @@ struct DrainRate: Sendable {
     /// Units of cost a second that the pool gets done with a sum of limits of `limit`; nil while
     /// unknown.
     func perSecond(limit: Int) -> Double? {
-        guard let seatSeconds, limit > 0 else { return nil }
-        let secondsPerUnit = seatSeconds / max(meanCost, 1e-9)
+        guard let secondsPerUnit = seatSecondsPerUnit, limit > 0 else { return nil }
         let prior = Self.priorUnits
         let busySeconds = Double(total.busyNanoseconds) / 1e9
         return (total.units + prior)
-            / (busySeconds + prior * max(secondsPerUnit, 1e-9) / Double(limit))
+            / (busySeconds + prior * secondsPerUnit / Double(limit))
     }
 
     private mutating func account(until instant: Instant, wasBusy: Bool) {

@@ -65,6 +65,15 @@ struct KneeLimit: Sendable {
     /// The limit in force with its fraction.
     var limit: Double { clamp(level) }
 
+    /// What the limit rests on.
+    var evidence: LimitEvidence {
+        var evidence = LimitEvidence()
+        evidence.elasticity = elasticity
+        if level >= Double(settings.max) { evidence.holder = .max }
+        if let cap = objective?.cap, level >= cap { evidence.holder = .objective }
+        return evidence
+    }
+
     /// Takes over new settings and brings the limit within their bounds.
     mutating func reconfigure(_ settings: KneeLimitSettings, now: Instant) {
         if settings.objective != self.settings.objective {

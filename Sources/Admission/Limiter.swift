@@ -31,6 +31,14 @@ enum Limiter: Sendable {
         }
     }
 
+    /// What the limit rests on.
+    var evidence: LimitEvidence {
+        switch self {
+        case .knee(let knee): knee.evidence
+        default: LimitEvidence()
+        }
+    }
+
     /// Requests that may be in flight, at least 1.
     var limit: Int { max(1, Int(exact)) }
 

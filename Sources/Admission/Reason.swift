@@ -113,6 +113,17 @@ package enum Reason: UInt8, CaseIterable, Sendable {
 }
 
 extension Reason {
+    /// Whether there was not room for everybody, as opposed to a fault, an end, or a deadline.
+    package var isShortage: Bool {
+        switch self {
+        case .queueFull, .queueBytesFull, .waitTooLong, .queueTimeout, .displaced,
+            .tenantOverShare, .tenantLimit:
+            true
+        default:
+            false
+        }
+    }
+
     /// Whether the admission controller gives this reason, before any backend was asked.
     package var isDecision: Bool {
         switch self {

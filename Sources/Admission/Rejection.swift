@@ -1,4 +1,4 @@
-// What a refused client is told.
+// What a refused client is told, and what the decision was made from.
 
 /// A refusal, and when trying again makes sense.
 package struct Rejection: Equatable, Sendable {
@@ -11,10 +11,31 @@ package struct Rejection: Equatable, Sendable {
 
     /// What the tenant may have in flight; only for reasons that are about the tenant.
     package var share: TenantShare?
+    /// Whether the tenant has long been asking for more than twice what it gets, so that trying
+    /// again only takes places from others.
+    package var isRetryUnwelcome = false
+    /// What the pool looked like.
+    package var circumstances = Circumstances()
 
     /// A refusal for `reason`; the time is clamped to 1...60,000 ms.
     package init(reason: Reason, retryAfterMilliseconds: Int) {
         self.reason = reason
         self.retryAfterMilliseconds = min(max(retryAfterMilliseconds, 1), 60_000)
     }
+}
+
+/// The state of a pool in which a decision was made.
+package struct Circumstances: Equatable, Sendable {
+    /// Sum of the limits of the backends that count.
+    package var limit = 0
+    /// Units of them in use.
+    package var inFlight = 0
+    /// Requests that waited.
+    package var queued = 0
+    /// Seconds that the request would have waited, or would have had to wait on; nil while that is
+    /// unknown.
+    package var predictedWaitSeconds: Double?
+
+    /// An empty pool.
+    package init() {}
 }

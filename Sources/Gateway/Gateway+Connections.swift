@@ -106,6 +106,7 @@ extension Gateway {
         var line = AccessRecord(
             wallNanoseconds: ProcessClock.wallNanoseconds(), status: record.status,
             reason: record.reason)
+        line.withheld = record.withheld
         line.pool = exchange.pool?.metrics
         line.backend = exchange.backendMetrics
         line.totalNanoseconds = totalNanoseconds

@@ -55,6 +55,13 @@ extension Gateway {
         observed.maxQueueRequests = pool.settings.admission.queue.maxRequests
         observed.maxQueueBytes = pool.settings.admission.queue.maxBytes
         observed.drainRatePerSecond = pool.admission.drainRate ?? 0
+        observed.isObserving = pool.isObserving
+        observed.classes = pool.metrics.classes.indices.map { index in
+            ClassSnapshot(
+                inFlight: pool.admission.inFlight(ofClass: index),
+                queued: pool.admission.queueLength(ofClass: index))
+        }
+        observed.tenants = pool.admission.tenants(first: PoolSnapshot.mostTenants)
         return observed
     }
 
@@ -65,6 +72,8 @@ extension Gateway {
         observed.limit = status.limit
         observed.inFlight = status.inFlight
         observed.isUsable = status.isUsable
+        observed.evidence = status.evidence
+        observed.boundSeconds = status.boundSeconds
         observed.openConnections = upstream.openCount
         observed.idleConnections = upstream.idleCount
         for reason in LimitMoveReason.allCases {

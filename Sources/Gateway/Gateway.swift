@@ -67,6 +67,7 @@ package final class Gateway {
         if let address = policy.admin {
             adminListener = try Listener(gateway: self, role: .admin, address: address)
         }
+        for pool in pools { pool.noteMoves(explains) }
         reactor.turnEnded = { [unowned self] in turnEnded() }
     }
 
@@ -116,6 +117,7 @@ package final class Gateway {
                 next = min(next, deadline)
             }
         }
+        if explains { for pool in pools { explainMoves(pool) } }
         forgetRetiredPools()
         return next
     }
@@ -250,6 +252,7 @@ package final class Gateway {
             } else {
                 let pool = Pool(
                     settings: settings, reactor: reactor, hashKey: hashKey, seed: random.next())
+                pool.noteMoves(explains)
                 pools.append(pool)
                 current.append(pool)
             }

@@ -1,9 +1,9 @@
 // The reason phrases of IANA's registry of status codes.
 
 /// The registered reason phrases.
-enum ReasonPhrase {
+package enum ReasonPhrase {
     /// The phrase for `status`, empty if it has none.
-    static func of(_ status: Int) -> String {
+    package static func of(_ status: Int) -> String {
         switch status {
         case 100: "Continue"
         case 101: "Switching Protocols"

@@ -188,6 +188,10 @@ package struct ClaimSettings: Equatable, Sendable {
 package struct AnswerSettings: Equatable, Sendable {
     /// Whether a 503 for want of capacity tells Envoy not to retry.
     package var saysEnvoyOverloaded = true
+    /// Whether tenants are told their share in RateLimit fields, when it matters to them.
+    package var tellsShares = true
+    /// Whether those who have long asked for twice what they get are told not to try again.
+    package var stopsRetries = true
 
     /// The defaults.
     package init() {}

@@ -183,7 +183,17 @@ extension PolicySections {
             Key(
                 "envoy_overloaded", \.saysEnvoyOverloaded, .boolean,
                 "Whether a 503 for want of capacity says `x-envoy-overloaded: true`, on which Envoy "
-                    + "does not retry.")
+                    + "does not retry."),
+            Key(
+                "rate_limit", \.tellsShares, .boolean,
+                "Whether tenants are told their share of the limits in `RateLimit` fields: in "
+                    + "refusals for being over it, and in answers while more than 70 % of the "
+                    + "limits are in use. Needs `tenant: {header: ...}`."),
+            Key(
+                "stop_retries", \.stopsRetries, .boolean,
+                "Whether a tenant that has asked for more than twice what it gets for 20 s is told "
+                    + "`x-should-retry: false`, on which OpenAI's and Anthropic's clients give up "
+                    + "at once."),
         ])
 
     private static let ejection = Section<EjectionSettings>(

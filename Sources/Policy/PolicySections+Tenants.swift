@@ -20,6 +20,7 @@ private struct ClassKeys: Sendable {
 /// `tenant` as it is written.
 private struct TenantsKeys: Sendable {
     var header: String?
+    var sharing = SharingMeasure.time
     var others = TenantKeys()
     var named: [TenantKeys] = []
 }
@@ -169,6 +170,7 @@ extension PolicySections {
         var keys = TenantsKeys()
         tenantsKeys.read(node, path, &keys, &reading)
         pool.claims.tenantHeader = keys.header
+        pool.admission.sharing = keys.sharing
         pool.admission.otherTenants = keys.others.settings
         pool.admission.tenants = keys.named.map(\.settings)
         // Names of classes mean nothing as long as the classes are wrong.
@@ -190,7 +192,8 @@ extension PolicySections {
         }
         return tenantsKeys.write(
             TenantsKeys(
-                header: pool.claims.tenantHeader, others: keys(pool.admission.otherTenants),
+                header: pool.claims.tenantHeader, sharing: pool.admission.sharing,
+                others: keys(pool.admission.otherTenants),
                 named: pool.admission.tenants.map(keys)))
     }
 
@@ -202,6 +205,10 @@ extension PolicySections {
                 "Header field in which a request names its tenant; requests without it are one "
                     + "tenant together. What stands before the gateway must set it, or clients "
                     + "choose for themselves."),
+            Key(
+                "share_by", \.sharing, .words,
+                "What tenants share while they want more than there is: the `time` for which their "
+                    + "requests take places of the limit, or the number of `requests`."),
             Key(
                 "default", \.others, Section(blank: TenantKeys(), keys: terms).kind(),
                 "Terms of each tenant that is not named."),

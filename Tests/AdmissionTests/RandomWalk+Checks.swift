@@ -154,7 +154,8 @@ extension RandomWalk {
                 let flow = queue.flows[tenant, row]
                 expect(Int(flow.place) == place, "a flow's place")
                 expect(flow.count > 0, "an empty flow is in the heap")
-                expect(flow.start >= each.virtualTime, "a start tag in the past")
+                expect(flow.floor <= each.virtualTime, "a flow began to wait in the future")
+                expect(flow.start >= flow.floor, "a start tag before the flow began to wait")
                 guard place > 0 else { continue }
                 let parent = each.heap.tenants[(place - 1) / 2]
                 expect(

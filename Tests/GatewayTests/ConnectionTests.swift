@@ -200,8 +200,8 @@ import Testing
                 + "Cache-Control: no-store\r\nX-Request-ID: i\r\n\r\n")
         #expect(
             plain.bodyText
-                == "{\"type\":\"about:blank\",\"status\":404,"
-                + "\"title\":\"Nothing is served at this address.\",\"reason\":\"no_route\"}\n")
+                == "{\"type\":\"about:blank\",\"title\":\"Not Found\",\"status\":404,"
+                + "\"detail\":\"Nothing is served at this address.\",\"reason\":\"no_route\"}\n")
         let dialect = try client.get("/v1/chat/completions")
         #expect(dialect.value("Content-Type") == "application/json")
         #expect(

@@ -50,6 +50,21 @@ import Testing
             path: "/".utf8.span, host: "h".utf8.span)
     }
 
+    @Test func whatObservingWouldHaveRefusedIsNamed() throws {
+        let found = try lines { log in
+            var record = AccessRecord(wallNanoseconds: 0, status: 200, reason: .none)
+            record.withheld = .waitTooLong
+            log.log(
+                record, requestID: "r".utf8.span, client: "c".utf8.span, method: "GET".utf8.span,
+                path: "/".utf8.span, host: "h".utf8.span)
+            logPlain(&log, status: 200)
+        }
+        let objects = try found.map { try jsonObject($0) }
+        #expect(objects[0]["would_be_refused"] as? String == "wait_too_long")
+        #expect(objects[0]["reason"] as? String == "none")
+        #expect(objects[1]["would_be_refused"] == nil)
+    }
+
     @Test func theFullLine() throws {
         let pool = PoolMetrics(name: "chat", backends: ["http://10.0.0.11:8000"])
         let found = try lines { log in

@@ -210,6 +210,24 @@ let goldenMetrics = #"""
     # HELP penstock_queue_drain_rate Permits that came free of late, each second: what waits are predicted from.
     # TYPE penstock_queue_drain_rate gauge
     penstock_queue_drain_rate{pool="chat"} 12.5
+    # HELP penstock_pool_observing 1 while the pool's decisions are only counted, 0 while they are carried out.
+    # TYPE penstock_pool_observing gauge
+    penstock_pool_observing{pool="chat"} 1
+    # HELP penstock_class_inflight Requests of the priority class that have a permit now.
+    # TYPE penstock_class_inflight gauge
+    penstock_class_inflight{pool="chat",class="default"} 11
+    # HELP penstock_class_queue_requests Requests of the priority class that wait now.
+    # TYPE penstock_class_queue_requests gauge
+    penstock_class_queue_requests{pool="chat",class="default"} 5
+    # HELP penstock_tenant_inflight Requests of the tenant that have a permit now.
+    # TYPE penstock_tenant_inflight gauge
+    penstock_tenant_inflight{pool="chat",tenant="acme"} 7
+    # HELP penstock_tenant_queue_requests Requests of the tenant that wait now.
+    # TYPE penstock_tenant_queue_requests gauge
+    penstock_tenant_queue_requests{pool="chat",tenant="acme"} 4
+    # HELP penstock_tenant_share Requests that the tenant may have in flight while others want something too.
+    # TYPE penstock_tenant_share gauge
+    penstock_tenant_share{pool="chat",tenant="acme"} 12
     # HELP penstock_retries_total Requests tried again on another connection or backend.
     # TYPE penstock_retries_total counter
     penstock_retries_total{pool="chat"} 3
@@ -235,6 +253,17 @@ let goldenMetrics = #"""
     # TYPE penstock_limit_moves_total counter
     penstock_limit_moves_total{pool="chat",backend="http://10.0.0.11:8000",direction="up",reason="room"} 9
     penstock_limit_moves_total{pool="chat",backend="http://10.0.0.11:8000",direction="down",reason="drop"} 8
+    # HELP penstock_limit_elasticity Share of more concurrency that came out as more throughput when it was last measured; missing before that.
+    # TYPE penstock_limit_elasticity gauge
+    penstock_limit_elasticity{pool="chat",backend="http://10.0.0.11:8000"} 0.25
+    # HELP penstock_limit_held_by 1 for what holds the limit: the algorithm, the latency objective, or the highest limit that the policy allows.
+    # TYPE penstock_limit_held_by gauge
+    penstock_limit_held_by{pool="chat",backend="http://10.0.0.11:8000",by="algorithm"} 0
+    penstock_limit_held_by{pool="chat",backend="http://10.0.0.11:8000",by="objective"} 1
+    penstock_limit_held_by{pool="chat",backend="http://10.0.0.11:8000",by="max"} 0
+    # HELP penstock_limit_bound_seconds_total Time for which nine tenths or more of the limit were in use.
+    # TYPE penstock_limit_bound_seconds_total counter
+    penstock_limit_bound_seconds_total{pool="chat",backend="http://10.0.0.11:8000"} 1.5
     # HELP penstock_backend_usable 1 when the backend can be sent requests, 0 while it is left out.
     # TYPE penstock_backend_usable gauge
     penstock_backend_usable{pool="chat",backend="http://10.0.0.11:8000"} 1

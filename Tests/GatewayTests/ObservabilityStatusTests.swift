@@ -16,9 +16,11 @@ import Testing
             #"{"version":"1.2.3","state":"ready","time":"2023-11-14T22:15:23.456Z","#
             + #""uptime_seconds":123,"policy":{"loaded":"2023-11-14T22:15:00.500Z","#
             + #""last_reload_successful":false},"client_connections":{"open":3,"max":100},"#
-            + #""pools":[{"name":"chat","usable":true,"limit":24,"in_flight":11,"#
+            + #""pools":[{"name":"chat","usable":true,"mode":"observe","limit":24,"in_flight":11,"#
             + #""queue":{"requests":5,"max_requests":256,"bytes":6000,"max_bytes":1048576,"#
             + #""oldest_wait_seconds":0.0015,"drain_rate":12.5},"#
+            + #""classes":[{"name":"default","in_flight":11,"queued":5}],"#
+            + #""tenants":[{"name":"acme","in_flight":7,"queued":4,"share":12}],"#
             + #""backends":[{"url":"http://10.0.0.11:8000","usable":true,"limit":24,"in_flight":11,"#
             + #""connections":{"open":13,"idle":2}}]}]}"#
         #expect(text == expected + "\n")

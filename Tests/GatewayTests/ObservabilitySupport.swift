@@ -62,6 +62,9 @@ func sampleSnapshot() -> GatewaySnapshot {
     backend.inFlight = 11
     backend.openConnections = 13
     backend.idleConnections = 2
+    backend.evidence.elasticity = 0.25
+    backend.evidence.holder = .objective
+    backend.boundSeconds = 1.5
     backend.limitMoves = [
         LimitMoveCount(.up, "room", count: 9), LimitMoveCount(.down, "drop", count: 8),
     ]
@@ -72,6 +75,9 @@ func sampleSnapshot() -> GatewaySnapshot {
     snapshot.maxQueueRequests = 256
     snapshot.maxQueueBytes = 1 << 20
     snapshot.drainRatePerSecond = 12.5
+    snapshot.isObserving = true
+    snapshot.classes = [ClassSnapshot(inFlight: 11, queued: 5)]
+    snapshot.tenants = [TenantStatus(name: "acme", inFlight: 7, queued: 4, share: 12)]
     var all = GatewaySnapshot(
         metrics: gateway, wallNanoseconds: 1_700_000_123_456_789_000, pools: [snapshot])
     all.maxConnections = 100

@@ -141,7 +141,7 @@ extension FairQueue {
 
     /// A request of that place was granted `seats` units.
     mutating func granted(_ place: QueuePlace, seats: Int, cost: Double, now: Instant) {
-        tenants.start(place.tenant, seats: seats)
+        tenants.start(place.tenant, seats: seats, now: now)
         classes[place.row].running += 1
         classes[place.row].seats += seats
         hold(place.tenant)
@@ -164,11 +164,15 @@ extension FairQueue {
         if wasAtLimit, !tenants[tenant].isAtLimit { release(tenant) }
     }
 
-    /// Puts the tags of a flow right; the refund ends at the class's virtual time, so that nobody
-    /// saves up turns.
+    /// Puts the tags of a flow right.
+    ///
+    /// A flow that waits gets back all that its requests in flight were charged too much, even
+    /// behind the virtual time: cut off there, small requests would be charged as usual ones. It
+    /// cannot save up turns, because nothing goes behind the virtual time at which it last began to
+    /// wait.
     private mutating func correct(_ tenant: Int32, _ row: Int, by extra: Double) {
         let weight = tenants[tenant].settings.weight
-        let floor = classes[row].virtualTime
+        let floor = flows[tenant, row].floor
         flows[tenant, row].finish = max(floor, flows[tenant, row].finish + extra / weight)
         guard flows[tenant, row].place >= 0 else { return }
         flows[tenant, row].start = max(floor, flows[tenant, row].start + extra / weight)

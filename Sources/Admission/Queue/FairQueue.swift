@@ -113,6 +113,7 @@ struct FairQueue: Sendable {
     mutating func activate(_ tenant: Int32, _ row: Int) {
         guard flows[tenant, row].place < 0, !tenants[tenant].isAtLimit else { return }
         sequence += 1
+        flows[tenant, row].floor = classes[row].virtualTime
         flows[tenant, row].start = max(classes[row].virtualTime, flows[tenant, row].finish)
         flows[tenant, row].sequence = sequence
         classes[row].heap.insert(tenant, &flows, row)

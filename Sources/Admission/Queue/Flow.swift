@@ -17,6 +17,8 @@ struct Flow: Sendable {
     var start = 0.0
     /// Finish tag of the request that was served last.
     var finish = 0.0
+    /// The virtual time at which it last began to wait; refunds reach no further back.
+    var floor = 0.0
     /// Orders flows of equal start tags by when they got it.
     var sequence: UInt64 = 0
     /// Place in the class's heap; -1 while nothing waits or its tenant may start nothing.

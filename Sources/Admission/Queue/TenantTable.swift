@@ -15,6 +15,8 @@ struct TenantRow: Sendable {
     var seats = 0
     /// Requests that wait.
     var queued = 0
+    /// What it asked for of late, and got.
+    var demand = Demand()
 
     /// Whether it wants anything at the moment.
     var isActive: Bool { running > 0 || queued > 0 }
@@ -60,11 +62,17 @@ struct TenantTable: Sendable {
     }
 
     /// Counts a permit of `seats` units for a row.
-    mutating func start(_ row: Int32, seats: Int) {
+    mutating func start(_ row: Int32, seats: Int, now: Instant) {
         change(row) {
             $0.running += 1
             $0.seats += seats
+            $0.demand.recordGrant(now: now)
         }
+    }
+
+    /// Counts a refusal for want of room.
+    mutating func refuse(_ row: Int32, now: Instant) {
+        rows[Int(row)].demand.recordRefusal(now: now)
     }
 
     /// Takes back what `start` counted.

@@ -22,40 +22,40 @@ enum Dialect {
 
     /// Bytes that `appendBody` will append.
     func bodyCount(_ answer: LocalAnswer) -> Int {
-        var count = answer.message.utf8.count + answer.reason.name.utf8.count
         let parts = parts(answer)
+        // The status has three digits.
+        var count = self == .problem ? 3 : 0
         for index in parts.indices { count += parts[index].utf8.count }
-        return count + (self == .problem ? 3 : 0)
+        return count
     }
 
-    /// Appends the body; messages and names are literals without anything that JSON would escape.
+    /// Appends the body; all texts are literals without anything that JSON would escape.
     func appendBody(_ answer: LocalAnswer, to output: inout ByteBuffer) {
         let parts = parts(answer)
-        output.append(parts[0])
-        if self == .problem {
-            output.append(decimal: answer.status)
-            output.append(parts[1])
-            output.append(answer.message)
-            output.append(parts[2])
-            output.append(answer.reason.name)
-            output.append(parts[3])
-        } else {
-            output.append(answer.message)
-            output.append(parts[1])
-            output.append(parts[2])
-            output.append(answer.reason.name)
-            output.append(parts[3])
+        for index in parts.indices {
+            output.append(parts[index])
+            if self == .problem && index == Dialect.partsBeforeStatus - 1 {
+                output.append(decimal: answer.status)
+            }
         }
     }
 
-    private func parts(_ answer: LocalAnswer) -> InlineArray<4, String> {
+    private static let partsBeforeStatus = 5
+
+    private func parts(_ answer: LocalAnswer) -> InlineArray<10, String> {
         switch self {
         case .problem:
-            ["{\"type\":\"about:blank\",\"status\":", ",\"title\":\"", "\",\"reason\":\"", "\"}\n"]
+            let problem = Problem(answer)
+            return [
+                "{\"type\":\"", problem.type, "\",\"title\":\"", problem.title,
+                "\",\"status\":", ",\"detail\":\"", answer.message, "\",\"reason\":\"",
+                answer.reason.name, problem.end,
+            ]
         case .openAI:
-            [
-                "{\"error\":{\"message\":\"", "\",\"type\":\"", Dialect.kind(answer.status),
-                "\"}}\n",
+            return [
+                "{\"error\":{\"message\":\"", answer.message, "\",\"type\":\"",
+                Dialect.kind(answer.status), "\",\"param\":null,\"code\":\"", answer.reason.name,
+                "\"}}\n", "", "", "",
             ]
         }
     }
@@ -63,9 +63,34 @@ enum Dialect {
     /// OpenAI's error type for a status.
     private static func kind(_ status: Int) -> String {
         switch status {
-        case 503: "service_unavailable_error\",\"param\":null,\"code\":\""
-        case 500...: "server_error\",\"param\":null,\"code\":\""
-        default: "invalid_request_error\",\"param\":null,\"code\":\""
+        case 429: "rate_limit_error"
+        case 503: "service_unavailable_error"
+        case 500...: "server_error"
+        default: "invalid_request_error"
+        }
+    }
+}
+
+/// The parts of problem details that depend on the kind of problem.
+///
+/// The types for shortages are those of draft-ietf-httpapi-ratelimit-headers-11, section 6; others
+/// have none of their own and are named after their status (RFC 9457 section 4.2.1).
+private struct Problem {
+    let type: String
+    let title: String
+    var end = "\"}\n"
+
+    init(_ answer: LocalAnswer) {
+        if answer.status == 429 {
+            type = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+            title = "Request cannot be satisfied as assigned quota has been exceeded"
+            end = "\",\"violated-policies\":[\"share\"]}\n"
+        } else if answer.isForWantOfCapacity {
+            type = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"
+            title = "Request cannot be satisfied due to temporary server capacity constraints"
+        } else {
+            type = "about:blank"
+            title = ReasonPhrase.of(answer.status)
         }
     }
 }

@@ -45,6 +45,7 @@ extension Exchange {
         switch pool.offer(id, makeTicket(pool, deadline: nil)) {
         case .forward(let permit):
             pool.metrics.countForwarded(afterNanoseconds: 0, in: classMetrics)
+            if pool.isObserving { observed(permit.withheld, wouldWait: permit.wouldWait) }
             granted(permit)
         case .reject(let rejection):
             answer(rejection)
@@ -59,9 +60,20 @@ extension Exchange {
         let claim = pool.claims.claim(of: parser.head)
         classMetrics = pool.metrics.classes[claim.priorityClass]
         var ticket = Ticket(bodyBytes: client?.input.count ?? 0, deadline: deadline)
+        tenant = claim.tenant
         ticket.tenant = claim.tenant
         ticket.priorityClass = claim.priorityClass
         return ticket
+    }
+
+    /// Counts what would have become of a request that starts because the pool only observes.
+    private func observed(_ withheld: Reason, wouldWait: Bool) {
+        guard let pool else { return }
+        let observation: PoolMetrics.Observation =
+            withheld != .none ? .wouldBeRefused : wouldWait ? .wouldWait : .wouldStart
+        pool.metrics.countObserved(observation, withheld, in: classMetrics)
+        record.withheld = withheld
+        if withheld != .none { gateway.explain(withheld, of: self, in: pool) }
     }
 
     /// The queue's decision for this parked exchange: started.

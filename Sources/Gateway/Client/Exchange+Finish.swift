@@ -11,7 +11,8 @@ extension Exchange {
             pool?.metrics.countRejected(
                 rejection.reason, retryAfterSeconds: rejection.retryAfterSeconds, in: classMetrics)
         }
-        appendAnswer(LocalAnswer(rejection.reason, retryAfter: rejection))
+        gateway.explain(rejection, of: self)
+        appendAnswer(LocalAnswer(rejection.reason, rejection: rejection))
     }
 
     /// Answers with a reason of the gateway's own; one that asks to come back later says when.

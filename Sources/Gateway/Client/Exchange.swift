@@ -42,6 +42,8 @@ final class Exchange {
     var pool: Pool?
     /// The counters of the priority class that the request was offered in.
     var classMetrics: ClassMetrics?
+    /// Whose request it is.
+    var tenant = TenantID.anonymous
     var permit: Permit?
     var parkedHandle: ParkedHandle?
     var dial: Dial?

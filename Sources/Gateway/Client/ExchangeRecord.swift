@@ -37,6 +37,8 @@ struct ExchangeRecord {
     var queueNanoseconds: Int64 = 0
     var status = 0
     var reason = Reason.none
+    /// What it would have been refused for, if the pool did more than observe.
+    var withheld = Reason.none
     /// Backends that were tried.
     var attempts = 0
     /// Whether the last try was on a connection that had served before.

@@ -3,6 +3,7 @@
 
 internal import Admission
 internal import HTTP1
+internal import Policy
 
 /// An answer of the gateway's own.
 struct LocalAnswer {
@@ -12,13 +13,13 @@ struct LocalAnswer {
     let status: Int
     /// One sentence for people.
     let message: String
-    /// When to come back, for answers that ask for it.
-    let retryAfter: Rejection?
+    /// When to come back and what else the controller said, for answers that come from it.
+    let rejection: Rejection?
 
-    /// The answer for `reason`, with a time to come back where the controller gave one.
-    init(_ reason: Reason, retryAfter: Rejection? = nil) {
+    /// The answer for `reason`, with what the controller said if it was asked.
+    init(_ reason: Reason, rejection: Rejection? = nil) {
         self.reason = reason
-        self.retryAfter = retryAfter
+        self.rejection = rejection
         status = LocalAnswer.status(of: reason)
         message = LocalAnswer.message(of: reason)
     }
@@ -27,7 +28,7 @@ struct LocalAnswer {
     init(_ error: ParseError) {
         status = error.status
         message = error.message
-        retryAfter = nil
+        rejection = nil
         reason =
             switch error.status {
             case 414: .targetTooLong
@@ -106,13 +107,7 @@ struct LocalAnswer {
         output.append(dialect == .openAI ? "application/json" : "application/problem+json")
         output.appendLineEnd()
         output.appendContentLength(dialect.bodyCount(self))
-        if let retryAfter {
-            output.append("Retry-After: ")
-            output.append(decimal: retryAfter.retryAfterSeconds)
-            output.append("\r\nretry-after-ms: ")
-            output.append(decimal: retryAfter.retryAfterMilliseconds)
-            output.appendLineEnd()
-        }
+        if let rejection { append(rejection, exchange.pool, to: &output) }
         output.append("X-Penstock-Reason: ")
         output.append(reason.name)
         output.append("\r\nCache-Control: no-store\r\n")
@@ -122,4 +117,28 @@ struct LocalAnswer {
         if exchange.isHeadComplete && exchange.parser.head.method == .head { return }
         dialect.appendBody(self, to: &output)
     }
+
+    /// Appends when to come back, and what else a refused client should know.
+    private func append(_ rejection: Rejection, _ pool: Pool?, to output: inout ByteBuffer) {
+        output.append("Retry-After: ")
+        output.append(decimal: rejection.retryAfterSeconds)
+        output.append("\r\nretry-after-ms: ")
+        output.append(decimal: rejection.retryAfterMilliseconds)
+        output.appendLineEnd()
+        guard let pool else { return }
+        if rejection.isRetryUnwelcome && pool.answers.stopsRetries {
+            output.append("x-should-retry: false\r\n")
+        }
+        if isForWantOfCapacity && pool.answers.saysEnvoyOverloaded {
+            output.append("x-envoy-overloaded: true\r\n")
+        }
+        if let share = rejection.share, pool.tellsShares {
+            RateLimitFields(share, secondsUntilMore: rejection.retryAfterSeconds).append(
+                to: &output)
+        }
+    }
+
+    /// Whether the pool could not take the request, as opposed to the tenant's being over its
+    /// share.
+    var isForWantOfCapacity: Bool { reason.isShortage && status == 503 }
 }

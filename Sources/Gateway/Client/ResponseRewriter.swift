@@ -1,6 +1,7 @@
 // The answer's head as the client gets it: the hop's fields go, framing is written for the client's
 // version, and what RFC 9110 asks of a proxy is added.
 
+internal import Admission
 internal import HTTP1
 internal import Policy
 
@@ -42,6 +43,11 @@ struct ResponseRewriter {
             output.appendField(name: head.name(of: field), value: head.value(of: field))
         }
         appendFraming(head, to: &output)
+        if let pool = exchange.pool, pool.tellsShares,
+            let share = pool.admission.shareWhenBusy(of: exchange.tenant)
+        {
+            RateLimitFields(share).append(to: &output)
+        }
         // RFC 9110 section 6.6.1: a recipient with a clock adds the Date that is missing.
         if !hasDate { exchange.gateway.appendDate(to: &output) }
         if !hasRequestID { output.appendField(.xRequestID, exchange.requestID) }

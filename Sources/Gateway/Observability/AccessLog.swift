@@ -14,6 +14,8 @@ package struct AccessRecord {
     package var status: Int
     /// Why the request ended.
     package var reason: Reason
+    /// What it would have been refused for, if its pool did more than observe.
+    package var withheld = Reason.none
     /// The pool that the request went to.
     package var pool: PoolMetrics?
     /// The backend that the request went to last.
@@ -126,6 +128,11 @@ package struct AccessLog: ~Copyable {
         line.append(text: ",\"reason\":\"")
         line.append(text: AccessLog.reasons[Int(record.reason.rawValue)])
         line.append(0x22)
+        if record.withheld != .none {
+            line.append(text: ",\"would_be_refused\":\"")
+            line.append(text: AccessLog.reasons[Int(record.withheld.rawValue)])
+            line.append(0x22)
+        }
     }
 
     private mutating func appendTimings(_ record: borrowing AccessRecord) {

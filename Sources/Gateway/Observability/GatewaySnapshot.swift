@@ -1,6 +1,8 @@
 // What is true at the moment of a scrape and is not counted anywhere: the reactor fills these in
 // from the admission controllers and the connection pools, for /metrics and /status alike.
 
+package import Admission
+
 /// The gateway at one moment.
 package struct GatewaySnapshot {
     /// The gateway's counters.
@@ -44,6 +46,14 @@ package struct PoolSnapshot {
     package var maxQueueBytes = 0
     /// Permits that came free for each second of late: what a wait is predicted from.
     package var drainRatePerSecond = 0.0
+    /// Whether decisions are only counted.
+    package var isObserving = false
+    /// What the priority classes have in flight and waiting, in the order of `metrics.classes`.
+    package var classes: [ClassSnapshot] = []
+    /// What the tenants that the policy names have, at most the first `mostTenants`.
+    package var tenants: [TenantStatus] = []
+    /// Tenants whose figures are shown.
+    package static let mostTenants = 100
     /// The backends, in the policy's order.
     package var backends: [BackendSnapshot]
 
@@ -60,6 +70,20 @@ package struct PoolSnapshot {
     package var isUsable: Bool { backends.contains { $0.isUsable } }
 }
 
+/// One priority class at one moment.
+package struct ClassSnapshot: Equatable {
+    /// Requests that have a permit.
+    package var inFlight: Int
+    /// Requests that wait.
+    package var queued: Int
+
+    /// A class with that many requests.
+    package init(inFlight: Int, queued: Int) {
+        self.inFlight = inFlight
+        self.queued = queued
+    }
+}
+
 /// One backend at one moment.
 package struct BackendSnapshot {
     /// The backend's counters.
@@ -68,6 +92,10 @@ package struct BackendSnapshot {
     package var limit = 0
     /// Requests that have a permit on it.
     package var inFlight = 0
+    /// What the limit rests on.
+    package var evidence = LimitEvidence()
+    /// Seconds for which the limit was used up.
+    package var boundSeconds = 0.0
     /// Whether it is not left out after refused connections.
     package var isUsable = true
     /// Connections to it, in use or not.

@@ -28,6 +28,47 @@ extension MetricFamily {
                 }
             }
         },
+        MetricFamily(
+            name: "penstock_limit_elasticity", kind: .gauge, unit: nil,
+            labels: ["pool", "backend"],
+            help: "Share of more concurrency that came out as more throughput when it was last "
+                + "measured; missing before that."
+        ) { writer, scrape in
+            for pool in scrape.gateway.pools {
+                for backend in pool.backends {
+                    guard let elasticity = backend.evidence.elasticity else { continue }
+                    writer.sample(backend.metrics.labels, double: elasticity)
+                }
+            }
+        },
+        MetricFamily(
+            name: "penstock_limit_held_by", kind: .gauge, unit: nil,
+            labels: ["pool", "backend", "by"],
+            help: "1 for what holds the limit: the algorithm, the latency objective, or the "
+                + "highest limit that the policy allows."
+        ) { writer, scrape in
+            for pool in scrape.gateway.pools {
+                for backend in pool.backends {
+                    for holder in LimitEvidence.Holder.allCases {
+                        writer.sample(
+                            backend.metrics.labels, "by=\"\(holder.name)\"",
+                            backend.evidence.holder == holder ? 1 : 0)
+                    }
+                }
+            }
+        },
+        MetricFamily(
+            name: "penstock_limit_bound_seconds_total", kind: .counter, unit: .seconds,
+            labels: ["pool", "backend"],
+            help: "Time for which nine tenths or more of the limit were in use."
+        ) { writer, scrape in
+            for pool in scrape.gateway.pools {
+                for backend in pool.backends {
+                    writer.seconds(
+                        backend.metrics.labels, nanoseconds: Int64(backend.boundSeconds * 1e9))
+                }
+            }
+        },
         .backend(
             "penstock_backend_usable", .gauge,
             "1 when the backend can be sent requests, 0 while it is left out."

@@ -6,7 +6,7 @@ import HTTP1
 extension MetricFamily {
     static let poolFamilies: [MetricFamily] =
         [decisions, observedDecisions, requests] + durationFamilies + queueFamilies
-        + trafficFamilies
+        + shareFamilies + trafficFamilies
 
     private static let decisions = MetricFamily(
         name: "penstock_decisions_total", kind: .counter, unit: nil,

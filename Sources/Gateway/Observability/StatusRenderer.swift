@@ -1,6 +1,7 @@
 // What /status says: the same snapshot as /metrics, as one JSON object that people and scripts can
 // read.
 
+import Admission
 package import HTTP1
 
 /// Renders the gateway's state as JSON.
@@ -48,6 +49,7 @@ package enum StatusRenderer {
         buffer.append(jsonString: pool.metrics.name)
         buffer.append(text: ",\"usable\":")
         buffer.append(text: pool.isUsable ? "true" : "false")
+        buffer.append(text: pool.isObserving ? ",\"mode\":\"observe\"" : ",\"mode\":\"enforce\"")
         buffer.append(text: ",\"limit\":")
         buffer.append(signed: pool.backends.reduce(0) { $0 + ($1.isUsable ? $1.limit : 0) })
         buffer.append(text: ",\"in_flight\":")
@@ -66,12 +68,47 @@ package enum StatusRenderer {
         // JSON has no word for what is not finite.
         let rate = pool.drainRatePerSecond
         buffer.append(text: rate.isFinite ? rate.description : "null")
-        buffer.append(text: "},\"backends\":[")
+        buffer.append(text: "}")
+        appendClasses(pool, to: &buffer)
+        appendTenants(pool, to: &buffer)
+        buffer.append(text: ",\"backends\":[")
         for (index, backend) in pool.backends.enumerated() {
             if index > 0 { buffer.append(0x2c) }
             append(backend, to: &buffer)
         }
         buffer.append(text: "]}")
+    }
+
+    private static func appendClasses(_ pool: PoolSnapshot, to buffer: inout ByteBuffer) {
+        buffer.append(text: ",\"classes\":[")
+        for (index, (counters, now)) in zip(pool.metrics.classes, pool.classes).enumerated() {
+            if index > 0 { buffer.append(0x2c) }
+            buffer.append(text: "{\"name\":")
+            buffer.append(jsonString: counters.name)
+            buffer.append(text: ",\"in_flight\":")
+            buffer.append(signed: now.inFlight)
+            buffer.append(text: ",\"queued\":")
+            buffer.append(signed: now.queued)
+            buffer.append(text: "}")
+        }
+        buffer.append(text: "]")
+    }
+
+    private static func appendTenants(_ pool: PoolSnapshot, to buffer: inout ByteBuffer) {
+        buffer.append(text: ",\"tenants\":[")
+        for (index, tenant) in pool.tenants.enumerated() {
+            if index > 0 { buffer.append(0x2c) }
+            buffer.append(text: "{\"name\":")
+            buffer.append(jsonString: tenant.name)
+            buffer.append(text: ",\"in_flight\":")
+            buffer.append(signed: tenant.inFlight)
+            buffer.append(text: ",\"queued\":")
+            buffer.append(signed: tenant.queued)
+            buffer.append(text: ",\"share\":")
+            buffer.append(signed: tenant.share)
+            buffer.append(text: "}")
+        }
+        buffer.append(text: "]")
     }
 
     private static func append(_ backend: BackendSnapshot, to buffer: inout ByteBuffer) {

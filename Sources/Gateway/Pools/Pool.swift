@@ -24,8 +24,12 @@ final class Pool {
     private(set) var timeouts = Timeouts()
     /// What requests may claim, for the data path.
     private(set) var claims: ClaimTable
-    /// Whether refusals for want of capacity say so to Envoy.
-    private(set) var saysEnvoyOverloaded = true
+    /// What refused clients are told, for the data path.
+    private(set) var answers = AnswerSettings()
+    /// Whether tenants are told their share.
+    private(set) var tellsShares = false
+    /// Whether decisions are only counted.
+    private(set) var isObserving = false
 
     struct Timeouts {
         var connectNanoseconds: Int64 = 0
@@ -71,7 +75,9 @@ final class Pool {
             firstByteNanoseconds: settings.firstByteTimeout.wholeNanoseconds,
             idleNanoseconds: settings.idleTimeout.wholeNanoseconds,
             keepAliveNanoseconds: settings.keepAliveTimeout.wholeNanoseconds)
-        saysEnvoyOverloaded = settings.answers.saysEnvoyOverloaded
+        answers = settings.answers
+        tellsShares = answers.tellsShares && settings.claims.tenantHeader != nil
+        isObserving = settings.admission.mode == .observe
         var byLabel: [String: Upstream] = [:]
         for case let upstream? in upstreams where !upstream.isRetired {
             byLabel[upstream.address.label] = upstream
@@ -130,6 +136,12 @@ final class Pool {
         admission.connected(backend, now: reactor.now)
         needsPoll = true
     }
+
+    /// Hands out what moved limits since the last call; `notesMoves` has to be set.
+    func takeMoves(_ body: (NotedMove) -> Void) { admission.takeMoves(body) }
+
+    /// Whether the moves of limits are kept for `takeMoves`.
+    func noteMoves(_ notes: Bool) { admission.notesMoves = notes }
 
     func rejection(_ reason: Reason) -> Rejection {
         admission.rejection(reason, now: reactor.now)

@@ -1,0 +1,96 @@
+// When a tenant's demand is called excessive, and what that does to a refusal.
+
+import Testing
+
+@testable import Admission
+
+@Suite struct DemandTests {
+    private func instant(_ seconds: Double) -> Instant {
+        Instant(nanoseconds: Int64(seconds * 1e9))
+    }
+
+    /// A second of `granted` grants and `refused` refusals at each of `seconds`.
+    private func run(_ demand: inout Demand, _ seconds: Range<Int>, granted: Int, refused: Int) {
+        for second in seconds {
+            for _ in 0..<granted { demand.recordGrant(now: instant(Double(second))) }
+            for _ in 0..<refused { demand.recordRefusal(now: instant(Double(second))) }
+        }
+    }
+
+    @Test func twoStretchesOfMoreThanTwiceWhatIsGranted() {
+        var demand = Demand()
+        run(&demand, 0..<20, granted: 2, refused: 3)
+        #expect(!demand.isExcessive)
+        run(&demand, 20..<21, granted: 2, refused: 3)
+        #expect(demand.isExcessive)
+        run(&demand, 21..<31, granted: 3, refused: 2)
+        #expect(!demand.isExcessive)
+    }
+
+    @Test func exactlyTwiceIsNotTooMuch() {
+        var demand = Demand()
+        run(&demand, 0..<60, granted: 3, refused: 3)
+        #expect(!demand.isExcessive)
+    }
+
+    @Test func aBurstOrALittleIsNotTooMuch() {
+        var burst = Demand()
+        run(&burst, 0..<1, granted: 10, refused: 1_000)
+        run(&burst, 1..<60, granted: 1, refused: 0)
+        #expect(!burst.isExcessive)
+        var little = Demand()
+        run(&little, 0..<60, granted: 0, refused: 1)
+        #expect(!little.isExcessive)
+    }
+
+    @Test func silenceEndsIt() {
+        var demand = Demand()
+        run(&demand, 0..<31, granted: 0, refused: 10)
+        #expect(demand.isExcessive)
+        demand.recordRefusal(now: instant(70))
+        #expect(!demand.isExcessive)
+    }
+
+    @Test func onlyTheTenantThatAsksTooMuchIsTold() throws {
+        var settings = AdmissionSettings()
+        settings.limit = .fixed(FixedLimitSettings(limit: 1))
+        settings.queue.maxRequests = 0
+        settings.tenants = [TenantSettings(name: "a"), TenantSettings(name: "b")]
+        var controller = AdmissionController(settings: settings, backends: ["x"], seed: 1)
+        func ticket(_ tenant: Int) -> Ticket {
+            var ticket = Ticket()
+            ticket.tenant = .named(tenant)
+            return ticket
+        }
+        func offer(_ tenant: Int, _ second: Double) -> Rejection? {
+            switch controller.offer(
+                RequestID(rawValue: 1), ticket(tenant), now: instant(second))
+            {
+            case .forward(let permit):
+                controller.complete(permit, .ignored, now: instant(second))
+                return nil
+            case .reject(let rejection):
+                return rejection
+            case .parked:
+                Issue.record("nothing may wait")
+                return nil
+            }
+        }
+        guard
+            case .forward(let permit) = controller.offer(
+                RequestID(rawValue: 0), ticket(0), now: instant(0))
+        else {
+            Issue.record("the first was not started")
+            return
+        }
+        for step in 0..<100 {
+            let rejection = try #require(offer(0, Double(step) / 4))
+            #expect(rejection.isRetryUnwelcome == (step >= 80))
+            #expect(rejection.circumstances.limit == 1)
+            #expect(rejection.circumstances.inFlight == 1)
+        }
+        #expect(offer(1, 26)?.isRetryUnwelcome == false)
+        controller.complete(permit, .ignored, now: instant(27))
+        #expect(offer(0, 28) == nil)
+    }
+}
