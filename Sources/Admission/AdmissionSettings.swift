@@ -31,6 +31,8 @@ package enum LimitSettings: Equatable, Sendable {
     case gradient(GradientLimitSettings)
     case vegas(VegasLimitSettings)
     case knee(KneeLimitSettings)
+    /// Another project's, to compare with; no policy can say it.
+    case reference(ReferenceLimit)
 }
 
 /// What tenants share while they want more than there is.

@@ -8,6 +8,8 @@ enum Limiter: Sendable {
     case gradient(GradientLimit)
     case vegas(VegasLimit)
     case knee(KneeLimit)
+    /// Of another project; boxed, so that the others do not grow.
+    indirect case reference(ReferenceLimiter)
 
     /// Starts from the settings' initial limit; what is left to chance follows from `seed`.
     init(_ settings: LimitSettings, seed: UInt64, now: Instant) {
@@ -17,6 +19,8 @@ enum Limiter: Sendable {
         case .gradient(let settings): self = .gradient(GradientLimit(settings))
         case .vegas(let settings): self = .vegas(VegasLimit(settings, seed: seed))
         case .knee(let settings): self = .knee(KneeLimit(settings, seed: seed, now: now))
+        case .reference(let limit):
+            self = .reference(ReferenceLimiter(limit, seed: seed, now: now))
         }
     }
 
@@ -28,6 +32,7 @@ enum Limiter: Sendable {
         case .gradient(let gradient): gradient.limit
         case .vegas(let vegas): vegas.limit
         case .knee(let knee): knee.limit
+        case .reference(let reference): reference.limit
         }
     }
 
@@ -62,6 +67,10 @@ enum Limiter: Sendable {
         case .knee(var knee):
             let move = knee.update(sample, meter)
             self = .knee(knee)
+            return move
+        case .reference(var reference):
+            let move = reference.update(sample)
+            self = .reference(reference)
             return move
         }
     }

@@ -55,6 +55,7 @@ extension PolicySections {
         case .aimd(let settings): aimd.write(settings)
         case .gradient(let settings): gradient.write(settings)
         case .vegas(let settings): vegas.write(settings)
+        case .reference: preconditionFailure("no policy has a limit to compare with")
         }
     }
 

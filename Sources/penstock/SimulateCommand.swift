@@ -1,5 +1,6 @@
 // `penstock simulate`: tries a policy against simulated clients and backends.
 
+import Admission
 import ArgumentParser
 import Policy
 import Simulator
@@ -28,6 +29,12 @@ struct SimulateCommand: ParsableCommand {
     @Option(help: "The policy's pool; the first one if not given.")
     var pool: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Take this limit instead of the scenario's: \(LimitSettings.simulatorNames.joined(separator: ", ")), or fixed:N.",
+            valueName: "name"))
+    var limit: String?
+
     @Option(help: "The first seed.")
     var seed: UInt64 = 1
 
@@ -44,11 +51,18 @@ struct SimulateCommand: ParsableCommand {
         if let seeds, !(1...1000).contains(seeds) {
             throw ValidationError("--seeds takes 1 to 1000")
         }
+        if let limit, LimitSettings(simulatorName: limit) == nil {
+            let names = LimitSettings.simulatorNames.joined(separator: ", ")
+            throw ValidationError("--limit takes \(names), or fixed:N")
+        }
         if pool != nil, policy == nil { throw ValidationError("--pool needs --policy") }
     }
 
     func run() throws {
-        let scenario = try load()
+        var scenario = try load()
+        if let limit = limit.flatMap(LimitSettings.init(simulatorName:)) {
+            scenario.admission.limit = limit
+        }
         var results: [SimulationResult] = []
         var oracles: [Oracle] = []
         let needsOracle = scenario.expectations.contains { $0.isRelativeToOracle }

@@ -1,3 +1,4 @@
+import Admission
 import Foundation
 import Policy
 import Testing
@@ -10,6 +11,13 @@ import Testing
 
     private static let files =
         ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []).sorted()
+
+    private static let comparison = URL(fileURLWithPath: #filePath)
+        .deletingLastPathComponent().appendingPathComponent("Comparison")
+
+    private static let compared =
+        ((try? FileManager.default.contentsOfDirectory(atPath: comparison.path)) ?? [])
+        .filter { $0.hasSuffix(".yaml") }.sorted()
 
     @Test func thereAreScenarios() {
         #expect(ScenarioTests.files.count >= 4)
@@ -26,6 +34,40 @@ import Testing
         for judgement in Judgement.all(scenario, results: [result], oracles: oracles) {
             #expect(judgement.holds, "\(SimulationSummary.text([judgement]))")
         }
+    }
+
+    @Test func comparisonsHoldEveryLimitBesideTheBest() throws {
+        let scenario = Example.slots(8, load: 2, limit: 1, seconds: 15)
+        let comparison = Comparison(scenario, seeds: [1])
+        #expect(comparison.rows.count == LimitSettings.simulatorNames.count + 1)
+        #expect(comparison.rows[0].name.hasPrefix("best fixed, "))
+        #expect(comparison.rows[0].shareOfBest > 0.98)
+        let byName = Dictionary(uniqueKeysWithValues: comparison.rows.map { ($0.name, $0) })
+        #expect(try #require(byName["always-min"]).meanLimit == 1)
+        #expect(try #require(byName["always-min"]).shareOfBest < 0.2)
+        #expect(try #require(byName["always-max"]).shareOfBest > 0.98)
+        #expect(comparison.markdown.split(separator: "\n").count == comparison.rows.count + 2)
+        let plot = ComparisonPlot.svg([comparison])
+        // What begins the text is left out.
+        #expect(openElements("<!-- -->" + plot) == [])
+        #expect(!plot.contains("<script") && plot.contains("prefers-color-scheme: dark"))
+        for name in LimitSettings.simulatorNames { #expect(plot.contains(">\(name)<")) }
+    }
+
+    @Test func limitsHaveNames() {
+        #expect(LimitSettings(simulatorName: "fixed:7") == .fixed(FixedLimitSettings(limit: 7)))
+        #expect(LimitSettings(simulatorName: "fixed:0") == nil)
+        #expect(LimitSettings(simulatorName: "fixed:") == nil)
+        #expect(LimitSettings(simulatorName: "nonesuch") == nil)
+        for name in LimitSettings.simulatorNames {
+            #expect(LimitSettings(simulatorName: name) != nil)
+        }
+    }
+
+    @Test(arguments: compared)
+    func scenariosToCompareCanBeRead(file: String) throws {
+        let path = ScenarioTests.comparison.appendingPathComponent(file).path
+        #expect(try ScenarioLoader.load(path: path).expectations.isEmpty)
     }
 
     @Test func loadsAreSharesOfCapacity() throws {
