@@ -40,6 +40,11 @@ struct ConcurrencyMeter: Sendable {
     /// Requests in flight.
     private(set) var inFlight = 0
     private var isBound = false
+    /// Whether it was binding in the time that led up to `clock`.
+    ///
+    /// Many requests can end at one instant, with their places given away only afterwards. All of
+    /// them were done while the limit was binding, not the first one alone.
+    private var wasBound = false
     private var clock: Instant
 
     init(now: Instant) {
@@ -57,6 +62,7 @@ struct ConcurrencyMeter: Sendable {
     /// Accounts for the time up to `now`.
     mutating func advance(to now: Instant) {
         guard now > clock else { return }
+        wasBound = isBound
         if isBound {
             let seconds = now.seconds(since: clock)
             boundSeconds += seconds
@@ -83,7 +89,7 @@ struct ConcurrencyMeter: Sendable {
     mutating func progress(units: Int, now: Instant) {
         advance(to: now)
         lastSignOfLife = now
-        if isBound { boundUnits += Double(units) }
+        if wasBound { boundUnits += Double(units) }
     }
 
     /// A request ended well; called before `set` takes it out.
@@ -91,7 +97,7 @@ struct ConcurrencyMeter: Sendable {
         advance(to: now)
         lastSignOfLife = now
         successes += 1
-        if isBound { boundCompletions += 1 }
+        if wasBound { boundCompletions += 1 }
         if successes == 1 {
             serviceSeconds = seconds
             serviceDeviationSeconds = seconds / 2
