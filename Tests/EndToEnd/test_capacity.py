@@ -1,0 +1,200 @@
+"""The gateway with its defaults in front of a backend with a number of places, under loads that come whatever happens.
+
+Capacity is what the backend can do, a sum, not a measurement. Standards are measured in the same run: the same load under
+the best fixed limit, which is the number of places.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import http_sfv
+import pytest
+
+from conftest import StartGateway
+from load import Outcome, Stream, goodput, offer, quantile
+from processes import HERE, Gateway, Process, listening_address, request
+
+SLOTS = 16
+SERVICE_SECONDS = 0.08
+CAPACITY = SLOTS / SERVICE_SECONDS
+DEADLINE_SECONDS = 2.5
+LEARNING_SECONDS = 15.0
+WINDOW_SECONDS = 15.0
+
+StartSlots = Callable[..., str]
+
+
+@pytest.fixture
+def slots() -> Iterator[StartSlots]:
+    """Starts backends with `SLOTS` places of about `SERVICE_SECONDS`; returns the URL."""
+    with ExitStack() as stack:
+
+        def start(spread: float = 0) -> str:
+            command = [sys.executable, str(HERE / "slot_server.py"), "--slots", str(SLOTS)]
+            backend = Process([*command, "--milliseconds", str(1000 * SERVICE_SECONDS), "--spread", str(spread)])
+            stack.callback(backend.stop)
+            return backend.wait_for_line(listening_address, "address of the slot server")
+
+        yield start
+
+
+def policy(url: str, pool: str = "") -> str:
+    """A policy with one pool for `url`; `pool` is what else stands in it."""
+    return f"""\
+version: 1
+listen: 127.0.0.1:0
+admin: 127.0.0.1:0
+log: {{access: {{to: off}}, level: debug}}
+pools:
+  chat: {{backends: ["{url}"]{", " + pool if pool else ""}}}
+routes: [{{path: /*, pool: chat}}]
+"""
+
+
+def run(gateway: Gateway, seconds: float, *streams: Stream, seed: int = 1) -> tuple[float, float]:
+    """Offers `streams` to `gateway`."""
+    return asyncio.run(offer(gateway.url, list(streams), seconds, seed))
+
+
+def mostly(outcomes: list[Outcome], share: float) -> None:
+    """At least that share of the clients' requests came to an end: else the load itself was not offered."""
+    ended = sum(outcome.status > 0 for outcome in outcomes)
+    assert ended >= share * len(outcomes), f"{len(outcomes) - ended} of {len(outcomes)} requests broke"
+
+
+@pytest.mark.limit(120)
+@pytest.mark.parametrize("factor", [2, 10])
+def test_overload_costs_nothing(factor: int, slots: StartSlots, gateway: StartGateway) -> None:
+    """At 2 and 10 times its capacity the backend is kept busy, and who is admitted does not wait for it."""
+    learning, fixed = Stream(factor * CAPACITY), Stream(factor * CAPACITY)
+    _, end = run(gateway(policy(slots())), LEARNING_SECONDS + WINDOW_SECONDS, learning)
+    window = end - WINDOW_SECONDS
+    _, fixed_end = run(gateway(policy(slots(), f"limit: {SLOTS}")), WINDOW_SECONDS, fixed)
+    fixed_window = fixed_end - WINDOW_SECONDS + 5
+    mostly(learning.outcomes, 1.0)
+
+    best = goodput(fixed.outcomes, fixed_window, fixed_end, DEADLINE_SECONDS)
+    reached = goodput(learning.outcomes, window, end, DEADLINE_SECONDS)
+    # The fixed limit's own goodput says how much of the capacity this machine gives away by itself.
+    assert reached >= 0.95 * best, f"{reached:.0f}/s of {best:.0f}/s"
+    slow = quantile(learning.between(window, end), 0.99)
+    standard = quantile(fixed.between(fixed_window, fixed_end), 0.99)
+    assert slow <= 1.3 * standard, f"p99 {slow:.3f} s beside {standard:.3f} s"
+    refused = [outcome for outcome in learning.between(window, end) if outcome.status == 503]
+    assert len(refused) >= 0.8 * (factor - 1) * CAPACITY * WINDOW_SECONDS
+
+
+@pytest.mark.limit(120)
+def test_capacity_steps_are_followed(slots: StartSlots, gateway: StartGateway) -> None:
+    """Capacity falls to 3/8 and comes back: ten seconds after each step the backend is busy and not flooded."""
+    url = slots()
+    through = gateway(policy(url))
+    load = Stream(2 * CAPACITY)
+
+    async def steps() -> tuple[float, float]:
+        async def change(after: float, count: int) -> None:
+            await asyncio.sleep(after)
+            await asyncio.to_thread(request, url, f"/slots/{count}", "PUT")
+
+        phases = asyncio.gather(change(20, SLOTS * 3 // 8), change(45, SLOTS))
+        result = await offer(through.url, [load], 70, 3)
+        await phases
+        return result
+
+    begin, _ = asyncio.run(steps())
+    for start, end, capacity in ((10, 20, 1.0), (30, 45, 3 / 8), (55, 70, 1.0)):
+        reached = goodput(load.outcomes, begin + start, begin + end, DEADLINE_SECONDS)
+        assert reached >= 0.93 * capacity * CAPACITY, f"{reached:.0f}/s of {capacity * CAPACITY:.0f}/s from {start} s on"
+
+
+@pytest.mark.limit(120)
+def test_a_flood_is_the_flooders_own(slots: StartSlots, gateway: StartGateway) -> None:
+    """Tenant A asks for nine times the capacity, tenant B for three tenths of it: B hardly notices."""
+    pool = "tenant: {header: x-tenant}"
+    alone = Stream(0.3 * CAPACITY, "X-Tenant: b\r\n")
+    # Times all alike keep the places in step: whoever comes just too late waits for a whole service time.
+    through = gateway(policy(slots(spread=0.25), pool))
+    # What is learnt is learnt under load.
+    run(through, LEARNING_SECONDS, Stream(2 * CAPACITY, "X-Tenant: a\r\n"))
+    begin, end = run(through, WINDOW_SECONDS, alone)
+    flood, beside = Stream(9 * CAPACITY, "X-Tenant: a\r\n"), Stream(0.3 * CAPACITY, "X-Tenant: b\r\n")
+    flood_begin, flood_end = run(through, WINDOW_SECONDS, flood, beside)
+    mostly(flood.outcomes, 1.0)
+
+    served = [outcome for outcome in beside.outcomes if outcome.status == 200]
+    assert len(served) >= 0.99 * len(beside.outcomes), f"{len(served)} of {len(beside.outcomes)}"
+    uncontended = quantile(alone.between(begin + 2, end), 0.99)
+    contended = quantile(beside.between(flood_begin + 2, flood_end), 0.99)
+    assert contended <= 2 * uncontended, f"p99 {contended:.3f} s, alone {uncontended:.3f} s"
+    told = [outcome for outcome in flood.outcomes if outcome.status == 429]
+    assert told, "the flooder was never told that it is the one"
+    both = goodput(flood.outcomes + beside.outcomes, flood_begin + 3, flood_end, DEADLINE_SECONDS)
+    assert both >= 0.9 * CAPACITY
+
+
+@pytest.mark.limit(60)
+def test_every_refusal_and_every_move_is_explained(slots: StartSlots, gateway: StartGateway) -> None:
+    """Why was I shed at 14:03: the log has the figures, the fields are structured fields."""
+    through = gateway(policy(slots(), "tenant: {header: x-tenant}, queue: {max_requests: 4}"))
+    run(through, 4, Stream(3 * CAPACITY, "X-Tenant: a\r\n"), Stream(CAPACITY, "X-Tenant: b\r\n"))
+    refusals = through.logged("refused")
+    counted = through.metric("penstock_decisions_total", outcome="rejected")
+    assert len(refusals) == counted > 0
+    for line in refusals:
+        assert line["reason"] in ("queue_full", "wait_too_long", "queue_timeout", "tenant_over_share", "displaced")
+        assert int(line["limit"]) >= 1 and int(line["queued"]) <= 4
+        assert 1000 <= int(line["retry_after_ms"]) <= 60_000
+        assert len(line["request_id"]) == 32
+    moves = through.logged("limit moved")
+    assert len(moves) == through.metric("penstock_limit_moves_total") > 0
+    assert all(float(line["from"]) != float(line["to"]) and line["reason"] for line in moves)
+    assert through.metric("penstock_limit_held_by", by="algorithm") == 1
+
+
+@pytest.mark.limit(60)
+def test_observing_refuses_nobody(slots: StartSlots, gateway: StartGateway) -> None:
+    """`mode: observe` starts everything, and says what it would have done."""
+    through = gateway(policy(slots(), "mode: observe, limit: 4, queue: {max_requests: 2}"))
+    load = Stream(0.8 * CAPACITY)
+    run(through, 4, load)
+    assert all(outcome.status == 200 for outcome in load.outcomes)
+    assert through.metric("penstock_decisions_total", outcome="rejected") == 0
+    withheld = through.metric("penstock_observed_decisions_total", outcome="rejected")
+    assert withheld > 0
+    assert through.metric("penstock_observed_decisions_total") == len(load.outcomes)
+    assert len(through.logged("would be refused")) == withheld
+    assert through.metric("penstock_pool_observing") == 1
+
+
+@pytest.mark.limit(60)
+def test_rate_limit_fields_are_structured_fields(slots: StartSlots, gateway: StartGateway) -> None:
+    """An independent parser reads what a tenant over its bound is told."""
+    pool = "limit: 8, tenant: {header: x-tenant, default: {max_in_flight: 1, max_queued: 0}}"
+    through = gateway(policy(slots(), pool))
+    answers = []
+
+    async def ask() -> None:
+        answers.extend(
+            await asyncio.gather(
+                *(asyncio.to_thread(request, through.url, "/", headers={"X-Tenant": "a"}) for _ in range(6))
+            )
+        )
+
+    asyncio.run(ask())
+    told = [answer for answer in answers if answer.status == 429]
+    assert told
+    for answer in told:
+        quota, left = http_sfv.List(), http_sfv.List()
+        quota.parse(answer.headers["ratelimit-policy"].encode())
+        left.parse(answer.headers["ratelimit"].encode())
+        assert quota[0].value == left[0].value == "share"
+        assert quota[0].params["q"] >= 1 and quota[0].params["qu"] == "concurrent-requests"
+        assert left[0].params["r"] == 0
+        assert left[0].params["t"] == int(answer.headers["retry-after"])
+        problem = answer.json()
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert problem["violated-policies"] == ["share"] and problem["status"] == 429
