@@ -8,9 +8,12 @@
 
 # Headers of the two C libraries that the binary links.
 readonly BUILD_PACKAGES=(libcurl4-openssl-dev zlib1g-dev)
-# The test suite's peers: an HTTP server, a load generator, a client, certificates, promtool, Python. What the benchmarks need
-# beside these, Tests/Benchmarks/run says.
-readonly TEST_PACKAGES=(nginx-light wrk curl openssl prometheus python3-venv)
+# The test suite's peers: an HTTP server, a load generator, a client, certificates, promtool, Python; and what the cost gates
+# count with.
+readonly TEST_PACKAGES=(nginx-light wrk curl openssl prometheus python3-venv valgrind strace gcc)
+# What Tests/Benchmarks/run measures and measures with; Envoy is not in Debian.
+# shellcheck disable=SC2034  # Used by the scripts that source this one.
+readonly BENCHMARK_PACKAGES=(nginx-light haproxy wrk gcc strace valgrind binutils openssl python3-venv)
 readonly SWIFT_MAJOR=6
 readonly SWIFT_MINOR=3
 
@@ -21,6 +24,7 @@ package_is_there() {
     zlib1g-dev) header_is_there zlib.h && library_is_there libz.so ;;
     nginx-light) command -v nginx >/dev/null || [[ -x /usr/sbin/nginx ]] ;;
     prometheus) command -v promtool >/dev/null ;;
+    binutils) command -v objcopy >/dev/null ;;
     python3-venv) command -v python3 >/dev/null && python3 -c 'import ensurepip, venv' 2>/dev/null ;;
     *) command -v "$1" >/dev/null ;;
     esac

@@ -1,17 +1,14 @@
-"""The clients: wrk for load, and sockets for what has to be exact, a known number of requests on known connections."""
+"""The clients: wrk and load.c for load, and sockets for what has to be exact: so many requests on so many connections."""
 
 from __future__ import annotations
 
 import re
-import select
 import socket
 import subprocess
-import threading
-import time
 from dataclasses import dataclass
 
-from processes import BenchError
-from subjects import Subject
+from processes import BenchError, cpu_seconds
+from subjects import Direct, Setting, Subject
 
 CONNECTIONS = 64
 
@@ -24,9 +21,12 @@ class Load:
     refused: int
 
 
-def run_wrk(subject: Subject, path: str, seconds: float, core: int) -> Load:
-    """Keeps 64 connections busy for a while. Requests that got no answer are an error."""
-    command = ["taskset", "-c", str(core), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s"]
+def run_wrk(
+    subject: Subject, path: str, seconds: float, connections: int = CONNECTIONS, *options: str
+) -> Load:
+    """Keeps connections busy for a while. Requests that got no answer are an error."""
+    core = subject.setting.load_core
+    command = ["taskset", "-c", str(core), "wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", *options]
     result = subprocess.run(
         [*command, subject.url(path)], capture_output=True, text=True, check=False)
     requests = re.search(r"(\d+) requests in", result.stdout)
@@ -36,6 +36,55 @@ def run_wrk(subject: Subject, path: str, seconds: float, core: int) -> Load:
         raise BenchError(f"wrk on {subject.name} lost connections: {result.stdout}")
     refused = re.search(r"Non-2xx or 3xx responses: (\d+)", result.stdout)
     return Load(int(requests[1]), int(refused[1]) if refused else 0)
+
+
+@dataclass(frozen=True)
+class Streams:
+    """What a run of event streams was: events, the proxy's CPU time meanwhile, and times to first events."""
+
+    events: int
+    cpu_seconds: float
+    first_p50_seconds: float
+    first_p99_seconds: float
+
+
+def run_streams(subject: Subject, count: int, period: int, seconds: int, probes: int) -> Streams:
+    """Reads event streams at a steady pace (load.c); `period` is in milliseconds."""
+    load = start_load(
+        subject.setting, "streams", subject.port, count, period, seconds, probes)
+    assert load.stdout
+    before = spent = 0.0
+    events = 0
+    told = ""
+    for line in load.stdout:
+        told += line
+        words = line.split()
+        if words[0] == "begin":
+            before = cpu_seconds(subject.pid)
+        elif words[0] == "end":
+            spent = cpu_seconds(subject.pid) - before
+            events = int(words[1])
+    first = re.search(r"first (\d+) (\d+)", told)
+    if load.wait() != 0 or not first or not events:
+        raise BenchError(f"streams through {subject.name}: {told}")
+    return Streams(events, spent, int(first[1]) / 1e9, int(first[2]) / 1e9)
+
+
+def run_rate(subject: Subject | Direct, rate: int, seconds: int) -> tuple[float, float]:
+    """Sends requests at a rate (load.c); the median and the 99th percentile of their times, in seconds."""
+    load = start_load(subject.setting, "rate", subject.port, rate, seconds, CONNECTIONS)
+    told, _ = load.communicate()
+    times = re.search(r"latency (\d+) (\d+) (\d+)", told)
+    if load.returncode != 0 or not times:
+        raise BenchError(f"{rate} requests a second to {subject.name}: {told}")
+    return int(times[1]) / 1e9, int(times[2]) / 1e9
+
+
+def start_load(setting: Setting, *arguments: object) -> subprocess.Popen[str]:
+    """Starts load.c on the load's core; its standard error goes where it said what went wrong."""
+    command = ["taskset", "-c", str(setting.load_core), str(setting.directory / "load")]
+    return subprocess.Popen(
+        [*command, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def read_answer(client: socket.socket) -> int:
@@ -100,62 +149,3 @@ class Clients:
 
     def _request(self, path: str) -> bytes:
         return f"GET {path} HTTP/1.1\r\nHost: {self._host}\r\n\r\n".encode()
-
-
-class StreamOrigin:
-    """A server of event streams that go on until the other side leaves: the head, then an event every half second."""
-
-    HEAD = (
-        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
-        b"Transfer-Encoding: chunked\r\n\r\n"
-    )
-    PERIOD_SECONDS = 0.5
-    EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"token"}}]}\n\n'
-
-    def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
-        self.port: int = self._listener.getsockname()[1]
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ends all streams."""
-        self._ended.set()
-        self._thread.join()
-        self._listener.close()
-
-    def _serve(self) -> None:
-        event = f"{len(self.EVENT):x}\r\n".encode() + self.EVENT + b"\r\n"
-        poller = select.poll()
-        poller.register(self._listener, select.POLLIN)
-        streams: dict[int, socket.socket] = {}
-        begun: set[int] = set()
-        due = time.monotonic() + self.PERIOD_SECONDS
-        while not self._ended.is_set():
-            for descriptor, _ in poller.poll(max(0.0, due - time.monotonic()) * 1000):
-                if descriptor == self._listener.fileno():
-                    stream, _ = self._listener.accept()
-                    streams[stream.fileno()] = stream
-                    poller.register(stream, select.POLLIN)
-                elif asks(streams[descriptor]):
-                    streams[descriptor].sendall(self.HEAD + event)
-                    begun.add(descriptor)
-                else:
-                    poller.unregister(descriptor)
-                    begun.discard(descriptor)
-                    streams.pop(descriptor).close()
-            if time.monotonic() >= due:
-                due += self.PERIOD_SECONDS
-                for descriptor in begun:
-                    streams[descriptor].sendall(event)
-        for stream in streams.values():
-            stream.close()
-
-
-def asks(stream: socket.socket) -> bool:
-    """Takes a request from a connection; false when it was closed."""
-    try:
-        return bool(stream.recv(65536))
-    except OSError:
-        return False

@@ -1,63 +1,88 @@
-"""The report: one Markdown table, what stands behind some of its figures, and the machine."""
+"""The report: a table with a row a work, one with the spread, what stands behind some figures, and the machine."""
 
 from __future__ import annotations
 
 import json
 import os
 import platform
+import re
 from pathlib import Path
 from typing import Any
 
-from works import Figure
+from figures import ADAPTIVE, GOALS, HAPROXY, NGINX, RELAY, Figure, held
 
-BASE = "nginx"
 OWN = "Penstock"
-
-
-def base_of(figure: Figure, figures: list[Figure]) -> Figure | None:
-    """nginx's figure of the same work."""
-    for other in figures:
-        if other.work == figure.work and other.subject == BASE:
-            return other
-    return None
+# Whose figures Penstock's are divided by.
+BASES = (NGINX, HAPROXY, ADAPTIVE, RELAY)
+# What README.md shows of it.
+HEADLINES = (
+    "proxied request, CPU", "shed request, CPU", "stream event, CPU", "10 MB answer, CPU per MB",
+    "added latency, p50", "added latency, p99", "memory, base", "memory, idle connection", "memory, open stream")
 
 
 def number(value: float) -> str:
-    """A value with three or four figures."""
-    return f"{value:.2f}" if abs(value) < 100 else f"{value:.0f}"
+    """A value with three or four figures; below one without the nought."""
+    if abs(value) >= 100:
+        return f"{value:.0f}"
+    text = f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+    return re.sub(r"^(-?)0\.", r"\1.", text)
 
 
-def goal(figure: Figure, ratio: float | None) -> str:
-    """What was wanted and whether it holds."""
-    if figure.goal_ratio is not None and ratio is not None:
-        return f"≤ {figure.goal_ratio:g}x: {'held' if ratio <= figure.goal_ratio else 'MISSED'}"
-    if figure.goal_value is not None:
-        held = figure.median <= figure.goal_value
-        return f"≤ {figure.goal_value:g} {figure.unit}: {'held' if held else 'MISSED'}"
-    return ""
-
-
-def table(figures: list[Figure]) -> str:
-    """The figures as a Markdown table."""
-    lines = [
-        f"| work | subject | median | lowest to highest | to {BASE} | goal |",
-        "|---|---|---:|---:|---:|---|",
-    ]
+def find(figures: list[Figure], work: str, subject: str) -> Figure | None:
+    """One subject's figure in one work."""
     for figure in figures:
-        base = base_of(figure, figures)
-        ratio = figure.ratio(base) if base and base.median else None
-        spread = ""
-        if len(figure.values) > 1:
-            spread = f"{number(min(figure.values))} to {number(max(figure.values))}"
-        cells = [
-            figure.work,
-            f"**{figure.subject}**" if figure.subject == OWN else figure.subject,
-            f"{number(figure.median)} {figure.unit}".strip(),
-            spread,
-            f"{ratio:.2f}x" if ratio is not None else "",
-            goal(figure, ratio),
-        ]
+        if figure.work == work and figure.subject == subject:
+            return figure
+    return None
+
+
+def ratio(figures: list[Figure], work: str, base: str) -> str:
+    """Penstock's figure as a multiple of another's."""
+    own, other = find(figures, work, OWN), find(figures, work, base)
+    if not own or not other or other.median <= 0:
+        return ""
+    return number(own.ratio(other))
+
+
+def verdict(figures: list[Figure], work: str) -> str:
+    """What was wanted and whether it was reached."""
+    own = find(figures, work, OWN)
+    told = []
+    for goal in GOALS.get(work, []) if own else []:
+        if result := held(own, goal, figures):
+            wanted = f"{number(goal.most)} {'× ' + goal.of if goal.of else own.unit}".strip()
+            told.append(f"≤ {wanted}: {'yes' if result[1] else '**no**'}")
+    return "; ".join(told)
+
+
+def table(figures: list[Figure], works: list[str], goals: bool = True) -> str:
+    """A row a work: medians, Penstock's as multiples of the others', and the goals."""
+    subjects = list(dict.fromkeys(figure.subject for figure in figures))
+    bases = [base for base in BASES if base in subjects and OWN in subjects]
+    head = ["work", *subjects, *(f"to {base}" for base in bases)] + (["goal"] if goals else [])
+    lines = [f"| {' | '.join(head)} |", "|---|" + "---:|" * (len(subjects) + len(bases)) + ("---|" if goals else "")]
+    for work in works:
+        cells = [work]
+        unit = next(figure.unit for figure in figures if figure.work == work)
+        for subject in subjects:
+            figure = find(figures, work, subject)
+            cells.append(f"{number(figure.median)} {unit}".strip() if figure else "")
+        cells += [ratio(figures, work, base) for base in bases]
+        if goals:
+            cells.append(verdict(figures, work))
         lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def spread(figures: list[Figure]) -> str:
+    """Medians with the lowest and the highest round, and every subject as a multiple of nginx."""
+    lines = ["| work | subject | median | lowest to highest | to nginx |", "|---|---|---:|---:|---:|"]
+    for figure in figures:
+        base = find(figures, figure.work, NGINX)
+        to_nginx = number(figure.ratio(base)) if base and base.median > 0 else ""
+        extremes = f"{number(min(figure.values))} to {number(max(figure.values))}" if len(figure.values) > 1 else ""
+        median = f"{number(figure.median)} {figure.unit}".strip()
+        lines.append(f"| {figure.work} | {figure.subject} | {median} | {extremes} | {to_nginx} |")
     return "\n".join(lines)
 
 
@@ -88,39 +113,56 @@ def machine() -> dict[str, Any]:
     }
 
 
-def as_markdown(
-    figures: list[Figure], machine: dict[str, Any], versions: dict[str, str], how: str
-) -> str:
-    """The whole report."""
+def setting(machine: dict[str, Any], versions: dict[str, str], how: str) -> str:
+    """How it was measured, on what, and what was measured."""
     told = ", ".join(f"{name} {version}" for name, version in versions.items())
     return "\n".join([
-        table(figures),
-        "",
         how,
         f"Machine: {machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
-        f"{machine['system']}, Linux {machine['kernel']}, load average {machine['load'][0]}.",
+        f"{machine['system']}, Linux {machine['kernel']}; load average before the run {machine['load'][0]}.",
         f"Versions: {told}.",
-        details(figures),
-    ]).rstrip()
+    ])
 
 
-def write_json(
-    file: Path, figures: list[Figure], machine: dict[str, Any], versions: dict[str, str]
-) -> None:
+def as_markdown(figures: list[Figure], told: str) -> str:
+    """The whole report."""
+    works = list(dict.fromkeys(figure.work for figure in figures))
+    return "\n\n".join(
+        part for part in (table(figures, works), told, spread(figures), details(figures).strip()) if part)
+
+
+def write_json(file: Path, figures: list[Figure], machine: dict[str, Any], versions: dict[str, str]) -> None:
     """The report for a program to read."""
     rows = []
     for figure in figures:
-        base = base_of(figure, figures)
+        base = find(figures, figure.work, NGINX)
         rows.append({
             "work": figure.work,
             "subject": figure.subject,
             "unit": figure.unit,
             "median": figure.median,
             "values": figure.values,
-            "ratio": figure.ratio(base) if base and base.median else None,
-            "goal_ratio": figure.goal_ratio,
-            "goal_value": figure.goal_value,
+            "to_nginx": figure.ratio(base) if base and base.median > 0 else None,
             "details": figure.details,
         })
     content = {"machine": machine, "versions": versions, "figures": rows}
     file.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def replace_block(file: Path, name: str, content: str) -> None:
+    """Puts `content` between the lines `<!-- name -->` and `<!-- end of name -->` of a document."""
+    text = file.read_text()
+    begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+    if begin not in text or end not in text:
+        raise ValueError(f"{file} has no place for {name}")
+    before, rest = text.split(begin, 1)
+    after = rest.split(end, 1)[1]
+    file.write_text(f"{before}{begin}\n{content}\n\n{end}{after}")
+
+
+def record(root: Path, figures: list[Figure], told: str) -> None:
+    """Puts the figures where they are read: ARCHITECTURE.md and README.md."""
+    works = list(dict.fromkeys(figure.work for figure in figures))
+    replace_block(root / "ARCHITECTURE.md", "benchmarks", f"{table(figures, works)}\n\n{told}")
+    headlines = [work for work in HEADLINES if work in works]
+    replace_block(root / "README.md", "benchmarks", table(figures, headlines, goals=False))

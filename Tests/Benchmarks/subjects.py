@@ -1,7 +1,6 @@
-"""What is measured: Penstock, nginx, HAProxy and the relay in C, each as a proxy to the same origin and as one that sheds.
+"""What is measured: Penstock, nginx, HAProxy, Envoy and the relay in C, each as a proxy to the same origins.
 
-They are configured alike: one worker, no access log, connections kept on both sides, the fields that say where a request
-came from. /shed is refused by all of them; /stream passes an event stream on as it comes.
+configurations.py has how they are set up.
 """
 
 from __future__ import annotations
@@ -15,97 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
+import configurations
 from processes import BenchError, Process, free_port, first_line
 
 HERE = Path(__file__).resolve().parent
-
-NGINX = Template("""\
-$user
-worker_processes 1; pid $directory/$name.pid; error_log stderr error; daemon off;
-events { worker_connections 8000; }
-http {
-    access_log off; keepalive_requests 1000000000; keepalive_timeout 3600;
-    client_body_temp_path $directory/body; proxy_temp_path $directory/proxy;
-    fastcgi_temp_path $directory/fastcgi; uwsgi_temp_path $directory/uwsgi; scgi_temp_path $directory/scgi;
-    $http
-}
-""")
-
-ORIGIN = """\
-server {
-    listen 127.0.0.1:$port backlog=4096;
-    location / {
-        default_type application/json;
-        return 200 '{"object":"list","data":[],"model":"x","usage":{"total_tokens":0}}\\n';
-    }
-}
-"""
-
-NGINX_PROXY = """\
-upstream origin { server 127.0.0.1:$origin; keepalive 256; keepalive_requests 1000000000; }
-upstream stream { server 127.0.0.1:$stream; keepalive 256; }
-server {
-    listen 127.0.0.1:$port backlog=4096;
-    proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $$host;
-    proxy_set_header X-Forwarded-For $$proxy_add_x_forwarded_for;
-    location / { proxy_pass http://origin; }
-    location /stream { proxy_buffering off; proxy_pass http://stream; }
-    location /shed { return 503; }
-}
-"""
-
-HAPROXY = Template("""\
-global
-    nbthread 1
-    maxconn 4000
-defaults
-    mode http
-    option forwardfor
-    option http-keep-alive
-    http-reuse always
-    timeout client 1h
-    timeout server 1h
-    timeout connect 5s
-    timeout http-keep-alive 1h
-frontend front
-    bind 127.0.0.1:$port backlog 4096
-    http-request deny deny_status 503 if { path /shed }
-    use_backend stream if { path /stream }
-    default_backend origin
-backend origin
-    server origin 127.0.0.1:$origin pool-max-conn 256
-backend stream
-    server stream 127.0.0.1:$stream pool-max-conn 256
-""")
-
-# The limit is learnt, as it is by default, but not below what the clients do at once: nothing of `proxied` is refused.
-# The only slot of `held` is taken by a request that is never answered, and nothing may wait there.
-PENSTOCK = Template("""\
-version: 1
-listen: 127.0.0.1:$port
-admin: 127.0.0.1:$admin
-log: {access: {to: off}}
-server: {max_connections: 4000, timeouts: {keep_alive: 1h}}
-pools:
-  origin:
-    backends: [http://127.0.0.1:$origin]
-    limit: {algorithm: gradient, min: 100, max: 200}
-    keep_alive: {idle: 1h}
-  stream:
-    backends: [http://127.0.0.1:$stream]
-    limit: {algorithm: fixed, limit: 100000}
-    keep_alive: {idle: 1h}
-  held:
-    backends: [http://127.0.0.1:$hole]
-    limit: {algorithm: fixed, limit: 1}
-    queue: {max_requests: 0}
-    timeouts: {first_byte: 24h}
-routes:
-  - {path: /shed, pool: held}
-  - {path: /stream, pool: stream}
-  - {path: /*, pool: origin}
-""")
-
 
 @dataclass(frozen=True)
 class Setting:
@@ -113,9 +25,11 @@ class Setting:
 
     directory: Path
     penstock: Path
+    envoy: Path | None
     proxy_core: int
     load_core: int
     origin_port: int
+    tls_port: int
     stream_port: int
     # Another binary of Penstock, to be measured beside the first.
     before: Path | None = None
@@ -127,8 +41,11 @@ class Subject:
     name = ""
     pid = 0
 
-    def __init__(self, setting: Setting, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, setting: Setting, work: str = "proxied", environment: dict[str, str] | None = None
+    ) -> None:
         self.setting = setting
+        self.work = work
         self.port = free_port()
         self.process = Process(
             self.command(), setting.proxy_core, self.file("log"), environment)
@@ -164,6 +81,7 @@ class Subject:
         return {
             "port": self.port,
             "origin": self.setting.origin_port,
+            "tls": self.setting.tls_port,
             "stream": self.setting.stream_port,
         }
 
@@ -178,7 +96,8 @@ class Penstock(Subject):
         self._holder: socket.socket | None = None
         policy = self.file("yaml")
         hole = self._hole.getsockname()[1]
-        policy.write_text(PENSTOCK.substitute(self.ports(), hole=hole, admin=free_port()))
+        policy.write_text(configurations.PENSTOCK.substitute(
+            self.ports(), hole=hole, admin=free_port(), directory=self.setting.directory))
         return [str(self.binary()), "serve", "--policy", str(policy)]
 
     def binary(self) -> Path:
@@ -252,7 +171,8 @@ class Nginx(Subject):
     name = "nginx"
 
     def command(self) -> list[str]:
-        http = Template(NGINX_PROXY).substitute(self.ports())
+        http = Template(configurations.NGINX_PROXY).substitute(
+            self.ports(), directory=self.setting.directory)
         return nginx_command(self.setting.directory, f"{self.name}-{self.port}", http)
 
     def started(self) -> None:
@@ -266,31 +186,73 @@ class HAProxy(Subject):
 
     def command(self) -> list[str]:
         configuration = self.file("cfg")
-        configuration.write_text(HAPROXY.substitute(self.ports()))
+        configuration.write_text(
+            configurations.HAPROXY.substitute(self.ports(), directory=self.setting.directory))
         return ["haproxy", "-db", "-f", str(configuration)]
 
 
+class Envoy(Subject):
+    """Envoy with one worker beside its main thread; both count."""
+
+    name = "Envoy"
+    is_adaptive = False
+
+    def command(self) -> list[str]:
+        if not self.setting.envoy:
+            raise BenchError("there is no envoy; leave it out with --subjects")
+        configuration = self.file("json")
+        ports = self.ports() | {"admin": free_port()}
+        configuration.write_text(
+            configurations.envoy(ports, str(self.setting.directory), self.is_adaptive))
+        return [
+            str(self.setting.envoy), "--config-path", str(configuration), "--concurrency", "1",
+            "--disable-hot-restart", "--log-level", "error"]
+
+
+class AdaptiveEnvoy(Envoy):
+    """Envoy with its adaptive concurrency filter."""
+
+    name = "Envoy adaptive"
+    is_adaptive = True
+
+
 class Relay(Subject):
-    """The relay in C: the practical limit of a proxy with one write and one read a message."""
+    """The relay in C: the practical limit of a proxy with one write and one read a message.
+
+    It knows one origin, which is the work's; 0 is for refusing everything.
+    """
 
     name = "relay in C"
 
     def command(self) -> list[str]:
-        return [str(self.setting.directory / "relay"), str(self.port), str(self.setting.origin_port)]
+        origins = {"shed": 0, "stream": self.setting.stream_port}
+        origin = origins.get(self.work, self.setting.origin_port)
+        return [str(self.setting.directory / "relay"), str(self.port), str(origin)]
 
 
-class StreamRelay(Relay):
-    """The same relay, to the origin that streams."""
+class Direct:
+    """No proxy at all: the origin itself, for what a proxy adds."""
 
-    def command(self) -> list[str]:
-        return [str(self.setting.directory / "relay"), str(self.port), str(self.setting.stream_port)]
+    name = "direct"
+
+    def __init__(self, setting: Setting, work: str) -> None:
+        self.setting = setting
+        self.work = work
+        self.port = setting.origin_port
+
+    def stop(self) -> None:
+        """The origin is not stopped with it."""
 
 
-class RefusingRelay(Relay):
-    """The same relay, as one that refuses whatever comes."""
-
-    def command(self) -> list[str]:
-        return [str(self.setting.directory / "relay"), str(self.port), "0"]
+# In the order in which they are shown, by the names that the command line knows.
+SUBJECTS: dict[str, type[Subject]] = {
+    "penstock": Penstock,
+    "nginx": Nginx,
+    "haproxy": HAProxy,
+    "envoy": Envoy,
+    "envoy-adaptive": AdaptiveEnvoy,
+    "relay": Relay,
+}
 
 
 def nginx_command(directory: Path, name: str, http: str) -> list[str]:
@@ -298,22 +260,49 @@ def nginx_command(directory: Path, name: str, http: str) -> list[str]:
     configuration = directory / f"{name}.conf"
     # A worker of root's master would be `nobody`, who may not write here.
     user = "user root;" if os.geteuid() == 0 else ""
-    configuration.write_text(NGINX.substitute(directory=directory, name=name, user=user, http=http))
+    configuration.write_text(configurations.NGINX.substitute(
+        directory=directory, name=name, user=user, http=http,
+        connections=configurations.CONNECTIONS_MAX, descriptors=2 * configurations.CONNECTIONS_MAX))
     return ["nginx", "-e", "stderr", "-p", str(directory), "-c", str(configuration)]
 
 
-def start_origin(directory: Path, core: int) -> tuple[Process, int]:
-    """Starts nginx as the server behind the proxies; the port is its own."""
-    port = free_port()
-    http = Template(ORIGIN).substitute(port=port)
+FILES = {"64k": 64 * 1024, "10m": 10 * 1024 * 1024}
+
+
+def start_origin(directory: Path, core: int) -> tuple[Process, int, int]:
+    """Starts nginx as the server behind the proxies; the ports, plain and TLS, are its own."""
+    files = directory / "files" / "bytes"
+    files.mkdir(parents=True)
+    for name, size in FILES.items():
+        (files / name).write_bytes(b"x" * size)
+    make_certificate(directory)
+    port, tls = free_port(), free_port()
+    http = Template(configurations.ORIGIN).substitute(port=port, tls=tls, directory=directory)
     origin = Process(nginx_command(directory, "origin", http), core, directory / "origin.log")
+    origin.wait_for_port(port)
+    return origin, port, tls
+
+
+def start_streams(directory: Path, core: int) -> tuple[Process, int]:
+    """Starts the origin of streams and uploads."""
+    port = free_port()
+    origin = Process([str(directory / "origin"), str(port)], core, directory / "streams.log")
     origin.wait_for_port(port)
     return origin, port
 
 
-def versions(penstock: Path) -> dict[str, str]:
+def make_certificate(directory: Path) -> None:
+    """A certificate for 127.0.0.1 that is its own authority; P-256, which all subjects' TLS libraries do fastest."""
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+         "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
+         "-keyout", str(directory / "origin.key"), "-out", str(directory / "origin.pem")],
+        check=True, capture_output=True)
+
+
+def versions(penstock: Path, envoy: Path | None) -> dict[str, str]:
     """What was measured, and with what."""
-    return {
+    found = {
         "Penstock": first_line(str(penstock), "--version"),
         "nginx": first_line("nginx", "-v").removeprefix("nginx version: nginx/"),
         "HAProxy": first_line("haproxy", "-v").split()[2],
@@ -321,6 +310,10 @@ def versions(penstock: Path) -> dict[str, str]:
         "wrk": first_line("wrk", "-v").split()[1],
         "libcurl": curl_version(penstock),
     }
+    if envoy:
+        told = re.search(r"/(\d+\.\d+\.\d+)/", first_line(str(envoy), "--version"))
+        found["Envoy"] = told[1] if told else "?"
+    return found
 
 
 def curl_version(penstock: Path) -> str:

@@ -1,0 +1,214 @@
+"""The configurations of everything that is started: the proxies, all alike, and nginx as the origin.
+
+One worker or thread, no access log, connections kept on both sides, the fields that say where a request came from. By path:
+
+    /          the origin's small answer        /bytes/...   its files
+    /tls       the same over TLS                /upload      takes a body
+    /shed      is refused                       /stream/...  events, passed on as they come
+"""
+
+from __future__ import annotations
+
+import json
+from string import Template
+
+CONNECTIONS_MAX = 20000
+
+NGINX = Template("""\
+$user
+worker_processes 1; pid $directory/$name.pid; error_log stderr error; daemon off; worker_rlimit_nofile $descriptors;
+events { worker_connections $connections; }
+http {
+    access_log off; keepalive_requests 1000000000; keepalive_timeout 3600; client_max_body_size 0;
+    client_body_temp_path $directory/body; proxy_temp_path $directory/proxy;
+    fastcgi_temp_path $directory/fastcgi; uwsgi_temp_path $directory/uwsgi; scgi_temp_path $directory/scgi;
+    $http
+}
+""")
+
+ORIGIN = """\
+sendfile on; tcp_nopush on;
+server {
+    listen 127.0.0.1:$port backlog=4096;
+    listen 127.0.0.1:$tls ssl backlog=4096;
+    ssl_certificate $directory/origin.pem; ssl_certificate_key $directory/origin.key;
+    location / {
+        default_type application/json;
+        return 200 '{"object":"list","data":[],"model":"x","usage":{"total_tokens":0}}\\n';
+    }
+    location /bytes/ { default_type application/octet-stream; root $directory/files; }
+}
+"""
+
+# Answers are buffered as by default, but not in files; of uploads nothing is kept back.
+NGINX_PROXY = """\
+upstream origin { server 127.0.0.1:$origin; keepalive 256; keepalive_requests 1000000000; }
+upstream tls { server 127.0.0.1:$tls; keepalive 256; keepalive_requests 1000000000; }
+upstream stream { server 127.0.0.1:$stream; keepalive 256; }
+server {
+    listen 127.0.0.1:$port backlog=4096;
+    proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $$host;
+    proxy_set_header X-Forwarded-For $$proxy_add_x_forwarded_for;
+    proxy_max_temp_file_size 0;
+    proxy_ssl_verify on; proxy_ssl_trusted_certificate $directory/origin.pem; proxy_ssl_name 127.0.0.1;
+    location / { proxy_pass http://origin; }
+    location /tls { proxy_pass https://tls; }
+    location /stream { proxy_buffering off; proxy_pass http://stream; }
+    location /upload { proxy_request_buffering off; proxy_pass http://stream; }
+    location /shed { return 503; }
+}
+"""
+
+HAPROXY = Template("""\
+global
+    nbthread 1
+    maxconn 9500
+defaults
+    mode http
+    option forwardfor
+    option http-keep-alive
+    http-reuse always
+    timeout client 1h
+    timeout server 1h
+    timeout connect 5s
+    timeout http-keep-alive 1h
+frontend front
+    bind 127.0.0.1:$port backlog 4096
+    http-request deny deny_status 503 if { path /shed }
+    use_backend stream if { path_beg /stream } || { path_beg /upload }
+    use_backend tls if { path /tls }
+    default_backend origin
+backend origin
+    server origin 127.0.0.1:$origin pool-max-conn 256
+backend tls
+    server tls 127.0.0.1:$tls ssl verify required ca-file $directory/origin.pem pool-max-conn 256
+backend stream
+    server stream 127.0.0.1:$stream pool-max-conn 256
+""")
+
+# Limits are learnt, as they are by default, but not below what the clients do at once: nothing is refused, the queue is
+# there and empty. The only slot of `held` is taken by a request that is never answered, and nothing may wait there.
+PENSTOCK = Template("""\
+version: 1
+listen: 127.0.0.1:$port
+admin: 127.0.0.1:$admin
+log: {access: {to: off}}
+server: {max_connections: 12000, max_body_size: 1GiB, timeouts: {keep_alive: 1h}}
+pools:
+  origin:
+    backends: [http://127.0.0.1:$origin]
+    limit: {algorithm: knee, min: 100, max: 200}
+    keep_alive: {idle: 1h}
+  tls:
+    backends: [https://127.0.0.1:$tls]
+    tls: {ca_file: $directory/origin.pem}
+    limit: {algorithm: knee, min: 100, max: 200}
+    keep_alive: {idle: 1h}
+  stream:
+    backends: [http://127.0.0.1:$stream]
+    limit: {algorithm: knee, min: 5000, max: 10000}
+    keep_alive: {idle: 1h}
+  held:
+    backends: [http://127.0.0.1:$hole]
+    limit: {algorithm: fixed, limit: 1}
+    queue: {max_requests: 0}
+    timeouts: {first_byte: 24h}
+routes:
+  - {path: /shed, pool: held}
+  - {path: /stream/*, pool: stream}
+  - {path: /upload, pool: stream}
+  - {path: /tls, pool: tls}
+  - {path: /*, pool: origin}
+""")
+
+
+def envoy(ports: dict[str, int], directory: str, is_adaptive: bool) -> str:
+    """Envoy's configuration; JSON is what it reads fastest.
+
+    /shed meets a circuit breaker that lets no request pass, as what Envoy refuses for overload does. The adaptive filter
+    may not refuse what the clients do at once, as with Penstock.
+    """
+    base = "type.googleapis.com/envoy.extensions"
+    filters = [{
+        "name": "envoy.filters.http.router",
+        "typed_config": {"@type": f"{base}.filters.http.router.v3.Router"},
+    }]
+    if is_adaptive:
+        filters.insert(0, {
+            "name": "envoy.filters.http.adaptive_concurrency",
+            "typed_config": {
+                "@type": f"{base}.filters.http.adaptive_concurrency.v3.AdaptiveConcurrency",
+                "gradient_controller_config": {
+                    "sample_aggregate_percentile": {"value": 90},
+                    "concurrency_limit_params": {
+                        "concurrency_update_interval": "0.1s", "max_concurrency_limit": 20000},
+                    "min_rtt_calc_params": {
+                        "interval": "60s", "request_count": 50, "jitter": {"value": 10},
+                        "min_concurrency": 10000},
+                },
+                "enabled": {"default_value": True, "runtime_key": "adaptive_concurrency.enabled"},
+            },
+        })
+    routes = [
+        ({"path": "/shed"}, "held"), ({"prefix": "/stream"}, "stream"), ({"path": "/upload"}, "stream"),
+        ({"path": "/tls"}, "tls"), ({"prefix": "/"}, "origin"),
+    ]
+    manager = {
+        "@type": f"{base}.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "front", "codec_type": "HTTP1", "use_remote_address": True,
+        "stream_idle_timeout": "0s", "http_filters": filters,
+        "common_http_protocol_options": {"idle_timeout": "3600s"},
+        "route_config": {"virtual_hosts": [{
+            "name": "all", "domains": ["*"],
+            "routes": [
+                {"match": match, "route": {"cluster": cluster, "timeout": "0s"}}
+                for match, cluster in routes],
+        }]},
+    }
+    clusters = [
+        envoy_cluster("origin", ports["origin"]),
+        envoy_cluster("stream", ports["stream"]),
+        envoy_cluster("tls", ports["tls"], authority=f"{directory}/origin.pem"),
+        envoy_cluster("held", ports["origin"], requests_max=0),
+    ]
+    return json.dumps({
+        "admin": {"address": envoy_address(ports["admin"])},
+        "static_resources": {
+            "listeners": [{
+                "address": envoy_address(ports["port"]),
+                "filter_chains": [{"filters": [{
+                    "name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}],
+            }],
+            "clusters": clusters,
+        },
+    })
+
+
+def envoy_address(port: int) -> dict[str, object]:
+    """A port of loopback."""
+    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+
+
+def envoy_cluster(
+    name: str, port: int, requests_max: int = CONNECTIONS_MAX, authority: str | None = None
+) -> dict[str, object]:
+    """One backend, with or without TLS."""
+    breaker = {
+        "max_connections": CONNECTIONS_MAX, "max_requests": requests_max,
+        "max_pending_requests": requests_max}
+    cluster: dict[str, object] = {
+        "name": name, "type": "STATIC", "connect_timeout": "5s",
+        "circuit_breakers": {"thresholds": [breaker]},
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": envoy_address(port)}}]}]},
+    }
+    if authority:
+        cluster["transport_socket"] = {
+            "name": "envoy.transport_sockets.tls",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+                "common_tls_context": {"validation_context": {"trusted_ca": {"filename": authority}}},
+            },
+        }
+    return cluster

@@ -1,0 +1,141 @@
+"""The works whose figures are counted, not timed: allocations, instructions, system calls. They hardly vary."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import time
+from typing import Iterator
+
+import clients
+from allocations import AllocationCounter, describe
+from figures import Figure, Say
+from processes import BenchError
+from subjects import CountedPenstock, CountedPenstockBefore, Penstock, Setting, Subject
+
+SHED = "/shed"
+PROXIED = "/"
+# Rounds on 64 connections: enough that what is done once a second, or once a connection, drops out.
+COUNTED_ROUNDS = 200
+
+
+def exchanges(path: str) -> tuple[str, int]:
+    """The name of a path's requests, and the status that they get."""
+    return ("shed", 503) if path == SHED else ("proxied", 200)
+
+
+def allocations(setting: Setting, say: Say) -> Iterator[Figure]:
+    """Heap allocations of Penstock for a request, when everything that is kept has been made."""
+    library = setting.directory / "allocations.so"
+    for path in (PROXIED, SHED):
+        name, status = exchanges(path)
+        say(f"allocations of a {name} request")
+        counter = AllocationCounter(library, setting.directory / f"allocations-{name}")
+        subject = Penstock(setting, name, counter.environment)
+        try:
+            with clients.Clients(subject, clients.CONNECTIONS) as many:
+                for _ in range(COUNTED_ROUNDS):
+                    many.exchange(path, status)
+                before = counter.counts()
+                for _ in range(COUNTED_ROUNDS):
+                    many.exchange(path, status)
+                after = counter.counts()
+                counter.note_sites(True)
+                for _ in range(COUNTED_ROUNDS):
+                    many.exchange(path, status)
+                counter.note_sites(False)
+            requests = COUNTED_ROUNDS * clients.CONNECTIONS
+            details = []
+            sites = [site for site in counter.sites() if site.count >= requests / 200][:40]
+            for site, stack in zip(sites, describe(sites, subject.pid), strict=True):
+                each = site.count / requests
+                details.append(f"{each:.2f} of {site.bytes / site.count:.0f} bytes: " + " < ".join(stack))
+        finally:
+            subject.stop()
+        made = after.allocations - before.allocations + after.resizes - before.resizes
+        yield Figure(f"{name} request, allocations", Penstock.name, "", [made / requests], details=details)
+
+
+def instructions(setting: Setting, say: Say) -> Iterator[Figure]:
+    """Instructions of Penstock's own code for a request: the figure to see a small change by."""
+    for path in (PROXIED, SHED):
+        name, status = exchanges(path)
+        for kind in ([CountedPenstockBefore] if setting.before else []) + [CountedPenstock]:
+            say(f"instructions of a {name} request, {kind.name}")
+            subject = kind(setting, name)
+            try:
+                with clients.Clients(subject, clients.CONNECTIONS) as many:
+                    for _ in range(10):
+                        many.exchange(path, status)
+                    subject.count(True)
+                    for _ in range(COUNTED_ROUNDS // 4):
+                        many.exchange(path, status)
+                    subject.count(False)
+                    counted = subject.counted(f"{name}.callgrind")
+            finally:
+                subject.stop()
+            requests = COUNTED_ROUNDS // 4 * clients.CONNECTIONS
+            yield Figure(f"{name} request, instructions", kind.name, "", [counted / requests])
+
+
+def system_calls(setting: Setting, kinds: list[type[Subject]], say: Say) -> Iterator[Figure]:
+    """System calls for a request, by name in the details."""
+    for path in (PROXIED, SHED):
+        name, status = exchanges(path)
+        for kind in kinds:
+            say(f"system calls of {kind.name}, {name}")
+            subject = kind(setting, name)
+            try:
+                calls = count_calls(subject, path, status)
+            finally:
+                subject.stop()
+            # epoll_wait is shared by all that is ready; how many that are depends on the load.
+            waits = sum(count for call, count in calls.items() if call.startswith("epoll_wait"))
+            total = sum(calls.values()) - waits
+            listed = sorted(calls.items(), key=lambda item: -item[1])
+            details = [", ".join(f"{call} {count:.2f}" for call, count in listed if count >= 0.005)]
+            yield Figure(f"{name} request, system calls besides epoll_wait", kind.name, "", [total],
+                         details=details)
+
+
+def count_calls(subject: Subject, path: str, status: int) -> dict[str, float]:
+    """Calls for a request on connections that are open already."""
+    summary = subject.file("strace")
+    with clients.Clients(subject, clients.CONNECTIONS) as many:
+        for _ in range(5):
+            many.exchange(path, status)
+        tracer = subprocess.Popen(
+            ["strace", "-c", "-f", "-qq", "-o", str(summary), "-p", str(subject.pid)],
+            stderr=subprocess.PIPE, text=True)
+        wait_until_traced(subject.pid, tracer)
+        for _ in range(COUNTED_ROUNDS // 4):
+            many.exchange(path, status)
+        tracer.send_signal(signal.SIGINT)
+        tracer.wait(10)
+    requests = COUNTED_ROUNDS // 4 * clients.CONNECTIONS
+    calls = {}
+    for line in summary.read_text().splitlines():
+        # % time, seconds, usecs/call, calls, errors when there are any, syscall
+        if match := re.match(r"\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?([a-z]\w+)$", line):
+            if match[2] != "total":
+                calls[match[2]] = int(match[1]) / requests
+    if not calls:
+        raise BenchError(f"strace counted nothing: {summary.read_text()}")
+    return calls
+
+
+def wait_until_traced(pid: int, tracer: subprocess.Popen[str]) -> None:
+    """Returns when strace holds the process."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        with open(f"/proc/{pid}/status", encoding="ascii") as status:
+            if re.search(r"^TracerPid:\s+[1-9]", status.read(), re.MULTILINE):
+                # The other threads follow.
+                time.sleep(0.1)
+                return
+        if tracer.poll() is not None:
+            break
+        time.sleep(0.01)
+    told = tracer.stderr.read() if tracer.stderr and tracer.poll() is not None else ""
+    raise BenchError(f"strace cannot attach to process {pid}: {told}")

@@ -1,0 +1,240 @@
+// The load that wrk cannot make: event streams at a steady pace, and requests at a given rate.
+//
+//   load streams PORT COUNT PERIOD_MILLISECONDS SECONDS PROBES
+//       Opens COUNT streams, spread over a period, and counts events. Prints `begin`, after SECONDS `end EVENTS`, and
+//       then opens PROBES more, 100 a second and each on a connection of its own that is closed after its first event:
+//       `first P50 P99`, nanoseconds from the request to that event. The connection was there before the request.
+//
+//   load rate PORT REQUESTS_PER_SECOND SECONDS CONNECTIONS
+//       Sends GET / at random moments (a Poisson process) whatever the answers do, on connections that are kept:
+//       `latency P50 P99 COUNT`, nanoseconds. Where a connection was free the time counts from the write, so that a late
+//       wake-up of this process is not laid to the proxy; where none was, from the moment the request was due.
+
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <math.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { BUFFER_BYTES = 256 * 1024, EVENTS_MAX = 256, PROBES_A_SECOND = 100 };
+static const long SECOND = 1000000000;
+
+struct connection {
+    int fd;
+    bool is_probe;
+    bool is_answered;           // In part.
+    long asked_at;
+    struct connection *next_free;
+};
+
+static int poller;
+static struct sockaddr_in server;
+static char buffer[BUFFER_BYTES];
+static char request[128];
+static long *samples;
+static size_t sample_count, sample_max;
+
+static void require(bool held, const char *what) {
+    if (held) return;
+    perror(what);
+    exit(1);
+}
+
+static long now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec * SECOND + time.tv_nsec;
+}
+
+// Waits for events, or until `instant`.
+static int wait_for(struct epoll_event *events, long instant) {
+    long left = instant - now();
+    if (left < 0) left = 0;
+    struct timespec timeout = {.tv_sec = left / SECOND, .tv_nsec = left % SECOND};
+    int count = epoll_pwait2(poller, events, EVENTS_MAX, &timeout, NULL);
+    if (count < 0 && errno == EINTR) return 0;
+    require(count >= 0, "epoll_pwait2");
+    return count;
+}
+
+static struct connection *open_connection(void) {
+    struct connection *c = calloc(1, sizeof *c);
+    require(c != NULL, "calloc");
+    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    require(c->fd >= 0, "socket");
+    require(connect(c->fd, (struct sockaddr *)&server, sizeof server) == 0, "connect");
+    int one = 1;
+    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
+    require(epoll_ctl(poller, EPOLL_CTL_ADD, c->fd, &event) == 0, "epoll_ctl");
+    return c;
+}
+
+static void ask(struct connection *c) {
+    size_t length = strlen(request);
+    c->asked_at = now();
+    require(write(c->fd, request, length) == (ssize_t)length, "write");
+}
+
+static void note(long nanoseconds) {
+    if (sample_count < sample_max) samples[sample_count++] = nanoseconds;
+}
+
+static int ascending(const void *left, const void *right) {
+    long a = *(const long *)left, b = *(const long *)right;
+    return (a > b) - (a < b);
+}
+
+static long percentile(double share) {
+    if (!sample_count) return 0;
+    qsort(samples, sample_count, sizeof *samples, ascending);
+    size_t index = (size_t)(share * (double)sample_count);
+    return samples[index < sample_count ? index : sample_count - 1];
+}
+
+static void make_samples(size_t most) {
+    sample_max = most;
+    samples = calloc(most ? most : 1, sizeof *samples);
+    require(samples != NULL, "calloc");
+}
+
+// Reads what has come and returns the number of events in it.
+static long read_events(struct connection *c) {
+    ssize_t got = recv(c->fd, buffer, sizeof buffer, MSG_DONTWAIT);
+    if (got < 0 && errno == EAGAIN) return 0;
+    if (got <= 0) {
+        fprintf(stderr, "a stream was closed\n");
+        exit(1);
+    }
+    long found = 0;
+    const char *end = buffer + got;
+    for (const char *at = buffer; (at = memchr(at, '~', (size_t)(end - at))); at++) found++;
+    return found;
+}
+
+// Counts the events of all streams until `instant`; those of probes end them.
+static long count_events(long instant) {
+    long total = 0;
+    while (now() < instant) {
+        struct epoll_event events[EVENTS_MAX];
+        int count = wait_for(events, instant);
+        for (int i = 0; i < count; i++) {
+            struct connection *c = events[i].data.ptr;
+            long found = read_events(c);
+            if (!c->is_probe) {
+                total += found;
+            } else if (found) {
+                note(now() - c->asked_at);
+                close(c->fd);
+                free(c);
+            }
+        }
+    }
+    return total;
+}
+
+static void run_streams(long count, long period, long seconds, long probes) {
+    snprintf(request, sizeof request, "GET /stream/%ld HTTP/1.1\r\nHost: x\r\n\r\n", period);
+    make_samples((size_t)probes);
+    // Opened three periods apart and a little, they fall on all moments of a period.
+    long spacing = period * 1000000 * 3 / count + 1000000;
+    for (long i = 0; i < count; i++) {
+        ask(open_connection());
+        count_events(now() + spacing);
+    }
+    count_events(now() + SECOND / 2);
+    printf("begin\n");
+    fflush(stdout);
+    long total = count_events(now() + seconds * SECOND);
+    printf("end %ld\n", total);
+    fflush(stdout);
+    for (long i = 0; i < probes; i++) {
+        struct connection *c = open_connection();
+        c->is_probe = true;
+        // What a proxy does on accepting is over when the request comes.
+        count_events(now() + SECOND / PROBES_A_SECOND / 2);
+        ask(c);
+        count_events(now() + SECOND / PROBES_A_SECOND / 2);
+    }
+    for (int i = 0; i < 50 && (long)sample_count < probes; i++) count_events(now() + SECOND / 10);
+    if ((long)sample_count < probes) {
+        fprintf(stderr, "%ld of %ld first events did not come\n", probes - (long)sample_count, probes);
+        exit(1);
+    }
+    printf("first %ld %ld\n", percentile(.5), percentile(.99));
+}
+
+// Whether the answer that the connection was asked for is complete: its body ends as no part of it before does.
+static bool read_answer(struct connection *c) {
+    ssize_t got = recv(c->fd, buffer, sizeof buffer, MSG_DONTWAIT);
+    if (got < 0 && errno == EAGAIN) return false;
+    if (got <= 0 || (!c->is_answered && (got < 12 || memcmp(buffer + 9, "200", 3) != 0))) {
+        fprintf(stderr, "a request was not answered with 200\n");
+        exit(1);
+    }
+    c->is_answered = got < 2 || memcmp(buffer + got - 2, "}\n", 2) != 0;
+    return !c->is_answered;
+}
+
+static void run_rate(double rate, long seconds, long connections) {
+    snprintf(request, sizeof request, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    make_samples((size_t)(rate * (double)seconds * 1.2) + 1000);
+    struct connection *free_list = NULL;
+    for (long i = 0; i < connections; i++) {
+        struct connection *c = open_connection();
+        c->next_free = free_list;
+        free_list = c;
+    }
+    long due = now() + SECOND / 10, end = due + seconds * SECOND, unanswered = 0;
+    bool is_starved = false;
+    srand48(1);
+    while (due < end || unanswered) {
+        struct epoll_event events[EVENTS_MAX];
+        int count = wait_for(events, due < end && free_list ? due : now() + SECOND);
+        for (int i = 0; i < count; i++) {
+            struct connection *c = events[i].data.ptr;
+            if (!read_answer(c)) continue;
+            note(now() - c->asked_at);
+            unanswered--;
+            c->next_free = free_list;
+            free_list = c;
+        }
+        while (due < end && due <= now() && free_list) {
+            struct connection *c = free_list;
+            free_list = c->next_free;
+            ask(c);
+            if (is_starved) c->asked_at = due;
+            unanswered++;
+            due += (long)(-log(1 - drand48()) / rate * 1e9);
+        }
+        is_starved = !free_list;
+    }
+    printf("latency %ld %ld %zu\n", percentile(.5), percentile(.99), sample_count);
+}
+
+int main(int argc, char **argv) {
+    signal(SIGPIPE, SIG_IGN);
+    poller = epoll_create1(EPOLL_CLOEXEC);
+    server.sin_family = AF_INET;
+    server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (argc > 2) server.sin_port = htons(atoi(argv[2]));
+    if (argc == 7 && strcmp(argv[1], "streams") == 0) {
+        run_streams(atol(argv[3]), atol(argv[4]), atol(argv[5]), atol(argv[6]));
+    } else if (argc == 6 && strcmp(argv[1], "rate") == 0) {
+        run_rate(atof(argv[3]), atol(argv[4]), atol(argv[5]));
+    } else {
+        fprintf(stderr, "usage: load streams PORT COUNT PERIOD SECONDS PROBES | load rate PORT RATE SECONDS CONNECTIONS\n");
+        return 2;
+    }
+    return 0;
+}
