@@ -80,5 +80,9 @@ let package = Package(
             exclude: ["Scenarios", "Comparison"],
             swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
+        // Steps that the cost gates count instructions of: Tests/Gates/run.
+        .executableTarget(
+            name: "cost-probe", dependencies: ["Admission", "HTTP1"], path: "Tests/CostProbe",
+            swiftSettings: strict),
     ]
 )

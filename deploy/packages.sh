@@ -8,9 +8,11 @@
 
 # Headers of the two C libraries that the binary links.
 readonly BUILD_PACKAGES=(libcurl4-openssl-dev zlib1g-dev)
-# The test suite's peers: an HTTP server, a load generator, a client, certificates, promtool, Python; and what the cost gates
-# count with.
-readonly TEST_PACKAGES=(nginx-light wrk curl openssl prometheus python3-venv valgrind strace gcc)
+# The test suite's peers: an HTTP server, a load generator, a client, certificates, promtool, Python.
+readonly TEST_PACKAGES=(nginx-light wrk curl openssl prometheus python3-venv)
+# What Tests/Benchmarks/gates counts with.
+# shellcheck disable=SC2034  # Used by the scripts that source this one.
+readonly GATE_PACKAGES=(nginx-light gcc strace valgrind binutils openssl)
 # What Tests/Benchmarks/run measures and measures with; Envoy is not in Debian.
 # shellcheck disable=SC2034  # Used by the scripts that source this one.
 readonly BENCHMARK_PACKAGES=(nginx-light haproxy wrk gcc strace valgrind binutils openssl python3-venv)

@@ -6,9 +6,10 @@
 #   3. swift test            all Swift tests
 #   4. end-to-end tests      Tests/EndToEnd: a real model, the openai package, curl, nginx, promtool
 #   5. the README's commands every ```sh block below a line <!-- test -->
+#   6. cost gates            Tests/Benchmarks/gates: instructions, system calls and allocations within thresholds.toml
 #
 # A stage that fails does not keep the next ones from running, unless they need what it makes. The last line is
-# "N passed, N failed, N skipped" over stages 3 to 5; a failed lint or build counts as one failure. The exit
+# "N passed, N failed, N skipped" over stages 3 to 6; a failed lint or build counts as one failure. The exit
 # status is 0 only when nothing failed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -94,6 +95,12 @@ readme_commands() {
     count_line "README's commands" "$status" "$log"
 }
 
+cost_gates() {
+    local log="$scratch/gates.log" status=0
+    Tests/Benchmarks/gates 2>&1 | tee "$log" || status=$?
+    count_line "cost gates" "$status" "$log"
+}
+
 lint() {
     if swift format lint --strict --recursive Sources Tests Package.swift; then
         echo "clean"
@@ -103,7 +110,7 @@ lint() {
 }
 
 require_swift
-require_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
+require_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}" "${GATE_PACKAGES[@]}"
 
 stage "format lint"
 lint
@@ -115,6 +122,7 @@ build "debug build" --build-tests || tests_built=false
 stage "build (release)"
 release_built=true
 build "release build" -c release --static-swift-stdlib --product penstock || release_built=false
+build "release build of cost-probe" -c release --static-swift-stdlib --product cost-probe || release_built=false
 
 if $tests_built; then
     stage "swift test"
@@ -125,6 +133,8 @@ if $release_built; then
     end_to_end_tests
     stage "README's commands"
     readme_commands
+    stage "cost gates"
+    cost_gates
 fi
 
 stage "summary"

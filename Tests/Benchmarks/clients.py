@@ -108,6 +108,43 @@ def receive(client: socket.socket) -> bytes:
     return data
 
 
+def fetch(port: int, path: str) -> None:
+    """One GET on a connection of its own."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+        if read_answer(client) != 200:
+            raise BenchError(f"{path} on port {port} was not answered with 200")
+
+
+class DrivenStream:
+    """An event stream through a proxy whose events are asked for one by one at the origin (origin.c)."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._stream = socket.create_connection(("127.0.0.1", subject.port), timeout=20)
+        self._origin = socket.create_connection(("127.0.0.1", subject.setting.stream_port), timeout=20)
+        self._stream.sendall(b"GET /stream/0 HTTP/1.1\r\nHost: x\r\n\r\n")
+        self._read_event()
+
+    def __enter__(self) -> "DrivenStream":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+        self._origin.close()
+
+    def next_event(self) -> None:
+        """Has an event sent and waits until it is here."""
+        self._origin.sendall(b"GET /tick HTTP/1.1\r\nHost: x\r\n\r\n")
+        self._read_event()
+        read_answer(self._origin)
+
+    def _read_event(self) -> None:
+        # Each event has one tilde, and ends with its chunk's line end.
+        received = b""
+        while b"~" not in received or not received.endswith(b"\r\n"):
+            received += receive(self._stream)
+
+
 class Clients:
     """Keep-alive connections to one subject."""
 

@@ -18,6 +18,8 @@ SHED = "/shed"
 PROXIED = "/"
 # Rounds on 64 connections: enough that what is done once a second, or once a connection, drops out.
 COUNTED_ROUNDS = 200
+EVENTS = 2000
+PAGES = 20
 
 
 def exchanges(path: str) -> tuple[str, int]:
@@ -58,25 +60,55 @@ def allocations(setting: Setting, say: Say) -> Iterator[Figure]:
 
 
 def instructions(setting: Setting, say: Say) -> Iterator[Figure]:
-    """Instructions of Penstock's own code for a request: the figure to see a small change by."""
-    for path in (PROXIED, SHED):
-        name, status = exchanges(path)
-        for kind in ([CountedPenstockBefore] if setting.before else []) + [CountedPenstock]:
-            say(f"instructions of a {name} request, {kind.name}")
-            subject = kind(setting, name)
-            try:
-                with clients.Clients(subject, clients.CONNECTIONS) as many:
-                    for _ in range(10):
-                        many.exchange(path, status)
-                    subject.count(True)
-                    for _ in range(COUNTED_ROUNDS // 4):
-                        many.exchange(path, status)
-                    subject.count(False)
-                    counted = subject.counted(f"{name}.callgrind")
-            finally:
-                subject.stop()
-            requests = COUNTED_ROUNDS // 4 * clients.CONNECTIONS
-            yield Figure(f"{name} request, instructions", kind.name, "", [counted / requests])
+    """Instructions of Penstock's own code for a piece of work: the figure to see a small change by."""
+    for kind in ([CountedPenstockBefore] if setting.before else []) + [CountedPenstock]:
+        say(f"instructions of {kind.name}")
+        subject = kind(setting)
+        try:
+            with clients.Clients(subject, clients.CONNECTIONS) as many:
+                for path in (PROXIED, SHED):
+                    name, status = exchanges(path)
+                    each = instructions_of_requests(subject, many, name, path, status)
+                    yield Figure(f"{name} request, instructions", kind.name, "", [each])
+            yield Figure("relayed event, instructions", kind.name, "", [instructions_of_events(subject)])
+            yield Figure("metrics page, instructions", kind.name, "", [instructions_of_pages(subject)])
+        finally:
+            subject.stop()
+
+
+def instructions_of_requests(
+    subject: CountedPenstock, many: clients.Clients, name: str, path: str, status: int
+) -> float:
+    """For one request on connections that are warm."""
+    for _ in range(10):
+        many.exchange(path, status)
+    subject.count(True)
+    for _ in range(COUNTED_ROUNDS // 4):
+        many.exchange(path, status)
+    subject.count(False)
+    return subject.counted(f"{name}.callgrind") / (COUNTED_ROUNDS // 4 * clients.CONNECTIONS)
+
+
+def instructions_of_events(subject: CountedPenstock) -> float:
+    """For one event that comes alone: its turn of the reactor is its own."""
+    with clients.DrivenStream(subject) as stream:
+        for _ in range(10):
+            stream.next_event()
+        subject.count(True)
+        for _ in range(EVENTS):
+            stream.next_event()
+        subject.count(False)
+        return subject.counted("event.callgrind") / EVENTS
+
+
+def instructions_of_pages(subject: CountedPenstock) -> float:
+    """For one /metrics of the benchmarks' four pools."""
+    clients.fetch(subject.admin, "/metrics")
+    subject.count(True)
+    for _ in range(PAGES):
+        clients.fetch(subject.admin, "/metrics")
+    subject.count(False)
+    return subject.counted("metrics.callgrind") / PAGES
 
 
 def system_calls(setting: Setting, kinds: list[type[Subject]], say: Say) -> Iterator[Figure]:

@@ -3,6 +3,7 @@
 //   origin PORT
 //
 //   GET /stream/MILLISECONDS    an event at once and then one every so often (1 to 1,000), until the other side leaves
+//   GET /stream/0               an event at once and then one for every GET /tick; there is one such stream, the last
 //   POST /upload                reads a body with a Content-Length to its end and says so
 //
 // Every event holds exactly one tilde, by which its readers count. A reader that does not keep up is cut off.
@@ -27,23 +28,25 @@ enum { BUFFER_BYTES = 256 * 1024, HEAD_MAX = 8192, EVENTS_MAX = 256, WHEEL_SLOTS
 
 struct connection {
     int fd;
-    bool is_closed, is_timed;
+    bool is_closed, is_timed, is_stream;
     char head[HEAD_MAX];
     size_t head_bytes;
     long body_left;             // Of an upload that is being read; -1 for none.
-    long period;                // Of a stream, in milliseconds; 0 for none.
+    long period;                // Of a stream, in milliseconds; 0 for one that is driven.
     struct connection *next;    // In its slot of the wheel, or among the dead.
 };
 
 static int poller;
 static struct connection *wheel[WHEEL_SLOTS];
-static struct connection *dead;
+static struct connection *dead, *driven;
 static char buffer[BUFFER_BYTES];
 static const char stream_head[] =
     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\nTransfer-Encoding: chunked\r\n\r\n";
 static const char event_text[] =
-    "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" tok~\"}}]}\n\n";
+    "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\","
+    "\"choices\":[{\"index\":0,\"delta\":{\"content\":\" tok~\"}}]}\n\n";
 static const char upload_answer[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nread\n";
+static const char ticked[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 static const char not_found[] = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
 static char event_chunk[256];
 static size_t event_bytes;
@@ -65,6 +68,7 @@ static void drop(struct connection *c) {
     if (c->is_closed) return;
     c->is_closed = true;
     close(c->fd);
+    if (driven == c) driven = NULL;
     if (c->is_timed) return;
     c->next = dead;
     dead = c;
@@ -103,11 +107,18 @@ static void send_due(long due) {
 
 static void begin_stream(struct connection *c, const char *path) {
     c->period = strtol(path, NULL, 10);
-    if (c->period < 1 || c->period > 1000) return drop(c);
+    if (c->period < 0 || c->period > 1000) return drop(c);
+    c->is_stream = true;
     memcpy(buffer, stream_head, sizeof stream_head - 1);
     memcpy(buffer + sizeof stream_head - 1, event_chunk, event_bytes);
     send_all(c, buffer, sizeof stream_head - 1 + event_bytes);
-    if (!c->is_closed) arrange(c, now_milliseconds() + c->period);
+    if (!c->is_closed && c->period) arrange(c, now_milliseconds() + c->period);
+    else if (!c->is_closed) driven = c;
+}
+
+static void tick(struct connection *c) {
+    if (driven) send_all(driven, event_chunk, event_bytes);
+    send_all(c, ticked, sizeof ticked - 1);
 }
 
 static long content_length(const char *head) {
@@ -138,6 +149,7 @@ static void read_head(struct connection *c, const char *bytes, size_t count) {
     size_t length = (size_t)(end - c->head) + 4;
     c->head_bytes = 0;
     if (strncmp(c->head, "GET /stream/", 12) == 0) return begin_stream(c, c->head + 12);
+    if (strncmp(c->head, "GET /tick", 9) == 0) return tick(c);
     if (strncmp(c->head, "POST /upload", 12) != 0) return send_all(c, not_found, sizeof not_found - 1);
     c->body_left = content_length(c->head);
     read_body(c, (long)(count - (length - had)));
@@ -147,7 +159,7 @@ static void readable(struct connection *c) {
     ssize_t got = read(c->fd, buffer, sizeof buffer);
     if (got < 0 && errno == EAGAIN) return;
     if (got <= 0) return drop(c);
-    if (c->period) return;
+    if (c->is_stream) return;
     if (c->body_left >= 0) read_body(c, got);
     else read_head(c, buffer, (size_t)got);
 }

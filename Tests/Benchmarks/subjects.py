@@ -94,10 +94,11 @@ class Penstock(Subject):
     def command(self) -> list[str]:
         self._hole = socket.create_server(("127.0.0.1", free_port()))
         self._holder: socket.socket | None = None
+        self.admin = free_port()
         policy = self.file("yaml")
         hole = self._hole.getsockname()[1]
         policy.write_text(configurations.PENSTOCK.substitute(
-            self.ports(), hole=hole, admin=free_port(), directory=self.setting.directory))
+            self.ports(), hole=hole, admin=self.admin, directory=self.setting.directory))
         return [str(self.binary()), "serve", "--policy", str(policy)]
 
     def binary(self) -> Path:
@@ -135,6 +136,7 @@ class CountedPenstock(Penstock):
         # This callgrind does not know all of DWARF 5; names are enough for its profile.
         stripped = self.file("binary")
         subprocess.run(["objcopy", "--strip-debug", str(self.binary()), str(stripped)], check=True)
+        self._dumps = 0
         options = ["--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={self.file('callgrind')}"]
         return ["valgrind", *options, str(stripped), *super().command()[1:]]
 
@@ -143,9 +145,10 @@ class CountedPenstock(Penstock):
         self._control("-i", "on" if is_on else "off")
 
     def counted(self, work: str) -> int:
-        """The instructions counted so far; the profile is copied to the directory that KEEP names."""
+        """The instructions counted since the last call; the profile is copied to the directory that KEEP names."""
         self._control("--dump")
-        profile = Path(f"{self.file('callgrind')}.1")
+        self._dumps += 1
+        profile = Path(f"{self.file('callgrind')}.{self._dumps}")
         if kept := os.environ.get("KEEP"):
             shutil.copy(profile, Path(kept) / work)
         match = re.search(r"^totals: (\d+)", profile.read_text(), re.MULTILINE)
@@ -154,8 +157,7 @@ class CountedPenstock(Penstock):
         return int(match[1])
 
     def _control(self, *options: str) -> None:
-        subprocess.run(
-            ["callgrind_control", *options, str(self.pid)], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(["callgrind_control", *options, str(self.pid)], check=True, capture_output=True)
 
 
 class CountedPenstockBefore(CountedPenstock):
