@@ -97,7 +97,7 @@ static void send_due(long due) {
     wheel[due % WHEEL_SLOTS] = NULL;
     while (c) {
         struct connection *next = c->next;
-        c->is_timed = false;
+        // While it counts as timed, dropping it leaves the memory to this loop.
         if (!c->is_closed) send_all(c, event_chunk, event_bytes);
         if (c->is_closed) free(c);
         else arrange(c, due + c->period);
