@@ -83,6 +83,9 @@ let package = Package(
         // Steps that the cost gates count instructions of: Tests/Gates/run.
         .executableTarget(
             name: "cost-probe", dependencies: ["Admission", "HTTP1"], path: "Tests/CostProbe",
-            swiftSettings: strict),
+            swiftSettings: strict,
+            // Nothing else of it imports the C library, whose functions rounding calls in a debug
+            // build.
+            linkerSettings: [.linkedLibrary("m")]),
     ]
 )

@@ -16,6 +16,14 @@ package enum Decision: ~Copyable, Sendable {
     case forward(RequestID, Permit)
     /// Refuse the request; it has left the queue.
     case reject(RequestID, Rejection)
+
+    /// Which request it is about.
+    package var id: RequestID {
+        switch self {
+        case .forward(let id, _): id
+        case .reject(let id, _): id
+        }
+    }
 }
 
 /// The place of a parked request; worthless once the request has left the queue.

@@ -75,6 +75,7 @@ package struct DemoSettings: Equatable, Sendable {
             version: 1
             listen: 127.0.0.1:0
             admin: 127.0.0.1:0
+            threads: 1
             log: {access: off}
             server: {drain_timeout: 1s}
             pools:

@@ -1,5 +1,5 @@
 // The admin listener's four pages. They are made when they are asked for, from snapshots, on the
-// reactor's thread; a scrape of a gateway with dozens of backends takes well under a millisecond.
+// leading reactor's thread; a scrape of a gateway with dozens of backends takes well under a millisecond.
 
 internal import Admission
 internal import HTTP1
@@ -21,12 +21,28 @@ struct AdminService {
         }
     }
 
-    /// Answers the request that `exchange` has read.
+    /// Answers the request that `exchange` has read, as soon as all reactors have told what they
+    /// have counted.
     func answer(_ exchange: Exchange, _ client: ClientConnection) {
+        if exchange.gateway.group.count > 1, AdminService.showsCounters(exchange.parser.head) {
+            exchange.stage = .gathering
+            exchange.gateway.gather(for: exchange)
+        } else {
+            answer(exchange, client, with: [])
+        }
+    }
+
+    private static func showsCounters(_ head: borrowing RequestHead) -> Bool {
+        let path = head.span(head.path)
+        return path.isEqual(to: Array("/metrics".utf8)) || path.isEqual(to: Array("/status".utf8))
+    }
+
+    /// Answers with what the other reactors have counted.
+    func answer(_ exchange: Exchange, _ client: ClientConnection, with reports: [ReactorReport]) {
         let method = exchange.parser.head.method
         let page: Page
         if method == .get || method == .head {
-            page = makePage(exchange.gateway, exchange.parser.head)
+            page = makePage(exchange.gateway, exchange.parser.head, reports)
         } else {
             page = Page(status: 405, "only GET and HEAD are answered here\n")
         }
@@ -38,13 +54,15 @@ struct AdminService {
         append(page, exchange, omitsBody: method == .head, to: &client.output)
     }
 
-    private func makePage(_ gateway: Gateway, _ head: borrowing RequestHead) -> Page {
+    private func makePage(
+        _ gateway: Gateway, _ head: borrowing RequestHead, _ reports: [ReactorReport]
+    ) -> Page {
         let path = head.span(head.path)
-        if path.isEqual(to: Array("/metrics".utf8)) { return metrics(gateway, head) }
+        if path.isEqual(to: Array("/metrics".utf8)) { return metrics(gateway, head, reports) }
         if path.isEqual(to: Array("/status".utf8)) {
             var page = Page()
             page.contentType = StatusRenderer.contentType
-            StatusRenderer.render(gateway.observe(), into: &page.body)
+            StatusRenderer.render(gateway.observe(with: reports), into: &page.body)
             return page
         }
         if path.isEqual(to: Array("/healthz".utf8)) { return Page("ok\n") }
@@ -56,14 +74,17 @@ struct AdminService {
         return Page(status: 404, "pages: /metrics /status /healthz /readyz\n")
     }
 
-    private func metrics(_ gateway: Gateway, _ head: borrowing RequestHead) -> Page {
+    private func metrics(
+        _ gateway: Gateway, _ head: borrowing RequestHead, _ reports: [ReactorReport]
+    ) -> Page {
         var page = Page()
         var format = MetricsFormat.text
         if let field = head.firstField(.accept) {
             format = MetricsFormat(accept: head.value(of: field))
         }
         page.contentType = format.contentType
-        PrometheusRenderer.render(gateway.observe(), format: format, into: &page.body)
+        PrometheusRenderer.render(
+            gateway.observe(with: reports), format: format, into: &page.body)
         return page
     }
 

@@ -40,29 +40,80 @@ extension Gateway {
     /// Connections to the admin listener held at once.
     private static let maxAdminConnections = 64
 
-    /// Whether another client may be accepted.
+    /// Whether another client may be accepted, whichever reactor it comes to.
     var hasRoomForConnection: Bool {
-        connections.proxyCount < snapshot.policy.server.maxConnections
+        group.connectionCount < snapshot.policy.server.maxConnections
     }
 
-    /// Takes in an accepted connection.
+    /// Takes room for another client, which is then accepted or given up.
+    func reserveConnection() -> Bool {
+        group.reserveConnection(most: snapshot.policy.server.maxConnections)
+    }
+
+    /// Accepts again where listeners wait for room.
+    func resumeAccepting() {
+        for listener in listeners { listener.resumeAccepting() }
+    }
+
+    /// Tells the other reactors whether listeners here wait for room.
+    func noteAcceptPauses() {
+        group.setPaused(listeners.contains { $0.isPaused }, at: index)
+    }
+
+    /// Takes in an accepted connection, or hands it to a reactor that has fewer.
     func accepted(
         _ descriptor: consuming Descriptor, peer: PeerAddress, role: ClientConnection.Role
     ) {
-        if role == .admin && connections.adminCount >= Gateway.maxAdminConnections {
-            metrics.connectionsRejected &+= 1
-            return
+        switch role {
+        case .admin:
+            guard connections.adminCount < Gateway.maxAdminConnections else {
+                metrics.connectionsRejected &+= 1
+                return
+            }
+        case .proxy:
+            let chosen = group.place(acceptedBy: index)
+            guard chosen == index else {
+                handOver(descriptor, peer: peer, to: chosen)
+                return
+            }
         }
+        take(descriptor, peer: peer, role: role)
+    }
+
+    private func handOver(_ descriptor: consuming Descriptor, peer: PeerAddress, to other: Int) {
+        let handed = Handed(descriptor)
+        let isTaken = group.send(to: other) { other in
+            guard let descriptor = handed.take() else { return }
+            other.take(descriptor, peer: peer, role: .proxy)
+        }
+        guard !isTaken, let descriptor = handed.take() else { return }
+        group.moveConnection(from: other, to: index)
+        take(descriptor, peer: peer, role: .proxy)
+    }
+
+    private func take(
+        _ descriptor: consuming Descriptor, peer: PeerAddress, role: ClientConnection.Role
+    ) {
         let connection = ClientConnection(
             gateway: self, role: role, descriptor: descriptor, peer: peer)
-        guard connection.start() else {
+        guard !hasEnded, connection.start() else {
             metrics.connectionsRejected &+= 1
             connection.close()
+            if role == .proxy { leave() }
             return
         }
         if role == .proxy { metrics.countConnectionAccepted() }
         connections.insert(connection)
         connection.advance()
+        // One that was handed over may come after the drain began.
+        if isDraining { connection.drain() }
+    }
+
+    /// Gives up the place of a client connection.
+    private func leave() {
+        group.connectionEnded(at: index)
+        resumeAccepting()
+        stopIfDrained()
     }
 
     /// Notes that a connection is closed; where accepting waited for room, it goes on.
@@ -71,8 +122,7 @@ extension Gateway {
         connections.remove(connection)
         guard connection.role == .proxy else { return }
         metrics.countConnectionClosed()
-        for listener in listeners { listener.resumeAccepting() }
-        stopIfDrained()
+        leave()
     }
 
     /// Counts and logs an exchange that has ended.

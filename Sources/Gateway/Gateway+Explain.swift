@@ -30,7 +30,7 @@ extension Gateway {
     /// Writes what moved the limits of the backends in `pool` since the last call.
     func explainMoves(_ pool: Pool) {
         guard explains else { return }
-        pool.takeMoves { move in
+        for move in pool.admission.takeMoves() {
             var facts: Logger.Metadata = [
                 "pool": "\(pool.name)", "reason": "\(move.reason.name)",
                 "from": "\(Gateway.short(move.from))", "to": "\(Gateway.short(move.to))",

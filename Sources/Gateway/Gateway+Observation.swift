@@ -10,11 +10,8 @@ extension Gateway {
         snapshot.pools.contains { $0.admission.hasUsableBackend(now: reactor.now) }
     }
 
-    /// Counts and logs that `upstream` refused a connection and is left out for a while.
+    /// Logs that `upstream` refused a connection and is left out for a while.
     func leftOut(_ upstream: Upstream, _ pool: Pool, _ reason: Reason) {
-        upstream.metrics.ejections &+= 1
-        guard !upstream.isReportedLeftOut else { return }
-        upstream.isReportedLeftOut = true
         logger.warning(
             "backend left out",
             metadata: [
@@ -25,29 +22,50 @@ extension Gateway {
 
     /// Logs that `upstream` takes connections again.
     func cameBack(_ upstream: Upstream, _ pool: Pool) {
-        guard upstream.isReportedLeftOut else { return }
-        upstream.isReportedLeftOut = false
         logger.notice(
             "backend back",
             metadata: ["pool": "\(pool.name)", "backend": "\(upstream.address.label)"])
     }
 
-    /// Everything that the admin pages show, at this moment.
-    package func observe() -> GatewaySnapshot {
+    /// Everything that the admin pages show, at this moment, as far as this reactor knows it.
+    package func observe() -> GatewaySnapshot { observe(with: []) }
+
+    /// Copies of what this reactor has counted.
+    func report() -> ReactorReport {
+        ReactorReport(counters: metrics.copies, pools: snapshot.pools.map(report))
+    }
+
+    private func report(_ pool: Pool) -> ReactorReport.PoolReport {
+        pool.metrics.report { label in
+            let upstream = pool.upstreams.first { $0?.address.label == label }
+            return (upstream??.openCount ?? 0, upstream??.idleCount ?? 0)
+        }
+    }
+
+    /// Everything that the admin pages show, at this moment; `reports` are those of all other
+    /// reactors.
+    func observe(with reports: [ReactorReport]) -> GatewaySnapshot {
         var observed = GatewaySnapshot(
-            metrics: metrics, wallNanoseconds: ProcessClock.wallNanoseconds(),
-            pools: snapshot.pools.map(observe))
+            metrics: reports.isEmpty ? metrics : metrics.sum(with: reports),
+            wallNanoseconds: ProcessClock.wallNanoseconds(),
+            pools: snapshot.pools.map {
+                observe($0, ReactorReport.pools(named: $0.name, in: reports))
+            })
         observed.isDraining = isDraining
         observed.maxConnections = snapshot.policy.server.maxConnections
         observed.logs = logWriters.map { ($0.name, $0.writer.statistics) }
         return observed
     }
 
-    private func observe(_ pool: Pool) -> PoolSnapshot {
+    private func observe(
+        _ pool: Pool, _ reports: [ReactorReport.PoolReport]
+    ) -> PoolSnapshot {
+        let metrics =
+            reports.isEmpty ? pool.metrics : pool.metrics.sum(of: [report(pool)] + reports)
         var observed = PoolSnapshot(
-            metrics: pool.metrics,
+            metrics: metrics,
             backends: pool.upstreams.compactMap { upstream in
-                upstream.flatMap { observe($0, pool) }
+                upstream.flatMap { observe($0, pool, metrics, reports) }
             })
         observed.queueRequests = pool.admission.queueLength
         observed.queueBytes = pool.admission.queueBytes
@@ -56,7 +74,7 @@ extension Gateway {
         observed.maxQueueBytes = pool.settings.admission.queue.maxBytes
         observed.drainRatePerSecond = pool.admission.drainRate ?? 0
         observed.isObserving = pool.isObserving
-        observed.classes = pool.metrics.classes.indices.map { index in
+        observed.classes = metrics.classes.indices.map { index in
             ClassSnapshot(
                 inFlight: pool.admission.inFlight(ofClass: index),
                 queued: pool.admission.queueLength(ofClass: index))
@@ -65,10 +83,14 @@ extension Gateway {
         return observed
     }
 
-    private func observe(_ upstream: Upstream, _ pool: Pool) -> BackendSnapshot? {
+    private func observe(
+        _ upstream: Upstream, _ pool: Pool, _ metrics: PoolMetrics,
+        _ reports: [ReactorReport.PoolReport]
+    ) -> BackendSnapshot? {
         guard let status = pool.admission.backend(upstream.id, now: reactor.now), status.isPresent
         else { return nil }
-        var observed = BackendSnapshot(metrics: upstream.metrics)
+        let label = upstream.address.label
+        var observed = BackendSnapshot(metrics: metrics.backendMetrics(for: label))
         observed.limit = status.limit
         observed.inFlight = status.inFlight
         observed.isUsable = status.isUsable
@@ -76,6 +98,11 @@ extension Gateway {
         observed.boundSeconds = status.boundSeconds
         observed.openConnections = upstream.openCount
         observed.idleConnections = upstream.idleCount
+        for report in reports {
+            guard let other = report.backends.first(where: { $0.label == label }) else { continue }
+            observed.openConnections += other.openConnections
+            observed.idleConnections += other.idleConnections
+        }
         for reason in LimitMoveReason.allCases {
             let moves = pool.admission.limitMoves(of: upstream.id, reason)
             let name = reason.name.description

@@ -1,26 +1,37 @@
-// The gateway: one reactor with everything that lives in it, made from a policy. Two gateways can
-// stand side by side in one process; nothing is shared or global.
+// The gateway: one reactor with everything that lives in it, made from a policy. A policy may ask
+// for several threads: then the gateway that the caller makes leads others of its kind, one on each
+// further thread (`Gateway+Reactors.swift`). Two gateways can stand side by side in one process;
+// nothing is global.
 
 internal import Admission
 internal import HTTP1
 package import Logging
 package import Policy
 
-/// A running gateway.
+/// A running gateway, or one reactor of it.
 package final class Gateway {
     package let reactor: Reactor
+    /// All reactors, and which of them this is.
+    let group: ReactorGroup
+    let index: Int
+    /// The threads of the other reactors, for the one that leads.
+    var threads: [SystemThread] = []
+    /// Admin pages that wait for what other reactors have counted.
+    var gatherings: [Gathering] = []
+    /// Whether this reactor has let everything go.
+    private(set) var hasEnded = false
     package let metrics: GatewayMetrics
     let dialler: Dialler
     let logger: Logger
     /// The policy in force.
-    private(set) var snapshot: Snapshot
+    var snapshot: Snapshot
     /// All pools that still have something to do, those of former policies included.
-    private(set) var pools: [Pool]
-    private(set) var listeners: [Listener] = []
-    private(set) var adminListener: Listener?
+    var pools: [Pool]
+    var listeners: [Listener] = []
+    var adminListener: Listener?
     /// Whether `drain` was called.
     package var isDraining: Bool { drains }
-    private var drains = false
+    var drains = false
     let admin = AdminService()
 
     var connections = ConnectionTable()
@@ -28,47 +39,72 @@ package final class Gateway {
     private var freeExchanges: [Exchange] = []
     private var random: SplitMix64
     /// What tenants that no policy names are hashed with, for as long as the gateway runs.
-    private let hashKey = HashKey.random()
+    let hashKey: HashKey
     private var dates = DateWriter()
     var accessLog: AccessLog?
     /// The logs whose losses are counted, with the names of their metric labels.
-    let logWriters: [(name: String, writer: LogWriter)]
+    private(set) var logWriters: [(name: String, writer: LogWriter)] = []
     var drainTimer: DrainTimer?
+
+    /// Most reactors of one gateway.
+    private static let maxReactors = 128
 
     /// Makes a gateway and starts listening; throws when an address cannot be had.
     ///
     /// `seed` decides everything that is left to chance. The access log goes to `accessWriter`.
-    package init(
+    package convenience init(
         policy: Policy, version: String, logger: Logger, accessWriter: LogWriter? = nil,
         operationalWriter: LogWriter? = nil, seed: UInt64
     ) throws(SystemError) {
         for pool in policy.pools { try pool.tls.checkFiles() }
+        let threads = policy.threads ?? ProcessorCount.usable()
+        let group = try ReactorGroup(count: min(threads, Gateway.maxReactors))
+        var random = SplitMix64(seed: seed)
+        let assignment = Assignment(
+            group: group, policy: policy,
+            admissions: policy.pools.map { SharedAdmission($0, seed: random.next()) },
+            hashKey: HashKey.random(), version: version, logger: logger,
+            accessWriter: accessWriter, seed: random.next())
+        try self.init(assignment)
+        if let accessWriter { logWriters.append(("access", accessWriter)) }
+        if let operationalWriter { logWriters.append(("operational", operationalWriter)) }
+        do throws(SystemError) {
+            let opened = try openListeners(policy.listen)
+            listeners = opened.own
+            try replaceAdminListener(policy.admin)
+            try startOthers(assignment, opened.others)
+        } catch {
+            letGo()
+            stopOthers()
+            throw error
+        }
+    }
+
+    /// Makes one reactor of a gateway, on its thread.
+    init(_ assignment: Assignment) throws(SystemError) {
+        let policy = assignment.policy
         let reactor = try Reactor()
         self.reactor = reactor
-        self.logger = logger
+        group = assignment.group
+        index = assignment.index
+        hashKey = assignment.hashKey
+        logger = assignment.logger
         dialler = Dialler(reactor: reactor)
-        metrics = GatewayMetrics(version: version, startNanoseconds: ProcessClock.wallNanoseconds())
-        var random = SplitMix64(seed: seed)
-        pools = policy.pools.map { [hashKey] settings in
-            Pool(settings: settings, reactor: reactor, hashKey: hashKey, seed: random.next())
+        metrics = GatewayMetrics(
+            version: assignment.version, startNanoseconds: ProcessClock.wallNanoseconds())
+        var random = SplitMix64(seed: assignment.seed)
+        let place = Pool.Place(index: assignment.index, count: assignment.group.count)
+        pools = assignment.admissions.map { [hashKey] admission in
+            Pool(admission, reactor: reactor, place: place, hashKey: hashKey)
         }
         snapshot = Snapshot(policy, pools: pools)
-        var writers: [(name: String, writer: LogWriter)] = []
-        if let accessWriter { writers.append(("access", accessWriter)) }
-        if let operationalWriter { writers.append(("operational", operationalWriter)) }
-        logWriters = writers
-        if let accessWriter {
+        if let accessWriter = assignment.accessWriter {
             accessLog = AccessLog(writer: accessWriter, settings: policy.log, seed: random.next())
         }
         self.random = random
-        for address in policy.listen {
-            listeners.append(try Listener(gateway: self, role: .proxy, address: address))
-        }
-        if let address = policy.admin {
-            adminListener = try Listener(gateway: self, role: .admin, address: address)
-        }
-        for pool in pools { pool.noteMoves(explains) }
+        for pool in pools { pool.admission.noteMoves(explains) }
         reactor.turnEnded = { [unowned self] in turnEnded() }
+        try group.deliver(to: index, self)
     }
 
     /// The addresses that clients can connect to, with the ports that the kernel chose.
@@ -77,20 +113,24 @@ package final class Gateway {
     /// The admin listener's address.
     package var adminAddress: ListenAddress? { adminListener?.address }
 
-    /// Runs until the gateway has drained or was stopped.
+    /// Runs until the gateway has drained or was stopped, on all its threads.
     package func run() {
         reactor.run()
         letGo()
+        if leads { stopOthers() }
     }
 
     /// Closes what is left open and unties what refers back to the gateway, so that nothing outlives it.
     private func letGo() {
+        hasEnded = true
         for listener in listeners { listener.close() }
         listeners.removeAll()
         adminListener?.close()
         adminListener = nil
         for connection in connections.all { connection.abort() }
         for pool in pools { pool.retire() }
+        // Letters that are still there may hold permits.
+        group.close(index, self)
         exchanges.removeAll()
         freeExchanges.removeAll()
         reactor.turnEnded = nil
@@ -123,34 +163,44 @@ package final class Gateway {
     }
 
     private func apply(_ decision: consuming Decision, _ pool: Pool) {
-        let exchange: Exchange
+        guard decision.id.reactor == index else {
+            handOver(decision, pool)
+            return
+        }
+        guard let exchange = openExchange(decision.id) else {
+            preconditionFailure("a decision for an exchange that has ended")
+        }
+        carryOut(decision, exchange)
+    }
+
+    /// Does with a parked exchange what was decided about it.
+    func carryOut(_ decision: consuming Decision, _ exchange: Exchange) {
         switch consume decision {
-        case .forward(let id, let permit):
-            exchange = self.exchange(id)
+        case .forward(_, let permit):
             // A request that comes back from a failed dial was counted when it was first granted.
             if exchange.record.attempts == 0 {
-                pool.metrics.countForwarded(
+                exchange.pool?.metrics.countForwarded(
                     afterNanoseconds: reactor.now.nanoseconds(since: exchange.record.waitBeganAt),
                     in: exchange.classMetrics)
             }
             exchange.granted(permit)
-        case .reject(let id, let rejection):
-            exchange = self.exchange(id)
+        case .reject(_, let rejection):
             exchange.refused(rejection)
         }
         exchange.client?.advance()
     }
 
-    private func exchange(_ id: RequestID) -> Exchange {
-        let exchange = exchanges[Int(UInt32(truncatingIfNeeded: id.rawValue))]
-        precondition(exchange.id == id, "a decision for an exchange that has ended")
-        return exchange
+    /// The exchange of that name, unless it has ended.
+    func openExchange(_ id: RequestID) -> Exchange? {
+        guard id.place < exchanges.count else { return nil }
+        let exchange = exchanges[id.place]
+        return exchange.id == id ? exchange : nil
     }
 
     private func forgetRetiredPools() {
         guard pools.count > snapshot.pools.count else { return }
         pools.removeAll { pool in
-            pool.isRetired && pool.admission.inFlight == 0 && pool.admission.queueLength == 0
+            pool.isRetired && pool.admission.isIdle
         }
     }
 
@@ -161,7 +211,7 @@ package final class Gateway {
     func lendExchange() -> Exchange {
         if let exchange = freeExchanges.popLast() { return exchange }
         let exchange = Exchange(
-            gateway: self, place: UInt32(truncatingIfNeeded: exchanges.count), snapshot: snapshot)
+            gateway: self, place: exchanges.count, snapshot: snapshot)
         exchanges.append(exchange)
         return exchange
     }
@@ -174,6 +224,9 @@ package final class Gateway {
 
     /// Exchanges that are under way.
     var openExchangeCount: Int { exchanges.count - freeExchanges.count }
+
+    /// A seed for something else that is left to chance.
+    func drawSeed() -> UInt64 { random.next() }
 
     /// Appends 32 hexadecimal digits that no other request has.
     func makeRequestID(_ bytes: inout [UInt8]) {
@@ -193,113 +246,4 @@ package final class Gateway {
         dates.appendHTTPDate(ProcessClock.wallNanoseconds(), to: &output)
         output.appendLineEnd()
     }
-
-    // MARK: Reload
-
-    /// Puts `policy` in force.
-    ///
-    /// Listeners that it adds are opened first: when one cannot be had, nothing changes.
-    package func reload(_ policy: Policy) throws(SystemError) {
-        for pool in policy.pools { try pool.tls.checkFiles() }
-        let opened = try openListeners(policy.listen)
-        do throws(SystemError) {
-            try replaceAdminListener(policy.admin)
-        } catch {
-            for listener in opened { listener.close() }
-            throw error
-        }
-        for listener in listeners where !policy.listen.contains(listener.configured) {
-            listener.close()
-        }
-        listeners.removeAll { !policy.listen.contains($0.configured) }
-        listeners.append(contentsOf: opened)
-        replacePools(policy)
-        // There may be more room for clients than before.
-        for listener in listeners { listener.resumeAccepting() }
-        accessLog?.apply(policy.log)
-        metrics.countReload(atNanoseconds: ProcessClock.wallNanoseconds())
-    }
-
-    private func replaceAdminListener(_ address: ListenAddress?) throws(SystemError) {
-        guard address != adminListener?.configured else { return }
-        var replacement: Listener?
-        if let address {
-            replacement = try Listener(gateway: self, role: .admin, address: address)
-        }
-        adminListener?.close()
-        adminListener = replacement
-    }
-
-    private func openListeners(_ addresses: [ListenAddress]) throws(SystemError) -> [Listener] {
-        var opened: [Listener] = []
-        for address in addresses where !listeners.contains(where: { $0.configured == address }) {
-            do throws(SystemError) {
-                opened.append(try Listener(gateway: self, role: .proxy, address: address))
-            } catch {
-                for listener in opened { listener.close() }
-                throw error
-            }
-        }
-        return opened
-    }
-
-    private func replacePools(_ policy: Policy) {
-        var current: [Pool] = []
-        for settings in policy.pools {
-            if let kept = snapshot.pools.first(where: { $0.name == settings.name }) {
-                if kept.settings != settings { kept.reconfigure(settings) }
-                current.append(kept)
-            } else {
-                let pool = Pool(
-                    settings: settings, reactor: reactor, hashKey: hashKey, seed: random.next())
-                pool.noteMoves(explains)
-                pools.append(pool)
-                current.append(pool)
-            }
-        }
-        for pool in snapshot.pools where !current.contains(where: { $0 === pool }) {
-            pool.retire()
-        }
-        snapshot = Snapshot(policy, pools: current)
-    }
-
-    // MARK: Drain
-
-    /// Stops accepting and lets queued and running requests end, for at most the policy's
-    /// `drain_timeout`; then `run` returns.
-    package func drain() {
-        guard !isDraining else { return }
-        drains = true
-        for listener in listeners { listener.close() }
-        listeners.removeAll()
-        for pool in pools { pool.drain() }
-        for connection in connections.all { connection.drain() }
-        let timer = DrainTimer(gateway: self)
-        drainTimer = timer
-        reactor.register(timer)
-        reactor.setDeadline(
-            of: timer,
-            to: reactor.now.advanced(
-                byNanoseconds: snapshot.policy.server.drainTimeout.wholeNanoseconds))
-        stopIfDrained()
-    }
-
-    /// Ends at once, whatever is going on.
-    package func stop() {
-        for connection in connections.all { connection.abort() }
-        reactor.stop()
-    }
-
-    func stopIfDrained() {
-        if isDraining && connections.proxyCount == 0 { stop() }
-    }
-}
-
-/// The deadline of a drain.
-final class DrainTimer: EventHandler {
-    private unowned let gateway: Gateway
-
-    init(gateway: Gateway) { self.gateway = gateway }
-
-    override func deadlineReached() { gateway.stop() }
 }

@@ -19,6 +19,10 @@ enum PolicySections {
                 "admin", \.admin, admin,
                 "Address of the admin listener: /metrics, /healthz, /readyz, /status."),
             Key(
+                "threads", \.threads, Kind.integer(1...128).optional(blank: 1, absent: "auto"),
+                "Threads that serve; `auto` for as many as the process may use processors. A reload "
+                    + "does not change it."),
+            Key(
                 "server", \.server, server.kind(),
                 "Limits, buffers and time-outs of the client side."),
             Key("log", \.log, log.kind(), "What is logged, and where."),

@@ -18,6 +18,8 @@ final class Server {
 
     /// Descriptors besides those of clients and backends: logs, epoll, listeners, name resolution.
     private static let spareDescriptors = 64
+    /// Descriptors of each thread besides its listeners: epoll, mailbox, name resolution.
+    private static let descriptorsOfThread = 8
 
     /// Loads the policy, opens the logs and starts listening.
     init(policyFile: String, seed: UInt64) throws(ServeError) {
@@ -79,7 +81,9 @@ final class Server {
     private static func checkDescriptors(_ policy: Policy) throws(ServeError) {
         let limit = DescriptorLimit.raise()
         let needed =
-            policy.server.maxConnections + policy.listen.count + spareDescriptors
+            policy.server.maxConnections + spareDescriptors
+            + (policy.threads ?? ProcessorCount.usable())
+            * (policy.listen.count + descriptorsOfThread)
             + policy.pools.reduce(0) { $0 + $1.backends.count }
         guard limit < needed else { return }
         throw ServeError(

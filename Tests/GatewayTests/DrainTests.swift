@@ -35,7 +35,7 @@ import Testing
         for client in clients { try client.send(Self.get) }
         try eventually("one runs, two wait") { try gateway.holdings().queued == 2 }
         gateway.drain()
-        try eventually("the gateway drains") { try gateway.ask { $0.isDraining } }
+        try eventually("the gateway drains") { try gateway.isDraining() }
         #expect(throws: HarnessError.self) { try gateway.connect() }
         go.open()
         for client in clients {
@@ -62,7 +62,7 @@ import Testing
         try client.send(Self.get)
         _ = try client.read(until: "one\r\n")
         gateway.drain()
-        try eventually("the gateway drains") { try gateway.ask { $0.isDraining } }
+        try eventually("the gateway drains") { try gateway.isDraining() }
         go.open()
         #expect(try client.readToEnd() == "3\r\ntwo\r\n0\r\n\r\n")
         try gateway.waitForEnd()
@@ -82,7 +82,7 @@ import Testing
         try second.send("GET / HTTP/1.1\r\n")
         try eventually("both have begun") { try gateway.holdings().exchanges == 2 }
         gateway.drain()
-        try eventually("the gateway drains") { try gateway.ask { $0.isDraining } }
+        try eventually("the gateway drains") { try gateway.isDraining() }
         try second.send("Host: h\r\n\r\n")
         let answer = try second.readAnswer()
         #expect(answer.status == 503)
@@ -100,7 +100,8 @@ import Testing
     /// A request that was sent before the end began is answered, though the gateway had not read it yet.
     @Test func aRequestThatCrossesTheDrainIsAnswered() throws {
         let backend = try ScriptedBackend.echoing()
-        let gateway = try RunningGateway(policyText([backend.url]))
+        // The thread that is held must be the one that has the client.
+        let gateway = try RunningGateway(policyText([backend.url]), threads: 1)
         let client = try gateway.connect()
         #expect(try client.get("/").status == 200)
         let busy = Door()
@@ -163,7 +164,7 @@ import Testing
         try client.send(Self.get)
         _ = try client.read(until: "12345")
         gateway.drain()
-        try eventually("the gateway drains") { try gateway.ask { $0.isDraining } }
+        try eventually("the gateway drains") { try gateway.isDraining() }
         try gateway.stop()
         #expect(client.ends())
     }
@@ -180,7 +181,7 @@ import Testing
         try client.send(Self.get)
         try arrived.pass()
         gateway.drain()
-        try eventually("the gateway drains") { try gateway.ask { $0.isDraining } }
+        try eventually("the gateway drains") { try gateway.isDraining() }
         client.close()
         try gateway.waitForEnd()
     }

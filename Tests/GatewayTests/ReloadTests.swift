@@ -203,7 +203,7 @@ import Testing
         #expect(try first.get("/").status == 200)
         let second = try gateway.connect()
         try second.send(Self.get)
-        try eventually("accepting pauses") { try gateway.ask { $0.metrics.acceptPauses } > 0 }
+        try eventually("accepting pauses") { try gateway.acceptPauses() > 0 }
         try gateway.reload(policyText([backend.url], server: "max_connections: 2"))
         #expect(try second.readAnswer().status == 200)
     }

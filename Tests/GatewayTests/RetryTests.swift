@@ -109,7 +109,8 @@ import Testing
                 try wire.answer("\(number)")
             }
         }
-        let gateway = try RunningGateway(policyText([backend.url]))
+        // Each reactor has a list of its own.
+        let gateway = try RunningGateway(policyText([backend.url]), threads: 1)
         let clients = try (0..<3).map { _ in try gateway.connect() }
         for client in clients { try client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n") }
         try eventually("three run") { try gateway.holdings().inFlight == 3 }

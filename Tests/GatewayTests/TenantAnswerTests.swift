@@ -45,8 +45,12 @@ import Testing
                 [backend.url],
                 pool: "limit: 4, queue: {max_requests: 4, max_wait: 20s}, "
                     + "tenant: {header: x-tenant, named: [{name: a}, {name: b, weight: 3}]}"))
-        var clients = try send(8, of: "a", through: gateway)
-        try waits(gateway, inFlight: 4, queued: 4)
+        // One by one, so that it is known which is the newest, whatever reactors they are at.
+        var clients: [Wire] = []
+        for count in 1...8 {
+            clients += try send(1, of: "a", through: gateway)
+            try waits(gateway, inFlight: min(count, 4), queued: max(0, count - 4))
+        }
         // The queue is full of one tenant's requests: another one's takes the place of the newest.
         clients += try send(1, of: "b", through: gateway)
         let displaced = try clients[7].readAnswer()

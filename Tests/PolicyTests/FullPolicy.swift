@@ -31,6 +31,7 @@ enum FullPolicy {
         admin:
           address: 0.0.0.0:9091
           allow_remote: true
+        threads: 3
         server:
           max_connections: 1001
           max_head_size: 2KiB
@@ -126,7 +127,8 @@ enum FullPolicy {
         route.methods = ["POST"]
         return Policy(
             listen: [.tcp(host: "127.0.0.1", port: 8080)],
-            admin: .tcp(host: "0.0.0.0", port: 9091), server: expectedServer, log: expectedLog,
+            admin: .tcp(host: "0.0.0.0", port: 9091), threads: 3, server: expectedServer,
+            log: expectedLog,
             forwarding: expectedForwarding, pools: [expectedPool], routes: [route])
     }
 

@@ -165,6 +165,7 @@ import Testing
         "Sources/Gateway/System/PeerAddress.swift",
         "Sources/Gateway/System/StandardStreams.swift",
         "Sources/Gateway/System/SystemError.swift",
+        "Sources/Gateway/System/SystemThread.swift",
         "Sources/Gateway/Upstream/Dialler.swift",
         "Sources/Gateway/Upstream/EasyHandle.swift",
         "Sources/Gateway/Upstream/TLSSession.swift",

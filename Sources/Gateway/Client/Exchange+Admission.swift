@@ -42,7 +42,7 @@ extension Exchange {
     private func offer() {
         guard let pool else { return }
         record.waitBeganAt = now
-        switch pool.offer(id, makeTicket(pool, deadline: nil)) {
+        switch pool.offer(id, { makeTicket(pool, deadline: nil) }) {
         case .forward(let permit):
             pool.metrics.countForwarded(afterNanoseconds: 0, in: classMetrics)
             if pool.isObserving { observed(permit.withheld, wouldWait: permit.wouldWait) }

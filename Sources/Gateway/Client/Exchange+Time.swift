@@ -10,7 +10,7 @@ extension Exchange {
         switch stage {
         case .forwarding: return upstream?.output.isEmpty ?? false
         case .delivering: return isDiscarding
-        case .readingHead, .parked, .dialling: return false
+        case .readingHead, .parked, .dialling, .gathering: return false
         }
     }
 
@@ -22,7 +22,7 @@ extension Exchange {
             answer(.clientTimeout)
         case .delivering:
             isDiscarding = false
-        case .forwarding, .parked, .dialling:
+        case .forwarding, .parked, .dialling, .gathering:
             abandonUpstream()
             answerOrCut(.clientTimeout)
         }

@@ -61,8 +61,7 @@ extension Exchange {
             answer(.exhausted)
             return
         }
-        gateway.cameBack(upstream, pool)
-        pool.connected(upstream.id)
+        if pool.connected(upstream) { gateway.cameBack(upstream, pool) }
         upstream.metrics.connectionsOpened &+= 1
         pool.metrics.observeConnect(nanoseconds: now.nanoseconds(since: record.dialBeganAt))
         attach(connection)
@@ -80,10 +79,12 @@ extension Exchange {
         let deadline = record.connectBeganAt.advanced(
             byNanoseconds: pool.timeouts.connectNanoseconds)
         record.waitBeganAt = now
-        let ticket = makeTicket(pool, deadline: deadline)
-        let failures = pool.failures(of: upstream.id)
-        let verdict = pool.retry(permit, id, ticket)
-        if pool.failures(of: upstream.id) > failures { gateway.leftOut(upstream, pool, reason) }
+        var refusal = SharedAdmission.Refusal()
+        let verdict = pool.retry(permit, id, at: upstream, &refusal) {
+            makeTicket(pool, deadline: deadline)
+        }
+        if refusal.isLeftOut { upstream.metrics.ejections &+= 1 }
+        if refusal.isNews { gateway.leftOut(upstream, pool, reason) }
         switch consume verdict {
         case .forward(let next):
             pool.metrics.retries &+= 1

@@ -23,6 +23,8 @@ final class Exchange {
         case parked
         /// Holding a permit and waiting for a connection.
         case dialling
+        /// Waiting until all reactors have told what an admin page shows.
+        case gathering
         /// Attached to a backend's connection.
         case forwarding
         /// The whole answer, a backend's or our own, is in the client's output.
@@ -31,7 +33,7 @@ final class Exchange {
 
     let gateway: Gateway
     /// The exchange's place in the gateway's table, and how many exchanges had this place before.
-    let place: UInt32
+    let place: Int
     private(set) var generation: UInt32 = 0
 
     var stage = Stage.readingHead
@@ -72,7 +74,7 @@ final class Exchange {
     /// `x-request-id`, as it came or as it was made.
     var requestID: [UInt8] = []
 
-    init(gateway: Gateway, place: UInt32, snapshot: Snapshot) {
+    init(gateway: Gateway, place: Int, snapshot: Snapshot) {
         self.gateway = gateway
         self.place = place
         self.snapshot = snapshot
@@ -80,7 +82,9 @@ final class Exchange {
     }
 
     /// How the admission controller names this exchange.
-    var id: RequestID { RequestID(rawValue: UInt64(generation) << 32 | UInt64(place)) }
+    var id: RequestID {
+        RequestID(reactor: gateway.index, place: place, generation: generation)
+    }
 
     var now: Instant { gateway.reactor.now }
 
@@ -132,7 +136,7 @@ final class Exchange {
     /// Returns whether anything was.
     func relay() -> Bool {
         switch stage {
-        case .readingHead, .parked, .dialling: false
+        case .readingHead, .parked, .dialling, .gathering: false
         case .forwarding: relayBothWays()
         case .delivering: deliver()
         }

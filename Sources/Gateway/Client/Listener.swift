@@ -11,22 +11,24 @@ final class Listener: EventHandler {
     private let socket: ListeningSocket
     /// The address as the policy wrote it, by which a reload recognises it.
     let configured: ListenAddress
-    private var isPaused = false
+    private(set) var isPaused = false
 
     /// Connections accepted in one turn before others get theirs.
     private static let acceptsPerTurn = 64
     /// How long accepting rests when descriptors or memory are short.
     private static let pauseNanoseconds: Int64 = 100_000_000
 
-    /// Binds, listens and registers with the gateway's reactor.
-    init(gateway: Gateway, role: ClientConnection.Role, address: ListenAddress) throws(SystemError)
-    {
+    /// Registers `socket`, opened for `address`, with the gateway's reactor.
+    init(
+        gateway: Gateway, role: ClientConnection.Role, address: ListenAddress,
+        socket: consuming ListeningSocket
+    ) throws(SystemError) {
         self.gateway = gateway
         self.role = role
         configured = address
-        socket = try ListeningSocket(address)
+        self.socket = socket
         super.init()
-        guard gateway.reactor.register(self, descriptor: socket.rawValue, interest: .readable)
+        guard gateway.reactor.register(self, descriptor: self.socket.rawValue, interest: .readable)
         else {
             throw SystemError("watch \(address.text)")
         }
@@ -48,22 +50,27 @@ final class Listener: EventHandler {
     func resumeAccepting() {
         guard isPaused, slot >= 0 else { return }
         isPaused = false
+        gateway.noteAcceptPauses()
         gateway.reactor.watch(self, descriptor: socket.rawValue, interest: .readable)
     }
 
     private func accept() {
         for _ in 0..<Listener.acceptsPerTurn {
             // The admin's connections do not count, so that a full gateway can still be looked at.
-            guard role == .admin || gateway.hasRoomForConnection else {
+            guard role == .admin || gateway.reserveConnection() else {
                 pause()
+                // One may have ended before anybody could see that this listener waits.
+                if gateway.hasRoomForConnection { resumeAccepting() }
                 return
             }
             switch socket.accept() {
             case .connection(let descriptor, let peer):
                 gateway.accepted(descriptor, peer: peer, role: role)
             case .none:
+                giveUpReservation()
                 return
             case .exhausted:
+                giveUpReservation()
                 pause()
                 gateway.reactor.setDeadline(
                     of: self,
@@ -73,9 +80,14 @@ final class Listener: EventHandler {
         }
     }
 
+    private func giveUpReservation() {
+        if role == .proxy { gateway.group.releaseConnection() }
+    }
+
     private func pause() {
         guard !isPaused else { return }
         isPaused = true
+        gateway.noteAcceptPauses()
         gateway.metrics.acceptPauses &+= 1
         gateway.reactor.watch(self, descriptor: socket.rawValue, interest: [])
     }

@@ -26,6 +26,14 @@ package final class BackendMetrics {
         self.labels = "\(poolLabels),backend=\"\(escapedLabel(label))\""
     }
 
+    /// Shows every counter to `walk`.
+    func walk(_ walk: inout CounterWalk) {
+        walk.visit(&connectionsOpened)
+        walk.visit(&connectionsReused)
+        walk.visit(&ejections)
+        walk.visit(&failures)
+    }
+
     /// Counts a connection that could not be made: `connectFailed`, `connectTimeout`, `tlsFailed`
     /// or `exhausted`.
     package func countConnectionFailed(_ reason: Reason) {

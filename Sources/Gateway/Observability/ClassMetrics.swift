@@ -33,6 +33,12 @@ package final class ClassMetrics {
         observed[Int(observation.rawValue) &* reasonCount &+ Int(reason.rawValue)]
     }
 
+    /// Shows every counter to `walk`.
+    func walk(_ walk: inout CounterWalk) {
+        walk.visit(&decisions)
+        walk.visit(&observed)
+    }
+
     /// Counts a decision.
     func count(_ decision: PoolMetrics.Decision, _ reason: Reason) {
         decisions[Int(decision.rawValue) &* reasonCount &+ Int(reason.rawValue)] &+= 1

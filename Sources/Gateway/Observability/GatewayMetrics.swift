@@ -38,6 +38,25 @@ package final class GatewayMetrics {
         self.lastReloadNanoseconds = nanoseconds
     }
 
+    /// Shows every counter that a reactor may have to `walk`; reloads are those of the leading one.
+    func walk(_ walk: inout CounterWalk) {
+        walk.visit(&connectionsAccepted)
+        walk.visit(&connectionsClosed)
+        walk.visit(&connectionsRejected)
+        walk.visit(&acceptPauses)
+        walk.visit(&unrouted)
+    }
+
+    /// What is known of the gateway's life, with counters at zero.
+    func copyOfLife() -> GatewayMetrics {
+        let copy = GatewayMetrics(version: version, startNanoseconds: startNanoseconds)
+        copy.reloads = reloads
+        copy.reloadFailures = reloadFailures
+        copy.lastReloadSucceeded = lastReloadSucceeded
+        copy.lastReloadNanoseconds = lastReloadNanoseconds
+        return copy
+    }
+
     /// Client connections open now.
     package var connectionsOpen: UInt64 { connectionsAccepted &- connectionsClosed }
 

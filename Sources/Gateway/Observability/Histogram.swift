@@ -21,6 +21,12 @@ package struct Histogram {
         self.counts = Array(repeating: 0, count: bounds.count + 1)
     }
 
+    /// Shows every counter to `walk`.
+    mutating func walk(_ walk: inout CounterWalk) {
+        walk.visit(&counts)
+        walk.visit(&sumNanoseconds)
+    }
+
     /// All observations.
     package var count: UInt64 { counts.reduce(0, &+) }
 

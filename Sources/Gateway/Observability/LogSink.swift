@@ -68,31 +68,12 @@ final class LogSink: Sendable {
 
     /// Starts the thread, which keeps this object alive until it ends.
     func start() throws(LogWriter.Failure) {
-        var all = sigset_t()
-        var before = sigset_t()
-        var thread = pthread_t()
-        // Signals are the reactor's business: the thread is born with all of them blocked, so that
-        // none of them can end the process by choosing this thread. All three are locals that
-        // outlive the calls; the reference given to the thread is balanced by its
-        // `takeRetainedValue`, or by `release` below.
-        unsafe sigfillset(&all)
-        unsafe pthread_sigmask(SIG_SETMASK, &all, &before)
-        let reference = unsafe Unmanaged.passRetained(self)
-        let code = unsafe pthread_create(
-            &thread, nil,
-            { argument in
-                if let argument = unsafe argument {
-                    unsafe Unmanaged<LogSink>.fromOpaque(argument).takeRetainedValue().run()
-                }
-                return nil
-            }, reference.toOpaque())
-        unsafe pthread_sigmask(SIG_SETMASK, &before, nil)
-        guard code == 0 else {
-            unsafe reference.release()
+        do throws(SystemError) {
+            try SystemThread(name: "log") { self.run() }.detach()
+        } catch {
             LogSink.close(firstDescriptor)
-            throw .exhausted(code: code)
+            throw .exhausted(code: error.code)
         }
-        pthread_detach(thread)
     }
 }
 

@@ -102,6 +102,21 @@ package final class PoolMetrics {
         self.classes = classes.map { ClassMetrics(name: $0) }
     }
 
+    /// Shows every counter of the pool's own to `walk`.
+    func walk(_ walk: inout CounterWalk) {
+        walk.visit(&retries)
+        walk.visit(&clientReceivedBytes)
+        walk.visit(&clientSentBytes)
+        walk.visit(&upstreamReceivedBytes)
+        walk.visit(&upstreamSentBytes)
+        queueWait.walk(&walk)
+        retryAfter.walk(&walk)
+        connect.walk(&walk)
+        firstByte.walk(&walk)
+        total.walk(&walk)
+        walk.visit(&requests)
+    }
+
     /// Takes over a reloaded policy's backends: those whose label stays keep their counters.
     ///
     /// Requests that still run at a removed backend go on counting in its object, which is no

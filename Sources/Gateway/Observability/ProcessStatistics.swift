@@ -94,8 +94,8 @@ extension ProcessStatistics {
         return 0
     }
 
-    /// The first 4 KiB of a file of /proc; empty where it cannot be read.
-    private static func contents(of path: String) -> [UInt8] {
+    /// The first 4 KiB of a file of /proc or /sys; empty where it cannot be read.
+    static func contents(of path: String) -> [UInt8] {
         // The path is lent as a C string.
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return [] }

@@ -1,5 +1,5 @@
-// A pool at work: its admission controller, and its backends in the order that the controller
-// numbers them.
+// A pool at work in one reactor: the admission that it shares with the other reactors, and its
+// backends in the order that the controller numbers them, with connections of this reactor's own.
 //
 // A pool outlives reloads as long as its name stays in the policy, and so does what its limits have
 // learnt. One that is taken out of the policy serves what it has and is then forgotten.
@@ -7,16 +7,21 @@
 internal import Admission
 internal import Policy
 
-/// One pool of backends.
+/// One pool of backends, in one reactor.
 final class Pool {
     let name: String
     private(set) var settings: PoolSettings
-    private(set) var admission: AdmissionController
+    let admission: SharedAdmission
     let metrics: PoolMetrics
     /// By `BackendID.index`; nil where a backend was taken out of the policy and has drained.
     private(set) var upstreams: [Upstream?] = []
-    /// Whether something happened that may free or end parked requests.
+    /// Whether this reactor did something that may free or end parked requests, or change when to
+    /// look at them.
     private(set) var needsPoll = false
+    /// When this reactor has promised to poll although nothing happens in it.
+    private var watchDeadline = Instant.distantFuture
+    /// Which settings of the shared admission were taken over.
+    private var version: Int
     /// Whether the policy names this pool no more.
     private(set) var isRetired = false
 
@@ -39,37 +44,53 @@ final class Pool {
     }
 
     private let reactor: Reactor
+    private let place: Place
     private let hashKey: HashKey
 
-    init(settings: PoolSettings, reactor: Reactor, hashKey: HashKey, seed: UInt64) {
+    /// Which of how many reactors this is.
+    struct Place {
+        var index = 0
+        var count = 1
+    }
+
+    init(_ admission: SharedAdmission, reactor: Reactor, place: Place, hashKey: HashKey) {
+        let layout = admission.layout
+        let settings = layout.settings
         name = settings.name
         self.settings = settings
+        self.admission = admission
+        version = layout.version
         self.reactor = reactor
+        self.place = place
         self.hashKey = hashKey
         let labels = settings.backends.map(\.label)
         metrics = PoolMetrics(
             name: settings.name, backends: labels,
             classes: settings.admission.classes.map(\.name))
         claims = ClaimTable(settings, hashKey: hashKey)
-        admission = AdmissionController(
-            settings: settings.admission, backends: labels, seed: seed)
-        apply(settings)
+        apply(layout)
     }
 
-    /// Takes over changed settings; limits of backends that stay are kept.
-    func reconfigure(_ settings: PoolSettings) {
+    /// Takes over settings that were changed since the last look.
+    ///
+    /// A reactor may come across them before it is told of the reload.
+    func catchUp() {
+        if version != admission.version { takeOver(admission.layout) }
+    }
+
+    private func takeOver(_ layout: SharedAdmission.Layout) {
+        let settings = layout.settings
         self.settings = settings
-        admission.reconfigure(
-            settings: settings.admission, backends: settings.backends.map(\.label),
-            now: reactor.now)
+        version = layout.version
         metrics.replaceBackends(settings.backends.map(\.label))
         metrics.replaceClasses(settings.admission.classes.map(\.name))
         claims = ClaimTable(settings, hashKey: hashKey)
-        apply(settings)
+        apply(layout)
         needsPoll = true
     }
 
-    private func apply(_ settings: PoolSettings) {
+    private func apply(_ layout: SharedAdmission.Layout) {
+        let settings = layout.settings
         timeouts = Timeouts(
             connectNanoseconds: settings.connectTimeout.wholeNanoseconds,
             firstByteNanoseconds: settings.firstByteTimeout.wholeNanoseconds,
@@ -82,9 +103,9 @@ final class Pool {
         for case let upstream? in upstreams where !upstream.isRetired {
             byLabel[upstream.address.label] = upstream
         }
-        var next = [Upstream?](repeating: nil, count: admission.backendPlaces)
-        for address in settings.backends {
-            guard let id = admission.backendID(forKey: address.label) else { continue }
+        var next = [Upstream?](repeating: nil, count: layout.places)
+        for (address, id) in zip(settings.backends, layout.ids) {
+            guard let id else { continue }
             let upstream: Upstream
             if let kept = byLabel[address.label], kept.id == id, kept.tls == settings.tls {
                 byLabel[address.label] = nil
@@ -95,12 +116,14 @@ final class Pool {
                     metrics: metrics.backendMetrics(for: address.label))
             }
             upstream.keepAliveNanoseconds = timeouts.keepAliveNanoseconds
-            upstream.maxIdle = settings.maxIdleConnections
+            // Each reactor keeps its part.
+            upstream.maxIdle = (settings.maxIdleConnections + place.count - 1) / place.count
             next[id.index] = upstream
         }
         for leaving in byLabel.values { leaving.retire() }
         // Those that have left keep their place while requests are in flight; they keep no idle connections.
-        for case let left? in upstreams where left.isRetired && next[left.id.index] == nil {
+        for case let left? in upstreams
+        where left.isRetired && left.id.index < next.count && next[left.id.index] == nil {
             if admission.backend(left.id, now: reactor.now) != nil { next[left.id.index] = left }
         }
         upstreams = next
@@ -108,12 +131,21 @@ final class Pool {
 
     // MARK: Admission, with what must follow each call
 
-    func offer(_ id: RequestID, _ ticket: Ticket) -> Verdict {
-        admission.offer(id, ticket, now: reactor.now)
+    /// Offers a request; `makeTicket` writes its ticket, by the settings in force.
+    func offer(_ id: RequestID, _ makeTicket: () -> Ticket) -> Verdict {
+        needsPoll = true
+        while true {
+            if let verdict = admission.offer(
+                id, makeTicket(), version: version, now: reactor.now)
+            {
+                return verdict
+            }
+            catchUp()
+        }
     }
 
     func cancel(_ handle: ParkedHandle) {
-        _ = admission.cancel(handle, now: reactor.now)
+        admission.cancel(handle, now: reactor.now)
         needsPoll = true
     }
 
@@ -127,27 +159,35 @@ final class Pool {
         if admission.progress(at: backend, units: units, now: reactor.now) { needsPoll = true }
     }
 
-    func retry(_ permit: consuming Permit, _ id: RequestID, _ ticket: Ticket) -> Verdict {
+    /// Gives a permit back after a failed dial to `upstream` and looks for another backend;
+    /// `makeTicket` writes the request's ticket, by the settings in force.
+    func retry(
+        _ permit: consuming Permit, _ id: RequestID, at upstream: Upstream,
+        _ refusal: inout SharedAdmission.Refusal, _ makeTicket: () -> Ticket
+    ) -> Verdict {
         needsPoll = true
-        return admission.retry(permit, id, ticket, now: reactor.now)
+        var given: Permit? = consume permit
+        while true {
+            if let verdict = admission.retry(
+                &given, id, makeTicket(), label: upstream.address.label, version: version,
+                now: reactor.now, &refusal)
+            {
+                return verdict
+            }
+            catchUp()
+        }
     }
 
-    func connected(_ backend: BackendID) {
-        admission.connected(backend, now: reactor.now)
+    /// A dial to `upstream` succeeded; whether the log says that it is left out.
+    func connected(_ upstream: Upstream) -> Bool {
         needsPoll = true
+        return admission.connected(
+            upstream.id, label: upstream.address.label, now: reactor.now)
     }
-
-    /// Hands out what moved limits since the last call; `notesMoves` has to be set.
-    func takeMoves(_ body: (NotedMove) -> Void) { admission.takeMoves(body) }
-
-    /// Whether the moves of limits are kept for `takeMoves`.
-    func noteMoves(_ notes: Bool) { admission.notesMoves = notes }
 
     func rejection(_ reason: Reason) -> Rejection {
         admission.rejection(reason, now: reactor.now)
     }
-
-    func drain() { admission.drain() }
 
     /// The policy names this pool no more: it serves what it has.
     func retire() {
@@ -156,24 +196,23 @@ final class Pool {
     }
 
     /// When `poll` wants to be called even if nothing happens.
-    var nextDeadline: Instant {
-        needsPoll ? reactor.now : admission.nextDeadline ?? .distantFuture
-    }
+    var nextDeadline: Instant { needsPoll ? reactor.now : watchDeadline }
 
-    /// The next decision about a parked request.
+    /// The next decision about a parked request, of whichever reactor.
     func poll() -> Decision? {
-        if let decision = admission.poll(now: reactor.now) { return decision }
+        if let decision = admission.poll(
+            by: place.index, now: reactor.now, deadline: &watchDeadline)
+        {
+            return decision
+        }
         needsPoll = false
         return nil
     }
 
-    /// Refusals of a backend since its last connection.
-    func failures(of backend: BackendID) -> Int {
-        admission.backend(backend, now: reactor.now)?.consecutiveFailures ?? 0
-    }
-
     /// The upstream that a permit names.
     func upstream(_ backend: BackendID) -> Upstream? {
-        backend.index < upstreams.count ? upstreams[backend.index] : nil
+        // The permit may be younger than what this reactor knows of the pool.
+        catchUp()
+        return backend.index < upstreams.count ? upstreams[backend.index] : nil
     }
 }

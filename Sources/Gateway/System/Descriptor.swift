@@ -18,7 +18,7 @@ package enum TransferResult: Equatable, Sendable {
 }
 
 /// An open file descriptor, owned: closed when the value ends.
-package struct Descriptor: ~Copyable {
+package struct Descriptor: ~Copyable, Sendable {
     /// The kernel's number for it.
     package let rawValue: Int32
 

@@ -5,7 +5,7 @@ internal import Glibc
 package import Policy
 
 /// A bound, listening socket; a unix socket's file goes with it.
-package struct ListeningSocket: ~Copyable {
+package struct ListeningSocket: ~Copyable, Sendable {
     private let descriptor: Descriptor
     /// Where it listens, with the port the kernel chose where the policy said 0.
     package let address: ListenAddress
@@ -17,10 +17,14 @@ package struct ListeningSocket: ~Copyable {
     package var rawValue: Int32 { descriptor.rawValue }
 
     /// Binds and listens; throws when the address is in use or may not be used.
-    package init(_ address: ListenAddress) throws(SystemError) {
+    ///
+    /// With `isShared` the process can open more TCP sockets for the address, over which the kernel
+    /// spreads connections: see `another`.
+    package init(_ address: ListenAddress, isShared: Bool = false) throws(SystemError) {
         switch address {
         case .tcp(let host, let port):
-            let bound = try ListeningSocket.bindTCP(host: host, port: port)
+            let bound = try ListeningSocket.bindTCP(
+                host: host, port: port, isShared ? .first : .only)
             self.address = .tcp(host: host, port: ListeningSocket.port(of: bound.rawValue) ?? port)
             descriptor = bound
         case .unix(let path):
@@ -28,6 +32,23 @@ package struct ListeningSocket: ~Copyable {
             self.address = address
         }
     }
+
+    /// Another socket for the TCP address of this one, which must be shared.
+    ///
+    /// nil for a unix path, which only one socket can have.
+    borrowing func another() throws(SystemError) -> ListeningSocket? {
+        guard case .tcp(let host, let port) = address else { return nil }
+        let bound = try ListeningSocket.bindTCP(host: host, port: port, .further)
+        return ListeningSocket(bound, address)
+    }
+
+    private init(_ descriptor: consuming Descriptor, _ address: ListenAddress) {
+        self.descriptor = descriptor
+        self.address = address
+    }
+
+    /// How many sockets there are for an address.
+    private enum Sharing { case only, first, further }
 
     deinit {
         if case .unix(let path) = address { _ = unsafe unlink(path) }
@@ -59,7 +80,9 @@ package struct ListeningSocket: ~Copyable {
         return .connection(Descriptor(owning: number), PeerAddress(storage))
     }
 
-    private static func bindTCP(host: String, port: UInt16) throws(SystemError) -> Descriptor {
+    private static func bindTCP(
+        host: String, port: UInt16, _ sharing: Sharing
+    ) throws(SystemError) -> Descriptor {
         let attempt = "listen on \(ListenAddress.tcp(host: host, port: port).text)"
         var storage = sockaddr_storage()
         guard let length = fill(&storage, host: host, port: port) else {
@@ -74,9 +97,12 @@ package struct ListeningSocket: ~Copyable {
         // An IPv6 listener takes IPv6 only: both families are two addresses in the policy, never a
         // surprise.
         if family == AF_INET6 { setOption(number, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1) }
-        guard bindTo(number, &storage, length), listen(number, backlog) == 0 else {
-            throw SystemError(attempt)
-        }
+        if sharing == .further { setOption(number, SOL_SOCKET, SO_REUSEPORT, 1) }
+        guard bindTo(number, &storage, length) else { throw SystemError(attempt) }
+        // The first one is bound without it, so that an address which another process shares with
+        // itself, a second Penstock above all, counts as in use.
+        if sharing == .first { setOption(number, SOL_SOCKET, SO_REUSEPORT, 1) }
+        guard listen(number, backlog) == 0 else { throw SystemError(attempt) }
         return descriptor
     }
 

@@ -13,7 +13,13 @@ package final class Mailbox<Recipient: AnyObject>: Sendable {
     package static var capacity: Int { 65_536 }
 
     private let event: Descriptor
-    private let letters = Mutex<[Letter]>([])
+    private let box = Mutex(Box())
+
+    private struct Box {
+        var letters: [Letter] = []
+        /// Whether the recipient reads no more.
+        var isClosed = false
+    }
 
     /// Makes an empty mailbox; throws when the process is out of descriptors.
     package init() throws(SystemError) {
@@ -24,13 +30,16 @@ package final class Mailbox<Recipient: AnyObject>: Sendable {
 
     /// Leaves a letter, from any thread.
     ///
-    /// False, with nothing left, when the mailbox is full.
+    /// False, with nothing left, when the mailbox is closed, or is full and `isBounded`: without it,
+    /// what is sent must have a bound of its own.
     @discardableResult
-    package func send(_ letter: @escaping Letter) -> Bool {
-        let wasEmpty: Bool? = letters.withLock { letters in
-            guard letters.count < Mailbox.capacity else { return nil }
-            letters.append(letter)
-            return letters.count == 1
+    package func send(isBounded: Bool = true, _ letter: @escaping Letter) -> Bool {
+        let wasEmpty: Bool? = box.withLock { box in
+            guard !box.isClosed, !isBounded || box.letters.count < Mailbox.capacity else {
+                return nil
+            }
+            box.letters.append(letter)
+            return box.letters.count == 1
         }
         guard let wasEmpty else { return false }
         // Whoever finds letters there already knows that the reader has been told and has not come
@@ -38,6 +47,9 @@ package final class Mailbox<Recipient: AnyObject>: Sendable {
         if wasEmpty { penstock_event_signal(event.rawValue) }
         return true
     }
+
+    /// Waits, on a thread without a reactor, until a letter is there.
+    package func wait() { _ = penstock_event_wait(event.rawValue, -1) }
 
     /// Reads the mailbox in `reactor` from now on, until the reactor goes.
     ///
@@ -49,12 +61,18 @@ package final class Mailbox<Recipient: AnyObject>: Sendable {
         }
     }
 
+    /// Opens what is left and takes no more letters; called on the recipient's thread.
+    package func close(for recipient: Recipient) {
+        box.withLock { $0.isClosed = true }
+        open(for: recipient)
+    }
+
     /// Opens all letters that are there; those that are sent meanwhile are for the next turn.
     fileprivate func open(for recipient: Recipient) {
         _ = penstock_event_wait(event.rawValue, 0)
-        let opened = letters.withLock { letters in
-            let opened = letters
-            letters.removeAll(keepingCapacity: true)
+        let opened = box.withLock { box in
+            let opened = box.letters
+            box.letters.removeAll(keepingCapacity: true)
             return opened
         }
         for letter in opened { letter(recipient) }

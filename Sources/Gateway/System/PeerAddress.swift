@@ -4,7 +4,7 @@ internal import CShims
 internal import Glibc
 
 /// A peer's numeric address without its port; empty for a unix socket.
-package struct PeerAddress {
+package struct PeerAddress: Sendable {
     private var text = InlineArray<46, UInt8>(repeating: 0)
     private var length = 0
 

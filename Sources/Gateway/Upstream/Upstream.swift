@@ -17,8 +17,6 @@ final class Upstream {
     let authority: [UInt8]
     var keepAliveNanoseconds: Int64 = 0
     var maxIdle = 0
-    /// Whether the log says that this backend is left out.
-    var isReportedLeftOut = false
     /// Connections that exist, idle or in use.
     private(set) var openCount = 0
     private var idle: [UpstreamConnection] = []

@@ -1,5 +1,6 @@
-// A real gateway on a thread of its own, started from a policy's text and looked at through its
-// mailbox.
+// A real gateway on threads of its own, started from a policy's text and looked at through its
+// mailbox. PENSTOCK_TEST_THREADS says how many reactors each one has, 1 by default: what holds for
+// one has to hold for four.
 
 import Admission
 import Foundation
@@ -23,9 +24,24 @@ final class RunningGateway: Sendable {
         var clients = 0
         var upstreamOpen = 0
         var upstreamIdle = 0
+
+        mutating func add(_ other: Holdings) {
+            inFlight += other.inFlight
+            queued += other.queued
+            exchanges += other.exchanges
+            dials += other.dials
+            clients += other.clients
+            upstreamOpen += other.upstreamOpen
+            upstreamIdle += other.upstreamIdle
+        }
     }
 
+    /// Reactors of each gateway that does not ask for a number of its own.
+    static let usualThreads =
+        ProcessInfo.processInfo.environment["PENSTOCK_TEST_THREADS"].flatMap { Int($0) } ?? 1
+
     private let mailbox: Mailbox<Gateway>
+    private let group: ReactorGroup
     private let end: Handover<Bool>
     /// Where its first listener is.
     let place: Place
@@ -33,12 +49,15 @@ final class RunningGateway: Sendable {
     let addresses: [ListenAddress]
     let adminAddress: ListenAddress?
 
-    init(_ policyText: String, seed: UInt64 = 1) throws {
-        let policy = try PolicyLoader.load(text: policyText, file: "policy.yaml")
+    init(_ policyText: String, seed: UInt64 = 1, threads: Int = usualThreads) throws {
+        var loaded = try PolicyLoader.load(text: policyText, file: "policy.yaml")
+        loaded.threads = threads
+        let policy = loaded
         let mailbox = try Mailbox<Gateway>()
         let end = Handover<Bool>()
         let start = Handover<Result<[ListenAddress], any Error>>()
         let admin = Handover<ListenAddress?>()
+        let group = Handover<ReactorGroup>()
         TestGate.enter()
         onThread {
             defer {
@@ -51,6 +70,7 @@ final class RunningGateway: Sendable {
                     logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, seed: seed)
                 try mailbox.deliver(to: gateway, in: gateway.reactor)
                 admin.give(gateway.adminAddress)
+                group.give(gateway.group)
                 start.give(.success(gateway.addresses))
                 gateway.run()
             } catch {
@@ -61,6 +81,7 @@ final class RunningGateway: Sendable {
         self.end = end
         addresses = try start.take("the gateway's start").get()
         adminAddress = try admin.take("the admin address")
+        self.group = try group.take("the reactors")
         place = RunningGateway.place(addresses[0])
     }
 
@@ -79,7 +100,20 @@ final class RunningGateway: Sendable {
         try Wire(to: place, receiveBuffer: receiveBuffer)
     }
 
-    /// Asks the gateway something, on its own thread.
+    /// Asks every reactor something, each on its own thread; the leading one is the first.
+    func askAll<Answer: Sendable>(
+        _ question: @escaping @Sendable (Gateway) -> Answer
+    ) throws -> [Answer] {
+        var answers = [try ask(question)]
+        for index in 1..<max(1, group.count) {
+            let answer = Handover<Answer>()
+            group.send(to: index) { answer.give(question($0)) }
+            answers.append(try answer.take("a reactor's answer"))
+        }
+        return answers
+    }
+
+    /// Asks the gateway's leading reactor something, on its own thread.
     func ask<Answer: Sendable>(
         _ question: @escaping @Sendable (Gateway) -> Answer
     ) throws -> Answer {
@@ -102,6 +136,9 @@ final class RunningGateway: Sendable {
         _ = try result.get()
     }
 
+    /// Whether every reactor knows that the gateway drains.
+    func isDraining() throws -> Bool { try askAll { $0.isDraining }.allSatisfy { $0 } }
+
     func drain() { mailbox.send { $0.drain() } }
 
     /// Ends at once and waits for the thread's end.
@@ -117,11 +154,13 @@ final class RunningGateway: Sendable {
 
     /// What the gateway holds now.
     func holdings() throws -> Holdings {
-        try ask { gateway in
+        let parts = try askAll { gateway in
             var holdings = Holdings()
             for pool in gateway.pools {
-                holdings.inFlight += pool.admission.inFlight
-                holdings.queued += pool.admission.queueLength
+                if gateway.leads {
+                    holdings.inFlight += pool.admission.inFlight
+                    holdings.queued += pool.admission.queueLength
+                }
                 for upstream in pool.upstreams {
                     holdings.upstreamOpen += upstream?.openCount ?? 0
                     holdings.upstreamIdle += upstream?.idleCount ?? 0
@@ -132,10 +171,13 @@ final class RunningGateway: Sendable {
             holdings.clients = gateway.connections.proxyCount
             return holdings
         }
+        return parts.reduce(into: Holdings()) { $0.add($1) }
     }
 
     /// Waits until nothing is held but `clients` connections and `idle` idle ones to backends (nil:
     /// any number); records an issue when that does not happen.
+    ///
+    /// Idle connections are each reactor's own: where one has `idle`, several may have some more.
     func settles(
         clients: Int? = nil, idle: Int? = nil, sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
@@ -144,7 +186,8 @@ final class RunningGateway: Sendable {
             let now = try holdings()
             var wanted = Holdings()
             wanted.clients = clients ?? now.clients
-            wanted.upstreamIdle = idle ?? now.upstreamIdle
+            let most = (idle ?? now.upstreamIdle) * group.count
+            wanted.upstreamIdle = min(max(idle ?? 0, now.upstreamIdle), most)
             // Whatever is open to a backend is idle then.
             wanted.upstreamOpen = wanted.upstreamIdle
             if now == wanted { return }
@@ -159,7 +202,16 @@ final class RunningGateway: Sendable {
     /// A counter of the first pool's.
     func metric<Value: Sendable>(_ path: @escaping @Sendable (PoolMetrics) -> Value) throws -> Value
     {
-        try ask { path($0.snapshot.pools[0].metrics) }
+        let reports = try askAll { $0.report().pools[0] }
+        let backends = reports[0].backends.map(\.label)
+        let metrics = PoolMetrics(
+            name: "main", backends: backends, classes: reports[0].classes.map(\.name))
+        return path(metrics.sum(of: reports))
+    }
+
+    /// How often the reactors have paused accepting.
+    func acceptPauses() throws -> UInt64 {
+        try askAll { $0.metrics.acceptPauses }.reduce(0, +)
     }
 }
 

@@ -1,0 +1,170 @@
+// How a gateway's life goes on: another policy is put in force, or it drains and ends. The leading
+// reactor decides, and tells the others by letter.
+
+internal import Admission
+package import Policy
+
+// MARK: Reload
+
+extension Gateway {
+    /// Puts `policy` in force in all reactors.
+    ///
+    /// Listeners that it adds are opened first: when one cannot be had, nothing changes. How many
+    /// threads there are does not change either.
+    package func reload(_ policy: Policy) throws(SystemError) {
+        for pool in policy.pools { try pool.tls.checkFiles() }
+        let opened = try openListeners(policy.listen)
+        do throws(SystemError) {
+            try replaceAdminListener(policy.admin)
+        } catch {
+            for listener in opened.own { listener.close() }
+            throw error
+        }
+        let admissions = policy.pools.map { settings in
+            if let kept = snapshot.pools.first(where: { $0.name == settings.name }) {
+                kept.admission.reconfigure(settings, now: reactor.now)
+                return kept.admission
+            }
+            return SharedAdmission(settings, seed: drawSeed())
+        }
+        putInForce(policy, admissions)
+        listeners.append(contentsOf: opened.own)
+        for other in 1..<max(1, group.count) {
+            let sockets = opened.others[other - 1]
+            group.send(to: other) { gateway in
+                guard !gateway.hasEnded && !gateway.isDraining else { return }
+                gateway.putInForce(policy, admissions)
+                gateway.listen(on: sockets)
+            }
+        }
+        metrics.countReload(atNanoseconds: ProcessClock.wallNanoseconds())
+    }
+
+    /// Listeners of one reactor that opened sockets for all of them.
+    struct OpenedListeners {
+        /// Those of the reactor itself.
+        var own: [Listener] = []
+        /// The sockets of each other one.
+        var others: [[OpenSocket]]
+    }
+
+    /// Opens listeners for those of `addresses` that have none.
+    ///
+    /// The kernel spreads connections over one socket for each reactor; a unix path can have only
+    /// one, whose connections are handed on.
+    func openListeners(_ addresses: [ListenAddress]) throws(SystemError) -> OpenedListeners {
+        var opened = OpenedListeners(others: Array(repeating: [], count: group.count - 1))
+        for address in addresses where !listeners.contains(where: { $0.configured == address }) {
+            do throws(SystemError) {
+                let socket = try ListeningSocket(address, isShared: group.count > 1)
+                for other in opened.others.indices {
+                    guard let another = try socket.another() else { break }
+                    opened.others[other].append(
+                        OpenSocket(address: address, socket: Handed(another)))
+                }
+                opened.own.append(
+                    try Listener(gateway: self, role: .proxy, address: address, socket: socket))
+            } catch {
+                for listener in opened.own { listener.close() }
+                throw error
+            }
+        }
+        return opened
+    }
+
+    /// Closes the admin listener and opens the one at `address`, where that is another one.
+    func replaceAdminListener(_ address: ListenAddress?) throws(SystemError) {
+        guard address != adminListener?.configured else { return }
+        var replacement: Listener?
+        if let address {
+            replacement = try Listener(
+                gateway: self, role: .admin, address: address, socket: ListeningSocket(address))
+        }
+        adminListener?.close()
+        adminListener = replacement
+    }
+
+    /// Takes over `policy`, whose pools have `admissions`, in this reactor.
+    private func putInForce(_ policy: Policy, _ admissions: [SharedAdmission]) {
+        for listener in listeners where !policy.listen.contains(listener.configured) {
+            listener.close()
+        }
+        listeners.removeAll { !policy.listen.contains($0.configured) }
+        replacePools(policy, admissions)
+        // There may be more room for clients than before.
+        resumeAccepting()
+        accessLog?.apply(policy.log)
+    }
+
+    private func replacePools(_ policy: Policy, _ admissions: [SharedAdmission]) {
+        var current: [Pool] = []
+        for admission in admissions {
+            if let kept = snapshot.pools.first(where: { $0.admission === admission }) {
+                kept.catchUp()
+                current.append(kept)
+            } else {
+                let pool = Pool(
+                    admission, reactor: reactor,
+                    place: Pool.Place(index: index, count: group.count), hashKey: hashKey)
+                admission.noteMoves(explains)
+                pools.append(pool)
+                current.append(pool)
+            }
+        }
+        for pool in snapshot.pools where !current.contains(where: { $0 === pool }) {
+            pool.retire()
+        }
+        snapshot = Snapshot(policy, pools: current)
+    }
+}
+
+// MARK: - Drain
+
+extension Gateway {
+    /// Stops accepting and lets queued and running requests end, for at most the policy's
+    /// `drain_timeout`; then `run` returns.
+    package func drain() {
+        guard !isDraining else { return }
+        let timer = DrainTimer(gateway: self)
+        drainTimer = timer
+        reactor.register(timer)
+        reactor.setDeadline(
+            of: timer,
+            to: reactor.now.advanced(
+                byNanoseconds: snapshot.policy.server.drainTimeout.wholeNanoseconds))
+        group.send(toAllBut: index) { $0.takeNoMore() }
+        takeNoMore()
+    }
+
+    /// Stops accepting in this reactor.
+    private func takeNoMore() {
+        drains = true
+        for listener in listeners { listener.close() }
+        listeners.removeAll()
+        for pool in pools { pool.admission.drain() }
+        for connection in connections.all { connection.drain() }
+        stopIfDrained()
+    }
+
+    /// Ends at once, whatever is going on; the leading reactor ends all of them.
+    package func stop() {
+        for connection in connections.all { connection.abort() }
+        reactor.stop()
+        if leads { group.send(toAllBut: index) { $0.stop() } }
+    }
+
+    /// Ends a drain when no reactor has a client any more.
+    func stopIfDrained() {
+        guard isDraining && group.connectionCount == 0 else { return }
+        if leads { stop() } else { group.send(to: 0) { $0.stopIfDrained() } }
+    }
+}
+
+/// The deadline of a drain.
+final class DrainTimer: EventHandler {
+    private unowned let gateway: Gateway
+
+    init(gateway: Gateway) { self.gateway = gateway }
+
+    override func deadlineReached() { gateway.stop() }
+}

@@ -1,0 +1,152 @@
+// What the reactors have counted, brought together. Each counts in objects of its own, which cost
+// no lock; a scrape asks for copies and adds them up.
+
+internal import Admission
+
+/// Goes through an object's counters in an order that is always the same: once to copy them, once
+/// to add a copy to another object's.
+struct CounterWalk {
+    /// The counters, wide enough for sums of nanoseconds.
+    private(set) var values: [UInt128]
+    private let isAdding: Bool
+    private var next = 0
+
+    /// A walk that copies.
+    init() {
+        values = []
+        isAdding = false
+    }
+
+    /// A walk that adds what another one copied.
+    init(adding values: [UInt128]) {
+        self.values = values
+        isAdding = true
+    }
+
+    mutating func visit(_ counter: inout UInt128) {
+        if isAdding { counter &+= values[next] } else { values.append(counter) }
+        next += 1
+    }
+
+    mutating func visit(_ counter: inout UInt64) {
+        var wide = UInt128(counter)
+        visit(&wide)
+        counter = UInt64(truncatingIfNeeded: wide)
+    }
+
+    mutating func visit(_ counters: inout [UInt64]) {
+        for index in counters.indices { visit(&counters[index]) }
+    }
+}
+
+/// Copies of one reactor's counters.
+struct ReactorReport: Sendable {
+    var counters: [UInt128] = []
+    var pools: [PoolReport] = []
+
+    /// Those of one pool.
+    struct PoolReport: Sendable {
+        let name: String
+        let counters: [UInt128]
+        let classes: [(name: String, counters: [UInt128])]
+        let backends: [BackendReport]
+    }
+
+    /// Those of one backend.
+    struct BackendReport: Sendable {
+        let label: String
+        let counters: [UInt128]
+        var openConnections = 0
+        var idleConnections = 0
+    }
+
+    /// Copies of all that has the name `pool`.
+    static func pools(named pool: String, in reports: [ReactorReport]) -> [PoolReport] {
+        reports.compactMap { report in report.pools.first { $0.name == pool } }
+    }
+}
+
+extension GatewayMetrics {
+    /// A copy of the counters.
+    var copies: [UInt128] {
+        var walk = CounterWalk()
+        self.walk(&walk)
+        return walk.values
+    }
+
+    /// This reactor's counters and those of `reports`.
+    func sum(with reports: [ReactorReport]) -> GatewayMetrics {
+        let sum = copyOfLife()
+        for counters in [copies] + reports.map(\.counters) {
+            var walk = CounterWalk(adding: counters)
+            sum.walk(&walk)
+        }
+        return sum
+    }
+}
+
+extension PoolMetrics {
+    /// Copies of the counters, with the connections of each backend by its label.
+    func report(
+        connections: (_ label: String) -> (open: Int, idle: Int)
+    ) -> ReactorReport.PoolReport {
+        var walk = CounterWalk()
+        self.walk(&walk)
+        return ReactorReport.PoolReport(
+            name: name, counters: walk.values,
+            classes: classes.map { ($0.name, $0.copies) },
+            backends: backends.map { backend in
+                let (open, idle) = connections(backend.label)
+                return ReactorReport.BackendReport(
+                    label: backend.label, counters: backend.copies, openConnections: open,
+                    idleConnections: idle)
+            })
+    }
+
+    /// The counters of `reports`, in this object's order of classes and backends.
+    ///
+    /// What a reactor has that is just about to take over a new policy may be missing.
+    func sum(of reports: [ReactorReport.PoolReport]) -> PoolMetrics {
+        let sum = PoolMetrics(
+            name: name, backends: backends.map(\.label), classes: classes.map(\.name))
+        for report in reports {
+            var walk = CounterWalk(adding: report.counters)
+            sum.walk(&walk)
+            for counted in sum.classes {
+                let own = report.classes.first { $0.name == counted.name }
+                if let own { counted.add(own.counters) }
+            }
+            for counted in sum.backends {
+                let own = report.backends.first { $0.label == counted.label }
+                if let own { counted.add(own.counters) }
+            }
+        }
+        return sum
+    }
+}
+
+extension ClassMetrics {
+    fileprivate var copies: [UInt128] {
+        var walk = CounterWalk()
+        self.walk(&walk)
+        return walk.values
+    }
+
+    fileprivate func add(_ counters: [UInt128]) {
+        var walk = CounterWalk(adding: counters)
+        self.walk(&walk)
+    }
+}
+
+extension BackendMetrics {
+    fileprivate var copies: [UInt128] {
+        var walk = CounterWalk()
+        self.walk(&walk)
+        return walk.values
+    }
+
+    fileprivate func add(_ counters: [UInt128]) {
+        var walk = CounterWalk(adding: counters)
+        self.walk(&walk)
+    }
+}

@@ -1,0 +1,255 @@
+// A pool's admission, which all reactors share: one controller behind one lock. Everything else of
+// a pool is each reactor's own.
+//
+// The lock is held for one call of the controller at a time, a few hundred nanoseconds at most.
+// Reactors read their clocks by themselves, so that calls may come a moment out of order; the
+// controller then takes the latest instant that it has seen.
+
+internal import Admission
+internal import Policy
+internal import Synchronization
+
+/// The admission controller of one pool, with what reactors must agree on.
+final class SharedAdmission: Sendable {
+    fileprivate struct State: ~Copyable {
+        var controller: AdmissionController
+        /// The settings that the controller follows, and how many there were before.
+        var settings: PoolSettings
+        var version = 0
+        /// The reactor that has promised to poll, and by when.
+        ///
+        /// One that watches is enough: the others would all wake for nothing.
+        var watcher = -1
+        var watchedUntil = Instant.distantFuture
+        /// Labels of backends that the log says are left out.
+        var reportedLeftOut: [String] = []
+    }
+
+    /// What a reactor makes its own half of the pool from.
+    struct Layout: Sendable {
+        let settings: PoolSettings
+        let version: Int
+        /// Places in the controller's table of backends.
+        let places: Int
+        /// The place of each backend in `settings`.
+        let ids: [BackendID?]
+    }
+
+    private let state: Mutex<State>
+    /// `State.version`, to be seen without the lock.
+    private let latestVersion = Atomic<Int>(0)
+
+    /// Admission for `settings`; `seed` decides what is left to chance.
+    init(_ settings: PoolSettings, seed: UInt64) {
+        let controller = AdmissionController(
+            settings: settings.admission, backends: settings.backends.map(\.label), seed: seed)
+        state = Mutex(State(controller: controller, settings: settings))
+    }
+
+    // MARK: Settings
+
+    /// How often the settings were changed.
+    var version: Int { latestVersion.load(ordering: .acquiring) }
+
+    /// Puts other settings in force; limits of backends that stay are kept.
+    func reconfigure(_ settings: PoolSettings, now: Instant) {
+        state.withLock { state in
+            guard state.settings != settings else { return }
+            state.settings = settings
+            let labels = settings.backends.map(\.label)
+            state.controller.reconfigure(
+                settings: settings.admission, backends: labels, now: now)
+            state.reportedLeftOut.removeAll { !labels.contains($0) }
+            state.version += 1
+            latestVersion.store(state.version, ordering: .releasing)
+        }
+    }
+
+    /// The settings in force and where their backends stand.
+    var layout: Layout {
+        state.withLock { state in
+            let ids = state.settings.backends.map { state.controller.backendID(forKey: $0.label) }
+            return Layout(
+                settings: state.settings, version: state.version,
+                places: state.controller.backendPlaces, ids: ids)
+        }
+    }
+
+    // MARK: Decisions
+
+    /// Asks for a request to be started; nil when its ticket was written by settings that are in
+    /// force no more.
+    func offer(_ id: RequestID, _ ticket: Ticket, version: Int, now: Instant) -> Verdict? {
+        state.withLock { state in
+            guard state.version == version else { return nil }
+            return state.controller.offer(id, ticket, now: now)
+        }
+    }
+
+    /// Takes a parked request out; one about which was decided meanwhile is left alone.
+    func cancel(_ handle: ParkedHandle, now: Instant) {
+        state.withLock { _ = $0.controller.cancel(handle, now: now) }
+    }
+
+    /// Spends a permit.
+    func complete(
+        _ permit: consuming Permit, _ outcome: Outcome, _ work: ServedWork, now: Instant
+    ) {
+        // A closure cannot consume what it captures, but it can take it.
+        var spent: Permit? = consume permit
+        state.withLock { state in
+            guard let permit = spent.take() else { return }
+            state.controller.complete(permit, outcome, work, now: now)
+        }
+    }
+
+    /// A running request made progress; whether a limit moved.
+    func progress(at backend: BackendID, units: Int, now: Instant) -> Bool {
+        state.withLock { $0.controller.progress(at: backend, units: units, now: now) }
+    }
+
+    /// What a failed dial told about a backend.
+    struct Refusal {
+        /// Whether it is left out since, and whether the log does not say so yet.
+        var isLeftOut = false
+        var isNews = false
+    }
+
+    /// Gives a permit back whose backend, of the name `label`, could not be connected to, and looks
+    /// for another one; nil, with the permit left as it is, when the ticket was written by settings
+    /// that are in force no more.
+    func retry(
+        _ permit: inout Permit?, _ id: RequestID, _ ticket: Ticket, label: String, version: Int,
+        now: Instant, _ refusal: inout Refusal
+    ) -> Verdict? {
+        state.withLock { state in
+            guard state.version == version, let given = permit.take() else { return nil }
+            let backend = given.backend
+            let before = state.failures(of: backend, now: now)
+            let verdict = state.controller.retry(given, id, ticket, now: now)
+            if state.failures(of: backend, now: now) > before {
+                refusal.isLeftOut = true
+                refusal.isNews = !state.reportedLeftOut.contains(label)
+                if refusal.isNews { state.reportedLeftOut.append(label) }
+            }
+            return verdict
+        }
+    }
+
+    /// A dial succeeded; whether the log says that the backend, of the name `label`, is left out.
+    func connected(_ backend: BackendID, label: String, now: Instant) -> Bool {
+        state.withLock { state in
+            state.controller.connected(backend, now: now)
+            guard let index = state.reportedLeftOut.firstIndex(of: label) else { return false }
+            state.reportedLeftOut.remove(at: index)
+            return true
+        }
+    }
+
+    /// The next decision about a parked request, of whichever reactor.
+    ///
+    /// After the last one `deadline` is when this reactor has to ask again.
+    func poll(by reactor: Int, now: Instant, deadline: inout Instant) -> Decision? {
+        state.withLock { state in
+            if let decision = state.controller.poll(now: now) { return decision }
+            deadline = state.watch(by: reactor)
+            return nil
+        }
+    }
+
+    /// A rejection that the gateway itself decided on.
+    func rejection(_ reason: Reason, now: Instant) -> Rejection {
+        state.withLock { $0.controller.rejection(reason, now: now) }
+    }
+
+    /// From now on offers are refused.
+    func drain() { state.withLock { $0.controller.drain() } }
+
+    /// Whether moves of limits are kept for `takeMoves`.
+    func noteMoves(_ notes: Bool) { state.withLock { $0.controller.notesMoves = notes } }
+
+    /// Takes out what moved limits since the last call.
+    func takeMoves() -> [NotedMove] {
+        state.withLock { state in
+            var moves: [NotedMove] = []
+            state.controller.takeMoves { moves.append($0) }
+            return moves
+        }
+    }
+}
+
+extension SharedAdmission.State {
+    /// When the reactor has to poll again: never, when another one will in time.
+    fileprivate mutating func watch(by reactor: Int) -> Instant {
+        let next = controller.nextDeadline ?? .distantFuture
+        guard watcher == reactor || next < watchedUntil else { return .distantFuture }
+        watcher = reactor
+        watchedUntil = next
+        return next
+    }
+
+    /// Refusals of a backend since its last connection.
+    fileprivate func failures(of backend: BackendID, now: Instant) -> Int {
+        controller.backend(backend, now: now)?.consecutiveFailures ?? 0
+    }
+}
+
+// MARK: - What can be seen
+
+extension SharedAdmission {
+    /// Permits granted and not yet spent.
+    var inFlight: Int { state.withLock { $0.controller.inFlight } }
+    /// Sum of the limits.
+    var limit: Int { state.withLock { $0.controller.limit } }
+    /// Requests that are parked.
+    var queueLength: Int { state.withLock { $0.controller.queueLength } }
+    /// Bytes that parked requests hold.
+    var queueBytes: Int { state.withLock { $0.controller.queueBytes } }
+    /// Units of cost a second that the pool gets done when busy.
+    var drainRate: Double? { state.withLock { $0.controller.drainRate } }
+
+    /// Whether nothing runs and nothing waits.
+    var isIdle: Bool {
+        state.withLock { $0.controller.inFlight == 0 && $0.controller.queueLength == 0 }
+    }
+
+    /// Permits of a class.
+    func inFlight(ofClass index: Int) -> Int {
+        state.withLock { $0.controller.inFlight(ofClass: index) }
+    }
+
+    /// Requests of a class that are parked.
+    func queueLength(ofClass index: Int) -> Int {
+        state.withLock { $0.controller.queueLength(ofClass: index) }
+    }
+
+    /// How long the oldest parked request has waited.
+    func oldestWaitNanoseconds(now: Instant) -> Int64? {
+        state.withLock { $0.controller.oldestWaitNanoseconds(now: now) }
+    }
+
+    /// The backend at a place; nil when the place is vacant.
+    func backend(_ id: BackendID, now: Instant) -> BackendStatus? {
+        state.withLock { $0.controller.backend(id, now: now) }
+    }
+
+    /// Whether any backend may be sent requests.
+    func hasUsableBackend(now: Instant) -> Bool {
+        state.withLock { $0.controller.hasUsableBackend(now: now) }
+    }
+
+    /// How often a backend's limit was moved for that reason.
+    func limitMoves(of backend: BackendID, _ reason: LimitMoveReason) -> (up: Int, down: Int) {
+        state.withLock { $0.controller.limitMoves(of: backend, reason) }
+    }
+
+    /// What the first tenants that the policy names have.
+    func tenants(first count: Int) -> [TenantStatus] {
+        state.withLock { $0.controller.tenants(first: count) }
+    }
+
+    /// What a tenant may have in flight, while much of the limits is in use.
+    func shareWhenBusy(of tenant: TenantID) -> TenantShare? {
+        state.withLock { $0.controller.shareWhenBusy(of: tenant) }
+    }
+}
