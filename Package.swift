@@ -29,6 +29,7 @@ let package = Package(
             linkerSettings: [.linkedLibrary("curl"), .linkedLibrary("z")]),
         .target(name: "Admission", swiftSettings: strict),
         .target(name: "HTTP1", swiftSettings: strict),
+        .target(name: "Inference", swiftSettings: strict),
         .target(
             name: "Policy",
             dependencies: ["Admission", .product(name: "Yams", package: "Yams")],
@@ -43,7 +44,7 @@ let package = Package(
         .target(
             name: "Gateway",
             dependencies: [
-                "Admission", "HTTP1", "Policy", "CShims",
+                "Admission", "HTTP1", "Inference", "Policy", "CShims",
                 .product(name: "HeapModule", package: "swift-collections"),
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
@@ -69,11 +70,16 @@ let package = Package(
         .testTarget(
             name: "HTTP1Tests", dependencies: ["HTTP1"], exclude: ["Corpus"], swiftSettings: strict),
         .testTarget(
+            name: "InferenceTests", dependencies: ["Inference"], exclude: ["Corpus"],
+            swiftSettings: strict),
+        .testTarget(
             name: "PolicyTests", dependencies: ["Policy", "Admission"], exclude: ["Golden"],
             swiftSettings: strict),
         .testTarget(
             name: "GatewayTests",
-            dependencies: ["Gateway", "Admission", "HTTP1", "Policy", "CShims", "Demo"],
+            dependencies: [
+                "Gateway", "Admission", "HTTP1", "Inference", "Policy", "CShims", "Demo",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "SimulatorTests", dependencies: ["Simulator", "Admission", "Policy"],

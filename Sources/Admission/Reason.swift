@@ -54,6 +54,14 @@ package enum Reason: UInt8, CaseIterable, Sendable {
     case clientGone
     /// No route of the policy matches the request.
     case noRoute
+    /// No route is for the model that the request names.
+    case modelUnknown
+    /// The request names no model, and every route that matches it is for some.
+    case modelMissing
+    /// The body has to be read and is not what it says it is, or names its model twice.
+    case bodyInvalid
+    /// The body has to be read and is encoded in a way that cannot be.
+    case bodyEncoding
 
     // The backend's doing.
     /// No backend could be connected to.
@@ -100,6 +108,10 @@ package enum Reason: UInt8, CaseIterable, Sendable {
         case .writeTimeout: "write_timeout"
         case .clientGone: "client_gone"
         case .noRoute: "no_route"
+        case .modelUnknown: "model_unknown"
+        case .modelMissing: "model_missing"
+        case .bodyInvalid: "body_invalid"
+        case .bodyEncoding: "body_encoding"
         case .connectFailed: "connect_failed"
         case .connectTimeout: "connect_timeout"
         case .tlsFailed: "tls_failed"

@@ -192,6 +192,9 @@ package struct AnswerSettings: Equatable, Sendable {
     package var saysEnvoyOverloaded = true
     /// Whether tenants are told their share in RateLimit fields, when it matters to them.
     package var tellsShares = true
+    /// Status of refusals for want of capacity: 429, 503 or 529; `nil` for 503, and 529 in
+    /// Anthropic's dialect.
+    package var overloadStatus: Int?
     /// Whether those who have long asked for twice what they get are told not to try again.
     package var stopsRetries = true
 

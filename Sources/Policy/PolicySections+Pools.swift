@@ -181,6 +181,11 @@ extension PolicySections {
         blank: AnswerSettings(),
         keys: [
             Key(
+                "overload_status", \.overloadStatus,
+                overloadStatus.optional(blank: 503, absent: "dialect"),
+                "Status of refusals for want of capacity; `dialect` is 503, and 529 for Anthropic's "
+                    + "interface. A tenant that is over its share gets 429 in any case."),
+            Key(
                 "envoy_overloaded", \.saysEnvoyOverloaded, .boolean,
                 "Whether a 503 for want of capacity says `x-envoy-overloaded: true`, on which Envoy "
                     + "does not retry."),
@@ -195,6 +200,25 @@ extension PolicySections {
                     + "`x-should-retry: false`, on which OpenAI's and Anthropic's clients give up "
                     + "at once."),
         ])
+
+    private static let overloadStatus = Kind<Int>(
+        .either(overloadStatuses.map { .integer($0...$0) })
+    ) { node, path, status, reading in
+        var number = 0
+        Kind.integer(0...999).read(node, path, &number, &reading)
+        if reading.isFaulty(path) { return }
+        if overloadStatuses.contains(number) {
+            status = number
+        } else {
+            let fault = Fault(
+                "\(number) does not say that it is worth trying again", "write 429, 503 or 529")
+            reading.report(fault, path: path, at: node.position)
+        }
+    } write: {
+        .integer($0)
+    }
+
+    private static let overloadStatuses = [429, 503, 529]
 
     private static let ejection = Section<EjectionSettings>(
         blank: EjectionSettings(),

@@ -100,6 +100,7 @@ enum FullPolicy {
                   max_in_flight: 48
                   max_queued: 49
             answers:
+              overload_status: 529
               envoy_overloaded: false
             ejection:
               base: 34s
@@ -193,6 +194,7 @@ enum FullPolicy {
         pool.admission.queue.starvationBound = 41
         pool.admission.queue.hashedFlows = 42
         expectTenants(&pool)
+        pool.answers.overloadStatus = 529
         pool.answers.saysEnvoyOverloaded = false
         pool.admission.ejection.base = .seconds(34)
         pool.admission.ejection.max = .seconds(35)

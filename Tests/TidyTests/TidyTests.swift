@@ -16,9 +16,10 @@ import Testing
     private static let arrows: [String: Set<String>] = [
         "Admission": [],
         "HTTP1": [],
+        "Inference": [],
         "Policy": ["Admission"],
         "Simulator": ["Admission", "Policy"],
-        "Gateway": ["Admission", "HTTP1", "Policy", "CShims"],
+        "Gateway": ["Admission", "HTTP1", "Inference", "Policy", "CShims"],
         "Demo": ["Admission", "HTTP1", "Policy", "Gateway", "CShims"],
         "penstock": ["Admission", "HTTP1", "Policy", "Gateway", "Demo", "Simulator"],
     ]

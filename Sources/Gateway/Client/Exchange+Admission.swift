@@ -2,6 +2,7 @@
 
 internal import Admission
 internal import HTTP1
+internal import Inference
 internal import Policy
 
 extension Exchange {
@@ -12,6 +13,7 @@ extension Exchange {
         snapshot = gateway.snapshot
         keepsClient = parser.head.keepAlive && !gateway.isDraining
         takeRequestID()
+        dialect = Exchange.dialect(of: parser.head)
         switch parser.head.framing {
         case .none, .length(0): isRequestComplete = true
         case .length, .chunked, .untilClose: break
@@ -103,6 +105,17 @@ extension Exchange {
         }
         pool.complete(permit, outcome, work)
     }
+
+    private static func dialect(of head: borrowing RequestHead) -> Dialect {
+        let path = head.span(head.path)
+        var hasVersion = false
+        for field in head.fields where field.name.count == anthropicVersion.count {
+            if head.name(of: field).isEqualIgnoringCase(to: anthropicVersion) { hasVersion = true }
+        }
+        return Dialect(path: path, hasAnthropicVersion: hasVersion)
+    }
+
+    private static let anthropicVersion = Array("anthropic-version".utf8)
 
     /// Keeps the client's request id where the policy says so and it is harmless, else makes one.
     private func takeRequestID() {

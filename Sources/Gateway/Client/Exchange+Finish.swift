@@ -3,6 +3,8 @@
 
 internal import Admission
 internal import HTTP1
+internal import Inference
+internal import Policy
 
 extension Exchange {
     /// Answers with a rejection of the admission controller's.
@@ -12,7 +14,10 @@ extension Exchange {
                 rejection.reason, retryAfterSeconds: rejection.retryAfterSeconds, in: classMetrics)
         }
         gateway.explain(rejection, of: self)
-        appendAnswer(LocalAnswer(rejection.reason, rejection: rejection))
+        appendAnswer(
+            LocalAnswer(
+                rejection.reason, rejection: rejection, dialect: dialect,
+                overloadStatus: pool?.answers.overloadStatus))
     }
 
     /// Answers with a reason of the gateway's own; one that asks to come back later says when.
@@ -20,9 +25,12 @@ extension Exchange {
         if let pool, LocalAnswer.status(of: reason) == 503 {
             answer(pool.rejection(reason))
         } else {
-            appendAnswer(LocalAnswer(reason))
+            appendAnswer(LocalAnswer(reason, dialect: dialect))
         }
     }
+
+    /// Answers a request whose body cannot be routed by.
+    func answer(_ fault: BodyFault) { appendAnswer(LocalAnswer(fault)) }
 
     /// Answers a request that could not be parsed.
     func answer(_ error: ParseError) {

@@ -12,6 +12,7 @@
 
 internal import Admission
 internal import HTTP1
+internal import Inference
 
 /// A request and its answer.
 final class Exchange {
@@ -44,6 +45,8 @@ final class Exchange {
     var pool: Pool?
     /// The counters of the priority class that the request was offered in.
     var classMetrics: ClassMetrics?
+    /// How errors are written for this client.
+    var dialect = Dialect.plain
     /// Whose request it is.
     var tenant = TenantID.anonymous
     var permit: Permit?
@@ -115,6 +118,7 @@ final class Exchange {
         client = nil
         pool = nil
         classMetrics = nil
+        dialect = .plain
         parkedHandle = nil
         dial = nil
         upstream = nil

@@ -3,6 +3,7 @@
 
 internal import Admission
 internal import HTTP1
+internal import Inference
 internal import Policy
 
 /// An answer of the gateway's own.
@@ -17,11 +18,32 @@ struct LocalAnswer {
     let rejection: Rejection?
 
     /// The answer for `reason`, with what the controller said if it was asked.
-    init(_ reason: Reason, rejection: Rejection? = nil) {
+    ///
+    /// `overloadStatus` is what the policy has instead of 503 for want of capacity.
+    init(
+        _ reason: Reason, rejection: Rejection? = nil, dialect: Dialect = .plain,
+        overloadStatus: Int? = nil
+    ) {
         self.reason = reason
         self.rejection = rejection
-        status = LocalAnswer.status(of: reason)
+        let usual = LocalAnswer.status(of: reason)
+        status =
+            if usual != 503 {
+                usual
+            } else if reason.isShortage, let overloadStatus {
+                overloadStatus
+            } else {
+                dialect == .anthropic ? 529 : 503
+            }
         message = LocalAnswer.message(of: reason)
+    }
+
+    /// The answer for a request whose body cannot be routed by.
+    init(_ fault: BodyFault) {
+        reason = .bodyInvalid
+        status = LocalAnswer.status(of: reason)
+        message = fault.message
+        rejection = nil
     }
 
     /// The answer for a request that could not be parsed.
@@ -49,7 +71,8 @@ struct LocalAnswer {
             .draining, .displaced, .exhausted:
             503
         case .tenantOverShare, .tenantLimit: 429
-        case .badRequest: 400
+        case .badRequest, .bodyInvalid, .modelMissing: 400
+        case .bodyEncoding: 415
         case .targetTooLong: 414
         case .headTooLarge: 431
         case .bodyTooLarge: 413
@@ -57,7 +80,7 @@ struct LocalAnswer {
         case .versionNotSupported: 505
         case .expectationFailed: 417
         case .clientTimeout: 408
-        case .noRoute: 404
+        case .noRoute, .modelUnknown: 404
         case .connectFailed, .tlsFailed, .upstreamClosed, .upstreamInvalid: 502
         case .connectTimeout, .firstByteTimeout, .upstreamIdleTimeout: 504
         }
@@ -86,6 +109,10 @@ struct LocalAnswer {
         case .expectationFailed: "Only the expectation 100-continue is supported."
         case .clientTimeout: "The request did not arrive in time."
         case .noRoute: "Nothing is served at this address."
+        case .modelUnknown: "The model does not exist or is not served here."
+        case .modelMissing: "The request does not name a model."
+        case .bodyInvalid: "The request's body is not valid."
+        case .bodyEncoding: "The request's content coding is not supported here."
         case .connectFailed: "The server behind this gateway could not be reached."
         case .connectTimeout: "The server behind this gateway did not accept a connection in time."
         case .tlsFailed: "No secure connection to the server behind this gateway could be made."
@@ -100,14 +127,16 @@ struct LocalAnswer {
 
     /// Appends the whole answer to the request of `exchange`, whose head need not have been complete.
     func append(for exchange: Exchange, to output: inout ByteBuffer) {
-        let dialect = exchange.isHeadComplete ? Dialect(of: exchange.parser.head) : .problem
+        let dialect = exchange.dialect
+        let body = ErrorBody(dialect.errorBody(facts(dialect)), status: status)
         output.appendStatusLine(status: status)
         exchange.gateway.appendDate(to: &output)
         output.append("Content-Type: ")
-        output.append(dialect == .openAI ? "application/json" : "application/problem+json")
+        output.append(dialect.errorContentType)
         output.appendLineEnd()
-        output.appendContentLength(dialect.bodyCount(self))
+        output.appendContentLength(body.count(requestID: exchange.requestID))
         if let rejection { append(rejection, exchange.pool, to: &output) }
+        if isRetryPointless { output.append("x-should-retry: false\r\n") }
         output.append("X-Penstock-Reason: ")
         output.append(reason.name)
         output.append("\r\nCache-Control: no-store\r\n")
@@ -115,7 +144,22 @@ struct LocalAnswer {
         exchange.appendConnection(to: &output)
         output.appendLineEnd()
         if exchange.isHeadComplete && exchange.parser.head.method == .head { return }
-        dialect.appendBody(self, to: &output)
+        body.append(requestID: exchange.requestID, to: &output)
+    }
+
+    /// What the body says.
+    func facts(_ dialect: Dialect) -> ErrorFacts {
+        var facts = ErrorFacts(
+            status: status, title: ReasonPhrase.of(status), message: message,
+            code: code(dialect))
+        facts.isQuota = LocalAnswer.status(of: reason) == 429
+        facts.isShortage = isForWantOfCapacity
+        return facts
+    }
+
+    /// The code that programs compare: the reason, where the service has no word of its own.
+    private func code(_ dialect: Dialect) -> String {
+        dialect == .openAI && reason == .modelUnknown ? "model_not_found" : reason.name
     }
 
     /// Appends when to come back, and what else a refused client should know.
@@ -140,5 +184,13 @@ struct LocalAnswer {
 
     /// Whether the pool could not take the request, as opposed to the tenant's being over its
     /// share.
-    var isForWantOfCapacity: Bool { reason.isShortage && status == 503 }
+    var isForWantOfCapacity: Bool { reason.isShortage && LocalAnswer.status(of: reason) == 503 }
+
+    /// Whether the status makes the common clients try again what will fail again.
+    private var isRetryPointless: Bool {
+        switch reason {
+        case .notImplemented, .versionNotSupported: true
+        default: false
+        }
+    }
 }

@@ -1,0 +1,60 @@
+// Writes an error's body out of its pieces; nothing is allocated for it.
+
+internal import HTTP1
+internal import Inference
+
+/// The body of an error, or an event of a stream that says it.
+struct ErrorBody {
+    private let pieces: InlineArray<12, ErrorPiece>
+    private let status: Int
+
+    /// The body in `pieces`, for an answer with `status`.
+    init(_ pieces: InlineArray<12, ErrorPiece>, status: Int) {
+        self.pieces = pieces
+        self.status = status
+    }
+
+    /// Bytes that `append` will append.
+    func count(requestID: borrowing [UInt8]) -> Int {
+        var count = 0
+        for index in pieces.indices {
+            switch pieces[index] {
+            case .nothing: break
+            case .text(let text): count += text.utf8.count
+            // The status has three digits.
+            case .status: count += 3
+            case .requestID:
+                count += ErrorBody.isPlain(requestID.span) ? requestID.count + 2 : "null".utf8.count
+            }
+        }
+        return count
+    }
+
+    /// Appends the body.
+    func append(requestID: borrowing [UInt8], to output: inout ByteBuffer) {
+        for index in pieces.indices {
+            switch pieces[index] {
+            case .nothing: break
+            case .text(let text): output.append(text)
+            case .status: output.append(decimal: status)
+            case .requestID:
+                if ErrorBody.isPlain(requestID.span) {
+                    output.append(UInt8(ascii: "\""))
+                    output.append(requestID)
+                    output.append(UInt8(ascii: "\""))
+                } else {
+                    output.append("null")
+                }
+            }
+        }
+    }
+
+    /// Whether a request's id can stand in JSON as it is: clients may have put anything into it.
+    private static func isPlain(_ requestID: Span<UInt8>) -> Bool {
+        for index in requestID.indices {
+            let byte = requestID[index]
+            if byte <= 0x20 || byte >= 0x7f || byte == 0x22 || byte == 0x5c { return false }
+        }
+        return !requestID.isEmpty
+    }
+}

@@ -1,0 +1,55 @@
+// Which interface a request speaks, from its path: it decides what an error looks like, so that the
+// client's library can read it, and where the gateway finds models and usage.
+
+/// An interface of inference servers.
+package enum Dialect: UInt8, CaseIterable, Sendable {
+    /// OpenAI's, below `/v1/`, and the engines that imitate it.
+    case openAI
+    /// Anthropic's messages.
+    case anthropic
+    /// The Open Inference Protocol, version 2, below `/v2/`: Triton, KServe.
+    case openInference
+    /// Hugging Face' text-generation-inference.
+    case textGeneration
+    /// Ollama's own interface, below `/api/`.
+    case ollama
+    /// Anything else; errors are problem details (RFC 9457).
+    case plain
+
+    /// The dialect of requests for `path`; `hasAnthropicVersion` says whether they carry the field
+    /// `anthropic-version`, which tells apart what both have.
+    package init(path: Span<UInt8>, hasAnthropicVersion: Bool = false) {
+        if path.hasPrefix("/v1/") {
+            let isAnthropic =
+                path.equals("/v1/messages") || path.hasPrefix("/v1/messages/")
+                || path.equals("/v1/complete") || hasAnthropicVersion
+            self = isAnthropic ? .anthropic : .openAI
+        } else if path.hasPrefix("/openai/") {
+            self = .openAI
+        } else if path.hasPrefix("/v2/") || path.equals("/v2") {
+            self = .openInference
+        } else if path.hasPrefix("/api/"), Dialect.isOllama(path) {
+            self = .ollama
+        } else if Dialect.isTextGeneration(path) {
+            self = .textGeneration
+        } else {
+            self = .plain
+        }
+    }
+
+    private static func isOllama(_ path: Span<UInt8>) -> Bool {
+        path.equals("/api/generate") || path.equals("/api/chat") || path.equals("/api/embed")
+            || path.equals("/api/embeddings") || path.equals("/api/tags")
+            || path.equals("/api/show") || path.equals("/api/ps") || path.equals("/api/version")
+    }
+
+    private static func isTextGeneration(_ path: Span<UInt8>) -> Bool {
+        path.equals("/generate") || path.equals("/generate_stream") || path.equals("/invocations")
+            || path.equals("/tokenize") || path.equals("/chat_tokenize") || path.equals("/embed")
+            || path.equals("/rerank")
+    }
+
+    /// What goes before a comment in a stream of this dialect, and whether comments are understood
+    /// at all: lines of JSON have none.
+    package var hasComments: Bool { self != .ollama }
+}

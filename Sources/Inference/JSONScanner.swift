@@ -1,0 +1,381 @@
+// Follows a JSON text through pieces of bytes, however they are cut, and reports what lies near
+// its root. The rest is checked against the grammar of RFC 8259 and passed over: texts 64 bytes at a
+// time, since a prompt is little else. Nothing is held but the key or short text in hand.
+//
+// UTF-8 is not checked: what counts here is where texts end, and no byte of a longer sequence looks
+// like a quotation mark or a backslash.
+
+/// An incremental, strict scanner of one JSON text.
+package struct JSONScanner {
+    private enum State: UInt8 {
+        case value, firstElement, firstKey, key, colon, afterValue, done
+        case text, escape, unicode
+        case literal
+        case minus, zero, whole, point, fraction, exponent, exponentSign, exponentDigits
+    }
+
+    /// Containers within each other.
+    package static let maxDepth = 128
+    /// Bytes of a key or text that are kept.
+    package static let maxTextBytes = 256
+
+    /// Containers that are open.
+    package private(set) var depth = 0
+    /// Deepest container whose keys and values are reported; what is in deeper ones is passed over.
+    package var reportedDepth = 1
+    /// Whether the value that comes next is kept if it is a text; for one value.
+    package var captures = false
+    /// The last reported key or kept text, with escapes resolved.
+    package private(set) var text: [UInt8] = []
+    /// Whether the text was longer than what is kept.
+    package private(set) var isTextCut = false
+    /// The last reported number if it is a whole one of at most 18 digits, else nil.
+    package var number: Int? { isWhole ? (isNegative ? -magnitude : magnitude) : nil }
+    /// Bytes of the text before those that are shown.
+    private var base = 0
+    /// Where the text of the last string begins and ends in the whole text, without its marks.
+    package private(set) var textRange = 0..<0
+
+    private var state = State.value
+    /// A bit for each open container, the innermost lowest: 1 for an object.
+    private var objects: UInt128 = 0
+    private var isKey = false
+    private var keepsText = false
+    private var textStart = 0
+    private var unicode: UInt32 = 0
+    private var unicodeDigits = 0
+    private var highSurrogate: UInt32 = 0
+    private var literalIndex = 0
+    private var literal: Bool?
+    private var magnitude = 0
+    private var digits = 0
+    private var isNegative = false
+    private var isWhole = false
+
+    /// A scanner at the beginning of a text.
+    package init() {}
+
+    /// Whether the text is complete.
+    package var isComplete: Bool { state == .done }
+
+    /// Begins another text.
+    package mutating func reset() {
+        depth = 0
+        reportedDepth = 1
+        captures = false
+        text.removeAll(keepingCapacity: true)
+        base = 0
+        state = .value
+        objects = 0
+        keepsText = false
+    }
+
+    /// Goes on in `bytes` from `index` to the next thing to report; after `needMoreData` with the
+    /// bytes that follow, from their beginning.
+    package mutating func next(
+        in bytes: Span<UInt8>, at index: inout Int
+    ) throws(BodyFault) -> JSONEvent {
+        while index < bytes.count {
+            let event: JSONEvent?
+            switch state {
+            case .text: event = try scanText(bytes, &index)
+            case .escape, .unicode:
+                try scanEscape(bytes[index])
+                index &+= 1
+                continue
+            case .literal: event = try scanLiteral(bytes[index], &index)
+            case .minus, .zero, .whole, .point, .fraction, .exponent, .exponentSign,
+                .exponentDigits:
+                event = try scanNumber(bytes, &index)
+            default:
+                let byte = bytes[index]
+                let at = index
+                index &+= 1
+                if byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09 { continue }
+                event = try scanStructure(byte, at)
+            }
+            if let event { return event }
+        }
+        base &+= bytes.count
+        return .needMoreData
+    }
+
+    // MARK: Structure
+
+    private mutating func scanStructure(
+        _ byte: UInt8, _ at: Int
+    ) throws(BodyFault) -> JSONEvent? {
+        switch state {
+        case .value: return try beginValue(byte, at)
+        case .firstElement:
+            return byte == UInt8(ascii: "]") ? close(isObject: false) : try beginValue(byte, at)
+        case .firstKey:
+            if byte == UInt8(ascii: "}") { return close(isObject: true) }
+            return try beginKey(byte, at)
+        case .key: return try beginKey(byte, at)
+        case .colon:
+            guard byte == UInt8(ascii: ":") else { throw .notJSON }
+            state = .value
+            return nil
+        case .afterValue:
+            let isObject = objects & 1 == 1
+            if byte == UInt8(ascii: ",") {
+                state = isObject ? .key : .value
+                return nil
+            }
+            guard byte == (isObject ? UInt8(ascii: "}") : UInt8(ascii: "]")) else {
+                throw .notJSON
+            }
+            return close(isObject: isObject)
+        default: throw .notJSON
+        }
+    }
+
+    private mutating func beginKey(_ byte: UInt8, _ at: Int) throws(BodyFault) -> JSONEvent? {
+        guard byte == UInt8(ascii: "\"") else { throw .notJSON }
+        beginText(isKey: true, keeps: depth <= reportedDepth, at)
+        return nil
+    }
+
+    private mutating func beginText(isKey: Bool, keeps: Bool, _ at: Int) {
+        self.isKey = isKey
+        keepsText = keeps
+        captures = false
+        state = .text
+        guard keeps else { return }
+        textStart = base &+ at &+ 1
+        isTextCut = false
+        highSurrogate = 0
+        text.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func beginValue(_ byte: UInt8, _ at: Int) throws(BodyFault) -> JSONEvent? {
+        switch byte {
+        case UInt8(ascii: "\""):
+            beginText(isKey: false, keeps: captures, at)
+            return nil
+        case UInt8(ascii: "{"): return try open(isObject: true)
+        case UInt8(ascii: "["): return try open(isObject: false)
+        case UInt8(ascii: "t"): beginLiteral(true)
+        case UInt8(ascii: "f"): beginLiteral(false)
+        case UInt8(ascii: "n"): beginLiteral(nil)
+        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): beginNumber(byte)
+        default: throw .notJSON
+        }
+        captures = false
+        return nil
+    }
+
+    private mutating func open(isObject: Bool) throws(BodyFault) -> JSONEvent? {
+        guard depth < JSONScanner.maxDepth else { throw .tooDeep }
+        captures = false
+        objects = objects << 1 | (isObject ? 1 : 0)
+        depth &+= 1
+        state = isObject ? .firstKey : .firstElement
+        return depth &- 1 <= reportedDepth ? .open(isObject: isObject) : nil
+    }
+
+    private mutating func close(isObject: Bool) -> JSONEvent? {
+        objects >>= 1
+        depth &-= 1
+        state = depth == 0 ? .done : .afterValue
+        return depth <= reportedDepth ? .close : nil
+    }
+
+    /// A value has ended: what comes next, and the event where it is reported.
+    private mutating func ended(_ event: JSONEvent) -> JSONEvent? {
+        state = depth == 0 ? .done : .afterValue
+        return depth <= reportedDepth ? event : nil
+    }
+
+    // MARK: Texts
+
+    private mutating func scanText(
+        _ bytes: Span<UInt8>, _ index: inout Int
+    ) throws(BodyFault) -> JSONEvent? {
+        var end = bytes.endOfPlainText(from: index)
+        if keepsText {
+            keep(bytes.extracting(index..<end))
+        } else {
+            // Prompts are full of escaped line ends.
+            while end &+ 1 < bytes.count, bytes[end] == UInt8(ascii: "\\"),
+                JSONScanner.isPlainEscape(bytes[end &+ 1])
+            {
+                end = bytes.endOfPlainText(from: end &+ 2)
+            }
+        }
+        index = end
+        guard end < bytes.count else { return nil }
+        let byte = bytes[end]
+        index &+= 1
+        if byte == UInt8(ascii: "\\") {
+            state = .escape
+            return nil
+        }
+        guard byte == UInt8(ascii: "\"") else { throw .notJSON }
+        if keepsText { textRange = textStart..<(base &+ end) }
+        guard isKey else { return ended(.string) }
+        state = .colon
+        return keepsText ? .key : nil
+    }
+
+    private static func isPlainEscape(_ byte: UInt8) -> Bool {
+        byte == UInt8(ascii: "n") || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+            || byte == UInt8(ascii: "t")
+    }
+
+    private mutating func scanEscape(_ byte: UInt8) throws(BodyFault) {
+        guard state == .unicode else {
+            state = .text
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): keep(byte)
+            case UInt8(ascii: "b"): keep(0x08)
+            case UInt8(ascii: "f"): keep(0x0c)
+            case UInt8(ascii: "n"): keep(0x0a)
+            case UInt8(ascii: "r"): keep(0x0d)
+            case UInt8(ascii: "t"): keep(0x09)
+            case UInt8(ascii: "u"):
+                state = .unicode
+                unicode = 0
+                unicodeDigits = 0
+            default: throw .notJSON
+            }
+            return
+        }
+        let digit: UInt8
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = byte &- 0x30
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): digit = byte &- 0x57
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): digit = byte &- 0x37
+        default: throw .notJSON
+        }
+        unicode = unicode << 4 | UInt32(digit)
+        unicodeDigits &+= 1
+        if unicodeDigits == 4 {
+            state = .text
+            if keepsText { keepUnicode() }
+        }
+    }
+
+    /// Keeps the character of an escape as UTF-8; the two halves of a pair come one after the
+    /// other.
+    private mutating func keepUnicode() {
+        if unicode & 0xfc00 == 0xd800 {
+            highSurrogate = unicode
+            return
+        }
+        var value = unicode
+        if unicode & 0xfc00 == 0xdc00, highSurrogate != 0 {
+            value = 0x1_0000 &+ ((highSurrogate & 0x3ff) << 10 | unicode & 0x3ff)
+        }
+        highSurrogate = 0
+        // Half a pair on its own stands for nothing.
+        let scalar = Unicode.Scalar(value) ?? "\u{fffd}"
+        for byte in UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter { keep(byte) }
+    }
+
+    private mutating func keep(_ byte: UInt8) {
+        guard keepsText else { return }
+        if text.count < JSONScanner.maxTextBytes { text.append(byte) } else { isTextCut = true }
+    }
+
+    private mutating func keep(_ bytes: Span<UInt8>) {
+        let room = JSONScanner.maxTextBytes &- text.count
+        for index in 0..<min(room, bytes.count) { text.append(bytes[index]) }
+        if bytes.count > room { isTextCut = true }
+    }
+
+    // MARK: Literals and numbers
+
+    private mutating func beginLiteral(_ value: Bool?) {
+        literal = value
+        literalIndex = 1
+        state = .literal
+    }
+
+    private mutating func scanLiteral(
+        _ byte: UInt8, _ index: inout Int
+    ) throws(BodyFault) -> JSONEvent? {
+        guard JSONScanner.letter(literalIndex, of: literal) == byte else { throw .notJSON }
+        index &+= 1
+        literalIndex &+= 1
+        guard literalIndex == (literal == false ? 5 : 4) else { return nil }
+        return ended(.literal(literal))
+    }
+
+    private static func letter(_ index: Int, of literal: Bool?) -> UInt8 {
+        let word: UInt64 =
+            switch literal {
+            case true?: 0x6575_7274
+            case false?: 0x65_736c_6166
+            case nil: 0x6c6c_756e
+            }
+        return UInt8(truncatingIfNeeded: word >> UInt64(8 &* index))
+    }
+
+    private mutating func beginNumber(_ byte: UInt8) {
+        isNegative = byte == UInt8(ascii: "-")
+        isWhole = true
+        magnitude = isNegative ? 0 : Int(byte &- 0x30)
+        digits = isNegative ? 0 : 1
+        state = isNegative ? .minus : byte == UInt8(ascii: "0") ? .zero : .whole
+    }
+
+    private mutating func scanNumber(
+        _ bytes: Span<UInt8>, _ index: inout Int
+    ) throws(BodyFault) -> JSONEvent? {
+        if state == .whole, depth > reportedDepth { passWholeNumbers(bytes, &index) }
+        while index < bytes.count {
+            let byte = bytes[index]
+            if byte &- 0x30 < 10 {
+                guard state != .zero else { throw .notJSON }
+                takeDigit(byte)
+            } else if byte == UInt8(ascii: "."), state == .zero || state == .whole {
+                isWhole = false
+                state = .point
+            } else if byte | 0x20 == UInt8(ascii: "e"),
+                state == .zero || state == .whole || state == .fraction
+            {
+                isWhole = false
+                state = .exponent
+            } else if byte == UInt8(ascii: "+") || byte == UInt8(ascii: "-"), state == .exponent {
+                state = .exponentSign
+            } else {
+                switch state {
+                case .zero, .whole, .fraction, .exponentDigits: return ended(.number)
+                default: throw .notJSON
+                }
+            }
+            index &+= 1
+        }
+        return nil
+    }
+
+    /// Prompts can be lists of token ids: passes over whole numbers with commas between them.
+    private func passWholeNumbers(_ bytes: Span<UInt8>, _ index: inout Int) {
+        let isInArray = objects & 1 == 0
+        while index < bytes.count {
+            if bytes[index] &- 0x30 < 10 {
+                index &+= 1
+            } else if isInArray, index &+ 1 < bytes.count, bytes[index] == UInt8(ascii: ","),
+                bytes[index &+ 1] &- 0x31 < 9
+            {
+                index &+= 2
+            } else {
+                return
+            }
+        }
+    }
+
+    private mutating func takeDigit(_ byte: UInt8) {
+        switch state {
+        case .minus: state = byte == UInt8(ascii: "0") ? .zero : .whole
+        case .point: state = .fraction
+        case .exponent, .exponentSign: state = .exponentDigits
+        default: break
+        }
+        guard state == .whole || state == .zero else { return }
+        digits &+= 1
+        if digits > 18 { isWhole = false } else { magnitude = magnitude &* 10 &+ Int(byte &- 0x30) }
+    }
+}

@@ -1,0 +1,50 @@
+// Models that are named by the path: the Open Inference Protocol's, and deployments as Azure names
+// them.
+
+/// Where a path names a model.
+package enum ModelPath {
+    /// The range of `path` that is the model's name, still percent-encoded; nil where it names
+    /// none.
+    package static func range(in path: Span<UInt8>) -> Range<Int>? {
+        range(in: path, after: "/v2/models/") ?? range(in: path, after: "/openai/deployments/")
+    }
+
+    private static func range(in path: Span<UInt8>, after prefix: String) -> Range<Int>? {
+        guard path.hasPrefix(prefix) else { return nil }
+        let start = prefix.utf8.count
+        var end = start
+        while end < path.count, path[end] != UInt8(ascii: "/") { end &+= 1 }
+        return end > start ? start..<end : nil
+    }
+
+    /// Appends the name without its percent-encoding (RFC 3986 section 2.1); false when it is no
+    /// name.
+    package static func decode(_ text: Span<UInt8>, into name: inout [UInt8]) -> Bool {
+        var index = 0
+        while index < text.count {
+            var byte = text[index]
+            index &+= 1
+            if byte == UInt8(ascii: "%") {
+                guard index &+ 1 < text.count, let high = digit(text[index]),
+                    let low = digit(text[index &+ 1])
+                else { return false }
+                byte = high << 4 | low
+                index &+= 2
+            }
+            guard byte >= 0x20, byte != 0x7f, name.count < RequestReader.maxModelBytes else {
+                return false
+            }
+            name.append(byte)
+        }
+        return !name.isEmpty
+    }
+
+    private static func digit(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte &- 0x30
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte &- 0x57
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte &- 0x37
+        default: nil
+        }
+    }
+}

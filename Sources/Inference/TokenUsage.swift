@@ -1,0 +1,15 @@
+// How many tokens a request took.
+
+/// Tokens of a prompt and of its answer; nil where nobody said.
+package struct TokenUsage: Equatable, Sendable {
+    /// Tokens of the prompt, those from a cache included.
+    package var input: Int?
+    /// Tokens that were generated, for all choices.
+    package var output: Int?
+
+    /// Nothing known.
+    package init(input: Int? = nil, output: Int? = nil) {
+        self.input = input
+        self.output = output
+    }
+}

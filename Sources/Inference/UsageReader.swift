@@ -1,0 +1,134 @@
+// Finds the numbers of tokens that an answer reports, in whichever of the engines' forms, while its
+// bytes pass: a whole answer, or the data of one event of a stream after the other.
+//
+//     OpenAI, vLLM, SGLang   "usage": {"prompt_tokens", "completion_tokens"}, null but in the last event
+//     OpenAI's responses     "usage": {"input_tokens", "output_tokens"}, in "response" in a stream
+//     Anthropic              the same in "message" of the first event, the rest in the last "usage"
+//     Ollama                 "prompt_eval_count", "eval_count"
+//     TGI                    "details": {"generated_tokens", "input_length" in a stream}
+//     SGLang's own           "meta_info": {"prompt_tokens", "completion_tokens"}
+
+/// Reads reported usage out of JSON texts.
+package struct UsageReader {
+    private enum Value {
+        case other, input, cachedRead, cachedWritten, output, container, usage
+    }
+
+    /// What was found so far, over all texts since `reset`.
+    package var usage: TokenUsage {
+        TokenUsage(input: input.map { $0 + cachedRead + cachedWritten }, output: output)
+    }
+
+    private var scanner = JSONScanner()
+    private var next = Value.other
+    private var isBroken = false
+    /// What Anthropic calls input is what did not come from its cache and did not go into it.
+    private var input: Int?
+    private var cachedRead = 0
+    private var cachedWritten = 0
+    private var output: Int?
+
+    /// A reader that has found nothing.
+    package init() {}
+
+    /// Begins another answer.
+    package mutating func reset() {
+        input = nil
+        cachedRead = 0
+        cachedWritten = 0
+        output = nil
+        beginText()
+    }
+
+    /// Begins the next text of the same answer.
+    package mutating func beginText() {
+        scanner.reset()
+        next = .other
+        isBroken = false
+    }
+
+    /// Whether the present text is complete and was JSON; `[DONE]` is not.
+    package var isTextComplete: Bool { !isBroken && scanner.isComplete }
+
+    /// Reads the next bytes of the present text; what is no JSON is passed over.
+    package mutating func read(_ bytes: Span<UInt8>) {
+        if isBroken { return }
+        do throws(BodyFault) {
+            var index = 0
+            while true {
+                let event = try scanner.next(in: bytes, at: &index)
+                if event == .needMoreData { break }
+                take(event)
+            }
+        } catch {
+            isBroken = true
+        }
+    }
+
+    private mutating func take(_ event: JSONEvent) {
+        switch event {
+        case .key: takeKey()
+        case .number:
+            takeNumber()
+            next = .other
+        case .open:
+            // Keys of deeper containers are looked at only within those that can hold usage.
+            switch next {
+            case .container: scanner.reportedDepth = 2
+            case .usage: scanner.reportedDepth = scanner.depth
+            default: break
+            }
+            next = .other
+        case .close:
+            scanner.reportedDepth = max(1, scanner.depth)
+        case .string, .literal:
+            next = .other
+        case .needMoreData: break
+        }
+    }
+
+    private mutating func takeKey() {
+        next =
+            scanner.isTextCut
+            ? .other : UsageReader.value(of: scanner.text.span, depth: scanner.depth)
+    }
+
+    private static func value(of key: Span<UInt8>, depth: Int) -> Value {
+        // Their lengths rule most keys out.
+        switch key.count {
+        case 5: return key.equals("usage") ? .usage : .other
+        case 7:
+            if key.equals("details") { return .usage }
+            return depth == 1 && key.equals("message") ? .container : .other
+        case 8: return depth == 1 && key.equals("response") ? .container : .other
+        case 9: return key.equals("meta_info") ? .usage : .other
+        case 10: return key.equals("eval_count") ? .output : .other
+        case 12:
+            return key.equals("input_tokens") || key.equals("input_length") ? .input : .other
+        case 13:
+            if key.equals("prompt_tokens") { return .input }
+            return key.equals("output_tokens") ? .output : .other
+        case 16: return key.equals("generated_tokens") ? .output : .other
+        case 17:
+            if key.equals("prompt_eval_count") { return .input }
+            return key.equals("completion_tokens") ? .output : .other
+        case 23: return key.equals("cache_read_input_tokens") ? .cachedRead : .other
+        case 27: return key.equals("cache_creation_input_tokens") ? .cachedWritten : .other
+        default: return .other
+        }
+    }
+
+    private mutating func takeNumber() {
+        guard let number = scanner.number, (0...UsageReader.most).contains(number) else { return }
+        switch next {
+        case .input: input = number
+        case .cachedRead: cachedRead = number
+        case .cachedWritten: cachedWritten = number
+        case .output: output = number
+        case .other, .container, .usage: break
+        }
+    }
+
+    /// A number of tokens above this is taken for nonsense.
+    private static let most = 1_000_000_000
+}

@@ -1,0 +1,93 @@
+// The gateway's own answers in each dialect, as clients' libraries get them.
+
+import Foundation
+import Testing
+
+@testable import Gateway
+
+@Suite struct DialectAnswerTests {
+    /// What a request for `path` is told by a pool with no room at all.
+    private func refusal(
+        _ path: String, pool: String = "", fields: String = ""
+    ) throws -> Message {
+        let go = Door()
+        let backend = try ScriptedBackend.serving { wire, _ in
+            try go.pass(within: 20)
+            try wire.answer("ok")
+        }
+        let gateway = try RunningGateway(
+            policyText([backend.url], pool: "limit: 1, queue: {max_requests: 0}\(pool)"))
+        let first = try gateway.connect()
+        try first.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        try eventually("one in flight") { try gateway.holdings().inFlight == 1 }
+        let client = try gateway.connect()
+        try client.send(
+            "POST \(path) HTTP/1.1\r\nHost: h\r\nX-Request-ID: id-1\r\n\(fields)Content-Length: 0\r\n\r\n"
+        )
+        let answer = try client.readAnswer()
+        go.open()
+        _ = try first.readAnswer()
+        return answer
+    }
+
+    @Test(arguments: [
+        ("/v1/chat/completions", 503), ("/v1/messages", 529), ("/v2/models/m/infer", 503),
+        ("/generate", 503), ("/api/chat", 503), ("/anything", 503),
+    ])
+    func refusalsAreInTheClientsDialect(_ path: String, _ status: Int) throws {
+        let answer = try refusal(path)
+        #expect(answer.status == status)
+        let seconds = try #require(answer.value("Retry-After").flatMap { Int($0) })
+        let milliseconds = try #require(answer.value("retry-after-ms").flatMap { Int($0) })
+        #expect((1...60).contains(seconds))
+        #expect(milliseconds <= seconds * 1_000 && milliseconds > (seconds - 1) * 1_000)
+        #expect(answer.value("X-Penstock-Reason") == "queue_full")
+        #expect(answer.value("X-Request-ID") == "id-1")
+        #expect(answer.value("x-envoy-overloaded") == "true")
+        let body = try jsonObject(answer.bodyText)
+        switch path {
+        case "/v1/chat/completions":
+            let error = try #require(body["error"] as? [String: Any])
+            #expect(error["type"] as? String == "service_unavailable_error")
+            #expect(error["code"] as? String == "queue_full")
+            #expect(error["param"] is NSNull)
+        case "/v1/messages":
+            #expect(body["type"] as? String == "error")
+            #expect(body["request_id"] as? String == "id-1")
+            let error = try #require(body["error"] as? [String: Any])
+            #expect(error["type"] as? String == "overloaded_error")
+        case "/generate":
+            #expect(body["error_type"] as? String == "overloaded")
+        case "/anything":
+            #expect(answer.value("Content-Type") == "application/problem+json")
+            #expect(body["status"] as? Int == 503)
+        default:
+            #expect(body.count == 1)
+            #expect(body["error"] is String)
+        }
+    }
+
+    @Test(arguments: [("/v1/messages", 429), ("/v1/completions", 429), ("/x", 429)])
+    func thePolicyMayNameTheStatus(_ path: String, _ status: Int) throws {
+        let answer = try refusal(path, pool: ", answers: {overload_status: 429}")
+        #expect(answer.status == status)
+        #expect(answer.value("x-envoy-overloaded") == "true")
+        if path == "/x" {
+            let body = try jsonObject(answer.bodyText)
+            #expect((body["type"] as? String)?.hasSuffix("temporary-reduced-capacity") == true)
+            #expect(body["status"] as? Int == 429)
+        }
+    }
+
+    @Test func anIdThatJSONWouldHaveToEscapeIsLeftOut() throws {
+        let gateway = try RunningGateway(policyText(["http://127.0.0.1:9"]))
+        let client = try gateway.connect()
+        try client.send(
+            "TRACE /v1/messages HTTP/1.1\r\nHost: h\r\nX-Request-ID: a\"b\r\n\r\n")
+        let answer = try client.readAnswer()
+        #expect(answer.status == 501)
+        #expect(answer.value("x-should-retry") == "false")
+        #expect(answer.value("X-Request-ID") == "a\"b")
+        #expect(try jsonObject(answer.bodyText)["request_id"] is NSNull)
+    }
+}
