@@ -26,7 +26,9 @@ let package = Package(
     targets: [
         .target(
             name: "CShims",
-            linkerSettings: [.linkedLibrary("curl"), .linkedLibrary("z")]),
+            linkerSettings: [
+                .linkedLibrary("curl"), .linkedLibrary("z"), .linkedLibrary("crypto"),
+            ]),
         .target(name: "Admission", swiftSettings: strict),
         .target(name: "HTTP1", swiftSettings: strict),
         .target(name: "Inference", swiftSettings: strict),

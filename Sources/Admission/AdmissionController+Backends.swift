@@ -20,6 +20,7 @@ extension AdmissionController {
         if ejection.isProven || stub.grantedAt >= ejection.since { markRefused(failed) }
         let place = queue.place(tenant: stub.tenant, row: stub.row)
         if let deadline = ticket.deadline, deadline <= clock {
+            giveBack(stub)
             return .reject(refuse(.deadline, ticket, place))
         }
         let open =
@@ -28,14 +29,15 @@ extension AdmissionController {
         if let index = open {
             return .forward(
                 grant(
-                    index, stub.seats, place, withheld: stub.withheld,
+                    index, stub.seats, place, reserved: stub.reserved, withheld: stub.withheld,
                     wouldWait: stub.wouldWait))
         }
         let mayWait = settings.queue.maxRequests > 0 && maxWaitNanoseconds > 0
         guard mayWait, hasUsableBackend(except: failed) else {
+            giveBack(stub)
             return .reject(refuse(.connectFailed, ticket, place))
         }
-        return .parked(park(id, ticket, place, isReturned: true))
+        return .parked(park(id, ticket, place, stub.reserved, isReturned: true))
     }
 
     /// A dial succeeded: nothing is held against the backend any more; poll afterwards.

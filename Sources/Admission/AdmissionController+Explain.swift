@@ -84,7 +84,8 @@ extension AdmissionController {
             return TenantStatus(
                 name: settings.tenants[index].name, inFlight: queue.tenants[row].running,
                 queued: queue.tenants[row].queued,
-                share: queue.share(row, limit: provenLimit).limit)
+                share: queue.share(row, limit: provenLimit).limit,
+                counts: queue.tenants[row].counts)
         }
     }
 }
@@ -99,12 +100,17 @@ package struct TenantStatus: Equatable, Sendable {
     package var queued: Int
     /// Requests that it may have in flight while others want something too.
     package var share: Int
+    /// What it asked for since it came into the policy.
+    package var counts: TenantCounts
 
     /// A tenant that has that much.
-    package init(name: String, inFlight: Int, queued: Int, share: Int) {
+    package init(
+        name: String, inFlight: Int, queued: Int, share: Int, counts: TenantCounts = TenantCounts()
+    ) {
         self.name = name
         self.inFlight = inFlight
         self.queued = queued
         self.share = share
+        self.counts = counts
     }
 }

@@ -49,7 +49,7 @@ extension AdmissionController {
     /// started at once was charged nothing.
     mutating func grant(
         _ index: Int, _ seats: Int, _ place: QueuePlace, cost: Double? = nil,
-        withheld: Reason = .none, wouldWait: Bool = false
+        reserved: Reservation, withheld: Reason = .none, wouldWait: Bool = false
     ) -> Permit {
         let trial = backends[index].ejection.grant()
         let taken = min(max(seats, 1), backends[index].widest)
@@ -64,7 +64,7 @@ extension AdmissionController {
                 backend: BackendID(index: index), grantedAt: clock,
                 inFlight: backends[index].inFlight, trial: trial, seats: taken,
                 tenant: place.tenant, row: place.row, cost: cost ?? 1, isCharged: cost != nil,
-                withheld: withheld, wouldWait: wouldWait))
+                reserved: reserved, withheld: withheld, wouldWait: wouldWait))
     }
 
     /// Takes a permit's slot back; the request cost `extraCost` more than it was charged.
@@ -101,7 +101,8 @@ extension AdmissionController {
             return .forward(
                 waiting.id,
                 grant(
-                    index, Int(waiting.seats), place, cost: isCharged ? waiting.cost : nil))
+                    index, Int(waiting.seats), place, cost: isCharged ? waiting.cost : nil,
+                    reserved: waiting.reserved))
         }
         return nil
     }
@@ -112,11 +113,29 @@ extension AdmissionController {
         return clock.advanced(byNanoseconds: drainEstimate.medianServiceNanoseconds) > deadline
     }
 
-    /// What a request cost by the time that it held its places, in units of cost.
-    func costOfTime(_ stub: Permit.Stub) -> Double {
-        guard settings.sharing == .time, let unit = drainEstimate.seatSecondsPerUnit else {
+    /// What a request is expected to cost, in units of a usual one.
+    func expectedCost(_ ticket: Ticket) -> Double {
+        guard settings.sharing == .tokens, ticket.tokens > 0 else { return ticket.cost }
+        return usualTokens.cost(ofTokens: ticket.tokens)
+    }
+
+    /// What a request came to, in units of a usual one.
+    mutating func realCost(_ stub: Permit.Stub, _ charge: Charge) -> Double {
+        switch settings.sharing {
+        case .time:
+            return costOfTime(stub)
+        case .requests:
             return stub.cost
+        case .tokens:
+            guard case .tokens(let tokens) = charge else { return stub.cost }
+            defer { usualTokens.learn(tokens) }
+            return usualTokens.cost(ofTokens: tokens)
         }
+    }
+
+    /// What a request cost by the time that it held its places, in units of cost.
+    private func costOfTime(_ stub: Permit.Stub) -> Double {
+        guard let unit = drainEstimate.seatSecondsPerUnit else { return stub.cost }
         let seatSeconds = clock.seconds(since: stub.grantedAt) * Double(stub.seats)
         return min(max(seatSeconds / unit, 1e-3), Self.mostUnits)
     }

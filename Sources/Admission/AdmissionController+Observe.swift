@@ -5,18 +5,26 @@
 
 extension AdmissionController {
     /// Starts a request whatever the limits say; only a pool without a backend refuses.
-    mutating func observe(_ ticket: Ticket, _ place: QueuePlace) -> Verdict {
+    mutating func observe(
+        _ ticket: Ticket, _ place: QueuePlace, _ shortfall: Shortfall?
+    ) -> Verdict {
         let withRoom = choose(seats: ticket.seats, except: nil)
         let excess = totalInFlight - withheldInFlight - provenLimit
         let reason =
-            withRoom == nil || excess >= 0
-            ? reasonToWithhold(ticket, place, queued: max(0, excess)) : .none
+            shortfall?.reason
+            ?? (withRoom == nil || excess >= 0
+                ? reasonToWithhold(ticket, place, queued: max(0, excess)) : .none)
         guard let index = withRoom ?? leastLoaded(except: nil) else {
             return .reject(refuse(.noBackend, ticket, place))
         }
         let wouldWait = reason == .none && withRoom == nil
+        let reserved =
+            reason == .none
+            ? queue.tenants.reserve(place.tenant, tokens: ticket.tokens) : Reservation()
         return .forward(
-            grant(index, ticket.seats, place, withheld: reason, wouldWait: wouldWait))
+            grant(
+                index, ticket.seats, place, reserved: reserved, withheld: reason,
+                wouldWait: wouldWait))
     }
 
     /// What a request would be refused for if so many waited; `none` when it would wait or start.
@@ -29,6 +37,9 @@ extension AdmissionController {
             tenant.settings.maxQueued ?? .max)
         if !mostOfTenant.overflow, tenant.running >= mostOfTenant.partialValue {
             return .tenantLimit
+        }
+        if ticket.isRetry, queue.tenants.isExcessive(place.tenant, now: clock) {
+            return .retryShed
         }
         if queued >= settings.queue.maxRequests { return blame(.queueFull, place) }
         guard let rate = drainEstimate.perSecond(limit: provenLimit) else { return .none }

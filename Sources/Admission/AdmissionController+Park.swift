@@ -3,10 +3,12 @@
 extension AdmissionController {
     /// Puts a request into the queue until its deadline, at most for the longest wait.
     mutating func park(
-        _ id: RequestID, _ ticket: Ticket, _ place: QueuePlace, isReturned: Bool
+        _ id: RequestID, _ ticket: Ticket, _ place: QueuePlace, _ reserved: Reservation,
+        isReturned: Bool
     ) -> ParkedHandle {
         let waitEnd = clock.advanced(byNanoseconds: maxWaitNanoseconds)
         var waiting = Waiting(id, ticket, place, now: clock, waitEnd: waitEnd)
+        waiting.reserved = reserved
         if waiting.deadline != .distantFuture {
             // What cannot be met any more is told so then, not when its turn comes.
             let latestStart = waiting.deadline.advanced(
@@ -33,6 +35,10 @@ extension AdmissionController {
             return .noBackend
         }
         let tenant = queue.tenants[place.tenant]
+        // Who asks for far more than it gets has first tries enough to fill its share.
+        if ticket.isRetry, queue.tenants.isExcessive(place.tenant, now: clock) {
+            return .retryShed
+        }
         if tenant.queued >= tenant.settings.maxQueued ?? .max { return .tenantLimit }
         if queue.count >= settings.queue.maxRequests,
             !mayQueue || queue.victim(for: place) == nil
@@ -100,9 +106,23 @@ extension AdmissionController {
         refuse(reason, cost: ticket.cost, place)
     }
 
-    /// Makes a rejection of a request that has waited.
-    mutating func refuse(_ reason: Reason, _ waiting: Waiting) -> Rejection {
+    /// Makes a rejection of a request that does not fit into its tenant's quota.
+    mutating func refuse(
+        _ shortfall: Shortfall, _ ticket: Ticket, _ place: QueuePlace
+    ) -> Rejection {
         refuse(
+            shortfall.reason, cost: ticket.cost, place, waitSeconds: shortfall.waitSeconds)
+    }
+
+    /// Gives back what a request that was not served was charged.
+    mutating func giveBack(_ stub: Permit.Stub) {
+        queue.tenants.settle(stub.tenant, stub.reserved, .nothing, now: clock)
+    }
+
+    /// Makes a rejection of a request that has waited, and gives back what it was charged.
+    mutating func refuse(_ reason: Reason, _ waiting: Waiting) -> Rejection {
+        queue.tenants.settle(waiting.tenant, waiting.reserved, .nothing, now: clock)
+        return refuse(
             reason, cost: waiting.cost,
             queue.place(tenant: waiting.tenant, row: Int(waiting.row)))
     }
@@ -114,13 +134,20 @@ extension AdmissionController {
 
     /// Makes a rejection and counts it towards the floor of the ones that follow.
     private mutating func refuse(
-        _ reason: Reason, cost: Double, _ place: QueuePlace
+        _ reason: Reason, cost: Double, _ place: QueuePlace, waitSeconds: Double? = nil
     ) -> Rejection {
-        retryAfterFloor.recordRejection(now: clock)
         let circumstances = circumstances(cost, place)
-        let milliseconds = RetryAfter.milliseconds(
-            waitSeconds: circumstances.predictedWaitSeconds ?? 1,
-            floorSeconds: retryAfterFloor.seconds, random: &random)
+        let milliseconds: Int
+        if let waitSeconds {
+            // A quota comes back at its own pace, whatever the pool is short of.
+            milliseconds = RetryAfter.milliseconds(
+                waitSeconds: waitSeconds, floorSeconds: 1, random: &random)
+        } else {
+            retryAfterFloor.recordRejection(now: clock)
+            milliseconds = RetryAfter.milliseconds(
+                waitSeconds: circumstances.predictedWaitSeconds ?? 1,
+                floorSeconds: retryAfterFloor.seconds, random: &random)
+        }
         var rejection = Rejection(reason: reason, retryAfterMilliseconds: milliseconds)
         rejection.circumstances = circumstances
         if reason.isShortage {

@@ -18,6 +18,7 @@ package struct AdmissionController: ~Copyable, Sendable {
     var queue: FairQueue
     var drainEstimate = DrainRate()
     var retryAfterFloor = RetryAfterFloor()
+    var usualTokens = UsualTokens()
     var random: SplitMix64
     var isDraining = false
     /// The latest instant seen.
@@ -59,13 +60,19 @@ package struct AdmissionController: ~Copyable, Sendable {
         if let deadline = ticket.deadline, deadline <= clock {
             return .reject(refuse(.deadline))
         }
+        var ticket = ticket
+        ticket.cost = expectedCost(ticket)
         let place = queue.place(of: ticket)
-        if settings.mode == .observe { return observe(ticket, place) }
+        queue.tenants.countOffer(place.tenant, isRetry: ticket.isRetry)
+        let shortfall = queue.tenants.shortfall(place.tenant, tokens: ticket.tokens, now: clock)
+        if settings.mode == .observe { return observe(ticket, place, shortfall) }
+        if let shortfall { return .reject(refuse(shortfall, ticket, place)) }
         // Those who wait go first, even if a slot is free and not yet polled for.
         if queue.maySkip(place, limit: provenLimit),
             let index = choose(seats: ticket.seats, except: nil)
         {
-            return .forward(grant(index, ticket.seats, place))
+            let reserved = queue.tenants.reserve(place.tenant, tokens: ticket.tokens)
+            return .forward(grant(index, ticket.seats, place, reserved: reserved))
         }
         if let reason = reasonNotToPark(ticket, place) {
             return .reject(refuse(reason, ticket, place))
@@ -73,13 +80,16 @@ package struct AdmissionController: ~Copyable, Sendable {
         if queue.count >= settings.queue.maxRequests, let victim = queue.victim(for: place) {
             queue.displace(victim)
         }
-        return .parked(park(id, ticket, place, isReturned: false))
+        let reserved = queue.tenants.reserve(place.tenant, tokens: ticket.tokens)
+        return .parked(park(id, ticket, place, reserved, isReturned: false))
     }
 
     /// Takes a parked request out; false if it has left the queue already.
     package mutating func cancel(_ handle: ParkedHandle, now: Instant) -> Bool {
         advance(to: now)
-        return queue.cancel(handle)
+        guard let waiting = queue.cancel(handle) else { return false }
+        queue.tenants.settle(waiting.tenant, waiting.reserved, .nothing, now: clock)
+        return true
     }
 
     /// The next decision about a parked request: refused because its time is up, or started.
@@ -109,7 +119,8 @@ package struct AdmissionController: ~Copyable, Sendable {
         advance(to: now)
         let stub = permit.spend()
         let index = stub.backend.index
-        let cost = work.cost ?? costOfTime(stub)
+        queue.tenants.settle(stub.tenant, stub.reserved, work.charge, now: clock)
+        let cost = work.cost ?? realCost(stub, work.charge)
         // What waits is counted by what it is expected to cost, so this has to be too.
         if isBusy { drainEstimate.recordBusyCompletion(cost: stub.cost) }
         if outcome == .success {

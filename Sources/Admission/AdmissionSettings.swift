@@ -43,6 +43,10 @@ package enum SharingMeasure: String, CaseIterable, Sendable {
     case time
     /// The number of requests.
     case requests
+    /// The tokens of prompts and answers.
+    ///
+    /// A request counts as `Ticket.tokens` says until it ends, and then as what it came to.
+    case tokens
 }
 
 /// Whether decisions are carried out or only counted.
@@ -193,6 +197,10 @@ package struct TenantSettings: Equatable, Sendable {
     package var maxInFlight: Int?
     /// Requests of it that may wait, 0..1,000,000; nil for no bound of its own.
     package var maxQueued: Int?
+    /// Requests that it may make a minute, 1..1,000,000,000; nil for no bound of its own.
+    package var requestsPerMinute: Int?
+    /// Tokens that it may use a minute, 1..1,000,000,000,000; nil for no bound of its own.
+    package var tokensPerMinute: Int?
 
     /// A tenant with the defaults.
     package init(name: String) { self.name = name }

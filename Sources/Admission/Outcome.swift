@@ -18,6 +18,8 @@ package struct ServedWork: Sendable {
     package var units: Int
     /// What the request came to, in the unit of `Ticket.cost`; nil when that is not known.
     package var cost: Double?
+    /// What the tenant's quotas are charged.
+    package var charge = Charge.reserved
 
     /// Work of `units`, the first of which came after that time.
     package init(firstByteNanoseconds: Int64? = nil, units: Int = 1, cost: Double? = nil) {

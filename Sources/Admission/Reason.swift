@@ -30,6 +30,12 @@ package enum Reason: UInt8, CaseIterable, Sendable {
     case tenantLimit
     /// The request waited and had to make room for one of a higher class, or for a newer one.
     case displaced
+    /// The tenant has made as many requests as it may a minute.
+    case tenantRequestRate
+    /// The tenant has used as many tokens as it may a minute.
+    case tenantTokenRate
+    /// The request is a retry of a tenant that has long asked for more than twice what it gets.
+    case retryShed
 
     // The client's doing.
     /// The request's bytes break HTTP/1.1's grammar or framing.
@@ -62,6 +68,10 @@ package enum Reason: UInt8, CaseIterable, Sendable {
     case bodyInvalid
     /// The body has to be read and is encoded in a way that cannot be.
     case bodyEncoding
+    /// The request has no API key, and needs one.
+    case keyMissing
+    /// The request's API key is not in the keys file.
+    case keyUnknown
 
     // The backend's doing.
     /// No backend could be connected to.
@@ -78,6 +88,8 @@ package enum Reason: UInt8, CaseIterable, Sendable {
     case firstByteTimeout
     /// The backend fell silent within its answer for longer than `timeouts.idle`.
     case upstreamIdleTimeout
+    /// The request's deadline passed before the answer's first byte.
+    case deadlinePassed
 
     // The gateway's own.
     /// The gateway is out of descriptors or memory for this request.
@@ -97,6 +109,9 @@ package enum Reason: UInt8, CaseIterable, Sendable {
         case .tenantOverShare: "tenant_over_share"
         case .tenantLimit: "tenant_limit"
         case .displaced: "displaced"
+        case .tenantRequestRate: "tenant_request_rate"
+        case .tenantTokenRate: "tenant_token_rate"
+        case .retryShed: "retry_shed"
         case .badRequest: "bad_request"
         case .targetTooLong: "target_too_long"
         case .headTooLarge: "head_too_large"
@@ -112,6 +127,8 @@ package enum Reason: UInt8, CaseIterable, Sendable {
         case .modelMissing: "model_missing"
         case .bodyInvalid: "body_invalid"
         case .bodyEncoding: "body_encoding"
+        case .keyMissing: "key_missing"
+        case .keyUnknown: "key_unknown"
         case .connectFailed: "connect_failed"
         case .connectTimeout: "connect_timeout"
         case .tlsFailed: "tls_failed"
@@ -119,6 +136,7 @@ package enum Reason: UInt8, CaseIterable, Sendable {
         case .upstreamInvalid: "upstream_invalid"
         case .firstByteTimeout: "first_byte_timeout"
         case .upstreamIdleTimeout: "upstream_idle_timeout"
+        case .deadlinePassed: "deadline_passed"
         case .exhausted: "exhausted"
         }
     }
@@ -129,7 +147,7 @@ extension Reason {
     package var isShortage: Bool {
         switch self {
         case .queueFull, .queueBytesFull, .waitTooLong, .queueTimeout, .displaced,
-            .tenantOverShare, .tenantLimit:
+            .tenantOverShare, .tenantLimit, .tenantRequestRate, .tenantTokenRate, .retryShed:
             true
         default:
             false
@@ -140,7 +158,8 @@ extension Reason {
     package var isDecision: Bool {
         switch self {
         case .queueFull, .queueBytesFull, .waitTooLong, .queueTimeout, .deadline, .noBackend,
-            .draining, .tenantOverShare, .tenantLimit, .displaced:
+            .draining, .tenantOverShare, .tenantLimit, .displaced, .tenantRequestRate,
+            .tenantTokenRate, .retryShed:
             true
         default:
             false

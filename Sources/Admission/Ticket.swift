@@ -17,6 +17,11 @@ package struct Ticket: Sendable {
     package var cost = 1.0
     /// Units of the limit that the request takes while in flight, from 1.
     package var seats = 1
+    /// Expected tokens of the prompt and the answer, from 0; what the tenant's quota is charged
+    /// until the real number is known.
+    package var tokens = 0
+    /// Whether the client says that it has tried before.
+    package var isRetry = false
 
     /// A ticket for a request that holds `bodyBytes` and has to be started before `deadline`.
     package init(bodyBytes: Int = 0, deadline: Instant? = nil) {

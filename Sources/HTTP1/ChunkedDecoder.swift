@@ -211,7 +211,10 @@ extension FieldName {
             .upgrade,
             .keepAlive, .proxyConnection, .proxyAuthenticate, .proxyAuthorization, .via,
             .xForwardedFor, .xForwardedProto, .xForwardedHost, .forwarded, .xRequestID,
-            .contentType, .contentEncoding, .authorization, .cookie, .xAPIKey, .retryAfter,
+            .contentType, .contentEncoding, .authorization, .cookie, .xAPIKey, .apiKey,
+            .grpcTimeout, .xRequestTimeout, .requestTimeout, .xEnvoyExpectedTimeout,
+            .xStainlessReadTimeout, .xStainlessRetryCount, .xEnvoyAttemptCount,
+            .grpcPreviousAttempts, .retryAfter,
             .retryAfterMilliseconds, .maxForwards, .priority, .xPenstockReason:
             true
         case .traceparent, .tracestate, .date, .server, .accept, .acceptEncoding, .userAgent,

@@ -57,6 +57,24 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
     case cookie
     /// `X-API-Key`.
     case xAPIKey
+    /// `api-key`.
+    case apiKey
+    /// `grpc-timeout`.
+    case grpcTimeout
+    /// `x-request-timeout`.
+    case xRequestTimeout
+    /// `request-timeout`.
+    case requestTimeout
+    /// `x-envoy-expected-rq-timeout-ms`.
+    case xEnvoyExpectedTimeout
+    /// `x-stainless-read-timeout`.
+    case xStainlessReadTimeout
+    /// `x-stainless-retry-count`.
+    case xStainlessRetryCount
+    /// `x-envoy-attempt-count`.
+    case xEnvoyAttemptCount
+    /// `grpc-previous-rpc-attempts`.
+    case grpcPreviousAttempts
     /// `Retry-After`.
     case retryAfter
     /// `retry-after-ms`.
@@ -106,6 +124,15 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
         case .authorization: "Authorization"
         case .cookie: "Cookie"
         case .xAPIKey: "X-API-Key"
+        case .apiKey: "api-key"
+        case .grpcTimeout: "grpc-timeout"
+        case .xRequestTimeout: "x-request-timeout"
+        case .requestTimeout: "request-timeout"
+        case .xEnvoyExpectedTimeout: "x-envoy-expected-rq-timeout-ms"
+        case .xStainlessReadTimeout: "x-stainless-read-timeout"
+        case .xStainlessRetryCount: "x-stainless-retry-count"
+        case .xEnvoyAttemptCount: "x-envoy-attempt-count"
+        case .grpcPreviousAttempts: "grpc-previous-rpc-attempts"
         case .retryAfter: "Retry-After"
         case .retryAfterMilliseconds: "retry-after-ms"
         case .accept: "Accept"
@@ -160,6 +187,7 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
             }
         case 7:
             switch first {
+            case UInt8(ascii: "a"): return .apiKey
             case UInt8(ascii: "t"): return .trailer
             case UInt8(ascii: "u"): return .upgrade
             default: return .other
@@ -189,6 +217,7 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
         case 12:
             switch first {
             case UInt8(ascii: "c"): return .contentType
+            case UInt8(ascii: "g"): return .grpcTimeout
             case UInt8(ascii: "m"): return .maxForwards
             case UInt8(ascii: "x"): return .xRequestID
             default: return .other
@@ -204,6 +233,7 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
         case 15:
             switch first {
             case UInt8(ascii: "a"): return .acceptEncoding
+            case UInt8(ascii: "r"): return .requestTimeout
             case UInt8(ascii: "x"): return .xForwardedFor
             default: return .other
             }
@@ -219,25 +249,37 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
             case UInt8(ascii: "g"): return .transferEncoding
             case UInt8(ascii: "o"): return .xForwardedProto
             case UInt8(ascii: "n"): return .xPenstockReason
+            case UInt8(ascii: "t"): return .xRequestTimeout
             default: return .other
             }
         case 18:
             return .proxyAuthenticate
         case 19:
             return .proxyAuthorization
+        case 21:
+            return .xEnvoyAttemptCount
+        case 23:
+            return .xStainlessRetryCount
+        case 24:
+            return .xStainlessReadTimeout
+        case 26:
+            return .grpcPreviousAttempts
+        case 30:
+            return .xEnvoyExpectedTimeout
         default:
             return .other
         }
     }
 }
 
-/// A name of up to 24 token bytes in lower case, packed for comparison with one of the same length.
+/// A name of up to 32 token bytes in lower case, packed for comparison with one of the same length.
 ///
 /// Setting bit 0x20 folds letters and leaves hyphens and digits alone; it confuses only `^` with
 /// `~`, and no listed name has either.
 private struct NameWords: Equatable {
     private var first: UInt64 = 0
     private var middle: UInt64 = 0
+    private var third: UInt64 = 0
     private var last: UInt64 = 0
 
     init(_ bytes: Span<UInt8>, _ range: Range<Int>) {
@@ -249,5 +291,6 @@ private struct NameWords: Equatable {
         first = WordMask.folded(bytes.word(at: range.lowerBound))
         last = WordMask.folded(bytes.word(at: range.upperBound &- 8))
         if count > 16 { middle = WordMask.folded(bytes.word(at: range.lowerBound &+ 8)) }
+        if count > 24 { third = WordMask.folded(bytes.word(at: range.lowerBound &+ 16)) }
     }
 }

@@ -10,7 +10,12 @@ extension Dialect {
         if facts.isQuota {
             type = "https://iana.org/assignments/http-problem-types#quota-exceeded"
             title = "Request cannot be satisfied as assigned quota has been exceeded"
-            end = "\",\"violated-policies\":[\"share\"]}\n"
+            end =
+                switch facts.quota {
+                case .share: "\",\"violated-policies\":[\"share\"]}\n"
+                case .requests: "\",\"violated-policies\":[\"requests\"]}\n"
+                case .tokens: "\",\"violated-policies\":[\"tokens\"]}\n"
+                }
         } else if facts.isShortage {
             type = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"
             title = "Request cannot be satisfied due to temporary server capacity constraints"

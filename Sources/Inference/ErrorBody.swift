@@ -14,8 +14,20 @@ package struct ErrorFacts {
     package var title: String
     /// Whether the tenant is over what it may have.
     package var isQuota = false
+    /// What that is.
+    package var quota = Quota.share
     /// Whether the pool is short of capacity.
     package var isShortage = false
+
+    /// What a tenant may have no more than.
+    package enum Quota: Sendable {
+        /// Its share of the pool.
+        case share
+        /// Requests a minute.
+        case requests
+        /// Tokens a minute.
+        case tokens
+    }
 
     /// An error with that status.
     package init(status: Int, title: String, message: String, code: String) {

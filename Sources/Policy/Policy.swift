@@ -150,6 +150,8 @@ package struct PoolSettings: Equatable, Sendable {
     package var admission = AdmissionSettings()
     /// Where requests say whose they are and which class they want.
     package var claims = ClaimSettings()
+    /// What is done with the deadlines of requests.
+    package var deadlines = DeadlineSettings()
     /// What refused clients are told.
     package var answers = AnswerSettings()
     /// Until a backend's connection is ready to use, over all tries of one request, 1 ms..24 h.
@@ -175,12 +177,74 @@ package struct PoolSettings: Equatable, Sendable {
 package struct ClaimSettings: Equatable, Sendable {
     /// Field that names a request's tenant, in lower case, at most 64 bytes; `nil` for none.
     package var tenantHeader: String?
+    /// API keys, which come before the field and the networks; `nil` for none.
+    package var keys: KeySettings?
+    /// Networks whose clients are a tenant's, if neither a key nor the field says whose they are.
+    package var networks: [TenantNetwork] = []
     /// Field that names a request's class, in lower case, at most 64 bytes; `nil` for none.
     ///
     /// `priority` also takes RFC 9218's urgencies.
     package var priorityHeader: String?
     /// Class of requests that name none: an index into `AdmissionSettings.classes`.
     package var defaultClass = 0
+
+    /// The defaults.
+    package init() {}
+}
+
+/// Whose the requests of a pool are by their API keys.
+package struct KeySettings: Equatable, Sendable {
+    /// The file with the keys' digests.
+    ///
+    /// A relative path begins at the policy file's folder.
+    package var file: String
+    /// Whether requests without a known key are refused.
+    package var isRequired = true
+    /// Whether the fields with keys go on to the backend.
+    package var isPassedOn = false
+    /// What the file says; empty until it has been read.
+    package var entries: [KeyEntry] = []
+
+    /// Keys in `file`, with the defaults.
+    package init(file: String) { self.file = file }
+}
+
+/// One API key as a keys file has it: never the key itself.
+package struct KeyEntry: Hashable, Sendable {
+    /// SHA-256 of the key, 32 bytes.
+    package var digest: [UInt8]
+    /// Whose key it is: a tenant that the policy names, or any other name.
+    package var tenant: String
+
+    /// A key of `tenant`.
+    package init(digest: [UInt8], tenant: String) {
+        self.digest = digest
+        self.tenant = tenant
+    }
+}
+
+/// The clients of a network are a tenant's.
+package struct TenantNetwork: Equatable, Sendable {
+    /// The network.
+    package var network: Network
+    /// Index into `AdmissionSettings.tenants`.
+    package var tenant: Int
+
+    /// `network` is that of the tenant at index `tenant`.
+    package init(network: Network, tenant: Int) {
+        self.network = network
+        self.tenant = tenant
+    }
+}
+
+/// What is done with the deadlines of requests.
+package struct DeadlineSettings: Equatable, Sendable {
+    /// Whether requests may say how long their clients will wait.
+    package var readsFields = true
+    /// How long after its head a request is wanted at most, 1 ms..24 h; `nil` for no end.
+    package var longest: Duration?
+    /// Whether backends are told the time that is left.
+    package var isPassedOn = true
 
     /// The defaults.
     package init() {}

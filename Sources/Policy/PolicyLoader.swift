@@ -9,12 +9,16 @@ package enum PolicyLoader {
     /// Bytes of the largest file.
     static let maxBytes = 1 << 20
 
-    /// Reads the policy in the file at `path`, with all its faults if there are any.
+    /// Reads the policy in the file at `path` and the keys files that it names, with all faults if
+    /// there are any.
     package static func load(path: String) throws(PolicyError) -> Policy {
-        try load(text: try contents(of: path), file: path)
+        var policy = try load(text: try contents(of: path), file: path)
+        try KeysFile.fill(&policy, besides: path)
+        return policy
     }
 
-    /// Reads the policy in `text`; `file` is the name for diagnostics.
+    /// Reads the policy in `text`, without the keys files that it names; `file` is the name for
+    /// diagnostics.
     package static func load(text: String, file: String) throws(PolicyError) -> Policy {
         var reading = Reading(file: file)
         guard text.utf8.count <= maxBytes else { throw tooLarge(file) }
@@ -70,7 +74,10 @@ package enum PolicyLoader {
 // MARK: - Files
 
 extension PolicyLoader {
-    static func contents(of path: String) throws(PolicyError) -> String {
+    /// The text of a file of at most `maxBytes`, which diagnostics call `subject`.
+    static func contents(
+        of path: String, maxBytes: Int = maxBytes, subject: String = "policy"
+    ) throws(PolicyError) -> String {
         let data: Data
         do {
             let file = try FileHandle(forReadingFrom: URL(filePath: path))
@@ -79,21 +86,26 @@ extension PolicyLoader {
             data = try file.read(upToCount: maxBytes + 1) ?? Data()
         } catch {
             let fault = Fault("cannot be read: \(reason(error))", "name a file that is readable")
-            throw only(fault, file: path)
+            throw only(fault, file: path, subject)
         }
-        guard data.count <= maxBytes else { throw tooLarge(path) }
+        guard data.count <= maxBytes else { throw tooLarge(path, maxBytes, subject) }
         guard let text = String(validating: data, as: UTF8.self) else {
-            throw only(Fault("is not UTF-8", "save the file as UTF-8"), file: path)
+            throw only(Fault("is not UTF-8", "save the file as UTF-8"), file: path, subject)
         }
         return text
     }
 
-    private static func tooLarge(_ file: String) -> PolicyError {
-        only(Fault("is larger than \(Quantity.size.text(maxBytes))", "make it smaller"), file: file)
+    private static func tooLarge(
+        _ file: String, _ maxBytes: Int = maxBytes, _ subject: String = "policy"
+    ) -> PolicyError {
+        only(
+            Fault("is larger than \(Quantity.size.text(maxBytes))", "make it smaller"), file: file,
+            subject)
     }
 
-    private static func only(_ fault: Fault, file: String) -> PolicyError {
+    private static func only(_ fault: Fault, file: String, _ subject: String) -> PolicyError {
         var reading = Reading(file: file)
+        reading.subject = subject
         reading.report(fault, path: "", at: .start)
         return PolicyError(reading.diagnostics)
     }

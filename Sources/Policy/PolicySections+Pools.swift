@@ -81,6 +81,8 @@ extension PolicySections {
             // Tenants name classes, so these come first.
             Key("priority", \.self, priority, "Which requests go first."),
             Key("tenant", \.self, tenant, "Whose requests they are, and what each may have."),
+            Key(
+                "deadline", \.deadlines, deadlines.kind(), "How long answers are wanted."),
             Key("answers", \.answers, answers.kind(), "What refused clients are told."),
             Key(
                 "ejection", \.admission.ejection, ejection.kind(),
@@ -177,6 +179,25 @@ extension PolicySections {
                 "Flows that tenants which are not named are hashed into."),
         ])
 
+    private static let deadlines = Section<DeadlineSettings>(
+        blank: DeadlineSettings(),
+        keys: [
+            Key(
+                "headers", \.readsFields, .words(true: "read", false: "ignore"),
+                "Whether a request's own deadline counts: `grpc-timeout`, `x-request-timeout` and "
+                    + "`request-timeout` (seconds, or with ms, s, m or h), "
+                    + "`x-envoy-expected-rq-timeout-ms` and `x-stainless-read-timeout`; the "
+                    + "smallest, and what is no time is ignored."),
+            Key(
+                "longest", \.longest,
+                Kind<Duration>.duration(timeouts).optional(blank: .seconds(60), absent: "off"),
+                "Deadline of every request, from its first byte on; `off` for none."),
+            Key(
+                "pass_on", \.isPassedOn, .boolean,
+                "Whether backends are told the time that is left, in the request's own fields, and "
+                    + "with `longest` in `x-envoy-expected-rq-timeout-ms`."),
+        ])
+
     private static let answers = Section<AnswerSettings>(
         blank: AnswerSettings(),
         keys: [
@@ -191,9 +212,10 @@ extension PolicySections {
                     + "does not retry."),
             Key(
                 "rate_limit", \.tellsShares, .boolean,
-                "Whether tenants are told their share of the limits in `RateLimit` fields: in "
-                    + "refusals for being over it, and in answers while more than 70 % of the "
-                    + "limits are in use. Needs `tenant: {header: ...}`."),
+                "Whether tenants are told their quotas in `RateLimit`, `x-ratelimit-*` or "
+                    + "`anthropic-ratelimit-*` fields, and their share of the limits in `RateLimit` "
+                    + "fields: in refusals for being over it, and in answers while more than 70 % of "
+                    + "the limits are in use. Needs `tenant`."),
             Key(
                 "stop_retries", \.stopsRetries, .boolean,
                 "Whether a tenant that has asked for more than twice what it gets for 20 s is told "

@@ -20,6 +20,7 @@ private struct ClassKeys: Sendable {
 /// `tenant` as it is written.
 private struct TenantsKeys: Sendable {
     var header: String?
+    var keys: KeySettings?
     var sharing = SharingMeasure.time
     var others = TenantKeys()
     var named: [TenantKeys] = []
@@ -30,6 +31,7 @@ private struct TenantKeys: Sendable {
     var settings = TenantSettings(name: "")
     /// nil: the highest class.
     var highestClass: String?
+    var networks: [Network] = []
 }
 
 extension PolicySections {
@@ -170,6 +172,8 @@ extension PolicySections {
         var keys = TenantsKeys()
         tenantsKeys.read(node, path, &keys, &reading)
         pool.claims.tenantHeader = keys.header
+        pool.claims.keys = keys.keys
+        pool.claims.networks = networks(keys.named, path, &reading)
         pool.admission.sharing = keys.sharing
         pool.admission.otherTenants = keys.others.settings
         pool.admission.tenants = keys.named.map(\.settings)
@@ -186,15 +190,40 @@ extension PolicySections {
                 &reading)
         }
     } write: { pool in
-        func keys(_ settings: TenantSettings) -> TenantKeys {
+        func keys(_ settings: TenantSettings, _ networks: [Network] = []) -> TenantKeys {
             let highest = pool.admission.classes[settings.highestClass].name
-            return TenantKeys(settings: settings, highestClass: highest)
+            return TenantKeys(settings: settings, highestClass: highest, networks: networks)
         }
         return tenantsKeys.write(
             TenantsKeys(
-                header: pool.claims.tenantHeader, sharing: pool.admission.sharing,
-                others: keys(pool.admission.otherTenants),
-                named: pool.admission.tenants.map(keys)))
+                header: pool.claims.tenantHeader, keys: pool.claims.keys,
+                sharing: pool.admission.sharing, others: keys(pool.admission.otherTenants),
+                named: pool.admission.tenants.enumerated().map { index, tenant in
+                    let own = pool.claims.networks.filter { $0.tenant == index }
+                    return keys(tenant, own.map(\.network))
+                }))
+    }
+
+    /// The networks of all tenants; one that two of them have is reported.
+    private static func networks(
+        _ tenants: [TenantKeys], _ path: String, _ reading: inout Reading
+    ) -> [TenantNetwork] {
+        var owners: [String: Int] = [:]
+        var networks: [TenantNetwork] = []
+        for (index, tenant) in tenants.enumerated() {
+            for (place, network) in tenant.networks.enumerated() {
+                networks.append(TenantNetwork(network: network, tenant: index))
+                let path = "\(path).named[\(index)].networks[\(place)]"
+                guard !reading.isFaulty(path) else { continue }
+                let key = network.identity
+                let owner = owners.updateValue(owners[key] ?? index, forKey: key)
+                guard let owner, owner != index else { continue }
+                let fault = Fault(
+                    "is a network of named[\(owner)] too", "leave it to one of them")
+                reading.report(fault, path: path)
+            }
+        }
+        return networks
     }
 
     private static let tenantsKeys = Section<TenantsKeys>(
@@ -206,28 +235,61 @@ extension PolicySections {
                     + "tenant together. What stands before the gateway must set it, or clients "
                     + "choose for themselves."),
             Key(
+                "keys", \.keys,
+                keysSection.kind(shorthand: "file").optional(blank: keysSection.blank),
+                "API keys that say whose a request is, in `Authorization: Bearer`, `x-api-key` or "
+                    + "`api-key`; they count before `header` and `networks`."),
+            Key(
                 "share_by", \.sharing, .words,
                 "What tenants share while they want more than there is: the `time` for which their "
-                    + "requests take places of the limit, or the number of `requests`."),
+                    + "requests take places of the limit, the number of `requests`, or the `tokens` of "
+                    + "prompts and answers."),
             Key(
                 "default", \.others, Section(blank: TenantKeys(), keys: terms).kind(),
                 "Terms of each tenant that is not named."),
             Key(
                 "named", \.named,
                 .list(
-                    of: Section(blank: TenantKeys(), keys: [tenantName] + terms).kind(),
+                    of: Section(blank: TenantKeys(), keys: [tenantName] + terms + [networks])
+                        .kind(),
                     blank: TenantKeys(), counts: 0...maxTenants,
                     identity: { [$0.settings.name] }),
                 "Tenants with terms of their own; what one leaves out is not taken from `default`."),
         ],
         rules: [
-            Rule("named", "header") { keys in
-                keys.named.isEmpty || keys.header != nil
+            Rule("named", "header", "keys") { keys in
+                keys.named.allSatisfy { !$0.networks.isEmpty } || keys.header != nil
+                    || keys.keys != nil
                     ? nil
                     : Fault(
-                        "no header says which request is whose", "set header, such as x-tenant")
+                        "nothing says which request is whose",
+                        "set header, such as x-tenant, or keys, or each one's networks")
             }
         ])
+
+    private static let keysSection = Section<KeySettings>(
+        blank: KeySettings(file: ""),
+        keys: [
+            Key(
+                "file", \.file, keysPath, required: true,
+                "File with a line for each key, as `penstock key new` writes it; read again at "
+                    + "every reload. A relative path begins at the policy file's folder."),
+            Key(
+                "required", \.isRequired, .boolean,
+                "Whether requests without a key of the file are refused with 401."),
+            Key(
+                "pass_on", \.isPassedOn, .boolean,
+                "Whether the fields with keys go on to the backend, for one that checks them too."),
+        ])
+
+    private static let keysPath = Kind<String>.text(
+        "the path of a file", pattern: "^[^\\x00]+$",
+        parse: { (text) throws(Fault) in
+            guard !text.isEmpty, !text.utf8.contains(0), text.utf8.count < 4096 else {
+                throw Fault("\(text.quoted) is not a path", "write one such as penstock.keys")
+            }
+            return text
+        }, write: { $0 })
 
     private static let tenantName = Key<TenantKeys>(
         "name", \.settings.name, claimName, required: true, "What requests call the tenant.")
@@ -247,5 +309,26 @@ extension PolicySections {
             "max_queued", \.settings.maxQueued,
             Kind<Int>.integer(0...1_000_000).optional(blank: 0, absent: "off"),
             "Requests of it that may wait; `off` for no bound of its own."),
+        Key(
+            "requests_per_minute", \.settings.requestsPerMinute,
+            Kind<Int>.integer(1...1_000_000_000).optional(blank: 1, absent: "off"),
+            "Requests that it may make a minute, all at once if it has saved them up; `off` for no "
+                + "bound."),
+        Key(
+            "tokens_per_minute", \.settings.tokensPerMinute,
+            Kind<Int>.integer(1...1_000_000_000_000).optional(blank: 1, absent: "off"),
+            "Tokens of prompts and answers that it may use a minute; an estimate is charged when a "
+                + "request comes, and put right when it ends. `off` for no bound."),
     ]
+
+    private static let networks = Key<TenantKeys>(
+        "networks", \.networks,
+        .list(
+            of: .network, blank: Network(lowest: 0, prefixLength: 128, text: ""),
+            counts: 0...maxNetworks, identity: { [$0.identity] }),
+        "Networks whose clients are this tenant, where neither a key nor the header says so; the "
+            + "smallest network that fits counts.")
+
+    /// Networks that one tenant may have.
+    private static let maxNetworks = 1_000
 }

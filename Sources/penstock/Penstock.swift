@@ -25,7 +25,7 @@ struct Penstock: ParsableCommand {
         version: version,
         subcommands: [
             ServeCommand.self, CheckCommand.self, SchemaCommand.self, SimulateCommand.self,
-            CompareCommand.self, DemoCommand.self,
+            CompareCommand.self, DemoCommand.self, KeyCommand.self,
         ])
 }
 

@@ -51,6 +51,49 @@ import Testing
         #expect(!demand.isExcessive)
     }
 
+    /// A tenant whose clients try three times asks for three times what there is.
+    ///
+    /// Its retries give way to its first tries, and another tenant's retries do not.
+    @Test func retriesAreShedFirst() {
+        var settings = AdmissionSettings.fixed(2, queue: 8, maxWait: .seconds(1))
+        settings.tenants = [TenantSettings(name: "a"), TenantSettings(name: "b")]
+        let pool = PoolDriver(settings)
+        var next: UInt64 = 0
+        var retries: Set<UInt64> = []
+        var served = (first: 0, retry: 0)
+        var shed = 0
+        func offer(_ second: Double, isRetry: Bool) {
+            next += 1
+            if isRetry { retries.insert(next) }
+            let answer = pool.offer(
+                next, at: instant(second), tenant: .named(0), isRetry: isRetry)
+            if answer == .rejected(.retryShed) { shed += 1 }
+        }
+        // Two places and half a second each: four a second of the twelve that are offered.
+        for step in 0..<240 {
+            let second = Double(step) / 4
+            for turn in 0..<3 { offer(second, isRetry: turn > 0) }
+            if step % 2 == 0 {
+                for id in pool.permits.keys {
+                    pool.complete(id, at: instant(second))
+                    guard step > 120 else { continue }
+                    if retries.contains(id) { served.retry += 1 } else { served.first += 1 }
+                }
+            }
+            _ = pool.pollAll(at: instant(second))
+            if step < 80 { #expect(shed == 0, "shed after \(second) s") }
+        }
+        #expect(shed > 200)
+        #expect(served.first > 100)
+        #expect(served.retry == 0)
+        #expect(
+            pool.offer(next + 1, at: instant(60), tenant: .named(1), isRetry: true)
+                != .rejected(.retryShed))
+        let status = pool.controller.tenants(first: 1)[0]
+        #expect(status.counts.requests == 720 && status.counts.retries == 480)
+        #expect(status.counts.refused > 400)
+    }
+
     @Test func onlyTheTenantThatAsksTooMuchIsTold() throws {
         var settings = AdmissionSettings()
         settings.limit = .fixed(FixedLimitSettings(limit: 1))

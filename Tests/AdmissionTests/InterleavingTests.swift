@@ -19,7 +19,11 @@ import Testing
             .queueFull, .queueBytesFull, .waitTooLong, .queueTimeout, .deadline, .noBackend,
             .connectFailed, .tenantOverShare, .tenantLimit, .displaced,
         ]
-        #expect(walk.reasons == reasons, "seed \(seed)")
+        #expect(walk.reasons.isSuperset(of: reasons), "seed \(seed)")
+        // Which tenants have quotas is left to chance, and may be none for long.
+        let others: Set<Reason> = [.tenantRequestRate, .tenantTokenRate, .retryShed]
+        #expect(walk.reasons.subtracting(reasons).isSubset(of: others), "seed \(seed)")
+        #expect(!walk.reasons.isDisjoint(with: others), "seed \(seed)")
     }
 
     @Test func theSameSeedGivesTheSameDecisions() {

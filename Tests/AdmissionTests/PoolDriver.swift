@@ -55,21 +55,26 @@ final class PoolDriver {
     func offer(
         _ id: UInt64, at now: Instant, bytes: Int = 0, deadline: Instant? = nil,
         tenant: TenantID = .anonymous, class priorityClass: Int = 0, cost: Double = 1,
-        seats: Int = 1
+        seats: Int = 1, tokens: Int = 0, isRetry: Bool = false
     ) -> Answer {
         var ticket = Ticket(bodyBytes: bytes, deadline: deadline)
         ticket.tenant = tenant
         ticket.priorityClass = priorityClass
         ticket.cost = cost
         ticket.seats = seats
+        ticket.tokens = tokens
+        ticket.isRetry = isRetry
         return note(id, controller.offer(RequestID(rawValue: id), ticket, now: now))
     }
 
     func complete(
-        _ id: UInt64, _ outcome: Outcome = .success, cost: Double? = nil, at now: Instant
+        _ id: UInt64, _ outcome: Outcome = .success, cost: Double? = nil,
+        charge: Charge = .reserved, at now: Instant
     ) {
         guard let box = permits.removeValue(forKey: id) else { fatalError("no permit of \(id)") }
-        controller.complete(box.take(), outcome, ServedWork(cost: cost), now: now)
+        var work = ServedWork(cost: cost)
+        work.charge = charge
+        controller.complete(box.take(), outcome, work, now: now)
     }
 
     func retry(_ id: UInt64, at now: Instant, deadline: Instant? = nil) -> Answer {
@@ -110,6 +115,9 @@ final class PoolDriver {
     // `#expect` cannot hold a controller to call a method on it, as it cannot be copied.
 
     func limitMoves(_ reason: LimitMoveReason) -> Int { controller.limitMoves(reason) }
+    func rates(_ tenant: TenantID, at now: Instant) -> TenantRates? {
+        controller.rates(of: tenant, now: now)
+    }
     func backendID(_ key: String) -> Int? { controller.backendID(forKey: key)?.index }
     func hasUsableBackend(at now: Instant) -> Bool { controller.hasUsableBackend(now: now) }
     func oldestWait(at now: Instant) -> Int64? { controller.oldestWaitNanoseconds(now: now) }

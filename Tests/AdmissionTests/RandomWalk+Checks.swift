@@ -35,6 +35,9 @@ extension RandomWalk {
             case .queueBytesFull: controller.queueBytes + ticket.bodyBytes > queue.maxBytes
             case .waitTooLong, .tenantOverShare: true
             case .tenantLimit: tenant.queued >= tenant.settings.maxQueued ?? .max
+            case .tenantRequestRate: tenant.requestRate.secondsUntil(1) > 0
+            case .tenantTokenRate: tenant.tokenRate.secondsUntil(Double(ticket.tokens)) > 0
+            case .retryShed: ticket.isRetry && tenant.demand.isExcessive
             case .noBackend: !controller.hasUsableBackend(now: instant)
             default: false
             }
@@ -42,7 +45,10 @@ extension RandomWalk {
         if model.settings.mode == .observe {
             expect(isTooLate || reason == .noBackend, "\(id) was refused by an observer: \(reason)")
         } else if couldStart, !isTooLate, controller.queue.ranks.count == 1 {
-            expect(tenant.isAtLimit, "\(id) was refused though there was room: \(reason)")
+            let isOverRate = reason == .tenantRequestRate || reason == .tenantTokenRate
+            expect(
+                tenant.isAtLimit || isOverRate,
+                "\(id) was refused though there was room: \(reason)")
         }
     }
 
@@ -186,6 +192,8 @@ extension RandomWalk {
         }
         ticket.priorityClass = random.next(below: 4)
         ticket.cost = Double(1 + random.next(below: 40)) / 10
+        ticket.tokens = random.next(below: 3) == 0 ? 0 : random.next(below: 2_000)
+        ticket.isRetry = random.next(below: 3) == 0
         if random.next(below: 12) == 0 { ticket.seats = 1 + random.next(below: 5) }
         return ticket
     }
@@ -212,6 +220,7 @@ extension RandomWalk {
         let wait = random.next(below: 12) == 0 ? 0 : 50 + random.next(below: 3000)
         settings.queue.maxWait = .milliseconds(wait)
         settings.queue.overflow = OverflowRule.allCases[random.next(below: 3)]
+        settings.sharing = SharingMeasure.allCases[random.next(below: 3)]
         settings.queue.starvationBound = 2 + random.next(below: 6)
         settings.queue.hashedFlows = 1 + random.next(below: 5)
         settings.ejection.base = .milliseconds(10 + random.next(below: 400))
@@ -237,6 +246,12 @@ extension RandomWalk {
         tenant.highestClass = random.next(below: 4) == 0 ? 1 : 0
         if random.next(below: 4) == 0 { tenant.maxInFlight = 1 + random.next(below: 3) }
         if random.next(below: 4) == 0 { tenant.maxQueued = random.next(below: 5) }
+        if random.next(below: 4) == 0 {
+            tenant.requestsPerMinute = 1 + random.next(below: 1_000)
+        }
+        if random.next(below: 4) == 0 {
+            tenant.tokensPerMinute = 1 + random.next(below: 1_000_000)
+        }
         return tenant
     }
 

@@ -128,7 +128,9 @@ extension RandomWalk {
             }
         if model.trial[entry.backend] == entry.id { model.trial[entry.backend] = nil }
         let cost = random.next(below: 2) == 0 ? nil : Optional(Double(random.next(below: 50)) / 10)
-        let work = ServedWork(units: 1 + random.next(below: 9), cost: cost)
+        var work = ServedWork(units: 1 + random.next(below: 9), cost: cost)
+        let charges: [Charge] = [.reserved, .nothing, .tokens(random.next(below: 3_000))]
+        work.charge = charges[random.next(below: 3)]
         controller.complete(entry.box.take(), outcome, work, now: instant)
         model.places[Int(entry.id)] = .gone
         note(.completed, entry.id)

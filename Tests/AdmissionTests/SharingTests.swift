@@ -21,7 +21,12 @@ private final class Running {
     /// What two tenants that always want more get done in ten minutes: requests, and seconds.
     ///
     /// The requests of the first take 3 s, those of the second 1 s.
-    private func contend(_ sharing: SharingMeasure) -> (requests: [Int], seconds: [Double]) {
+    /// Those of the first have 6,000 tokens and those of the second 500, and are expected to have
+    /// half of that.
+    private func contend(
+        _ sharing: SharingMeasure
+    ) -> (requests: [Int], seconds: [Double], tokens: [Double]) {
+        let tokensOf = [6_000, 500]
         var settings = AdmissionSettings()
         settings.limit = .fixed(FixedLimitSettings(limit: 8))
         settings.queue.maxWait = .seconds(3600)
@@ -42,6 +47,7 @@ private final class Running {
             next += 1
             var ticket = Ticket()
             ticket.tenant = .named(tenant)
+            ticket.tokens = tokensOf[tenant] / 2
             tenantOf[next] = tenant
             switch controller.offer(RequestID(rawValue: next), ticket, now: now) {
             case .forward(let permit): start(permit, tenant)
@@ -58,7 +64,9 @@ private final class Running {
             now = first
             for ended in running.removeValue(forKey: first) ?? [] {
                 guard let permit = ended.take() else { continue }
-                controller.complete(permit, .success, now: now)
+                var work = ServedWork()
+                work.charge = .tokens(tokensOf[ended.tenant])
+                controller.complete(permit, .success, work, now: now)
                 requests[ended.tenant] += 1
                 offer(ended.tenant)
             }
@@ -72,7 +80,15 @@ private final class Running {
         for left in running.values.joined() {
             if let permit = left.take() { controller.complete(permit, .ignored, now: now) }
         }
-        return (requests, [Double(requests[0]) * 3, Double(requests[1])])
+        return (
+            requests, [Double(requests[0]) * 3, Double(requests[1])],
+            [Double(requests[0] * tokensOf[0]), Double(requests[1] * tokensOf[1])]
+        )
+    }
+
+    @Test func byTokensLongPromptsCountForMore() {
+        let done = contend(.tokens)
+        #expect(abs(done.tokens[0] / done.tokens[1] - 1) < 0.05, "\(done)")
     }
 
     @Test func byTimeLongRequestsCountForMore() {

@@ -228,9 +228,24 @@ let goldenMetrics = #"""
     # HELP penstock_tenant_share Requests that the tenant may have in flight while others want something too.
     # TYPE penstock_tenant_share gauge
     penstock_tenant_share{pool="chat",tenant="acme"} 12
+    # HELP penstock_tenant_requests_total Requests that the tenant has made of the pool.
+    # TYPE penstock_tenant_requests_total counter
+    penstock_tenant_requests_total{pool="chat",tenant="acme"} 90
+    # HELP penstock_tenant_retries_total Requests of the tenant that its clients said they had tried before.
+    # TYPE penstock_tenant_retries_total counter
+    penstock_tenant_retries_total{pool="chat",tenant="acme"} 30
+    # HELP penstock_tenant_refused_total Requests of the tenant that were refused for want of room, or for its quota.
+    # TYPE penstock_tenant_refused_total counter
+    penstock_tenant_refused_total{pool="chat",tenant="acme"} 20
+    # HELP penstock_tenant_tokens_total Tokens that the tenant's requests came to, estimated where backends do not say.
+    # TYPE penstock_tenant_tokens_total counter
+    penstock_tenant_tokens_total{pool="chat",tenant="acme"} 4000
     # HELP penstock_retries_total Requests tried again on another connection or backend.
     # TYPE penstock_retries_total counter
     penstock_retries_total{pool="chat"} 3
+    # HELP penstock_client_retries_total Requests that clients said they had tried before.
+    # TYPE penstock_client_retries_total counter
+    penstock_client_retries_total{pool="chat"} 31
     # HELP penstock_client_received_bytes_total Bytes read from clients, heads and bodies as they came.
     # TYPE penstock_client_received_bytes_total counter
     penstock_client_received_bytes_total{pool="chat"} 1001

@@ -48,6 +48,7 @@ func sampleSnapshot() -> GatewaySnapshot {
     pool.observeConnect(nanoseconds: 400_000)
     pool.observeFirstByte(nanoseconds: 90_000_000)
     pool.retries = 3
+    pool.clientRetries = 31
     pool.clientReceivedBytes = 1_001
     pool.clientSentBytes = 2_002
     pool.upstreamReceivedBytes = 3_003
@@ -77,7 +78,14 @@ func sampleSnapshot() -> GatewaySnapshot {
     snapshot.drainRatePerSecond = 12.5
     snapshot.isObserving = true
     snapshot.classes = [ClassSnapshot(inFlight: 11, queued: 5)]
-    snapshot.tenants = [TenantStatus(name: "acme", inFlight: 7, queued: 4, share: 12)]
+    var counts = TenantCounts()
+    counts.requests = 90
+    counts.retries = 30
+    counts.refused = 20
+    counts.tokens = 4000
+    snapshot.tenants = [
+        TenantStatus(name: "acme", inFlight: 7, queued: 4, share: 12, counts: counts)
+    ]
     var all = GatewaySnapshot(
         metrics: gateway, wallNanoseconds: 1_700_000_123_456_789_000, pools: [snapshot])
     all.maxConnections = 100

@@ -11,7 +11,7 @@ import Testing
         .deletingLastPathComponent().deletingLastPathComponent().appending(path: "policies")
 
     private static let names = [
-        "embeddings", "one-backend", "several-replicas", "streaming-chat", "strict",
+        "api-keys", "embeddings", "one-backend", "several-replicas", "streaming-chat", "strict",
         "tenants",
     ]
 
@@ -27,7 +27,9 @@ import Testing
 
     @Test(arguments: names)
     func loadsAndFitsTheSchema(name: String) throws {
-        let loaded = try policy(name)
+        var loaded = try policy(name)
+        // What a keys file says is not the policy's to repeat.
+        for index in loaded.pools.indices { loaded.pools[index].claims.keys?.entries = [] }
         #expect(try PolicyLoader.load(text: PolicyDump.yaml(loaded), file: name) == loaded)
 
         let path = Self.folder.appending(path: "\(name).yaml")
@@ -125,6 +127,18 @@ import Testing
         #expect(chat.admission.tenants.map(\.highestClass) == [0, 0, 2])
         #expect(chat.admission.tenants[0].weight > chat.admission.otherTenants.weight)
         #expect(chat.admission.queue.overflow == .dropLowest)
+    }
+
+    @Test func keysAndQuotasAreThere() throws {
+        let chat = try policy("api-keys").pools[0]
+        let keys = try #require(chat.claims.keys)
+        #expect(keys.isRequired && !keys.isPassedOn)
+        #expect(keys.entries.map(\.tenant) == ["acme", "globex"])
+        #expect(chat.admission.sharing == .tokens)
+        #expect(chat.admission.tenants.map(\.tokensPerMinute) == [2_000_000, 500_000])
+        #expect(chat.admission.tenants.map(\.requestsPerMinute) == [3_000, nil])
+        #expect(chat.admission.otherTenants.requestsPerMinute == 60)
+        #expect(chat.deadlines.longest == .seconds(600))
     }
 
     @Test func strictNamesBoundsAndVerifiesEverything() throws {

@@ -88,17 +88,31 @@ enum FullPolicy {
               default: tin
             tenant:
               header: X-Who
+              keys:
+                file: who.keys
+                required: false
+                pass_on: true
+              share_by: tokens
               default:
                 weight: 0.44
                 highest_class: tin
                 max_in_flight: 45
                 max_queued: 46
+                requests_per_minute: 51
+                tokens_per_minute: 52
               named:
                 - name: acme
                   weight: 47
                   highest_class: lead
                   max_in_flight: 48
                   max_queued: 49
+                  requests_per_minute: 53
+                  tokens_per_minute: 54
+                  networks: [192.0.2.0/24]
+            deadline:
+              headers: ignore
+              longest: 55s
+              pass_on: false
             answers:
               overload_status: 529
               envoy_overloaded: false
@@ -195,6 +209,9 @@ enum FullPolicy {
         pool.admission.queue.hashedFlows = 42
         expectTenants(&pool)
         pool.answers.overloadStatus = 529
+        pool.deadlines.readsFields = false
+        pool.deadlines.longest = .seconds(55)
+        pool.deadlines.isPassedOn = false
         pool.answers.saysEnvoyOverloaded = false
         pool.admission.ejection.base = .seconds(34)
         pool.admission.ejection.max = .seconds(35)
@@ -208,6 +225,11 @@ enum FullPolicy {
 
     private static func expectTenants(_ pool: inout PoolSettings) {
         pool.claims.tenantHeader = "x-who"
+        var keys = KeySettings(file: "who.keys")
+        keys.isRequired = false
+        keys.isPassedOn = true
+        pool.claims.keys = keys
+        pool.admission.sharing = .tokens
         pool.claims.priorityHeader = "x-class"
         pool.claims.defaultClass = 1
         pool.admission.classes = ["gold", "tin", "lead"].map(PriorityClassSettings.init)
@@ -218,11 +240,18 @@ enum FullPolicy {
         pool.admission.otherTenants.highestClass = 1
         pool.admission.otherTenants.maxInFlight = 45
         pool.admission.otherTenants.maxQueued = 46
+        pool.admission.otherTenants.requestsPerMinute = 51
+        pool.admission.otherTenants.tokensPerMinute = 52
         var acme = TenantSettings(name: "acme")
         acme.weight = 47
         acme.highestClass = 2
         acme.maxInFlight = 48
         acme.maxQueued = 49
+        acme.requestsPerMinute = 53
+        acme.tokensPerMinute = 54
         pool.admission.tenants = [acme]
+        let network = Network(
+            lowest: 0xffff_c000_0200, prefixLength: 120, text: "192.0.2.0/24")
+        pool.claims.networks = [TenantNetwork(network: network, tenant: 0)]
     }
 }

@@ -76,6 +76,9 @@ import Testing
 
     @Test func readsFiles() throws {
         try withFile(Data(FullPolicy.gradient.utf8)) { path in
+            let keys = URL(filePath: path).deletingLastPathComponent().appending(path: "who.keys")
+            try Data().write(to: keys)
+            defer { try? FileManager.default.removeItem(at: keys) }
             let policy = try PolicyLoader.load(path: path)
             #expect(policy == FullPolicy.expected)
         }

@@ -157,6 +157,7 @@ import Testing
         "Sources/Gateway/Observability/LogWriter.swift",
         "Sources/Gateway/Observability/ProcessClock.swift",
         "Sources/Gateway/Observability/ProcessStatistics.swift",
+        "Sources/Gateway/Pools/KeyDigest.swift",
         "Sources/Gateway/System/Descriptor.swift",
         "Sources/Gateway/System/DescriptorLimit.swift",
         "Sources/Gateway/System/Epoll.swift",

@@ -33,7 +33,8 @@ struct Demand: Sendable {
         refused += 1
     }
 
-    private mutating func advance(to now: Instant) {
+    /// Ends the stretch that is over by `now`.
+    mutating func advance(to now: Instant) {
         guard let start else {
             self.start = now
             return

@@ -145,14 +145,13 @@ struct FairQueue: Sendable {
 
     // MARK: Leaving
 
-    /// Takes out the request that `handle` names; false when it has left already.
-    mutating func cancel(_ handle: ParkedHandle) -> Bool {
+    /// Takes out the request that `handle` names; nil when it has left already.
+    mutating func cancel(_ handle: ParkedHandle) -> Waiting? {
         let slot = Int(handle.slot)
         guard slots.indices.contains(slot), slots[slot].stage != .none,
             slots[slot].generation == handle.generation
-        else { return false }
-        _ = remove(handle.slot)
-        return true
+        else { return nil }
+        return remove(handle.slot)
     }
 
     /// Takes out a request that had to make room for another one, if there is one.

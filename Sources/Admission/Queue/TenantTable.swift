@@ -17,7 +17,26 @@ struct TenantRow: Sendable {
     var queued = 0
     /// What it asked for of late, and got.
     var demand = Demand()
+    var requestRate: RateBucket
+    var tokenRate: RateBucket
+    var counts = TenantCounts()
 
+    init(name: String = "", settings: TenantSettings) {
+        self.name = name
+        self.settings = settings
+        requestRate = RateBucket(perMinute: settings.requestsPerMinute)
+        tokenRate = RateBucket(perMinute: settings.tokensPerMinute)
+    }
+
+    /// Puts other terms in force.
+    mutating func reconfigure(_ settings: TenantSettings) {
+        self.settings = settings
+        requestRate.reconfigure(perMinute: settings.requestsPerMinute)
+        tokenRate.reconfigure(perMinute: settings.tokensPerMinute)
+    }
+
+    /// Whether it has a quota.
+    var hasRates: Bool { settings.requestsPerMinute != nil || settings.tokensPerMinute != nil }
     /// Whether it wants anything at the moment.
     var isActive: Bool { running > 0 || queued > 0 }
     /// Whether it has as many requests in flight as it may.
@@ -73,6 +92,12 @@ struct TenantTable: Sendable {
     /// Counts a refusal for want of room.
     mutating func refuse(_ row: Int32, now: Instant) {
         rows[Int(row)].demand.recordRefusal(now: now)
+        rows[Int(row)].counts.refused &+= 1
+    }
+
+    /// Changes what is kept of a row, but for what it has running and waiting.
+    mutating func update<Result>(_ row: Int32, _ body: (inout TenantRow) -> Result) -> Result {
+        body(&rows[Int(row)])
     }
 
     /// Takes back what `start` counted.
@@ -103,7 +128,7 @@ struct TenantTable: Sendable {
             if !rows[index].name.isEmpty { known[rows[index].name] = Int32(index) }
             rows[index].isPresent = false
         }
-        rows[0].settings = settings.otherTenants
+        rows[0].reconfigure(settings.otherTenants)
         named = settings.tenants.map { tenant in
             let row = known[tenant.name] ?? -1
             return place(TenantRow(name: tenant.name, settings: tenant), at: row)
@@ -114,14 +139,16 @@ struct TenantTable: Sendable {
             return place(TenantRow(settings: settings.otherTenants), at: row)
         }
         let others = settings.otherTenants
-        usesTwoChoices = others.maxInFlight == nil && others.maxQueued == nil
+        usesTwoChoices =
+            others.maxInFlight == nil && others.maxQueued == nil
+            && others.requestsPerMinute == nil && others.tokensPerMinute == nil
         activeWeight = rows.reduce(0) { $0 + ($1.isActive ? $1.settings.weight : 0) }
     }
 
     /// Puts a row in force where it is, or else where nobody is any more.
     private mutating func place(_ row: TenantRow, at index: Int32) -> Int32 {
         if index >= 0 {
-            rows[Int(index)].settings = row.settings
+            rows[Int(index)].reconfigure(row.settings)
             rows[Int(index)].isPresent = true
             return index
         }

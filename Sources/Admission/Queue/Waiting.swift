@@ -37,6 +37,8 @@ struct Waiting: Sendable {
     var deadline: Instant
     /// What its tenant was or will be charged for it.
     var cost: Double
+    /// What has been taken from its tenant's quotas.
+    var reserved = Reservation()
     var seats: Int32
     var tenant: Int32
     var row: UInt8

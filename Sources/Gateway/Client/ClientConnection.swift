@@ -32,6 +32,8 @@ final class ClientConnection: StreamConnection {
     private(set) var exchange: Exchange?
     /// Where the gateway's table keeps this connection, -1 for nowhere.
     var tableIndex = -1
+    /// The API key of its last request that had one.
+    var lastKey = LastKey()
     /// When the client last took a byte.
     var writeProgressAt: Instant
     private var isOutputPending = false

@@ -44,7 +44,21 @@ extension Exchange {
     private func offer() {
         guard let pool else { return }
         record.waitBeganAt = now
-        switch pool.offer(id, { makeTicket(pool, deadline: nil) }) {
+        var claim: ClaimTable.Claim? = makeClaim(pool)
+        if let fault = claim?.fault, fault != .none {
+            answer(fault)
+            return
+        }
+        let hints = RequestHints(parser.head)
+        setDeadline(pool, hints)
+        if hints.isRetry { pool.metrics.clientRetries &+= 1 }
+        let verdict = pool.offer(id) {
+            // Asked for again, the pool has other settings than before.
+            var ticket = makeTicket(claim.take() ?? makeClaim(pool), deadline: deadline)
+            ticket.isRetry = hints.isRetry
+            return ticket
+        }
+        switch consume verdict {
         case .forward(let permit):
             pool.metrics.countForwarded(afterNanoseconds: 0, in: classMetrics)
             if pool.isObserving { observed(permit.withheld, wouldWait: permit.wouldWait) }
@@ -57,15 +71,37 @@ extension Exchange {
         }
     }
 
-    /// What admission is told of the request, by the pool's present policy.
-    func makeTicket(_ pool: Pool, deadline: Instant?) -> Ticket {
-        let claim = pool.claims.claim(of: parser.head)
+    /// Whose the request is, by the pool's present policy.
+    func makeClaim(_ pool: Pool) -> ClaimTable.Claim {
+        guard let client else { return ClaimTable.Claim() }
+        var key = ClaimTable.Key.missing
+        if pool.claims.hasKeys, let range = APIKey.range(in: parser.head) {
+            key = .digest(client.lastKey.digest(of: parser.head.span(range)))
+        }
+        let claim = pool.claims.claim(of: parser.head, key: key, address: client.peer.bits)
         classMetrics = pool.metrics.classes[claim.priorityClass]
-        var ticket = Ticket(bodyBytes: client?.input.count ?? 0, deadline: deadline)
         tenant = claim.tenant
+        return claim
+    }
+
+    /// What admission is told of the request.
+    func makeTicket(_ claim: ClaimTable.Claim, deadline: Instant) -> Ticket {
+        var ticket = Ticket(
+            bodyBytes: client?.input.count ?? 0,
+            deadline: deadline == .distantFuture ? nil : deadline)
         ticket.tenant = claim.tenant
         ticket.priorityClass = claim.priorityClass
+        ticket.tokens = expectedTokens
         return ticket
+    }
+
+    /// Until when the answer is wanted, by the request and by the policy, from its first byte on.
+    private func setDeadline(_ pool: Pool, _ hints: RequestHints) {
+        var shortest = pool.longestNanoseconds ?? .max
+        if pool.deadlines.readsFields, let time = hints.timeoutNanoseconds {
+            shortest = min(shortest, time)
+        }
+        deadline = record.startedAt.advanced(byNanoseconds: shortest)
     }
 
     /// Counts what would have become of a request that starts because the pool only observes.
@@ -103,6 +139,7 @@ extension Exchange {
         if ExchangeRecord.happened(record.firstByteAt) {
             work.firstByteNanoseconds = record.firstByteAt.nanoseconds(since: record.grantedAt)
         }
+        work.charge = charge(outcome)
         pool.complete(permit, outcome, work)
     }
 

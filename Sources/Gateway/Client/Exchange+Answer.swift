@@ -34,6 +34,7 @@ extension Exchange {
                 // A server that streams sends a chunk for each event; a body of known length says
                 // nothing of the work in it.
                 if upstream.parser.head.framing == .chunked { record.answerPieces += 1 }
+                record.answerBodyBytes += content.count
                 appendAnswerBody(content, of: upstream, to: client)
                 upstream.input.drop(consumed)
                 moved = true

@@ -76,12 +76,12 @@ extension Exchange {
             answer(reason)
             return
         }
-        let deadline = record.connectBeganAt.advanced(
+        let budgetEnd = record.connectBeganAt.advanced(
             byNanoseconds: pool.timeouts.connectNanoseconds)
         record.waitBeganAt = now
         var refusal = SharedAdmission.Refusal()
         let verdict = pool.retry(permit, id, at: upstream, &refusal) {
-            makeTicket(pool, deadline: deadline)
+            makeTicket(makeClaim(pool), deadline: min(deadline, budgetEnd))
         }
         if refusal.isLeftOut { upstream.metrics.ejections &+= 1 }
         if refusal.isNews { gateway.leftOut(upstream, pool, reason) }
@@ -143,8 +143,11 @@ extension Exchange {
 
     /// The backend's time is up.
     func upstreamDeadlineReached() {
-        upstreamFailed(
-            ExchangeRecord.happened(record.firstByteAt) ? .upstreamIdleTimeout : .firstByteTimeout)
+        if ExchangeRecord.happened(record.firstByteAt) {
+            upstreamFailed(.upstreamIdleTimeout)
+        } else {
+            upstreamFailed(now >= deadline ? .deadlinePassed : .firstByteTimeout)
+        }
         client?.advance()
     }
 
@@ -159,7 +162,9 @@ extension Exchange {
         } else if ExchangeRecord.happened(record.firstByteAt) {
             timeout = pool.timeouts.idleNanoseconds
         } else {
-            timeout = pool.timeouts.firstByteNanoseconds
+            timeout = min(
+                pool.timeouts.firstByteNanoseconds,
+                max(0, deadline.nanoseconds(since: record.upstreamProgressAt)))
         }
         gateway.reactor.setDeadline(
             of: upstream, to: record.upstreamProgressAt.advanced(byNanoseconds: timeout))

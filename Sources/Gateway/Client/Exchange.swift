@@ -49,6 +49,8 @@ final class Exchange {
     var dialect = Dialect.plain
     /// Whose request it is.
     var tenant = TenantID.anonymous
+    /// Until when its client wants the answer.
+    var deadline = Instant.distantFuture
     var permit: Permit?
     var parkedHandle: ParkedHandle?
     var dial: Dial?
@@ -97,6 +99,8 @@ final class Exchange {
         self.snapshot = snapshot
         record = ExchangeRecord()
         record.startedAt = now
+        tenant = .anonymous
+        deadline = .distantFuture
         record.receivedBefore = client.receivedBytes - client.input.count
         record.sentBefore = client.sentBytes
         if parser.limits != snapshot.headLimits {

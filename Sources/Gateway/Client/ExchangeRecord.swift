@@ -30,6 +30,8 @@ struct ExchangeRecord {
     var sentBefore = 0
     /// The request body's bytes, without chunk framing.
     var bodyBytes = 0
+    /// The answer body's bytes, without chunk framing.
+    var answerBodyBytes = 0
     /// Chunks of the answer, as far as it came in chunks.
     var answerPieces = 0
 

@@ -70,7 +70,8 @@ struct LocalAnswer {
         case .queueFull, .queueBytesFull, .waitTooLong, .queueTimeout, .deadline, .noBackend,
             .draining, .displaced, .exhausted:
             503
-        case .tenantOverShare, .tenantLimit: 429
+        case .tenantOverShare, .tenantLimit, .tenantRequestRate, .tenantTokenRate, .retryShed: 429
+        case .keyMissing, .keyUnknown: 401
         case .badRequest, .bodyInvalid, .modelMissing: 400
         case .bodyEncoding: 415
         case .targetTooLong: 414
@@ -82,7 +83,7 @@ struct LocalAnswer {
         case .clientTimeout: 408
         case .noRoute, .modelUnknown: 404
         case .connectFailed, .tlsFailed, .upstreamClosed, .upstreamInvalid: 502
-        case .connectTimeout, .firstByteTimeout, .upstreamIdleTimeout: 504
+        case .connectTimeout, .firstByteTimeout, .upstreamIdleTimeout, .deadlinePassed: 504
         }
     }
 
@@ -100,6 +101,11 @@ struct LocalAnswer {
         case .tenantOverShare: "You are using more than your share while others wait."
         case .tenantLimit: "You have as many requests in progress as you may."
         case .displaced: "The request made room for one of a higher priority."
+        case .tenantRequestRate: "You have made as many requests as you may a minute."
+        case .tenantTokenRate: "You have used as many tokens as you may a minute."
+        case .retryShed: "You keep asking for far more than you get; retries make it worse."
+        case .keyMissing: "The request needs an API key."
+        case .keyUnknown: "The API key is not known."
         case .badRequest: "The request is not valid HTTP/1.1."
         case .targetTooLong: "The request's target is too long."
         case .headTooLarge: "The request's head is too large."
@@ -121,6 +127,7 @@ struct LocalAnswer {
         case .upstreamInvalid: "The server behind this gateway gave an invalid answer."
         case .firstByteTimeout: "The server behind this gateway did not answer in time."
         case .upstreamIdleTimeout: "The server behind this gateway fell silent within its answer."
+        case .deadlinePassed: "The request's deadline passed before there was an answer."
         case .exhausted: "The gateway is out of resources for this request."
         }
     }
@@ -137,6 +144,12 @@ struct LocalAnswer {
         output.appendContentLength(body.count(requestID: exchange.requestID))
         if let rejection { append(rejection, exchange.pool, to: &output) }
         if isRetryPointless { output.append("x-should-retry: false\r\n") }
+        // RFC 9110 section 15.5.2 asks for it; RFC 6750 section 3 has the scheme.
+        if status == 401 { output.append("WWW-Authenticate: Bearer\r\n") }
+        if let rates = exchange.pool?.rates(of: exchange.tenant) {
+            RateFields(rates, secondsUntilMore: rejection?.retryAfterSeconds)
+                .append(dialect, to: &output)
+        }
         output.append("X-Penstock-Reason: ")
         output.append(reason.name)
         output.append("\r\nCache-Control: no-store\r\n")
@@ -153,6 +166,11 @@ struct LocalAnswer {
             status: status, title: ReasonPhrase.of(status), message: message,
             code: code(dialect))
         facts.isQuota = LocalAnswer.status(of: reason) == 429
+        switch reason {
+        case .tenantRequestRate: facts.quota = .requests
+        case .tenantTokenRate: facts.quota = .tokens
+        default: break
+        }
         facts.isShortage = isForWantOfCapacity
         return facts
     }

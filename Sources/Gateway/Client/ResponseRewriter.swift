@@ -34,15 +34,20 @@ struct ResponseRewriter {
         } else {
             output.appendStatusLine(status: head.status, reasonPhrase: head.span(head.reasonPhrase))
         }
+        let rates = exchange.pool?.rates(of: exchange.tenant)
         var hasDate = false
         var hasRequestID = false
         for field in head.fields {
             if field.isHopByHop || ResponseRewriter.isFraming(field) { continue }
+            if rates != nil, RateFields.isRateField(head.name(of: field)) { continue }
             if field.known == .date { hasDate = true }
             if field.known == .xRequestID { hasRequestID = true }
             output.appendField(name: head.name(of: field), value: head.value(of: field))
         }
         appendFraming(head, to: &output)
+        if let rates {
+            RateFields(rates).append(exchange.dialect, to: &output)
+        }
         if let pool = exchange.pool, pool.tellsShares,
             let share = pool.admission.shareWhenBusy(of: exchange.tenant)
         {

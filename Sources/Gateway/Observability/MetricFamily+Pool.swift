@@ -128,6 +128,10 @@ extension MetricFamily {
             "Requests tried again on another connection or backend."
         ) { $0.metrics.retries },
         .pool(
+            "penstock_client_retries_total", .counter,
+            "Requests that clients said they had tried before."
+        ) { $0.metrics.clientRetries },
+        .pool(
             "penstock_client_received_bytes_total", .counter, unit: .bytes,
             "Bytes read from clients, heads and bodies as they came."
         ) { $0.metrics.clientReceivedBytes },

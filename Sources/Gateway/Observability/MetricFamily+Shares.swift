@@ -26,6 +26,21 @@ extension MetricFamily {
             "penstock_tenant_share",
             "Requests that the tenant may have in flight while others want something too."
         ) { $0.share },
+        .tenantCounter(
+            "penstock_tenant_requests_total", "Requests that the tenant has made of the pool."
+        ) { $0.requests },
+        .tenantCounter(
+            "penstock_tenant_retries_total",
+            "Requests of the tenant that its clients said they had tried before."
+        ) { $0.retries },
+        .tenantCounter(
+            "penstock_tenant_refused_total",
+            "Requests of the tenant that were refused for want of room, or for its quota."
+        ) { $0.refused },
+        .tenantCounter(
+            "penstock_tenant_tokens_total",
+            "Tokens that the tenant's requests came to, estimated where backends do not say."
+        ) { $0.tokens },
     ]
 
     private static func priorityClass(
@@ -38,6 +53,22 @@ extension MetricFamily {
                 for (counters, now) in zip(pool.metrics.classes, pool.classes) {
                     writer.sample(
                         pool.metrics.labels, counters.label, UInt64(clamping: value(now)))
+                }
+            }
+        }
+    }
+
+    private static func tenantCounter(
+        _ name: String, _ help: String, _ value: @escaping @Sendable (TenantCounts) -> UInt64
+    ) -> MetricFamily {
+        MetricFamily(
+            name: name, kind: .counter, unit: nil, labels: ["pool", "tenant"], help: help
+        ) { writer, scrape in
+            for pool in scrape.gateway.pools {
+                for tenant in pool.tenants {
+                    writer.sample(
+                        pool.metrics.labels, "tenant=\"\(escapedLabel(tenant.name))\"",
+                        value(tenant.counts))
                 }
             }
         }

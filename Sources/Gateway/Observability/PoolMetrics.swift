@@ -61,6 +61,8 @@ package final class PoolMetrics {
 
     /// Requests tried again on another connection or backend.
     package var retries: UInt64 = 0
+    /// Requests that clients said they had tried before.
+    package var clientRetries: UInt64 = 0
     /// Bytes read from clients whose request went to this pool: heads and bodies as they came.
     package var clientReceivedBytes: UInt64 = 0
     /// Bytes written to those clients.
@@ -105,6 +107,7 @@ package final class PoolMetrics {
     /// Shows every counter of the pool's own to `walk`.
     func walk(_ walk: inout CounterWalk) {
         walk.visit(&retries)
+        walk.visit(&clientRetries)
         walk.visit(&clientReceivedBytes)
         walk.visit(&clientSentBytes)
         walk.visit(&upstreamReceivedBytes)

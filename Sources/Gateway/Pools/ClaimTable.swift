@@ -1,4 +1,4 @@
-// Whose a request is and which class it gets, from its head. The table is made when a policy comes
+// Whose a request is and which class it gets, from its head and its client's address. The table is made when a policy comes
 // into force, so that a request is only compared with bytes that are there already.
 
 internal import Admission
@@ -12,6 +12,16 @@ struct ClaimTable {
         var tenant = TenantID.anonymous
         /// Never higher than the tenant may have.
         var priorityClass = 0
+        /// Why it may not be served at all; `none` where it may.
+        var fault = Reason.none
+    }
+
+    /// Where a key stands in a request, and what it is.
+    enum Key {
+        /// Nowhere.
+        case missing
+        /// A key of that digest; nil when there was no memory to compute it with.
+        case digest(KeyDigest?)
     }
 
     private let tenantHeader: [UInt8]?
@@ -26,6 +36,10 @@ struct ClaimTable {
     /// Hash table with open addressing, at most half full: indices of `tenantNames`, -1 for none.
     private let slots: [Int32]
     private let hashKey: HashKey
+    /// nil where the policy has no keys.
+    private let keys: KeyTable?
+    private let isKeyRequired: Bool
+    private let networks: NetworkTable
 
     /// The table for `settings`; tenants that these do not name are hashed with `hashKey`.
     init(_ settings: PoolSettings, hashKey: HashKey) {
@@ -47,16 +61,34 @@ struct ClaimTable {
             slots[slot] = Int32(index)
         }
         self.slots = slots
+        isKeyRequired = settings.claims.keys?.isRequired ?? false
+        networks = NetworkTable(settings.claims.networks)
+        keys = settings.claims.keys.map { [tenantNames] keys in
+            KeyTable(keys.entries) { name in
+                ClaimTable.tenant(name, tenantNames, slots, hashKey)
+            }
+        }
     }
 
-    /// What the request with `head` claims, as far as it may.
-    func claim(of head: borrowing RequestHead) -> Claim {
+    /// Whether requests are asked for keys.
+    var hasKeys: Bool { keys != nil }
+
+    /// What the request with `head` claims, as far as it may; `address` is its client's, 0 for
+    /// none.
+    func claim(
+        of head: borrowing RequestHead, key: Key = .missing, address: UInt128 = 0
+    ) -> Claim {
         var claim = Claim()
         var highest = highestOtherClass
-        if let tenantHeader, let field = ClaimTable.field(tenantHeader, of: head) {
-            claim.tenant = tenant(head.value(of: field))
-            if case .named(let index) = claim.tenant { highest = highestClasses[index] }
+        let byKey = tenant(of: key, &claim.fault)
+        if let byKey {
+            claim.tenant = byKey
+        } else if let tenantHeader, let field = ClaimTable.field(tenantHeader, of: head) {
+            claim.tenant = ClaimTable.tenant(head.value(of: field), tenantNames, slots, hashKey)
+        } else if address != 0, let index = networks.tenant(of: address) {
+            claim.tenant = .named(index)
         }
+        if case .named(let index) = claim.tenant { highest = highestClasses[index] }
         claim.priorityClass = defaultClass
         if let priorityHeader, let field = ClaimTable.field(priorityHeader, of: head) {
             claim.priorityClass = priorityClass(head.value(of: field))
@@ -73,7 +105,25 @@ struct ClaimTable {
         return nil
     }
 
-    private func tenant(_ name: Span<UInt8>) -> TenantID {
+    private func tenant(of key: Key, _ fault: inout Reason) -> TenantID? {
+        guard let keys else { return nil }
+        switch key {
+        case .missing:
+            if isKeyRequired { fault = .keyMissing }
+            return nil
+        case .digest(nil):
+            if isKeyRequired { fault = .exhausted }
+            return nil
+        case .digest(let digest?):
+            let tenant = keys.tenant(of: digest)
+            if tenant == nil, isKeyRequired { fault = .keyUnknown }
+            return tenant
+        }
+    }
+
+    private static func tenant(
+        _ name: Span<UInt8>, _ tenantNames: [[UInt8]], _ slots: [Int32], _ hashKey: HashKey
+    ) -> TenantID {
         let hash = hashKey.hash(name)
         let mask = slots.count &- 1
         var slot = Int(truncatingIfNeeded: hash) & mask

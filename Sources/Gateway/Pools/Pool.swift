@@ -33,6 +33,14 @@ final class Pool {
     private(set) var answers = AnswerSettings()
     /// Whether tenants are told their share.
     private(set) var tellsShares = false
+    /// Whether tenants have quotas that they are told of.
+    private(set) var tellsRates = false
+    /// What is done with requests' deadlines, for the data path.
+    private(set) var deadlines = DeadlineSettings()
+    /// How long a request is wanted by the policy, in nanoseconds; nil for no end.
+    private(set) var longestNanoseconds: Int64?
+    /// Whether fields with API keys stay behind.
+    private(set) var keepsKeys = false
     /// Whether decisions are only counted.
     private(set) var isObserving = false
 
@@ -97,7 +105,17 @@ final class Pool {
             idleNanoseconds: settings.idleTimeout.wholeNanoseconds,
             keepAliveNanoseconds: settings.keepAliveTimeout.wholeNanoseconds)
         answers = settings.answers
-        tellsShares = answers.tellsShares && settings.claims.tenantHeader != nil
+        let claims = settings.claims
+        let knowsTenants =
+            claims.tenantHeader != nil || claims.keys != nil || !claims.networks.isEmpty
+        tellsShares = answers.tellsShares && knowsTenants
+        let terms = settings.admission.tenants + [settings.admission.otherTenants]
+        tellsRates =
+            answers.tellsShares
+            && terms.contains { $0.requestsPerMinute != nil || $0.tokensPerMinute != nil }
+        deadlines = settings.deadlines
+        longestNanoseconds = deadlines.longest?.wholeNanoseconds
+        keepsKeys = claims.keys.map { !$0.isPassedOn } ?? false
         isObserving = settings.admission.mode == .observe
         var byLabel: [String: Upstream] = [:]
         for case let upstream? in upstreams where !upstream.isRetired {
@@ -183,6 +201,11 @@ final class Pool {
         needsPoll = true
         return admission.connected(
             upstream.id, label: upstream.address.label, now: reactor.now)
+    }
+
+    /// What a tenant's quotas come to; nil for one that has none, or is not told.
+    func rates(of tenant: TenantID) -> TenantRates? {
+        tellsRates ? admission.rates(of: tenant, now: reactor.now) : nil
     }
 
     func rejection(_ reason: Reason) -> Rejection {

@@ -248,6 +248,11 @@ extension SharedAdmission {
         state.withLock { $0.controller.tenants(first: count) }
     }
 
+    /// What a tenant's quotas come to; nil for a tenant without one.
+    func rates(of tenant: TenantID, now: Instant) -> TenantRates? {
+        state.withLock { $0.controller.rates(of: tenant, now: now) }
+    }
+
     /// What a tenant may have in flight, while much of the limits is in use.
     func shareWhenBusy(of tenant: TenantID) -> TenantShare? {
         state.withLock { $0.controller.shareWhenBusy(of: tenant) }

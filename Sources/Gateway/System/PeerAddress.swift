@@ -7,6 +7,8 @@ internal import Glibc
 package struct PeerAddress: Sendable {
     private var text = InlineArray<46, UInt8>(repeating: 0)
     private var length = 0
+    /// The address as IPv6, an IPv4 address mapped (RFC 4291 section 2.5.5.2); 0 for none.
+    private(set) var bits: UInt128 = 0
 
     /// No address: a unix socket's peer.
     package init() {}
@@ -18,11 +20,18 @@ package struct PeerAddress: Sendable {
         case AF_INET:
             // The family says that the storage holds this structure, which is smaller.
             let address = unsafe withUnsafeBytes(of: &copy) { unsafe $0.load(as: sockaddr_in.self) }
-            appendIPv4(UInt32(bigEndian: address.sin_addr.s_addr))
+            let number = UInt32(bigEndian: address.sin_addr.s_addr)
+            bits = UInt128(0xffff) << 32 | UInt128(number)
+            appendIPv4(number)
         case AF_INET6:
             var address = unsafe withUnsafeBytes(of: &copy) {
                 unsafe $0.load(as: sockaddr_in6.self)
             }
+            // Sixteen bytes in network order.
+            bits = UInt128(
+                bigEndian: unsafe withUnsafeBytes(of: &address.sin6_addr) {
+                    unsafe $0.loadUnaligned(as: UInt128.self)
+                })
             appendIPv6(&address.sin6_addr)
         default:
             break

@@ -2,6 +2,7 @@
 // others travel as they came, and the gateway adds who asked and through whom. Framing is written
 // anew, never copied.
 
+internal import Admission
 internal import HTTP1
 internal import Policy
 
@@ -11,12 +12,24 @@ struct RequestRewriter {
     let host: HostRule
     let authority: [UInt8]
     let requestID: [UInt8]
+    /// Whether fields with API keys stay here.
+    let keepsKeys: Bool
+    /// What is left of the request's time, for the backend; nil where there is no deadline, or the
+    /// backend is not told.
+    let remainingNanoseconds: Int64?
+    /// Whether the policy has a deadline of its own, which no field has told yet.
+    let hasOwnDeadline: Bool
 
     init(exchange: Exchange, pool: Pool, upstream: Upstream) {
         forwarding = exchange.snapshot.policy.forwarding
         host = pool.settings.host
         authority = upstream.authority
         requestID = exchange.requestID
+        keepsKeys = pool.keepsKeys
+        let isTold = pool.deadlines.isPassedOn && exchange.deadline != .distantFuture
+        remainingNanoseconds =
+            isTold ? exchange.deadline.nanoseconds(since: exchange.now) : nil
+        hasOwnDeadline = pool.longestNanoseconds != nil
     }
 
     /// Appends the head with the empty line that ends it.
@@ -25,8 +38,25 @@ struct RequestRewriter {
     ) {
         appendRequestLine(head, to: &output)
         appendHost(head, to: &output)
+        var tellsEnvoyTime = false
         for field in head.fields where keeps(field) {
+            if keepsKeys && APIKey.isKey(field, in: head) { continue }
+            if let remainingNanoseconds, isTime(field, head) {
+                if field.known == .xEnvoyExpectedTimeout { tellsEnvoyTime = true }
+                output.append(head.name(of: field))
+                output.append(": ")
+                RequestTimeout.append(
+                    nanoseconds: remainingNanoseconds, as: field.known,
+                    value: head.value(of: field), to: &output)
+                output.appendLineEnd()
+                continue
+            }
             output.appendField(name: head.name(of: field), value: head.value(of: field))
+        }
+        if let remainingNanoseconds, hasOwnDeadline, !tellsEnvoyTime {
+            output.append("x-envoy-expected-rq-timeout-ms: ")
+            output.append(decimal: Int(max(1, remainingNanoseconds / 1_000_000)))
+            output.appendLineEnd()
         }
         switch head.framing {
         case .none, .untilClose: break
@@ -43,6 +73,17 @@ struct RequestRewriter {
             output.appendLineEnd()
         }
         output.appendLineEnd()
+    }
+
+    /// Whether a field says a time until which the answer is wanted.
+    private func isTime(_ field: Field, _ head: borrowing RequestHead) -> Bool {
+        switch field.known {
+        case .grpcTimeout, .xRequestTimeout, .requestTimeout, .xEnvoyExpectedTimeout,
+            .xStainlessReadTimeout:
+            RequestTimeout.nanoseconds(head.value(of: field), in: field.known) != nil
+        default:
+            false
+        }
     }
 
     private func keeps(_ field: Field) -> Bool {

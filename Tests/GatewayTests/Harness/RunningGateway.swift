@@ -49,8 +49,11 @@ final class RunningGateway: Sendable {
     let addresses: [ListenAddress]
     let adminAddress: ListenAddress?
 
-    init(_ policyText: String, seed: UInt64 = 1, threads: Int = usualThreads) throws {
-        var loaded = try PolicyLoader.load(text: policyText, file: "policy.yaml")
+    /// `keys` are those of every pool that asks for keys.
+    init(
+        _ policyText: String, keys: [KeyEntry] = [], seed: UInt64 = 1, threads: Int = usualThreads
+    ) throws {
+        var loaded = try RunningGateway.policy(policyText, keys)
         loaded.threads = threads
         let policy = loaded
         let mailbox = try Mailbox<Gateway>()
@@ -122,9 +125,15 @@ final class RunningGateway: Sendable {
         return try answer.take("the gateway's answer")
     }
 
+    private static func policy(_ text: String, _ keys: [KeyEntry]) throws -> Policy {
+        var policy = try PolicyLoader.load(text: text, file: "policy.yaml")
+        for index in policy.pools.indices { policy.pools[index].claims.keys?.entries = keys }
+        return policy
+    }
+
     /// Puts another policy in force; throws what the gateway throws.
-    func reload(_ policyText: String) throws {
-        let policy = try PolicyLoader.load(text: policyText, file: "policy.yaml")
+    func reload(_ policyText: String, keys: [KeyEntry] = []) throws {
+        let policy = try RunningGateway.policy(policyText, keys)
         let result = try ask { gateway -> Result<Bool, SystemError> in
             do throws(SystemError) {
                 try gateway.reload(policy)

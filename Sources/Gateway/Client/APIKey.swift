@@ -1,0 +1,81 @@
+// Where a request has its API key, and the digest of the last key of a connection: clients send the
+// same key with every request, and hashing it again would only cost time.
+
+internal import HTTP1
+
+/// Finds API keys in requests.
+enum APIKey {
+    /// Where the head has its key; nil for none.
+    ///
+    /// In `Authorization: Bearer`, else in `x-api-key`, else in `api-key`. What is empty counts as
+    /// missing.
+    static func range(in head: borrowing RequestHead) -> Range<Int>? {
+        var best: (rank: Int, range: Range<Int>)?
+        for field in head.fields where !field.value.isEmpty {
+            guard let rank = rank(of: field, in: head), rank < best?.rank ?? .max else { continue }
+            let start = field.value.lowerBound + (rank == 0 ? bearer.count : 0)
+            best = (rank, skippingSpaces(start..<field.value.upperBound, in: head))
+        }
+        guard let best, !best.range.isEmpty else { return nil }
+        return best.range
+    }
+
+    /// Whether a field is a place for API keys.
+    static func isKey(_ field: Field, in head: borrowing RequestHead) -> Bool {
+        rank(of: field, in: head) != nil
+    }
+
+    private static func rank(of field: Field, in head: borrowing RequestHead) -> Int? {
+        switch field.known {
+        case .authorization: isBearer(head.value(of: field)) ? 0 : nil
+        case .xAPIKey: 1
+        case .apiKey: 2
+        default: nil
+        }
+    }
+
+    private static let bearer = Array("bearer ".utf8)
+
+    /// RFC 6750 section 2.1; schemes are compared without case (RFC 9110 section 11.1).
+    private static func isBearer(_ value: Span<UInt8>) -> Bool {
+        value.count > bearer.count
+            && value.extracting(0..<bearer.count).isEqualIgnoringCase(to: bearer)
+    }
+
+    private static func skippingSpaces(
+        _ range: Range<Int>, in head: borrowing RequestHead
+    ) -> Range<Int> {
+        var start = range.lowerBound
+        while start < range.upperBound && head.bytes[start] == 0x20 { start += 1 }
+        return start..<range.upperBound
+    }
+}
+
+/// The last API key of a connection with its digest.
+struct LastKey {
+    private var key: [UInt8] = []
+    private var digest: KeyDigest?
+
+    /// Longer keys are hashed each time.
+    private static let longest = 256
+
+    /// The digest of `key`; nil when there is no memory to compute it with.
+    mutating func digest(of key: Span<UInt8>) -> KeyDigest? {
+        if let digest, isLast(key) { return digest }
+        let made = KeyDigest(of: key)
+        guard key.count <= LastKey.longest else { return made }
+        digest = made
+        self.key.removeAll(keepingCapacity: true)
+        for index in key.indices { self.key.append(key[index]) }
+        return made
+    }
+
+    /// Compared in the same time wherever they differ: behind a proxy a connection carries the keys
+    /// of many clients.
+    private func isLast(_ other: Span<UInt8>) -> Bool {
+        guard other.count == key.count else { return false }
+        var difference: UInt8 = 0
+        for index in key.indices { difference |= key[index] ^ other[index] }
+        return difference == 0
+    }
+}

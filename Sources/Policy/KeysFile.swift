@@ -1,0 +1,127 @@
+// Keys files: a line for each API key with its tenant and the key's SHA-256, as `penstock key new`
+// writes them. Diagnostics never show what a line says: it may be the key itself, put there by
+// mistake.
+
+import Foundation
+
+/// Reads and writes the lines of keys files.
+package enum KeysFile {
+    /// Bytes of the largest file.
+    static let maxBytes = 32 << 20
+    /// Keys of the longest file.
+    static let maxKeys = 100_000
+
+    private static let mark = "sha256:"
+
+    /// The line for a key of `tenant`, without its end; `digest` has 64 hexadecimal digits.
+    package static func line(tenant: String, digest: String) -> String {
+        "\(tenant) \(mark)\(digest)"
+    }
+
+    /// Whether a keys file can have keys of a tenant of that name.
+    package static func isTenantName(_ name: String) -> Bool {
+        (1...64).contains(name.utf8.count) && !name.hasPrefix("#")
+            && name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f }
+    }
+
+    /// Reads the keys files of `policy`, which stands at `path`, each once.
+    static func fill(_ policy: inout Policy, besides path: String) throws(PolicyError) {
+        var known: [String: [KeyEntry]] = [:]
+        var faults: [Diagnostic] = []
+        for index in policy.pools.indices {
+            guard let keys = policy.pools[index].claims.keys else { continue }
+            let file = resolved(keys.file, besides: path)
+            if known[file] == nil {
+                do throws(PolicyError) {
+                    known[file] = try load(path: file)
+                } catch {
+                    known[file] = []
+                    faults += error.diagnostics
+                }
+            }
+            policy.pools[index].claims.keys?.entries = known[file] ?? []
+        }
+        if !faults.isEmpty { throw PolicyError(faults) }
+    }
+
+    private static func resolved(_ file: String, besides path: String) -> String {
+        if file.hasPrefix("/") { return file }
+        guard let end = path.lastIndex(of: "/") else { return file }
+        return path[...end] + file
+    }
+
+    /// Reads the file at `path`, with all its faults if there are any.
+    static func load(path: String) throws(PolicyError) -> [KeyEntry] {
+        let text = try PolicyLoader.contents(of: path, maxBytes: maxBytes, subject: "keys file")
+        return try load(text: text, file: path)
+    }
+
+    /// Reads the keys in `text`; `file` is the name for diagnostics.
+    static func load(text: String, file: String) throws(PolicyError) -> [KeyEntry] {
+        var reading = Reading(file: file)
+        reading.subject = "keys file"
+        var entries: [KeyEntry] = []
+        var lines: [[UInt8]: Int] = [:]
+        for (index, line) in text.utf8.split(separator: 0x0a, omittingEmptySubsequences: false)
+            .enumerated()
+        {
+            let words = line.split { $0 == 0x20 || $0 == 0x09 || $0 == 0x0d }
+            guard let first = words.first, first.first != 0x23 else { continue }
+            do throws(Fault) {
+                let entry = try entry(words)
+                if let earlier = lines.updateValue(index + 1, forKey: entry.digest) {
+                    throw Fault("has the same key as line \(earlier)", "remove one of them")
+                }
+                entries.append(entry)
+                if entries.count > maxKeys {
+                    throw Fault("is key \(maxKeys + 1)", "keep at most \(maxKeys) in a file")
+                }
+            } catch {
+                let column = line.distance(from: line.startIndex, to: first.startIndex) + 1
+                reading.report(
+                    error, path: "", at: Position(line: index + 1, column: column))
+                if reading.count > PolicyError.maxDiagnostics { break }
+            }
+        }
+        if reading.count > 0 { throw PolicyError(reading.diagnostics) }
+        return entries
+    }
+
+    private static func entry(_ words: [Substring.UTF8View]) throws(Fault) -> KeyEntry {
+        let remedy = "write the line that `penstock key new` prints: a tenant and \(mark)DIGEST"
+        guard words.count == 2, let tenant = String(words[0]), isTenantName(tenant) else {
+            throw Fault("is not a tenant and a digest", remedy)
+        }
+        guard words[1].starts(with: mark.utf8),
+            let digest = bytes(ofHexadecimal: words[1].dropFirst(mark.utf8.count))
+        else {
+            throw Fault("has no \(mark) with 64 hexadecimal digits behind the tenant", remedy)
+        }
+        return KeyEntry(digest: digest, tenant: tenant)
+    }
+
+    private static func bytes(ofHexadecimal digits: Substring.UTF8View) -> [UInt8]? {
+        guard digits.count == 64 else { return nil }
+        var bytes: [UInt8] = []
+        var high: UInt8?
+        for digit in digits {
+            guard let value = value(ofHexadecimal: digit) else { return nil }
+            if let upper = high {
+                bytes.append(upper << 4 | value)
+                high = nil
+            } else {
+                high = value
+            }
+        }
+        return bytes
+    }
+
+    private static func value(ofHexadecimal digit: UInt8) -> UInt8? {
+        switch digit {
+        case 0x30...0x39: digit - 0x30
+        case 0x41...0x46: digit - 0x37
+        case 0x61...0x66: digit - 0x57
+        default: nil
+        }
+    }
+}

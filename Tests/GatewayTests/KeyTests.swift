@@ -1,0 +1,232 @@
+// API keys: where they stand, whose they are, what is told without one, and that backends do not
+// see them unless they are to.
+
+import Admission
+import Foundation
+import HTTP1
+import Policy
+import Testing
+
+@testable import Gateway
+
+@Suite struct KeyTests {
+    private static func digest(_ key: String) throws -> KeyDigest {
+        let digest = KeyDigest(of: key.utf8.span)
+        return try #require(digest)
+    }
+
+    private static func entry(_ tenant: String, _ key: String) throws -> KeyEntry {
+        let digest = try digest(key).hexadecimal
+        let bytes = stride(from: 0, to: 64, by: 2).compactMap { start in
+            UInt8(digest.dropFirst(start).prefix(2), radix: 16)
+        }
+        return KeyEntry(digest: bytes, tenant: tenant)
+    }
+
+    @Test func digestsAreSHA256() throws {
+        // FIPS 180-4, examples of one and two blocks.
+        let vectors = [
+            "abc": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+            "": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq":
+                "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1",
+        ]
+        for (text, expected) in vectors {
+            let digest = try Self.digest(text)
+            #expect(digest.hexadecimal == expected)
+            #expect(digest.isEqual(to: digest))
+        }
+        let one = try Self.digest("a")
+        let other = try Self.digest("b")
+        #expect(!one.isEqual(to: other))
+    }
+
+    @Test func allOfManyKeysAreFound() throws {
+        let entries = try (0..<5_000).map { try Self.entry("t\($0)", "key-\($0)") }
+        let table = KeyTable(entries) { name in
+            .hashed(UInt64(String(decoding: name.toArray().dropFirst(), as: UTF8.self)) ?? 0)
+        }
+        for index in 0..<5_000 {
+            let digest = try Self.digest("key-\(index)")
+            #expect(table.tenant(of: digest) == .hashed(UInt64(index)))
+        }
+        let unknown = try Self.digest("key-5000")
+        #expect(table.tenant(of: unknown) == nil)
+        #expect(KeyTable([]) { _ in .anonymous }.tenant(of: unknown) == nil)
+    }
+
+    @Test(
+        arguments: [
+            ("Authorization: Bearer k1", "k1"), ("authorization: bEARER   k1", "k1"),
+            ("X-Api-Key: k2", "k2"), ("api-key: k3", "k3"),
+            ("api-key: k3\r\nx-api-key: k2\r\nauthorization: Bearer k1", "k1"),
+            ("api-key: k3\r\nx-api-key: k2\r\nauthorization: Basic azE=", "k2"),
+            ("api-key: k3\r\napi-key: k4", "k3"), ("x-api-key:\r\napi-key: k3", "k3"),
+            ("authorization: Bearer", nil), ("authorization: Bearerk1", nil),
+            ("x-api-key:", nil), ("cookie: k1", nil),
+        ])
+    func aKeyIsFound(_ fields: String, _ expected: String?) throws {
+        var parser = RequestParser(limits: HeadLimits(maxHeadBytes: 32 * 1024, maxFields: 100))
+        var input = ByteBuffer()
+        input.append("GET / HTTP/1.1\r\nHost: h\r\n\(fields)\r\n\r\n")
+        guard case .head = try parser.next(in: input) else {
+            Issue.record("the head is not complete")
+            return
+        }
+        let range = APIKey.range(in: parser.head)
+        #expect(range.map { String(decoding: parser.head.bytes[$0], as: UTF8.self) } == expected)
+    }
+
+    @Test func theLastKeyIsNotTakenForAnother() throws {
+        var last = LastKey()
+        let long = String(repeating: "x", count: 5_000)
+        for key in ["a", "a", "b", "ab", "", long, long, "a"] {
+            let found = last.digest(of: key.utf8.span)
+            let expected = try Self.digest(key)
+            #expect(found?.isEqual(to: expected) == true)
+        }
+    }
+
+    private static let pool =
+        "tenant: {keys: a.keys, header: x-tenant, named: [{name: acme}], default: {max_queued: 0}}"
+
+    @Test func withoutAKnownKeyThereIsNoService() throws {
+        let backend = try ScriptedBackend.echoing()
+        let gateway = try RunningGateway(
+            policyText([backend.url], pool: "limit: 4, \(Self.pool)"),
+            keys: [try Self.entry("acme", "right"), try Self.entry("other", "too")])
+        let client = try gateway.connect()
+        for (fields, reason) in [
+            ("", "key_missing"), ("Authorization: Bearer wrong\r\n", "key_unknown"),
+            ("X-Tenant: acme\r\n", "key_missing"), ("x-api-key: Right\r\n", "key_unknown"),
+        ] {
+            let answer = try client.get("/v1/models", fields: fields)
+            #expect(answer.status == 401)
+            #expect(answer.value("WWW-Authenticate") == "Bearer")
+            #expect(answer.value("X-Penstock-Reason") == reason)
+            #expect(answer.value("Retry-After") == nil)
+            let error = try jsonObject(answer.bodyText)["error"] as? [String: Any]
+            #expect(error?["message"] is String && error?["code"] as? String == reason)
+        }
+        #expect(backend.requests.isEmpty)
+        for fields in [
+            "Authorization: Bearer right\r\n", "x-api-key: right\r\n", "api-key: too\r\n",
+        ] {
+            #expect(try client.get("/v1/models", fields: fields).status == 200)
+        }
+    }
+
+    @Test func backendsDoNotSeeKeysUnlessTheyAreTo() throws {
+        let backend = try ScriptedBackend.echoing()
+        let keys = [try Self.entry("acme", "right")]
+        let text = policyText([backend.url], pool: "limit: 4, \(Self.pool)")
+        let gateway = try RunningGateway(text, keys: keys)
+        let client = try gateway.connect()
+        let fields =
+            "Authorization: Bearer right\r\nX-API-Key: two\r\napi-key: three\r\nX-Other: o\r\n"
+        #expect(try client.get("/", fields: fields).status == 200)
+        let first = try #require(backend.requests.last)
+        #expect(first.value("Authorization") == nil && first.value("X-API-Key") == nil)
+        #expect(first.value("api-key") == nil && first.value("X-Other") == "o")
+        // What is not a key is the backend's.
+        #expect(
+            try client.get("/", fields: "x-api-key: right\r\nAuthorization: Basic eA==\r\n").status
+                == 200)
+        #expect(backend.requests.last?.value("Authorization") == "Basic eA==")
+        try gateway.reload(
+            text.replacingOccurrences(
+                of: "keys: a.keys", with: "keys: {file: a.keys, pass_on: true}"), keys: keys)
+        #expect(try client.get("/", fields: fields).status == 200)
+        let second = try #require(backend.requests.last)
+        #expect(second.value("Authorization") == "Bearer right")
+        #expect(second.value("X-API-Key") == "two" && second.value("api-key") == "three")
+    }
+
+    @Test func aReloadTakesKeysInAndOut() throws {
+        let backend = try ScriptedBackend.echoing()
+        let text = policyText([backend.url], pool: "limit: 4, \(Self.pool)")
+        let gateway = try RunningGateway(text, keys: [try Self.entry("acme", "old")])
+        let client = try gateway.connect()
+        #expect(try client.get("/", fields: "x-api-key: old\r\n").status == 200)
+        try gateway.reload(text, keys: [try Self.entry("acme", "new")])
+        #expect(try client.get("/", fields: "x-api-key: old\r\n").status == 401)
+        #expect(try client.get("/", fields: "x-api-key: new\r\n").status == 200)
+    }
+
+    @Test func aKeyCountsBeforeTheHeaderAndTheHeaderBeforeTheNetwork() throws {
+        let policy = try PolicyLoader.load(
+            text: policyText(
+                ["http://127.0.0.1:1"],
+                pool: "tenant: {keys: {file: a.keys, required: false}, header: x-tenant, named: "
+                    + "[{name: a}, {name: b}, {name: c, networks: [127.0.0.0/8]}]}"),
+            file: "policy.yaml")
+        var settings = policy.pools[0]
+        settings.claims.keys?.entries = [try Self.entry("a", "key")]
+        let table = ClaimTable(settings, hashKey: HashKey(low: 1, high: 2))
+        let loopback = UInt128(0xffff_7f00_0001)
+        func claim(_ fields: String, _ key: String?, _ address: UInt128) throws -> TenantID {
+            var parser = RequestParser(limits: HeadLimits(maxHeadBytes: 32 * 1024, maxFields: 100))
+            var input = ByteBuffer()
+            input.append("GET / HTTP/1.1\r\nHost: h\r\n\(fields)\r\n")
+            guard case .head = try parser.next(in: input) else { return .anonymous }
+            let place = key.map { ClaimTable.Key.digest(KeyDigest(of: $0.utf8.span)) } ?? .missing
+            let claim = table.claim(of: parser.head, key: place, address: address)
+            #expect(claim.fault == .none)
+            return claim.tenant
+        }
+        #expect(try claim("x-tenant: b\r\n", "key", loopback) == .named(0))
+        #expect(try claim("x-tenant: b\r\n", "unknown", loopback) == .named(1))
+        #expect(try claim("x-tenant: b\r\n", nil, loopback) == .named(1))
+        #expect(try claim("", nil, loopback) == .named(2))
+        #expect(try claim("", nil, 0xffff_8000_0001) == .anonymous)
+        #expect(try claim("", nil, 0) == .anonymous)
+    }
+
+    /// The table finds what looking at every network finds.
+    @Test(arguments: [1, 2, 3, 4, 5, 6] as [UInt64])
+    func theSmallestNetworkCounts(seed: UInt64) throws {
+        var random = SplitMix64(seed: seed)
+        // Few bits vary, so that networks lie in each other and side by side.
+        func address() -> UInt128 {
+            UInt128(random.next() & 0x3f) << 122 | UInt128(random.next() & 0x7)
+        }
+        var networks: [TenantNetwork] = []
+        var seen: Set<String> = []
+        for tenant in 0..<40 {
+            let length = [0, 1, 3, 6, 64, 126, 127, 128][Int(random.next() % 8)]
+            let host: UInt128 = length == 0 ? .max : (UInt128(1) << (128 - length)) - 1
+            let lowest = address() & ~host
+            guard seen.insert("\(lowest)/\(length)").inserted else { continue }
+            let network = Network(lowest: lowest, prefixLength: length, text: "")
+            networks.append(TenantNetwork(network: network, tenant: tenant))
+        }
+        let table = NetworkTable(networks)
+        for _ in 0..<2_000 {
+            let address = random.next() % 2 == 0 ? address() : address() &- 1
+            let fitting = networks.filter {
+                $0.network.lowest <= address && address <= $0.network.highest
+            }
+            let smallest = fitting.max { $0.network.prefixLength < $1.network.prefixLength }
+            #expect(table.tenant(of: address) == smallest?.tenant, "seed \(seed): \(address)")
+        }
+        #expect(NetworkTable([]).tenant(of: 0) == nil)
+    }
+
+    @Test func aClientsNetworkSaysWhoseItsRequestsAre() throws {
+        let backend = try ScriptedBackend.echoing()
+        let gateway = try RunningGateway(
+            policyText(
+                [backend.url],
+                pool: "tenant: {named: [{name: a, networks: [127.0.0.0/8], "
+                    + "requests_per_minute: 1}]}"))
+        let client = try gateway.connect()
+        #expect(try client.get("/").value("x-ratelimit-remaining-requests") == nil)
+        let refused = try client.get("/")
+        #expect(refused.status == 429)
+        #expect(refused.value("X-Penstock-Reason") == "tenant_request_rate")
+    }
+}
+
+extension Span<UInt8> {
+    fileprivate func toArray() -> [UInt8] { indices.map { self[$0] } }
+}
