@@ -32,7 +32,16 @@ extension Gateway {
 
     /// Copies of what this reactor has counted.
     func report() -> ReactorReport {
-        ReactorReport(counters: metrics.copies, pools: snapshot.pools.map(report))
+        ReactorReport(
+            counters: metrics.copies, alive: alive, pools: snapshot.pools.map(report))
+    }
+
+    private var alive: LiveObjects {
+        var alive = LiveObjects()
+        alive.exchanges = openExchangeCount
+        alive.dials = dialler.dialCount
+        alive.timers = reactor.wakeUpCount
+        return alive
     }
 
     private func report(_ pool: Pool) -> ReactorReport.PoolReport {
@@ -52,6 +61,9 @@ extension Gateway {
                 observe($0, ReactorReport.pools(named: $0.name, in: reports))
             })
         observed.isDraining = isDraining
+        observed.alive = alive
+        for report in reports { observed.alive.add(report.alive) }
+        observed.uptimeNanoseconds = reactor.now.nanoseconds(since: startedAt)
         observed.maxConnections = snapshot.policy.server.maxConnections
         observed.logs = logWriters.map { ($0.name, $0.writer.statistics) }
         return observed

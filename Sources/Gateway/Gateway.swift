@@ -33,6 +33,8 @@ package final class Gateway {
     package var isDraining: Bool { drains }
     var drains = false
     let admin = AdminService()
+    /// When the gateway was made.
+    let startedAt: Instant
 
     var connections = ConnectionTable()
     private var exchanges: [Exchange] = []
@@ -85,6 +87,7 @@ package final class Gateway {
         let policy = assignment.policy
         let reactor = try Reactor()
         self.reactor = reactor
+        startedAt = reactor.now
         group = assignment.group
         index = assignment.index
         hashKey = assignment.hashKey

@@ -15,6 +15,15 @@ let goldenMetrics = #"""
     # HELP penstock_client_max_connections Client connections that the policy allows at once.
     # TYPE penstock_client_max_connections gauge
     penstock_client_max_connections 100
+    # HELP penstock_exchanges Requests being read or answered now, the one that asks included.
+    # TYPE penstock_exchanges gauge
+    penstock_exchanges 4
+    # HELP penstock_dials Connections to backends being made now.
+    # TYPE penstock_dials gauge
+    penstock_dials 1
+    # HELP penstock_timers Wake-ups that are arranged now, those of ended connections included.
+    # TYPE penstock_timers gauge
+    penstock_timers 6
     # HELP penstock_client_connections_accepted_total Client connections that were accepted and kept.
     # TYPE penstock_client_connections_accepted_total counter
     penstock_client_connections_accepted_total 5

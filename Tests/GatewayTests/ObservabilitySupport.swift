@@ -89,6 +89,10 @@ func sampleSnapshot() -> GatewaySnapshot {
     var all = GatewaySnapshot(
         metrics: gateway, wallNanoseconds: 1_700_000_123_456_789_000, pools: [snapshot])
     all.maxConnections = 100
+    all.alive.exchanges = 4
+    all.alive.dials = 1
+    all.alive.timers = 6
+    all.uptimeNanoseconds = 123_900_000_000
     all.logs = [("access", LogWriter.Statistics())]
     return all
 }

@@ -13,6 +13,10 @@ package struct GatewaySnapshot {
     package var isDraining = false
     /// Client connections that the policy allows at once.
     package var maxConnections = 0
+    /// What is alive besides connections and permits.
+    package var alive = LiveObjects()
+    /// For how long the gateway has run, in nanoseconds, whatever the wall clock did.
+    package var uptimeNanoseconds: Int64 = 0
     /// The logs that this gateway writes, with a name each: `access`, `operational`.
     package var logs: [(name: String, statistics: LogWriter.Statistics)] = []
     /// The pools, in the policy's order.
@@ -28,6 +32,25 @@ package struct GatewaySnapshot {
     /// Whether requests should be sent here: the gateway is not shutting down and some backend is
     /// usable.
     package var isReady: Bool { !isDraining && pools.contains { $0.isUsable } }
+}
+
+/// What is alive in reactors besides connections and permits: all of it ends with what it is for.
+package struct LiveObjects: Equatable, Sendable {
+    /// Requests being read or answered, those of the admin listener included.
+    package var exchanges = 0
+    /// Connections to backends being made.
+    package var dials = 0
+    /// Wake-ups that are arranged, useless ones included; their number is bounded.
+    package var timers = 0
+
+    /// Nothing.
+    package init() {}
+
+    mutating func add(_ other: LiveObjects) {
+        exchanges += other.exchanges
+        dials += other.dials
+        timers += other.timers
+    }
 }
 
 /// One pool at one moment.

@@ -28,6 +28,17 @@ extension MetricFamily {
             "Client connections that the policy allows at once."
         ) { UInt64(clamping: $0.gateway.maxConnections) },
         .single(
+            "penstock_exchanges", .gauge,
+            "Requests being read or answered now, the one that asks included."
+        ) { UInt64(clamping: $0.gateway.alive.exchanges) },
+        .single("penstock_dials", .gauge, "Connections to backends being made now.") {
+            UInt64(clamping: $0.gateway.alive.dials)
+        },
+        .single(
+            "penstock_timers", .gauge,
+            "Wake-ups that are arranged now, those of ended connections included."
+        ) { UInt64(clamping: $0.gateway.alive.timers) },
+        .single(
             "penstock_client_connections_accepted_total", .counter,
             "Client connections that were accepted and kept."
         ) { $0.gateway.metrics.connectionsAccepted },

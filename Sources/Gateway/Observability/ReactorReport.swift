@@ -42,6 +42,7 @@ struct CounterWalk {
 /// Copies of one reactor's counters.
 struct ReactorReport: Sendable {
     var counters: [UInt128] = []
+    var alive = LiveObjects()
     var pools: [PoolReport] = []
 
     /// Those of one pool.
