@@ -6,7 +6,6 @@ import Admission
 import Foundation
 import Logging
 import Policy
-import Synchronization
 import Testing
 
 @testable import Gateway
@@ -61,12 +60,8 @@ final class RunningGateway: Sendable {
         let start = Handover<Result<[ListenAddress], any Error>>()
         let admin = Handover<ListenAddress?>()
         let group = Handover<ReactorGroup>()
-        TestGate.enter()
         onThread {
-            defer {
-                TestGate.leave()
-                end.give(true)
-            }
+            defer { end.give(true) }
             do {
                 let gateway = try Gateway(
                     policy: policy, version: "test",
@@ -245,48 +240,4 @@ func policyText(
         \(more)
 
         """
-}
-
-/// Lets a test that counts the whole process's descriptors run while no other test has a gateway.
-enum TestGate {
-    private struct State {
-        var inside = 0
-        var isExclusive = false
-    }
-
-    private static let state = Mutex(State())
-
-    /// A gateway starts; waits while a test has the process for itself.
-    static func enter() {
-        let isInside = Thread.current.threadDictionary["gate"] != nil
-        while true {
-            let entered = state.withLock { state in
-                guard isInside || !state.isExclusive else { return false }
-                state.inside += 1
-                return true
-            }
-            if entered { return }
-            usleep(5_000)
-        }
-    }
-
-    static func leave() { state.withLock { $0.inside -= 1 } }
-
-    /// Runs `body` while no other test starts a gateway, after those that run have ended.
-    static func alone(_ body: () throws -> Void) throws {
-        while !state.withLock({ state in
-            guard !state.isExclusive else { return false }
-            state.isExclusive = true
-            return true
-        }) { usleep(5_000) }
-        defer { state.withLock { $0.isExclusive = false } }
-        Thread.current.threadDictionary["gate"] = true
-        defer { Thread.current.threadDictionary.removeObject(forKey: "gate") }
-        let end = Date().addingTimeInterval(60)
-        while state.withLock({ $0.inside }) > 0 {
-            guard Date() < end else { throw TimedOut(description: "other gateways did not end") }
-            usleep(5_000)
-        }
-        try body()
-    }
 }
