@@ -51,9 +51,9 @@ def gateway(penstock: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """Starts gateways; `gateway(policy_text)` returns one that listens already."""
     with ExitStack() as stack:
 
-        def start(policy: str, *options: str) -> Gateway:
+        def start(policy: str, *options: str, **more: Any) -> Gateway:
             directory = tmp_path_factory.mktemp("gateway")
-            started = Gateway(penstock, policy, directory, *options)
+            started = Gateway(penstock, policy, directory, *options, **more)
             stack.callback(started.stop)
             return started
 

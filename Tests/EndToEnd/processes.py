@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,9 @@ def post_json(url: str, path: str, value: Any, timeout: float = 20.0) -> Answer:
 class Process:
     """A child process whose output is read all the time, so that it never blocks on a full pipe."""
 
-    def __init__(self, command: list[str], environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str] | None = None
+    ) -> None:
         self._child = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -218,12 +220,24 @@ def parse_metrics(text: str) -> list[Sample]:
 
 
 class Gateway(Process):
-    """`penstock serve` under a policy that the test wrote, with both listeners on ports of the kernel's."""
+    """`penstock serve` under a policy that the test wrote, with both listeners on ports of the kernel's.
 
-    def __init__(self, binary: Path, policy: str, directory: Path, *options: str) -> None:
+    `before` is a command that runs the gateway's, such as `unshare --mount`.
+    """
+
+    def __init__(
+        self,
+        binary: Path,
+        policy: str,
+        directory: Path,
+        *options: str,
+        before: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.policy_file = directory / "policy.yaml"
         self.policy_file.write_text(policy)
-        super().__init__([str(binary), "serve", "--policy", str(self.policy_file), *options])
+        command = [*before, str(binary), "serve", "--policy", str(self.policy_file), *options]
+        super().__init__(command, environment)
         try:
             self._addresses: dict[str, Any] = self.wait_for_line(listening_line, "line `listening`")
         except AssertionError:

@@ -17,11 +17,18 @@ TIMEOUT_SECONDS = 15.0
 class RawClient:
     """A TCP connection to `url` on which a test writes and reads bytes."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, receive_buffer: int | None = None, source: str | None = None) -> None:
         parts = urlsplit(url)
         assert parts.hostname and parts.port
-        address = (parts.hostname, parts.port)
-        self.socket = socket.create_connection(address, timeout=TIMEOUT_SECONDS)
+        self.socket = socket.socket()
+        self.socket.settimeout(TIMEOUT_SECONDS)
+        if receive_buffer is not None:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if source is not None:
+            # The port is chosen when it is known with whom it must not clash.
+            self.socket.setsockopt(socket.IPPROTO_IP, 24, 1)  # IP_BIND_ADDRESS_NO_PORT
+            self.socket.bind((source, 0))
+        self.socket.connect((parts.hostname, parts.port))
         self.received = b""
 
     def send(self, data: bytes) -> None:
@@ -97,9 +104,11 @@ def read_head(connection: socket.socket) -> bytes:
 
 
 @contextmanager
-def scripted_backend(script: Callable[[socket.socket], None]) -> Iterator[str]:
+def scripted_backend(
+    script: Callable[[socket.socket], None], host: str = "127.0.0.1"
+) -> Iterator[str]:
     """A backend that runs `script` with each connection in a thread and then closes it; gives its URL."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server((host, 0), backlog=1024)
     listener.settimeout(0.1)
     ending = threading.Event()
 
@@ -122,7 +131,7 @@ def scripted_backend(script: Callable[[socket.socket], None]) -> Iterator[str]:
     accepting = threading.Thread(target=accept, daemon=True)
     accepting.start()
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield f"http://{host}:{listener.getsockname()[1]}"
     finally:
         ending.set()
         accepting.join()

@@ -49,6 +49,11 @@ http {{
         ssl_certificate_key {directory}/wrong.key;
     }}
     server {{
+        listen 127.0.0.1:{expired} ssl;
+        ssl_certificate {directory}/expired.pem;
+        ssl_certificate_key {directory}/expired.key;
+    }}
+    server {{
         listen 127.0.0.1:{mutual} ssl;
         ssl_certificate {directory}/right.pem;
         ssl_certificate_key {directory}/right.key;
@@ -64,9 +69,11 @@ class SecureServer:
     """A running nginx, and the files that belong to it."""
 
     directory: Path
-    # Certificates: for this address; for another name; for this address, and clients need one too.
+    # Certificates: for this address; for another name; for this address, until yesterday; for this address, and clients
+    # need one too.
     right: str
     wrong: str
+    expired: str
     mutual: str
 
 
@@ -77,13 +84,16 @@ def openssl(directory: Path, *arguments: str) -> None:
 
 
 def make_certificates(directory: Path) -> None:
-    """An authority, and three certificates that it has signed."""
+    """An authority, and the certificates that it has signed."""
     curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
     openssl(
         directory, "req", "-x509", *curve, "-days", "2", "-subj", "/CN=Authority of a test",
         "-keyout", "ca.key", "-out", "ca.pem",
     )
-    names = {"right": "IP:127.0.0.1", "wrong": "DNS:other.example", "client": "DNS:client.example"}
+    names = {
+        "right": "IP:127.0.0.1", "expired": "IP:127.0.0.1", "wrong": "DNS:other.example",
+        "client": "DNS:client.example",
+    }
     for name, subject in names.items():
         (directory / f"{name}.ext").write_text(f"subjectAltName={subject}\n")
         openssl(
@@ -92,7 +102,7 @@ def make_certificates(directory: Path) -> None:
         )
         openssl(
             directory, "x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
-            "-CAcreateserial", "-days", "2", "-extfile", f"{name}.ext", "-out", f"{name}.pem",
+            "-CAcreateserial", "-days", "-1" if name == "expired" else "2", "-extfile", f"{name}.ext", "-out", f"{name}.pem",
         )
 
 
@@ -107,17 +117,18 @@ def free_ports(count: int) -> list[int]:
 
 @pytest.fixture(scope="module")
 def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureServer]:
-    """nginx with three TLS listeners."""
+    """nginx with four TLS listeners."""
     directory = tmp_path_factory.mktemp("tls")
     make_certificates(directory)
     (directory / "files").mkdir()
     (directory / "files/large").write_bytes(os.urandom(LARGE_BYTES))
-    right, wrong, mutual = free_ports(3)
+    right, wrong, expired, mutual = free_ports(4)
     configuration = directory / "nginx.conf"
     user = "user root;" if os.geteuid() == 0 else ""
     configuration.write_text(
         CONFIGURATION.format(
-            directory=directory, user=user, right=right, wrong=wrong, mutual=mutual
+            directory=directory, user=user, right=right, wrong=wrong, expired=expired,
+            mutual=mutual
         )
     )
     assert NGINX
@@ -126,7 +137,7 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureServer]:
     try:
         eventually(lambda: (directory / "nginx.pid").exists() or process.returncode, "nginx", 10)
         assert process.returncode is None, process.told()
-        addresses = (f"https://127.0.0.1:{port}" for port in (right, wrong, mutual))
+        addresses = (f"https://127.0.0.1:{port}" for port in (right, wrong, expired, mutual))
         yield SecureServer(directory, *addresses)
     finally:
         process.stop()
@@ -160,6 +171,15 @@ def test_wrong_name(secure: SecureServer, gateway: StartGateway) -> None:
     through = gateway(tls_pool(secure.wrong, f"ca_file: {secure.directory}/ca.pem"))
     answer = request(through.url, "/large")
     assert (answer.status, answer.headers["x-penstock-reason"]) == (502, "tls_failed")
+    through.wait_until_idle()
+
+
+def test_expired(secure: SecureServer, gateway: StartGateway) -> None:
+    """Nor does one that was good until yesterday; both are counted as what they are."""
+    through = gateway(tls_pool(secure.expired, f"ca_file: {secure.directory}/ca.pem"))
+    answer = request(through.url, "/large")
+    assert (answer.status, answer.headers["x-penstock-reason"]) == (502, "tls_failed")
+    assert through.metric("penstock_upstream_connections_failed_total", reason="tls_failed") == 1
     through.wait_until_idle()
 
 

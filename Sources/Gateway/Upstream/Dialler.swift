@@ -21,7 +21,7 @@ package enum DialResult: ~Copyable {
     /// asks.
     case connected(Transport)
     /// It does not: `connectFailed`, `connectTimeout`, `tlsFailed`, or `exhausted` for want of
-    /// descriptors.
+    /// descriptors or ports.
     case failed(Reason)
 }
 
@@ -294,7 +294,10 @@ package final class Dial {
     private func failure(of easy: EasyHandle, code: CURLcode) -> Reason {
         var systemError = 0
         unsafe penstock_curl_get_long(easy.pointer, CURLINFO_OS_ERRNO, &systemError)
-        if systemError == Int(EMFILE) || systemError == Int(ENFILE) { return .exhausted }
+        // EADDRNOTAVAIL: all ports towards this backend are taken by our own connections.
+        if [EMFILE, ENFILE, EADDRNOTAVAIL].contains(Int32(truncatingIfNeeded: systemError)) {
+            return .exhausted
+        }
         switch code {
         case CURLE_OPERATION_TIMEDOUT: return .connectTimeout
         case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM,
