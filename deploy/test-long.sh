@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# What is too long for deploy/test.sh: deploy/test-long.sh [--soak-minutes N]
+#
+#   1. build                 the release binary
+#   2. end-to-end, long      the tests of Tests/EndToEnd marked `long`: a gigabyte to a slow reader and from a slow
+#                            sender, slowloris, a hundred thousand clients that leave (PENSTOCK_CYCLES)
+#   3. thread sanitizer      the Swift tests under it
+#   4. address sanitizer     the Swift tests under it
+#   5. soak                  twice the load with random faults, 30 minutes unless said otherwise
+#
+# A stage that fails does not keep the next ones from running. The last line is "N passed, N failed, N skipped" over all
+# stages. Takes about an hour and a half on two cores.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source-path=SCRIPTDIR source=packages.sh
+source deploy/packages.sh
+
+minutes=30
+if [[ ${1:-} == --soak-minutes ]]; then
+    minutes=${2:?a number of minutes}
+fi
+
+passed=0
+failed=0
+skipped=0
+report=()
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+# stage NAME COMMAND...: runs a command whose last line is "N passed, N failed, N skipped" and adds it up.
+stage() {
+    local name=$1 log="$scratch/log" status=0 ok=0 bad=1 left=0
+    shift
+    printf '\n== %s ==\n' "$name"
+    "$@" 2>&1 | tee "$log" || status=$?
+    if [[ $(tail -n 1 "$log") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
+        ok=${BASH_REMATCH[1]} bad=${BASH_REMATCH[2]} left=${BASH_REMATCH[3]}
+    fi
+    if ((status != 0 && bad == 0)); then
+        bad=1
+    fi
+    passed=$((passed + ok))
+    failed=$((failed + bad))
+    skipped=$((skipped + left))
+    report+=("$(printf '%-22s %5d passed %5d failed %5d skipped' "$name" "$ok" "$bad" "$left")")
+}
+
+require_swift
+require_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
+
+printf '\n== build (release) ==\n'
+swift build -c release --static-swift-stdlib --product penstock
+
+stage "end-to-end, long" Tests/EndToEnd/run -m long -s
+stage "thread sanitizer" deploy/sanitize.sh thread
+stage "address sanitizer" deploy/sanitize.sh address
+stage "soak" .build/end-to-end/bin/python -B Tests/EndToEnd/soak.py --minutes "$minutes"
+
+printf '\n== summary ==\n'
+printf '%s\n' "${report[@]}"
+echo
+echo "$passed passed, $failed failed, $skipped skipped"
+((failed == 0))
