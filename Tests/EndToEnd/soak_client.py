@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from fault_server import FAULTS
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 30.0
 WAYS = ("close", "reset", "half-close")
 
 
@@ -38,6 +38,8 @@ class Result:
     # or "left" (by the client itself).
     end: str = ""
     is_origins: bool = False
+    # How long its connection had been idle; 0 for a new one.
+    rested: float = 0.0
 
 
 class Connection(asyncio.Protocol):
@@ -49,6 +51,7 @@ class Connection(asyncio.Protocol):
         self.result: Result | None = None
         self.has_left = False
         self.serial = 0
+        self.idle_since = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -84,6 +87,7 @@ class Connection(asyncio.Protocol):
             self.has_left = True
             self.transport.close()
         elif not self.has_left:
+            self.idle_since = time.monotonic()
             self.load.free.append(self)
 
     @staticmethod
@@ -194,6 +198,7 @@ class Load:
             self.free.pop()
         if self.free:
             connection = self.free.pop()
+            result.rested = time.monotonic() - connection.idle_since
         else:
             address = urlsplit(self.url)
             try:

@@ -25,6 +25,8 @@ from sockets import RawClient, read_head, scripted_backend
 GET = b"GET / HTTP/1.1\r\nHost: gateway\r\n\r\n"
 TIMEOUTS = "    timeouts: {connect: 800ms, first_byte: 800ms, idle: 800ms}\n    limit:"
 AT_ONCE = 2.0
+# Each reactor keeps idle connections, and remembers names, of its own.
+ONE_THREAD = "threads: 1\n"
 
 in_namespaces = pytest.mark.skipif(
     bool(namespaces.why_not()), reason=namespaces.why_not() or "namespaces can be made"
@@ -129,7 +131,7 @@ def test_black_hole_after_the_request(
 @in_namespaces
 def test_black_hole_in_an_idle_connection(remote: Remote, gateway: StartGateway) -> None:
     """A kept connection whose other end has vanished costs one request; nothing is sent twice on a guess."""
-    through = gateway(impatient(remote.url))
+    through = gateway(impatient(remote.url, extra=ONE_THREAD))
     assert request(through.url).status == 200
     remote.wire.loss = 1.0
     answer = request(through.url)
@@ -204,7 +206,7 @@ def test_closed_in_the_moment_of_reuse(
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
     with scripted_backend(script) as address:
-        through = gateway(one_pool(address))
+        through = gateway(one_pool(address, extra=ONE_THREAD))
         assert request(through.url).status == 200
         answer = request(through.url, method=method, body=body)
         if again:
@@ -229,7 +231,7 @@ def test_tried_again_only_once(gateway: StartGateway) -> None:
             received.append(read_head(connection))
 
     with scripted_backend(script) as address:
-        through = gateway(one_pool(address))
+        through = gateway(one_pool(address, extra=ONE_THREAD))
         assert request(through.url).status == 200
         answer = request(through.url)
         assert (answer.status, answer.headers["x-penstock-reason"]) == (502, "upstream_closed")
@@ -366,7 +368,7 @@ def named_backend(start: Callable[[str], Gateway], directory: str) -> Iterator[t
         try:
             with scripted_backend(script) as url:
                 port = url.rpartition(":")[2]
-                policy = impatient(f"http://backend.test:{port}", limit=8).replace(
+                policy = impatient(f"http://backend.test:{port}", limit=8, extra=ONE_THREAD).replace(
                     "routes: [", "routes: [{path: /plain, pool: plain}, "
                 ).replace("pools:\n", f"pools:\n  plain: {{backends: [\"{url}\"]}}\n").replace(
                     "    limit:", "    ejection: {base: 50ms, max: 50ms}\n    keep_alive: {idle: 0s}\n    limit:"
