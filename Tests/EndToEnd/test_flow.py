@@ -282,7 +282,7 @@ def backend_process(name: str, *options: str) -> Iterator[str]:
         backend.stop()
 
 
-@pytest.mark.limit(120)
+@pytest.mark.limit(300)
 def test_nine_thousand_idle_connections(gateway: StartGateway) -> None:
     """Each is served, rests, and is served again; resting costs next to nothing."""
     count = 9_000
