@@ -94,9 +94,10 @@ extension AdmissionController {
         let ahead = queue.costUntilServed(place, cost: cost)
         guard place.rank > 0 else { return ahead / rate }
         // What higher classes are granted does not come down to this one, apart from the turns
-        // that the starvation bound keeps for it.
+        // that the starvation bound keeps for it, however much waits above.
         let least = rate / Double(settings.queue.starvationBound)
-        return ahead / max(least, rate - queue.rateAbove(place.rank, now: clock))
+        let behindAll = ahead / max(least, rate - queue.rateAbove(place.rank, now: clock))
+        return min(behindAll, queue.costInClass(place, cost: cost) / least)
     }
 
     /// Makes a rejection of a request that asked to join the queue there.

@@ -196,6 +196,48 @@ import Testing
         #expect(order == [2, 3, 4, 100, 5])
     }
 
+    /// A backlog of a higher class does not keep a lower one out of the queue: one start in so many
+    /// is the lower one's, and that is soon.
+    @Test func aFloodOfAHigherClassIsNotWaitedOut() {
+        var settings = AdmissionSettings.fixed(2, queue: 2_000, maxWait: .seconds(4))
+        settings.classes = [
+            PriorityClassSettings(name: "high"), PriorityClassSettings(name: "low"),
+        ]
+        let pool = PoolDriver(settings)
+        var now: Int64 = 0
+        var next: UInt64 = 0
+        func flood(_ count: Int) {
+            for _ in 0..<count {
+                next += 1
+                _ = pool.offer(next, at: at(now), tenant: .hashed(1), class: 0)
+            }
+        }
+        // Ten milliseconds each and two at once: two hundred a second.
+        func turn() -> [UInt64] {
+            now += 10
+            for id in pool.permits.keys { pool.complete(id, at: at(now)) }
+            return pool.pollAll(at: at(now)).compactMap { decision in
+                if case .forwarded(let id, _) = decision { id } else { nil }
+            }
+        }
+        flood(100)
+        for _ in 0..<40 {
+            _ = turn()
+            flood(2)
+        }
+        flood(700)
+        let one: UInt64 = 1_000_000
+        #expect(pool.offer(one, at: at(now), tenant: .hashed(2), class: 1) == .parked)
+        var starts = 0
+        while starts < 100 {
+            let started = turn()
+            starts += started.count
+            if started.contains(one) { break }
+            flood(2)
+        }
+        #expect(starts <= 18, "\(starts)")
+    }
+
     @Test func aTenantMayNotClaimAHigherClassThanItsOwn() {
         var settings = classes([1, 0.5], limit: 4)
         var batch = TenantSettings(name: "batch")

@@ -247,10 +247,10 @@ extension RandomWalk {
         if random.next(below: 4) == 0 { tenant.maxInFlight = 1 + random.next(below: 3) }
         if random.next(below: 4) == 0 { tenant.maxQueued = random.next(below: 5) }
         if random.next(below: 4) == 0 {
-            tenant.requestsPerMinute = 1 + random.next(below: 1_000)
+            tenant.requestsPerMinute = 1 + random.next(below: 60)
         }
         if random.next(below: 4) == 0 {
-            tenant.tokensPerMinute = 1 + random.next(below: 1_000_000)
+            tenant.tokensPerMinute = 1 + random.next(below: 20_000)
         }
         return tenant
     }

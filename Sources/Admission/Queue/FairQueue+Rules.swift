@@ -30,16 +30,24 @@ extension FairQueue {
 
     /// Expected cost that is served before a request of that cost would be, itself included.
     ///
-    /// Higher classes come first. In its own class a request is served no later than everything
-    /// that waits there, and no later than its own flow gets to it at its share of the class.
+    /// Higher classes come first.
     func costUntilServed(_ place: QueuePlace, cost: Double) -> Double {
         var ahead = costAhead
         for rank in 0..<place.rank { ahead += classes[ranks[rank]].cost }
+        return ahead + costInClass(place, cost: cost)
+    }
+
+    /// Expected cost of its own class that is served before a request of that cost would be, itself
+    /// included.
+    ///
+    /// It is served no later than everything that waits there, and no later than its own flow gets
+    /// to it at its share of the class.
+    func costInClass(_ place: QueuePlace, cost: Double) -> Double {
         let flow = flows[place.tenant, place.row]
         let weight = tenants[place.tenant].settings.weight
         let weights = classes[place.row].weight + (flow.count == 0 ? weight : 0)
         let own = (flow.cost + cost) * weights / weight
-        return ahead + min(classes[place.row].cost + cost, own)
+        return min(classes[place.row].cost + cost, own)
     }
 
     /// What classes above that rank are granted, in units of cost a second.
