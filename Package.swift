@@ -95,5 +95,9 @@ let package = Package(
             // Nothing else of it imports the C library, whose functions rounding calls in a debug
             // build.
             linkerSettings: [.linkedLibrary("m")]),
+        // What threads cost one another at a pool's lock: Tests/Benchmarks/admission.
+        .executableTarget(
+            name: "admission-probe", dependencies: ["Admission", "Gateway", "Policy"],
+            path: "Tests/AdmissionProbe", swiftSettings: strict),
     ]
 )

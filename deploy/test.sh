@@ -3,8 +3,9 @@
 #
 #   1. format lint           swift format, strict
 #   2. build                 debug with tests, and the release binary; a warning is an error
-#   3. swift test            all Swift tests
-#   4. end-to-end tests      Tests/EndToEnd: a real model, the openai package, curl, nginx, promtool
+#   3. swift test            all Swift tests, and the gateway's again with four threads
+#   4. end-to-end tests      Tests/EndToEnd: a real model, the openai package, curl, nginx, promtool; some of them
+#                            again with four threads
 #   5. the README's commands every ```sh block below a line <!-- test -->
 #   6. cost gates            Tests/Benchmarks/gates: instructions, system calls and allocations within thresholds.toml
 #
@@ -63,11 +64,12 @@ build() {
     return "$status"
 }
 
-# Runs all Swift tests; their own closing line stays the last of the stage. A test process that crashes has no
-# closing line: then the tests that had passed count, and one failure.
+# swift_tests NAME OPTIONS...: runs Swift tests; their own closing line stays the last of the stage. A test process that
+# crashes has no closing line: then the tests that had passed count, and one failure.
 swift_tests() {
-    local log="$scratch/swift-test.log" status=0 ok bad left total
-    swift test --skip-build 2>&1 | tee "$log" || status=$?
+    local name=$1 log="$scratch/swift-test.log" status=0 ok bad left total
+    shift
+    swift test --skip-build "$@" 2>&1 | tee "$log" || status=$?
     ok=$(grep -cE '^[^ ]+ Test .* passed after [0-9.]+ seconds' "$log" || true)
     bad=$(grep -cE '^[^ ]+ Test .* failed after [0-9.]+ seconds' "$log" || true)
     left=$(grep -cE '^[^ ]+ Test .* skipped' "$log" || true)
@@ -80,13 +82,15 @@ swift_tests() {
     if ((status != 0 && bad <= 0)); then
         bad=1
     fi
-    count "swift test" "$ok" "$bad" "$left"
+    count "$name" "$ok" "$bad" "$left"
 }
 
+# end_to_end_tests NAME OPTIONS...
 end_to_end_tests() {
-    local log="$scratch/end-to-end.log" status=0
-    Tests/EndToEnd/run 2>&1 | tee "$log" || status=$?
-    count_line "end-to-end" "$status" "$log"
+    local name=$1 log="$scratch/end-to-end.log" status=0
+    shift
+    Tests/EndToEnd/run "$@" 2>&1 | tee "$log" || status=$?
+    count_line "$name" "$status" "$log"
 }
 
 readme_commands() {
@@ -126,11 +130,14 @@ build "release build of cost-probe" -c release --static-swift-stdlib --product c
 
 if $tests_built; then
     stage "swift test"
-    swift_tests
+    swift_tests "swift test"
+    PENSTOCK_TEST_THREADS=4 swift_tests "swift test, 4 threads" --filter GatewayTests
 fi
 if $release_built; then
     stage "end-to-end tests"
-    end_to_end_tests
+    end_to_end_tests "end-to-end"
+    PENSTOCK_TEST_THREADS=4 end_to_end_tests "end-to-end, 4 threads" \
+        -k "test_life or test_limits or test_client_leaves or test_backend_dies or test_metrics"
     stage "README's commands"
     readme_commands
     stage "cost gates"

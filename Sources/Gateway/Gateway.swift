@@ -113,6 +113,9 @@ package final class Gateway {
     /// The addresses that clients can connect to, with the ports that the kernel chose.
     package var addresses: [ListenAddress] { listeners.map(\.address) }
 
+    /// Threads that serve.
+    package var threadCount: Int { group.count }
+
     /// The admin listener's address.
     package var adminAddress: ListenAddress? { adminListener?.address }
 
@@ -203,7 +206,9 @@ package final class Gateway {
     private func forgetRetiredPools() {
         guard pools.count > snapshot.pools.count else { return }
         pools.removeAll { pool in
-            pool.isRetired && pool.admission.isIdle
+            guard pool.isRetired && pool.admission.isIdle else { return false }
+            pool.admission.leave(index)
+            return true
         }
     }
 

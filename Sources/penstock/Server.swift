@@ -69,6 +69,7 @@ final class Server {
         var facts = Logger.Metadata()
         facts["addresses"] = .array(gateway.addresses.map { Logger.MetadataValue.string($0.text) })
         facts["admin"] = .string(gateway.adminAddress?.text ?? "off")
+        facts["threads"] = .stringConvertible(gateway.threadCount)
         facts["version"] = .string(Penstock.version)
         logger.notice("listening", metadata: facts)
         gateway.run()
@@ -116,6 +117,9 @@ final class Server {
         do {
             let next = try PolicyLoader.load(path: policyFile)
             try gateway.reload(next)
+            if (next.threads ?? ProcessorCount.usable()) != gateway.threadCount {
+                logger.warning("the number of threads changes when penstock is started again")
+            }
             policy = next
             let facts: Logger.Metadata = ["file": "\(policyFile)"]
             logger.notice("policy reloaded", metadata: facts)

@@ -134,6 +134,7 @@ def main() -> int:
     envoy = Path(os.environ["ENVOY"]) if os.environ.get("ENVOY") else None
     directory = Path(tempfile.mkdtemp(prefix="penstock-bench-"))
     directory.chmod(0o755)
+    cores = os.sched_getaffinity(0)
     machine = report.machine()
     os.sched_setaffinity(0, {options.load_core})
     origins: list[Process] = []
@@ -146,7 +147,7 @@ def main() -> int:
         origins.append(streams)
         setting = Setting(
             directory, penstock, envoy, options.proxy_core, options.load_core, port, tls, stream_port,
-            options.before.resolve() if options.before else None)
+            options.before.resolve() if options.before else None, frozenset(cores))
         figures = run_works(options, setting)
     except (BenchError, subprocess.CalledProcessError) as error:
         warn(f"error: {error}")

@@ -92,6 +92,7 @@ PENSTOCK = Template("""\
 version: 1
 listen: 127.0.0.1:$port
 admin: 127.0.0.1:$admin
+threads: $threads
 log: {access: {to: off}}
 server: {max_connections: 12000, max_body_size: 1GiB, timeouts: {keep_alive: 1h}}
 pools:

@@ -50,6 +50,7 @@ GOALS: dict[str, list[Goal]] = {
     "10 MB answer, CPU per MB": [Goal(0.9, NGINX)],
     "added latency, p50": [Goal(60)],
     "added latency, p99": [Goal(0.5, ENVOY)],
+    "CPU of a request, 2 reactors to 1": [Goal(1.08)],
     "memory, base": [Goal(12)],
     "memory, idle connection": [Goal(1.5)],
     "memory, open stream": [Goal(12)],

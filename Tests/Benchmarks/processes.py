@@ -38,10 +38,10 @@ def free_port() -> int:
 
 
 class Process:
-    """A process on one core whose output goes to a file."""
+    """A process on one core, or on several, whose output goes to a file."""
 
     def __init__(
-        self, command: list[str], core: int, log: Path, environment: dict[str, str] | None = None
+        self, command: list[str], core: int | frozenset[int], log: Path, environment: dict[str, str] | None = None
     ) -> None:
         self._log = log
         # The bound core is inherited; so are the benchmark's raised descriptor limits.
@@ -52,7 +52,7 @@ class Process:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **(environment or {})},
-                preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+                preexec_fn=lambda: os.sched_setaffinity(0, {core} if isinstance(core, int) else core),
             )
 
     @property

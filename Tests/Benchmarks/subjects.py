@@ -33,6 +33,8 @@ class Setting:
     stream_port: int
     # Another binary of Penstock, to be measured beside the first.
     before: Path | None = None
+    # All cores that may be used, for what is not bound to one.
+    cores: frozenset[int] = frozenset()
 
 
 class Subject:
@@ -48,7 +50,7 @@ class Subject:
         self.work = work
         self.port = free_port()
         self.process = Process(
-            self.command(), setting.proxy_core, self.file("log"), environment)
+            self.command(), self.cores(), self.file("log"), environment)
         try:
             self.process.wait_for_port(self.port)
             self.started()
@@ -59,6 +61,10 @@ class Subject:
     def command(self) -> list[str]:
         """Writes what configures the proxy and returns the command that starts it."""
         raise NotImplementedError
+
+    def cores(self) -> int | frozenset[int]:
+        """Where the proxy may run."""
+        return self.setting.proxy_core
 
     def started(self) -> None:
         """Called when the proxy listens."""
@@ -90,6 +96,7 @@ class Penstock(Subject):
     """`penstock serve`; one request holds the only slot of the pool behind /shed."""
 
     name = "Penstock"
+    threads = 1
 
     def command(self) -> list[str]:
         self._hole = socket.create_server(("127.0.0.1", free_port()))
@@ -98,7 +105,8 @@ class Penstock(Subject):
         policy = self.file("yaml")
         hole = self._hole.getsockname()[1]
         policy.write_text(configurations.PENSTOCK.substitute(
-            self.ports(), hole=hole, admin=self.admin, directory=self.setting.directory))
+            self.ports(), hole=hole, admin=self.admin, threads=self.threads,
+            directory=self.setting.directory))
         return [str(self.binary()), "serve", "--policy", str(policy)]
 
     def binary(self) -> Path:
@@ -127,6 +135,25 @@ class PenstockBefore(Penstock):
 
     def binary(self) -> Path:
         return self.setting.before or self.setting.penstock
+
+
+class OneReactor(Penstock):
+    """Penstock with one thread, on all cores."""
+
+    def cores(self) -> int | frozenset[int]:
+        return self.setting.cores
+
+
+class TwoReactors(OneReactor):
+    """With two."""
+
+    threads = 2
+
+
+class FourReactors(OneReactor):
+    """With four."""
+
+    threads = 4
 
 
 class CountedPenstock(Penstock):

@@ -16,10 +16,13 @@ from subjects import (
     FILES,
     HERE,
     Direct,
+    FourReactors,
+    OneReactor,
     PenstockBefore,
     Relay,
     Setting,
     Subject,
+    TwoReactors,
 )
 
 MEGABYTE = 1e6
@@ -82,6 +85,36 @@ def latency(subject: Subject | Direct, options: Options) -> Values:
     return {("added latency, p50", "µs"): median * 1e6, ("added latency, p99", "µs"): tail * 1e6}
 
 
+# What the work `reactors` is done by.
+REACTORS: tuple[type[OneReactor], ...] = (OneReactor, TwoReactors, FourReactors)
+
+
+def by_reactors(subject: OneReactor, options: Options) -> Values:
+    """A proxied request, on all cores, named by how many threads serve."""
+    spent, requests = requests_cpu(subject, "/", options.seconds)
+    return {(reactors_title(subject), "µs"): spent / requests * 1e6}
+
+
+def reactors_title(subject: OneReactor | type[OneReactor]) -> str:
+    """The name of that figure."""
+    return f"request on all cores, {subject.threads} reactor{'s' if subject.threads > 1 else ''}, CPU"
+
+
+def reactors_compared(figures: list[Figure]) -> list[Figure]:
+    """What each further reactor adds to a request's CPU time, round by round."""
+    own = {subject.threads: reactors_title(subject) for subject in REACTORS}
+    found = {figure.work: figure for figure in figures}
+    base = found.get(own[1])
+    if not base:
+        return []
+    compared = []
+    for threads, title in own.items():
+        if threads > 1:
+            ratios = [more / one for more, one in zip(found[title].values, base.values, strict=True)]
+            compared.append(Figure(f"CPU of a request, {threads} reactors to 1", base.subject, "", ratios))
+    return compared
+
+
 @dataclass(frozen=True)
 class Work:
     """A work and who does it; `lacks` do not, and README.md says why."""
@@ -101,6 +134,7 @@ WORKS: dict[str, Work] = {
     "connect": Work(a_request("connection and request", "/", "-H", "Connection: close"), (Relay,)),
     "tls": Work(a_request("request over TLS to the backend", "/tls"), (Relay,)),
     "latency": Work(latency),
+    "reactors": Work(by_reactors),
 }
 
 
@@ -119,6 +153,8 @@ def timed(
                 wanted.insert(0, PenstockBefore)
             if name == "latency":
                 wanted.insert(0, Direct)
+            if name == "reactors":
+                wanted = list(REACTORS)
             for kind in wanted:
                 # The relay is another process for each work.
                 key = (kind, name if kind is Relay else "")
@@ -133,7 +169,8 @@ def timed(
     finally:
         for subject in running.values():
             subject.stop()
-    return without_direct(in_order(list(found.values())))
+    figures = in_order(list(found.values()))
+    return without_direct(figures + reactors_compared(figures))
 
 
 def measure(

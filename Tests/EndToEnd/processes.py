@@ -219,6 +219,14 @@ def parse_metrics(text: str) -> list[Sample]:
     return samples
 
 
+def with_threads(policy: str) -> str:
+    """The policy with as many threads as $PENSTOCK_TEST_THREADS says, unless it says itself."""
+    threads = os.environ.get("PENSTOCK_TEST_THREADS")
+    if not threads or re.search(r"^threads:", policy, re.MULTILINE):
+        return policy
+    return policy.rstrip("\n") + f"\nthreads: {threads}\n"
+
+
 class Gateway(Process):
     """`penstock serve` under a policy that the test wrote, with both listeners on ports of the kernel's.
 
@@ -235,7 +243,7 @@ class Gateway(Process):
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.policy_file = directory / "policy.yaml"
-        self.policy_file.write_text(policy)
+        self.policy_file.write_text(with_threads(policy))
         command = [*before, str(binary), "serve", "--policy", str(self.policy_file), *options]
         super().__init__(command, environment)
         try:
@@ -283,7 +291,7 @@ class Gateway(Process):
 
     def reload(self, policy: str) -> None:
         """Writes another policy and asks for it with SIGHUP."""
-        self.policy_file.write_text(policy)
+        self.policy_file.write_text(with_threads(policy))
         self.signal(signal.SIGHUP)
 
     def logged(self, message: str) -> list[dict[str, Any]]:

@@ -5,12 +5,12 @@
 // Reactors read their clocks by themselves, so that calls may come a moment out of order; the
 // controller then takes the latest instant that it has seen.
 
-internal import Admission
-internal import Policy
+package import Admission
+package import Policy
 internal import Synchronization
 
 /// The admission controller of one pool, with what reactors must agree on.
-final class SharedAdmission: Sendable {
+package final class SharedAdmission: Sendable {
     fileprivate struct State: ~Copyable {
         var controller: AdmissionController
         /// The settings that the controller follows, and how many there were before.
@@ -40,7 +40,7 @@ final class SharedAdmission: Sendable {
     private let latestVersion = Atomic<Int>(0)
 
     /// Admission for `settings`; `seed` decides what is left to chance.
-    init(_ settings: PoolSettings, seed: UInt64) {
+    package init(_ settings: PoolSettings, seed: UInt64) {
         let controller = AdmissionController(
             settings: settings.admission, backends: settings.backends.map(\.label), seed: seed)
         state = Mutex(State(controller: controller, settings: settings))
@@ -79,7 +79,7 @@ final class SharedAdmission: Sendable {
 
     /// Asks for a request to be started; nil when its ticket was written by settings that are in
     /// force no more.
-    func offer(_ id: RequestID, _ ticket: Ticket, version: Int, now: Instant) -> Verdict? {
+    package func offer(_ id: RequestID, _ ticket: Ticket, version: Int, now: Instant) -> Verdict? {
         state.withLock { state in
             guard state.version == version else { return nil }
             return state.controller.offer(id, ticket, now: now)
@@ -92,7 +92,7 @@ final class SharedAdmission: Sendable {
     }
 
     /// Spends a permit.
-    func complete(
+    package func complete(
         _ permit: consuming Permit, _ outcome: Outcome, _ work: ServedWork, now: Instant
     ) {
         // A closure cannot consume what it captures, but it can take it.
@@ -149,11 +149,20 @@ final class SharedAdmission: Sendable {
     /// The next decision about a parked request, of whichever reactor.
     ///
     /// After the last one `deadline` is when this reactor has to ask again.
-    func poll(by reactor: Int, now: Instant, deadline: inout Instant) -> Decision? {
+    package func poll(by reactor: Int, now: Instant, deadline: inout Instant) -> Decision? {
         state.withLock { state in
             if let decision = state.controller.poll(now: now) { return decision }
             deadline = state.watch(by: reactor)
             return nil
+        }
+    }
+
+    /// A reactor asks no more; what it had promised is open again.
+    func leave(_ reactor: Int) {
+        state.withLock { state in
+            guard state.watcher == reactor else { return }
+            state.watcher = -1
+            state.watchedUntil = .distantFuture
         }
     }
 

@@ -56,7 +56,11 @@ package final class Mailbox<Recipient: AnyObject>: Sendable {
     /// Called once, on the reactor's thread.
     package func deliver(to recipient: Recipient, in reactor: Reactor) throws(SystemError) {
         let reader = MailboxReader(self, recipient)
-        guard reactor.register(reader, descriptor: event.rawValue, interest: .readable) else {
+        // Each signal is an edge of its own, so the event counter need never be read.
+        guard
+            reactor.register(
+                reader, descriptor: event.rawValue, interest: [.readable, .edgeTriggered])
+        else {
             throw SystemError("watch a mailbox")
         }
     }
@@ -64,18 +68,17 @@ package final class Mailbox<Recipient: AnyObject>: Sendable {
     /// Opens what is left and takes no more letters; called on the recipient's thread.
     package func close(for recipient: Recipient) {
         box.withLock { $0.isClosed = true }
-        open(for: recipient)
+        var opened: [Letter] = []
+        open(for: recipient, &opened)
     }
 
     /// Opens all letters that are there; those that are sent meanwhile are for the next turn.
-    fileprivate func open(for recipient: Recipient) {
-        _ = penstock_event_wait(event.rawValue, 0)
-        let opened = box.withLock { box in
-            let opened = box.letters
-            box.letters.removeAll(keepingCapacity: true)
-            return opened
-        }
+    ///
+    /// `opened` is empty storage that is used again and again.
+    fileprivate func open(for recipient: Recipient, _ opened: inout [Letter]) {
+        box.withLock { swap(&$0.letters, &opened) }
         for letter in opened { letter(recipient) }
+        opened.removeAll(keepingCapacity: opened.count <= 1024)
     }
 }
 
@@ -83,11 +86,12 @@ package final class Mailbox<Recipient: AnyObject>: Sendable {
 private final class MailboxReader<Recipient: AnyObject>: EventHandler {
     private let mailbox: Mailbox<Recipient>
     private unowned let recipient: Recipient
+    private var opened: [Mailbox<Recipient>.Letter] = []
 
     init(_ mailbox: Mailbox<Recipient>, _ recipient: Recipient) {
         self.mailbox = mailbox
         self.recipient = recipient
     }
 
-    override func ready(_ readiness: Readiness) { mailbox.open(for: recipient) }
+    override func ready(_ readiness: Readiness) { mailbox.open(for: recipient, &opened) }
 }

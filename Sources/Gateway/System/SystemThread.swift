@@ -3,8 +3,8 @@
 internal import CShims
 internal import Glibc
 
-/// A running thread that can be waited for.
-struct SystemThread: Sendable {
+/// A running thread that can be waited for, or let go.
+package struct SystemThread: Sendable {
     private let thread: pthread_t
 
     /// What the thread is to do, as an object whose reference C can carry.
@@ -18,7 +18,7 @@ struct SystemThread: Sendable {
     /// the process may not have another one.
     ///
     /// Signals are one thread's business: this one is born with all of them blocked.
-    init(name: String, _ body: @escaping @Sendable () -> Void) throws(SystemError) {
+    package init(name: String, _ body: @escaping @Sendable () -> Void) throws(SystemError) {
         var all = sigset_t()
         var before = sigset_t()
         var thread = pthread_t()
@@ -49,5 +49,5 @@ struct SystemThread: Sendable {
     func detach() { pthread_detach(thread) }
 
     /// Waits for the thread's end; called once.
-    func join() { _ = pthread_join(thread, nil) }
+    package func join() { _ = pthread_join(thread, nil) }
 }

@@ -138,6 +138,8 @@ final class RunningGateway: Sendable {
             }
         }
         _ = try result.get()
+        // A reactor that answers has read the letter that came before.
+        _ = try askAll { _ in true }
     }
 
     /// Whether every reactor knows that the gateway drains.
