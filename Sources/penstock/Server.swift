@@ -72,6 +72,7 @@ final class Server {
         facts["threads"] = .stringConvertible(gateway.threadCount)
         facts["version"] = .string(Penstock.version)
         logger.notice("listening", metadata: facts)
+        StartMemory.giveBack()
         gateway.run()
         logger.notice("ended")
         _ = accessWriter?.close(within: .seconds(2))
@@ -123,6 +124,7 @@ final class Server {
             policy = next
             let facts: Logger.Metadata = ["file": "\(policyFile)"]
             logger.notice("policy reloaded", metadata: facts)
+            StartMemory.giveBack()
         } catch let error as PolicyError {
             gateway.metrics.countReloadFailure()
             for diagnostic in error.diagnostics {

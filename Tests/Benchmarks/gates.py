@@ -16,7 +16,7 @@ from typing import Any, Iterator
 import counted
 from bench import compile_tools, raise_descriptor_limit
 from figures import Figure
-from processes import BenchError, Process
+from processes import BenchError, Process, resident_bytes
 from subjects import HERE, Penstock, Setting, start_origin, start_streams
 
 # Below this share of its threshold a figure has become so good that the threshold should follow.
@@ -90,12 +90,22 @@ def gateway_figures(penstock: Path, directory: Path) -> Iterator[Figure]:
         origins.append(streams)
         setting = Setting(
             directory, penstock, None, min(os.sched_getaffinity(0)), core, port, tls, stream_port)
+        yield fresh_memory(setting)
         yield from counted.instructions(setting, quiet)
         yield from counted.allocations(setting, quiet)
         yield from counted.system_calls(setting, [Penstock], quiet)
     finally:
         for process in origins:
             process.stop()
+
+
+def fresh_memory(setting: Setting) -> Figure:
+    """Resident memory of a process that has started and serves nobody yet but a request that is held."""
+    subject = Penstock(setting)
+    try:
+        return Figure("fresh process, MiB", subject.name, "", [resident_bytes(subject.pid) / 2**20])
+    finally:
+        subject.stop()
 
 
 def quiet(_: str) -> None:

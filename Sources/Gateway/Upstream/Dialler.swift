@@ -138,6 +138,9 @@ package final class Dial {
         unsafe penstock_curl_set_string(easy, CURLOPT_URL, target.url)
         unsafe penstock_curl_set_long(easy, CURLOPT_CONNECT_ONLY, 1)
         unsafe penstock_curl_set_long(easy, CURLOPT_NOSIGNAL, 1)
+        // libcurl transfers nothing, so its buffer is never used: the smallest that it takes, instead
+        // of 16 KiB for each dial of a burst.
+        unsafe penstock_curl_set_long(easy, CURLOPT_BUFFERSIZE, 1024)
         // Giving a dial up would otherwise wait, with the whole loop, for the thread that looks its
         // name up.
         unsafe penstock_curl_set_long(easy, CURLOPT_QUICK_EXIT, 1)
