@@ -238,14 +238,8 @@ package final class Gateway {
 
     /// Appends 32 hexadecimal digits that no other request has.
     func makeRequestID(_ bytes: inout [UInt8]) {
-        for _ in 0..<2 {
-            var value = random.next()
-            for _ in 0..<16 {
-                let digit = UInt8(truncatingIfNeeded: value & 0xf)
-                bytes.append(digit < 10 ? 0x30 &+ digit : 0x57 &+ digit)
-                value >>= 4
-            }
-        }
+        HexadecimalDigits.append(random.next(), to: &bytes)
+        HexadecimalDigits.append(random.next(), to: &bytes)
     }
 
     /// Appends the `Date` field; the text is made once a second.

@@ -45,6 +45,15 @@ package struct ByteBuffer: ~Copyable {
         return given
     }
 
+    /// Takes all readable bytes of `source`, whose storage it exchanges for its own: nothing is
+    /// copied.
+    ///
+    /// This buffer must be empty.
+    package mutating func takeAll(of source: inout ByteBuffer) {
+        precondition(isEmpty, "taking over bytes would drop those that are there")
+        swap(&self, &source)
+    }
+
     /// Drops the first `count` readable bytes.
     package mutating func drop(_ count: Int) {
         precondition(count >= 0 && count <= self.count, "dropping more bytes than there are")

@@ -34,6 +34,9 @@ package struct ResponseParser: ~Copyable {
         if case .statusLine = phase { line.position == 0 } else { false }
     }
 
+    /// Whether the body comes in chunks; known from `.head` on.
+    package var readsChunks: Bool { head.framing == .chunked }
+
     /// Prepares for the answer to a request with this method; the bytes shown next begin with it.
     ///
     /// The answer to `HEAD` has no body. A 2xx answer to `CONNECT` has none either and is never

@@ -36,17 +36,16 @@ extension MutableSpan<UInt8> {
     @_lifetime(self: copy self)
     mutating func write(_ source: Span<UInt8>, at base: Int) {
         let size = source.count
-        if size < 8 || size > 64 {
-            for index in 0..<size { self[base &+ index] = source[index] }
+        // One check of the range; the loop over the part has none left and is turned into moves of
+        // sixteen bytes and more.
+        var target = _mutatingExtracting(base..<(base &+ size))
+        if size >= 8 && size <= 16 {
+            // The second word overlaps the first, so no bytes are left for a slow end.
+            target.write(source.word(at: 0), at: 0)
+            target.write(source.word(at: size &- 8), at: size &- 8)
             return
         }
-        var index = 0
-        while index < size &- 8 {
-            write(source.word(at: index), at: base &+ index)
-            index &+= 8
-        }
-        // The last word overlaps the one before it, so no bytes are left for a slow end.
-        write(source.word(at: size &- 8), at: base &+ size &- 8)
+        for index in 0..<size { target[index] = source[index] }
     }
 }
 

@@ -64,6 +64,23 @@ import Testing
         #expect(buffer.capacity > 0)
     }
 
+    @Test func takesAllBytesWithTheirStorage() {
+        var source = ByteBuffer()
+        source.append("droppedkept")
+        source.drop(7)
+        let capacity = source.capacity
+        var buffer = ByteBuffer()
+        buffer.takeAll(of: &source)
+        #expect(buffer.count == 4)
+        #expect(buffer.bytes[0] == UInt8(ascii: "k") && buffer.bytes[3] == UInt8(ascii: "t"))
+        #expect(buffer.capacity == capacity)
+        #expect(source.isEmpty && source.capacity == 0)
+        // Both can still be used.
+        source.append("more")
+        buffer.append("!")
+        #expect(source.count == 4 && buffer.count == 5)
+    }
+
     @Test func storageIsHandedOn() {
         var buffer = ByteBuffer()
         buffer.append(all: [1, 2, 3])

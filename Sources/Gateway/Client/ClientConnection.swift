@@ -60,7 +60,7 @@ final class ClientConnection: StreamConnection {
     }
 
     /// Whether nothing is being read or answered.
-    var isIdle: Bool { exchange == nil && input.isEmpty && output.isEmpty && state == .open }
+    var isIdle: Bool { exchange == nil && !hasInput && !hasOutput && state == .open }
 
     override func ready(_ readiness: Readiness) {
         note(readiness)
@@ -117,7 +117,7 @@ final class ClientConnection: StreamConnection {
     /// Returns whether anything moved.
     private func readHead() -> Bool {
         let snapshot = gateway.snapshot
-        if input.isEmpty, fill(highBytes: snapshot.bufferHighBytes) == 0 {
+        if !hasInput, fill(highBytes: snapshot.bufferHighBytes) == 0 {
             if inputEnded { end() }
             return false
         }
@@ -157,7 +157,7 @@ final class ClientConnection: StreamConnection {
         exchange = nil
         idleSince = reactor.now
         if keeps && !gateway.isDraining { return }
-        if lingers || !input.isEmpty || mayHaveInput {
+        if lingers || hasInput || mayHaveInput {
             shutdownWriting()
             state = .lingering
         } else {
@@ -222,8 +222,9 @@ final class ClientConnection: StreamConnection {
     private func settle() {
         guard isOpen else { return }
         // A time-out counts from when there was something to wait for.
-        if output.isEmpty || !isOutputPending { writeProgressAt = reactor.now }
-        isOutputPending = !output.isEmpty
+        let isPending = hasOutput
+        if !isPending || !isOutputPending { writeProgressAt = reactor.now }
+        isOutputPending = isPending
         if let exchange, !exchange.awaitsBody { exchange.record.bodyProgressAt = reactor.now }
         releaseBuffers()
         reactor.setDeadline(of: self, to: nextDeadline())
@@ -235,7 +236,7 @@ final class ClientConnection: StreamConnection {
         if state == .lingering {
             return idleSince.advanced(byNanoseconds: ClientConnection.lingerNanoseconds)
         }
-        if !output.isEmpty {
+        if isOutputPending {
             return writeProgressAt.advanced(byNanoseconds: limits.writeStallNanoseconds)
         }
         guard let exchange else {
@@ -254,7 +255,7 @@ final class ClientConnection: StreamConnection {
     override func deadlineReached() {
         if state == .lingering {
             end()
-        } else if let exchange, !output.isEmpty {
+        } else if let exchange, hasOutput {
             exchange.cut(.writeTimeout)
         } else if let exchange {
             exchange.clientTimedOut()

@@ -17,38 +17,56 @@ extension Exchange {
         if isAnswerPaused && client.output.count > snapshot.bufferLowBytes { return false }
         isAnswerPaused = false
         var moved = false
-        while client.output.count < snapshot.bufferHighBytes {
-            switch nextAnswerEvent(upstream) {
-            case .needMoreData:
+        if answerNeedsMore && !upstream.hasInput {
+            guard fillAnswer(upstream) else {
+                if upstream.inputEnded { answerEnded(upstream) }
+                return stage != .forwarding
+            }
+            moved = true
+        }
+        answerNeedsMore = false
+        while true {
+            switch moveAnswer(from: upstream, to: client) {
+            case .needsMore(let movedBody):
+                moved = moved || movedBody
                 guard fillAnswer(upstream) else {
+                    answerNeedsMore = true
                     if upstream.inputEnded { answerEnded(upstream) }
                     return moved || stage != .forwarding
                 }
                 moved = true
-            case .head(let consumed):
-                upstream.input.drop(consumed)
+            case .head:
                 receivedAnswerHead(client, upstream)
                 moved = true
                 if stage != .forwarding { return true }
-            case .body(let consumed, let content):
-                // A server that streams sends a chunk for each event; a body of known length says
-                // nothing of the work in it.
-                if upstream.parser.head.framing == .chunked { record.answerPieces += 1 }
-                record.answerBodyBytes += content.count
-                appendAnswerBody(content, of: upstream, to: client)
-                upstream.input.drop(consumed)
-                moved = true
-            case .end(let consumed):
-                upstream.input.drop(consumed)
+            case .ended:
                 completeAnswer(client, upstream)
                 return true
-            case nil:
+            case .invalid, .tooLarge:
                 upstreamFailed(.upstreamInvalid)
                 return true
+            case .full(let movedBody):
+                isAnswerPaused = true
+                return moved || movedBody
             }
         }
-        isAnswerPaused = true
-        return moved
+    }
+
+    private func moveAnswer(
+        from upstream: UpstreamConnection, to client: ClientConnection
+    ) -> BodyStep {
+        var relay = BodyRelay(
+            highBytes: snapshot.bufferHighBytes, writesChunks: answerFraming == .chunked,
+            pool: gateway.reactor.buffers)
+        let step = relay.moveAnswer(&upstream.parser, &upstream.input, &client.output)
+        if relay.filledOutput {
+            client.outputWasFilled()
+            record.answerBodyBytes += relay.bytes
+            // A server that streams sends a chunk for each event; a body of known length says nothing
+            // of the work in it.
+            if upstream.parser.readsChunks { record.answerPieces += relay.pieces }
+        }
+        return step
     }
 
     /// Tells the pool what came, while the permit is held.
@@ -66,55 +84,36 @@ extension Exchange {
         return true
     }
 
-    /// The parser's next event, with `needMoreData` consumed; nil when the answer is nonsense.
-    private func nextAnswerEvent(_ upstream: UpstreamConnection) -> ParserEvent? {
-        do throws(ParseError) {
-            let event = try upstream.parser.next(in: upstream.input)
-            if case .needMoreData(let consumed) = event { upstream.input.drop(consumed) }
-            return event
-        } catch {
-            return nil
-        }
-    }
-
     private func receivedAnswerHead(_ client: ClientConnection, _ upstream: UpstreamConnection) {
         client.prepareOutput()
-        if upstream.parser.head.isInformational {
+        if takeAnswerHead(upstream.parser.head, to: &client.output) { return }
+        upstreamFailed(.upstreamInvalid)
+    }
+
+    /// Writes what the client gets for an answer's head; false where the backend sends nonsense.
+    private func takeAnswerHead(
+        _ head: borrowing ResponseHead, to output: inout ByteBuffer
+    ) -> Bool {
+        if head.isInformational {
             interimAnswers += 1
-            guard interimAnswers <= Exchange.maxInterimAnswers else {
-                upstreamFailed(.upstreamInvalid)
-                return
-            }
+            guard interimAnswers <= Exchange.maxInterimAnswers else { return false }
             // What was promised within its time is the answer itself.
             record.firstByteAt = Instant(nanoseconds: 0)
             // HTTP/1.0 knows no interim answers, RFC 9110 section 15.2.
-            if parser.head.version == .http11 {
-                ResponseRewriter.appendInterim(upstream.parser.head, to: &client.output)
-            }
-            return
+            if parser.head.version == .http11 { ResponseRewriter.appendInterim(head, to: &output) }
+            return true
         }
         isAnswerBegun = true
         if !ExchangeRecord.happened(record.firstByteAt) { record.firstByteAt = now }
-        record.status = upstream.parser.head.status
-        answerFraming = ResponseRewriter.framing(
-            of: upstream.parser.head, towards: parser.head.version)
+        record.status = head.status
+        answerFraming = ResponseRewriter.framing(of: head, towards: parser.head.version)
         if answerFraming == .untilClose || gateway.isDraining { keepsClient = false }
         // The client may never send a body that it still waits to be asked for.
         if !isRequestComplete && parser.head.expectsContinue && record.bodyBytes == 0 {
             keepsClient = false
         }
-        ResponseRewriter(exchange: self).append(upstream.parser.head, to: &client.output)
-    }
-
-    private func appendAnswerBody(
-        _ content: Range<Int>, of upstream: UpstreamConnection, to client: ClientConnection
-    ) {
-        client.prepareOutput()
-        if answerFraming == .chunked {
-            client.output.appendChunk(content, of: upstream.input)
-        } else {
-            client.output.append(content, of: upstream.input)
-        }
+        ResponseRewriter(exchange: self).append(head, to: &output)
+        return true
     }
 
     /// Says in an answer's head what becomes of the connection, RFC 9112 section 9.3.

@@ -12,53 +12,52 @@ extension Exchange {
         var moved = false
         if isRequestPaused && upstream.output.count > snapshot.bufferLowBytes { return false }
         isRequestPaused = false
-        while upstream.output.count < snapshot.bufferHighBytes {
-            switch nextRequestEvent(client) {
-            case .needMoreData:
+        while true {
+            switch moveRequest(from: client, to: upstream) {
+            case .needsMore(let movedBody):
+                moved = moved || movedBody
                 guard client.fill(highBytes: snapshot.bufferHighBytes) > 0 else {
                     if client.inputEnded { clientGone() }
                     return moved
                 }
                 record.bodyProgressAt = now
                 moved = true
-            case .body(let consumed, let content):
-                record.bodyBytes += content.count
-                guard record.bodyBytes <= snapshot.maxBodyBytes else {
-                    // The parser has gone past these bytes: shown again, they would be read as
-                    // framing.
-                    client.input.drop(consumed)
-                    abandonUpstream()
-                    answerOrCut(.bodyTooLarge)
-                    return true
-                }
-                appendRequestBody(content, of: client, to: upstream)
-                client.input.drop(consumed)
-                moved = true
-            case .end(let consumed):
+            case .tooLarge:
+                abandonUpstream()
+                answerOrCut(.bodyTooLarge)
+                return true
+            case .ended:
                 if parser.head.framing == .chunked {
                     upstream.prepareOutput()
                     upstream.output.appendLastChunk(trailers: parser.trailers)
                 }
-                client.input.drop(consumed)
                 isRequestComplete = true
                 return true
-            case .head, nil:
+            case .invalid(let error):
+                framingBroke(error)
                 return true
+            case .head:
+                return true
+            case .full(let movedBody):
+                isRequestPaused = true
+                return moved || movedBody
             }
         }
-        isRequestPaused = true
-        return moved
     }
 
-    private func appendRequestBody(
-        _ content: Range<Int>, of client: ClientConnection, to upstream: UpstreamConnection
-    ) {
-        upstream.prepareOutput()
-        if parser.head.framing == .chunked {
-            upstream.output.appendChunk(content, of: client.input)
-        } else {
-            upstream.output.append(content, of: client.input)
-        }
+    private func moveRequest(
+        from client: ClientConnection, to upstream: UpstreamConnection
+    ) -> BodyStep {
+        let chunks = parser.head.framing == .chunked
+        var relay = BodyRelay(
+            highBytes: snapshot.bufferHighBytes, writesChunks: chunks,
+            pool: gateway.reactor.buffers)
+        let step = relay.moveRequest(
+            &parser, &client.input, &upstream.output,
+            bytesMax: snapshot.maxBodyBytes - record.bodyBytes)
+        record.bodyBytes += relay.bytes
+        if relay.filledOutput { upstream.outputWasFilled() }
+        return step
     }
 
     /// Reads the rest of a body that nobody wants, up to a bound.
@@ -109,12 +108,16 @@ extension Exchange {
             if case .needMoreData(let consumed) = event { client.input.drop(consumed) }
             return event
         } catch {
-            keepsClient = false
-            if stage == .forwarding {
-                abandonUpstream()
-                answerOrCut(error)
-            }
+            framingBroke(error)
             return nil
+        }
+    }
+
+    private func framingBroke(_ error: ParseError) {
+        keepsClient = false
+        if stage == .forwarding {
+            abandonUpstream()
+            answerOrCut(error)
         }
     }
 }

@@ -8,7 +8,7 @@ extension Exchange {
     var awaitsBody: Bool {
         guard !isRequestComplete else { return false }
         switch stage {
-        case .forwarding: return upstream?.output.isEmpty ?? false
+        case .forwarding: return upstream.map { !$0.hasOutput } ?? false
         case .delivering: return isDiscarding
         case .readingHead, .parked, .dialling, .gathering: return false
         }

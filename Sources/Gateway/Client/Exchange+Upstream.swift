@@ -155,7 +155,7 @@ extension Exchange {
     func settleUpstream() {
         guard stage == .forwarding, let pool, let upstream, let client else { return }
         let timeout: Int64
-        if !client.output.isEmpty || awaitsBody {
+        if client.hasOutput || awaitsBody {
             // The client is the slow one, and its own time-outs watch it.
             record.upstreamProgressAt = now
             timeout = .max

@@ -71,6 +71,8 @@ final class Exchange {
     /// Whether reading one side waits for the other side's output to sink to the low mark.
     var isRequestPaused = false
     var isAnswerPaused = false
+    /// Whether all bytes of the answer that were read have been looked at.
+    var answerNeedsMore = true
     /// Interim answers passed on.
     var interimAnswers = 0
 
@@ -134,6 +136,7 @@ final class Exchange {
         isDiscarding = false
         isRequestPaused = false
         isAnswerPaused = false
+        answerNeedsMore = true
         interimAnswers = 0
         requestID.removeAll(keepingCapacity: true)
         parser.reset()
@@ -165,7 +168,7 @@ final class Exchange {
     /// are done.
     private func deliver() -> Bool {
         let moved = flushClient()
-        guard let client, client.isOpen, client.output.isEmpty else { return moved }
+        guard let client, client.isOpen, !client.hasOutput else { return moved }
         if !isRequestComplete && isDiscarding {
             if discardRequest() { return true }
             if !isRequestComplete && keepsClient { return moved }

@@ -1,26 +1,50 @@
 // Storage for connections' buffers, lent while bytes are in them. An idle connection holds none.
+//
+// There are two sizes: one for heads, events and short answers, and one for bodies that keep filling
+// the first, which then take a quarter of the system calls.
 
-/// Storage of one size, kept for reuse up to a bound.
-package struct BufferPool {
+/// Storage of two sizes, kept for reuse up to a bound.
+package final class BufferPool {
     /// Bytes of one piece of storage.
     package static let pieceBytes = 16 * 1024
-    /// Pieces kept at most; 4 MiB.
-    package static let keptPieces = 256
+    /// Bytes of a piece for long bodies.
+    package static let largePieceBytes = 64 * 1024
+    /// Pieces kept at most besides the last one; 1 MiB.
+    package static let keptPieces = 64
+    /// Large pieces kept at most; 1 MiB.
+    package static let keptLargePieces = 16
 
+    /// The piece that came back last.
+    ///
+    /// Changing places with an empty array calls nothing, so nothing is checked at run time, as it is
+    /// with every access to an array of pieces.
+    private var lastPiece: [UInt8] = []
     private var pieces: [[UInt8]] = []
+    private var largePieces: [[UInt8]] = []
 
     /// Makes an empty pool.
     package init() {}
 
     /// Lends a piece, made anew where none is kept.
-    package mutating func lend() -> [UInt8] {
-        pieces.popLast() ?? [UInt8](repeating: 0, count: BufferPool.pieceBytes)
+    package func lend(large: Bool = false) -> [UInt8] {
+        if large {
+            return largePieces.popLast()
+                ?? [UInt8](repeating: 0, count: BufferPool.largePieceBytes)
+        }
+        var piece: [UInt8] = []
+        swap(&piece, &lastPiece)
+        if !piece.isEmpty { return piece }
+        return pieces.popLast() ?? [UInt8](repeating: 0, count: BufferPool.pieceBytes)
     }
 
     /// Takes a piece back; one that has grown is let go, so that the pool's size stays bounded.
-    package mutating func reclaim(_ piece: consuming [UInt8]) {
-        if piece.count == BufferPool.pieceBytes && pieces.count < BufferPool.keptPieces {
-            pieces.append(piece)
+    package func reclaim(_ piece: consuming [UInt8]) {
+        if piece.count == BufferPool.pieceBytes {
+            swap(&piece, &lastPiece)
+            if piece.isEmpty { return }
+            if pieces.count < BufferPool.keptPieces { pieces.append(piece) }
+        } else if piece.count == BufferPool.largePieceBytes {
+            if largePieces.count < BufferPool.keptLargePieces { largePieces.append(piece) }
         }
     }
 }

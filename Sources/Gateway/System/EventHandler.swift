@@ -1,6 +1,6 @@
 // What the reactor can wake: a class, so that a call costs one jump and no existential box.
 
-package import Admission
+internal import Admission
 
 /// Something that owns a descriptor or a deadline and is woken by a `Reactor`.
 ///
@@ -9,7 +9,7 @@ open class EventHandler {
     /// Where the reactor keeps this handler; negative while it is not registered.
     final var slot: Int32 = -1
     /// When the handler wants `deadlineReached`; later than any time for never.
-    final package fileprivate(set) var deadline = Instant.distantFuture
+    final fileprivate var deadline = Instant.distantFuture
     /// When the reactor's timer for this handler will go off, at the latest then looking at
     /// `deadline`.
     final fileprivate var wakeAt = Instant.distantFuture

@@ -23,7 +23,7 @@ package final class Reactor {
     // What other modules could reach is checked at run time with every access; this is not.
     private var turnBeganAt: Instant
     /// Storage for the buffers of this reactor's connections.
-    package var buffers = BufferPool()
+    package let buffers = BufferPool()
     /// Called at the end of each turn, before the next wait; answers when it wants to be called
     /// next.
     package var turnEnded: (() -> Instant)?

@@ -32,6 +32,11 @@ class StreamConnection: EventHandler {
     final private(set) var sentBytes = 0
 
     private final var transport = Transport.closed
+    /// Whether a buffer may hold storage; where it holds none, it is not looked at.
+    private final var holdsInput = false
+    private final var holdsOutput = false
+    /// Whether the last read filled all it was offered: a long body, for which larger storage is lent.
+    private final var readsMuch = false
 
     /// A connection without a transport: `open` gives it one.
     init(reactor: Reactor) { self.reactor = reactor }
@@ -64,15 +69,26 @@ class StreamConnection: EventHandler {
         if readiness.contains(.failed) { isBroken = true }
     }
 
+    /// Whether there is anything in the input.
+    final var hasInput: Bool { holdsInput && !input.isEmpty }
+
+    /// Whether there is anything to be sent.
+    final var hasOutput: Bool { holdsOutput && !output.isEmpty }
+
     /// Reads once, while fewer than `highBytes` are buffered.
     ///
     /// Returns the bytes added.
     final func fill(highBytes: Int) -> Int {
         guard mayRead, !inputEnded else { return 0 }
         var room = 0
-        switch StreamConnection.receive(&input, highBytes, from: transport, reactor, &room) {
+        holdsInput = true
+        let storage = readsMuch ? BufferPool.largePieceBytes : BufferPool.pieceBytes
+        switch StreamConnection.receive(
+            &input, highBytes, from: transport, reactor.buffers, storage, &room)
+        {
         case .moved(let count):
             receivedBytes &+= count
+            readsMuch = count == room && room >= BufferPool.pieceBytes
             // The end of a peer that closed is still to be read, and is no new edge.
             if count < room && transport.shortReadMeansDrained() { mayRead = peerClosed }
             return count
@@ -95,11 +111,12 @@ class StreamConnection: EventHandler {
     /// Writes as much of the output as is taken, and returns the bytes that left.
     @discardableResult
     final func flush() -> Int {
-        guard mayWrite else { return 0 }
+        guard mayWrite, holdsOutput else { return 0 }
         var total = 0
-        switch StreamConnection.send(&output, to: transport, &total) {
+        switch StreamConnection.send(&output, to: transport, reactor.buffers, &total) {
         case .moved:
-            break
+            // All has left, and the storage went back.
+            holdsOutput = false
         case .wouldBlock:
             mayWrite = false
         case .ended, .failed:
@@ -112,12 +129,19 @@ class StreamConnection: EventHandler {
 
     /// Gives empty buffers' storage back for others to use.
     final func releaseBuffers() {
-        StreamConnection.release(&input, to: reactor)
-        StreamConnection.release(&output, to: reactor)
+        if holdsInput { holdsInput = StreamConnection.release(&input, to: reactor.buffers) }
+        if holdsOutput { holdsOutput = StreamConnection.release(&output, to: reactor.buffers) }
     }
 
     /// Lends the output its storage before something is appended to it.
-    final func prepareOutput() { StreamConnection.prepare(&output, from: reactor) }
+    final func prepareOutput() {
+        if holdsOutput { return }
+        holdsOutput = true
+        StreamConnection.prepare(&output, from: reactor.buffers, BufferPool.pieceBytes)
+    }
+
+    /// Notes that the output was given bytes together with their storage.
+    final func outputWasFilled() { holdsOutput = true }
 
     /// Whether an idle connection has anything to read, its end included; one system call.
     final func hasPendingInput() -> Bool { transport.hasPendingInput() }
@@ -143,22 +167,25 @@ class StreamConnection: EventHandler {
 extension StreamConnection {
     /// Reads once, while fewer than `highBytes` are in the buffer; nil where there are as many.
     ///
-    /// `room` is how much could have been read.
+    /// `storageBytes` is what an empty buffer is lent, and `room` how much could have been read.
     private static func receive(
         _ buffer: inout ByteBuffer, _ highBytes: Int, from transport: borrowing Transport,
-        _ reactor: Reactor, _ room: inout Int
+        _ pool: BufferPool, _ storageBytes: Int, _ room: inout Int
     ) -> TransferResult? {
         let wanted = highBytes - buffer.count
         guard wanted > 0 else { return nil }
-        prepare(&buffer, from: reactor)
+        prepare(&buffer, from: pool, storageBytes)
         buffer.reserve(min(wanted, BufferPool.pieceBytes / 4))
         room = min(wanted, buffer.freeCount)
         return transport.read(into: &buffer, atMost: room)
     }
 
     /// Writes until the buffer is empty or nothing more is taken; `total` is what left.
+    ///
+    /// The storage of a buffer that became empty goes back.
     private static func send(
-        _ buffer: inout ByteBuffer, to transport: borrowing Transport, _ total: inout Int
+        _ buffer: inout ByteBuffer, to transport: borrowing Transport, _ pool: BufferPool,
+        _ total: inout Int
     ) -> TransferResult {
         while !buffer.isEmpty {
             let offered = buffer.count
@@ -167,16 +194,22 @@ extension StreamConnection {
             total &+= count
             if count < offered { return .wouldBlock }
         }
+        _ = release(&buffer, to: pool)
         return .moved(total)
     }
 
     /// Lends the buffer its storage, where it has none.
-    private static func prepare(_ buffer: inout ByteBuffer, from reactor: Reactor) {
-        if buffer.capacity == 0 { buffer.adopt(reactor.buffers.lend()) }
+    private static func prepare(
+        _ buffer: inout ByteBuffer, from pool: BufferPool, _ storageBytes: Int
+    ) {
+        guard buffer.capacity == 0 else { return }
+        buffer.adopt(pool.lend(large: storageBytes > BufferPool.pieceBytes))
     }
 
-    /// Gives the storage of an empty buffer back.
-    private static func release(_ buffer: inout ByteBuffer, to reactor: Reactor) {
-        if buffer.isEmpty && buffer.capacity > 0 { reactor.buffers.reclaim(buffer.surrender()) }
+    /// Gives the storage of an empty buffer back; whether it still holds some.
+    private static func release(_ buffer: inout ByteBuffer, to pool: BufferPool) -> Bool {
+        guard buffer.isEmpty else { return true }
+        if buffer.capacity > 0 { pool.reclaim(buffer.surrender()) }
+        return false
     }
 }

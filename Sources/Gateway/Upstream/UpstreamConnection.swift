@@ -49,7 +49,7 @@ final class UpstreamConnection: StreamConnection {
         exchange = nil
         servedCount += 1
         reactor.setDeadline(of: self, to: .distantFuture)
-        guard reusable, isOpen, input.isEmpty, output.isEmpty, !peerClosed, !isBroken else {
+        guard reusable, isOpen, !hasInput, !hasOutput, !peerClosed, !isBroken else {
             close()
             return
         }
