@@ -90,7 +90,6 @@ backend stream
 # there and empty. The only slot of `held` is taken by a request that is never answered, and nothing may wait there.
 PENSTOCK = Template("""\
 version: 1
-threads: 1
 listen: 127.0.0.1:$port
 admin: 127.0.0.1:$admin
 threads: $threads
