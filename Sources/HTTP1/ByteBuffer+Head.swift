@@ -1,5 +1,6 @@
-// Writes the parts of a message that the gateway makes itself. Everything else on the wire is
-// copied from a parsed message; nothing here allocates, for literals are in the program's image.
+// Writes heads. Every line of one goes out through here and is checked on the way, whoever made its
+// parts: no value can end a line, begin another one or be none of a field's. Nothing here allocates,
+// for literals are in the program's image.
 
 extension ByteBuffer {
     /// Appends the UTF-8 bytes of `text`: a literal, as a rule.
@@ -14,10 +15,23 @@ extension ByteBuffer {
         append(ByteClass.lineFeed)
     }
 
-    /// Appends a field line; name and value must be valid already, as those of a parsed head are.
+    /// Appends a field line.
+    ///
+    /// The name must be a token. Bytes that no value may have come out as spaces, RFC 9110
+    /// section 5.5: those of a parsed head and of a policy have none.
     package mutating func appendField(name: Span<UInt8>, value: Span<UInt8>) {
-        assert(isFieldName(name) && isFieldValue(value), "bytes that end or split a field line")
+        precondition(isToken(name), "a name that would end or split a field line")
         appendLine(name, separator: (UInt8(ascii: ":"), ByteClass.space), value)
+        if !isFieldText(value) { blankControls(count &- 2 &- value.count, value.count) }
+    }
+
+    /// Appends a part of a line that is being written: a part of a field's value, or a reason
+    /// phrase.
+    ///
+    /// Bytes that may not stand there come out as spaces.
+    package mutating func appendFieldText(_ text: Span<UInt8>) {
+        append(text)
+        if !isFieldText(text) { blankControls(count &- text.count, text.count) }
     }
 
     /// Appends a field line with a name and value that the gateway made.
@@ -42,11 +56,17 @@ extension ByteBuffer {
         append("Transfer-Encoding: chunked\r\n")
     }
 
-    /// Appends a request line for HTTP/1.1; the parts must be valid already.
-    package mutating func appendRequestLine(method: Span<UInt8>, target: Span<UInt8>) {
+    /// Appends a request line for HTTP/1.1; the method must be a token, the target one of visible
+    /// characters, and `query` is what follows the target at once.
+    package mutating func appendRequestLine(
+        method: Span<UInt8>, target: Span<UInt8>, query: Span<UInt8> = Span()
+    ) {
+        precondition(isToken(method), "a method that would split a request line")
+        precondition(!target.isEmpty && isVisible(target) && isVisible(query), "a split target")
         append(method)
         append(ByteClass.space)
         append(target)
+        append(query)
         append(" HTTP/1.1\r\n")
     }
 
@@ -64,11 +84,10 @@ extension ByteBuffer {
     /// Appends a status line for HTTP/1.1 with the reason phrase of a parsed answer.
     package mutating func appendStatusLine(status: Int, reasonPhrase: Span<UInt8>) {
         precondition(status >= 100 && status <= 599, "a status out of range")
-        assert(isFieldValue(reasonPhrase), "bytes that end or split a status line")
         append("HTTP/1.1 ")
         append(decimal: status)
         append(ByteClass.space)
-        append(reasonPhrase)
+        appendFieldText(reasonPhrase)
         appendLineEnd()
     }
 
@@ -107,12 +126,38 @@ extension ByteBuffer {
     }
 }
 
-private func isFieldName(_ bytes: Span<UInt8>) -> Bool {
-    for index in bytes.indices where !ByteClass.isToken(bytes[index]) { return false }
+private func isToken(_ bytes: Span<UInt8>) -> Bool {
+    var index = 0
+    while bytes.count &- index >= 8, WordMask.notInPlainName(bytes.word(at: index)) == 0 {
+        index &+= 8
+    }
+    while index < bytes.count {
+        guard ByteClass.isToken(bytes[index]) else { return false }
+        index &+= 1
+    }
     return !bytes.isEmpty
 }
 
-private func isFieldValue(_ bytes: Span<UInt8>) -> Bool {
-    for index in bytes.indices where !ByteClass.isFieldValue(bytes[index]) { return false }
+private func isFieldText(_ bytes: Span<UInt8>) -> Bool {
+    var index = 0
+    while bytes.count &- index >= 8, WordMask.controls(bytes.word(at: index)) == 0 {
+        index &+= 8
+    }
+    while index < bytes.count {
+        guard ByteClass.isFieldValue(bytes[index]) else { return false }
+        index &+= 1
+    }
+    return true
+}
+
+private func isVisible(_ bytes: Span<UInt8>) -> Bool {
+    var index = 0
+    while bytes.count &- index >= 8, WordMask.notInTarget(bytes.word(at: index)) == 0 {
+        index &+= 8
+    }
+    while index < bytes.count {
+        guard ByteClass.isVisible(bytes[index]) else { return false }
+        index &+= 1
+    }
     return true
 }

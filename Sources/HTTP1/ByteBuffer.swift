@@ -125,6 +125,16 @@ package struct ByteBuffer: ~Copyable {
         end = index &+ 2
     }
 
+    /// Makes spaces of the bytes among `count` readable ones from `offset` on that no field value
+    /// may have.
+    mutating func blankControls(_ offset: Int, _ count: Int) {
+        precondition(offset >= 0 && count >= 0 && offset &+ count <= self.count, "out of bounds")
+        let first = start &+ offset
+        for index in first..<(first &+ count) where !ByteClass.isFieldValue(storage[index]) {
+            storage[index] = ByteClass.space
+        }
+    }
+
     /// Appends one byte.
     package mutating func append(_ byte: UInt8) {
         reserve(1)

@@ -215,7 +215,8 @@ extension FieldName {
             .grpcTimeout, .xRequestTimeout, .requestTimeout, .xEnvoyExpectedTimeout,
             .xStainlessReadTimeout, .xStainlessRetryCount, .xEnvoyAttemptCount,
             .grpcPreviousAttempts, .retryAfter,
-            .retryAfterMilliseconds, .maxForwards, .priority, .xPenstockReason:
+            .retryAfterMilliseconds, .maxForwards, .priority, .xPenstockReason,
+            .secWebSocketKey, .secWebSocketVersion, .secWebSocketAccept:
             true
         case .traceparent, .tracestate, .date, .server, .accept, .acceptEncoding, .userAgent,
             .other:

@@ -91,6 +91,12 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
     case priority
     /// `X-Penstock-Reason`.
     case xPenstockReason
+    /// `Sec-WebSocket-Key`.
+    case secWebSocketKey
+    /// `Sec-WebSocket-Version`.
+    case secWebSocketVersion
+    /// `Sec-WebSocket-Accept`.
+    case secWebSocketAccept
     /// Any other name; its bytes are in the head.
     case other
 
@@ -141,6 +147,9 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
         case .maxForwards: "Max-Forwards"
         case .priority: "Priority"
         case .xPenstockReason: "X-Penstock-Reason"
+        case .secWebSocketKey: "Sec-WebSocket-Key"
+        case .secWebSocketVersion: "Sec-WebSocket-Version"
+        case .secWebSocketAccept: "Sec-WebSocket-Accept"
         case .other: ""
         }
     }
@@ -250,14 +259,17 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
             case UInt8(ascii: "o"): return .xForwardedProto
             case UInt8(ascii: "n"): return .xPenstockReason
             case UInt8(ascii: "t"): return .xRequestTimeout
+            case UInt8(ascii: "y"): return .secWebSocketKey
             default: return .other
             }
         case 18:
             return .proxyAuthenticate
         case 19:
             return .proxyAuthorization
+        case 20:
+            return .secWebSocketAccept
         case 21:
-            return .xEnvoyAttemptCount
+            return first == UInt8(ascii: "x") ? .xEnvoyAttemptCount : .secWebSocketVersion
         case 23:
             return .xStainlessRetryCount
         case 24:

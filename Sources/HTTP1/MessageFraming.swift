@@ -15,6 +15,14 @@ struct MessageFraming {
     private var keepsAlive = false
     private var options = 0
     private var namesFields = false
+    /// Whether Connection has the option `upgrade`.
+    private var namesUpgrade = false
+    private var upgradeFields = 0
+    private var isToWebSocket = false
+
+    /// Whether the message is about a change to the protocol `websocket` and to nothing else,
+    /// RFC 9110 section 7.8.
+    var isWebSocketUpgrade: Bool { namesUpgrade && isToWebSocket && upgradeFields == 1 }
 
     /// Takes note of `field` if it is one of the three.
     mutating func observe(
@@ -33,6 +41,9 @@ struct MessageFraming {
             isChunked = true
         case .connection:
             try readConnection(bytes, field.value)
+        case .upgrade:
+            upgradeFields &+= 1
+            isToWebSocket = matchesIgnoringCase(bytes, field.value, "websocket")
         default:
             break
         }
@@ -72,6 +83,8 @@ struct MessageFraming {
                 closes = true
             } else if matchesIgnoringCase(bytes, option, "keep-alive") {
                 keepsAlive = true
+            } else if matchesIgnoringCase(bytes, option, "upgrade") {
+                namesUpgrade = true
             } else {
                 namesFields = true
             }

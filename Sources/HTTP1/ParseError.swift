@@ -7,8 +7,10 @@ package enum ParseError: UInt8, Error, Equatable, CaseIterable, Sendable {
     case bareLineFeed
     /// A carriage return that no line feed follows, RFC 9112 section 2.2.
     case bareCarriageReturn
-    /// A method that is empty, too long or no token.
+    /// A method that is empty or no token.
     case invalidMethod
+    /// A method of more than 32 bytes: none that anybody implements, RFC 9112 section 3.
+    case methodTooLong
     /// A target in none of the four forms, or with a byte that is not visible ASCII.
     case invalidTarget
     /// A `#` in the target.
@@ -87,7 +89,7 @@ package enum ParseError: UInt8, Error, Equatable, CaseIterable, Sendable {
     case invalidStatusCode
     /// A 1xx answer that announces a body, RFC 9110 section 8.6.
     case informationalWithBody
-    /// A 101 answer: no upgrade is ever asked for.
+    /// A 101 answer that nobody asked for, or not to the protocol that was asked for.
     case unexpectedUpgrade
     /// The peer closed before the end of its answer.
     case truncated
@@ -98,7 +100,7 @@ package enum ParseError: UInt8, Error, Equatable, CaseIterable, Sendable {
         case .targetTooLong: 414
         case .unknownExpectation: 417
         case .headTooLarge, .tooManyFields: 431
-        case .unsupportedTransferEncoding: 501
+        case .unsupportedTransferEncoding, .methodTooLong: 501
         case .invalidStatusLine, .invalidStatusCode, .informationalWithBody, .unexpectedUpgrade,
             .truncated:
             502
@@ -113,6 +115,7 @@ package enum ParseError: UInt8, Error, Equatable, CaseIterable, Sendable {
         case .bareLineFeed: "line feed without carriage return"
         case .bareCarriageReturn: "carriage return without line feed"
         case .invalidMethod: "invalid method"
+        case .methodTooLong: "method not supported"
         case .invalidTarget: "invalid request target"
         case .fragmentInTarget: "fragment in request target"
         case .userInformationInTarget: "user information in request target"

@@ -40,6 +40,12 @@ package struct RequestHead: Sendable {
     /// False if the request is HTTP/1.0 or has no body, RFC 9110 section 10.1.1.
     package internal(set) var expectsContinue = false
 
+    /// Whether the request asks to change to WebSocket, and to nothing else, in a way that a server
+    /// can accept: RFC 6455 section 4.2.1, version 13.
+    ///
+    /// Every other Upgrade is ignored, as RFC 9110 section 7.8 lets a server do.
+    package internal(set) var asksForWebSocket = false
+
     /// Makes an empty head, for a parser to fill.
     package init() {}
 
@@ -75,5 +81,6 @@ package struct RequestHead: Sendable {
         framing = .none
         keepAlive = false
         expectsContinue = false
+        asksForWebSocket = false
     }
 }

@@ -64,7 +64,7 @@ struct RequestLineParser: ~Copyable {
         var index = position
         while index < bytes.count, ByteClass.isToken(bytes[index]) {
             index &+= 1
-            if index &- start > RequestLineParser.maxMethodBytes { throw .invalidMethod }
+            if index &- start > RequestLineParser.maxMethodBytes { throw .methodTooLong }
         }
         position = index
         if index == bytes.count { return }

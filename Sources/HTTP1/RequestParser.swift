@@ -117,9 +117,27 @@ package struct RequestParser: ~Copyable {
         let hasBody = head.framing != .none && head.framing != .length(0)
         head.expectsContinue = head.expectsContinue && hasBody && head.version == .http11
         head.keepAlive = framing.keepAlive(head.version)
+        head.asksForWebSocket = framing.isWebSocketUpgrade && isWebSocketHandshake(bytes)
         framing.markNamedFields(&head.fields, in: bytes)
         head.bytes.replaceAll(with: bytes)
         body.begin(head.framing)
         phase = .body
+    }
+
+    /// Whether what WebSocket adds to a GET is there: one key, and the one version there is.
+    private func isWebSocketHandshake(_ bytes: Span<UInt8>) -> Bool {
+        guard head.method == .get, head.version == .http11, head.framing == .none else {
+            return false
+        }
+        var keys = 0
+        var versions = 0
+        for field in head.fields {
+            switch field.known {
+            case .secWebSocketKey: keys &+= field.value.count == 24 ? 1 : 2
+            case .secWebSocketVersion: versions &+= matches(bytes, field.value, "13") ? 1 : 2
+            default: break
+            }
+        }
+        return keys == 1 && versions == 1
     }
 }

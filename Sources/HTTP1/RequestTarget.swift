@@ -13,7 +13,7 @@ enum RequestTarget {
             head.query = head.path
         } else if bytes[target.lowerBound] == UInt8(ascii: "/") {
             head.form = .origin
-            splitPath(target, in: bytes, &head)
+            try splitPath(target, in: bytes, &head)
         } else if head.method == .options, matches(bytes, target, "*") {
             head.form = .asterisk
             head.path = target
@@ -45,14 +45,23 @@ enum RequestTarget {
         guard Authority.isValid(bytes, start..<end) else { throw .invalidAuthority }
         head.form = .absolute
         head.authority = start..<end
-        splitPath(end..<target.upperBound, in: bytes, &head)
+        try splitPath(end..<target.upperBound, in: bytes, &head)
     }
 
+    /// A percent sign in a path begins two hexadecimal digits, or servers differ in what it means;
+    /// in a query, which they leave to applications, it may stand for itself.
     private static func splitPath(
         _ range: Range<Int>, in bytes: Span<UInt8>, _ head: inout RequestHead
-    ) {
+    ) throws(ParseError) {
         var mark = range.lowerBound
-        while mark < range.upperBound, bytes[mark] != UInt8(ascii: "?") { mark &+= 1 }
+        while mark < range.upperBound, bytes[mark] != UInt8(ascii: "?") {
+            if bytes[mark] == UInt8(ascii: "%") {
+                guard range.upperBound &- mark > 2, ByteClass.hexadecimal(bytes[mark &+ 1]) < 16,
+                    ByteClass.hexadecimal(bytes[mark &+ 2]) < 16
+                else { throw .invalidTarget }
+            }
+            mark &+= 1
+        }
         head.path = range.lowerBound..<mark
         head.query = mark..<range.upperBound
     }

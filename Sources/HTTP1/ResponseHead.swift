@@ -26,8 +26,11 @@ package struct ResponseHead: Sendable {
     /// Makes an empty head, for a parser to fill.
     package init() {}
 
-    /// Whether this is an interim answer (1xx), after which another head comes.
-    package var isInformational: Bool { status < 200 }
+    /// Whether this is an interim answer (1xx but 101), after which another head comes.
+    package var isInformational: Bool { status < 200 && status != 101 }
+
+    /// Whether the connection is no longer HTTP's after this head.
+    package var isSwitch: Bool { status == 101 }
 
     /// The name of `field`, as received.
     @_lifetime(borrow self)

@@ -18,6 +18,7 @@ package struct ResponseParser: ~Copyable {
     package private(set) var trailers = FieldSection()
     private let limits: HeadLimits
     private var requestMethod = Method.get
+    private var mayBecomeWebSocket = false
     private var phase = Phase.statusLine
     private var line = StatusLineParser()
     private var section = FieldSectionParser(startingAt: 0)
@@ -40,10 +41,12 @@ package struct ResponseParser: ~Copyable {
     /// Prepares for the answer to a request with this method; the bytes shown next begin with it.
     ///
     /// The answer to `HEAD` has no body. A 2xx answer to `CONNECT` has none either and is never
-    /// `keepAlive`: what follows it belongs to the tunnel.
-    package mutating func begin(requestMethod: Method) {
+    /// `keepAlive`: what follows it belongs to the tunnel. With `mayBecomeWebSocket` the same holds
+    /// for a 101 answer that changes to WebSocket; every other 101 is an error.
+    package mutating func begin(requestMethod: Method, mayBecomeWebSocket: Bool = false) {
         reset()
         self.requestMethod = requestMethod
+        self.mayBecomeWebSocket = mayBecomeWebSocket
     }
 
     /// Forgets the current answer and expects that to a `GET`.
@@ -52,6 +55,7 @@ package struct ResponseParser: ~Copyable {
         trailers.removeAll()
         body.reset()
         requestMethod = .get
+        mayBecomeWebSocket = false
     }
 
     /// Looks for the next event in `bytes`: all bytes that no event has consumed.
@@ -119,7 +123,7 @@ package struct ResponseParser: ~Copyable {
     }
 
     private mutating func finishHead(_ bytes: Span<UInt8>) throws(ParseError) {
-        if head.status == 101 { throw .unexpectedUpgrade }
+        if head.status == 101 { try checkUpgrade() }
         let announced = framing.isChunked || (framing.contentLength ?? 0) > 0
         head.keepAlive = framing.keepAlive(head.version)
         framing.markNamedFields(&head.fields, in: bytes)
@@ -129,7 +133,8 @@ package struct ResponseParser: ~Copyable {
             phase = .informational
             return
         }
-        let isTunnel = requestMethod == .connect && head.status < 300
+        if head.status == 101 && announced { throw .informationalWithBody }
+        let isTunnel = head.status == 101 || (requestMethod == .connect && head.status < 300)
         if requestMethod == .head || isTunnel || head.status == 204 || head.status == 304 {
             head.framing = .none
             if isTunnel || (announced && head.status == 204) { head.keepAlive = false }
@@ -143,5 +148,15 @@ package struct ResponseParser: ~Copyable {
         }
         body.begin(head.framing)
         phase = .body
+    }
+
+    /// A server may only change to what it was asked for, and says to what, RFC 9110 section 7.8.
+    private func checkUpgrade() throws(ParseError) {
+        var accepts = 0
+        for field in head.fields where field.known == .secWebSocketAccept {
+            accepts &+= field.value.count == 28 ? 1 : 2
+        }
+        guard mayBecomeWebSocket, head.version == .http11, framing.isWebSocketUpgrade, accepts == 1
+        else { throw .unexpectedUpgrade }
     }
 }

@@ -4,6 +4,7 @@
 //     limits 64 2            head bytes and fields, if not the defaults
 //     method HEAD            of the request that is answered, if not GET (answers only)
 //     closed                 the peer closes after the input (answers only)
+//     upgrade                the request asked for WebSocket (answers only)
 //     | GET / HTTP/1.1\r\n   input, the lines simply joined
 //     ---
 //     end                    the transcript, see Transcript.swift
@@ -20,6 +21,7 @@ struct CorpusCase: CustomStringConvertible, Sendable {
     var limits = HeadLimits()
     var method = Method.get
     var closes = false
+    var mayBecomeWebSocket = false
     var input: [UInt8] = []
     var expected: [String] = []
 
@@ -81,6 +83,8 @@ struct CorpusCase: CustomStringConvertible, Sendable {
             method = found
         } else if line == "closed" {
             closes = true
+        } else if line == "upgrade" {
+            mayBecomeWebSocket = true
         } else {
             return false
         }

@@ -27,6 +27,45 @@ import Testing
             written { $0.appendTransferEncodingChunked() } == "Transfer-Encoding: chunked\\r\\n")
     }
 
+    /// Whatever a value holds, a field stays one line with nothing in it that a line may not have.
+    @Test func noByteOfAValueCanInjectALine() {
+        let name = Array("X-Name".utf8)
+        for byte in UInt8.min...UInt8.max {
+            for offset in [0, 1, 7, 8, 9, 15, 16, 40] {
+                let run = [UInt8](repeating: 0x61, count: offset)
+                let value = run + [byte] + Array("tail".utf8)
+                let allowed = byte == 0x09 || (byte >= 0x20 && byte != 0x7f)
+                let expected = escaped(run + [allowed ? byte : 0x20] + Array("tail".utf8))
+                #expect(
+                    written { $0.appendField(name: name.span, value: value.span) }
+                        == "X-Name: \(expected)\\r\\n")
+                #expect(written { $0.appendFieldText(value.span) } == expected)
+                #expect(
+                    written { $0.appendStatusLine(status: 200, reasonPhrase: value.span) }
+                        == "HTTP/1.1 200 \(expected)\\r\\n")
+            }
+        }
+    }
+
+    /// Names, methods and targets come from parsers alone; one that is none ends the process rather
+    /// than the message.
+    @Test func namesThatWouldSplitALineAreNotWritten() async {
+        await #expect(processExitsWith: .failure) {
+            var buffer = ByteBuffer()
+            buffer.appendField(name: Array("A: b\r\nC".utf8).span, value: Span())
+        }
+        await #expect(processExitsWith: .failure) {
+            var buffer = ByteBuffer()
+            buffer.appendRequestLine(
+                method: Array("GET".utf8).span, target: Array("/a HTTP/1.1\r\nX: ".utf8).span)
+        }
+        await #expect(processExitsWith: .failure) {
+            var buffer = ByteBuffer()
+            buffer.appendRequestLine(
+                method: Array("GET /".utf8).span, target: Array("/".utf8).span)
+        }
+    }
+
     @Test func startLines() {
         let method = Array("PATCH".utf8)
         let target = Array("/a?b".utf8)

@@ -75,7 +75,7 @@ import Testing
             return Transcript.of(&parser, input, piece: piece)
         }
         var parser = ResponseParser(limits: one.limits)
-        parser.begin(requestMethod: one.method)
+        parser.begin(requestMethod: one.method, mayBecomeWebSocket: one.mayBecomeWebSocket)
         return Transcript.of(&parser, input, closes: one.closes, piece: piece)
     }
 

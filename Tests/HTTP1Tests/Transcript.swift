@@ -136,6 +136,7 @@ extension RequestParser: MessageParser {
         words.append(framingWord(head.framing))
         if head.keepAlive { words.append("keep-alive") }
         if head.expectsContinue { words.append("continue") }
+        if head.asksForWebSocket { words.append("websocket") }
         let known = Method.allCases.first { $0.spelling == words[1] } ?? .other
         let method = head.method
         #expect(method == known)
