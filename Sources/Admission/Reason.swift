@@ -72,6 +72,8 @@ package enum Reason: UInt8, CaseIterable, Sendable {
     case keyMissing
     /// The request's API key is not in the keys file.
     case keyUnknown
+    /// The request asks for a WebSocket and its pool does not allow them.
+    case upgradeRefused
 
     // The backend's doing.
     /// No backend could be connected to.
@@ -90,6 +92,8 @@ package enum Reason: UInt8, CaseIterable, Sendable {
     case upstreamIdleTimeout
     /// The request's deadline passed before the answer's first byte.
     case deadlinePassed
+    /// Nothing passed through a WebSocket tunnel in either direction for `timeouts.tunnel_idle`.
+    case tunnelIdleTimeout
 
     // The gateway's own.
     /// The gateway is out of descriptors or memory for this request.
@@ -129,6 +133,7 @@ package enum Reason: UInt8, CaseIterable, Sendable {
         case .bodyEncoding: "body_encoding"
         case .keyMissing: "key_missing"
         case .keyUnknown: "key_unknown"
+        case .upgradeRefused: "upgrade_refused"
         case .connectFailed: "connect_failed"
         case .connectTimeout: "connect_timeout"
         case .tlsFailed: "tls_failed"
@@ -137,6 +142,7 @@ package enum Reason: UInt8, CaseIterable, Sendable {
         case .firstByteTimeout: "first_byte_timeout"
         case .upstreamIdleTimeout: "upstream_idle_timeout"
         case .deadlinePassed: "deadline_passed"
+        case .tunnelIdleTimeout: "tunnel_idle_timeout"
         case .exhausted: "exhausted"
         }
     }

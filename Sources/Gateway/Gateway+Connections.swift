@@ -94,8 +94,14 @@ extension Gateway {
     private func take(
         _ descriptor: consuming Descriptor, peer: PeerAddress, role: ClientConnection.Role
     ) {
-        let connection = ClientConnection(
-            gateway: self, role: role, descriptor: descriptor, peer: peer)
+        adopt(
+            ClientConnection(
+                gateway: self, role: role, transport: .plain(descriptor), peer: peer))
+    }
+
+    /// Begins to serve a connection for which room was taken.
+    func adopt(_ connection: ClientConnection) {
+        let role = connection.role
         guard !hasEnded, connection.start() else {
             metrics.connectionsRejected &+= 1
             connection.close()
@@ -133,6 +139,7 @@ extension Gateway {
         let received = UInt64(client.receivedBytes - client.input.count - record.receivedBefore)
         let sent = UInt64(client.sentBytes - record.sentBefore)
         if let pool = exchange.pool {
+            if exchange.stage == .tunnelling { pool.metrics.countTunnelEnded() }
             pool.metrics.countEnded(
                 status: record.status, reason: record.reason, totalNanoseconds: total)
             pool.metrics.clientReceivedBytes &+= received

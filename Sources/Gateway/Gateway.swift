@@ -127,7 +127,7 @@ package final class Gateway {
     }
 
     /// Closes what is left open and unties what refers back to the gateway, so that nothing outlives it.
-    private func letGo() {
+    func letGo() {
         hasEnded = true
         for listener in listeners { listener.close() }
         listeners.removeAll()
@@ -235,6 +235,9 @@ package final class Gateway {
 
     /// A seed for something else that is left to chance.
     func drawSeed() -> UInt64 { random.next() }
+
+    /// Permits that exchanges hold.
+    var heldPermitCount: Int { exchanges.count { $0.permit != nil } }
 
     /// Appends 32 hexadecimal digits that no other request has.
     func makeRequestID(_ bytes: inout [UInt8]) {

@@ -114,15 +114,17 @@ package struct ForwardingSettings: Equatable, Sendable {
     /// The pseudonym in `Via`, an RFC 9110 token; `nil` leaves requests' and answers' `Via` as they
     /// are.
     package var via: String? = "penstock"
-    /// What happens to X-Forwarded-For, -Proto and -Host.
+    /// What happens to X-Forwarded-For, -Proto and -Host, and to Forwarded.
     package var forwarded = Forwarded.append
+    /// Peers whose X-Forwarded-For is believed under `append`; others' are replaced.
+    package var trustedProxies: [TrustedPeer] = []
     /// Whether a client's X-Request-ID is kept; one is always made where there is none.
     package var keepRequestID = true
 
     /// What happens to X-Forwarded-For, -Proto and -Host.
     package enum Forwarded: String, CaseIterable, Sendable {
-        /// The client's address is appended to what came; -Proto and -Host are set only where
-        /// missing.
+        /// The client's address is appended to what came from a trusted proxy, whose -Proto and -Host
+        /// stay; what came from anybody else is replaced.
         case append
         /// What came is replaced: right for a gateway at the edge, where clients could forge it.
         case set
@@ -148,6 +150,14 @@ package struct PoolSettings: Equatable, Sendable {
     package var host = HostRule.preserve
     /// How each backend's limit is found, and the queue's bounds.
     package var admission = AdmissionSettings()
+    /// What becomes of requests that ask to change to WebSocket (RFC 6455).
+    package enum WebSocketRule: String, CaseIterable, Sendable {
+        /// They are refused with 403.
+        case refuse
+        /// The connection becomes a tunnel once the backend agrees, and keeps its permit until it ends.
+        case allow
+    }
+
     /// Where requests say whose they are and which class they want.
     package var claims = ClaimSettings()
     /// What is done with the deadlines of requests.
@@ -160,6 +170,10 @@ package struct PoolSettings: Equatable, Sendable {
     package var firstByteTimeout = Duration.seconds(120)
     /// Between two reads of an answer, 1 ms..24 h.
     package var idleTimeout = Duration.seconds(60)
+    /// Whether requests may change to WebSocket.
+    package var webSocket = WebSocketRule.refuse
+    /// Without a byte in either direction of a WebSocket tunnel, 1 ms..24 h.
+    package var tunnelIdleTimeout = Duration.seconds(300)
     /// How long an unused backend connection is kept, 0..24 h; shorter than uvicorn's 5 s on
     /// purpose.
     package var keepAliveTimeout = Duration.seconds(4)

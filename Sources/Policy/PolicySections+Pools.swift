@@ -83,6 +83,11 @@ extension PolicySections {
             Key("tenant", \.self, tenant, "Whose requests they are, and what each may have."),
             Key(
                 "deadline", \.deadlines, deadlines.kind(), "How long answers are wanted."),
+            Key(
+                "websocket", \.webSocket, .words,
+                "Whether requests may change to WebSocket: `refuse` answers them with 403, `allow` "
+                    + "makes a tunnel of the connection, which keeps its place of the limit until it "
+                    + "ends."),
             Key("answers", \.answers, answers.kind(), "What refused clients are told."),
             Key(
                 "ejection", \.admission.ejection, ejection.kind(),
@@ -269,6 +274,9 @@ extension PolicySections {
                 "first_byte", \.firstByteTimeout, .duration(timeouts),
                 "From the forwarded request to the answer's first byte."),
             Key("idle", \.idleTimeout, .duration(timeouts), "Between two reads of an answer."),
+            Key(
+                "tunnel_idle", \.tunnelIdleTimeout, .duration(timeouts),
+                "Without a byte in either direction of a WebSocket tunnel."),
         ])
 
     private static let keepAlive = Section<PoolSettings>(

@@ -65,12 +65,24 @@ enum PolicySections {
                 "Name in the Via field; `off` leaves Via as it is."),
             Key(
                 "forwarded", \.forwarded, .words,
-                "X-Forwarded-For, -Proto and -Host: `append` to what came, `set` anew (right at the edge, "
-                    + "where clients could forge them), `remove`, or `off` to pass them on."),
+                "X-Forwarded-For, -Proto and -Host: `append` to what came from `trusted_proxies`, `set` "
+                    + "anew whoever asks, `remove`, or `off` to pass on what came. `Forwarded` goes "
+                    + "unless it came from a trusted proxy or this is `off`."),
+            Key(
+                "trusted_proxies", \.trustedProxies,
+                .list(
+                    of: trustedPeer, blank: .unixSockets, counts: 0...256, identity: { [$0.text] }),
+                "Networks, addresses and `unix` (peers on unix sockets) whose X-Forwarded-For is "
+                    + "believed; what others send is replaced."),
             Key(
                 "request_id", \.keepRequestID, .words(true: "keep", false: "replace"),
                 "Whether a client's X-Request-ID is kept; without one, one is made."),
         ])
+
+    private static let trustedPeer = Kind.text(
+        "a network such as 10.0.0.0/8, an address, or `unix`",
+        pattern: "^(unix|[0-9A-Fa-f:.]+(/[0-9]{1,3})?)$",
+        parse: TrustedPeer.parse, write: { $0.text })
 
     private static let pseudonym = Kind<String>.text(
         "a name of letters, figures and dashes", pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",

@@ -168,7 +168,8 @@ def test_two_listeners(server: StartServer, gateway: StartGateway) -> None:
 def test_fields_of_a_proxy(server: StartServer, gateway: StartGateway) -> None:
     """Fields of one hop end here; those that tell of the way are added."""
     backend = server("--no-model")
-    through = gateway(one_pool(backend.url))
+    trusting = "forwarding: {trusted_proxies: [127.0.0.0/8]}\n"
+    through = gateway(one_pool(backend.url) + trusting)
     ended = curl(
         *("-H", "Connection: keep-alive, X-Private", "-H", "X-Private: 1", "-H", "X-Public: 2"),
         *("-H", "X-Forwarded-For: 192.0.2.7", "-H", "traceparent: 00-0-0-01"),

@@ -238,6 +238,31 @@ import Testing
         try gateway.settles(clients: 1, idle: 0)
     }
 
+    /// Bytes where an answer can have no body reach neither this client nor the next one.
+    @Test(arguments: [
+        ("HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nspoof"),
+        ("HEAD", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nspoof\r\n0\r\n\r\n"),
+        ("GET", "HTTP/1.1 204 No\r\n\r\nspoof"),
+        ("GET", "HTTP/1.1 204 No\r\nContent-Length: 5\r\n\r\nspoof"),
+        ("GET", "HTTP/1.1 304 No\r\nContent-Length: 5\r\n\r\nspoof"),
+        ("GET", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 spoof\r\n\r\n"),
+    ])
+    func bodiesWhereThereAreNoneReachNobody(method: String, bytes: String) throws {
+        let backend = try ScriptedBackend { wire, number in
+            _ = try wire.readRequest()
+            if number == 0 { try wire.send(bytes) } else { try wire.answer("right") }
+            _ = wire.ends()
+        }
+        let gateway = try RunningGateway(policyText([backend.url]))
+        let client = try gateway.connect()
+        try client.send("\(method) / HTTP/1.1\r\nHost: h\r\n\r\n")
+        #expect(try !client.readAnswer(isHead: method == "HEAD").bodyText.contains("spoof"))
+        #expect(client.isSilent(for: 0.05))
+        #expect(try client.get("/").bodyText == "right")
+        #expect(backend.acceptedCount == 2)
+        try gateway.settles(clients: 1, idle: 1)
+    }
+
     @Test func bytesOnAnIdleConnectionEndIt() throws {
         let sent = Door()
         let backend = try ScriptedBackend { wire, number in

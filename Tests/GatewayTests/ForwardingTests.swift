@@ -80,6 +80,44 @@ struct Passage {
                 + "X-Request-ID: i\r\nVia: 1.1 penstock\r\n\r\n")
     }
 
+    /// RFC 9110 section 7.6.2: counted down, answered here at 0, and only for OPTIONS.
+    @Test(arguments: [
+        ("OPTIONS", "1", "0"), ("OPTIONS", "10", "9"), ("OPTIONS", "007", "6"),
+        ("OPTIONS", "99999999999999999999", "999999998"), ("GET", "0", "0"), ("GET", "x", "x"),
+    ])
+    func maxForwards(method: String, sent: String, forwarded: String) throws {
+        let passage = try Passage(
+            "\(method) /a HTTP/1.1\r\nHost: h\r\nMax-Forwards: \(sent)\r\n\r\n")
+        #expect(passage.request.values("Max-Forwards") == [forwarded])
+    }
+
+    @Test func maxForwardsEndsHereAtZero() throws {
+        let backend = try ScriptedBackend.echoing()
+        let gateway = try RunningGateway(policyText([backend.url]))
+        let client = try gateway.connect()
+        for target in ["*", "/a"] {
+            try client.send("OPTIONS \(target) HTTP/1.1\r\nHost: h\r\nMax-Forwards: 0\r\n\r\n")
+            let answer = try client.readAnswer()
+            #expect(answer.status == 200 && answer.body.isEmpty)
+        }
+        for value in ["x", "-1", "", "1\r\nMax-Forwards: 2"] {
+            try client.send(
+                "OPTIONS * HTTP/1.1\r\nHost: h\r\nMax-Forwards: \(value)\r\n\r\n")
+            #expect(try client.readAnswer().status == 400)
+        }
+        #expect(backend.acceptedCount == 0)
+        try gateway.settles(clients: 1, idle: 0)
+    }
+
+    /// RFC 9110 section 10.1.1: no expectation without a body, and none in HTTP/1.0.
+    @Test(arguments: [
+        "GET / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n\r\n",
+        "POST / HTTP/1.0\r\nHost: h\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\nx",
+    ])
+    func expectationsThatMeanNothingEndHere(request: String) throws {
+        #expect(try Passage(request).request.values("Expect").isEmpty)
+    }
+
     @Test func connectionCannotNameAwayWhatTheGatewayAdds() throws {
         let passage = try Passage(
             "GET / HTTP/1.1\r\nHost: h\r\nConnection: Host, X-Forwarded-For, Authorization\r\n"
@@ -89,21 +127,36 @@ struct Passage {
                 == "GET / HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer t\r\n\(Self.added)")
     }
 
+    private static let appended =
+        "X-Forwarded-For: 9.9.9.9, 127.0.0.1|X-Forwarded-Proto: https|X-Forwarded-Host: o"
+    private static let replaced =
+        "X-Forwarded-For: 127.0.0.1|X-Forwarded-Proto: http|X-Forwarded-Host: h"
+
     @Test(arguments: [
-        (
-            "append",
-            "X-Forwarded-For: 9.9.9.9, 127.0.0.1|X-Forwarded-Proto: https|X-Forwarded-Host: o"
-        ),
+        ("append", replaced),
+        ("append, trusted_proxies: [127.0.0.0/8]", "\(appended)|Forwarded: for=9.9.9.9"),
+        ("append, trusted_proxies: [127.0.0.1]", "\(appended)|Forwarded: for=9.9.9.9"),
+        ("append, trusted_proxies: [\"::ffff:127.0.0.1\"]", "\(appended)|Forwarded: for=9.9.9.9"),
+        ("append, trusted_proxies: [0.0.0.0/0]", "\(appended)|Forwarded: for=9.9.9.9"),
+        ("append, trusted_proxies: [127.0.0.2, 10.0.0.0/8, \"::1\", unix]", replaced),
+        ("set, trusted_proxies: [127.0.0.1]", replaced),
         ("set", "X-Forwarded-For: 127.0.0.1|X-Forwarded-Proto: http|X-Forwarded-Host: h"),
         ("remove", ""),
-        ("off", "X-Forwarded-For: 9.9.9.9|X-Forwarded-Proto: https|X-Forwarded-Host: o"),
+        (
+            "off",
+            "X-Forwarded-For: 9.9.9.9|X-Forwarded-Proto: https|X-Forwarded-Host: o|"
+                + "Forwarded: for=9.9.9.9"
+        ),
     ])
     func forwardedFieldsFollowThePolicy(rule: String, expected: String) throws {
         let passage = try Passage(
             "GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 9.9.9.9\r\nX-Forwarded-Proto: https\r\n"
-                + "X-Forwarded-Host: o\r\n\r\n",
+                + "X-Forwarded-Host: o\r\nForwarded: for=9.9.9.9\r\n\r\n",
             more: "forwarding: {forwarded: \(rule)}")
-        let got = passage.request.fields.filter { $0.hasPrefix("X-Forwarded") }
+        let fields = passage.request.fields
+        let got =
+            fields.filter { $0.hasPrefix("X-Forwarded") }
+            + fields.filter { $0.hasPrefix("Forwarded") }
         #expect(got.joined(separator: "|") == expected)
     }
 

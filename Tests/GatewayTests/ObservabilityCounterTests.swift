@@ -45,7 +45,8 @@ import Testing
 
     @Test(arguments: [
         (200, "2xx"), (204, "2xx"), (299, "2xx"), (304, "3xx"), (400, "4xx"), (499, "4xx"),
-        (500, "5xx"), (599, "5xx"), (0, "none"), (101, "none"), (600, "none"), (-1, "none"),
+        (500, "5xx"), (599, "5xx"), (0, "none"), (100, "none"), (101, "1xx"), (600, "none"),
+        (-1, "none"),
     ])
     func statusClass(status: Int, name: String) {
         #expect(PoolMetrics.StatusClass(status: status).name == name)

@@ -252,6 +252,12 @@ let goldenMetrics = #"""
     # HELP penstock_retries_total Requests tried again on another connection or backend.
     # TYPE penstock_retries_total counter
     penstock_retries_total{pool="chat"} 3
+    # HELP penstock_tunnels_opened_total WebSocket tunnels that were opened.
+    # TYPE penstock_tunnels_opened_total counter
+    penstock_tunnels_opened_total{pool="chat"} 0
+    # HELP penstock_tunnels_open WebSocket tunnels that are open now.
+    # TYPE penstock_tunnels_open gauge
+    penstock_tunnels_open{pool="chat"} 0
     # HELP penstock_client_retries_total Requests that clients said they had tried before.
     # TYPE penstock_client_retries_total counter
     penstock_client_retries_total{pool="chat"} 31

@@ -57,6 +57,7 @@ enum FullPolicy {
         forwarding:
           via: gateway
           forwarded: set
+          trusted_proxies: [10.0.0.0/8, unix]
           request_id: replace
         pools:
           chat:
@@ -113,6 +114,7 @@ enum FullPolicy {
               headers: ignore
               longest: 55s
               pass_on: false
+            websocket: allow
             answers:
               overload_status: 529
               envoy_overloaded: false
@@ -123,6 +125,7 @@ enum FullPolicy {
               connect: 36s
               first_byte: 37s
               idle: 38s
+              tunnel_idle: 50s
             keep_alive:
               idle: 39s
               max_connections: 40
@@ -178,6 +181,12 @@ enum FullPolicy {
         var forwarding = ForwardingSettings()
         forwarding.via = "gateway"
         forwarding.forwarded = .set
+        forwarding.trustedProxies = [
+            .network(
+                Network(
+                    lowest: 0xffff_0a00_0000, prefixLength: 104, text: "10.0.0.0/8")),
+            .unixSockets,
+        ]
         forwarding.keepRequestID = false
         return forwarding
     }
@@ -218,6 +227,8 @@ enum FullPolicy {
         pool.connectTimeout = .seconds(36)
         pool.firstByteTimeout = .seconds(37)
         pool.idleTimeout = .seconds(38)
+        pool.webSocket = .allow
+        pool.tunnelIdleTimeout = .seconds(50)
         pool.keepAliveTimeout = .seconds(39)
         pool.maxIdleConnections = 40
         return pool

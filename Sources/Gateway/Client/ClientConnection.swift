@@ -49,14 +49,14 @@ final class ClientConnection: StreamConnection {
     private static let lingerNanoseconds: Int64 = 2_000_000_000
     private static let lingerBytes = 1 << 20
 
-    init(gateway: Gateway, role: Role, descriptor: consuming Descriptor, peer: PeerAddress) {
+    init(gateway: Gateway, role: Role, transport: consuming Transport, peer: PeerAddress) {
         self.gateway = gateway
         self.role = role
         self.peer = peer
         writeProgressAt = gateway.reactor.now
         idleSince = gateway.reactor.now
         super.init(reactor: gateway.reactor)
-        open(.plain(descriptor))
+        open(transport)
     }
 
     /// Whether nothing is being read or answered.
@@ -108,7 +108,9 @@ final class ClientConnection: StreamConnection {
     /// Whether the client will not take the answer any more.
     private func hasLeft(_ exchange: Exchange) -> Bool {
         if isBroken { return true }
-        guard peerClosed, exchange.stage != .delivering else { return false }
+        guard peerClosed, exchange.stage != .delivering, exchange.stage != .tunnelling else {
+            return false
+        }
         return exchange.snapshot.policy.server.halfClose == .gone
     }
 

@@ -33,7 +33,28 @@ extension Exchange {
             answer(.noRoute)
             return
         }
-        pool = snapshot.pools[index]
+        if parser.head.method == .options {
+            switch MaxForwards(parser.head) {
+            case .unlimited: break
+            case .hops(let hops):
+                if hops == 0 {
+                    answerOptions()
+                    return
+                }
+            case .invalid:
+                answer(.badRequest)
+                return
+            }
+        }
+        let found = snapshot.pools[index]
+        pool = found
+        if parser.head.asksForWebSocket {
+            guard found.settings.webSocket == .allow else {
+                answer(.upgradeRefused)
+                return
+            }
+            asksForTunnel = true
+        }
         if case .length(let length) = parser.head.framing, length > snapshot.maxBodyBytes {
             answer(.bodyTooLarge)
             return

@@ -86,6 +86,10 @@ extension Exchange {
 
     private func receivedAnswerHead(_ client: ClientConnection, _ upstream: UpstreamConnection) {
         client.prepareOutput()
+        if upstream.parser.head.isSwitch {
+            beginTunnel(client, upstream)
+            return
+        }
         if takeAnswerHead(upstream.parser.head, to: &client.output) { return }
         upstreamFailed(.upstreamInvalid)
     }

@@ -48,6 +48,22 @@ extension Exchange {
         if isAnswerBegun { cut(.badRequest) } else { answer(error) }
     }
 
+    /// Answers an OPTIONS that may go no further: all that this gateway knows about itself.
+    func answerOptions() {
+        guard let client else { return }
+        record.status = 200
+        isAnswerBegun = true
+        stage = .delivering
+        if !isRequestComplete { decideDiscarding() }
+        client.prepareOutput()
+        client.output.appendStatusLine(status: 200)
+        gateway.appendDate(to: &client.output)
+        client.output.appendContentLength(0)
+        client.output.appendField(.xRequestID, requestID)
+        appendConnection(to: &client.output)
+        client.output.appendLineEnd()
+    }
+
     private func appendAnswer(_ local: LocalAnswer) {
         guard let client else { return }
         precondition(permit == nil && upstream == nil, "an answer of our own while a backend works")

@@ -10,7 +10,7 @@ extension Exchange {
         switch stage {
         case .forwarding: return upstream.map { !$0.hasOutput } ?? false
         case .delivering: return isDiscarding
-        case .readingHead, .parked, .dialling, .gathering: return false
+        case .readingHead, .parked, .dialling, .gathering, .tunnelling: return false
         }
     }
 
@@ -22,7 +22,7 @@ extension Exchange {
             answer(.clientTimeout)
         case .delivering:
             isDiscarding = false
-        case .forwarding, .parked, .dialling, .gathering:
+        case .forwarding, .parked, .dialling, .gathering, .tunnelling:
             abandonUpstream()
             answerOrCut(.clientTimeout)
         }

@@ -62,6 +62,14 @@ extension Exchange {
             return
         }
         if pool.connected(upstream) { gateway.cameBack(upstream, pool) }
+        if connection.fill(highBytes: snapshot.bufferHighBytes) > 0 {
+            // Nothing was asked yet, so this is no answer; what spoke first does not speak HTTP.
+            upstream.metrics.connectionsOpened &+= 1
+            connection.close()
+            spendPermit(.ignored)
+            answer(.upstreamInvalid)
+            return
+        }
         upstream.metrics.connectionsOpened &+= 1
         pool.metrics.observeConnect(nanoseconds: now.nanoseconds(since: record.dialBeganAt))
         attach(connection)
@@ -100,16 +108,28 @@ extension Exchange {
     /// Writes the head to the backend and begins to relay.
     private func attach(_ connection: UpstreamConnection) {
         guard let pool, let client else { return }
+        // A plain connection that was read to its end is not read again: nothing has told of more.
+        let isEarly = record.isReused && connection.fill(highBytes: snapshot.bufferHighBytes) > 0
         upstream = connection
         stage = .forwarding
         record.connectedAt = now
         record.upstreamProgressAt = now
         record.bodyProgressAt = now
-        connection.begin(self, method: parser.head.method)
+        connection.begin(self, method: parser.head.method, mayBecomeWebSocket: asksForTunnel)
+        if isEarly {
+            upstreamSpokeTooEarly()
+            return
+        }
         connection.prepareOutput()
         RequestRewriter(exchange: self, pool: pool, upstream: connection.upstream).append(
             parser.head, peer: client.peer, to: &connection.output)
     }
+
+    /// Bytes came, or the end, before the request was sent.
+    ///
+    /// Whatever they are, they answer another request or none, so the connection is useless; on a
+    /// reused one that is like any close in the moment of reuse.
+    func upstreamSpokeTooEarly() { upstreamFailed(.upstreamClosed) }
 
     /// The backend closed, broke or answered nonsense.
     func upstreamFailed(_ reason: Reason) {
@@ -143,6 +163,10 @@ extension Exchange {
 
     /// The backend's time is up.
     func upstreamDeadlineReached() {
+        if stage == .tunnelling {
+            endTunnel(.tunnelIdleTimeout)
+            return
+        }
         if ExchangeRecord.happened(record.firstByteAt) {
             upstreamFailed(.upstreamIdleTimeout)
         } else {
@@ -153,6 +177,7 @@ extension Exchange {
 
     /// Sets the time-out of the backend's side after each round.
     func settleUpstream() {
+        if stage == .tunnelling { settleTunnel() }
         guard stage == .forwarding, let pool, let upstream, let client else { return }
         let timeout: Int64
         if client.hasOutput || awaitsBody {

@@ -30,6 +30,8 @@ final class Exchange {
         case forwarding
         /// The whole answer, a backend's or our own, is in the client's output.
         case delivering
+        /// The connection is no longer HTTP's: bytes pass both ways as they come.
+        case tunnelling
     }
 
     let gateway: Gateway
@@ -73,6 +75,8 @@ final class Exchange {
     var isAnswerPaused = false
     /// Whether all bytes of the answer that were read have been looked at.
     var answerNeedsMore = true
+    /// Whether the request asks for a WebSocket, and may have one.
+    var asksForTunnel = false
     /// Interim answers passed on.
     var interimAnswers = 0
 
@@ -137,6 +141,7 @@ final class Exchange {
         isRequestPaused = false
         isAnswerPaused = false
         answerNeedsMore = true
+        asksForTunnel = false
         interimAnswers = 0
         requestID.removeAll(keepingCapacity: true)
         parser.reset()
@@ -150,6 +155,7 @@ final class Exchange {
         case .readingHead, .parked, .dialling, .gathering: false
         case .forwarding: relayBothWays()
         case .delivering: deliver()
+        case .tunnelling: relayTunnel()
         }
     }
 

@@ -66,7 +66,7 @@ struct LocalAnswer {
     /// answered.
     static func status(of reason: Reason) -> Int {
         switch reason {
-        case .none, .clientGone, .writeTimeout: 0
+        case .none, .clientGone, .writeTimeout, .tunnelIdleTimeout: 0
         case .queueFull, .queueBytesFull, .waitTooLong, .queueTimeout, .deadline, .noBackend,
             .draining, .displaced, .exhausted:
             503
@@ -82,6 +82,7 @@ struct LocalAnswer {
         case .expectationFailed: 417
         case .clientTimeout: 408
         case .noRoute, .modelUnknown: 404
+        case .upgradeRefused: 403
         case .connectFailed, .tlsFailed, .upstreamClosed, .upstreamInvalid: 502
         case .connectTimeout, .firstByteTimeout, .upstreamIdleTimeout, .deadlinePassed: 504
         }
@@ -89,7 +90,7 @@ struct LocalAnswer {
 
     private static func message(of reason: Reason) -> String {
         switch reason {
-        case .none, .clientGone, .writeTimeout: ""
+        case .none, .clientGone, .writeTimeout, .tunnelIdleTimeout: ""
         case .queueFull: "The server is at its limit and its queue is full."
         case .queueBytesFull:
             "The server is at its limit and its queue has no room for this request's size."
@@ -119,6 +120,7 @@ struct LocalAnswer {
         case .modelMissing: "The request does not name a model."
         case .bodyInvalid: "The request's body is not valid."
         case .bodyEncoding: "The request's content coding is not supported here."
+        case .upgradeRefused: "WebSocket connections are not allowed at this address."
         case .connectFailed: "The server behind this gateway could not be reached."
         case .connectTimeout: "The server behind this gateway did not accept a connection in time."
         case .tlsFailed: "No secure connection to the server behind this gateway could be made."

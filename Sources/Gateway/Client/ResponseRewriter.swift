@@ -27,6 +27,16 @@ struct ResponseRewriter {
         output.appendLineEnd()
     }
 
+    /// Appends the head of the answer that makes a tunnel of the connection.
+    func appendSwitch(_ head: borrowing ResponseHead, to output: inout ByteBuffer) {
+        output.appendStatusLine(status: head.status, reasonPhrase: head.span(head.reasonPhrase))
+        for field in head.fields where !field.isHopByHop && !ResponseRewriter.isFraming(field) {
+            output.appendField(name: head.name(of: field), value: head.value(of: field))
+        }
+        output.append("Connection: Upgrade\r\nUpgrade: websocket\r\n")
+        output.appendLineEnd()
+    }
+
     /// Appends the final answer's head with the empty line that ends it.
     func append(_ head: borrowing ResponseHead, to output: inout ByteBuffer) {
         if head.reasonPhrase.isEmpty {
@@ -58,7 +68,7 @@ struct ResponseRewriter {
         if !hasRequestID { output.appendField(.xRequestID, exchange.requestID) }
         if let via = exchange.snapshot.policy.forwarding.via {
             output.append(head.version == .http10 ? "Via: 1.0 " : "Via: 1.1 ")
-            output.append(via)
+            output.appendFieldText(via.utf8.span)
             output.appendLineEnd()
         }
         exchange.appendConnection(to: &output)

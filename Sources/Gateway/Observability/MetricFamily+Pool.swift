@@ -60,7 +60,7 @@ extension MetricFamily {
             for statusClass in PoolMetrics.StatusClass.allCases {
                 for reason in Reason.allCases {
                     let count = pool.metrics.count(of: statusClass, reason)
-                    if count > 0 || (reason == .none && statusClass != .none) {
+                    if count > 0 || (reason == .none && statusClass.isUsual) {
                         writer.sample(pool.metrics.labels, statusClass.label, reason.label, count)
                     }
                 }
@@ -127,6 +127,12 @@ extension MetricFamily {
             "penstock_retries_total", .counter,
             "Requests tried again on another connection or backend."
         ) { $0.metrics.retries },
+        .pool("penstock_tunnels_opened_total", .counter, "WebSocket tunnels that were opened.") {
+            $0.metrics.tunnelsOpened
+        },
+        .pool("penstock_tunnels_open", .gauge, "WebSocket tunnels that are open now.") {
+            $0.metrics.tunnelsOpen
+        },
         .pool(
             "penstock_client_retries_total", .counter,
             "Requests that clients said they had tried before."
@@ -196,9 +202,13 @@ extension PoolMetrics.Observation {
 }
 
 extension PoolMetrics.StatusClass {
+    /// Whether the sample is shown before it has counted anything.
+    fileprivate var isUsual: Bool { self != .none && self != .switching }
+
     /// `code="…"`, ready to be written.
     fileprivate var label: String {
         switch self {
+        case .switching: "code=\"1xx\""
         case .success: "code=\"2xx\""
         case .redirection: "code=\"3xx\""
         case .clientError: "code=\"4xx\""

@@ -28,12 +28,13 @@ package final class PoolMetrics {
 
     /// The class of a final status, which keeps the label set small.
     package enum StatusClass: UInt8, CaseIterable {
-        case success, redirection, clientError, serverError, none
+        case switching, success, redirection, clientError, serverError, none
 
-        /// The class of `status`; `none` for what is not 200..599, above all 0 for "no answer was
+        /// The class of `status`; `none` for what is not 101 or 200..599, above all 0 for "no answer was
         /// sent".
         package init(status: Int) {
             switch status {
+            case 101: self = .switching
             case 200...299: self = .success
             case 300...399: self = .redirection
             case 400...499: self = .clientError
@@ -45,6 +46,7 @@ package final class PoolMetrics {
         /// The value of the `code` label.
         package var name: String {
             switch self {
+            case .switching: "1xx"
             case .success: "2xx"
             case .redirection: "3xx"
             case .clientError: "4xx"
@@ -63,6 +65,10 @@ package final class PoolMetrics {
     package var retries: UInt64 = 0
     /// Requests that clients said they had tried before.
     package var clientRetries: UInt64 = 0
+    /// WebSocket tunnels that were opened.
+    package private(set) var tunnelsOpened: UInt64 = 0
+    /// WebSocket tunnels that have ended.
+    package private(set) var tunnelsEnded: UInt64 = 0
     /// Bytes read from clients whose request went to this pool: heads and bodies as they came.
     package var clientReceivedBytes: UInt64 = 0
     /// Bytes written to those clients.
@@ -108,6 +114,8 @@ package final class PoolMetrics {
     func walk(_ walk: inout CounterWalk) {
         walk.visit(&retries)
         walk.visit(&clientRetries)
+        walk.visit(&tunnelsOpened)
+        walk.visit(&tunnelsEnded)
         walk.visit(&clientReceivedBytes)
         walk.visit(&clientSentBytes)
         walk.visit(&upstreamReceivedBytes)
@@ -144,6 +152,15 @@ package final class PoolMetrics {
 // MARK: Counting
 
 extension PoolMetrics {
+    /// WebSocket tunnels that are open now.
+    package var tunnelsOpen: UInt64 { tunnelsOpened &- tunnelsEnded }
+
+    /// Counts a WebSocket tunnel that was opened.
+    package func countTunnelOpened() { tunnelsOpened &+= 1 }
+
+    /// Counts the end of one that `countTunnelOpened` counted.
+    package func countTunnelEnded() { tunnelsEnded &+= 1 }
+
     /// Counts a request that got its permit `nanoseconds` after it was offered; without a class
     /// in the highest.
     package func countForwarded(

@@ -47,6 +47,19 @@ package struct PeerAddress: Sendable {
         get { text.span.extracting(0..<length) }
     }
 
+    /// Whether `peers` name this one.
+    func isAmong(_ peers: [TrustedPeer]) -> Bool {
+        for peer in peers {
+            switch peer {
+            case .unixSockets:
+                if isEmpty { return true }
+            case .network(let network):
+                if !isEmpty && bits >= network.lowest && bits <= network.highest { return true }
+            }
+        }
+        return false
+    }
+
     private mutating func appendIPv4(_ address: UInt32) {
         var shift: UInt32 = 24
         while true {

@@ -22,6 +22,8 @@ package final class Reactor {
     package var now: Instant { turnBeganAt }
     // What other modules could reach is checked at run time with every access; this is not.
     private var turnBeganAt: Instant
+    /// Turns begun: events of one turn were reported before anything was done in it.
+    package private(set) var turnNumber: UInt64 = 0
     /// Storage for the buffers of this reactor's connections.
     package let buffers = BufferPool()
     /// Called at the end of each turn, before the next wait; answers when it wants to be called
@@ -106,6 +108,11 @@ package final class Reactor {
         return handlers[slot]
     }
 
+    /// Calls `body` with every handler that is registered.
+    package func forEachHandler(_ body: (EventHandler) -> Void) {
+        for handler in handlers { if let handler { body(handler) } }
+    }
+
     // MARK: Deadlines
 
     /// Wakes `handler` at `instant`, instead of whatever was set before; `distantFuture` for never.
@@ -156,9 +163,21 @@ package final class Reactor {
     /// Ends `run` after the present turn.
     package func stop() { isStopped = true }
 
+    /// Runs one turn at `instant` in which `events` happens instead of what the kernel reports: for
+    /// tests with a clock of their own.
+    package func turn(at instant: Instant, _ events: () -> Void) {
+        turnBeganAt = instant
+        turnNumber &+= 1
+        events()
+        fireDeadlines()
+        resumeYielded()
+        _ = turnEnded?()
+    }
+
     private func turn(until limit: Instant) {
         let count = epoll.wait(milliseconds: waitMilliseconds(until: limit))
         turnBeganAt = MonotonicClock.now
+        turnNumber &+= 1
         for index in 0..<count {
             let event = epoll.event(at: index)
             handler(for: event.token)?.ready(event.readiness)

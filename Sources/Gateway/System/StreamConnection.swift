@@ -30,6 +30,8 @@ class StreamConnection: EventHandler {
     /// Bytes received and sent over the connection's life.
     final private(set) var receivedBytes = 0
     final private(set) var sentBytes = 0
+    /// The reactor's turn in which bytes were last received.
+    final private(set) var receivedInTurn: UInt64 = 0
 
     private final var transport = Transport.closed
     /// Whether a buffer may hold storage; where it holds none, it is not looked at.
@@ -44,8 +46,11 @@ class StreamConnection: EventHandler {
     /// Takes the transport over; called once, before `start`.
     final func open(_ transport: consuming Transport) {
         self.transport = transport
-        isOpen = self.transport.socket() >= 0
+        isOpen = self.transport.socket() >= 0 || self.transport.isInMemory()
     }
+
+    /// Whether this is the connection over `stream`.
+    final func isOver(_ stream: MemoryStream) -> Bool { transport.isOver(stream) }
 
     /// Starts watching the socket; false when the kernel refuses.
     ///
@@ -54,6 +59,10 @@ class StreamConnection: EventHandler {
     final func start() -> Bool {
         mayRead = true
         mayWrite = true
+        if transport.isInMemory() {
+            reactor.register(self)
+            return true
+        }
         return reactor.register(self, descriptor: transport.socket())
     }
 
@@ -89,6 +98,7 @@ class StreamConnection: EventHandler {
         case .moved(let count):
             receivedBytes &+= count
             readsMuch = count == room && room >= BufferPool.pieceBytes
+            receivedInTurn = reactor.turnNumber
             // The end of a peer that closed is still to be read, and is no new edge.
             if count < room && transport.shortReadMeansDrained() { mayRead = peerClosed }
             return count
@@ -153,6 +163,7 @@ class StreamConnection: EventHandler {
     final func close(reset: Bool = false) {
         guard isOpen else { return }
         if reset { transport.resetOnClose() }
+        transport.closeInMemory()
         reactor.deregister(self, keepingOpen: transport.socket())
         transport = .closed
         isOpen = false

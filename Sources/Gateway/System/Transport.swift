@@ -8,14 +8,17 @@ package enum Transport: ~Copyable {
     case plain(Descriptor)
     /// A TLS session.
     case secure(TLSSession)
+    /// A connection in memory, for tests.
+    case memory(MemoryStream)
     /// Closed.
     case closed
 
-    /// The socket that readiness is watched on; -1 when closed.
+    /// The socket that readiness is watched on; -1 where there is none.
     borrowing func socket() -> Int32 {
         switch self {
         case .plain(let descriptor): descriptor.rawValue
         case .secure(let session): session.socket
+        case .memory: -1
         case .closed: -1
         }
     }
@@ -25,6 +28,7 @@ package enum Transport: ~Copyable {
         switch self {
         case .plain(let descriptor): descriptor.read(into: &buffer, atMost: limit)
         case .secure(let session): session.read(into: &buffer, atMost: limit)
+        case .memory(let stream): stream.read(into: &buffer, atMost: limit)
         case .closed: .ended
         }
     }
@@ -34,6 +38,7 @@ package enum Transport: ~Copyable {
         switch self {
         case .plain(let descriptor): descriptor.write(from: &buffer)
         case .secure(let session): session.write(from: &buffer)
+        case .memory(let stream): stream.write(from: &buffer)
         case .closed: .failed(0)
         }
     }
@@ -46,6 +51,7 @@ package enum Transport: ~Copyable {
         switch self {
         case .plain: true
         case .secure: false
+        case .memory: true
         case .closed: false
         }
     }
@@ -55,6 +61,7 @@ package enum Transport: ~Copyable {
         switch self {
         case .plain(let descriptor): descriptor.hasPendingInput()
         case .secure: false
+        case .memory(let stream): stream.hasPendingInput
         case .closed: false
         }
     }
@@ -64,6 +71,7 @@ package enum Transport: ~Copyable {
         switch self {
         case .plain(let descriptor): descriptor.shutdownWriting()
         case .secure: break
+        case .memory(let stream): stream.shutdownWriting()
         case .closed: break
         }
     }
@@ -72,6 +80,37 @@ package enum Transport: ~Copyable {
     borrowing func resetOnClose() {
         switch self {
         case .plain(let descriptor): descriptor.resetOnClose()
+        case .secure: break
+        case .memory: break
+        case .closed: break
+        }
+    }
+
+    /// Whether there is no socket to watch: somebody else tells of readiness.
+    borrowing func isInMemory() -> Bool {
+        switch self {
+        case .memory: true
+        case .plain: false
+        case .secure: false
+        case .closed: false
+        }
+    }
+
+    /// Whether this is the connection over `stream`.
+    borrowing func isOver(_ stream: MemoryStream) -> Bool {
+        switch self {
+        case .memory(let own): own === stream
+        case .plain: false
+        case .secure: false
+        case .closed: false
+        }
+    }
+
+    /// Tells a peer in memory; other peers are told when the value ends.
+    borrowing func closeInMemory() {
+        switch self {
+        case .memory(let stream): stream.close()
+        case .plain: break
         case .secure: break
         case .closed: break
         }

@@ -57,6 +57,10 @@ package final class Dial {
     /// The socket that libcurl is just giving up to us, -1 for none.
     private var keptSocket: Int32 = -1
 
+    /// Whether dials only wait until `finishHeld` ends them: for tests without a network.
+    package var holdsDials = false
+    private var held: [Dial] = []
+
     /// Easy handles kept for the next dials.
     private static let spareHandlesKept = 16
 
@@ -108,11 +112,29 @@ package final class Dial {
     ) -> Dial? {
         guard let easy = spareHandles.popLast() ?? EasyHandle.make() else { return nil }
         let dial = Dial(easy: easy, isSecure: target.isSecure, completion: completion)
+        if holdsDials {
+            dials[easy.key] = dial
+            held.append(dial)
+            return dial
+        }
         configure(easy, target, timeoutMilliseconds: max(1, timeoutMilliseconds))
         watchForExhaustion(dial)
         guard unsafe curl_multi_add_handle(multi, easy.pointer) == CURLM_OK else { return nil }
         dials[easy.key] = dial
         return dial
+    }
+
+    /// Ends the oldest dial that is held; false, with the result dropped, where none is.
+    package func finishHeld(_ result: consuming DialResult) -> Bool {
+        while !held.isEmpty {
+            let dial = held.removeFirst()
+            guard let completion = dial.completion else { continue }
+            dial.completion = nil
+            dials[dial.easy.key] = nil
+            completion(result)
+            return true
+        }
+        return false
     }
 
     /// Gives a dial up; its completion is not called.

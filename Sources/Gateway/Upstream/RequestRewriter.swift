@@ -19,6 +19,8 @@ struct RequestRewriter {
     let remainingNanoseconds: Int64?
     /// Whether the policy has a deadline of its own, which no field has told yet.
     let hasOwnDeadline: Bool
+    /// Whether the request may change to WebSocket, which is then asked for at this hop.
+    let asksForWebSocket: Bool
 
     init(exchange: Exchange, pool: Pool, upstream: Upstream) {
         forwarding = exchange.snapshot.policy.forwarding
@@ -30,6 +32,7 @@ struct RequestRewriter {
         remainingNanoseconds =
             isTold ? exchange.deadline.nanoseconds(since: exchange.now) : nil
         hasOwnDeadline = pool.longestNanoseconds != nil
+        asksForWebSocket = exchange.asksForTunnel
     }
 
     /// Appends the head with the empty line that ends it.
@@ -39,7 +42,8 @@ struct RequestRewriter {
         appendRequestLine(head, to: &output)
         appendHost(head, to: &output)
         var tellsEnvoyTime = false
-        for field in head.fields where keeps(field) {
+        let trusts = peer.isAmong(forwarding.trustedProxies)
+        for field in head.fields where keeps(field, of: head, trusts: trusts) {
             if keepsKeys && APIKey.isKey(field, in: head) { continue }
             if let remainingNanoseconds, isTime(field, head) {
                 if field.known == .xEnvoyExpectedTimeout { tellsEnvoyTime = true }
@@ -58,20 +62,26 @@ struct RequestRewriter {
             output.append(decimal: Int(max(1, remainingNanoseconds / 1_000_000)))
             output.appendLineEnd()
         }
+        if head.method == .options, let hops = MaxForwards(head).hopsLeft {
+            output.append("Max-Forwards: ")
+            output.append(decimal: hops)
+            output.appendLineEnd()
+        }
         switch head.framing {
         case .none, .untilClose: break
         case .length(let length): output.appendContentLength(length)
         case .chunked: output.appendTransferEncodingChunked()
         }
         if forwarding.forwarded == .append || forwarding.forwarded == .set {
-            appendForwarded(head, peer, to: &output)
+            appendForwarded(head, peer, trusts: trusts, to: &output)
         }
         output.appendField(.xRequestID, requestID.span)
         if let via = forwarding.via {
             output.append(head.version == .http10 ? "Via: 1.0 " : "Via: 1.1 ")
-            output.append(via)
+            output.appendFieldText(via.utf8.span)
             output.appendLineEnd()
         }
+        if asksForWebSocket { output.append("Connection: Upgrade\r\nUpgrade: websocket\r\n") }
         output.appendLineEnd()
     }
 
@@ -86,13 +96,21 @@ struct RequestRewriter {
         }
     }
 
-    private func keeps(_ field: Field) -> Bool {
+    private func keeps(_ field: Field, of head: borrowing RequestHead, trusts: Bool) -> Bool {
         if field.isHopByHop { return false }
         switch field.known {
         case .host, .contentLength, .transferEncoding, .xRequestID:
             return false
         case .xForwardedFor, .xForwardedProto, .xForwardedHost:
             return forwarding.forwarded == .off
+        case .forwarded:
+            return forwarding.forwarded == .off || (forwarding.forwarded == .append && trusts)
+        case .expect:
+            // HTTP/1.0 has no expectations, and without a body there is none, RFC 9110 section
+            // 10.1.1.
+            return head.expectsContinue
+        case .maxForwards:
+            return head.method != .options
         default:
             return true
         }
@@ -101,16 +119,15 @@ struct RequestRewriter {
     /// The target in origin form, RFC 9112 section 3.2: an absolute one has lost its authority to
     /// `Host`.
     private func appendRequestLine(_ head: borrowing RequestHead, to output: inout ByteBuffer) {
-        output.append(head.span(head.methodRange))
-        output.append(0x20)
+        let method = head.span(head.methodRange)
+        let query = head.span(head.query)
         if head.path.isEmpty {
             // RFC 9112 section 3.2.4: OPTIONS for a whole server, when the last proxy asks.
-            output.append(head.method == .options && head.query.isEmpty ? "*" : "/")
+            let path = head.method == .options && head.query.isEmpty ? "*" : "/"
+            output.appendRequestLine(method: method, target: path.utf8.span, query: query)
         } else {
-            output.append(head.span(head.path))
+            output.appendRequestLine(method: method, target: head.span(head.path), query: query)
         }
-        output.append(head.span(head.query))
-        output.append(" HTTP/1.1\r\n")
     }
 
     private func appendHost(_ head: borrowing RequestHead, to output: inout ByteBuffer) {
@@ -127,17 +144,18 @@ struct RequestRewriter {
     }
 
     private func appendForwarded(
-        _ head: borrowing RequestHead, _ peer: borrowing PeerAddress, to output: inout ByteBuffer
+        _ head: borrowing RequestHead, _ peer: borrowing PeerAddress, trusts: Bool,
+        to output: inout ByteBuffer
     ) {
-        let appends = forwarding.forwarded == .append
+        let appends = forwarding.forwarded == .append && trusts
         output.append("X-Forwarded-For: ")
         if appends {
             for field in head.fields where field.known == .xForwardedFor && !field.value.isEmpty {
-                output.append(head.value(of: field))
+                output.appendFieldText(head.value(of: field))
                 output.append(", ")
             }
         }
-        if peer.isEmpty { output.append("unknown") } else { output.append(peer.bytes) }
+        if peer.isEmpty { output.append("unknown") } else { output.appendFieldText(peer.bytes) }
         output.appendLineEnd()
         if appends, let field = head.firstField(.xForwardedProto) {
             output.appendField(.xForwardedProto, head.value(of: field))

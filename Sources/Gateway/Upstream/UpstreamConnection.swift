@@ -16,6 +16,8 @@ final class UpstreamConnection: StreamConnection {
     /// `sentBytes` and `receivedBytes` when the present exchange began.
     private(set) var sentBefore = 0
     private(set) var receivedBefore = 0
+    /// The reactor's turn in which the present exchange began.
+    private var begunInTurn: UInt64 = 0
     /// Where this connection stands in the idle list, -1 for nowhere.
     var idleIndex = -1
     /// When it became idle.
@@ -34,14 +36,15 @@ final class UpstreamConnection: StreamConnection {
 
     deinit { upstream.connectionClosed() }
 
-    /// Begins to serve `exchange`.
-    func begin(_ exchange: Exchange, method: Method) {
+    /// Begins to serve `exchange`, whose request has this method and may ask for a WebSocket.
+    func begin(_ exchange: Exchange, method: Method, mayBecomeWebSocket: Bool = false) {
         precondition(self.exchange == nil, "a connection serves one exchange at a time")
         self.exchange = exchange
+        begunInTurn = reactor.turnNumber
         sentBefore = sentBytes
         receivedBefore = receivedBytes
         parser.reset()
-        parser.begin(requestMethod: method)
+        parser.begin(requestMethod: method, mayBecomeWebSocket: mayBecomeWebSocket)
     }
 
     /// Ends serving: back to the idle list when the connection can be used again, else closed.
@@ -60,6 +63,13 @@ final class UpstreamConnection: StreamConnection {
     override func ready(_ readiness: Readiness) {
         note(readiness)
         if let exchange {
+            // Reported before this turn's request was written, so it is no answer to that; unless it
+            // was the rest of the answer before, read in this turn too.
+            if begunInTurn == reactor.turnNumber && receivedInTurn != begunInTurn
+                && readiness.contains(.readable)
+            {
+                exchange.upstreamSpokeTooEarly()
+            }
             exchange.client?.advance()
         } else if fill(highBytes: 1) > 0 || inputEnded || isBroken {
             // Nothing was asked, so whatever came is the end or nonsense. A TLS session may have

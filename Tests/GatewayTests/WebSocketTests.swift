@@ -1,0 +1,304 @@
+// WebSocket tunnels: refused unless the policy allows them, opened only when the backend agrees, and
+// then bytes both ways with bounds, time-outs and one permit until the end.
+
+import Admission
+import Foundation
+import HTTP1
+import Testing
+
+@testable import Gateway
+
+@Suite struct WebSocketTests {
+    private static let handshake =
+        "GET /chat HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
+        + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    private static let agreement =
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        + "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+    private static let allowed = "limit: 2, websocket: allow"
+
+    /// A backend that agrees and then runs `script`.
+    private func agreeing(
+        _ script: @escaping @Sendable (Wire) throws -> Void
+    ) throws -> ScriptedBackend {
+        try ScriptedBackend { wire, _ in
+            _ = try wire.readHead()
+            try wire.send(Self.agreement)
+            try script(wire)
+        }
+    }
+
+    private static func echo(_ wire: Wire) throws {
+        while true {
+            let bytes = try wire.receive(within: 60)
+            if bytes.isEmpty { return }
+            try wire.send(bytes)
+        }
+    }
+
+    private func open(_ gateway: RunningGateway) throws -> Wire {
+        let client = try gateway.connect()
+        try client.send(Self.handshake)
+        #expect(try client.read(until: "\r\n\r\n").hasPrefix("HTTP/1.1 101 "))
+        return client
+    }
+
+    private func tunnels(_ gateway: RunningGateway) throws -> [UInt64] {
+        try gateway.metric { [$0.tunnelsOpened, $0.tunnelsOpen] }
+    }
+
+    @Test func refusedUnlessThePolicyAllowsIt() throws {
+        let backend = try ScriptedBackend.echoing()
+        let gateway = try RunningGateway(policyText([backend.url]))
+        let client = try gateway.connect()
+        try client.send(Self.handshake)
+        let answer = try client.readAnswer()
+        #expect(answer.status == 403)
+        #expect(answer.value("X-Penstock-Reason") == "upgrade_refused")
+        #expect(answer.values("Upgrade").isEmpty)
+        #expect(backend.acceptedCount == 0)
+        // The connection is as good as before.
+        #expect(try client.get("/").status == 200)
+        try gateway.settles(clients: 1)
+    }
+
+    /// Java's client asks for h2c with each first request; a server may ignore that.
+    @Test func otherUpgradesAreIgnored() throws {
+        let passage = try Passage(
+            "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+                + "HTTP2-Settings: AAMAAABkAAQ\r\n\r\n", pool: Self.allowed)
+        #expect(passage.answer.status == 204 && passage.keepsClient)
+        for name in ["Upgrade", "Connection", "HTTP2-Settings"] {
+            #expect(passage.request.values(name).isEmpty)
+        }
+    }
+
+    @Test func heads() throws {
+        let log = RequestLog()
+        let backend = try ScriptedBackend(log: log) { wire, _ in
+            log.note(try wire.readHead())
+            try wire.send(Self.agreement)
+        }
+        let gateway = try RunningGateway(policyText([backend.url], pool: Self.allowed))
+        let client = try gateway.connect()
+        try client.send(Self.handshake)
+        let head = try client.read(until: "\r\n\r\n")
+        let answer = Message(head: head)
+        #expect(answer.value("Upgrade") == "websocket" && answer.value("Connection") == "Upgrade")
+        #expect(answer.value("Sec-WebSocket-Accept") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
+        let request = try #require(log.requests.first)
+        #expect(request.values("Connection") == ["Upgrade"])
+        #expect(request.values("Upgrade") == ["websocket"])
+        #expect(request.value("Sec-WebSocket-Version") == "13")
+        #expect(client.ends())
+        try gateway.settles(clients: 0, idle: 0)
+    }
+
+    @Test func bytesPassBothWaysAndThePermitIsHeld() throws {
+        let backend = try agreeing { wire in
+            try Self.echo(wire)
+        }
+        let gateway = try RunningGateway(policyText([backend.url], pool: Self.allowed))
+        let client = try open(gateway)
+        // None of this is HTTP any more.
+        for text in ["hello", "GET / HTTP/1.1\r\n\r\n", "\0\u{1}\r\r\n\n"] {
+            try client.send(text)
+            #expect(try client.read(count: text.utf8.count) == Array(text.utf8))
+        }
+        #expect(try gateway.holdings().inFlight == 1)
+        #expect(try tunnels(gateway) == [1, 1])
+        client.close()
+        try gateway.settles(clients: 0, idle: 0)
+        #expect(try tunnels(gateway) == [1, 0])
+        #expect(try gateway.metric { $0.count(of: .switching, .none) } == 1)
+    }
+
+    /// What a client sends behind its handshake waits for the backend's agreement.
+    @Test func bytesBehindTheHandshakeGoToTheBackendOnlyOnceItAgreed() throws {
+        let early = Handover<Bool>()
+        let backend = try ScriptedBackend { wire, _ in
+            _ = try wire.readHead()
+            early.give(!wire.isSilent(for: 0.1))
+            try wire.send(Self.agreement)
+            try wire.send(try wire.read(count: 5))
+            _ = wire.ends()
+        }
+        let gateway = try RunningGateway(policyText([backend.url], pool: Self.allowed))
+        let client = try gateway.connect()
+        try client.send(Self.handshake + "early")
+        _ = try client.read(until: "\r\n\r\n")
+        #expect(try client.read(count: 5) == Array("early".utf8))
+        #expect(try !early.take("what the backend saw"))
+        client.close()
+        try gateway.settles(clients: 0, idle: 0)
+    }
+
+    @Test(arguments: [200, 400, 403, 426])
+    func aBackendThatDoesNotAgreeAnswersAsUsual(status: Int) throws {
+        let backend = try ScriptedBackend { wire, _ in
+            while true {
+                _ = try wire.readHead(within: 60)
+                try wire.answer("no", status: status)
+            }
+        }
+        let gateway = try RunningGateway(policyText([backend.url], pool: Self.allowed))
+        let client = try gateway.connect()
+        for _ in 0..<2 {
+            try client.send(Self.handshake)
+            let answer = try client.readAnswer()
+            #expect(answer.status == status && answer.bodyText == "no")
+        }
+        #expect(try tunnels(gateway) == [0, 0])
+        try gateway.settles(clients: 1, idle: 1)
+    }
+
+    /// What follows a handshake that failed is a request like any other, never a tunnel's bytes.
+    @Test func aFailedHandshakeOpensNoWayPastTheParser() throws {
+        let backend = try ScriptedBackend { wire, _ in
+            while true {
+                _ = try wire.readHead(within: 60)
+                try wire.answer("no", status: 426)
+            }
+        }
+        let gateway = try RunningGateway(policyText([backend.url], pool: Self.allowed))
+        let client = try gateway.connect()
+        try client.send(Self.handshake + "GET /smuggled HTTP/1.1\nHost: h\n\n")
+        #expect(try client.readAnswer().status == 426)
+        #expect(try client.readAnswer().status == 400)
+        #expect(client.ends())
+        try gateway.settles(clients: 0)
+    }
+
+    @Test(arguments: [
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n",
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+    ])
+    func anAgreementToSomethingElseIsAnswered502(bytes: String) throws {
+        let backend = try ScriptedBackend { wire, _ in
+            _ = try wire.readHead()
+            try wire.send(bytes)
+            _ = wire.ends()
+        }
+        let gateway = try RunningGateway(policyText([backend.url], pool: Self.allowed))
+        let client = try gateway.connect()
+        try client.send(Self.handshake)
+        let answer = try client.readAnswer()
+        #expect(answer.status == 502 && answer.value("X-Penstock-Reason") == "upstream_invalid")
+        try gateway.settles(clients: 1, idle: 0)
+    }
+
+    /// The last bytes of the side that closes arrive, then the other side's end.
+    @Test func theBackendsEndIsPassedOn() throws {
+        let backend = try agreeing { wire in try wire.send("bye") }
+        let gateway = try RunningGateway(policyText([backend.url], pool: Self.allowed))
+        let client = try open(gateway)
+        #expect(try client.readToEnd() == "bye")
+        client.close()
+        try gateway.settles(clients: 0, idle: 0)
+    }
+
+    @Test(arguments: BackendFaultTests.Ending.allCases)
+    func theClientsEndIsPassedOn(ending: BackendFaultTests.Ending) throws {
+        let got = Handover<String>()
+        let backend = try agreeing { wire in got.give((try? wire.readToEnd()) ?? "reset") }
+        let gateway = try RunningGateway(policyText([backend.url], pool: Self.allowed))
+        let client = try open(gateway)
+        try client.send("bye")
+        if ending == .reset { usleep(50_000) }
+        ending.apply(to: client)
+        #expect(try got.take("the backend's end").hasPrefix("bye"))
+        try gateway.settles(clients: 0, idle: 0)
+        #expect(try tunnels(gateway) == [1, 0])
+    }
+
+    @Test func aSilentTunnelEnds() throws {
+        let backend = try agreeing { wire in _ = try wire.readToEnd(within: 60) }
+        let gateway = try RunningGateway(
+            policyText(
+                [backend.url], pool: Self.allowed + ", timeouts: {tunnel_idle: 200ms, idle: 50ms}"))
+        let client = try open(gateway)
+        for _ in 0..<4 {
+            usleep(100_000)
+            try client.send("x")
+        }
+        #expect(client.ends())
+        try gateway.settles(clients: 0, idle: 0)
+        #expect(try gateway.metric { $0.count(of: .switching, .tunnelIdleTimeout) } == 1)
+    }
+
+    /// Water marks bound what a tunnel holds when one side does not read.
+    @Test func aSlowSideSlowsTheOther() throws {
+        let count = 8 << 20
+        let sent = Handover<Bool>()
+        let backend = try agreeing { wire in
+            try wire.sendPattern(count, within: 60)
+            sent.give(true)
+            _ = wire.ends(within: 60)
+        }
+        let gateway = try RunningGateway(
+            policyText(
+                [backend.url], pool: Self.allowed,
+                server: "buffer: {high: 32KiB, low: 8KiB}, max_head_size: 8KiB"))
+        let client = try gateway.connect(receiveBuffer: 64 << 10)
+        try client.send(Self.handshake)
+        _ = try client.read(until: "\r\n\r\n")
+        usleep(200_000)
+        let held = try gateway.ask { gateway in
+            gateway.connections.all.map { $0.output.count + $0.input.count }.reduce(0, +)
+        }
+        #expect(held <= 48 << 10)
+        #expect(throws: TimedOut.self) { try sent.take("the sender's end", within: 0.1) }
+        #expect(try client.readPattern(count))
+        _ = try sent.take("the sender's end")
+        client.close()
+        try gateway.settles(clients: 0, idle: 0)
+    }
+
+    @Test func bothDirectionsCarryMuchAtOnce() throws {
+        let count = 4 << 20
+        let arrived = Handover<Bool>()
+        let backend = try agreeing { wire in
+            onThread { try? wire.sendPattern(count, within: 60) }
+            arrived.give(try wire.readPattern(count))
+            _ = wire.ends(within: 60)
+        }
+        let gateway = try RunningGateway(policyText([backend.url], pool: Self.allowed))
+        let client = try open(gateway)
+        onThread { try? client.sendPattern(count, within: 60) }
+        #expect(try client.readPattern(count))
+        #expect(try arrived.take("all bytes", within: 30))
+        client.close()
+        try gateway.settles(clients: 0, idle: 0)
+    }
+
+    @Test func aDrainWaitsForTunnelsAsLongAsForOthers() throws {
+        let backend = try agreeing { wire in
+            try Self.echo(wire)
+        }
+        let gateway = try RunningGateway(
+            policyText([backend.url], pool: Self.allowed, server: "drain_timeout: 500ms"))
+        let client = try open(gateway)
+        gateway.drain()
+        try client.send("still")
+        #expect(try client.read(count: 5) == Array("still".utf8))
+        #expect(client.ends())
+        try gateway.waitForEnd()
+    }
+
+    @Test func aTunnelTakesAPlaceOfTheLimit() throws {
+        let backend = try agreeing { wire in _ = wire.ends(within: 60) }
+        let gateway = try RunningGateway(
+            policyText(
+                [backend.url], pool: "limit: 1, websocket: allow, queue: {max_requests: 0}"))
+        let client = try open(gateway)
+        let second = try gateway.connect()
+        try second.send(Self.handshake)
+        #expect(try second.readAnswer().status == 503)
+        client.close()
+        try eventually("the place is free") { try gateway.holdings().inFlight == 0 }
+        second.close()
+        let third = try open(gateway)
+        third.close()
+        try gateway.settles(clients: 0, idle: 0)
+    }
+}
