@@ -101,3 +101,27 @@ let package = Package(
             path: "Tests/AdmissionProbe", swiftSettings: strict),
     ]
 )
+
+// Fuzz targets need libFuzzer, which a normal build does not link: Tests/Fuzz/run sets this.
+if Context.environment["PENSTOCK_FUZZ"] != nil {
+    package.targets += [
+        .target(
+            name: "FuzzSupport", dependencies: ["HTTP1"], path: "Tests/Fuzz/Support",
+            swiftSettings: strict)
+    ]
+    let modules = [
+        "RequestParser": ["HTTP1"], "ResponseParser": ["HTTP1"], "ChunkedDecoder": ["HTTP1"],
+        "PolicyLoader": ["Policy"], "Connections": ["Admission", "Gateway", "HTTP1", "Policy"],
+    ]
+    for (name, modules) in modules {
+        var dependencies = modules.map { Target.Dependency.target(name: $0) }
+        dependencies.append("FuzzSupport")
+        if modules.contains("Gateway") {
+            dependencies.append(.product(name: "Logging", package: "swift-log"))
+        }
+        package.targets.append(
+            .executableTarget(
+                name: "Fuzz\(name)", dependencies: dependencies, path: "Tests/Fuzz/\(name)",
+                swiftSettings: strict))
+    }
+}

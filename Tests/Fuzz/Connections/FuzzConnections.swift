@@ -1,0 +1,79 @@
+// Whole connections: a gateway whose clients, backends and clock do what the input says, over
+// connections in memory.
+//
+// Whatever they do, all that reaches a backend is a row of valid requests, all that reaches a client
+// a row of valid answers, each the answer to its own request; buffers keep their bounds; and when
+// everybody has gone nothing is left: no permit, no place in a queue, no exchange, no connection.
+
+import Admission
+import FuzzSupport
+import HTTP1
+import Logging
+import Policy
+
+@testable import Gateway
+
+/// What libFuzzer calls with each input.
+@_cdecl("LLVMFuzzerTestOneInput")
+func fuzzOne(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    var schedule = Schedule(unsafe copied(bytes, count))
+    schedule.run()
+    return 0
+}
+
+/// The policy under which the input is played: small bounds, so that a short input reaches them.
+enum Stage {
+    static let policyText = """
+        version: 1
+        listen: 127.0.0.1:1
+        admin: off
+        log: {access: off}
+        server:
+          max_connections: 8
+          max_head_size: 1KiB
+          max_fields: 20
+          max_body_size: 20KiB
+          buffer: {high: 4KiB, low: 1KiB}
+          half_close: HALF
+          drain_timeout: 5s
+          timeouts: {head: 1s, body_idle: 2s, keep_alive: 3s, write_stall: 2s}
+        pools:
+          main:
+            backends: ["http://127.0.0.1:2", "http://127.0.0.1:3"]
+            limit: 1
+            websocket: allow
+            queue: {max_requests: 2, max_wait: 2s}
+            timeouts: {connect: 1s, first_byte: 3s, idle: 2s, tunnel_idle: 3s}
+        routes:
+          - {path: /none/*, pool: main, methods: [PUT]}
+          - {path: /*, pool: main}
+
+        """
+
+    /// Both meanings of a client's half-close.
+    static let policies = ["gone", "allow"].map { rule in
+        let text = policyText.replacing("HALF", with: rule)
+        do throws(PolicyError) {
+            var policy = try PolicyLoader.load(text: text, file: "policy.yaml")
+            // No socket: connections are handed in.
+            policy.listen = []
+            policy.threads = 1
+            return policy
+        } catch {
+            fatalError("the policy is refused: \(error)")
+        }
+    }
+
+    /// A gateway that connects to nothing by itself.
+    static func makeGateway(_ policy: Policy) -> Gateway {
+        do throws(SystemError) {
+            let gateway = try Gateway(
+                policy: policy, version: "fuzz",
+                logger: Logger(label: "fuzz") { _ in SwiftLogNoOpLogHandler() }, seed: 7)
+            gateway.dialler.holdsDials = true
+            return gateway
+        } catch {
+            fatalError("no gateway: \(error)")
+        }
+    }
+}

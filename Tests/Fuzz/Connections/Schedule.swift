@@ -1,0 +1,191 @@
+// What happens, event by event, as the input's bytes say.
+
+import Admission
+import FuzzSupport
+import HTTP1
+
+@testable import Gateway
+
+/// One input being played.
+struct Schedule {
+    private var input: FuzzInput
+    private let gateway: Gateway
+    private var clients: [Client] = []
+    private var backends: [Backend] = []
+    private var now = Instant(nanoseconds: 1_000_000_000_000)
+    private let secret: UInt64
+
+    private static let maxClients = 6
+    private static let maxBackends = 12
+    private static let maxEvents = 200
+    /// Both water marks' buffers, with room for a head, a read and chunk framing beyond the mark.
+    private static let maxBufferedBytes = 2 * (4 + 1 + 16 + 20) * 1024
+
+    init(_ bytes: [UInt8]) {
+        input = FuzzInput(bytes)
+        let rules = input.byte()
+        gateway = Stage.makeGateway(Stage.policies[Int(rules & 1)])
+        secret = 0x51ed_2701_93a4_e6c7
+    }
+
+    /// Plays the input, then lets everybody go and looks at what is left.
+    mutating func run() {
+        gateway.reactor.turn(at: now) {}
+        var events = 0
+        while !input.isEmpty && events < Schedule.maxEvents {
+            events += 1
+            step()
+            check()
+        }
+        settle()
+        gateway.letGo()
+    }
+
+    private mutating func step() {
+        let operation = input.byte() & 0x0f
+        switch operation {
+        case 0: openClient()
+        case 1: withClient { $0.send($1.bytes(Int($1.byte()))) }
+        case 2: withBackend { $0.send($1.bytes(Int($1.byte()))) }
+        case 3: withClient { $0.sendRequest($1.byte()) }
+        case 4: turnDials(input.byte())
+        case 5: withBackend { $0.answer($1.byte()) }
+        case 6: withClient { client, _ in client.stream.end() }
+        case 7: withBackend { backend, _ in backend.stream.end() }
+        case 8: turnDials(0)
+        case 9: withClient { client, _ in client.stream.reset() }
+        case 10: withBackend { backend, _ in backend.stream.reset() }
+        case 11: withClient { $0.stream.room = Int($1.byte()) * 32 }
+        case 12: withBackend { $0.stream.room = Int($1.byte()) * 32 }
+        case 13: pass(milliseconds: 1 + Int64(input.byte()))
+        case 14: pass(milliseconds: 100 * (1 + Int64(input.byte() & 0x3f)))
+        default:
+            if input.byte() == 0xd0 { turn { $0.drain() } }
+        }
+    }
+
+    private mutating func openClient() {
+        guard clients.count < Schedule.maxClients, !gateway.isDraining,
+            gateway.hasRoomForConnection
+        else { return }
+        let client = Client(gateway, number: clients.count, secret: secret)
+        clients.append(client)
+        turn { gateway in
+            require(gateway.reserveConnection(), "no room for a connection")
+            require(gateway.group.place(acceptedBy: gateway.index) == gateway.index, "a place")
+            gateway.adopt(client.connection)
+        }
+    }
+
+    /// Lets one client do something, and tells the gateway as the kernel would.
+    private mutating func withClient(_ act: (Client, inout FuzzInput) -> Void) {
+        guard !clients.isEmpty else { return openClient() }
+        let client = clients[Int(input.byte()) % clients.count]
+        act(client, &input)
+        turn { _ in
+            if client.connection.isOpen {
+                client.connection.ready(Schedule.readiness(client.stream))
+            }
+        }
+    }
+
+    private mutating func withBackend(_ act: (Backend, inout FuzzInput) -> Void) {
+        guard !backends.isEmpty else { return turnDials(0) }
+        let backend = backends[Int(input.byte()) % backends.count]
+        act(backend, &input)
+        turn { gateway in Schedule.wake(backend.stream, in: gateway) }
+    }
+
+    /// Readiness as edges would report it, a little too much at worst.
+    private static func readiness(_ stream: MemoryStream) -> Readiness {
+        var readiness: Readiness = [.readable]
+        if stream.room > 0 { readiness.insert(.writable) }
+        if stream.isPeerClosed { readiness.insert(.peerClosed) }
+        if stream.isReset { readiness.formUnion([.hungUp, .failed]) }
+        return readiness
+    }
+
+    /// Finds the connection that `stream` belongs to, by asking all handlers.
+    private static func wake(_ stream: MemoryStream, in gateway: Gateway) {
+        gateway.reactor.forEachHandler { handler in
+            guard let connection = handler as? UpstreamConnection, connection.isOver(stream) else {
+                return
+            }
+            connection.ready(readiness(stream))
+        }
+    }
+
+    private mutating func turnDials(_ kind: UInt8) {
+        guard backends.count < Schedule.maxBackends else {
+            return turn { _ = $0.dialler.finishHeld(.failed(.connectFailed)) }
+        }
+        switch kind & 7 {
+        case 6: turn { _ = $0.dialler.finishHeld(.failed(.connectTimeout)) }
+        case 7: turn { _ = $0.dialler.finishHeld(.failed(.connectFailed)) }
+        default:
+            let backend = Backend()
+            backends.append(backend)
+            turn { _ = $0.dialler.finishHeld(.connected(.memory(backend.stream))) }
+        }
+    }
+
+    private mutating func pass(milliseconds: Int64) {
+        now = now.advanced(byNanoseconds: milliseconds * 1_000_000)
+        turn { _ in }
+    }
+
+    private mutating func turn(_ events: (Gateway) -> Void) {
+        // A few turns, as those that yielded go on in the next one.
+        gateway.reactor.turn(at: now) { events(gateway) }
+        for _ in 0..<4 { gateway.reactor.turn(at: now) {} }
+    }
+
+    // MARK: What always holds
+
+    private func check() {
+        for backend in backends { backend.check() }
+        for client in clients { client.check() }
+        var buffered = 0
+        for connection in gateway.connections.all {
+            let held = connection.input.count + connection.output.count
+            require(held <= Schedule.maxBufferedBytes, "\(held) bytes are buffered for a client")
+            buffered += held
+        }
+        let inFlight = gateway.pools.reduce(0) { $0 + $1.admission.inFlight }
+        require(inFlight == gateway.heldPermitCount, "\(inFlight) permits are out")
+        require(inFlight <= 2, "the limit is not kept")
+        let queued = gateway.pools.reduce(0) { $0 + $1.admission.queueLength }
+        require(queued <= 2, "the queue's bound is not kept")
+        require(gateway.openExchangeCount <= clients.count, "more exchanges than clients")
+    }
+
+    /// Everybody takes what there is, time passes, and nothing may be left.
+    private mutating func settle() {
+        for client in clients {
+            client.stream.room = .max
+            turn { _ in
+                if client.connection.isOpen { client.connection.ready([.writable, .readable]) }
+            }
+        }
+        for _ in 0..<12 {
+            turn { _ = $0.dialler.finishHeld(.failed(.connectFailed)) }
+            pass(milliseconds: 1_000)
+            check()
+        }
+        for client in clients { client.checkForeign(clients) }
+        for client in clients { require(client.isSettled, "a request was forgotten") }
+        for client in clients where !client.hasLeft {
+            client.stream.end()
+            turn { _ in
+                if client.connection.isOpen { client.connection.ready([.peerClosed, .readable]) }
+            }
+        }
+        for _ in 0..<12 { pass(milliseconds: 1_000) }
+        require(gateway.openExchangeCount == 0, "an exchange is left")
+        require(gateway.heldPermitCount == 0, "a permit is left")
+        require(gateway.pools.allSatisfy { $0.admission.inFlight == 0 }, "a place is taken")
+        require(gateway.pools.allSatisfy { $0.admission.queueLength == 0 }, "the queue has one")
+        require(gateway.connections.proxyCount == 0, "a client's connection is left")
+        require(gateway.dialler.dialCount == 0, "a dial is left")
+    }
+}
