@@ -150,7 +150,7 @@ def test_unit_is_sound(penstock: Path, tmp_path: Path) -> None:
     assert ended.returncode == 0 and "penstock.service" not in ended.stderr, ended.stderr
 
 
-@pytest.mark.parametrize("script", ["quickstart.sh", "test.sh", "packages.sh"])
+@pytest.mark.parametrize("script", ["quickstart.sh", "test.sh", "test-long.sh", "packages.sh"])
 def test_scripts_parse(script: str) -> None:
     """bash can read them."""
     subprocess.run(["bash", "-n", str(DEPLOY / script)], timeout=10, check=True)
