@@ -2,6 +2,7 @@
 
 internal import CShims
 internal import Glibc
+internal import Policy
 
 /// A peer's numeric address without its port; empty for a unix socket.
 package struct PeerAddress: Sendable {
