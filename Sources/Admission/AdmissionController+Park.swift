@@ -87,6 +87,15 @@ extension AdmissionController {
         return earliest.seconds(since: clock)
     }
 
+    /// Seconds that a request would wait that is offered now, 0 where it would start; nil while that
+    /// is unknown, and infinite without a backend.
+    package mutating func predictedWaitSeconds(_ ticket: Ticket, now: Instant) -> Double? {
+        advance(to: now)
+        let place = queue.place(of: ticket)
+        if queue.maySkip(place, limit: provenLimit), ticket.seats <= room { return 0 }
+        return secondsUntilAnyReturn ?? predictedWaitSeconds(ticket.cost, place)
+    }
+
     /// Seconds until a request of that cost would start that joins the queue there now; nil while
     /// the rate is unknown.
     mutating func predictedWaitSeconds(_ cost: Double, _ place: QueuePlace) -> Double? {

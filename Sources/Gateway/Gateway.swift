@@ -47,6 +47,8 @@ package final class Gateway {
     /// The logs whose losses are counted, with the names of their metric labels.
     private(set) var logWriters: [(name: String, writer: LogWriter)] = []
     var drainTimer: DrainTimer?
+    /// Bytes of bodies held until their requests are forwarded.
+    var heldBytes = 0
 
     /// Most reactors of one gateway.
     private static let maxReactors = 128

@@ -18,6 +18,8 @@ package enum BodyFault: Error, Equatable, Sendable {
     case notMultipart
     /// Bytes that are not gzip, RFC 1952.
     case notGzip
+    /// Compressed bytes that expand to far more than such bodies do.
+    case expandsTooMuch
 
     /// One sentence for people.
     package var message: String {
@@ -29,6 +31,7 @@ package enum BodyFault: Error, Equatable, Sendable {
         case .repeatedModel: "The request names its model twice."
         case .invalidModel: "The request's model is not a name."
         case .notMultipart: "The request's body is not valid multipart form data."
+        case .expandsTooMuch: "The request's body expands to too much."
         case .notGzip: "The request's body is not valid gzip."
         }
     }

@@ -213,3 +213,11 @@ package struct MultipartReader {
         return isModel
     }
 }
+
+/// Telling forms from other bodies.
+package enum FormType {
+    /// Whether a `Content-Type` is that of a form with files.
+    package static func isForm(_ contentType: Span<UInt8>) -> Bool {
+        contentType.hasPrefix(lowercase: "multipart/")
+    }
+}

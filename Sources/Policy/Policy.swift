@@ -21,6 +21,8 @@ package struct Policy: Equatable, Sendable {
     package var pools: [PoolSettings]
     /// The routes, in the file's order; the first that matches wins.
     package var routes: [Route]
+    /// How bodies are read whose requests are routed by model.
+    package var models = ModelSettings()
 }
 
 /// A socket address to listen on.
@@ -273,6 +275,8 @@ package struct AnswerSettings: Equatable, Sendable {
     /// Status of refusals for want of capacity: 429, 503 or 529; `nil` for 503, and 529 in
     /// Anthropic's dialect.
     package var overloadStatus: Int?
+    /// Whether forwarded answers say how long their requests waited.
+    package var saysTimes = true
     /// Whether those who have long asked for twice what they get are told not to try again.
     package var stopsRetries = true
 
@@ -357,13 +361,31 @@ package struct Route: Equatable, Sendable {
     package var hosts: [String] = []
     /// Methods that match; empty for any.
     package var methods: [String] = []
+    /// Names of models, or patterns with `*`, one of which the request must name; empty for any,
+    /// and then the body is not read.
+    package var models: [String] = []
     /// Index into `Policy.pools`.
     package var pool: Int
+    /// Where requests go that would wait too long; `nil` for nowhere.
+    package var fallback: Fallback?
 
     /// A route for `path` to the pool at index `pool`.
     package init(path: PathPattern, pool: Int) {
         self.path = path
         self.pool = pool
+    }
+
+    /// Another pool for requests that would wait too long.
+    package struct Fallback: Equatable, Sendable {
+        /// Index into `Policy.pools`.
+        package var pool = 0
+        /// The longest predicted wait in the route's own pool, 0..1 h.
+        package var maxWait = Duration.seconds(1)
+        /// The model that the request then names; `nil` for the one that it came with.
+        package var model: String?
+
+        /// The defaults.
+        package init() {}
     }
 
     /// A path, or a beginning of paths.

@@ -18,6 +18,13 @@ package enum PolicyDump {
             preconditionFailure("a route is written as a mapping")
         }
         entries.insert(("pool", .text(policy.pools[route.pool].name)), at: 1)
+        if let fallback = route.fallback,
+            let place = entries.firstIndex(where: { $0.key == "fallback" }),
+            case .mapping(var inner) = entries[place].value
+        {
+            inner.insert(("pool", .text(policy.pools[fallback.pool].name)), at: 0)
+            entries[place].value = .mapping(inner)
+        }
         return .mapping(entries)
     }
 }

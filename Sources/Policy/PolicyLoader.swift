@@ -30,6 +30,7 @@ package enum PolicyLoader {
         section.read(root, "", &policy, &reading)
         checkListeners(policy, &reading)
         checkRoutes(policy, &reading)
+        checkAliases(policy, &reading)
         if reading.count > 0 { throw PolicyError(reading.diagnostics) }
         return policy
     }
@@ -68,6 +69,41 @@ package enum PolicyLoader {
                 "move it before routes[\(earlier)], or remove it")
             reading.report(fault, path: "routes[\(index)]")
         }
+    }
+}
+
+extension PolicyLoader {
+    /// Aliases of what no route takes, and aliases that hide behind another.
+    private static func checkAliases(_ policy: Policy, _ reading: inout Reading) {
+        let patterns = policy.routes.flatMap(\.models)
+        for alias in policy.models.aliases {
+            let path = Reading.join("models.aliases", alias.name)
+            if reading.isFaulty(path) { continue }
+            if policy.models.aliases.contains(where: { $0.name == alias.model }) {
+                let fault = Fault(
+                    "\(alias.model.quoted) is an alias itself", "name the model behind it")
+                reading.report(fault, path: path)
+            } else if !patterns.contains(where: { fits(alias.model, $0) }) {
+                let fault = Fault(
+                    "no route takes \(alias.model.quoted)", "add it to the models of a route")
+                reading.report(fault, path: path)
+            }
+        }
+    }
+
+    /// Whether a model's name fits a pattern; parts between `*` are found from left to right.
+    private static func fits(_ name: String, _ pattern: String) -> Bool {
+        let parts = pattern.split(separator: "*", omittingEmptySubsequences: false)
+        guard parts.count > 1 else { return name == pattern }
+        guard name.count >= parts.reduce(0, { $0 + $1.count }), name.hasPrefix(parts[0]),
+            name.hasSuffix(parts[parts.count - 1])
+        else { return false }
+        var rest = name.dropFirst(parts[0].count).dropLast(parts[parts.count - 1].count)
+        for part in parts.dropFirst().dropLast() where !part.isEmpty {
+            guard let found = rest.firstRange(of: part) else { return false }
+            rest = rest[found.upperBound...]
+        }
+        return true
     }
 }
 

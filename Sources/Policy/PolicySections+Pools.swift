@@ -222,6 +222,10 @@ extension PolicySections {
                     + "fields: in refusals for being over it, and in answers while more than 70 % of "
                     + "the limits are in use. Needs `tenant`."),
             Key(
+                "timing", \.saysTimes, .boolean,
+                "Whether forwarded answers say in `X-Penstock-Queue-Ms` and `Server-Timing` how long "
+                    + "their requests waited."),
+            Key(
                 "stop_retries", \.stopsRetries, .boolean,
                 "Whether a tenant that has asked for more than twice what it gets for 20 s is told "
                     + "`x-should-retry: false`, on which OpenAI's and Anthropic's clients give up "

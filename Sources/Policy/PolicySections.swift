@@ -36,6 +36,9 @@ enum PolicySections {
                 "routes", \.routes, routes, required: true,
                 "Which requests go to which pool; the first route that matches wins, and what matches "
                     + "none is answered with 404."),
+            Key(
+                "models", \.models, models.kind(),
+                "How requests are routed by the model that their bodies name."),
         ],
         hints: [
             "backends": "backends belong to a pool: pools.NAME.backends",
@@ -117,8 +120,32 @@ enum PolicySections {
                 "methods", \.methods,
                 .list(of: method, blank: "", counts: 0...20, identity: { [$0] }),
                 "Methods one of which the request must have; none for any."),
+            Key(
+                "models", \.models,
+                .list(of: modelPattern, blank: "", counts: 0...100, identity: { [$0] }),
+                "Models one of which the request must name, with `*` for any characters; none for any, "
+                    + "and then bodies are not read."),
+            Key(
+                "fallback", \.fallback, fallback.kind().optional(blank: fallback.blank),
+                "Another pool for what would wait too long; answers from there say so in "
+                    + "`X-Penstock-Fallback`."),
         ],
-        hints: ["host": "write hosts: [NAME]", "method": "write methods: [NAME]"])
+        rules: [
+            Rule("fallback", "pool") { route in
+                route.fallback?.pool == route.pool
+                    ? Fault("falls back to the route's own pool", "name another pool") : nil
+            },
+            Rule("fallback", "models") { route in
+                route.fallback?.model != nil && route.models.isEmpty
+                    ? Fault(
+                        "names a model, but the route does not read bodies",
+                        "add models: [\"*\"] to the route, or remove fallback.model") : nil
+            },
+        ],
+        hints: [
+            "host": "write hosts: [NAME]", "method": "write methods: [NAME]",
+            "model": "write models: [NAME]",
+        ])
 
     private static let path = Kind.text(
         "a path such as /v1/models or /v1/*", pattern: "^(\\*|/[^*?#]*|/([^*?#]*/)?\\*)$",
@@ -133,7 +160,7 @@ enum PolicySections {
         write: { $0 })
 
     /// Pools are read before routes, so all names are known by then.
-    private static let poolName = Kind<Int>(
+    static let poolName = Kind<Int>(
         .text("the name of a pool", pattern: "^\(poolPattern)$")
     ) {
         node, path, index, reading in

@@ -50,6 +50,7 @@ extension Route {
     func covers(_ other: Route) -> Bool {
         path.covers(other.path) && Self.covers(hosts, other.hosts)
             && Self.covers(methods, other.methods)
+            && (Self.covers(models, other.models) || models.contains("*") && !other.models.isEmpty)
     }
 
     /// Empty stands for everything.
@@ -65,6 +66,25 @@ extension Route {
         }
         let name = try HostName.parse(text)
         return name.contains(":") ? "[\(name)]" : name
+    }
+
+    /// Reads a pattern of models' names: up to 256 bytes without control characters.
+    static func modelPattern(_ text: String) throws(Fault) -> String {
+        let isName = text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
+        guard isName, (1...256).contains(text.utf8.count) else {
+            throw Fault(
+                "\(text.quoted) is not a model's name",
+                "write 1 to 256 bytes without control characters")
+        }
+        return text
+    }
+
+    /// Reads a model's name.
+    static func modelName(_ text: String) throws(Fault) -> String {
+        if text.contains("*") {
+            throw Fault("\(text.quoted) has a `*`", "write one model's name")
+        }
+        return try modelPattern(text)
     }
 
     /// Reads a method: a token (RFC 9110 section 9.1) without lower-case letters.

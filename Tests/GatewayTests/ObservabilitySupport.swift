@@ -3,8 +3,10 @@
 
 import Admission
 import Foundation
-import Gateway
 import HTTP1
+import Inference
+
+@testable import Gateway
 
 /// The bytes that `render` appends to an empty buffer, as text.
 func rendered(_ render: (inout ByteBuffer) -> Void) -> String {
@@ -49,6 +51,15 @@ func sampleSnapshot() -> GatewaySnapshot {
     pool.observeFirstByte(nanoseconds: 90_000_000)
     pool.retries = 3
     pool.clientRetries = 31
+    pool.fallbacks = 32
+    let model = pool.model(Array("llama".utf8))
+    model.observeFirstToken(nanoseconds: 120_000_000)
+    model.observeInterToken(nanoseconds: 30_000_000, times: 33)
+    var usage = TokenUsage()
+    usage.input = 340
+    usage.output = 34
+    model.countAnswer()
+    model.countTokens(usage)
     pool.clientReceivedBytes = 1_001
     pool.clientSentBytes = 2_002
     pool.upstreamReceivedBytes = 3_003

@@ -117,6 +117,7 @@ enum FullPolicy {
             websocket: allow
             answers:
               overload_status: 529
+              timing: false
               envoy_overloaded: false
             ejection:
               base: 34s
@@ -129,11 +130,23 @@ enum FullPolicy {
             keep_alive:
               idle: 39s
               max_connections: 40
+          spare:
+            backends: [http://b.example.com]
         routes:
           - path: /a
             pool: chat
             hosts: [a.example.com]
             methods: [POST]
+            models: ["m*"]
+            fallback:
+              pool: spare
+              max_wait: 60s
+              model: small
+        models:
+          aliases:
+            other: most
+          max_held: 61KiB
+          max_held_total: 62MiB
 
         """
     }
@@ -143,11 +156,28 @@ enum FullPolicy {
         var route = Route(path: .exact("/a"), pool: 0)
         route.hosts = ["a.example.com"]
         route.methods = ["POST"]
+        route.models = ["m*"]
+        var fallback = Route.Fallback()
+        fallback.pool = 1
+        fallback.maxWait = .seconds(60)
+        fallback.model = "small"
+        route.fallback = fallback
+        var models = ModelSettings()
+        models.aliases = [ModelAlias(name: "other", model: "most")]
+        models.maxHeldBytes = 62_464
+        models.maxHeldTotalBytes = 65_011_712
+        let spare = PoolSettings(
+            name: "spare",
+            backends: [
+                BackendAddress(
+                    scheme: .http, host: "b.example.com", port: 80, label: "http://b.example.com")
+            ])
         return Policy(
             listen: [.tcp(host: "127.0.0.1", port: 8080)],
             admin: .tcp(host: "0.0.0.0", port: 9091), threads: 3, server: expectedServer,
             log: expectedLog,
-            forwarding: expectedForwarding, pools: [expectedPool], routes: [route])
+            forwarding: expectedForwarding, pools: [expectedPool, spare], routes: [route],
+            models: models)
     }
 
     private static var expectedServer: ServerSettings {
@@ -221,6 +251,7 @@ enum FullPolicy {
         pool.deadlines.readsFields = false
         pool.deadlines.longest = .seconds(55)
         pool.deadlines.isPassedOn = false
+        pool.answers.saysTimes = false
         pool.answers.saysEnvoyOverloaded = false
         pool.admission.ejection.base = .seconds(34)
         pool.admission.ejection.max = .seconds(35)

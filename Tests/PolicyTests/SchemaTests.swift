@@ -107,13 +107,17 @@ extension SchemaValue {
         #expect(written == Self.keys(validator.schema, path: ""))
     }
 
+    /// Mappings whose keys are names that the operator chose.
+    private static let named: Set = [".pools", ".models.aliases"]
+
     private static func keys(_ value: SchemaValue, path: String) -> Set<String> {
         switch value {
         case .mapping(let entries):
             Set(
                 entries.flatMap { name, value in
-                    let key = "\(path).\(path == ".pools" ? "NAME" : name)"
-                    return keys(value, path: key).union(path == ".pools" ? [] : [key])
+                    let isNamed = named.contains(path)
+                    let key = "\(path).\(isNamed ? "NAME" : name)"
+                    return keys(value, path: key).union(isNamed ? [] : [key])
                 })
         case .list(let items): Set(items.flatMap { keys($0, path: path) })
         case .null, .boolean, .number, .text: []

@@ -152,6 +152,7 @@ import Testing
     private static let unsafeFiles: Set<String> = [
         "Sources/Demo/Load/LoopbackDial.swift",
         "Sources/Demo/Terminal.swift",
+        "Sources/Gateway/Client/Inflater.swift",
         "Sources/Gateway/Observability/Gzip.swift",
         "Sources/Gateway/Observability/LogSink.swift",
         "Sources/Gateway/Observability/LogWriter.swift",

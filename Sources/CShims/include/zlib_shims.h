@@ -10,4 +10,9 @@ static inline int penstock_deflate_init_gzip(z_stream *stream, int level) {
     return deflateInit2(stream, level, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
 }
 
+/// Prepares a zeroed `stream` to expand the gzip format and nothing else; Z_OK, or zlib's error.
+static inline int penstock_inflate_init_gzip(z_stream *stream) {
+    return inflateInit2(stream, 15 + 16);
+}
+
 #endif

@@ -3,6 +3,7 @@
 // every look at them would be checked at run time for overlaps.
 
 internal import HTTP1
+internal import Inference
 
 /// How far a step of relaying came.
 enum BodyStep {
@@ -14,6 +15,8 @@ enum BodyStep {
     case ended
     /// The bytes are no valid message.
     case invalid(ParseError)
+    /// The body is not what its head says it is.
+    case unreadable(BodyFault)
     /// The body has more bytes than it may, all of which were consumed and not all passed on.
     case tooLarge
     /// The output holds as much as it may; whether anything was moved.
@@ -28,6 +31,12 @@ struct BodyRelay {
     let writesChunks: Bool
     /// Lends the output its storage.
     let pool: BufferPool
+    /// Reads the request's body as it passes, where something of it matters to the gateway.
+    var body: RequestBody?
+    /// Reads the answer as it passes.
+    var answer: AnswerReader?
+    /// Events of the answer that ended.
+    private(set) var events = 0
     /// Pieces of the body that came, which are its chunks where it has any, and their bytes.
     private(set) var pieces = 0
     private(set) var bytes = 0
@@ -95,6 +104,11 @@ struct BodyRelay {
                 // The parser has gone past these bytes: shown again, they would be read as framing.
                 input.drop(consumed)
                 return .tooLarge
+            }
+            if let answer { events += answer.read(content, of: input) }
+            if let fault = body?.fault(reading: content, of: input) {
+                input.drop(consumed)
+                return .unreadable(fault)
             }
             append(content, consumed, &input, &output)
             return nil

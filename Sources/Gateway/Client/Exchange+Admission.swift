@@ -29,47 +29,24 @@ extension Exchange {
         default:
             break
         }
-        guard let index = snapshot.routes.pool(for: parser.head) else {
-            answer(.noRoute)
-            return
-        }
-        if parser.head.method == .options {
-            switch MaxForwards(parser.head) {
-            case .unlimited: break
-            case .hops(let hops):
-                if hops == 0 {
-                    answerOptions()
-                    return
-                }
-            case .invalid:
-                answer(.badRequest)
-                return
-            }
-        }
-        let found = snapshot.pools[index]
-        pool = found
-        if parser.head.asksForWebSocket {
-            guard found.settings.webSocket == .allow else {
-                answer(.upgradeRefused)
-                return
-            }
-            asksForTunnel = true
-        }
-        if case .length(let length) = parser.head.framing, length > snapshot.maxBodyBytes {
-            answer(.bodyTooLarge)
-            return
-        }
-        offer()
+        route()
     }
 
-    private func offer() {
+    /// Asks the route's pool for a permit; the fallback's, where the wait would be too long.
+    func offer() {
         guard let pool else { return }
         record.waitBeganAt = now
+        offer(to: pool)
+    }
+
+    /// Asks `pool` for a permit.
+    func offer(to pool: Pool) {
         var claim: ClaimTable.Claim? = makeClaim(pool)
         if let fault = claim?.fault, fault != .none {
             answer(fault)
             return
         }
+        if fallsBack(before: pool) { return }
         let hints = RequestHints(parser.head)
         setDeadline(pool, hints)
         if hints.isRetry { pool.metrics.clientRetries &+= 1 }
@@ -85,7 +62,7 @@ extension Exchange {
             if pool.isObserving { observed(permit.withheld, wouldWait: permit.wouldWait) }
             granted(permit)
         case .reject(let rejection):
-            answer(rejection)
+            refused(rejection)
         case .parked(let handle):
             parkedHandle = handle
             stage = .parked
@@ -102,14 +79,15 @@ extension Exchange {
         let claim = pool.claims.claim(of: parser.head, key: key, address: client.peer.bits)
         classMetrics = pool.metrics.classes[claim.priorityClass]
         tenant = claim.tenant
+        if dialect != .plain { modelMetrics = pool.metrics.model(model) }
         return claim
     }
 
     /// What admission is told of the request.
     func makeTicket(_ claim: ClaimTable.Claim, deadline: Instant) -> Ticket {
+        let heldBytes = (client?.input.count ?? 0) + (body?.held.count ?? 0)
         var ticket = Ticket(
-            bodyBytes: client?.input.count ?? 0,
-            deadline: deadline == .distantFuture ? nil : deadline)
+            bodyBytes: heldBytes, deadline: deadline == .distantFuture ? nil : deadline)
         ticket.tenant = claim.tenant
         ticket.priorityClass = claim.priorityClass
         ticket.tokens = expectedTokens
@@ -147,9 +125,10 @@ extension Exchange {
         connect(backend)
     }
 
-    /// The queue's decision for this parked exchange: refused.
+    /// The pool's decision: refused; unless there is another pool.
     func refused(_ rejection: Rejection) {
         parkedHandle = nil
+        if fallsBack(after: rejection) { return }
         answer(rejection)
     }
 

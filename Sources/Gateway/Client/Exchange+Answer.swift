@@ -42,7 +42,7 @@ extension Exchange {
             case .ended:
                 completeAnswer(client, upstream)
                 return true
-            case .invalid, .tooLarge:
+            case .invalid, .unreadable, .tooLarge:
                 upstreamFailed(.upstreamInvalid)
                 return true
             case .full(let movedBody):
@@ -58,13 +58,12 @@ extension Exchange {
         var relay = BodyRelay(
             highBytes: snapshot.bufferHighBytes, writesChunks: answerFraming == .chunked,
             pool: gateway.reactor.buffers)
+        if isFollowingAnswer { relay.answer = answerReader }
         let step = relay.moveAnswer(&upstream.parser, &upstream.input, &client.output)
         if relay.filledOutput {
             client.outputWasFilled()
             record.answerBodyBytes += relay.bytes
-            // A server that streams sends a chunk for each event; a body of known length says nothing
-            // of the work in it.
-            if upstream.parser.readsChunks { record.answerPieces += relay.pieces }
+            countPieces(of: relay, hasChunks: upstream.parser.readsChunks)
         }
         return step
     }
@@ -110,6 +109,7 @@ extension Exchange {
         isAnswerBegun = true
         if !ExchangeRecord.happened(record.firstByteAt) { record.firstByteAt = now }
         record.status = head.status
+        beginFollowing(head)
         answerFraming = ResponseRewriter.framing(of: head, towards: parser.head.version)
         if answerFraming == .untilClose || gateway.isDraining { keepsClient = false }
         // The client may never send a body that it still waits to be asked for.
@@ -152,6 +152,7 @@ extension Exchange {
         let reusable = connection.parser.head.keepAlive && isRequestComplete
         record.answeredAt = now
         release(connection, reusable: reusable)
+        learnUsage()
         spendPermit(Exchange.outcome(ofStatus: record.status))
         stage = .delivering
         if !isRequestComplete { decideDiscarding() }

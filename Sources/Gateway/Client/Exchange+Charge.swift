@@ -3,14 +3,15 @@
 
 internal import Admission
 internal import HTTP1
+internal import Inference
 
 extension Exchange {
     /// Bytes of English text that make a token, about: OpenAI, "What are tokens and how to count
     /// them?".
     private static let bytesPerToken = 4
 
-    /// Tokens that the request is expected to come to, from its length.
-    var expectedTokens: Int {
+    /// Tokens of the prompt, from its length, where nothing better is known.
+    var promptTokens: Int {
         let bytes: Int
         switch parser.head.framing {
         case .length(let length): bytes = length
@@ -30,10 +31,12 @@ extension Exchange {
         }
     }
 
-    /// Tokens that have been served so far: each piece of a streamed answer is one, and other
-    /// answers count by their length.
+    /// Tokens that have been served so far, as the answer reports them; else each piece of a
+    /// streamed answer is one, and other answers count by their length.
     private var servedTokens: Int {
-        let prompt = max(expectedTokens, record.bodyBytes / Exchange.bytesPerToken)
+        let usage = usage
+        if let input = usage.input { return input + (usage.output ?? 0) }
+        let prompt = max(promptTokens, record.bodyBytes / Exchange.bytesPerToken)
         let answer =
             record.answerPieces > 0
             ? record.answerPieces : record.answerBodyBytes / Exchange.bytesPerToken

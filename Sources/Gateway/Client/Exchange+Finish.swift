@@ -40,7 +40,11 @@ extension Exchange {
 
     /// Answers if nothing of an answer has been sent, else cuts it so that the client notices.
     func answerOrCut(_ reason: Reason) {
-        if isAnswerBegun { cut(reason) } else { answer(reason) }
+        if !isAnswerBegun {
+            answer(reason)
+        } else if !endStream(reason) {
+            cut(reason)
+        }
     }
 
     /// The same for a body whose framing broke.
@@ -67,14 +71,20 @@ extension Exchange {
     private func appendAnswer(_ local: LocalAnswer) {
         guard let client else { return }
         precondition(permit == nil && upstream == nil, "an answer of our own while a backend works")
-        record.status = local.status
         record.reason = local.reason
+        beginOwnAnswer(status: local.status)
+        client.prepareOutput()
+        local.append(for: self, to: &client.output)
+    }
+
+    /// From here on the gateway's own answer is delivered.
+    func beginOwnAnswer(status: Int) {
+        dropHeld()
+        record.status = status
         isAnswerBegun = true
         stage = .delivering
         if !isRequestComplete { decideDiscarding() }
         if gateway.isDraining { keepsClient = false }
-        client.prepareOutput()
-        local.append(for: self, to: &client.output)
     }
 
     /// Whether reading the rest of the request's body is cheaper than a new connection.

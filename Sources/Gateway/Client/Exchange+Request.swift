@@ -33,6 +33,9 @@ extension Exchange {
                 }
                 isRequestComplete = true
                 return true
+            case .unreadable(let fault):
+                bodyBroke(fault)
+                return true
             case .invalid(let error):
                 framingBroke(error)
                 return true
@@ -52,6 +55,7 @@ extension Exchange {
         var relay = BodyRelay(
             highBytes: snapshot.bufferHighBytes, writesChunks: chunks,
             pool: gateway.reactor.buffers)
+        if let body, body.isFollowed { relay.body = body }
         let step = relay.moveRequest(
             &parser, &client.input, &upstream.output,
             bytesMax: snapshot.maxBodyBytes - record.bodyBytes)
@@ -102,7 +106,7 @@ extension Exchange {
 
     /// The parser's next event, with `needMoreData` consumed; nil when the body's framing broke,
     /// which has been dealt with then.
-    private func nextRequestEvent(_ client: ClientConnection) -> ParserEvent? {
+    func nextRequestEvent(_ client: ClientConnection) -> ParserEvent? {
         do throws(ParseError) {
             let event = try parser.next(in: client.input)
             if case .needMoreData(let consumed) = event { client.input.drop(consumed) }
@@ -115,7 +119,9 @@ extension Exchange {
 
     private func framingBroke(_ error: ParseError) {
         keepsClient = false
-        if stage == .forwarding {
+        if stage == .readingBody {
+            answer(error)
+        } else if stage == .forwarding {
             abandonUpstream()
             answerOrCut(error)
         }

@@ -9,6 +9,7 @@ extension Exchange {
         guard !isRequestComplete else { return false }
         switch stage {
         case .forwarding: return upstream.map { !$0.hasOutput } ?? false
+        case .readingBody: return true
         case .delivering: return isDiscarding
         case .readingHead, .parked, .dialling, .gathering, .tunnelling: return false
         }
@@ -18,7 +19,7 @@ extension Exchange {
     func clientTimedOut() {
         keepsClient = false
         switch stage {
-        case .readingHead:
+        case .readingHead, .readingBody:
             answer(.clientTimeout)
         case .delivering:
             isDiscarding = false

@@ -123,6 +123,7 @@ extension Exchange {
         connection.prepareOutput()
         RequestRewriter(exchange: self, pool: pool, upstream: connection.upstream).append(
             parser.head, peer: client.peer, to: &connection.output)
+        forwardHeld(to: connection)
     }
 
     /// Bytes came, or the end, before the request was sent.
@@ -203,6 +204,7 @@ extension Exchange {
             pool.metrics.upstreamReceivedBytes &+= UInt64(
                 connection.receivedBytes - connection.receivedBefore)
         }
+        countTokens()
         upstream = nil
         connection.end(reusable: reusable)
     }

@@ -20,6 +20,8 @@ final class Exchange {
     enum Stage {
         /// The head is being read.
         case readingHead
+        /// The body is read for the model that it names.
+        case readingBody
         /// Waiting in the pool's queue for a permit.
         case parked
         /// Holding a permit and waiting for a connection.
@@ -45,6 +47,24 @@ final class Exchange {
     /// What was in force when the head was complete; later reloads do not touch this exchange.
     var snapshot: Snapshot
     var pool: Pool?
+    /// Index of the route that was taken, -1 before.
+    var routeIndex = -1
+    /// Whether the request was sent to the route's other pool.
+    var hasFallenBack = false
+    /// The body, of a request that is routed by model.
+    var body: RequestBody?
+    /// What follows the answer, of a dialect whose answers are read.
+    var answerReader: AnswerReader?
+    /// The counters of the request's model.
+    var modelMetrics: ModelMetrics?
+    /// The model's own name; empty where none was read.
+    var model: [UInt8] = []
+    /// Whether the backend is told another name than the client said.
+    var isModelReplaced = false
+    /// Where the path names the model, in the head's bytes.
+    var modelPathRange: Range<Int>?
+    /// Whether the client was told to send its body.
+    var hasAskedForBody = false
     /// The counters of the priority class that the request was offered in.
     var classMetrics: ClassMetrics?
     /// How errors are written for this client.
@@ -127,6 +147,16 @@ final class Exchange {
         stage = .readingHead
         client = nil
         pool = nil
+        routeIndex = -1
+        hasFallenBack = false
+        dropHeld()
+        body?.reset()
+        answerReader?.reset()
+        modelMetrics = nil
+        model.removeAll(keepingCapacity: true)
+        isModelReplaced = false
+        modelPathRange = nil
+        hasAskedForBody = false
         classMetrics = nil
         dialect = .plain
         parkedHandle = nil
@@ -153,6 +183,7 @@ final class Exchange {
     func relay() -> Bool {
         switch stage {
         case .readingHead, .parked, .dialling, .gathering: false
+        case .readingBody: readBody()
         case .forwarding: relayBothWays()
         case .delivering: deliver()
         case .tunnelling: relayTunnel()

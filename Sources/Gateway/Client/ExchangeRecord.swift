@@ -18,6 +18,8 @@ struct ExchangeRecord {
     var connectedAt = Instant(nanoseconds: 0)
     /// The answer's first byte was there.
     var firstByteAt = Instant(nanoseconds: 0)
+    /// The last event of a stream was there.
+    var lastEventAt = Instant(nanoseconds: 0)
     /// The answer's last byte was there.
     var answeredAt = Instant(nanoseconds: 0)
     /// The backend last took or gave a byte.
@@ -32,7 +34,7 @@ struct ExchangeRecord {
     var bodyBytes = 0
     /// The answer body's bytes, without chunk framing.
     var answerBodyBytes = 0
-    /// Chunks of the answer, as far as it came in chunks.
+    /// Events of the answer where it is a stream, else its chunks.
     var answerPieces = 0
 
     /// Time without a permit, over all waits.

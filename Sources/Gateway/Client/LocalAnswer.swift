@@ -40,7 +40,7 @@ struct LocalAnswer {
 
     /// The answer for a request whose body cannot be routed by.
     init(_ fault: BodyFault) {
-        reason = .bodyInvalid
+        reason = fault == .expandsTooMuch ? .bodyTooLarge : .bodyInvalid
         status = LocalAnswer.status(of: reason)
         message = fault.message
         rejection = nil

@@ -66,12 +66,33 @@ struct ResponseRewriter {
         // RFC 9110 section 6.6.1: a recipient with a clock adds the Date that is missing.
         if !hasDate { exchange.gateway.appendDate(to: &output) }
         if !hasRequestID { output.appendField(.xRequestID, exchange.requestID) }
+        if exchange.pool?.answers.saysTimes == true { appendTimes(to: &output) }
+        if exchange.hasFallenBack, let pool = exchange.pool {
+            output.append("X-Penstock-Fallback: ")
+            output.append(pool.name)
+            output.appendLineEnd()
+        }
         if let via = exchange.snapshot.policy.forwarding.via {
             output.append(head.version == .http10 ? "Via: 1.0 " : "Via: 1.1 ")
             output.appendFieldText(via.utf8.span)
             output.appendLineEnd()
         }
         exchange.appendConnection(to: &output)
+        output.appendLineEnd()
+    }
+
+    /// How long the request waited here and then for the backend, in milliseconds; the second field
+    /// is that of the W3C's Server Timing, which browsers show.
+    private func appendTimes(to output: inout ByteBuffer) {
+        let record = exchange.record
+        let queued = Int(max(0, record.queueNanoseconds) / 1_000_000)
+        let answered = exchange.now.nanoseconds(since: record.grantedAt)
+        output.append("X-Penstock-Queue-Ms: ")
+        output.append(decimal: queued)
+        output.append("\r\nServer-Timing: queue;dur=")
+        output.append(decimal: queued)
+        output.append(", backend;dur=")
+        output.append(decimal: Int(max(0, answered) / 1_000_000))
         output.appendLineEnd()
     }
 

@@ -138,6 +138,10 @@ extension MetricFamily {
             "Requests that clients said they had tried before."
         ) { $0.metrics.clientRetries },
         .pool(
+            "penstock_fallbacks_total", .counter,
+            "Requests that went to their route's fallback instead of this pool."
+        ) { $0.metrics.fallbacks },
+        .pool(
             "penstock_client_received_bytes_total", .counter, unit: .bytes,
             "Bytes read from clients, heads and bodies as they came."
         ) { $0.metrics.clientReceivedBytes },

@@ -36,7 +36,7 @@ package struct MetricFamily: Sendable {
 
     /// All families, in the order in which they are shown.
     package static let all: [MetricFamily] =
-        gatewayFamilies + poolFamilies + backendFamilies + processFamilies
+        gatewayFamilies + poolFamilies + modelFamilies + backendFamilies + processFamilies
 }
 
 /// Everything that one scrape reads.

@@ -69,6 +69,8 @@ package final class PoolMetrics {
     package private(set) var tunnelsOpened: UInt64 = 0
     /// WebSocket tunnels that have ended.
     package private(set) var tunnelsEnded: UInt64 = 0
+    /// Requests sent to their route's other pool.
+    package var fallbacks: UInt64 = 0
     /// Bytes read from clients whose request went to this pool: heads and bodies as they came.
     package var clientReceivedBytes: UInt64 = 0
     /// Bytes written to those clients.
@@ -93,6 +95,8 @@ package final class PoolMetrics {
     package private(set) var backends: [BackendMetrics]
     /// The counters of the priority classes, highest first; at least one.
     package private(set) var classes: [ClassMetrics]
+    /// The counters of the models that were asked for, in the order of their first request.
+    var models: [ModelMetrics] = []
 
     /// Kept because `allCases` makes an array each time.
     private let reasonCount = Reason.allCases.count
@@ -116,6 +120,7 @@ package final class PoolMetrics {
         walk.visit(&clientRetries)
         walk.visit(&tunnelsOpened)
         walk.visit(&tunnelsEnded)
+        walk.visit(&fallbacks)
         walk.visit(&clientReceivedBytes)
         walk.visit(&clientSentBytes)
         walk.visit(&upstreamReceivedBytes)

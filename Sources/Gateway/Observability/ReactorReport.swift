@@ -50,6 +50,7 @@ struct ReactorReport: Sendable {
         let name: String
         let counters: [UInt128]
         let classes: [(name: String, counters: [UInt128])]
+        let models: [(name: [UInt8], counters: [UInt128])]
         let backends: [BackendReport]
     }
 
@@ -96,6 +97,7 @@ extension PoolMetrics {
         return ReactorReport.PoolReport(
             name: name, counters: walk.values,
             classes: classes.map { ($0.name, $0.copies) },
+            models: models.map { ($0.name, $0.copies) },
             backends: backends.map { backend in
                 let (open, idle) = connections(backend.label)
                 return ReactorReport.BackendReport(
@@ -117,6 +119,7 @@ extension PoolMetrics {
                 let own = report.classes.first { $0.name == counted.name }
                 if let own { counted.add(own.counters) }
             }
+            for model in report.models { sum.model(model.name).add(model.counters) }
             for counted in sum.backends {
                 let own = report.backends.first { $0.label == counted.label }
                 if let own { counted.add(own.counters) }
@@ -127,6 +130,19 @@ extension PoolMetrics {
 }
 
 extension ClassMetrics {
+    fileprivate var copies: [UInt128] {
+        var walk = CounterWalk()
+        self.walk(&walk)
+        return walk.values
+    }
+
+    fileprivate func add(_ counters: [UInt128]) {
+        var walk = CounterWalk(adding: counters)
+        self.walk(&walk)
+    }
+}
+
+extension ModelMetrics {
     fileprivate var copies: [UInt128] {
         var walk = CounterWalk()
         self.walk(&walk)

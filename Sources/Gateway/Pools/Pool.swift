@@ -164,6 +164,12 @@ final class Pool {
         }
     }
 
+    /// How long a request would wait that is offered now; 0 for not at all.
+    func predictedWaitSeconds(_ makeTicket: () -> Ticket) -> Double? {
+        catchUp()
+        return admission.predictedWaitSeconds(makeTicket(), now: reactor.now)
+    }
+
     func cancel(_ handle: ParkedHandle) {
         admission.cancel(handle, now: reactor.now)
         needsPoll = true

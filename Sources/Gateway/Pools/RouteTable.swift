@@ -1,6 +1,7 @@
 // Routes as bytes, so that matching a request compares bytes and makes no String.
 
 internal import HTTP1
+internal import Inference
 internal import Policy
 
 /// The policy's routes, ready to be matched.
@@ -10,13 +11,25 @@ struct RouteTable {
         var isPrefix: Bool
         var hosts: [[UInt8]]
         var methods: [[UInt8]]
-        var pool: Int
+        var models: [ModelPattern]
     }
 
-    fileprivate let entries: [Entry]
+    /// What becomes of a request.
+    enum Match {
+        case none
+        /// It takes the route with that index.
+        case route(Int)
+        /// Its model decides.
+        case needsModel
+    }
 
-    init(_ routes: [Route]) {
-        entries = routes.map { route in
+    private let entries: [Entry]
+    private let aliases: [(name: [UInt8], model: [UInt8])]
+    /// The models that are listed when clients ask for them.
+    let modelList: ModelList
+
+    init(_ policy: Policy) {
+        entries = policy.routes.map { route in
             let (text, isPrefix) =
                 switch route.path {
                 case .exact(let path): (path, false)
@@ -25,29 +38,45 @@ struct RouteTable {
             return Entry(
                 path: Array(text.utf8), isPrefix: isPrefix,
                 hosts: route.hosts.map { Array($0.utf8) },
-                methods: route.methods.map { Array($0.utf8) }, pool: route.pool)
+                methods: route.methods.map { Array($0.utf8) },
+                models: route.models.map(ModelPattern.init))
         }
+        aliases = policy.models.aliases.map { (Array($0.name.utf8), Array($0.model.utf8)) }
+        modelList = ModelList(policy)
     }
 
-    /// The pool of the first route that matches, or nil.
-    func pool(for head: borrowing RequestHead) -> Int? {
+    /// The model that `name` is another name for.
+    func modelBehind(_ name: [UInt8]) -> [UInt8]? {
+        for alias in aliases where alias.name == name { return alias.model }
+        return nil
+    }
+
+    /// The first route that matches; a `model` of nil is not known yet, an empty one is not named.
+    func match(_ head: borrowing RequestHead, model: [UInt8]?) -> Match {
         let bytes = head.bytes.span
         let path = bytes.extracting(head.path)
-        for entry in entries where entry.matches(path: path) {
-            if !entry.methods.isEmpty {
+        for index in entries.indices where entries[index].matches(path: path) {
+            if !entries[index].methods.isEmpty {
                 let method = bytes.extracting(head.methodRange)
-                guard entry.methods.contains(where: { method.isEqual(to: $0) }) else { continue }
-            }
-            if !entry.hosts.isEmpty {
-                guard let range = head.authority else { continue }
-                let host = bytes.extracting(range).withoutPort
-                guard entry.hosts.contains(where: { host.isEqualIgnoringCase(to: $0) }) else {
+                guard entries[index].methods.contains(where: { method.isEqual(to: $0) }) else {
                     continue
                 }
             }
-            return entry.pool
+            if !entries[index].hosts.isEmpty {
+                guard let range = head.authority else { continue }
+                let host = bytes.extracting(range).withoutPort
+                guard entries[index].hosts.contains(where: { host.isEqualIgnoringCase(to: $0) })
+                else { continue }
+            }
+            if !entries[index].models.isEmpty {
+                guard let model else { return .needsModel }
+                guard !model.isEmpty,
+                    entries[index].models.contains(where: { $0.matches(model.span) })
+                else { continue }
+            }
+            return .route(index)
         }
-        return nil
+        return .none
     }
 }
 

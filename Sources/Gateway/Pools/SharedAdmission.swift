@@ -86,6 +86,11 @@ package final class SharedAdmission: Sendable {
         }
     }
 
+    /// How long a request would wait that is offered now; nil while that is unknown.
+    func predictedWaitSeconds(_ ticket: Ticket, now: Instant) -> Double? {
+        state.withLock { $0.controller.predictedWaitSeconds(ticket, now: now) }
+    }
+
     /// Takes a parked request out; one about which was decided meanwhile is left alone.
     func cancel(_ handle: ParkedHandle, now: Instant) {
         state.withLock { _ = $0.controller.cancel(handle, now: now) }

@@ -29,7 +29,7 @@ final class Snapshot {
     init(_ policy: Policy, pools: [Pool]) {
         self.policy = policy
         self.pools = pools
-        routes = RouteTable(policy.routes)
+        routes = RouteTable(policy)
         let server = policy.server
         headLimits = HeadLimits(maxHeadBytes: server.maxHeadBytes, maxFields: server.maxFields)
         maxBodyBytes = server.maxBodyBytes

@@ -21,6 +21,13 @@ struct RequestRewriter {
     let hasOwnDeadline: Bool
     /// Whether the request may change to WebSocket, which is then asked for at this hop.
     let asksForWebSocket: Bool
+    /// What the body's length differs by from the client's.
+    let lengthDifference: Int
+    /// Where the path has a name that is replaced, and by which.
+    let modelRange: Range<Int>?
+    let model: [UInt8]
+    /// Whether the client has been told to send its body already.
+    let hasAskedForBody: Bool
 
     init(exchange: Exchange, pool: Pool, upstream: Upstream) {
         forwarding = exchange.snapshot.policy.forwarding
@@ -33,6 +40,10 @@ struct RequestRewriter {
             isTold ? exchange.deadline.nanoseconds(since: exchange.now) : nil
         hasOwnDeadline = pool.longestNanoseconds != nil
         asksForWebSocket = exchange.asksForTunnel
+        lengthDifference = exchange.lengthDifference
+        modelRange = exchange.isModelReplaced ? exchange.modelPathRange : nil
+        model = exchange.model
+        hasAskedForBody = exchange.hasAskedForBody
     }
 
     /// Appends the head with the empty line that ends it.
@@ -69,7 +80,7 @@ struct RequestRewriter {
         }
         switch head.framing {
         case .none, .untilClose: break
-        case .length(let length): output.appendContentLength(length)
+        case .length(let length): output.appendContentLength(length + lengthDifference)
         case .chunked: output.appendTransferEncodingChunked()
         }
         if forwarding.forwarded == .append || forwarding.forwarded == .set {
@@ -108,7 +119,7 @@ struct RequestRewriter {
         case .expect:
             // HTTP/1.0 has no expectations, and without a body there is none, RFC 9110 section
             // 10.1.1.
-            return head.expectsContinue
+            return head.expectsContinue && !hasAskedForBody
         case .maxForwards:
             return head.method != .options
         default:
@@ -125,9 +136,37 @@ struct RequestRewriter {
             // RFC 9112 section 3.2.4: OPTIONS for a whole server, when the last proxy asks.
             let path = head.method == .options && head.query.isEmpty ? "*" : "/"
             output.appendRequestLine(method: method, target: path.utf8.span, query: query)
+        } else if let modelRange {
+            output.append(method)
+            output.append(0x20)
+            output.append(head.span(head.path.lowerBound..<modelRange.lowerBound))
+            appendModel(to: &output)
+            output.append(head.span(modelRange.upperBound..<head.path.upperBound))
+            output.append(query)
+            output.append(" HTTP/1.1\r\n")
         } else {
             output.appendRequestLine(method: method, target: head.span(head.path), query: query)
         }
+    }
+
+    /// The model as a segment of a path, RFC 3986 section 3.3.
+    private func appendModel(to output: inout ByteBuffer) {
+        for byte in model {
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
+                UInt8(ascii: "_"), UInt8(ascii: "~"), UInt8(ascii: ":"), UInt8(ascii: "@"):
+                output.append(byte)
+            default:
+                output.append(UInt8(ascii: "%"))
+                output.append(RequestRewriter.hexadecimal(byte >> 4))
+                output.append(RequestRewriter.hexadecimal(byte & 0xf))
+            }
+        }
+    }
+
+    private static func hexadecimal(_ digit: UInt8) -> UInt8 {
+        digit < 10 ? 0x30 + digit : 0x37 + digit
     }
 
     private func appendHost(_ head: borrowing RequestHead, to output: inout ByteBuffer) {

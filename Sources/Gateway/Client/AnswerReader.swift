@@ -1,0 +1,65 @@
+// Follows an answer of an inference server as it passes: counts its events, says whether one is
+// under way, and finds the usage that it reports. Nothing of it is held. An exchange makes one the
+// first time that it is needed and keeps it for its later requests.
+
+internal import HTTP1
+internal import Inference
+
+/// The reader of one answer.
+final class AnswerReader {
+    private var form = AnswerForm.other
+    private var splitter = EventSplitter(.serverSent)
+    private var reader = UsageReader()
+
+    /// Begins with an answer's head.
+    func begin(_ head: borrowing ResponseHead) {
+        form = .other
+        // What is compressed is passed on unread.
+        guard head.firstField(.contentEncoding) == nil,
+            let field = head.firstField(.contentType)
+        else { return }
+        form = AnswerForm(contentType: head.value(of: field))
+        reader.reset()
+        if case .events(let format) = form { splitter = EventSplitter(format) }
+    }
+
+    /// Reads a piece of the body and answers how many events ended in it.
+    func read(_ content: Range<Int>, of input: borrowing ByteBuffer) -> Int {
+        let bytes = input.bytes.extracting(content)
+        switch form {
+        case .other: return 0
+        case .json:
+            reader.read(bytes)
+            return 0
+        case .events: return readEvents(bytes)
+        }
+    }
+
+    private func readEvents(_ bytes: Span<UInt8>) -> Int {
+        var events = 0
+        var index = 0
+        while true {
+            switch splitter.next(in: bytes, at: &index) {
+            case .needMoreData: return events
+            case .data(let range): reader.read(bytes.extracting(range))
+            case .event(let isProgress):
+                if isProgress, reader.isTextComplete { events += 1 }
+                reader.beginText()
+            }
+        }
+    }
+
+    /// Whether the answer is a stream of events.
+    var isStream: Bool { if case .events = form { true } else { false } }
+
+    /// The stream's format while an event of the gateway's own can follow what has passed; else nil.
+    var openFormat: EventSplitter.Format? {
+        if case .events(let format) = form, splitter.isAtBoundary { format } else { nil }
+    }
+
+    /// What was reported so far.
+    var usage: TokenUsage { reader.usage }
+
+    /// Forgets the answer.
+    func reset() { form = .other }
+}

@@ -1,0 +1,48 @@
+// Degrading instead of refusing: a route may name a pool, of a smaller model as a rule, that takes
+// what would wait too long in its own.
+
+internal import Admission
+internal import HTTP1
+internal import Policy
+
+extension Exchange {
+    /// The fallback that is still open to this request.
+    private var openFallback: Route.Fallback? {
+        guard !hasFallenBack, routeIndex >= 0 else { return nil }
+        return snapshot.policy.routes[routeIndex].fallback
+    }
+
+    /// Sends the request to the fallback where `pool` would let it wait for too long.
+    func fallsBack(before pool: Pool) -> Bool {
+        guard let fallback = openFallback,
+            let wait = pool.predictedWaitSeconds({
+                makeTicket(makeClaim(pool), deadline: .distantFuture)
+            }),
+            wait > Double(fallback.maxWait.wholeNanoseconds) / 1e9
+        else { return false }
+        return fallBack(to: fallback)
+    }
+
+    /// Sends the request to the fallback after it was refused.
+    func fallsBack(after rejection: Rejection) -> Bool {
+        guard let fallback = openFallback,
+            rejection.reason.isShortage || rejection.reason == .noBackend,
+            !isAnswerBegun
+        else { return false }
+        return fallBack(to: fallback)
+    }
+
+    private func fallBack(to fallback: Route.Fallback) -> Bool {
+        let other = snapshot.pools[fallback.pool]
+        if asksForTunnel, other.settings.webSocket != .allow { return false }
+        hasFallenBack = true
+        if let model = fallback.model {
+            if let body, body.isCompressed, modelPathRange == nil { return false }
+            guard replaceModel(Array(model.utf8)) else { return true }
+        }
+        pool?.metrics.fallbacks &+= 1
+        pool = other
+        offer(to: other)
+        return true
+    }
+}

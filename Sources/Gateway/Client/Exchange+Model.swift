@@ -1,0 +1,268 @@
+// Routing by model: the body is read until it names its model, held meanwhile, and forwarded from
+// what is held; a name that stands for another one is replaced on the way.
+
+internal import Admission
+internal import HTTP1
+internal import Inference
+internal import Policy
+
+extension Exchange {
+    /// Finds the route, or begins to read the body for it.
+    func route() {
+        if let length = announcedLength, length > snapshot.maxBodyBytes {
+            answer(.bodyTooLarge)
+            return
+        }
+        let routes = snapshot.routes
+        if routes.modelList.answers(parser.head) {
+            answerModels()
+            return
+        }
+        switch routes.match(parser.head, model: nil) {
+        case .none: answer(.noRoute)
+        case .route(let index): take(index)
+        case .needsModel: readModel()
+        }
+    }
+
+    private var announcedLength: Int? {
+        if case .length(let length) = parser.head.framing { length } else { nil }
+    }
+
+    /// Finds the model in the path, or begins to read the body.
+    private func readModel() {
+        if let range = Exchange.modelRange(in: parser.head) {
+            modelPathRange = range
+            var name: [UInt8] = []
+            if Exchange.decode(range, of: parser.head, into: &name) {
+                takeModel(name)
+            } else {
+                answer(.modelUnknown)
+            }
+            return
+        }
+        if isRequestComplete {
+            // Without a body no model is named, and routes for some are not meant.
+            takeModel([], orElse: .noRoute)
+            return
+        }
+        let body = self.body ?? RequestBody()
+        self.body = body
+        switch body.begin(parser.head) {
+        case .encoding?:
+            answer(.bodyEncoding)
+            return
+        case .memory?:
+            answer(.exhausted)
+            return
+        case nil: break
+        }
+        stage = .readingBody
+        record.bodyProgressAt = now
+        if parser.head.expectsContinue, let client {
+            // The backend is not known yet, so the gateway asks for the body itself.
+            hasAskedForBody = true
+            client.prepareOutput()
+            client.output.append("HTTP/1.1 100 Continue\r\n\r\n")
+            client.flush()
+        }
+    }
+
+    /// Where the path names a model, in the head's bytes.
+    private static func modelRange(in head: borrowing RequestHead) -> Range<Int>? {
+        guard let range = ModelPath.range(in: head.span(head.path)) else { return nil }
+        let start = head.path.lowerBound
+        return (start + range.lowerBound)..<(start + range.upperBound)
+    }
+
+    private static func decode(
+        _ range: Range<Int>, of head: borrowing RequestHead, into name: inout [UInt8]
+    ) -> Bool {
+        ModelPath.decode(head.span(range), into: &name)
+    }
+
+    /// Reads the body until the model is known.
+    ///
+    /// Returns whether anything moved.
+    func readBody() -> Bool {
+        guard let client, let body else { return false }
+        var moved = false
+        while stage == .readingBody {
+            switch nextRequestEvent(client) {
+            case .needMoreData:
+                guard client.fill(highBytes: snapshot.bufferHighBytes) > 0 else {
+                    if client.inputEnded { clientGone() }
+                    return moved
+                }
+                record.bodyProgressAt = now
+                moved = true
+            case .body(let consumed, let content):
+                record.bodyBytes += content.count
+                hold(content, of: client, in: body)
+                client.input.drop(consumed)
+                moved = true
+                // What has come already may say how much work it is, or be all and not complete.
+                if stage == .readingBody, body.hasModel, client.input.isEmpty,
+                    record.bodyBytes != announcedLength
+                {
+                    takeModel(body.model)
+                }
+            case .end(let consumed):
+                client.input.drop(consumed)
+                isRequestComplete = true
+                do throws(BodyFault) {
+                    try body.finish()
+                } catch {
+                    answer(error)
+                    return true
+                }
+                takeModel(body.model)
+                return true
+            case .head, nil:
+                return true
+            }
+        }
+        return moved
+    }
+
+    private func hold(_ content: Range<Int>, of client: ClientConnection, in body: RequestBody) {
+        let models = snapshot.policy.models
+        if record.bodyBytes > snapshot.maxBodyBytes
+            || body.held.count + content.count > models.maxHeldBytes
+        {
+            answer(.bodyTooLarge)
+        } else if gateway.heldBytes + content.count > models.maxHeldTotalBytes {
+            answer(.exhausted)
+        } else {
+            gateway.heldBytes += content.count
+            body.held.append(content, of: client.input)
+            do throws(BodyFault) {
+                try body.read(content, of: client.input)
+            } catch {
+                answer(error)
+            }
+        }
+    }
+
+    /// The model is known, or known not to be named: finds the route and goes on.
+    private func takeModel(_ name: [UInt8], orElse missing: Reason = .modelMissing) {
+        let routes = snapshot.routes
+        let alias = name.isEmpty ? nil : routes.modelBehind(name)
+        model = alias ?? name
+        switch routes.match(parser.head, model: model) {
+        case .route(let index):
+            if let alias, !replaceModel(alias) { return }
+            take(index)
+        case .none, .needsModel:
+            answer(name.isEmpty ? missing : .modelUnknown)
+        }
+    }
+
+    /// Has the request say `name` when it is forwarded; false where that cannot be done, which has
+    /// been answered then.
+    func replaceModel(_ name: [UInt8]) -> Bool {
+        if let body, body.isCompressed, modelPathRange == nil {
+            answer(.bodyEncoding)
+            return false
+        }
+        model = name
+        isModelReplaced = true
+        return true
+    }
+
+    /// Takes the route with that index: its pool is asked for a permit.
+    private func take(_ index: Int) {
+        routeIndex = index
+        let found = snapshot.pools[snapshot.policy.routes[index].pool]
+        pool = found
+        if parser.head.method == .options {
+            switch MaxForwards(parser.head) {
+            case .unlimited: break
+            case .hops(let hops):
+                if hops == 0 {
+                    answerOptions()
+                    return
+                }
+            case .invalid:
+                answer(.badRequest)
+                return
+            }
+        }
+        if parser.head.asksForWebSocket {
+            guard found.settings.webSocket == .allow else {
+                answer(.upgradeRefused)
+                return
+            }
+            asksForTunnel = true
+        }
+        offer()
+    }
+
+    // MARK: Forwarding
+
+    /// What the backend's Content-Length differs by from the client's.
+    var lengthDifference: Int {
+        guard isModelReplaced, modelPathRange == nil, let body else { return 0 }
+        return replacement(in: body).count - body.modelRange.count
+    }
+
+    /// The bytes that stand for the model in the body.
+    private func replacement(in body: RequestBody) -> [UInt8] {
+        let model = model
+        guard body.isJSON else { return model }
+        var escaped = ByteBuffer()
+        escaped.append(jsonEscaped: model.span)
+        var bytes: [UInt8] = []
+        for index in 0..<escaped.count { bytes.append(escaped.bytes[index]) }
+        return bytes
+    }
+
+    /// Hands what is held to the backend's connection, behind the head.
+    func forwardHeld(to connection: UpstreamConnection) {
+        guard let body, body.isHolding else { return }
+        gateway.heldBytes -= body.held.count
+        let isChunked = parser.head.framing == .chunked
+        if isModelReplaced, modelPathRange == nil {
+            var rewritten = ByteBuffer()
+            let range = body.modelRange
+            rewritten.append(0..<range.lowerBound, of: body.held)
+            rewritten.append(replacement(in: body))
+            rewritten.append(range.upperBound..<body.held.count, of: body.held)
+            swap(&rewritten, &body.held)
+        }
+        if isChunked {
+            connection.output.appendChunk(0..<body.held.count, of: body.held)
+        } else if body.held.count > Exchange.copiedBytes, connection.flush() > 0,
+            connection.output.isEmpty
+        {
+            // Copying a long prompt costs more than a system call.
+            connection.releaseBuffers()
+            swap(&connection.output, &body.held)
+            connection.outputWasFilled()
+        } else {
+            connection.prepareOutput()
+            connection.output.append(0..<body.held.count, of: body.held)
+        }
+        body.release()
+        if isChunked && isRequestComplete {
+            connection.output.appendLastChunk(trailers: parser.trailers)
+        }
+    }
+
+    private static let copiedBytes = 16 * 1024
+
+    /// Lets go of what is held and not wanted any more.
+    func dropHeld() {
+        guard let body, body.isHolding else { return }
+        gateway.heldBytes -= body.held.count
+        body.release()
+    }
+
+    /// What passed after the model was known broke the body.
+    func bodyBroke(_ fault: BodyFault) {
+        // The backend has only a part of the body, and never gets the rest.
+        keepsClient = false
+        abandonUpstream()
+        if isAnswerBegun { cut(.bodyInvalid) } else { answer(fault) }
+    }
+}

@@ -1,0 +1,134 @@
+// What is learnt from an answer as it passes, and how a stream ends whose backend has failed: with
+// an event that the client's library reads as an error, instead of a connection that breaks.
+
+internal import Admission
+internal import HTTP1
+internal import Inference
+
+extension Exchange {
+    /// Begins to follow the answer whose head has come.
+    func beginFollowing(_ head: borrowing ResponseHead) {
+        guard dialect != .plain else { return }
+        let reader = answerReader ?? AnswerReader()
+        answerReader = reader
+        reader.begin(head)
+    }
+
+    /// Whether answers of the request's dialect are read.
+    var isFollowingAnswer: Bool { dialect != .plain }
+
+    /// Counts what a step of relaying moved as work: a stream's events, else chunks.
+    ///
+    /// A server that streams sends a chunk for each event; a body of known length says nothing of
+    /// the work in it.
+    func countPieces(of relay: borrowing BodyRelay, hasChunks: Bool) {
+        if isFollowingAnswer, let answerReader, answerReader.isStream {
+            guard relay.events > 0 else { return }
+            record.answerPieces += relay.events
+            observeEvents(relay.events)
+        } else if hasChunks {
+            record.answerPieces += relay.pieces
+        }
+    }
+
+    private func observeEvents(_ events: Int) {
+        guard let metrics = modelMetrics else { return }
+        var following = events
+        if ExchangeRecord.happened(record.lastEventAt) {
+            // Events that come together share the time since the last.
+            let each = now.nanoseconds(since: record.lastEventAt) / Int64(events)
+            metrics.observeInterToken(nanoseconds: each, times: following)
+        } else {
+            metrics.observeFirstToken(nanoseconds: now.nanoseconds(since: record.startedAt))
+            following -= 1
+            if following > 0 { metrics.observeInterToken(nanoseconds: 0, times: following) }
+        }
+        record.lastEventAt = now
+    }
+
+    /// Ends a stream that has begun with an error of its dialect; false where the client would not
+    /// understand it: within an event, or where the answer is no stream.
+    func endStream(_ reason: Reason) -> Bool {
+        guard let client, let answer = answerReader, let format = answer.openFormat,
+            stage != .delivering,
+            answerFraming == .chunked || answerFraming == .untilClose
+        else { return false }
+        abandonUpstream()
+        let local = LocalAnswer(reason, dialect: dialect)
+        let event = ErrorBody(
+            dialect.errorEvent(local.facts(dialect), format), status: local.status)
+        client.prepareOutput()
+        if answerFraming == .chunked {
+            client.output.appendChunkHead(event.count(requestID: requestID))
+            event.append(requestID: requestID, to: &client.output)
+            client.output.appendChunkEnd()
+            client.output.appendLastChunk()
+        } else {
+            event.append(requestID: requestID, to: &client.output)
+        }
+        record.reason = reason
+        stage = .delivering
+        if !isRequestComplete { decideDiscarding() }
+        return true
+    }
+
+    /// What the answer came to: what it reports, else its events; of a stream of Anthropic's
+    /// that did not come to its end, no less than its events, because such a stream begins with a
+    /// count that it corrects at the end.
+    var usage: TokenUsage {
+        guard let answer = answerReader, dialect != .plain else { return TokenUsage() }
+        var usage = answer.usage
+        guard answer.isStream else { return usage }
+        let isPreliminary =
+            dialect == .anthropic && !ExchangeRecord.happened(record.answeredAt)
+        if usage.output == nil || isPreliminary {
+            usage.output = max(usage.output ?? 0, record.answerPieces)
+        }
+        return usage
+    }
+
+    /// What the request is expected to come to.
+    var expectedTokens: Int {
+        guard dialect != .plain, let metrics = modelMetrics else { return promptTokens }
+        switch parser.head.framing {
+        // Nothing is asked of a model.
+        case .none, .length(0): return 0
+        case .length, .chunked, .untilClose: break
+        }
+        let output = metrics.estimator.output(
+            maxTokens: body?.maxTokens, choices: body?.choices ?? 1, tenant: tenantKey)
+        return metrics.estimator.input(bodyBytes: bodyLength) + output
+    }
+
+    /// Bytes of the body: announced, else what has come.
+    private var bodyLength: Int {
+        if case .length(let length) = parser.head.framing { length } else { record.bodyBytes }
+    }
+
+    /// A number for the tenant, 0 for nobody.
+    private var tenantKey: UInt64 {
+        switch tenant {
+        case .anonymous: 0
+        case .named(let index): UInt64(index) &+ 1
+        case .hashed(let hash): hash | 1 << 63
+        }
+    }
+
+    /// The counters of the model, where it has begun to answer with success.
+    private var answeringMetrics: ModelMetrics? {
+        guard dialect != .plain, isAnswerBegun, record.status / 100 == 2 else { return nil }
+        return modelMetrics
+    }
+
+    /// Counts the tokens of an answer that goes no further, whole or not: a client may have all it
+    /// wants before the stream's end, and leave.
+    func countTokens() { answeringMetrics?.countTokens(usage) }
+
+    /// Counts a whole answer and learns from it.
+    func learnUsage() {
+        guard let metrics = answeringMetrics else { return }
+        metrics.countAnswer()
+        metrics.estimator.learn(
+            bodyBytes: bodyLength, usage, choices: body?.choices ?? 1, tenant: tenantKey)
+    }
+}

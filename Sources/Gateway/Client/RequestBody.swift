@@ -1,0 +1,119 @@
+// A request's body as far as it is read to route the request: what of it is held until it can be
+// forwarded, and the readers that go on while the rest of it passes, so that a second `model` at
+// its end is found before the backend has the whole of it. An exchange makes one the first time
+// that it is needed and keeps it for its later requests.
+
+internal import HTTP1
+internal import Inference
+
+/// The body of a request that is routed by model.
+final class RequestBody {
+    /// Content that is not forwarded yet.
+    var held = ByteBuffer()
+    /// Whether something is held.
+    var isHolding: Bool { held.capacity > 0 }
+    /// Whether the body is still read as it passes.
+    private(set) var isFollowed = false
+    /// Whether the body is compressed, so that no name in it can be replaced.
+    private(set) var isCompressed = false
+    private var request = RequestReader()
+    private var form: MultipartReader?
+    private var inflater: Inflater?
+
+    /// What keeps a body from being read.
+    enum Obstacle {
+        /// Its coding, or its form without a boundary.
+        case encoding
+        /// Memory.
+        case memory
+    }
+
+    /// Begins to read the body that `head` announces; the obstacle where there is one.
+    func begin(_ head: borrowing RequestHead) -> Obstacle? {
+        isFollowed = true
+        if let field = head.firstField(.contentEncoding) {
+            let coding = head.value(of: field)
+            if coding.isEqualIgnoringCase(to: RequestBody.gzip) {
+                guard let made = Inflater() else { return .memory }
+                inflater = made
+                isCompressed = true
+            } else if !coding.isEqualIgnoringCase(to: RequestBody.identity) {
+                return .encoding
+            }
+        }
+        if let field = head.firstField(.contentType), FormType.isForm(head.value(of: field)) {
+            form = MultipartReader(contentType: head.value(of: field))
+            if form == nil { return .encoding }
+        }
+        return nil
+    }
+
+    /// Reads a piece of the content.
+    func read(_ content: Range<Int>, of input: borrowing ByteBuffer) throws(BodyFault) {
+        let bytes = input.bytes.extracting(content)
+        guard let inflater else {
+            try read(bytes)
+            return
+        }
+        var index = 0
+        while true {
+            let count = try inflater.step(bytes, at: &index)
+            if count == 0 { return }
+            try read(inflater.output, count)
+        }
+    }
+
+    /// Reads a piece of the content, and answers what is wrong with it.
+    func fault(reading content: Range<Int>, of input: borrowing ByteBuffer) -> BodyFault? {
+        do throws(BodyFault) {
+            try read(content, of: input)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    private func read(_ bytes: borrowing [UInt8], _ count: Int) throws(BodyFault) {
+        try read(bytes.span.extracting(0..<count))
+    }
+
+    private func read(_ bytes: Span<UInt8>) throws(BodyFault) {
+        if form == nil { try request.read(bytes) } else { try form?.read(bytes) }
+    }
+
+    /// Notes that the body has ended.
+    func finish() throws(BodyFault) {
+        isFollowed = false
+        try inflater?.finish()
+        if let form { try form.finish() } else { try request.finish() }
+    }
+
+    /// Whether the model is known.
+    var hasModel: Bool { form?.hasModel ?? request.hasModel }
+    /// The model as the client names it; empty while it is not known.
+    var model: [UInt8] { form?.model ?? request.model }
+    /// Where the name stands in the content.
+    var modelRange: Range<Int> { form?.modelRange ?? request.modelRange }
+    /// Whether the name stands in JSON, where some bytes need escaping.
+    var isJSON: Bool { form == nil }
+    /// The most tokens that are asked for.
+    var maxTokens: Int? { request.maxTokens }
+    /// How many answers are asked for.
+    var choices: Int { request.choices }
+
+    /// Gives up what is held.
+    func release() { held = ByteBuffer() }
+
+    /// Forgets everything but the storage that is worth keeping.
+    func reset() {
+        release()
+        isFollowed = false
+        isCompressed = false
+        request.reset()
+        form = nil
+        inflater = nil
+    }
+
+    private static let gzip = Array("gzip".utf8)
+    private static let identity = Array("identity".utf8)
+}

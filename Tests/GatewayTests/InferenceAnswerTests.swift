@@ -1,0 +1,177 @@
+// What is learnt from answers as they pass, streams that fail, and pools that stand in for others.
+
+import Admission
+import Foundation
+import Inference
+import Testing
+
+@testable import Gateway
+
+@Suite struct InferenceAnswerTests {
+    private static let stream =
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    private func chunk(_ text: String) -> String {
+        "\(String(text.utf8.count, radix: 16))\r\n\(text)\r\n"
+    }
+
+    private func policy(_ url: String) -> String {
+        policyText([url], pool: "limit: 10, timeouts: {idle: 300ms}")
+    }
+
+    @Test func usageAndTimesOfAStreamAreCounted() throws {
+        let event = "data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\n"
+        let usage =
+            "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":2}}\n\n"
+        let backend = try ScriptedBackend.serving { wire, _ in
+            try wire.send(Self.stream + self.chunk(event))
+            usleep(30_000)
+            try wire.send(self.chunk(event + String(usage.prefix(20))))
+            try wire.send(
+                self.chunk(String(usage.dropFirst(20)) + "data: [DONE]\n\n") + "0\r\n\r\n")
+        }
+        let gateway = try RunningGateway(policy(backend.url))
+        let client = try gateway.connect()
+        let answer = try client.get("/v1/chat/completions")
+        #expect(answer.bodyText == event + event + usage + "data: [DONE]\n\n")
+        #expect(answer.value("X-Penstock-Queue-Ms") == "0")
+        #expect(answer.value("Server-Timing")?.hasPrefix("queue;dur=0, backend;dur=") == true)
+        let seen = try gateway.metric { metrics in
+            metrics.models.map {
+                [
+                    $0.answers, $0.inputTokens, $0.outputTokens, $0.firstToken.count,
+                    $0.interToken.count,
+                ]
+            }
+        }
+        #expect(seen == [[1, 7, 2, 1, 2]])
+    }
+
+    @Test func whatAClientTookBeforeItLeftIsCounted() throws {
+        let go = Door()
+        let start =
+            "data: {\"type\":\"message_start\",\"message\":{\"usage\":"
+            + "{\"input_tokens\":11,\"output_tokens\":1}}}\n\n"
+        let delta =
+            "data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":"
+            + "{\"type\":\"text_delta\",\"text\":\"x\"}}\n\n"
+        let backend = try ScriptedBackend.serving { wire, _ in
+            try wire.send(Self.stream + self.chunk(start + delta + delta + delta))
+            try go.pass(within: 20)
+        }
+        let gateway = try RunningGateway(policyText([backend.url], pool: "limit: 10"))
+        let client = try gateway.connect()
+        try client.send("POST /v1/messages HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}")
+        try eventually("events have passed") {
+            try gateway.metric { $0.models.first?.firstToken.count == 1 }
+        }
+        client.close()
+        try eventually("the client's leaving is seen") { try gateway.holdings().inFlight == 0 }
+        go.open()
+        let seen = try gateway.metric { metrics in
+            metrics.models.map { [$0.answers, $0.inputTokens, $0.outputTokens] }
+        }
+        #expect(seen == [[0, 11, 4]])
+    }
+
+    @Test func usageOfAWholeAnswerIsLearnt() throws {
+        let backend = try ScriptedBackend.serving { wire, _ in
+            try wire.answer(
+                "{\"usage\":{\"prompt_tokens\":50,\"completion_tokens\":5}}",
+                fields: "Content-Type: application/json\r\n")
+        }
+        let gateway = try RunningGateway(policy(backend.url))
+        let client = try gateway.connect()
+        for _ in 0..<60 {
+            try client.send("POST /v1/x HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n")
+            try client.send(String(repeating: "x", count: 100))
+            _ = try client.readAnswer()
+        }
+        // Each thread learns for itself, and one connection has one.
+        let learnt = try gateway.askAll { gateway in
+            gateway.pools[0].metrics.models.first.map { model in
+                [
+                    model.estimator.input(bodyBytes: 1_000),
+                    model.estimator.output(maxTokens: nil),
+                ]
+            }
+        }
+        let expected = try #require(learnt.compactMap(\.self).first)
+        #expect((450...500).contains(expected[0]))
+        #expect(expected[1] == 5)
+    }
+
+    @Test(arguments: [("/v1/chat/completions", false), ("/v1/messages", true)])
+    func aStreamThatStallsEndsWithAnError(_ path: String, _ isAnthropic: Bool) throws {
+        let go = Door()
+        let backend = try ScriptedBackend.serving { wire, _ in
+            try wire.send(Self.stream + self.chunk("data: {}\n\n"))
+            try go.pass(within: 20)
+        }
+        let gateway = try RunningGateway(policy(backend.url))
+        let client = try gateway.connect()
+        let text = try client.get(path).bodyText
+        go.open()
+        #expect(text.hasPrefix("data: {}\n\n" + (isAnthropic ? "event: error\ndata: " : "data: ")))
+        #expect(text.hasSuffix("\n\n"))
+        let object = try #require(text.split(separator: "data: ").last)
+        let error = try #require(try jsonObject(String(object))["error"] as? [String: Any])
+        #expect(error["type"] as? String == (isAnthropic ? "timeout_error" : "server_error"))
+        try gateway.settles(idle: 0)
+    }
+
+    @Test func withinAnEventTheAnswerIsCut() throws {
+        let backend = try ScriptedBackend.serving { wire, _ in
+            try wire.send(Self.stream + self.chunk("data: {\"half"))
+            wire.close()
+        }
+        let gateway = try RunningGateway(policy(backend.url))
+        let client = try gateway.connect()
+        try client.send("GET /v1/x HTTP/1.1\r\nHost: h\r\n\r\n")
+        let text = try client.readToEnd()
+        #expect(text.hasSuffix("data: {\"half\r\n"), "no last chunk")
+    }
+
+    @Test func theFallbackTakesWhatWouldBeRefused() throws {
+        let go = Door()
+        let large = try ScriptedBackend.serving { wire, request in
+            try go.pass(within: 20)
+            try wire.answer(request.bodyText)
+        }
+        let small = try ScriptedBackend.serving { wire, request in
+            try wire.answer(request.bodyText)
+        }
+        let gateway = try RunningGateway(
+            """
+            listen: 127.0.0.1:0
+            admin: off
+            log: {access: off}
+            pools:
+              large: {backends: ["\(large.url)"], limit: 1, queue: {max_requests: 0}}
+              small: {backends: ["\(small.url)"], limit: 10}
+            routes:
+              - path: /v1/*
+                pool: large
+                models: [big]
+                fallback: {pool: small, model: little}
+
+            """)
+        let body = "{\"model\":\"big\"}"
+        let request =
+            "POST /v1/x HTTP/1.1\r\nHost: h\r\nContent-Length: \(body.count)\r\n\r\n\(body)"
+        let first = try gateway.connect()
+        try first.send(request)
+        try eventually("one in flight") { try gateway.holdings().inFlight == 1 }
+        let second = try gateway.connect()
+        try second.send(request)
+        let answer = try second.readAnswer()
+        #expect(answer.status == 200)
+        #expect(answer.value("X-Penstock-Fallback") == "small")
+        #expect(answer.bodyText == "{\"model\":\"little\"}")
+        go.open()
+        let own = try first.readAnswer()
+        #expect(own.bodyText == body)
+        #expect(own.value("X-Penstock-Fallback") == nil)
+        #expect(try gateway.metric { $0.fallbacks } == 1)
+    }
+}
