@@ -1,0 +1,198 @@
+"""The official clients of OpenAI and Anthropic against simulated engines: models, usage, errors, cancelling, fallbacks."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+
+from conftest import StartGateway
+from processes import HERE, Gateway, Process, eventually, listening_address, request
+
+MESSAGES: list[Any] = [{"role": "user", "content": "Say something."}]
+
+
+class Engine(Process):
+    """`inference_engine.py`."""
+
+    def __init__(self, *options: str) -> None:
+        super().__init__([sys.executable, str(HERE / "inference_engine.py"), *options])
+        self.url: str = self.wait_for_line(listening_address, "address of the engine")
+
+    def stats(self) -> dict[str, Any]:
+        """What the engine has counted."""
+        return request(self.url, "/stats").json()
+
+
+@pytest.fixture
+def engine() -> Iterator[Callable[..., Engine]]:
+    """Starts engines that end with the test."""
+    with ExitStack() as stack:
+
+        def start(*options: str) -> Engine:
+            started = Engine(*options)
+            stack.callback(started.stop)
+            return started
+
+        yield start
+
+
+def policy(large: Engine, small: Engine, pool: str = "limit: 4", fallback: str = "") -> str:
+    """Two pools and an alias."""
+    return f"""\
+version: 1
+listen: 127.0.0.1:0
+admin: 127.0.0.1:0
+log: {{access: {{to: off}}}}
+pools:
+  large: {{backends: ["{large.url}"], {pool}}}
+  small: {{backends: ["{small.url}"], limit: 64}}
+routes:
+  - {{path: /v1/*, pool: large, models: [large]{fallback}}}
+  - {{path: /v1/*, pool: small, models: ["small*"]}}
+models:
+  aliases: {{gpt-4o: large}}
+"""
+
+
+def chat(gateway: Gateway, **options: Any) -> openai.OpenAI:
+    """OpenAI's client."""
+    return openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="unused", timeout=30, **options)
+
+
+def claude(gateway: Gateway, **options: Any) -> anthropic.Anthropic:
+    """Anthropic's client."""
+    return anthropic.Anthropic(base_url=gateway.url, api_key="unused", timeout=30, **options)
+
+
+def test_openai_finds_its_models(engine: Callable[..., Engine], gateway: StartGateway) -> None:
+    """Names, aliases, patterns, the list, and what is unknown; usage is counted by model."""
+    large, small = engine(), engine()
+    through = gateway(policy(large, small))
+    with chat(through, max_retries=0) as client:
+        whole = client.chat.completions.create(model="gpt-4o", messages=MESSAGES, max_tokens=20)
+        assert whole.usage is not None and whole.usage.completion_tokens == 8
+        stream = client.chat.completions.create(model="small-1", messages=MESSAGES, stream=True)
+        text = "".join(event.choices[0].delta.content or "" for event in stream if event.choices)
+        assert text == "token " * 8
+        assert [model.id for model in client.models.list()] == ["large", "gpt-4o"]
+        with pytest.raises(openai.NotFoundError) as caught:
+            client.chat.completions.create(model="none", messages=MESSAGES)
+        assert caught.value.code == "model_not_found"
+        assert caught.value.request_id
+    assert large.stats()["models"] == ["large"], "an alias reaches the engine as the model's name"
+    assert small.stats()["models"] == ["small-1"]
+    # The client closes its stream at `[DONE]`, before the gateway sees the end.
+    through.wait_until_idle()
+    for pool, model in (("large", "large"), ("small", "small-1")):
+        assert through.metric("penstock_input_tokens_total", pool=pool, model=model) == 11
+        assert through.metric("penstock_output_tokens_total", pool=pool, model=model) == 8
+    assert through.metric("penstock_time_to_first_token_seconds_count", model="small-1") == 1
+    assert through.metric("penstock_inter_token_seconds_count", model="small-1") == 8
+
+
+def test_anthropic_reads_answers_and_refusals(
+    engine: Callable[..., Engine], gateway: StartGateway
+) -> None:
+    """Whole, streamed, unknown and overloaded."""
+    large, small = engine("--tokens", "40"), engine()
+    through = gateway(policy(large, small, "limit: 1, queue: {max_requests: 0}"))
+    with claude(through, max_retries=0) as client:
+        message = client.messages.create(model="small", max_tokens=20, messages=MESSAGES)
+        assert message.usage.output_tokens == 8
+        with client.messages.stream(model="small", max_tokens=20, messages=MESSAGES) as stream:
+            assert "".join(stream.text_stream) == "token " * 8
+        with pytest.raises(anthropic.NotFoundError):
+            client.messages.create(model="none", max_tokens=20, messages=MESSAGES)
+        with client.messages.stream(model="large", max_tokens=20, messages=MESSAGES) as held:
+            next(iter(held))
+            with pytest.raises(anthropic.InternalServerError) as caught:
+                client.messages.create(model="large", max_tokens=20, messages=MESSAGES)
+        assert caught.value.status_code == 529
+        assert caught.value.response.headers["x-penstock-reason"] == "queue_full"
+        body: Any = caught.value.body
+        assert body["error"]["type"] == "overloaded_error"
+    assert through.metric("penstock_output_tokens_total", model="small") == 16
+
+
+def test_a_stream_whose_engine_dies_raises_an_error(
+    engine: Callable[..., Engine], gateway: StartGateway
+) -> None:
+    """The error is an event that the libraries read, not a broken connection."""
+    large, small = engine("--tokens", "1000"), engine("--tokens", "1000")
+    through = gateway(policy(large, small))
+    with chat(through, max_retries=0) as client:
+        stream = client.chat.completions.create(model="large", messages=MESSAGES, stream=True)
+        next(iter(stream))
+        large.kill()
+        with pytest.raises(openai.APIError, match="closed the connection"):
+            for _ in stream:
+                pass
+    with claude(through, max_retries=0) as other:
+        with other.messages.stream(model="small", max_tokens=9, messages=MESSAGES) as events:
+            next(iter(events))
+            small.kill()
+            with pytest.raises(anthropic.APIStatusError, match="closed the connection"):
+                for _ in events:
+                    pass
+    through.wait_until_idle()
+
+
+def test_a_cancelled_stream_stops_the_engine(
+    engine: Callable[..., Engine], gateway: StartGateway
+) -> None:
+    """Within 100 ms, and its slot is free."""
+    large, small = engine("--tokens", "1000"), engine()
+    through = gateway(policy(large, small))
+
+    async def cancel() -> float:
+        async with openai.AsyncOpenAI(base_url=f"{through.url}/v1", api_key="unused") as client:
+            stream = await client.chat.completions.create(
+                model="large", messages=MESSAGES, stream=True
+            )
+            await anext(aiter(stream))
+            cancelled = time.time()
+            await stream.close()
+            return cancelled
+
+    cancelled = asyncio.run(cancel())
+    stats = eventually(lambda: (now := large.stats())["cancelled"] == 1 and now, "the engine stops")
+    assert stats["cancelled_at"] - cancelled < 0.1
+    through.wait_until_idle()
+
+
+def test_with_the_fallback_no_client_sees_an_error(
+    engine: Callable[..., Engine], gateway: StartGateway
+) -> None:
+    """Three times as many clients as the large model has places."""
+    large, small = engine("--slots", "4"), engine("--slots", "64")
+    fallback = ", fallback: {pool: small, model: small, max_wait: 50ms}"
+    through = gateway(policy(large, small, "limit: 4, queue: {max_requests: 8}", fallback))
+
+    async def ask(client: openai.AsyncOpenAI) -> list[str | None]:
+        pools: list[str | None] = []
+        for _ in range(10):
+            answer = await client.chat.completions.with_raw_response.create(
+                model="large", messages=MESSAGES
+            )
+            assert answer.parse().choices[0].message.content
+            pools.append(answer.headers.get("x-penstock-fallback"))
+        return pools
+
+    async def load() -> list[str | None]:
+        async with openai.AsyncOpenAI(
+            base_url=f"{through.url}/v1", api_key="unused", max_retries=0
+        ) as client:
+            return sum(await asyncio.gather(*(ask(client) for _ in range(12))), [])
+
+    pools = asyncio.run(load())
+    assert set(pools) == {None, "small"}
+    assert through.metric("penstock_fallbacks_total", pool="large") == pools.count("small")
+    assert set(small.stats()["models"]) == {"small"}
