@@ -33,7 +33,7 @@ extension AdmissionController {
                     wouldWait: stub.wouldWait))
         }
         let mayWait = settings.queue.maxRequests > 0 && maxWaitNanoseconds > 0
-        guard mayWait, hasUsableBackend(except: failed) else {
+        guard mayWait, isCold || hasUsableBackend(except: failed) else {
             giveBack(stub)
             return .reject(refuse(.connectFailed, ticket, place))
         }
@@ -97,8 +97,10 @@ extension AdmissionController {
     }
 
     private mutating func markRefused(_ index: Int) {
-        backends[index].ejection.refused(
-            now: clock, settings: settings.ejection, random: &random)
+        var ejection = settings.ejection
+        // What loads a model is tried again soon; others wait for it.
+        if isCold { ejection.max = min(ejection.max, .seconds(5)) }
+        backends[index].ejection.refused(now: clock, settings: ejection, random: &random)
         recount()
     }
 

@@ -107,10 +107,13 @@ extension AdmissionController {
         return nil
     }
 
-    /// Whether a request that starts now would usually end after its deadline.
+    /// Whether a request that starts now might well end after its deadline.
+    ///
+    /// By the time that one in a hundred exceeds: with a queue there is always somebody whose work is
+    /// more likely to be of use.
     func isTooLate(_ deadline: Instant) -> Bool {
         guard deadline != .distantFuture else { return false }
-        return clock.advanced(byNanoseconds: drainEstimate.medianServiceNanoseconds) > deadline
+        return clock.advanced(byNanoseconds: drainEstimate.longServiceNanoseconds) > deadline
     }
 
     /// What a request is expected to cost, in units of a usual one.

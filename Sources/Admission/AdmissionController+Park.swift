@@ -6,16 +6,30 @@ extension AdmissionController {
         _ id: RequestID, _ ticket: Ticket, _ place: QueuePlace, _ reserved: Reservation,
         isReturned: Bool
     ) -> ParkedHandle {
-        let waitEnd = clock.advanced(byNanoseconds: maxWaitNanoseconds)
+        let waitEnd = clock.advanced(byNanoseconds: longestWaitNanoseconds)
         var waiting = Waiting(id, ticket, place, now: clock, waitEnd: waitEnd)
         waiting.reserved = reserved
         if waiting.deadline != .distantFuture {
             // What cannot be met any more is told so then, not when its turn comes.
             let latestStart = waiting.deadline.advanced(
-                byNanoseconds: -drainEstimate.medianServiceNanoseconds)
+                byNanoseconds: -drainEstimate.longServiceNanoseconds)
             waiting.expiresAt = max(clock, min(waitEnd, latestStart))
         }
         return isReturned ? queue.insertReturned(waiting) : queue.insert(waiting)
+    }
+
+    /// How long a request may wait that comes now.
+    var longestWaitNanoseconds: Int64 {
+        isCold
+            ? max(maxWaitNanoseconds, settings.queue.coldWait.wholeNanoseconds)
+            : maxWaitNanoseconds
+    }
+
+    /// Whether no backend has ever served anything and none can be connected to: models are being
+    /// loaded.
+    var isCold: Bool {
+        settings.queue.coldWait > .zero && drainEstimate.seatSecondsPerUnit == nil
+            && !backends.contains(where: \.isProven)
     }
 
     /// What a request is told whose wait has ended.
@@ -27,7 +41,7 @@ extension AdmissionController {
     /// Why a request that cannot start now may not wait either; nil when it may.
     mutating func reasonNotToPark(_ ticket: Ticket, _ place: QueuePlace) -> Reason? {
         let mayQueue = settings.queue.maxRequests > 0
-        let waitEnd = clock.advanced(byNanoseconds: mayQueue ? maxWaitNanoseconds : 0)
+        let waitEnd = clock.advanced(byNanoseconds: mayQueue ? longestWaitNanoseconds : 0)
         let deadline = ticket.deadline ?? .distantFuture
         if let wait = secondsUntilAnyReturn,
             clock.advanced(byNanoseconds: wholeNanoseconds(wait)) > min(waitEnd, deadline)
@@ -56,15 +70,17 @@ extension AdmissionController {
         if maxWaitNanoseconds == 0 { return blame(.waitTooLong, place) }
         // An unknown rate predicts nothing; then only the bounds of the queue count.
         let predicted = wholeNanoseconds(predictedWaitSeconds(ticket.cost, place) ?? 0)
+        let service = drainEstimate.longServiceNanoseconds
         // Of those who join a standing queue the newest are served and the oldest are not: it is
         // kept short, so that most of the others are told at once.
-        let share: Int64 = queue.classes[place.row].standing.isStanding ? 4 : 1
+        let isStanding = queue.classes[place.row].standing.isStanding
+        let deadline = ticket.deadline ?? .distantFuture
+        let patience = max(0, deadline.nanoseconds(since: clock) - service)
         if clock.advanced(byNanoseconds: predicted) > waitEnd
-            || predicted > maxWaitNanoseconds / share
+            || isStanding && predicted > min(maxWaitNanoseconds, patience) / 4
         {
             return blame(.waitTooLong, place)
         }
-        let service = drainEstimate.medianServiceNanoseconds
         let end = clock.advanced(byNanoseconds: predicted).advanced(byNanoseconds: service)
         return end > ticket.deadline ?? .distantFuture ? .deadline : nil
     }

@@ -130,6 +130,7 @@ package struct AdmissionController: ~Copyable, Sendable {
             backends[index].meter.dropped()
         }
         release(stub, extraCost: stub.isCharged ? cost - stub.cost : 0)
+        if outcome == .dropped { backends[index].noteOverload(now: clock) }
         if outcome == .success, stub.trial != 0 { connected(stub.backend, now: clock) }
         guard outcome != .ignored else { return }
         let sample = Sample(
@@ -182,9 +183,13 @@ package struct AdmissionController: ~Copyable, Sendable {
             return min(earliest, clock)
         }
         for index in backends.indices {
-            guard backends[index].isPresent, backends[index].ejection.isLeftOut(now: clock)
-            else { continue }
-            earliest = min(earliest, backends[index].ejection.until)
+            guard backends[index].isPresent else { continue }
+            if backends[index].refusesUntil > clock {
+                earliest = min(earliest, backends[index].refusesUntil)
+            }
+            if backends[index].ejection.isLeftOut(now: clock) {
+                earliest = min(earliest, backends[index].ejection.until)
+            }
         }
         return earliest
     }

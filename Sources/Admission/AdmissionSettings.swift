@@ -140,6 +140,9 @@ package struct KneeLimitSettings: Equatable, Sendable {
     package var elasticity = 0.15
     /// Gateways of the same policy that share the backends, 1..1,000.
     package var replicas = 1
+    /// What has to be added to an `Instant`'s nanoseconds to get those since 1970, by which gateways
+    /// that share backends agree on when to measure; no setting of a policy.
+    package var epochNanoseconds: Int64 = 0
     /// The latency that must be kept; nil for none.
     package var objective: LatencyObjective?
 
@@ -224,6 +227,11 @@ package struct QueueSettings: Equatable, Sendable {
     package var maxBytes = 64 << 20
     /// Longest wait, 0..1 h.
     package var maxWait = Duration.seconds(2)
+    /// Longest wait while models are loaded, 0..1 h; `maxWait` if that is longer.
+    ///
+    /// That is while no backend has served anything yet and none can be connected to. At 0 such
+    /// times are no different from an outage.
+    package var coldWait = Duration.zero
     /// What happens when the queue is full.
     package var overflow = OverflowRule.dropLowest
     /// While a lower class waits, at least one in this many grants goes to it, 2..1,000.

@@ -14,6 +14,9 @@ struct Backend: Sendable {
     /// What the limit's algorithm looks back on.
     var meter: ConcurrencyMeter
     var ejection = Ejection()
+    /// What it had in flight when it last said overload, and until when it gets no more than that.
+    private var refusedAbove = Int.max
+    private(set) var refusesUntil = Instant(nanoseconds: .min / 2)
     /// Moves of the limit by `LimitMoveReason`, upwards and downwards.
     var movesUp = [Int](repeating: 0, count: LimitMoveReason.allCases.count)
     var movesDown = [Int](repeating: 0, count: LimitMoveReason.allCases.count)
@@ -34,10 +37,25 @@ struct Backend: Sendable {
 
     /// The widest request that may go there at `now`: 0 for none, `Int.max` for any.
     func room(now: Instant) -> Int {
-        guard isPresent, inFlight < limit, ejection.allowsRequest(now: now) else { return 0 }
+        guard isPresent, inFlight < limit, !hasEnough(now: now), ejection.allowsRequest(now: now)
+        else { return 0 }
         let free = limit - inFlight
         return free >= widest ? .max : free
     }
+
+    /// Notes an answer that said overload.
+    ///
+    /// For a service time, a second at most, what is in flight is enough. A place that is given back after a millisecond is not room for another request.
+    mutating func noteOverload(now: Instant) {
+        let seconds = min(meter.serviceSeconds, Self.longestRefusalSeconds)
+        refusedAbove = max(1, inFlight)
+        refusesUntil = now.advanced(byNanoseconds: Int64(seconds * 1e9))
+    }
+
+    /// Whether it has as much in flight as when it last said overload, just now.
+    func hasEnough(now: Instant) -> Bool { inFlight >= refusedAbove && now < refusesUntil }
+
+    private static let longestRefusalSeconds = 1.0
 
     /// Whether it counts towards the pool's capacity: present, and no refusal outstanding.
     var isProven: Bool { isPresent && ejection.isProven }

@@ -11,8 +11,9 @@ struct ConcurrencyMeter: Sendable {
     /// Share of a new service time in the running mean.
     private static let serviceWeight = 0.1
     private static let peakSeconds = 300.0
-    /// Part of the limit from which on it counts as used up, in tenths.
-    private static let boundTenths = 9
+    /// Part of the limit from which on it counts as used up, and below which no longer, in
+    /// twentieths.
+    private static let boundTwentieths = (from: 18, below: 17)
 
     /// Requests in flight, integrated over the time in which the limit was binding.
     private(set) var boundRequestSeconds = 0.0
@@ -82,7 +83,8 @@ struct ConcurrencyMeter: Sendable {
             peakStart = now
         }
         peaks.current = max(peaks.current, count)
-        isBound = 10 * count >= Self.boundTenths * limit
+        let least = isBound ? Self.boundTwentieths.below : Self.boundTwentieths.from
+        isBound = 20 * count >= least * limit
     }
 
     /// Running requests made progress.

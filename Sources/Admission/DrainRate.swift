@@ -39,6 +39,7 @@ struct DrainRate: Sendable {
     private var seatSeconds: Double?
     private var meanCost = 1.0
     private var median = 0.0
+    private var long = 0.0
 
     /// Accounts for the time since the last call, throughout which the pool was busy or not.
     mutating func advance(to now: Instant, wasBusy: Bool) {
@@ -72,6 +73,10 @@ struct DrainRate: Sendable {
     /// The usual time from grant to success, in nanoseconds; 0 before the first success.
     var medianServiceNanoseconds: Int64 { Int64(median) }
 
+    /// A time from grant to success that one request in a hundred exceeds, in nanoseconds; 0 before the
+    /// first success.
+    var longServiceNanoseconds: Int64 { Int64(max(long, median)) }
+
     /// A request of that cost ended while the pool was busy.
     mutating func recordBusyCompletion(cost: Double = 1) {
         buckets[current].units += cost
@@ -86,6 +91,7 @@ struct DrainRate: Sendable {
             seatSeconds = sample
             meanCost = cost
             median = time
+            long = time
             return
         }
         seatSeconds = mean + Self.serviceTimeWeight * (sample - mean)
@@ -93,6 +99,9 @@ struct DrainRate: Sendable {
         // As many steps up as down leave it where half of the samples are above it.
         if time > median { median *= 1 + Self.medianStep }
         if time < median { median /= 1 + Self.medianStep }
+        // Ninety-nine small steps down for one large step up.
+        if time > long { long *= 1 + Self.medianStep }
+        if time < long { long /= 1 + Self.medianStep / 99 }
     }
 
     /// Units of cost a second that the pool gets done with a sum of limits of `limit`; nil while

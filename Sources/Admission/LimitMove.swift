@@ -26,6 +26,10 @@ package enum LimitMoveReason: UInt8, CaseIterable, Sendable {
     /// Knee: the limit was not needed for so long that it is approached in steps again, or
     /// such a step.
     case stale
+    /// Knee: the backend said when to come back, or that time has come.
+    case retryAfter
+    /// Knee: the limit was used up now and then and is raised above what was in flight.
+    case headroom
     /// New settings do not allow the old limit.
     case settings
 
@@ -43,6 +47,8 @@ package enum LimitMoveReason: UInt8, CaseIterable, Sendable {
         case .objective: "objective"
         case .stall: "stall"
         case .stale: "stale"
+        case .retryAfter: "retry_after"
+        case .headroom: "headroom"
         case .settings: "settings"
         }
     }

@@ -16,6 +16,12 @@ package struct ServedWork: Sendable {
     package var firstByteNanoseconds: Int64?
     /// Units of progress that the answer came in, at least 1.
     package var units: Int
+    /// What the answer came to in bytes, or in another unit that stays the same; nil when it says
+    /// nothing, or when `units` says more.
+    package var size: Double?
+    /// For how long the backend asked not to be sent more, with an answer that says overload; nil
+    /// when it did not say.
+    package var retryAfterNanoseconds: Int64?
     /// What the request came to, in the unit of `Ticket.cost`; nil when that is not known.
     package var cost: Double?
     /// What the tenant's quotas are charged.
@@ -43,6 +49,10 @@ struct Sample {
     var firstByteNanoseconds: Int64
     /// Units that the answer came in, at least 1.
     var units: Int
+    /// Size of an answer in one piece; 0 when it says nothing.
+    var size: Double
+    /// For how long the backend asked not to be sent more, at most a minute; 0 for not at all.
+    var retryAfterNanoseconds: Int64
 
     init(
         latencyNanoseconds: Int64, inFlight: Int, isDropped: Bool = false, now: Instant,
@@ -54,5 +64,7 @@ struct Sample {
         self.now = now
         firstByteNanoseconds = work.firstByteNanoseconds ?? self.latencyNanoseconds
         units = max(1, work.units)
+        size = work.size ?? 0
+        retryAfterNanoseconds = min(max(0, work.retryAfterNanoseconds ?? 0), 60_000_000_000)
     }
 }

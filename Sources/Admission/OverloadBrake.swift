@@ -30,7 +30,7 @@ struct OverloadBrake: Sendable {
         let drops = meter.drops - dropsBefore
         let successes = meter.successes - successesBefore
         guard drops >= Self.leastDrops,
-            Double(drops) >= Self.leastShare * Double(drops + successes)
+            Double(drops) >= Self.leastShare * max(Double(drops + successes), 2 * max(limit, 10))
         else { return false }
         restart(meter, from: now)
         return true

@@ -172,6 +172,11 @@ extension PolicySections {
                 "Bytes that waiting requests may hold in memory."),
             Key("max_wait", \.maxWait, .duration(.zero...Duration.seconds(3600)), "Longest wait."),
             Key(
+                "cold_wait", \.coldWait, .duration(.zero...Duration.seconds(3600)),
+                "Longest wait while no backend has served anything yet and none can be connected "
+                    + "to, such as while models are loaded; `max_wait` if that is longer. At 0 they do not wait "
+                    + "for it."),
+            Key(
                 "overflow", \.overflow, .words,
                 "What happens when the queue is full: the new request is refused; or the oldest one "
                     + "of the lowest class gives way, if that class is not above the new one's; or "

@@ -110,6 +110,25 @@ import Testing
         #expect(pool.poll(at: at(3200)) == nil)
     }
 
+    /// While a model is loaded nothing has been served yet: requests wait for it, longer than they
+    /// would wait for their turn.
+    @Test func requestsWaitForAModelToBeLoaded() {
+        var settings = AdmissionSettings.fixed(1, maxWait: .seconds(2))
+        settings.queue.coldWait = .seconds(60)
+        let pool = PoolDriver(settings)
+        #expect(pool.offer(1, at: at(0)) == .forwarded(0))
+        // It cannot be connected to, and there is no other.
+        #expect(pool.retry(1, at: at(1)) == .parked)
+        #expect(pool.offer(2, at: at(2)) == .parked)
+        #expect(pool.poll(at: at(700)) == nil)
+        #expect(pool.poll(at: at(50_000)) == .forwarded(1, 0))
+        pool.controller.connected(BackendID(index: 0), now: at(50_100))
+        pool.complete(1, at: at(51_000))
+        // Now that it has served something, an outage is an outage.
+        pool.controller.refused(BackendID(index: 0), now: at(52_000))
+        #expect(pool.offer(3, at: at(52_001), deadline: at(52_100)) == .rejected(.noBackend))
+    }
+
     @Test func withEveryBackendLeftOutTheReturnDecides() throws {
         var settings = AdmissionSettings.fixed(1, maxWait: .seconds(2))
         settings.ejection.base = .seconds(1)

@@ -151,6 +151,7 @@ extension AdmissionSettings {
         settings.queue.maxRequests = queue
         settings.queue.maxBytes = bytes
         settings.queue.maxWait = maxWait
+        settings.queue.coldWait = .zero
         return settings
     }
 }

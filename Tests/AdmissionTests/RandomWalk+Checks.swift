@@ -8,7 +8,7 @@ extension RandomWalk {
     /// Whether a request waits that has to be served before a new one of that ticket, if both may
     /// be started: of its class or a higher one, of a tenant that may start one.
     func someoneComesBefore(_ ticket: Ticket) -> Bool {
-        let queue = controller.queue
+        var queue = controller.queue
         let rank = queue.place(of: ticket).rank
         if queue.hand >= 0, queue.handPasses >= FairQueue.passesOfWide { return true }
         return queue.slots.contains { slot in
@@ -25,7 +25,8 @@ extension RandomWalk {
         _ id: UInt64, _ ticket: Ticket, _ reason: Reason, couldStart: Bool
     ) {
         let isTooLate = (ticket.deadline?.nanoseconds ?? .max) <= now
-        let place = controller.queue.place(of: ticket)
+        var seen = controller.queue
+        let place = seen.place(of: ticket)
         let tenant = controller.queue.tenants[place.tenant]
         let queue = model.settings.queue
         let holds =
@@ -219,6 +220,7 @@ extension RandomWalk {
         settings.queue.maxBytes = 200 + random.next(below: 1000)
         let wait = random.next(below: 12) == 0 ? 0 : 50 + random.next(below: 3000)
         settings.queue.maxWait = .milliseconds(wait)
+        settings.queue.coldWait = random.next(below: 2) == 0 ? .zero : .seconds(5)
         settings.queue.overflow = OverflowRule.allCases[random.next(below: 3)]
         settings.sharing = SharingMeasure.allCases[random.next(below: 3)]
         settings.queue.starvationBound = 2 + random.next(below: 6)

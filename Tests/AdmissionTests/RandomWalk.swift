@@ -271,7 +271,7 @@ extension RandomWalk {
         let slot = controller.queue.slots[Int(handle.slot)]
         let stay = model.park(
             id, tickets[Int(id)], tenant: slot.tenant, row: Int(slot.row), now: now,
-            isReturned: isReturned)
+            longestWait: controller.longestWaitNanoseconds, isReturned: isReturned)
         handles.append((id, stay, handle))
         if handles.count > 64 { handles.removeFirst() }
         note(event, id)
@@ -305,6 +305,7 @@ extension RandomWalk {
         (0..<controller.backendPlaces).contains { index in
             guard let status = status(index) else { return false }
             return model.canGrant(index, status, seats: seats)
+                && !controller.backends[index].hasEnough(now: instant)
         }
     }
 }

@@ -46,14 +46,14 @@ struct ReferencePool {
 
     /// Parks a request; the number names this stay in the queue.
     mutating func park(
-        _ id: UInt64, _ ticket: Ticket, tenant: Int32, row: Int, now: Int64, isReturned: Bool
+        _ id: UInt64, _ ticket: Ticket, tenant: Int32, row: Int, now: Int64, longestWait: Int64,
+        isReturned: Bool
     ) -> Int {
         stays += 1
         queue.append(
             Waiting(
                 id: id, ticket: ticket, tenant: tenant, row: row,
-                waitEnd: now + settings.queue.maxWait.wholeNanoseconds, isReturned: isReturned,
-                stay: stays))
+                waitEnd: now + longestWait, isReturned: isReturned, stay: stays))
         places[Int(id)] = .waiting
         return stays
     }

@@ -131,7 +131,7 @@ extension FairQueue {
 
     private mutating func observeWait(_ row: Int, now: Instant, serviceNanoseconds: Int64) {
         let oldest = slots[Int(classes[row].arrivals.head)]
-        let longest = oldest.waitEnd.nanoseconds(since: oldest.parkedAt)
+        let longest = oldest.expiresAt.nanoseconds(since: oldest.parkedAt)
         classes[row].standing.observe(
             oldestWaitNanoseconds: now.nanoseconds(since: oldest.parkedAt), now: now,
             target: longest / 2, interval: min(max(100_000_000, serviceNanoseconds), longest))

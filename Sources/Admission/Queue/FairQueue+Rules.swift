@@ -16,8 +16,8 @@ package struct TenantShare: Equatable, Sendable {
 
 extension FairQueue {
     /// Where a request belongs: in the class that it claims, as far as its tenant may.
-    func place(of ticket: Ticket) -> QueuePlace {
-        let tenant = tenants.row(of: ticket.tenant)
+    mutating func place(of ticket: Ticket) -> QueuePlace {
+        let tenant = tenants.claim(ticket.tenant)
         let highest = tenants[tenant].settings.highestClass
         let rank = min(max(ticket.priorityClass, highest, 0), rankCount - 1)
         return QueuePlace(tenant: tenant, row: ranks[rank], rank: rank)

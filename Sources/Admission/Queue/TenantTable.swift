@@ -50,6 +50,8 @@ struct TenantTable: Sendable {
     private(set) var activeWeight = 0.0
     private var named: [Int32] = []
     private var hashed: [Int32] = []
+    /// Who has taken each of these rows, or had.
+    private var owners: [UInt64] = []
     private var usesTwoChoices = true
     /// Where the search for a vacant row goes on, during a reload.
     private var vacantFrom = 1
@@ -63,21 +65,33 @@ struct TenantTable: Sendable {
 
     /// The row of a tenant; an index that the policy does not have is nobody's.
     ///
-    /// A tenant that is hashed has two rows to choose from and takes the one with less waiting
-    /// (the power of two choices), unless it has a bound of its own, which needs one place to be
-    /// counted at.
+    /// A tenant that is hashed has two rows to choose from. It takes one that nobody wants anything
+    /// in, or that it took before, and keeps to it: a tenant in two rows at once would get two
+    /// shares. Only when others are in both does it share the first, which is where it is counted
+    /// when it has a bound of its own.
     func row(of tenant: TenantID) -> Int32 {
         switch tenant {
-        case .anonymous:
-            return 0
-        case .named(let index):
-            return named.indices.contains(index) ? named[index] : 0
-        case .hashed(let hash):
-            let first = hashed[Int(hash % UInt64(hashed.count))]
-            guard usesTwoChoices, rows[Int(first)].queued > 0 else { return first }
-            let second = hashed[Int((hash >> 32) % UInt64(hashed.count))]
-            return rows[Int(second)].queued < rows[Int(first)].queued ? second : first
+        case .anonymous: 0
+        case .named(let index): named.indices.contains(index) ? named[index] : 0
+        case .hashed(let hash): hashed[choice(of: hash)]
         }
+    }
+
+    /// The same, and a row that nobody wants anything in becomes the tenant's.
+    mutating func claim(_ tenant: TenantID) -> Int32 {
+        guard case .hashed(let hash) = tenant else { return row(of: tenant) }
+        let choice = choice(of: hash)
+        if !rows[Int(hashed[choice])].isActive { owners[choice] = hash }
+        return hashed[choice]
+    }
+
+    private func choice(of hash: UInt64) -> Int {
+        let first = Int(hash % UInt64(hashed.count))
+        guard usesTwoChoices, owners[first] != hash else { return first }
+        let second = Int((hash >> 32) % UInt64(hashed.count))
+        if owners[second] == hash { return second }
+        let isTaken = rows[Int(hashed[first])].isActive && !rows[Int(hashed[second])].isActive
+        return isTaken ? second : first
     }
 
     /// Counts a permit of `seats` units for a row.
@@ -138,6 +152,8 @@ struct TenantTable: Sendable {
             let row = index < kept.count ? kept[index] : -1
             return place(TenantRow(settings: settings.otherTenants), at: row)
         }
+        owners = Array(owners.prefix(hashed.count))
+        while owners.count < hashed.count { owners.append(0) }
         let others = settings.otherTenants
         usesTwoChoices =
             others.maxInFlight == nil && others.maxQueued == nil

@@ -140,6 +140,12 @@ extension Exchange {
             work.firstByteNanoseconds = record.firstByteAt.nanoseconds(since: record.grantedAt)
         }
         work.charge = charge(outcome)
+        if outcome == .success, record.answerPieces == 0, record.answerBodyBytes > 0 {
+            work.size = Double(record.answerBodyBytes)
+        }
+        if outcome == .dropped, record.backendRetryAfterSeconds > 0 {
+            work.retryAfterNanoseconds = Int64(record.backendRetryAfterSeconds) * 1_000_000_000
+        }
         pool.complete(permit, outcome, work)
     }
 

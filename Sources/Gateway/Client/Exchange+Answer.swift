@@ -110,6 +110,11 @@ extension Exchange {
         if !ExchangeRecord.happened(record.firstByteAt) { record.firstByteAt = now }
         record.status = head.status
         beginFollowing(head)
+        if Exchange.outcome(ofStatus: head.status) == .dropped,
+            let field = head.firstField(.retryAfter)
+        {
+            record.backendRetryAfterSeconds = Exchange.wholeSeconds(head.value(of: field))
+        }
         answerFraming = ResponseRewriter.framing(of: head, towards: parser.head.version)
         if answerFraming == .untilClose || gateway.isDraining { keepsClient = false }
         // The client may never send a body that it still waits to be asked for.
@@ -156,6 +161,18 @@ extension Exchange {
         spendPermit(Exchange.outcome(ofStatus: record.status))
         stage = .delivering
         if !isRequestComplete { decideDiscarding() }
+    }
+
+    /// Whole seconds, a minute at most; 0 for a date or whatever else is no number.
+    static func wholeSeconds(_ text: Span<UInt8>) -> Int {
+        guard (1...9).contains(text.count) else { return 0 }
+        var seconds = 0
+        for index in text.indices {
+            let digit = Int(text[index]) - 0x30
+            guard (0...9).contains(digit) else { return 0 }
+            seconds = 10 * seconds + digit
+        }
+        return min(seconds, 60)
     }
 
     /// What a status says about the backend's load: overload answers are drops, other failures say

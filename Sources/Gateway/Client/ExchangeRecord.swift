@@ -37,6 +37,9 @@ struct ExchangeRecord {
     /// Events of the answer where it is a stream, else its chunks.
     var answerPieces = 0
 
+    /// Whole seconds of the backend's `Retry-After`; 0 without one.
+    var backendRetryAfterSeconds = 0
+
     /// Time without a permit, over all waits.
     var queueNanoseconds: Int64 = 0
     var status = 0

@@ -42,7 +42,8 @@ package final class SharedAdmission: Sendable {
     /// Admission for `settings`; `seed` decides what is left to chance.
     package init(_ settings: PoolSettings, seed: UInt64) {
         let controller = AdmissionController(
-            settings: settings.admission, backends: settings.backends.map(\.label), seed: seed)
+            settings: settings.admission.withEpoch(), backends: settings.backends.map(\.label),
+            seed: seed)
         state = Mutex(State(controller: controller, settings: settings))
     }
 
@@ -58,7 +59,7 @@ package final class SharedAdmission: Sendable {
             state.settings = settings
             let labels = settings.backends.map(\.label)
             state.controller.reconfigure(
-                settings: settings.admission, backends: labels, now: now)
+                settings: settings.admission.withEpoch(), backends: labels, now: now)
             state.reportedLeftOut.removeAll { !labels.contains($0) }
             state.version += 1
             latestVersion.store(state.version, ordering: .releasing)
@@ -270,5 +271,16 @@ extension SharedAdmission {
     /// What a tenant may have in flight, while much of the limits is in use.
     func shareWhenBusy(of tenant: TenantID) -> TenantShare? {
         state.withLock { $0.controller.shareWhenBusy(of: tenant) }
+    }
+}
+
+extension AdmissionSettings {
+    /// The same, and gateways that share backends know what time it is on the wall.
+    fileprivate func withEpoch() -> AdmissionSettings {
+        guard case .knee(var knee) = limit, knee.replicas > 1 else { return self }
+        var settings = self
+        knee.epochNanoseconds = MonotonicClock.nanosecondsToWall
+        settings.limit = .knee(knee)
+        return settings
     }
 }

@@ -5,6 +5,14 @@ internal import Glibc
 
 /// The machine's monotonic clock.
 package enum MonotonicClock {
+    /// What an instant's nanoseconds have to be increased by to be those since 1970, at present.
+    static var nanosecondsToWall: Int64 {
+        var time = timespec()
+        // The structure lives through the call, which cannot fail for this clock.
+        unsafe clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec) - now.nanoseconds
+    }
+
     /// The present instant.
     package static var now: Instant {
         var time = timespec()

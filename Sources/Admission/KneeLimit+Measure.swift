@@ -1,0 +1,238 @@
+// Levels of the limit, what is counted at them, and what verdicts do to the limit.
+
+extension KneeLimit {
+    private static let climbFactor = 2.0
+    /// Elasticity above which the climb goes on.
+    private static let climbsAbove = 0.6
+    /// Of the places that come free on a gentle way down, the share that is kept back.
+    private static let descentShare = 0.25
+    /// Most that a verdict moves the limit by, in ln n: up when it was well above what is wanted,
+    /// down when more concurrency buys nothing, and else.
+    private static let largestSteps = (up: 0.693, down: 0.5, usual: 0.35)
+    /// Distances from the knee, in ln n: about right, and where estimates are no more than a
+    /// direction.
+    private static let usualDistance = 0.5
+    private static let farDistance = 1.5
+    private static let leastGain = 0.15
+    private static let leastNarrowing = 0.3
+    private static let narrowingInSlots = 0.6
+    /// Factor on a limit at which the backend has said overload.
+    private static let stepBeyondCeiling = 1.05
+
+    mutating func measure(_ meter: ConcurrencyMeter, now: Instant) -> LimitMove? {
+        guard let begin = lastMeter else {
+            let settled = now.seconds(since: sideStart)
+            let isDrained = Double(meter.inFlight) <= max(limit, 1) || settled > 60
+            if settled >= settleSeconds(meter), isDrained, descent == 0 {
+                lastMeter = meter
+                measuredSince = now
+            }
+            return nil
+        }
+        side.add(from: begin, to: meter)
+        lastMeter = meter
+        guard hasEvidence(meter) else {
+            let patience = max(60, 16 * meter.serviceSeconds)
+            guard now.seconds(since: sideStart) > patience, side.seconds < patience / 8 else {
+                return nil
+            }
+            // Too little of the time was bound for two levels to be of the same age.
+            guard phase == .compare else {
+                restart(now: now)
+                return nil
+            }
+            return change(.probe) { $0.beginRest(now: now) }
+        }
+        usesProgress = side.hasProgress
+        unitDispersion.add(side.unitExcess)
+        completionDispersion.add(side.completionExcess)
+        return phase == .climb ? endClimbSide(now: now) : endPairSide(now: now)
+    }
+
+    private func hasEvidence(_ meter: ConcurrencyMeter) -> Bool {
+        let calmness = phase == .compare ? 1 / narrowing : 1
+        guard side.seconds >= calmness * windowSeconds(meter) else { return false }
+        if side.hasProgress { return side.units >= 60 }
+        // Requests that hardly scatter in the time that their size takes; short ones end first, so
+        // it has to be a whole service time for both levels alike.
+        if side.sized.count >= 16, side.sized.relativeVariance < 0.0001,
+            side.seconds >= 1.5 * meter.serviceSeconds
+        {
+            return true
+        }
+        return side.completions >= (phase == .climb ? 40 : 64)
+    }
+
+    mutating func endClimbSide(now: Instant) -> LimitMove? {
+        let measured = side
+        if let low, let verdict = verdict(low, measured) {
+            elasticity = verdict.elasticity
+            guard verdict.elasticity > max(Self.climbsAbove, wantedElasticity) else {
+                return change(.elasticity) { knee in
+                    knee.phase = .compare
+                    let isWorthIt = verdict.elasticity > knee.wantedElasticity
+                    knee.center = isWorthIt ? measured.level : low.level
+                    if !isWorthIt {
+                        // It lies between the two levels.
+                        knee.lastDistance = -1
+                        knee.gain = 2 * Self.leastGain
+                    }
+                    knee.beginPair(now: now)
+                }
+            }
+        }
+        low = measured
+        center = level
+        guard clamp(level * Self.climbFactor) > clamp(level) else {
+            // A cap is reached: there is nothing to compare above it.
+            restart(now: now)
+            return nil
+        }
+        return change(.slowStart) { knee in
+            knee.hold(knee.clamp(max(knee.level * Self.climbFactor, knee.level + 1)), now: now)
+        }
+    }
+
+    private mutating func endPairSide(now: Instant) -> LimitMove? {
+        let isHigh = side.level > center
+        if isHigh { add(side, to: &high) } else { add(side, to: &low) }
+        if let next = comingHigh.take() {
+            return change(.probe) { knee in
+                knee.hold(knee.pairLevel(isHigh: next), now: now, gently: knee.isCalm)
+            }
+        }
+        rounds += 1
+        guard let low, let high, let verdict = verdict(low, high) else {
+            return change(.probe) { $0.beginPair(now: now) }
+        }
+        elasticity = verdict.elasticity
+        // Short of the wanted elasticity or beyond it, or close to it: either is news.
+        let doubt = abs(verdict.elasticity - wantedElasticity) / verdict.standardError
+        let isClear = doubt > 1.5 || verdict.distanceError < 0.25
+        let isNear = abs(verdict.distance(to: wantedElasticity)) < Self.usualDistance
+        guard isClear || rounds >= (usesProgress && isNear ? 2 : 6) else {
+            // The same level first, so that it need not settle again: low, high, high, low.
+            comingHigh = !isHigh
+            restart(now: now)
+            return nil
+        }
+        return move(verdict, now: now)
+    }
+
+    func verdict(_ low: KneeSide, _ high: KneeSide) -> KneeVerdict? {
+        KneeVerdict(
+            low: low, high: high, usesProgress: low.hasProgress && high.hasProgress,
+            unitDispersion: unitDispersion.index,
+            completionDispersion: completionDispersion.index,
+            replicas: phase == .compare ? 1 : settings.replicas)
+    }
+
+    mutating func move(_ verdict: KneeVerdict, now: Instant) -> LimitMove? {
+        let distance = verdict.distance(to: wantedElasticity)
+        let isReturn = (distance < 0) != (lastDistance < 0)
+        // One way and back again is about right: smaller steps. On and on is not: larger ones.
+        gain = isReturn ? max(Self.leastGain, gain / 2) : min(1, 1.5 * gain)
+        lastDistance = distance
+        // About right, a narrow pair costs less; what is still far off needs a wide one. It has to
+        // be wide enough to see anything, too.
+        if usesSlots {
+            // The levels of all have to be as far apart.
+            narrowing = Self.narrowingInSlots
+        } else if isReturn || abs(distance) < Self.usualDistance {
+            narrowing =
+                verdict.standardError < 0.12 ? max(Self.leastNarrowing, 0.8 * narrowing) : narrowing
+        } else {
+            narrowing = min(1, 1.5 * narrowing)
+        }
+        let step = step(verdict, distance: distance)
+        let reason: LimitMoveReason = step > Self.largestSteps.usual ? .slowStart : .elasticity
+        return change(reason) { knee in
+            let target = knee.center * exponential(step)
+            let most = max(knee.ceiling, knee.center * Self.stepBeyondCeiling)
+            knee.center = knee.bounded(min(target, most))
+            // Where overload answers say when to stop, a wide pair is wide for nothing.
+            if target >= knee.ceiling { knee.narrowing = min(knee.narrowing, 0.7) }
+            // What has been left behind is no ceiling any more.
+            knee.ceiling = max(knee.ceiling, knee.center)
+            if let cap = knee.objective?.cap { knee.center = min(knee.center, 1.2 * cap) }
+            knee.beginPair(now: now)
+        }
+    }
+
+    /// By how much a verdict moves the limit, in ln n.
+    private func step(_ verdict: KneeVerdict, distance: Double) -> Double {
+        // It counts for as much as it is surely above or below what is wanted.
+        let certainty = (verdict.elasticity - wantedElasticity) / verdict.standardError
+        let trust = certainty * certainty / (1 + certainty * certainty)
+        // What is said of a place far away is a direction and no more.
+        let bounded = distance / (1 + abs(distance) / Self.farDistance)
+        // Among others all have to do the same with what they see, which is nearly the same.
+        if usesSlots {
+            let most = Self.largestSteps.usual
+            return min(max(gain * trust * bounded, -most), most)
+        }
+        let isSteep = verdict.elasticity - verdict.standardError > wantedElasticity + 0.2
+        let isFlat = verdict.elasticity + verdict.standardError < wantedElasticity / 3
+        let most = isSteep ? Self.largestSteps.up : Self.largestSteps.usual
+        let least = isFlat ? Self.largestSteps.down : Self.largestSteps.usual
+        return min(max(gain * trust * bounded, -least), most)
+    }
+
+    /// Starts a pair of levels around the centre.
+    mutating func beginPair(now: Instant, lowFirst: Bool = false) {
+        low = nil
+        high = nil
+        rounds = 0
+        if usesSlots { return holdSlot(now: now) }
+        let highFirst = random.next() & 1 == 0 && !lowFirst
+        comingHigh = !highFirst
+        hold(pairLevel(isHigh: highFirst), now: now, gently: isCalm && !lowFirst)
+    }
+
+    /// Whether the limit has been about right for some time.
+    private var isCalm: Bool { phase == .compare && narrowing < 0.7 }
+
+    func pairLevel(isHigh: Bool) -> Double {
+        let width = 1 + (usesProgress ? 0.15 : 0.25) * narrowing
+        let most = max(ceiling, center * Self.stepBeyondCeiling, center.rounded(.down) + 1)
+        return isHigh
+            ? clamp(min(max(center * width, center.rounded(.down) + 1), most))
+            : clamp(max(1, min(center / width, center.rounded(.up) - 1)))
+    }
+
+    /// A request has ended on the way down to a level.
+    mutating func descend() -> LimitMove? {
+        let before = limit
+        descent = max(0, descent - Self.descentShare)
+        guard Int(limit) < Int(before) || descent == 0 else { return nil }
+        return LimitMove(from: before, to: limit, reason: .probe)
+    }
+
+    /// Measures the level in force once more.
+    private mutating func restart(now: Instant) {
+        side = KneeSide(level: level)
+        sideStart = now
+        measuredSince = now
+    }
+
+    func add(_ side: KneeSide, to sum: inout KneeSide?) {
+        if sum == nil { sum = side } else { sum?.add(side) }
+    }
+
+    /// Time that a new level needs before it is measured.
+    ///
+    /// With progress every running request counts at once; without it those that began at the old
+    /// level have to end first.
+    func settleSeconds(_ meter: ConcurrencyMeter) -> Double {
+        let service = meter.serviceSeconds
+        if usesProgress || side.hasProgress {
+            return service < 0.1 ? max(2 * service, 0.05) : min(max(service / 2, 0.3), 2)
+        }
+        return max(1.2 * service, 0.05)
+    }
+
+    /// Shortest bound time that is taken for a measurement.
+    func windowSeconds(_ meter: ConcurrencyMeter) -> Double {
+        min(max(8 * meter.serviceSeconds, 0.1), 2)
+    }
+}

@@ -1,0 +1,142 @@
+// Absolute signs, which act at once, and limits that were not needed.
+
+extension KneeLimit {
+    static let unboundSecondsUntilStale = 600.0
+    private static let leastStallSeconds = 5.0
+    /// What is left of the limit at each sign of silence.
+    private static let stallFactor = 0.25
+    private static let cutFactor = 0.95
+    /// Elasticity above the wanted one by which more is clearly worth it.
+    private static let clearly = 0.2
+
+    /// A cohort of requests ended in answers that say overload.
+    mutating func cut(now: Instant) -> LimitMove? {
+        change(.drop) { knee in
+            knee.ceiling = min(knee.limit, knee.center * 1.15)
+            let lowered = knee.clamp(knee.center * Self.cutFactor)
+            knee.phase = .compare
+            knee.center = lowered
+            knee.gain = 1
+            knee.beginPair(now: now, lowFirst: true)
+        }
+    }
+
+    mutating func judgeObjective(_ meter: ConcurrencyMeter, now: Instant) -> LimitMove? {
+        guard objective != nil else { return nil }
+        let inForce = limit
+        return change(.objective) { knee in
+            guard knee.objective?.judge(limit: inForce, meter, now: now) == true,
+                let cap = knee.objective?.cap
+            else { return }
+            if knee.phase == .climb || knee.phase == .rest, cap < knee.level {
+                knee.phase = .compare
+            }
+            let lowered = min(knee.center, 1.2 * cap)
+            guard knee.phase == .compare, lowered < knee.center || knee.level > cap else { return }
+            knee.center = knee.bounded(lowered)
+            knee.beginPair(now: now)
+        }
+    }
+
+    /// The backend said when to come back: half of the limit until then, and afterwards what it was.
+    mutating func holdBack(_ sample: Sample) -> LimitMove? {
+        let end = sample.now.advanced(byNanoseconds: sample.retryAfterNanoseconds)
+        return change(.retryAfter) { knee in
+            knee.heldUntil = max(knee.heldUntil ?? end, end)
+            knee.nextLook = sample.now
+        }
+    }
+
+    mutating func letGo(now: Instant) -> LimitMove? {
+        change(.retryAfter) { knee in
+            knee.heldUntil = nil
+            // What was measured meanwhile was not measured at the level.
+            knee.hold(knee.level, now: now)
+            knee.lastMeter = nil
+        }
+    }
+
+    /// A request ended in a time-out, and nothing came from the backend for as long as hardly any
+    /// request takes.
+    ///
+    /// All that are in flight end so: after a cut only one that began after it counts.
+    func isSilent(_ sample: Sample, _ meter: ConcurrencyMeter) -> Bool {
+        let start = sample.now.advanced(byNanoseconds: -sample.latencyNanoseconds)
+        let silence = sample.now.seconds(since: meter.lastSignOfLife)
+        guard meter.successes > 0, silence >= max(1, meter.longServiceSeconds) else {
+            return false
+        }
+        return phase != .stalled || start >= sideStart
+    }
+
+    mutating func stall(now: Instant) -> LimitMove? {
+        change(.stall) { knee in
+            knee.phase = .stalled
+            knee.gain = 1
+            knee.hold(knee.clamp(knee.level * Self.stallFactor), now: now)
+        }
+    }
+
+    func isStale(_ meter: ConcurrencyMeter, now: Instant) -> Bool {
+        guard let lastBoundAt = meter.lastBoundAt else { return false }
+        return now.seconds(since: lastBoundAt) > Self.unboundSecondsUntilStale
+    }
+
+    mutating func becomeStale(_ meter: ConcurrencyMeter, now: Instant) -> LimitMove? {
+        let floor = Double(max(settings.initial, 2 * meter.peakInFlight))
+        return change(.stale) { knee in
+            knee.center = max(knee.center, knee.level)
+            knee.phase = .approach
+            knee.hold(knee.clamp(min(knee.level, floor)), now: now)
+        }
+    }
+
+    mutating func approach(_ meter: ConcurrencyMeter, now: Instant) -> LimitMove? {
+        let isBound = meter.lastBoundAt.map { $0 >= sideStart } ?? false
+        guard isBound, now.seconds(since: sideStart) >= settleSeconds(meter) else { return nil }
+        guard level < center else {
+            phase = .compare
+            return change(.probe) { $0.beginPair(now: now) }
+        }
+        return change(.stale) { knee in
+            knee.hold(knee.clamp(min(knee.level * 2, knee.center)), now: now)
+        }
+    }
+
+    /// A limit that is nearly used up now and then, while more is clearly worth it as far as is
+    /// known, is raised to twice what was in flight at most.
+    mutating func makeRoom(_ meter: ConcurrencyMeter, now: Instant) -> LimitMove? {
+        guard let rise = headroom.rise(from: limit, meter, now: now),
+            elasticity ?? 1 > wantedElasticity + Self.clearly
+        else { return nil }
+        return change(.headroom) { knee in
+            knee.low = nil
+            knee.center = knee.clamp(max(rise, knee.center))
+            if knee.phase == .compare { knee.phase = .rest }
+            knee.hold(knee.center, now: now)
+        }
+    }
+
+    mutating func beginRest(now: Instant) {
+        phase = .rest
+        low = nil
+        high = nil
+        hold(center, now: now)
+    }
+
+    /// Holds the centre while the limit is not used up, until it is again for as long as a
+    /// measurement takes.
+    mutating func rest(_ meter: ConcurrencyMeter, now: Instant) -> LimitMove? {
+        guard let start = lastMeter else {
+            lastMeter = meter
+            return nil
+        }
+        guard meter.boundSeconds - start.boundSeconds >= windowSeconds(meter) else { return nil }
+        phase = .compare
+        return change(.probe) { $0.beginPair(now: now) }
+    }
+
+    func stallNanoseconds(_ meter: ConcurrencyMeter) -> Int64 {
+        nanoseconds(max(Self.leastStallSeconds, 3 * meter.longServiceSeconds))
+    }
+}

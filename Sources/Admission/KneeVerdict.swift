@@ -1,0 +1,80 @@
+// What two levels of the limit, held against one another, say about concurrency's worth.
+
+/// The elasticity of throughput between two levels, and where it puts the knee.
+struct KneeVerdict: Sendable {
+    /// Closer to one another than this, in ln n, two levels say nothing.
+    private static let narrowestStep = 0.04
+    /// What a measurement is off by at least, relatively: traffic changes while it lasts, and each
+    /// other gateway in front of the same backends holds levels of its own meanwhile.
+    private static let leastError = (alone: 0.003, amongOthers: 0.04)
+    /// Elasticities beyond these are taken for these: without end there is no place for the knee.
+    private static let range = 0.03...0.97
+
+    /// d ln(throughput) / d ln(concurrency): 1 where it all pays, 0 where none of it does.
+    let elasticity: Double
+    /// Its standard error.
+    let standardError: Double
+
+    /// A verdict as it is.
+    init(elasticity: Double, standardError: Double) {
+        self.elasticity = elasticity
+        self.standardError = standardError
+    }
+
+    /// Compares two levels; nil when they were too close to one another or too little was seen.
+    ///
+    /// With `n` the mean in-flight requests and `X` the work a second, the elasticity between the
+    /// levels is ln(X_hi/X_lo) / ln(n_hi/n_lo). Work is units of progress; without them it is the
+    /// ends of requests or, by Little's law X = n / T, the size that answers have for their time,
+    /// whichever is known better. A count's variance is its index of dispersion times the count.
+    init?(
+        low: KneeSide, high: KneeSide, usesProgress: Bool, unitDispersion: Double,
+        completionDispersion: Double, replicas: Int = 1
+    ) {
+        guard low.seconds > 0, high.seconds > 0, low.meanInFlight > 0, high.meanInFlight > 0
+        else { return nil }
+        let step = naturalLogarithm(high.meanInFlight / low.meanInFlight)
+        guard step > Self.narrowestStep else { return nil }
+        var gain = 0.0
+        var variance = Double.infinity
+        if usesProgress {
+            guard low.units > 0, high.units > 0 else { return nil }
+            gain = naturalLogarithm((high.units / high.seconds) / (low.units / low.seconds))
+            variance = unitDispersion * (1 / low.units + 1 / high.units)
+        } else {
+            if low.completions > 0, high.completions > 0 {
+                gain = naturalLogarithm(
+                    (high.completions / high.seconds) / (low.completions / low.seconds))
+                variance = completionDispersion * (1 / low.completions + 1 / high.completions)
+            }
+            let sizedVariance = low.sized.relativeVariance + high.sized.relativeVariance
+            if let slow = high.sized.secondsPerUnit, let fast = low.sized.secondsPerUnit,
+                sizedVariance < variance
+            {
+                gain = step - naturalLogarithm(slow / fast)
+                variance = sizedVariance
+            }
+        }
+        guard variance.isFinite else { return nil }
+        elasticity = gain / step
+        let others = 1 - 1 / Double(replicas)
+        let least = Self.leastError.alone + Self.leastError.amongOthers * others
+        standardError = (variance + 2 * least * least).squareRoot() / step
+    }
+
+    /// How far above the middle of the two levels the knee lies, in ln n.
+    ///
+    /// For throughput n / (a + b n), the elasticity at n is a / (a + b n), so that it is e at
+    /// ln n = ln(a / b) - logit(e): the logits' difference is the distance.
+    func distance(to wanted: Double) -> Double { logit(elasticity) - logit(wanted) }
+
+    /// The standard error of the distance.
+    var distanceError: Double {
+        (logit(elasticity + standardError) - logit(elasticity - standardError)) / 2
+    }
+
+    private func logit(_ elasticity: Double) -> Double {
+        let inRange = min(max(elasticity, Self.range.lowerBound), Self.range.upperBound)
+        return naturalLogarithm(inRange / (1 - inRange))
+    }
+}
