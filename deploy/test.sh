@@ -6,11 +6,12 @@
 #   3. swift test            all Swift tests, and the gateway's again with four threads
 #   4. end-to-end tests      Tests/EndToEnd: a real model, the openai package, curl, nginx, promtool; some of them
 #                            again with four threads
-#   5. the README's commands every ```sh block below a line <!-- test -->
-#   6. cost gates            Tests/Benchmarks/gates: instructions, system calls and allocations within thresholds.toml
+#   5. scenarios             Tests/SimulatorTests/run: the limits and the queue against simulated backends, five seeds
+#   6. the README's commands every ```sh block below a line <!-- test -->
+#   7. cost gates            Tests/Benchmarks/gates: instructions, system calls and allocations within thresholds.toml
 #
 # A stage that fails does not keep the next ones from running, unless they need what it makes. The last line is
-# "N passed, N failed, N skipped" over stages 3 to 6; a failed lint or build counts as one failure. The exit
+# "N passed, N failed, N skipped" over stages 3 to 7; a failed lint or build counts as one failure. The exit
 # status is 0 only when nothing failed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -93,6 +94,12 @@ end_to_end_tests() {
     count_line "$name" "$status" "$log"
 }
 
+scenarios() {
+    local log="$scratch/scenarios.log" status=0
+    Tests/SimulatorTests/run 2>&1 | tee "$log" || status=$?
+    count_line "scenarios" "$status" "$log"
+}
+
 readme_commands() {
     local log="$scratch/readme.log" status=0
     python3 deploy/readme_commands.py README.md 2>&1 | tee "$log" || status=$?
@@ -138,6 +145,8 @@ if $release_built; then
     end_to_end_tests "end-to-end"
     PENSTOCK_TEST_THREADS=4 end_to_end_tests "end-to-end, 4 threads" \
         -k "test_life or test_limits or test_client_leaves or test_backend_dies or test_metrics"
+    stage "scenarios"
+    scenarios
     stage "README's commands"
     readme_commands
     stage "cost gates"

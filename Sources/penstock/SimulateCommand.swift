@@ -19,9 +19,9 @@ struct SimulateCommand: ParsableCommand {
             """)
 
     @Argument(
-        help: ArgumentHelp("The scenario's file.", valueName: "scenario"),
+        help: ArgumentHelp("The scenarios' files.", valueName: "scenario"),
         completion: .file(extensions: ["yaml", "yml"]))
-    var file: String
+    var files: [String]
 
     @Option(help: ArgumentHelp("Take the pool's settings from this policy.", valueName: "file"))
     var policy: String?
@@ -47,6 +47,12 @@ struct SimulateCommand: ParsableCommand {
     @Flag(help: "Print the hash over all events of each run.")
     var trace = false
 
+    @Flag(help: "Print only which expectations do not hold.")
+    var quiet = false
+
+    @Flag(help: "Print a table in Markdown with a row for each expectation.")
+    var table = false
+
     func validate() throws {
         if let seeds, !(1...1000).contains(seeds) {
             throw ValidationError("--seeds takes 1 to 1000")
@@ -55,43 +61,64 @@ struct SimulateCommand: ParsableCommand {
             let names = LimitSettings.simulatorNames.joined(separator: ", ")
             throw ValidationError("--limit takes \(names), or fixed:N")
         }
+        if report != nil, files.count > 1 {
+            throw ValidationError("--report takes one scenario")
+        }
         if pool != nil, policy == nil { throw ValidationError("--pool needs --policy") }
     }
 
     func run() throws {
-        var scenario = try load()
-        if let limit = limit.flatMap(LimitSettings.init(simulatorName:)) {
-            scenario.admission.limit = limit
+        var holds = true
+        if table { print(Judgement.tableHead, terminator: "") }
+        for file in files {
+            var scenario = try load(file)
+            if let limit = limit.flatMap(LimitSettings.init(simulatorName:)) {
+                scenario.admission.limit = limit
+            }
+            let runs = (0..<UInt64(seeds ?? scenario.seeds)).map {
+                ScenarioRun(scenario, seed: seed &+ $0, withControls: limit == nil)
+            }
+            let judgements = Judgement.all(scenario, runs, withControls: limit == nil)
+            if table {
+                print(Judgement.rows(judgements, of: scenario.name), terminator: "")
+            } else if quiet {
+                let failed = judgements.filter { !$0.holds }
+                print(
+                    "\(failed.isEmpty ? "pass" : "FAIL")  \(scenario.name), "
+                        + "\(judgements.count) expectations, \(runs.count) seeds")
+                print(Judgement.text(failed), terminator: "")
+            } else {
+                print(text(scenario, runs, judgements), terminator: "")
+            }
+            if let report {
+                try write(
+                    SimulationPage.html(scenario, runs[0].result, judgements), path: report)
+            }
+            holds = holds && judgements.allSatisfy(\.holds)
         }
-        var results: [SimulationResult] = []
-        var oracles: [Oracle] = []
-        let needsOracle = scenario.expectations.contains { $0.isRelativeToOracle }
-        for offset in 0..<UInt64(seeds ?? scenario.seeds) {
-            results.append(Simulation.run(scenario, seed: seed &+ offset))
-            if needsOracle { oracles.append(Oracle(scenario, seed: seed &+ offset)) }
-        }
-        print("\(scenario.name), seed \(seed)\n")
-        print(SimulationSummary.text(scenario, results[0]))
-        if let oracle = oracles.first {
+        if !holds { throw ExitCode(1) }
+    }
+
+    private func text(
+        _ scenario: Scenario, _ runs: [ScenarioRun], _ judgements: [Judgement]
+    ) -> String {
+        var text = "\(scenario.name), seed \(seed)\n\n"
+        text += SimulationSummary.text(scenario, runs[0].result) + "\n"
+        if let oracle = runs[0].oracle {
             for window in [scenario.whole] + scenario.windows {
                 let units = Figure.short(oracle.highestGoodput(over: window))
-                print(
-                    "best fixed limit, \(window.name): \(oracle.best(over: window).limit), "
-                        + "\(units) good units/s")
+                text += "best fixed limit, \(window.name): \(oracle.best(over: window).limit), "
+                text += "\(units) good units/s\n"
             }
-            print("")
+            text += "\n"
         }
         if trace {
-            for result in results {
-                print("trace of seed \(result.seed): \(String(result.trace, radix: 16))")
+            for run in runs {
+                text += "trace of seed \(run.result.seed): "
+                text += String(run.result.trace, radix: 16) + "\n"
             }
         }
-        let judgements = Judgement.all(scenario, results: results, oracles: oracles)
-        print(SimulationSummary.text(judgements), terminator: "")
-        if let report {
-            try write(SimulationPage.html(scenario, results[0], judgements), path: report)
-        }
-        if !judgements.allSatisfy(\.holds) { throw ExitCode(1) }
+        return text + Judgement.text(judgements)
     }
 
     private func write(_ page: String, path: String) throws {
@@ -104,7 +131,7 @@ struct SimulateCommand: ParsableCommand {
         }
     }
 
-    private func load() throws -> Scenario {
+    private func load(_ file: String) throws -> Scenario {
         var standardError = StandardError()
         var scenario: Scenario
         var pools: [PoolSettings] = []

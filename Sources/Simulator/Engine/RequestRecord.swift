@@ -24,6 +24,8 @@ struct RequestRecord {
     var group: Int32 = 0
     var attempt: Int32 = 0
     var backend: Int32 = -1
+    /// The gateway that has it.
+    var gateway: Int32 = 0
     var generation: UInt32 = 0
     /// Nanoseconds since the simulation's start, of the first attempt and of this one.
     var arrivedAt: Int64 = 0

@@ -30,13 +30,14 @@ struct SimulatedBackend {
     private var rate = 0.0
     /// Requests at work.
     private(set) var running = 0
-    private var streamsRunning = 0
+    /// Streams at work, by gateway.
+    private var streamsRunning: [Int]
     /// Requests that wait here for their turn.
     private(set) var waiting = 0
     /// Units done for all requests since the start.
     private(set) var unitsDone = 0.0
-    /// Units done for streams since the last report.
-    private var unitsToReport = 0.0
+    /// Units done for streams since the last report, by gateway.
+    private var unitsToReport: [Double]
     private var finishes: [Finish] = []
     private var waiters = RingBuffer(filler: Waiter(slot: 0, generation: 0))
     /// Room for the short times' requests before the rate bound counts, and when it was filled.
@@ -52,10 +53,12 @@ struct SimulatedBackend {
         phaseIndex + 1 < phases.count ? phases[phaseIndex + 1].startNanoseconds : .max
     }
 
-    init(_ model: BackendModel) {
+    init(_ model: BackendModel, gateways: Int) {
         precondition(!model.phases.isEmpty, "a backend without a phase")
         phases = model.phases
         phase = model.phases[0]
+        streamsRunning = Array(repeating: 0, count: gateways)
+        unitsToReport = Array(repeating: 0, count: gateways)
         finishes.reserveCapacity(1024)
     }
 
@@ -66,7 +69,9 @@ struct SimulatedBackend {
             let units = Double(now - clock) * 1e-9 * rate
             virtualTime += units
             unitsDone += units * Double(running)
-            unitsToReport += units * Double(streamsRunning)
+            for index in unitsToReport.indices {
+                unitsToReport[index] += units * Double(streamsRunning[index])
+            }
         }
         clock = now
     }
@@ -147,11 +152,13 @@ struct SimulatedBackend {
     /// The running request that would end next; -1 when none runs.
     var anyRunning: Int32 { finishes.isEmpty ? -1 : finishes[0].slot }
 
-    /// Units that streams got done since the last call.
-    mutating func takeUnitsToReport(now: Int64) -> Double {
+    /// Whole units that a gateway's streams got done since the last call; what is begun is left for
+    /// the next one.
+    mutating func takeUnitsToReport(of gateway: Int, now: Int64) -> Int {
         advance(to: now)
-        defer { unitsToReport = 0 }
-        return unitsToReport
+        let whole = Int(unitsToReport[gateway])
+        unitsToReport[gateway] -= Double(whole)
+        return whole
     }
 
     private mutating func run(
@@ -162,7 +169,7 @@ struct SimulatedBackend {
         requests[index].virtualStart = virtualTime
         running += 1
         if streams[Int(requests[index].group)] {
-            streamsRunning += 1
+            streamsRunning[Int(requests[index].gateway)] += 1
         }
         push(
             Finish(
@@ -172,7 +179,8 @@ struct SimulatedBackend {
 
     private mutating func leave(_ slot: Int32, _ requests: [RequestRecord], _ streams: [Bool]) {
         running -= 1
-        if streams[Int(requests[Int(slot)].group)] { streamsRunning -= 1 }
+        let request = requests[Int(slot)]
+        if streams[Int(request.group)] { streamsRunning[Int(request.gateway)] -= 1 }
     }
 
     private mutating func fill(_ requests: inout [RequestRecord], _ streams: [Bool]) {

@@ -1,6 +1,7 @@
 // The backends' side of a run: requests end, phases change.
 
 import Admission
+import BasicContainers
 
 extension Simulation {
     /// A running request ends at a backend.
@@ -12,7 +13,7 @@ extension Simulation {
         spend(slot, .success)
         endRequest(slot)
         settleTimeout()
-        pump()
+        pump(Int(requests[Int(slot)].gateway))
     }
 
     private mutating func countCompletion(_ index: Int) {
@@ -20,13 +21,14 @@ extension Simulation {
         let request = requests[index]
         let place = cell * result.groupCount + Int(request.group)
         result.groups[place].completed += 1
-        if now <= request.deadline {
+        let perUnit = Double(now - request.startedAt) / request.units
+        let target = arrivals[Int(request.group)].group.unitTargetSeconds ?? .infinity
+        if now <= request.deadline, perUnit * 1e-9 <= target {
             result.groups[place].inDeadline += 1
             result.groups[place].goodUnits += request.units
             result.groups[place].goodCost += request.cost
         }
         result.groups[place].total.record(now - request.arrivedAt)
-        let perUnit = Double(now - request.startedAt) / request.units
         result.groups[place].perUnit.record(Int64(min(perUnit, 1e18)))
     }
 
@@ -62,9 +64,11 @@ extension Simulation {
     mutating func takeReport() {
         times[reportSource] = now + scenario.progressNanoseconds
         for index in backends.indices {
-            let units = backends[index].takeUnitsToReport(now: now)
-            if units > 0 { reportProgress(backend: index, units: units) }
+            for gateway in controllers.indices {
+                let units = backends[index].takeUnitsToReport(of: gateway, now: now)
+                if units > 0 { reportProgress(backend: index, units: units, to: gateway) }
+            }
         }
-        limit = controller.limit
+        settleLimit()
     }
 }

@@ -51,14 +51,25 @@ extension Simulation {
         }
         trace.mix(now, 16, UInt64(slot))
         let id = RequestID(rawValue: UInt64(slot))
-        receive(controller.offer(id, ticket(slot), now: Instant(nanoseconds: now)), slot)
+        let gateway = chooseGateway(of: arrivals[group].group)
+        requests[index].gateway = Int32(gateway)
+        let instant = Instant(nanoseconds: now)
+        receive(controllers[gateway].offer(id, ticket(slot), now: instant), slot)
+    }
+
+    /// The gateway that an attempt goes to: the group's own, or any.
+    private mutating func chooseGateway(of group: ClientGroup) -> Int {
+        if let gateway = group.gateway { return gateway }
+        return controllers.count == 1
+            ? 0 : Int(gatewayRandom.next() % UInt64(controllers.count))
     }
 
     /// What the gateway knows of a request.
     func ticket(_ slot: Int32) -> Ticket {
         let request = requests[Int(slot)]
+        let isTold = request.deadline != .max && arrivals[Int(request.group)].group.tellsDeadline
         var ticket = Ticket(
-            deadline: request.deadline == .max ? nil : Instant(nanoseconds: request.deadline))
+            deadline: isTold ? Instant(nanoseconds: request.deadline) : nil)
         ticket.tenant = request.tenant
         ticket.priorityClass = arrivals[Int(request.group)].group.priorityClass
         ticket.cost = request.cost
@@ -93,7 +104,7 @@ extension Simulation {
             return
         case .parked:
             if let handle = requests[index].handle {
-                _ = controller.cancel(handle, now: instant)
+                _ = controllers[Int(requests[index].gateway)].cancel(handle, now: instant)
             }
         case .answeredAtOnce:
             spend(slot, .ignored)
@@ -105,7 +116,7 @@ extension Simulation {
             result.groups[cell * result.groupCount + Int(requests[index].group)].cancelled += 1
         }
         endRequest(slot)
-        pump()
+        pump(Int(requests[index].gateway))
     }
 
     /// An attempt failed or was refused: the client tries again or gives up.

@@ -18,10 +18,30 @@ extension Simulation {
         settleDeadline()
     }
 
+    /// Requests in flight, over all gateways.
+    var inFlight: Int {
+        var sum = 0
+        for gateway in controllers.indices { sum += controllers[gateway].inFlight }
+        return sum
+    }
+
+    /// Requests that wait, over all gateways.
+    var queueLength: Int {
+        var sum = 0
+        for gateway in controllers.indices { sum += controllers[gateway].queueLength }
+        return sum
+    }
+
+    /// Notes the sum of the limits, over all gateways.
+    mutating func settleLimit() {
+        limit = 0
+        for gateway in controllers.indices { limit += controllers[gateway].limit }
+    }
+
     /// Takes all decisions about parked requests that are due.
-    mutating func pump() {
+    mutating func pump(_ gateway: Int) {
         let instant = Instant(nanoseconds: now)
-        while let decision = controller.poll(now: instant) {
+        while let decision = controllers[gateway].poll(now: instant) {
             switch consume decision {
             case .forward(let id, let permit): forward(Int32(id.rawValue), permit)
             case .reject(let id, let rejection): reject(Int32(id.rawValue), rejection)
@@ -30,14 +50,25 @@ extension Simulation {
         settleDeadline()
     }
 
-    private mutating func settleDeadline() {
-        guard controller.queueLength > 0, let deadline = controller.nextDeadline else {
-            times[deadlineSource] = .max
-            return
+    /// Polls every gateway whose deadline has come.
+    mutating func takeDeadline() {
+        for gateway in controllers.indices {
+            guard let deadline = controllers[gateway].nextDeadline else { continue }
+            if deadline.nanoseconds <= now { pump(gateway) }
         }
-        // What is due has been taken; time must go on all the same.
-        let time = deadline.nanoseconds
-        times[deadlineSource] = time > now ? time : now + 1_000_000
+        settleLimit()
+        settleDeadline()
+    }
+
+    private mutating func settleDeadline() {
+        var earliest = Int64.max
+        for gateway in controllers.indices {
+            guard let deadline = controllers[gateway].nextDeadline else { continue }
+            // What is due has been taken; time must go on all the same.
+            let time = deadline.nanoseconds
+            earliest = min(earliest, time > now ? time : now + 1_000_000)
+        }
+        times[deadlineSource] = earliest
     }
 
     private mutating func reject(_ slot: Int32, _ rejection: Rejection) {
@@ -81,7 +112,9 @@ extension Simulation {
         countStart(index)
         if backends[backend].mayBeLeftOut {
             backends[backend].mayBeLeftOut = false
-            controller.connected(BackendID(index: backend), now: Instant(nanoseconds: now))
+            let gateway = Int(requests[index].gateway)
+            controllers[gateway].connected(
+                BackendID(index: backend), now: Instant(nanoseconds: now))
         }
     }
 
@@ -97,8 +130,23 @@ extension Simulation {
     /// Spends a request's permit.
     mutating func spend(_ slot: Int32, _ outcome: Outcome) {
         guard let permit = permits[Int(slot)].take() else { return }
-        controller.complete(permit, outcome, now: Instant(nanoseconds: now))
-        limit = controller.limit
+        let gateway = Int(requests[Int(slot)].gateway)
+        let work = outcome == .success ? servedWork(Int(slot)) : ServedWork()
+        controllers[gateway].complete(permit, outcome, work, now: Instant(nanoseconds: now))
+        settleLimit()
+    }
+
+    /// What the gateway saw of an answer: a stream's units, or one piece.
+    private func servedWork(_ index: Int) -> ServedWork {
+        let request = requests[index]
+        guard streams[Int(request.group)] else {
+            var work = ServedWork()
+            if arrivals[Int(request.group)].group.sizesTell { work.size = request.units }
+            return work
+        }
+        return ServedWork(
+            firstByteNanoseconds: Int64(Double(now - request.startedAt) / max(request.units, 1)),
+            units: max(1, Int(request.units.rounded())))
     }
 
     /// The connection to the backend was refused.
@@ -107,8 +155,9 @@ extension Simulation {
         backends[Int(requests[Int(slot)].backend)].mayBeLeftOut = true
         let id = RequestID(rawValue: UInt64(slot))
         let instant = Instant(nanoseconds: now)
-        receive(controller.retry(permit, id, ticket(slot), now: instant), slot)
-        pump()
+        let gateway = Int(requests[Int(slot)].gateway)
+        receive(controllers[gateway].retry(permit, id, ticket(slot), now: instant), slot)
+        pump(gateway)
     }
 
     /// The gateway gives up on requests that have no answer yet.
@@ -151,16 +200,16 @@ extension Simulation {
             result.groups[cell * result.groupCount + Int(requests[Int(slot)].group)].failed += 1
         }
         endAttempt(slot, retryAfterMilliseconds: nil)
-        pump()
+        pump(Int(requests[Int(slot)].gateway))
     }
 
-    /// Tells the controller how much streams of a backend got done since the last report.
-    mutating func reportProgress(backend: Int, units: Double) {
-        let whole = Int(units.rounded())
+    /// Tells a gateway how much its streams of a backend got done since the last report.
+    mutating func reportProgress(backend: Int, units: Int, to gateway: Int) {
         let instant = Instant(nanoseconds: now)
-        if controller.progress(at: BackendID(index: backend), units: whole, now: instant) {
-            limit = controller.limit
-            pump()
+        let id = BackendID(index: backend)
+        if controllers[gateway].progress(at: id, units: units, now: instant) {
+            settleLimit()
+            pump(gateway)
         }
     }
 }

@@ -56,8 +56,8 @@ extension Simulation {
         let seconds = Double(scenario.sampleNanoseconds) * 1e-9
         result.samples.append(
             SamplePoint(
-                timeNanoseconds: now, limit: limit, inFlight: controller.inFlight,
-                queueLength: controller.queueLength,
+                timeNanoseconds: now, limit: limit, inFlight: inFlight,
+                queueLength: queueLength,
                 unitsPerSecond: (units - sampled.unitsBefore) / seconds,
                 waitSeconds: Double(sampled.longestWait) * 1e-9, offered: sampled.offered,
                 rejectedByReason: sampled.rejectedByReason))

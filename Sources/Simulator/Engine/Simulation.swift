@@ -9,7 +9,8 @@ import BasicContainers
 /// A run of a scenario.
 package struct Simulation: ~Copyable {
     let scenario: Scenario
-    var controller: AdmissionController
+    /// One for each gateway in front of the backends.
+    var controllers = UniqueArray<AdmissionController>()
     var backends: [SimulatedBackend]
     var heap = EventHeap()
     var requests: [RequestRecord] = []
@@ -36,6 +37,7 @@ package struct Simulation: ~Copyable {
     var errorRandom: SplitMix64
     var retryRandom: SplitMix64
     var patienceRandom: SplitMix64
+    var gatewayRandom: SplitMix64
 
     /// When the gateway gives a request up that has no answer yet.
     struct Timeout {
@@ -54,14 +56,18 @@ package struct Simulation: ~Copyable {
     init(_ scenario: Scenario, seed: UInt64) {
         self.scenario = scenario
         var admissionSeed = SplitMix64(seed: seed, purpose: 1)
-        controller = AdmissionController(
-            settings: scenario.admission, backends: scenario.backends.map(\.name),
-            seed: admissionSeed.next())
-        backends = scenario.backends.map { SimulatedBackend($0) }
+        for _ in 0..<scenario.gateways {
+            controllers.append(
+                AdmissionController(
+                    settings: scenario.admission, backends: scenario.backends.map(\.name),
+                    seed: admissionSeed.next()))
+        }
+        backends = scenario.backends.map { SimulatedBackend($0, gateways: scenario.gateways) }
         streams = scenario.clients.map(\.streams)
         errorRandom = SplitMix64(seed: seed, purpose: 2)
         retryRandom = SplitMix64(seed: seed, purpose: 3)
         patienceRandom = SplitMix64(seed: seed, purpose: 4)
+        gatewayRandom = SplitMix64(seed: seed, purpose: 5)
         let borders = scenario.borders
         result = SimulationResult(
             seed: seed, trace: 0,
@@ -74,7 +80,7 @@ package struct Simulation: ~Copyable {
             groupCount: scenario.clients.count)
         times = Array(
             repeating: .max, count: scenario.clients.count + 2 * scenario.backends.count + 5)
-        limit = controller.limit
+        settleLimit()
         requests.reserveCapacity(4096)
         permits.reserveCapacity(4096)
         for (index, group) in scenario.clients.enumerated() {
@@ -117,7 +123,7 @@ package struct Simulation: ~Copyable {
     private mutating func move(to next: Int64) {
         if isMeasured, next > now {
             let seconds = Double(next - now) * 1e-9
-            let inFlight = controller.inFlight
+            let inFlight = inFlight
             result.cells[cell].limitSeconds += Double(limit) * seconds
             result.cells[cell].inFlightSeconds += Double(inFlight) * seconds
             result.cells[cell].seconds += seconds
@@ -140,7 +146,7 @@ package struct Simulation: ~Copyable {
         } else if source == timeoutSource {
             takeTimeout()
         } else if source == deadlineSource {
-            pump()
+            takeDeadline()
         } else if source == reportSource {
             takeReport()
         } else if source == sampleSource {
@@ -175,10 +181,13 @@ package struct Simulation: ~Copyable {
             case .parked, .answeredAtOnce, .waiting, .running: result.stillIn += 1
             }
             guard let permit = permits[slot].take() else { continue }
-            controller.complete(permit, .ignored, now: Instant(nanoseconds: now))
+            let gateway = Int(requests[slot].gateway)
+            controllers[gateway].complete(permit, .ignored, now: Instant(nanoseconds: now))
         }
         for (index, reason) in LimitMoveReason.allCases.enumerated() {
-            result.limitMoves[index] = controller.limitMoves(reason)
+            for gateway in controllers.indices {
+                result.limitMoves[index] += controllers[gateway].limitMoves(reason)
+            }
         }
         result.trace = trace.value
     }

@@ -1,5 +1,7 @@
 // The numbers that a run comes to, by their names.
 
+import Admission
+
 extension Scenario {
     /// What is measured as a whole: all but the warm-up.
     package var whole: Window {
@@ -27,6 +29,10 @@ extension SimulationResult {
         case .offered: return ratio(Double(clients.offered), pool.seconds)
         case .completed: return ratio(Double(clients.completed), pool.seconds)
         case .rejectedShare: return ratio(clients.rejected, clients.offered)
+        case .quotaShare:
+            let reasons = [Reason.tenantOverShare, .tenantLimit]
+            let told = reasons.reduce(0) { $0 + clients.rejectedByReason[Int($1.rawValue)] }
+            return ratio(told, clients.offered)
         case .servedShare: return ratio(clients.inDeadline, clients.offered)
         case .lateShare:
             return ratio(clients.completed - clients.inDeadline, clients.completed)
@@ -35,6 +41,13 @@ extension SimulationResult {
         case .limitMean: return ratio(pool.limitSeconds, pool.seconds)
         case .limitMin: return pool.seconds == 0 ? 0 : Double(pool.minLimit)
         case .limitMax: return Double(pool.maxLimit)
+        case .limitHigh: return quantile(0.9, over: window) { Double($0.limit) }
+        case .limitSwing:
+            return pool.seconds == 0 ? 0 : ratio(Double(pool.maxLimit), Double(pool.minLimit))
+        case .limitHeadroom:
+            let busy = quantile(0.99, over: window) { Double($0.inFlight) }
+            return pool.seconds == 0 ? 0 : ratio(Double(pool.minLimit), busy)
+        case .limitMoves: return Double(limitMoves.reduce(0, +))
         case .inFlightMean: return ratio(pool.inFlightSeconds, pool.seconds)
         case .inFlightMax: return Double(pool.maxInFlight)
         case .unitMedian: return clients.perUnit.quantileSeconds(0.5)
@@ -60,6 +73,19 @@ extension SimulationResult {
             squares += cost * cost
         }
         return squares == 0 ? 1 : sum * sum / (Double(groupCount) * squares)
+    }
+
+    /// A quantile over the points of the time series that lie in the window.
+    private func quantile(
+        _ quantile: Double, over window: Scenario.Window, of value: (SamplePoint) -> Double
+    ) -> Double {
+        let values = samples.filter {
+            $0.timeNanoseconds > window.startNanoseconds
+                && $0.timeNanoseconds <= window.endNanoseconds
+        }.map(value).sorted()
+        guard !values.isEmpty else { return 0 }
+        let rank = Int((quantile * Double(values.count)).rounded(.up))
+        return values[min(max(rank, 1), values.count) - 1]
     }
 
     private func ratio(_ part: Int, _ whole: Int) -> Double {

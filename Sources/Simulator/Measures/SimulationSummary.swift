@@ -29,26 +29,6 @@ package enum SimulationSummary {
         return text
     }
 
-    /// A line for each judgement.
-    package static func text(_ judgements: [Judgement]) -> String {
-        judgements.map { judgement in
-            let expectation = judgement.expectation
-            var subject = expectation.measure.rawValue
-            if let clients = expectation.clients { subject += " of \(clients)" }
-            if let window = expectation.window { subject += " in \(window)" }
-            if expectation.isRelativeToOracle { subject += ", share of the best fixed limit's" }
-            var found: [String] = []
-            if let least = expectation.atLeast {
-                found.append("\(Figure.short(judgement.low)), at least \(Figure.short(least))")
-            }
-            if let most = expectation.atMost {
-                found.append("\(Figure.short(judgement.high)), at most \(Figure.short(most))")
-            }
-            return "\(judgement.holds ? "pass" : "FAIL")  \(subject): "
-                + found.joined(separator: "; ") + "\n"
-        }.joined()
-    }
-
     private static func groups(_ scenario: Scenario, _ result: SimulationResult) -> String {
         let heads = ["clients", "offered/s", "good u/s", "refused", "served", "wait p99"]
         let rows = scenario.clients.enumerated().map { index, group in

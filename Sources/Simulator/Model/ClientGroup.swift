@@ -60,8 +60,18 @@ package struct ClientGroup: Equatable, Sendable {
     package var impatientShare = 1.0
     /// What a refused client does.
     package var retry = Retry.none
+    /// The longest that a unit of an answer may take for the answer to be of use; nil for any time.
+    ///
+    /// The answer's duration over its units counts, as an `objective` for `unit` has it.
+    package var unitTargetSeconds: Double?
+    /// Whether the gateway is told of the deadline.
+    package var tellsDeadline = true
+    /// Index of the gateway that they ask; nil for any, at random.
+    package var gateway: Int?
     /// Whether answers are streamed, so that the gateway sees them progress.
     package var streams = true
+    /// Whether the size of an answer in one piece says how much work it was.
+    package var sizesTell = false
 
     /// An open stream of `rate` requests a second.
     package init(name: String, rate: Double) {

@@ -12,6 +12,8 @@ package enum Measure: String, CaseIterable, Sendable {
     case completed
     /// Attempts refused over attempts offered.
     case rejectedShare = "rejected_share"
+    /// Attempts refused because their tenant had more than its share, over attempts offered.
+    case quotaShare = "quota_share"
     /// Answers before the deadline over attempts offered.
     case servedShare = "served_share"
     /// Answers after the deadline over answers.
@@ -26,6 +28,14 @@ package enum Measure: String, CaseIterable, Sendable {
     case limitMin = "limit_min"
     /// Highest limit.
     case limitMax = "limit_max"
+    /// What the limit was at or below for nine tenths of the time.
+    case limitHigh = "limit_p90"
+    /// Highest limit over lowest.
+    case limitSwing = "limit_swing"
+    /// Lowest limit over what the requests in flight were at or below for 99 % of the time.
+    case limitHeadroom = "limit_headroom"
+    /// Times that the limit was moved, over the whole run.
+    case limitMoves = "limit_moves"
     /// Mean of the requests in flight over time.
     case inFlightMean = "in_flight_mean"
     /// Most requests in flight.
@@ -46,4 +56,14 @@ package enum Measure: String, CaseIterable, Sendable {
     case peakArrivals = "peak_arrivals"
     /// Jain's index of the costs that were served, over the groups of clients.
     case jain
+}
+
+extension Measure {
+    /// Whether it is a number of requests in flight, or the limit on it.
+    package var isOfConcurrency: Bool {
+        switch self {
+        case .limitMean, .limitMin, .limitMax, .limitHigh, .inFlightMean, .inFlightMax: true
+        default: false
+        }
+    }
 }

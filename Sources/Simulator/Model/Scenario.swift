@@ -27,6 +27,8 @@ package struct Scenario: Equatable, Sendable {
     package var durationNanoseconds: Int64
     /// Time at the start that no measure counts.
     package var warmUpNanoseconds: Int64 = 0
+    /// Gateways of the same policy in front of the backends, 1...64, which know nothing of each other.
+    package var gateways = 1
     /// Between two points of the time series.
     package var sampleNanoseconds: Int64 = 1_000_000_000
     /// Between two reports of the streams' progress to the limit.
@@ -43,6 +45,8 @@ package struct Scenario: Equatable, Sendable {
     package var windows: [Window] = []
     /// What the results have to be.
     package var expectations: [Expectation] = []
+    /// The same with something changed, for expectations to compare with.
+    package var variants: [Variant] = []
     /// Seeds that the expectations are checked with.
     package var seeds = 1
 

@@ -7,7 +7,8 @@ extension Scenario {
     private static let groupKeys = [
         "name", "rate", "load", "clients", "think", "phases", "bursts", "units", "variation",
         "expensive_share", "expensive_factor", "tenant", "tenants", "class", "units_per_cost",
-        "deadline", "patience", "impatient_share", "retry", "retry_after", "streams",
+        "deadline", "tells_deadline", "unit_target", "patience", "impatient_share", "retry",
+        "retry_after", "streams", "sizes_tell", "gateway",
     ]
 
     /// Units a second that the backends can do at best, as they are at the start.
@@ -121,6 +122,7 @@ extension ClientGroup {
             unitsPerCost = units
         }
         if let node = given["streams"], let value = reader.boolean(node) { streams = value }
+        if let node = given["sizes_tell"], let value = reader.boolean(node) { sizesTell = value }
     }
 
     fileprivate mutating func readManner(
@@ -136,6 +138,13 @@ extension ClientGroup {
         if let node = given["deadline"], let time = reader.duration(node, ScenarioLoader.times) {
             deadlineSeconds = time.inSeconds
         }
+        if let node = given["tells_deadline"], let told = reader.boolean(node) {
+            tellsDeadline = told
+        }
+        if let node = given["unit_target"], let time = reader.duration(node, ScenarioLoader.times) {
+            unitTargetSeconds = time.inSeconds
+        }
+        if let node = given["gateway"] { gateway = reader.integer(node, 0...63) }
         if let node = given["patience"], let time = reader.duration(node, ScenarioLoader.times) {
             patienceSeconds = time.inSeconds
         }

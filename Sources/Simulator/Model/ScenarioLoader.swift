@@ -25,8 +25,8 @@ package enum ScenarioLoader {
 
 extension Scenario {
     private static let keys = [
-        "name", "duration", "warm_up", "seeds", "sample", "pool", "backends", "clients", "windows",
-        "expect",
+        "name", "duration", "warm_up", "seeds", "sample", "gateways", "pool", "backends", "clients",
+        "windows", "variants", "expect",
     ]
 
     fileprivate mutating func read(_ root: SettingsNode, _ reader: inout SettingsReader) {
@@ -43,11 +43,23 @@ extension Scenario {
         if let node = given["warm_up"], warmUpNanoseconds >= durationNanoseconds {
             reader.report(node, "is not shorter than duration", "write a shorter time")
         }
+        readParts(given, &reader)
+        if let node = given["windows"] { readWindows(node, &reader) }
+        if let node = given["variants"] { readVariants(node, given, &reader) }
+        if let node = given["expect"] { readExpectations(node, &reader) }
+    }
+
+    /// What a variant may have different.
+    static let partKeys = ["gateways", "pool", "backends", "clients"]
+
+    /// Reads the pool, its backends and its clients.
+    mutating func readParts(_ given: [String: SettingsNode], _ reader: inout SettingsReader) {
+        if let node = given["gateways"], let count = reader.integer(node, 1...64) {
+            gateways = count
+        }
         if let node = given["pool"], let pool = reader.pool(node) { use(pool) }
         if let node = given["backends"] { readBackends(node, &reader) }
         if let node = given["clients"] { readClients(node, &reader) }
-        if let node = given["windows"] { readWindows(node, &reader) }
-        if let node = given["expect"] { readExpectations(node, &reader) }
     }
 
     /// Takes over how a pool of a policy admits.
@@ -90,41 +102,4 @@ extension Scenario {
             windows.append(window)
         }
     }
-
-    private mutating func readExpectations(_ node: SettingsNode, _ reader: inout SettingsReader) {
-        let keys = ["measure", "window", "clients", "at_least", "at_most", "of"]
-        for item in reader.list(node) {
-            let given = reader.mapping(item, keys: keys)
-            guard let measure = given["measure"] else {
-                if item.isMapping { reader.reportMissing("measure", in: item, "name a measure") }
-                continue
-            }
-            guard let measure = reader.word(measure, blank: Measure.throughput) else { continue }
-            var expectation = Expectation(measure: measure)
-            if let node = given["window"], let name = reader.text(node) {
-                expectation.window = name
-                if !windows.contains(where: { $0.name == name }) {
-                    reader.report(node, "there is no such window", "name one of windows")
-                }
-            }
-            if let node = given["clients"], let name = reader.text(node) {
-                expectation.clients = name
-                if !clients.contains(where: { $0.name == name }) {
-                    reader.report(node, "there are no such clients", "name one of clients")
-                }
-            }
-            if let node = given["of"] {
-                expectation.isRelativeToOracle = reader.word(node, blank: Standard.oracle) != nil
-            }
-            if let node = given["at_least"] { expectation.atLeast = reader.number(node, 0...1e12) }
-            if let node = given["at_most"] { expectation.atMost = reader.number(node, 0...1e12) }
-            if given["at_least"] == nil, given["at_most"] == nil {
-                reader.report(item, "asserts nothing", "write at_least or at_most")
-            }
-            expectations.append(expectation)
-        }
-    }
 }
-
-/// What a bound may be relative to.
-private enum Standard: String, CaseIterable { case oracle }

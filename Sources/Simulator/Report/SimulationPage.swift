@@ -46,7 +46,7 @@ package enum SimulationPage {
             <h1>\(Markup.escaped(scenario.name))</h1>
             <p>Seed \(result.seed), trace \(String(result.trace, radix: 16)).</p>
             <pre tabindex="0">\(Markup.escaped(summary))</pre>
-            <pre tabindex="0">\(Markup.escaped(SimulationSummary.text(judgements)))</pre>
+            <pre tabindex="0">\(Markup.escaped(Judgement.text(judgements)))</pre>
             \(plots)
             </body>
             </html>
