@@ -44,17 +44,17 @@ def test_killed_in_a_stream(server: StartServer, gateway: StartGateway) -> None:
     through.wait_until_idle()
 
 
-def test_cut_stream_has_no_last_chunk(server: StartServer, gateway: StartGateway) -> None:
-    """On the wire: the connection closes and neither `[DONE]` nor a last chunk was sent."""
+def test_cut_stream_ends_with_an_error(server: StartServer, gateway: StartGateway) -> None:
+    """On the wire: the stream's last event is an error, and `[DONE]` was not sent."""
     backend = server("--no-model")
     through = gateway(one_pool(backend.url))
     with RawClient(through.url) as client:
         client.send(chat_bytes(200, 0.05))
         client.read_until(b"data: ")
         backend.kill()
-        rest, _ = client.read_to_end()
+        rest = client.read_until(b"\r\n0\r\n\r\n")
     assert b"[DONE]" not in rest
-    assert not rest.endswith(b"0\r\n\r\n")
+    assert b'data: {"error":' in rest
     through.wait_until_idle()
 
 
