@@ -112,7 +112,7 @@ extension Gateway {
         connections.insert(connection)
         connection.advance()
         // One that was handed over may come after the drain began.
-        if isDraining { connection.drain() }
+        if isDraining, role == .proxy { connection.drain() }
     }
 
     /// Gives up the place of a client connection.
