@@ -150,7 +150,8 @@ def tls_pool(backend: str, settings: str) -> str:
 
 def test_verified_against_a_file(secure: SecureServer, gateway: StartGateway) -> None:
     """With the authority's file bodies come whole, again and again on kept connections."""
-    through = gateway(tls_pool(secure.right, f"ca_file: {secure.directory}/ca.pem"))
+    # Each reactor keeps connections of its own.
+    through = gateway(tls_pool(secure.right, f"ca_file: {secure.directory}/ca.pem") + "\nthreads: 1\n")
     expected = hashlib.sha256((secure.directory / "files/large").read_bytes()).digest()
     for _ in range(5):
         answer = request(through.url, "/large")
