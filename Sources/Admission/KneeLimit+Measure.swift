@@ -43,10 +43,15 @@ extension KneeLimit {
             }
             return change(.probe) { $0.beginRest(now: now) }
         }
+        noteSignal()
+        return phase == .climb ? endClimbSide(now: now) : endPairSide(now: now)
+    }
+
+    /// Learns from a side that was measured to its end what is counted, and how evenly it comes.
+    mutating func noteSignal() {
         usesProgress = side.hasProgress
         unitDispersion.add(side.unitExcess)
         completionDispersion.add(side.completionExcess)
-        return phase == .climb ? endClimbSide(now: now) : endPairSide(now: now)
     }
 
     private func hasEvidence(_ meter: ConcurrencyMeter) -> Bool {

@@ -59,9 +59,7 @@ extension KneeLimit {
             return change(.probe) { $0.beginRest(now: now) }
         }
         guard isMeasured else { return change(.probe) { $0.holdSlot(now: now) } }
-        usesProgress = side.hasProgress
-        unitDispersion.add(side.unitExcess)
-        completionDispersion.add(side.completionExcess)
+        noteSignal()
         if phase == .climb { return endClimbSide(now: now) }
         if wasHigh { high = side } else { low = side }
         guard slot & 1 == 0, let low, let high, let verdict = verdict(low, high) else {

@@ -15,12 +15,6 @@ struct KneeVerdict: Sendable {
     /// Its standard error.
     let standardError: Double
 
-    /// A verdict as it is.
-    init(elasticity: Double, standardError: Double) {
-        self.elasticity = elasticity
-        self.standardError = standardError
-    }
-
     /// Compares two levels; nil when they were too close to one another or too little was seen.
     ///
     /// With `n` the mean in-flight requests and `X` the work a second, the elasticity between the

@@ -129,7 +129,12 @@ extension PoolMetrics {
     }
 }
 
-extension ClassMetrics {
+/// Counters that can be walked one after the other, to be copied or added up.
+private protocol Walked {
+    func walk(_ walk: inout CounterWalk)
+}
+
+extension Walked {
     fileprivate var copies: [UInt128] {
         var walk = CounterWalk()
         self.walk(&walk)
@@ -142,28 +147,6 @@ extension ClassMetrics {
     }
 }
 
-extension ModelMetrics {
-    fileprivate var copies: [UInt128] {
-        var walk = CounterWalk()
-        self.walk(&walk)
-        return walk.values
-    }
-
-    fileprivate func add(_ counters: [UInt128]) {
-        var walk = CounterWalk(adding: counters)
-        self.walk(&walk)
-    }
-}
-
-extension BackendMetrics {
-    fileprivate var copies: [UInt128] {
-        var walk = CounterWalk()
-        self.walk(&walk)
-        return walk.values
-    }
-
-    fileprivate func add(_ counters: [UInt128]) {
-        var walk = CounterWalk(adding: counters)
-        self.walk(&walk)
-    }
-}
+extension ClassMetrics: Walked {}
+extension ModelMetrics: Walked {}
+extension BackendMetrics: Walked {}
