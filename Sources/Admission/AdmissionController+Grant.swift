@@ -1,4 +1,7 @@
 // Granting, parking and refusing: the steps that the controller's calls are made of.
+//
+// What only looks at a large structure is inlined on the way of every request: a call that does not
+// change it would be handed a copy of it, a kilobyte at a time.
 
 extension AdmissionController {
     /// Whether the pool is asked for all it can do; the drain rate is measured over such time.
@@ -13,8 +16,10 @@ extension AdmissionController {
     }
 
     /// The widest request that fits at any backend; 0 when every one is full.
-    var room: Int {
-        backends.reduce(0) { max($0, $1.room(now: clock)) }
+    @inline(__always) var room: Int {
+        var widest = 0
+        for index in backends.indices { widest = max(widest, backends[index].room(now: clock)) }
+        return widest
     }
 
     /// The backend with room for `seats` that has the lowest share of its limit in flight, ties at
@@ -111,13 +116,13 @@ extension AdmissionController {
     ///
     /// By the time that one in a hundred exceeds: with a queue there is always somebody whose work is
     /// more likely to be of use.
-    func isTooLate(_ deadline: Instant) -> Bool {
+    @inline(__always) func isTooLate(_ deadline: Instant) -> Bool {
         guard deadline != .distantFuture else { return false }
         return clock.advanced(byNanoseconds: drainEstimate.longServiceNanoseconds) > deadline
     }
 
     /// What a request is expected to cost, in units of a usual one.
-    func expectedCost(_ ticket: Ticket) -> Double {
+    @inline(__always) func expectedCost(_ ticket: Ticket) -> Double {
         guard settings.sharing == .tokens, ticket.tokens > 0 else { return ticket.cost }
         return usualTokens.cost(ofTokens: ticket.tokens)
     }

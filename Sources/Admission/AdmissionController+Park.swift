@@ -19,7 +19,7 @@ extension AdmissionController {
     }
 
     /// How long a request may wait that comes now.
-    var longestWaitNanoseconds: Int64 {
+    @inline(__always) var longestWaitNanoseconds: Int64 {
         isCold
             ? max(maxWaitNanoseconds, settings.queue.coldWait.wholeNanoseconds)
             : maxWaitNanoseconds
@@ -27,7 +27,7 @@ extension AdmissionController {
 
     /// Whether no backend has ever served anything and none can be connected to: models are being
     /// loaded.
-    var isCold: Bool {
+    @inline(__always) var isCold: Bool {
         settings.queue.coldWait > .zero && drainEstimate.seatSecondsPerUnit == nil
             && !backends.contains(where: \.isProven)
     }
@@ -48,12 +48,11 @@ extension AdmissionController {
         {
             return .noBackend
         }
-        let tenant = queue.tenants[place.tenant]
         // Who asks for far more than it gets has first tries enough to fill its share.
         if ticket.isRetry, queue.tenants.isExcessive(place.tenant, now: clock) {
             return .retryShed
         }
-        if tenant.queued >= tenant.settings.maxQueued ?? .max { return .tenantLimit }
+        if queue.tenants[place.tenant].mayNotQueue { return .tenantLimit }
         if queue.count >= settings.queue.maxRequests,
             !mayQueue || queue.victim(for: place) == nil
         {
@@ -86,14 +85,14 @@ extension AdmissionController {
     }
 
     /// A shortage that is the tenant's own doing is told as such.
-    func blame(_ reason: Reason, _ place: QueuePlace) -> Reason {
+    @inline(__always) func blame(_ reason: Reason, _ place: QueuePlace) -> Reason {
         queue.isOverShare(place.tenant, limit: provenLimit) ? .tenantOverShare : reason
     }
 
     /// Seconds until the first backend returns if every one is left out; nil if one is not.
     ///
     /// Infinite when there is no backend at all: only a reload can bring one.
-    var secondsUntilAnyReturn: Double? {
+    @inline(__always) var secondsUntilAnyReturn: Double? {
         var earliest: Instant?
         for index in backends.indices where backends[index].isPresent {
             guard backends[index].ejection.isLeftOut(now: clock) else { return nil }

@@ -159,7 +159,7 @@ extension KneeLimit {
             if target >= knee.ceiling { knee.narrowing = min(knee.narrowing, 0.7) }
             // What has been left behind is no ceiling any more.
             knee.ceiling = max(knee.ceiling, knee.center)
-            if let cap = knee.objective?.cap { knee.center = min(knee.center, 1.2 * cap) }
+            knee.center = min(knee.center, 1.2 * knee.cap)
             knee.beginPair(now: now)
         }
     }

@@ -25,9 +25,9 @@ extension KneeLimit {
         guard objective != nil else { return nil }
         let inForce = limit
         return change(.objective) { knee in
-            guard knee.objective?.judge(limit: inForce, meter, now: now) == true,
-                let cap = knee.objective?.cap
-            else { return }
+            guard knee.objective?.judge(limit: inForce, meter, now: now) == true else { return }
+            let cap = knee.objective?.cap ?? .infinity
+            knee.cap = cap
             if knee.phase == .climb || knee.phase == .rest, cap < knee.level {
                 knee.phase = .compare
             }

@@ -65,6 +65,8 @@ struct KneeLimit: Sendable {
     /// Until when the backend asked not to be sent more; nil when it did not.
     var heldUntil: Instant?
     var objective: ObjectiveCap?
+    /// The objective's cap, at hand; infinite without one.
+    var cap = Double.infinity
     var headroom = Headroom()
     var random: SplitMix64
     /// Before it there is nothing to see.
@@ -85,7 +87,7 @@ struct KneeLimit: Sendable {
     }
 
     /// The limit in force with its fraction.
-    var limit: Double {
+    @inline(__always) var limit: Double {
         let limit = clamp(level + descent)
         return heldUntil == nil ? limit : bounded(limit / 2)
     }
@@ -95,7 +97,7 @@ struct KneeLimit: Sendable {
         var evidence = LimitEvidence()
         evidence.elasticity = elasticity
         if level >= Double(settings.max) { evidence.holder = .max }
-        if let cap = objective?.cap, level >= cap { evidence.holder = .objective }
+        if level >= cap { evidence.holder = .objective }
         return evidence
     }
 
@@ -103,6 +105,7 @@ struct KneeLimit: Sendable {
     mutating func reconfigure(_ settings: KneeLimitSettings, now: Instant) {
         if settings.objective != self.settings.objective {
             objective = settings.objective.map { ObjectiveCap($0, now: now) }
+            cap = .infinity
         }
         self.settings = settings
         center = clamp(center)
@@ -133,7 +136,7 @@ struct KneeLimit: Sendable {
     }
 
     /// When `look` has to be called although nothing ends and nothing moves; nil while idle.
-    func deadline(_ meter: ConcurrencyMeter) -> Instant? {
+    @inline(__always) func deadline(_ meter: ConcurrencyMeter) -> Instant? {
         if let heldUntil { return heldUntil }
         guard meter.inFlight > 0, meter.successes > 0, limit > Double(settings.min) else {
             return nil
@@ -189,10 +192,12 @@ extension KneeLimit {
     func nanoseconds(_ seconds: Double) -> Int64 { Int64(min(seconds, 1e9) * 1e9) }
 
     /// Within the settings' bounds and the objective's cap.
-    func clamp(_ value: Double) -> Double { bounded(min(value, objective?.cap ?? .infinity)) }
+    @inline(__always) func clamp(_ value: Double) -> Double {
+        bounded(min(value, cap))
+    }
 
     /// Within the settings' bounds.
-    func bounded(_ value: Double) -> Double {
+    @inline(__always) func bounded(_ value: Double) -> Double {
         max(Double(settings.min), 1, min(value, Double(settings.max)))
     }
 

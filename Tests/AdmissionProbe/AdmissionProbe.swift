@@ -1,6 +1,7 @@
-// What a request costs at a pool's admission when several threads want it at once: each thread does
-// what a reactor does for a request (offer, complete, poll), for a while and as fast as it can,
-// which no gateway does. Tests/Benchmarks/admission runs it.
+// What a request costs at a pool's admission: for one thread without the lock (`AdmissionCost`), and
+// when several want it at once. There each thread does what a reactor does for a request (offer,
+// complete, poll), for a while and as fast as it can, which no gateway does.
+// Tests/Benchmarks/admission runs it.
 //
 //   admission-probe [MILLISECONDS]
 
@@ -22,6 +23,7 @@ enum AdmissionProbe {
 
     static func main() throws {
         let milliseconds = CommandLine.arguments.dropFirst().first.flatMap { Int64($0) } ?? 500
+        AdmissionCost.tell()
         print("| threads | requests a second | CPU a request | an offer, median | 99 % | 99.9 % |")
         print("|---:|---:|---:|---:|---:|---:|")
         for threads in [1, 2, 4, 8, 16] { try measure(threads, milliseconds) }

@@ -157,16 +157,17 @@ extension RandomWalk {
         for (row, each) in queue.classes.enumerated() {
             expect(each.virtualTime >= virtualTimes[row], "virtual time went back")
             virtualTimes[row] = each.virtualTime
-            for (place, tenant) in each.heap.tenants.enumerated() {
-                let flow = queue.flows[tenant, row]
-                expect(Int(flow.place) == place, "a flow's place")
+            for (index, place) in each.heap.places.enumerated() {
+                let flow = queue.flows[place.tenant, row]
+                expect(Int(flow.place) == index, "a flow's place")
+                expect(
+                    place.start == flow.start && place.sequence == flow.sequence,
+                    "what the heap is ordered by")
                 expect(flow.count > 0, "an empty flow is in the heap")
                 expect(flow.floor <= each.virtualTime, "a flow began to wait in the future")
                 expect(flow.start >= flow.floor, "a start tag before the flow began to wait")
-                guard place > 0 else { continue }
-                let parent = each.heap.tenants[(place - 1) / 2]
-                expect(
-                    queue.flows.key(parent, row) <= queue.flows.key(tenant, row), "heap order")
+                guard index > 0 else { continue }
+                expect(!(place < each.heap.places[(index - 1) / 2]), "heap order")
             }
             for (tenant, settings) in queue.tenants.rows.enumerated() {
                 let flow = queue.flows[Int32(tenant), row]

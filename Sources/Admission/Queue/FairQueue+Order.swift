@@ -34,13 +34,17 @@ extension FairQueue {
     }
 
     /// Whether a request may start without waiting: nobody comes before it.
-    func maySkip(_ place: QueuePlace, limit: Int) -> Bool {
-        if tenants[place.tenant].isAtLimit || !isBelowCeilings(place.rank, limit: limit) {
-            return false
-        }
-        guard count > 0 else { return true }
+    @inline(__always) func maySkip(_ place: QueuePlace, limit: Int) -> Bool {
+        if tenants[place.tenant].isAtLimit { return false }
+        if ranks.count > 1, !isBelowCeilings(place.rank, limit: limit) { return false }
+        return count == 0 || hasTurn(place, limit: limit)
+    }
+
+    /// Whether it is the turn of a request that has just come, before those who wait.
+    private func hasTurn(_ place: QueuePlace, limit: Int) -> Bool {
         if firstReturned != nil || (hand >= 0 && handPasses >= Self.passesOfWide) { return false }
-        for (rank, row) in ranks.enumerated() {
+        for rank in ranks.indices {
+            let row = ranks[rank]
             if classes[row].heap.first == nil { continue }
             if rank <= place.rank { return false }
             if isStarving(row), isBelowCeilings(rank, limit: limit) { return false }
@@ -66,7 +70,8 @@ extension FairQueue {
     private func nextClass(limit: Int) -> Int? {
         guard ranks.count > 1 else { return classes[ranks[0]].heap.first == nil ? nil : ranks[0] }
         var highest: Int?
-        for (rank, row) in ranks.enumerated() {
+        for rank in ranks.indices {
+            let row = ranks[rank]
             guard classes[row].heap.first != nil, isBelowCeilings(rank, limit: limit)
             else { continue }
             if isStarving(row) { return row }

@@ -31,7 +31,7 @@ extension FairQueue {
     /// Expected cost that is served before a request of that cost would be, itself included.
     ///
     /// Higher classes come first.
-    func costUntilServed(_ place: QueuePlace, cost: Double) -> Double {
+    @inline(__always) func costUntilServed(_ place: QueuePlace, cost: Double) -> Double {
         var ahead = costAhead
         for rank in 0..<place.rank { ahead += classes[ranks[rank]].cost }
         return ahead + costInClass(place, cost: cost)
@@ -42,7 +42,7 @@ extension FairQueue {
     ///
     /// It is served no later than everything that waits there, and no later than its own flow gets
     /// to it at its share of the class.
-    func costInClass(_ place: QueuePlace, cost: Double) -> Double {
+    @inline(__always) func costInClass(_ place: QueuePlace, cost: Double) -> Double {
         let flow = flows[place.tenant, place.row]
         let weight = tenants[place.tenant].settings.weight
         let weights = classes[place.row].weight + (flow.count == 0 ? weight : 0)
@@ -61,16 +61,16 @@ extension FairQueue {
 
     /// What a tenant may have in flight of a sum of limits, by its weight among those that want
     /// something.
-    func share(_ tenant: Int32, limit: Int) -> TenantShare {
-        let row = tenants[tenant]
-        let others = tenants.activeWeight - (row.isActive ? row.settings.weight : 0)
-        let fair = Double(limit) * row.settings.weight / (row.settings.weight + others)
-        let most = max(1, min(Int(fair), row.settings.maxInFlight ?? .max))
-        return TenantShare(limit: most, remaining: max(0, most - row.seats))
+    @inline(__always) func share(_ tenant: Int32, limit: Int) -> TenantShare {
+        let weight = tenants[tenant].settings.weight
+        let others = tenants.activeWeight - (tenants[tenant].isActive ? weight : 0)
+        let fair = Double(limit) * weight / (weight + others)
+        let most = max(1, min(Int(fair), tenants[tenant].settings.maxInFlight ?? .max))
+        return TenantShare(limit: most, remaining: max(0, most - tenants[tenant].seats))
     }
 
     /// Whether a tenant has more in flight than its share while others want something.
-    func isOverShare(_ tenant: Int32, limit: Int) -> Bool {
+    @inline(__always) func isOverShare(_ tenant: Int32, limit: Int) -> Bool {
         let weight = tenants[tenant].settings.weight
         let isAlone = tenants.activeWeight <= weight * (1 + 1e-9)
         return !isAlone && tenants[tenant].seats > share(tenant, limit: limit).limit

@@ -51,7 +51,7 @@ struct FairQueue: Sendable {
     var isEmpty: Bool { count == 0 }
 
     /// When the next request expires.
-    var nextExpiry: Instant? {
+    @inline(__always) var nextExpiry: Instant? {
         var earliest = expiries.first?.expiresAt
         for row in ranks where !classes[row].arrivals.isEmpty {
             let head = slots[Int(classes[row].arrivals.head)].waitEnd

@@ -25,77 +25,100 @@ struct Flow: Sendable {
     var place: Int32 = -1
 }
 
-/// The tenants of a class that may be served, by start tag: a binary heap of rows in the tenants'
-/// table, whose flows know their places.
+/// The tenants of a class that may be served, by start tag: a binary heap whose flows know their
+/// places.
+///
+/// Each place has a copy of what it is ordered by, so that finding the way down reads two places side
+/// by side at each level, and not the flows of two tenants anywhere in memory.
 struct FlowHeap: Sendable {
-    private(set) var tenants: [Int32] = []
+    struct Place: Sendable {
+        /// The flow's start tag, and what orders those of equal tags.
+        var start: Double
+        var sequence: UInt64
+        var tenant: Int32
+
+        static func < (one: Place, other: Place) -> Bool {
+            one.start == other.start ? one.sequence < other.sequence : one.start < other.start
+        }
+    }
+
+    private(set) var places: [Place] = []
 
     /// The tenant whose flow is served next.
-    var first: Int32? { tenants.first }
+    var first: Int32? { places.first?.tenant }
 
     /// Adds a tenant's flow, which is not in the heap.
     mutating func insert(_ tenant: Int32, _ flows: inout FlowTable, _ row: Int) {
-        tenants.append(tenant)
-        flows[tenant, row].place = Int32(tenants.count - 1)
-        siftUp(from: tenants.count - 1, &flows, row)
+        let place = place(of: tenant, flows, row)
+        places.append(place)
+        siftUp(place, from: places.count - 1, &flows, row)
     }
 
     /// Takes a tenant's flow out, which is in the heap.
     mutating func remove(_ tenant: Int32, _ flows: inout FlowTable, _ row: Int) {
-        let place = Int(flows[tenant, row].place)
+        let index = Int(flows[tenant, row].place)
         flows[tenant, row].place = -1
-        let last = tenants.removeLast()
-        guard place < tenants.count else { return }
-        put(last, at: place, &flows, row)
-        restore(last, &flows, row)
+        let last = places.removeLast()
+        guard index < places.count else { return }
+        sift(last, from: index, &flows, row)
     }
 
     /// Puts a flow in its place after its start tag has changed.
     mutating func restore(_ tenant: Int32, _ flows: inout FlowTable, _ row: Int) {
-        siftDown(from: Int(flows[tenant, row].place), &flows, row)
-        siftUp(from: Int(flows[tenant, row].place), &flows, row)
+        sift(place(of: tenant, flows, row), from: Int(flows[tenant, row].place), &flows, row)
     }
 
     /// Forgets everything; the flows' places are for the caller to reset.
-    mutating func removeAll() { tenants.removeAll(keepingCapacity: true) }
+    mutating func removeAll() { places.removeAll(keepingCapacity: true) }
 
-    private mutating func siftUp(from start: Int, _ flows: inout FlowTable, _ row: Int) {
-        let tenant = tenants[start]
-        let key = flows.key(tenant, row)
-        var place = start
-        while place > 0 {
-            let parent = (place - 1) / 2
-            guard key < flows.key(tenants[parent], row) else { break }
-            put(tenants[parent], at: place, &flows, row)
-            place = parent
-        }
-        put(tenant, at: place, &flows, row)
+    private func place(of tenant: Int32, _ flows: FlowTable, _ row: Int) -> Place {
+        Place(
+            start: flows[tenant, row].start, sequence: flows[tenant, row].sequence, tenant: tenant)
     }
 
-    private mutating func siftDown(from start: Int, _ flows: inout FlowTable, _ row: Int) {
-        let tenant = tenants[start]
-        let key = flows.key(tenant, row)
-        var place = start
-        while true {
-            var child = 2 * place + 1
-            guard child < tenants.count else { break }
-            if child + 1 < tenants.count,
-                flows.key(tenants[child + 1], row) < flows.key(tenants[child], row)
-            {
-                child += 1
-            }
-            guard flows.key(tenants[child], row) < key else { break }
-            put(tenants[child], at: place, &flows, row)
-            place = child
+    private mutating func sift(
+        _ place: Place, from start: Int, _ flows: inout FlowTable, _ row: Int
+    ) {
+        if start > 0, place < places[(start - 1) / 2] {
+            siftUp(place, from: start, &flows, row)
+        } else {
+            siftDown(place, from: start, &flows, row)
         }
-        put(tenant, at: place, &flows, row)
+    }
+
+    private mutating func siftUp(
+        _ place: Place, from start: Int, _ flows: inout FlowTable, _ row: Int
+    ) {
+        var index = start
+        while index > 0 {
+            let parent = (index - 1) / 2
+            guard place < places[parent] else { break }
+            put(places[parent], at: index, &flows, row)
+            index = parent
+        }
+        put(place, at: index, &flows, row)
+    }
+
+    private mutating func siftDown(
+        _ place: Place, from start: Int, _ flows: inout FlowTable, _ row: Int
+    ) {
+        var index = start
+        while true {
+            var child = 2 * index + 1
+            guard child < places.count else { break }
+            if child + 1 < places.count, places[child + 1] < places[child] { child += 1 }
+            guard places[child] < place else { break }
+            put(places[child], at: index, &flows, row)
+            index = child
+        }
+        put(place, at: index, &flows, row)
     }
 
     private mutating func put(
-        _ tenant: Int32, at place: Int, _ flows: inout FlowTable, _ row: Int
+        _ place: Place, at index: Int, _ flows: inout FlowTable, _ row: Int
     ) {
-        tenants[place] = tenant
-        flows[tenant, row].place = Int32(place)
+        places[index] = place
+        flows[place.tenant, row].place = Int32(index)
     }
 }
 
@@ -108,12 +131,6 @@ struct FlowTable: Sendable {
     subscript(_ tenant: Int32, _ row: Int) -> Flow {
         _read { yield flows[Int(tenant) * columns + row] }
         _modify { yield &flows[Int(tenant) * columns + row] }
-    }
-
-    /// What the heap orders by: the start tag, then the sequence.
-    func key(_ tenant: Int32, _ row: Int) -> (Double, UInt64) {
-        let flow = flows[Int(tenant) * columns + row]
-        return (flow.start, flow.sequence)
     }
 
     /// Makes room for that many tenants and classes; what is there stays.

@@ -3,23 +3,26 @@
 // across reloads, because permits and waiting requests point to it.
 
 /// What a queue keeps of one tenant, or of those that share a row.
+///
+/// What every request looks at stands first and together: with thousands of tenants each of them has
+/// to come from far away.
 struct TenantRow: Sendable {
-    /// The name that the policy gives it; empty for the rows without one.
-    var name = ""
-    var settings: TenantSettings
-    /// Whether the policy in force has this row.
-    var isPresent = true
     /// Permits granted and not yet spent.
     var running = 0
     /// Units of the limit that these take.
     var seats = 0
     /// Requests that wait.
     var queued = 0
+    var settings: TenantSettings
+    var counts = TenantCounts()
     /// What it asked for of late, and got.
     var demand = Demand()
     var requestRate: RateBucket
     var tokenRate: RateBucket
-    var counts = TenantCounts()
+    /// Whether the policy in force has this row.
+    var isPresent = true
+    /// The name that the policy gives it; empty for the rows without one.
+    var name = ""
 
     init(name: String = "", settings: TenantSettings) {
         self.name = name
@@ -39,6 +42,8 @@ struct TenantRow: Sendable {
     var hasRates: Bool { settings.requestsPerMinute != nil || settings.tokensPerMinute != nil }
     /// Whether it wants anything at the moment.
     var isActive: Bool { running > 0 || queued > 0 }
+    /// Whether it has as many requests waiting as it may.
+    var mayNotQueue: Bool { queued >= settings.maxQueued ?? .max }
     /// Whether it has as many requests in flight as it may.
     var isAtLimit: Bool { running >= settings.maxInFlight ?? .max }
 }
@@ -61,7 +66,8 @@ struct TenantTable: Sendable {
         reconfigure(settings)
     }
 
-    subscript(_ row: Int32) -> TenantRow { rows[Int(row)] }
+    /// Lent, not copied: a row is long.
+    subscript(_ row: Int32) -> TenantRow { _read { yield rows[Int(row)] } }
 
     /// The row of a tenant; an index that the policy does not have is nobody's.
     ///
