@@ -1,0 +1,60 @@
+// What the limits and the queue are told by the exchanges that they let through.
+
+import Admission
+import Foundation
+import Testing
+
+@testable import Gateway
+
+@Suite struct LimitFeedTests {
+    private func limit(_ gateway: RunningGateway) throws -> Int {
+        try gateway.ask { $0.snapshot.pools[0].admission.limit }
+    }
+
+    /// A 503 with Retry-After halves the limit for as long as it says, and the client gets both.
+    @Test func aBackendThatAsksForAPauseGetsHalf() throws {
+        let backend = try ScriptedBackend.serving { wire, request in
+            let isRefused = request.startLine.contains("/busy")
+            try wire.answer(
+                "x", status: isRefused ? 503 : 200, fields: isRefused ? "Retry-After: 1\r\n" : "")
+        }
+        let gateway = try RunningGateway(
+            policyText([backend.url], pool: "limit: {algorithm: knee, initial: 8}"))
+        let client = try gateway.connect()
+        #expect(try client.get("/").status == 200)
+        #expect(try limit(gateway) == 8)
+        let refused = try client.get("/busy")
+        #expect(refused.status == 503)
+        #expect(refused.value("Retry-After") == "1")
+        #expect(try limit(gateway) == 4)
+        let moves = try gateway.ask {
+            $0.snapshot.pools[0].admission.limitMoves(of: BackendID(index: 0), .retryAfter)
+        }
+        #expect(moves.down == 1)
+        try eventually("the pause is over") { try limit(gateway) == 8 }
+    }
+
+    /// While nothing has served anything yet, requests wait for a model to be loaded, for longer
+    /// than they would wait for their turn.
+    @Test func requestsWaitForAColdBackend() throws {
+        let place = Place.unix(path: Place.freshPath())
+        guard case .unix(let path) = place else { return }
+        let gateway = try RunningGateway(
+            policyText(
+                ["http+unix://\(path)"],
+                pool: "limit: 4, ejection: {base: 100ms, max: 100ms}, "
+                    + "queue: {max_wait: 200ms, cold_wait: 30s}, timeouts: {connect: 30s}"))
+        let client = try gateway.connect()
+        try client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        // Several times as long as it would wait for its turn.
+        #expect(client.isSilent(for: 1))
+        let backend = try ScriptedBackend.echoing(at: place)
+        #expect(try client.readAnswer().status == 200)
+        #expect(backend.requests.count == 1)
+        // It is warm now: an outage is told at once.
+        backend.stop()
+        let second = try client.get("/")
+        #expect(second.status == 502 || second.status == 503)
+        try gateway.settles(clients: 1, idle: 0)
+    }
+}
