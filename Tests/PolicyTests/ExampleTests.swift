@@ -11,8 +11,8 @@ import Testing
         .deletingLastPathComponent().deletingLastPathComponent().appending(path: "policies")
 
     private static let names = [
-        "api-keys", "embeddings", "one-backend", "several-replicas", "streaming-chat", "strict",
-        "tenants",
+        "api-keys", "embeddings", "ollama", "one-backend", "several-replicas", "sglang",
+        "streaming-chat", "strict", "tenants", "tgi", "triton", "vllm",
     ]
 
     private func policy(_ name: String) throws -> Policy {
@@ -100,6 +100,49 @@ import Testing
         #expect(embed.maxIdleConnections >= limit.max)
     }
 
+    /// Each engine's own port, and nothing that changes or stops the engine behind any route.
+    @Test(arguments: [
+        ("vllm", 8000, ["/sleep", "/metrics", "/reset_prefix_cache"]),
+        ("sglang", 30000, ["/flush_cache", "/abort_request", "/health_generate"]),
+        ("triton", 8000, ["/v2/repository/models/m/load", "/v2/logging", "/metrics"]),
+        ("tgi", 80, ["/metrics", "/"]),
+        ("ollama", 11434, ["/api/pull", "/api/delete", "/api/create"]),
+    ])
+    func anEngineIsReachedForItsWorkOnly(_ name: String, _ port: UInt16, _ closed: [String]) throws
+    {
+        let policy = try policy(name)
+        #expect(policy.pools.flatMap(\.backends).allSatisfy { $0.port == port })
+        for path in closed {
+            #expect(!policy.routes.contains { $0.path.matches(path) }, "\(path)")
+        }
+        // What needs no model does not wait behind what does.
+        let control = try #require(policy.pools.first { $0.name == "control" })
+        #expect(control.firstByteTimeout <= .seconds(10))
+        for pool in policy.pools where pool.name != "control" {
+            #expect(pool.firstByteTimeout > control.firstByteTimeout)
+        }
+    }
+
+    @Test func enginesDifferInSlotsBodiesAndHosts() throws {
+        for name in ["vllm", "sglang", "tgi"] {
+            let policy = try policy(name)
+            guard case .knee = policy.pools[0].admission.limit else {
+                Issue.record("\(name)'s limit is not learnt")
+                continue
+            }
+            #expect(policy.pools[0].admission.queue.coldWait > .seconds(60))
+        }
+        #expect(try policy("vllm").pools[0].keepAliveTimeout < .seconds(5))
+        let triton = try policy("triton")
+        #expect(triton.server.maxBodyBytes > 64 << 20)
+        #expect(triton.pools[0].admission.limit == .fixed(FixedLimitSettings(limit: 64)))
+        #expect(try policy("tgi").server.maxBodyBytes == 2 << 20)
+        let ollama = try policy("ollama")
+        #expect(ollama.pools.allSatisfy { $0.host == .backend })
+        #expect(ollama.pools[0].admission.limit == .fixed(FixedLimitSettings(limit: 4)))
+        #expect(ollama.models.maxHeldBytes == ollama.server.maxBodyBytes)
+    }
+
     @Test func streamsAreLongAndLean() throws {
         let policy = try policy("streaming-chat")
         #expect(policy.listen.count == 2)
@@ -162,6 +205,16 @@ import Testing
             #expect(pool.tls.verify && pool.tls.authorityFile != nil && pool.tls.keyFile != nil)
             #expect(pool.host == .backend)
             #expect(pool.admission.queue.maxRequests == 0)
+        }
+    }
+}
+
+extension Route.PathPattern {
+    /// Whether `path` matches.
+    fileprivate func matches(_ path: String) -> Bool {
+        switch self {
+        case .exact(let own): path == own
+        case .prefix(let own): path.hasPrefix(own)
         }
     }
 }
