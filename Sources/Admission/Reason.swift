@@ -86,10 +86,13 @@ package enum Reason: UInt8, CaseIterable, Sendable {
     case upstreamClosed
     /// The backend's bytes break HTTP/1.1's grammar or framing.
     case upstreamInvalid
-    /// The first byte of the answer did not arrive within `timeouts.first_byte`.
+    /// The first byte of the answer, or the first event of a stream, did not arrive within
+    /// `timeouts.first_byte`.
     case firstByteTimeout
     /// The backend fell silent within its answer for longer than `timeouts.idle`.
     case upstreamIdleTimeout
+    /// The backend fell silent within a stream for longer than `timeouts.stream_stall`.
+    case streamStalled
     /// The request's deadline passed before the answer's first byte.
     case deadlinePassed
     /// Nothing passed through a WebSocket tunnel in either direction for `timeouts.tunnel_idle`.
@@ -141,6 +144,7 @@ package enum Reason: UInt8, CaseIterable, Sendable {
         case .upstreamInvalid: "upstream_invalid"
         case .firstByteTimeout: "first_byte_timeout"
         case .upstreamIdleTimeout: "upstream_idle_timeout"
+        case .streamStalled: "stream_stalled"
         case .deadlinePassed: "deadline_passed"
         case .tunnelIdleTimeout: "tunnel_idle_timeout"
         case .exhausted: "exhausted"

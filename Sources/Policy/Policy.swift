@@ -170,8 +170,12 @@ package struct PoolSettings: Equatable, Sendable {
     package var connectTimeout = Duration.seconds(3)
     /// From the forwarded request to the answer's first byte, 1 ms..24 h.
     package var firstByteTimeout = Duration.seconds(120)
-    /// Between two reads of an answer, 1 ms..24 h.
+    /// Between two reads of an answer that is no stream of an inference server's, 1 ms..24 h.
     package var idleTimeout = Duration.seconds(60)
+    /// Between two reads of a stream of an inference server's, after its first event, 1 ms..24 h.
+    ///
+    /// The first event is waited for as long as a first byte.
+    package var streamStallTimeout = Duration.seconds(30)
     /// Whether requests may change to WebSocket.
     package var webSocket = WebSocketRule.refuse
     /// Without a byte in either direction of a WebSocket tunnel, 1 ms..24 h.

@@ -281,8 +281,15 @@ extension PolicySections {
                 "Until a connection is ready to use, over all tries of one request."),
             Key(
                 "first_byte", \.firstByteTimeout, .duration(timeouts),
-                "From the forwarded request to the answer's first byte."),
-            Key("idle", \.idleTimeout, .duration(timeouts), "Between two reads of an answer."),
+                "From the forwarded request to the answer's first byte, and from there to the first "
+                    + "event of an inference server's stream."),
+            Key(
+                "idle", \.idleTimeout, .duration(timeouts),
+                "Between two reads of an answer that is no such stream."),
+            Key(
+                "stream_stall", \.streamStallTimeout, .duration(timeouts),
+                "Between two reads of such a stream after its first event; then the stream ends with an "
+                    + "error event of its dialect, and its backend stops."),
             Key(
                 "tunnel_idle", \.tunnelIdleTimeout, .duration(timeouts),
                 "Without a byte in either direction of a WebSocket tunnel."),

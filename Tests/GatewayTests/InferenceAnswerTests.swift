@@ -16,7 +16,7 @@ import Testing
     }
 
     private func policy(_ url: String) -> String {
-        policyText([url], pool: "limit: 10, timeouts: {idle: 300ms}")
+        policyText([url], pool: "limit: 10, timeouts: {stream_stall: 300ms}")
     }
 
     @Test func usageAndTimesOfAStreamAreCounted() throws {
@@ -117,7 +117,73 @@ import Testing
         let object = try #require(text.split(separator: "data: ").last)
         let error = try #require(try jsonObject(String(object))["error"] as? [String: Any])
         #expect(error["type"] as? String == (isAnthropic ? "timeout_error" : "server_error"))
+        if !isAnthropic { #expect(error["code"] as? String == "stream_stalled") }
+        #expect(try gateway.metric { $0.count(of: .success, .streamStalled) } == 1)
         try gateway.settles(idle: 0)
+    }
+
+    /// A stall says what other time-outs of a backend say: it cannot keep up with its limit.
+    @Test func aStallLowersTheLimit() throws {
+        let go = Door()
+        let backend = try ScriptedBackend.serving { wire, _ in
+            try wire.send(Self.stream + self.chunk("data: {}\n\n"))
+            try go.pass(within: 20)
+        }
+        let gateway = try RunningGateway(
+            policyText(
+                [backend.url],
+                pool: "limit: {algorithm: aimd, initial: 100}, timeouts: {stream_stall: 100ms}"))
+        let client = try gateway.connect()
+        _ = try client.get("/v1/chat/completions")
+        go.open()
+        try eventually("a lower limit") { try gateway.ask { $0.pools[0].admission.limit } < 100 }
+    }
+
+    /// Heads come when a request is taken in, so a first event may take as long as a first byte.
+    @Test func aStreamThatHasNotBegunDoesNotStall() throws {
+        let backend = try ScriptedBackend.serving { wire, _ in
+            try wire.send(Self.stream)
+            usleep(400_000)
+            try wire.send(self.chunk("data: {}\n\n") + "0\r\n\r\n")
+        }
+        let gateway = try RunningGateway(
+            policyText([backend.url], pool: "timeouts: {idle: 100ms, stream_stall: 100ms}"))
+        let client = try gateway.connect()
+        #expect(try client.get("/v1/chat/completions").bodyText == "data: {}\n\n")
+        let go = Door()
+        let silent = try ScriptedBackend.serving { wire, _ in
+            try wire.send(Self.stream)
+            try go.pass(within: 20)
+        }
+        let impatient = try RunningGateway(
+            policyText([silent.url], pool: "timeouts: {first_byte: 150ms}"))
+        let text = try impatient.connect().get("/v1/chat/completions").bodyText
+        go.open()
+        #expect(text.contains("first_byte_timeout"))
+    }
+
+    /// What keeps sending anything has not stalled, and other answers have a time-out of their own.
+    @Test func commentsAndPausesOfOthersAreNoStall() throws {
+        let backend = try ScriptedBackend.serving { wire, _ in
+            try wire.send(Self.stream + self.chunk("data: {}\n\n"))
+            for _ in 0..<8 {
+                usleep(300_000)
+                try wire.send(self.chunk(": still here\n\n"))
+            }
+            try wire.send("0\r\n\r\n")
+        }
+        let gateway = try RunningGateway(
+            policyText([backend.url], pool: "timeouts: {stream_stall: 2s}"))
+        let client = try gateway.connect()
+        #expect(try client.get("/v1/chat/completions").bodyText.hasSuffix(": still here\n\n"))
+        let plain = try ScriptedBackend.serving { wire, _ in
+            try wire.send(Self.stream + self.chunk("data: {}\n\n"))
+            usleep(400_000)
+            try wire.send("0\r\n\r\n")
+        }
+        let second = try RunningGateway(
+            policyText([plain.url], pool: "timeouts: {stream_stall: 100ms}"))
+        #expect(try second.connect().get("/events").bodyText == "data: {}\n\n")
     }
 
     @Test func withinAnEventTheAnswerIsCut() throws {

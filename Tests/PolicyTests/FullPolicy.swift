@@ -126,6 +126,7 @@ enum FullPolicy {
               connect: 36s
               first_byte: 37s
               idle: 38s
+              stream_stall: 51s
               tunnel_idle: 50s
             keep_alive:
               idle: 39s
@@ -258,6 +259,7 @@ enum FullPolicy {
         pool.connectTimeout = .seconds(36)
         pool.firstByteTimeout = .seconds(37)
         pool.idleTimeout = .seconds(38)
+        pool.streamStallTimeout = .seconds(51)
         pool.webSocket = .allow
         pool.tunnelIdleTimeout = .seconds(50)
         pool.keepAliveTimeout = .seconds(39)

@@ -17,12 +17,15 @@ extension Exchange {
     /// Whether answers of the request's dialect are read.
     var isFollowingAnswer: Bool { dialect != .plain }
 
+    /// Whether a stream of events is under way whose form is known.
+    var isStreaming: Bool { isFollowingAnswer && answerReader?.isStream == true }
+
     /// Counts what a step of relaying moved as work: a stream's events, else chunks.
     ///
     /// A server that streams sends a chunk for each event; a body of known length says nothing of
     /// the work in it.
     func countPieces(of relay: borrowing BodyRelay, hasChunks: Bool) {
-        if isFollowingAnswer, let answerReader, answerReader.isStream {
+        if isStreaming {
             guard relay.events > 0 else { return }
             record.answerPieces += relay.events
             observeEvents(relay.events)

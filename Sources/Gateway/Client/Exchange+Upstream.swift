@@ -145,9 +145,16 @@ extension Exchange {
             return
         }
         release(connection, reusable: false)
-        spendPermit(
-            reason == .firstByteTimeout || reason == .upstreamIdleTimeout ? .dropped : .ignored)
+        spendPermit(Exchange.outcome(of: reason))
         answerOrCut(reason)
+    }
+
+    /// What a backend's failure says about its load: one that falls silent has too much to do.
+    private static func outcome(of reason: Reason) -> Outcome {
+        switch reason {
+        case .firstByteTimeout, .upstreamIdleTimeout, .streamStalled: .dropped
+        default: .ignored
+        }
     }
 
     /// Whether a dead connection may be replaced by a fresh one, RFC 9110 section 9.2.2.
@@ -168,12 +175,24 @@ extension Exchange {
             endTunnel(.tunnelIdleTimeout)
             return
         }
-        if ExchangeRecord.happened(record.firstByteAt) {
+        if !ExchangeRecord.happened(record.firstByteAt) {
+            upstreamFailed(now >= deadline ? .deadlinePassed : .firstByteTimeout)
+        } else if !isStreaming {
             upstreamFailed(.upstreamIdleTimeout)
         } else {
-            upstreamFailed(now >= deadline ? .deadlinePassed : .firstByteTimeout)
+            let hasBegun = ExchangeRecord.happened(record.lastEventAt)
+            upstreamFailed(hasBegun ? .streamStalled : .firstByteTimeout)
         }
         client?.advance()
+    }
+
+    /// For how long the backend may be silent within its answer.
+    ///
+    /// Engines send a stream's head when they have taken the request in, long before its first token.
+    private func silenceNanoseconds(_ timeouts: Pool.Timeouts) -> Int64 {
+        guard isStreaming else { return timeouts.idleNanoseconds }
+        return ExchangeRecord.happened(record.lastEventAt)
+            ? timeouts.streamStallNanoseconds : timeouts.firstByteNanoseconds
     }
 
     /// Sets the time-out of the backend's side after each round.
@@ -186,7 +205,7 @@ extension Exchange {
             record.upstreamProgressAt = now
             timeout = .max
         } else if ExchangeRecord.happened(record.firstByteAt) {
-            timeout = pool.timeouts.idleNanoseconds
+            timeout = silenceNanoseconds(pool.timeouts)
         } else {
             timeout = min(
                 pool.timeouts.firstByteNanoseconds,

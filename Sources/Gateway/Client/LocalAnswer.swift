@@ -84,7 +84,9 @@ struct LocalAnswer {
         case .noRoute, .modelUnknown: 404
         case .upgradeRefused: 403
         case .connectFailed, .tlsFailed, .upstreamClosed, .upstreamInvalid: 502
-        case .connectTimeout, .firstByteTimeout, .upstreamIdleTimeout, .deadlinePassed: 504
+        case .connectTimeout, .firstByteTimeout, .upstreamIdleTimeout, .streamStalled,
+            .deadlinePassed:
+            504
         }
     }
 
@@ -129,6 +131,7 @@ struct LocalAnswer {
         case .upstreamInvalid: "The server behind this gateway gave an invalid answer."
         case .firstByteTimeout: "The server behind this gateway did not answer in time."
         case .upstreamIdleTimeout: "The server behind this gateway fell silent within its answer."
+        case .streamStalled: "The server behind this gateway stopped in the middle of its stream."
         case .deadlinePassed: "The request's deadline passed before there was an answer."
         case .exhausted: "The gateway is out of resources for this request."
         }

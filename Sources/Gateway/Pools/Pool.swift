@@ -48,6 +48,7 @@ final class Pool {
         var connectNanoseconds: Int64 = 0
         var firstByteNanoseconds: Int64 = 0
         var idleNanoseconds: Int64 = 0
+        var streamStallNanoseconds: Int64 = 0
         var tunnelIdleNanoseconds: Int64 = 0
         var keepAliveNanoseconds: Int64 = 0
     }
@@ -104,6 +105,7 @@ final class Pool {
             connectNanoseconds: settings.connectTimeout.wholeNanoseconds,
             firstByteNanoseconds: settings.firstByteTimeout.wholeNanoseconds,
             idleNanoseconds: settings.idleTimeout.wholeNanoseconds,
+            streamStallNanoseconds: settings.streamStallTimeout.wholeNanoseconds,
             tunnelIdleNanoseconds: settings.tunnelIdleTimeout.wholeNanoseconds,
             keepAliveNanoseconds: settings.keepAliveTimeout.wholeNanoseconds)
         answers = settings.answers
