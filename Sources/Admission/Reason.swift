@@ -93,6 +93,9 @@ package enum Reason: UInt8, CaseIterable, Sendable {
     case upstreamIdleTimeout
     /// The backend fell silent within a stream for longer than `timeouts.stream_stall`.
     case streamStalled
+    /// The backend did not answer with a stream, after the client had been promised one by a
+    /// comment that kept it waiting.
+    case streamRefused
     /// The request's deadline passed before the answer's first byte.
     case deadlinePassed
     /// Nothing passed through a WebSocket tunnel in either direction for `timeouts.tunnel_idle`.
@@ -145,6 +148,7 @@ package enum Reason: UInt8, CaseIterable, Sendable {
         case .firstByteTimeout: "first_byte_timeout"
         case .upstreamIdleTimeout: "upstream_idle_timeout"
         case .streamStalled: "stream_stalled"
+        case .streamRefused: "stream_refused"
         case .deadlinePassed: "deadline_passed"
         case .tunnelIdleTimeout: "tunnel_idle_timeout"
         case .exhausted: "exhausted"

@@ -372,6 +372,9 @@ package struct Route: Equatable, Sendable {
     package var pool: Int
     /// Where requests go that would wait too long; `nil` for nowhere.
     package var fallback: Fallback?
+    /// Time between the comments that a request for a stream gets until its first event, 100 ms..1 h;
+    /// `nil` for none.
+    package var streamKeepAlive: Duration?
 
     /// A route for `path` to the pool at index `pool`.
     package init(path: PathPattern, pool: Int) {

@@ -99,6 +99,8 @@ enum PolicySections {
 
     // MARK: Routes
 
+    private static let keepAliveTimes = Duration.milliseconds(100)...Duration.seconds(3600)
+
     private static let routes = Kind.list(
         of: route.kind(), blank: route.blank, counts: 1...maxElements,
         identity: nil)
@@ -129,6 +131,15 @@ enum PolicySections {
                 "fallback", \.fallback, fallback.kind().optional(blank: fallback.blank),
                 "Another pool for what would wait too long; answers from there say so in "
                     + "`X-Penstock-Fallback`."),
+            Key(
+                "stream_keep_alive", \.streamKeepAlive,
+                Kind<Duration>.duration(keepAliveTimes).optional(
+                    blank: .seconds(15), absent: "off"),
+                "Time between comments that keep a connection alive until a stream's first event, "
+                    + "while its request waits as well. The first one commits 200 and "
+                    + "`text/event-stream`: what fails later is told by an event, and no fallback is "
+                    + "taken. For JSON bodies with `\"stream\": true`, which are held until they say so; "
+                    + "not for Ollama's own interface. `off` for none."),
         ],
         rules: [
             Rule("fallback", "pool") { route in
@@ -145,6 +156,7 @@ enum PolicySections {
         hints: [
             "host": "write hosts: [NAME]", "method": "write methods: [NAME]",
             "model": "write models: [NAME]",
+            "keep_alive": "write stream_keep_alive: 15s",
         ])
 
     private static let path = Kind.text(

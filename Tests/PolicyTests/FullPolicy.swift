@@ -139,6 +139,7 @@ enum FullPolicy {
             hosts: [a.example.com]
             methods: [POST]
             models: ["m*"]
+            stream_keep_alive: 52s
             fallback:
               pool: spare
               max_wait: 60s
@@ -163,6 +164,7 @@ enum FullPolicy {
         fallback.maxWait = .seconds(60)
         fallback.model = "small"
         route.fallback = fallback
+        route.streamKeepAlive = .seconds(52)
         var models = ModelSettings()
         models.aliases = [ModelAlias(name: "other", model: "most")]
         models.maxHeldBytes = 62_464

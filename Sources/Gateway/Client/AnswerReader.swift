@@ -61,5 +61,8 @@ final class AnswerReader {
     var usage: TokenUsage { reader.usage }
 
     /// Forgets the answer.
-    func reset() { form = .other }
+    func reset() {
+        form = .other
+        reader.reset()
+    }
 }

@@ -247,11 +247,13 @@ final class ClientConnection: StreamConnection {
         if exchange.stage == .readingHead {
             return exchange.record.startedAt.advanced(byNanoseconds: limits.headNanoseconds)
         }
+        let keepAliveAt = exchange.keepAliveDeadline
         if exchange.awaitsBody {
-            return exchange.record.bodyProgressAt.advanced(
-                byNanoseconds: limits.bodyIdleNanoseconds)
+            let patience = limits.bodyIdleNanoseconds
+            return min(
+                keepAliveAt, exchange.record.bodyProgressAt.advanced(byNanoseconds: patience))
         }
-        return .distantFuture
+        return keepAliveAt
     }
 
     override func deadlineReached() {
@@ -260,7 +262,11 @@ final class ClientConnection: StreamConnection {
         } else if let exchange, hasOutput {
             exchange.cut(.writeTimeout)
         } else if let exchange {
-            exchange.clientTimedOut()
+            if exchange.keepAliveDeadline <= reactor.now {
+                exchange.sendKeepAlive()
+            } else {
+                exchange.clientTimedOut()
+            }
             advance()
         } else {
             end()

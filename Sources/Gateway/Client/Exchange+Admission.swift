@@ -36,6 +36,7 @@ extension Exchange {
     func offer() {
         guard let pool else { return }
         record.waitBeganAt = now
+        armKeepAlive()
         offer(to: pool)
     }
 
@@ -97,8 +98,12 @@ extension Exchange {
     /// Until when the answer is wanted, by the request and by the policy, from its first byte on.
     private func setDeadline(_ pool: Pool, _ hints: RequestHints) {
         var shortest = pool.longestNanoseconds ?? .max
-        if pool.deadlines.readsFields, let time = hints.timeoutNanoseconds {
-            shortest = min(shortest, time)
+        if pool.deadlines.readsFields {
+            shortest = min(shortest, hints.answerNanoseconds ?? .max)
+            // A client that waits for a byte has one in every comment.
+            if let time = hints.byteNanoseconds, !isKeptAlive(within: time) {
+                shortest = min(shortest, time)
+            }
         }
         deadline = record.startedAt.advanced(byNanoseconds: shortest)
     }

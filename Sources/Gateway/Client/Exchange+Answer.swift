@@ -89,6 +89,10 @@ extension Exchange {
             beginTunnel(client, upstream)
             return
         }
+        if isStreamPromised, !upstream.parser.head.isInformational {
+            takePromised(upstream)
+            return
+        }
         if takeAnswerHead(upstream.parser.head, to: &client.output) { return }
         upstreamFailed(.upstreamInvalid)
     }
@@ -102,19 +106,16 @@ extension Exchange {
             guard interimAnswers <= Exchange.maxInterimAnswers else { return false }
             // What was promised within its time is the answer itself.
             record.firstByteAt = Instant(nanoseconds: 0)
-            // HTTP/1.0 knows no interim answers, RFC 9110 section 15.2.
-            if parser.head.version == .http11 { ResponseRewriter.appendInterim(head, to: &output) }
+            // HTTP/1.0 knows no interim answers, RFC 9110 section 15.2; nor does a body.
+            if parser.head.version == .http11, !isAnswerBegun {
+                ResponseRewriter.appendInterim(head, to: &output)
+            }
             return true
         }
         isAnswerBegun = true
-        if !ExchangeRecord.happened(record.firstByteAt) { record.firstByteAt = now }
         record.status = head.status
-        beginFollowing(head)
-        if Exchange.outcome(ofStatus: head.status) == .dropped,
-            let field = head.firstField(.retryAfter)
-        {
-            record.backendRetryAfterSeconds = Exchange.wholeSeconds(head.value(of: field))
-        }
+        noteAnswer(head)
+        if !isStreaming { keepAliveAt = .distantFuture }
         answerFraming = ResponseRewriter.framing(of: head, towards: parser.head.version)
         if answerFraming == .untilClose || gateway.isDraining { keepsClient = false }
         // The client may never send a body that it still waits to be asked for.
@@ -123,6 +124,18 @@ extension Exchange {
         }
         ResponseRewriter(exchange: self).append(head, to: &output)
         return true
+    }
+
+    /// Notes what a backend's answer says of itself.
+    func noteAnswer(_ head: borrowing ResponseHead) {
+        if !ExchangeRecord.happened(record.firstByteAt) { record.firstByteAt = now }
+        record.backendStatus = head.status
+        beginFollowing(head)
+        if Exchange.outcome(ofStatus: head.status) == .dropped,
+            let field = head.firstField(.retryAfter)
+        {
+            record.backendRetryAfterSeconds = Exchange.wholeSeconds(head.value(of: field))
+        }
     }
 
     /// Says in an answer's head what becomes of the connection, RFC 9112 section 9.3.
@@ -158,7 +171,7 @@ extension Exchange {
         record.answeredAt = now
         release(connection, reusable: reusable)
         learnUsage()
-        spendPermit(Exchange.outcome(ofStatus: record.status))
+        spendPermit(Exchange.outcome(ofStatus: record.backendStatus))
         stage = .delivering
         if !isRequestComplete { decideDiscarding() }
     }

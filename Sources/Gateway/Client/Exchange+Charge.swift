@@ -23,9 +23,8 @@ extension Exchange {
 
     /// What the request is charged that ends with `outcome`.
     func charge(_ outcome: Outcome) -> Charge {
-        guard isAnswerBegun else { return .nothing }
-        switch record.status {
-        case 429, 500...: return .nothing
+        switch record.backendStatus {
+        case 0, 429, 500...: return .nothing
         case 400...: return .tokens(0)
         default: return .tokens(servedTokens)
         }

@@ -32,6 +32,14 @@ extension Exchange {
         return fallBack(to: fallback)
     }
 
+    /// Says in an answer's head that it is the fallback's.
+    func appendFallback(to output: inout ByteBuffer) {
+        guard hasFallenBack, let pool else { return }
+        output.append("X-Penstock-Fallback: ")
+        output.append(pool.name)
+        output.appendLineEnd()
+    }
+
     private func fallBack(to fallback: Route.Fallback) -> Bool {
         let other = snapshot.pools[fallback.pool]
         if asksForTunnel, other.settings.webSocket != .allow { return false }

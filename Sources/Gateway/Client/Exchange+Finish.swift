@@ -42,7 +42,7 @@ extension Exchange {
     func answerOrCut(_ reason: Reason) {
         if !isAnswerBegun {
             answer(reason)
-        } else if !endStream(reason) {
+        } else if !endStream(LocalAnswer(reason, dialect: dialect)) {
             cut(reason)
         }
     }
@@ -68,9 +68,14 @@ extension Exchange {
         client.output.appendLineEnd()
     }
 
-    private func appendAnswer(_ local: LocalAnswer) {
+    /// Answers with `local`; by an event where a stream has been promised.
+    func appendAnswer(_ local: LocalAnswer) {
         guard let client else { return }
         precondition(permit == nil && upstream == nil, "an answer of our own while a backend works")
+        if isAnswerBegun {
+            if !endStream(local) { cut(local.reason) }
+            return
+        }
         record.reason = local.reason
         beginOwnAnswer(status: local.status)
         client.prepareOutput()

@@ -20,7 +20,8 @@ extension Exchange {
         }
         switch routes.match(parser.head, model: nil) {
         case .none: answer(.noRoute)
-        case .route(let index): take(index)
+        case .route(let index):
+            if isStreamWanted(onRoute: index) { readBodyFirst() } else { take(index) }
         case .needsModel: readModel()
         }
     }
@@ -34,10 +35,18 @@ extension Exchange {
         if let range = Exchange.modelRange(in: parser.head) {
             modelPathRange = range
             var name: [UInt8] = []
-            if Exchange.decode(range, of: parser.head, into: &name) {
-                takeModel(name)
-            } else {
+            guard Exchange.decode(range, of: parser.head, into: &name) else {
                 answer(.modelUnknown)
+                return
+            }
+            let routes = snapshot.routes
+            if !isRequestComplete, routes.keepsStreamsAlive,
+                case .route(let index) = routes.match(parser.head, named: name),
+                isStreamWanted(onRoute: index)
+            {
+                readBodyFirst()
+            } else {
+                takeModel(name)
             }
             return
         }
@@ -46,6 +55,11 @@ extension Exchange {
             takeModel([], orElse: .noRoute)
             return
         }
+        readBodyFirst()
+    }
+
+    /// Begins to read the body for what decides about the request.
+    private func readBodyFirst() {
         let body = self.body ?? RequestBody()
         self.body = body
         switch body.begin(parser.head) {
@@ -102,10 +116,10 @@ extension Exchange {
                 client.input.drop(consumed)
                 moved = true
                 // What has come already may say how much work it is, or be all and not complete.
-                if stage == .readingBody, body.hasModel, client.input.isEmpty,
-                    record.bodyBytes != announcedLength
+                if stage == .readingBody, client.input.isEmpty,
+                    record.bodyBytes != announcedLength, isRead(body)
                 {
-                    takeModel(body.model)
+                    takeModel(modelName(body))
                 }
             case .end(let consumed):
                 client.input.drop(consumed)
@@ -116,13 +130,31 @@ extension Exchange {
                     answer(error)
                     return true
                 }
-                takeModel(body.model)
+                takeModel(modelName(body))
                 return true
             case .head, nil:
                 return true
             }
         }
         return moved
+    }
+
+    /// The model that the path names, else the body; empty where neither has.
+    private func modelName(_ body: RequestBody) -> [UInt8] {
+        guard let modelPathRange else { return body.model }
+        var name: [UInt8] = []
+        return Exchange.decode(modelPathRange, of: parser.head, into: &name) ? name : []
+    }
+
+    /// Whether the body has told all that decides about the request.
+    private func isRead(_ body: RequestBody) -> Bool {
+        let routes = snapshot.routes
+        guard routes.keepsStreamsAlive else { return body.hasModel }
+        switch routes.match(parser.head, named: modelName(body)) {
+        case .needsModel: return false
+        case .none: return true
+        case .route(let index): return !isStreamWanted(onRoute: index) || tellsOfStream(body)
+        }
     }
 
     private func hold(_ content: Range<Int>, of client: ClientConnection, in body: RequestBody) {

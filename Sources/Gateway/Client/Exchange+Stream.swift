@@ -35,6 +35,7 @@ extension Exchange {
     }
 
     private func observeEvents(_ events: Int) {
+        keepAliveAt = .distantFuture
         guard let metrics = modelMetrics else { return }
         var following = events
         if ExchangeRecord.happened(record.lastEventAt) {
@@ -51,25 +52,17 @@ extension Exchange {
 
     /// Ends a stream that has begun with an error of its dialect; false where the client would not
     /// understand it: within an event, or where the answer is no stream.
-    func endStream(_ reason: Reason) -> Bool {
-        guard let client, let answer = answerReader, let format = answer.openFormat,
-            stage != .delivering,
-            answerFraming == .chunked || answerFraming == .untilClose
-        else { return false }
+    func endStream(_ local: LocalAnswer) -> Bool {
+        guard let client, let format = openFormat, stage != .delivering else { return false }
         abandonUpstream()
-        let local = LocalAnswer(reason, dialect: dialect)
         let event = ErrorBody(
             dialect.errorEvent(local.facts(dialect), format), status: local.status)
         client.prepareOutput()
-        if answerFraming == .chunked {
-            client.output.appendChunkHead(event.count(requestID: requestID))
-            event.append(requestID: requestID, to: &client.output)
-            client.output.appendChunkEnd()
-            client.output.appendLastChunk()
-        } else {
-            event.append(requestID: requestID, to: &client.output)
+        appendToStream(event.count(requestID: requestID), to: &client.output) { output in
+            event.append(requestID: requestID, to: &output)
         }
-        record.reason = reason
+        if answerFraming == .chunked { client.output.appendLastChunk() }
+        record.reason = local.reason
         stage = .delivering
         if !isRequestComplete { decideDiscarding() }
         return true

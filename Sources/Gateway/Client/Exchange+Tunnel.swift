@@ -10,6 +10,7 @@ extension Exchange {
     func beginTunnel(_ client: ClientConnection, _ upstream: UpstreamConnection) {
         isAnswerBegun = true
         record.status = upstream.parser.head.status
+        record.backendStatus = record.status
         record.answeredAt = now
         record.upstreamProgressAt = now
         keepsClient = false

@@ -99,6 +99,10 @@ final class Exchange {
     var asksForTunnel = false
     /// Interim answers passed on.
     var interimAnswers = 0
+    /// Whether the client has been told that a stream comes which has not begun.
+    var isStreamPromised = false
+    /// When a comment is due that keeps the client waiting; never where none are wanted.
+    var keepAliveAt = Instant.distantFuture
 
     /// The facts that the log and the metrics get.
     var record = ExchangeRecord()
@@ -173,6 +177,8 @@ final class Exchange {
         answerNeedsMore = true
         asksForTunnel = false
         interimAnswers = 0
+        isStreamPromised = false
+        keepAliveAt = .distantFuture
         requestID.removeAll(keepingCapacity: true)
         parser.reset()
     }
@@ -182,7 +188,9 @@ final class Exchange {
     /// Returns whether anything was.
     func relay() -> Bool {
         switch stage {
-        case .readingHead, .parked, .dialling, .gathering: false
+        case .readingHead, .gathering: false
+        // Comments, and the answer that they have begun.
+        case .parked, .dialling: flushClient()
         case .readingBody: readBody()
         case .forwarding: relayBothWays()
         case .delivering: deliver()

@@ -42,7 +42,10 @@ struct ExchangeRecord {
 
     /// Time without a permit, over all waits.
     var queueNanoseconds: Int64 = 0
+    /// What the client was told; 0 before.
     var status = 0
+    /// What the backend answered; 0 before.
+    var backendStatus = 0
     var reason = Reason.none
     /// What it would have been refused for, if the pool did more than observe.
     var withheld = Reason.none

@@ -46,6 +46,21 @@ struct LocalAnswer {
         rejection = nil
     }
 
+    /// What a client is told that was promised a stream, when its backend answers with `status` and
+    /// with no stream.
+    init(insteadOfStream status: Int) {
+        reason = .streamRefused
+        self.status = status >= 400 ? status : LocalAnswer.status(of: reason)
+        message =
+            switch status {
+            case 429, 503, 529: "The server behind this gateway is overloaded."
+            case 400...499: "The server behind this gateway refused the request."
+            case 500...: "The server behind this gateway failed."
+            default: LocalAnswer.message(of: reason)
+            }
+        rejection = nil
+    }
+
     /// The answer for a request that could not be parsed.
     init(_ error: ParseError) {
         status = error.status
@@ -83,7 +98,7 @@ struct LocalAnswer {
         case .clientTimeout: 408
         case .noRoute, .modelUnknown: 404
         case .upgradeRefused: 403
-        case .connectFailed, .tlsFailed, .upstreamClosed, .upstreamInvalid: 502
+        case .connectFailed, .tlsFailed, .upstreamClosed, .upstreamInvalid, .streamRefused: 502
         case .connectTimeout, .firstByteTimeout, .upstreamIdleTimeout, .streamStalled,
             .deadlinePassed:
             504
@@ -131,6 +146,7 @@ struct LocalAnswer {
         case .upstreamInvalid: "The server behind this gateway gave an invalid answer."
         case .firstByteTimeout: "The server behind this gateway did not answer in time."
         case .upstreamIdleTimeout: "The server behind this gateway fell silent within its answer."
+        case .streamRefused: "The server behind this gateway did not answer with a stream."
         case .streamStalled: "The server behind this gateway stopped in the middle of its stream."
         case .deadlinePassed: "The request's deadline passed before there was an answer."
         case .exhausted: "The gateway is out of resources for this request."

@@ -96,6 +96,8 @@ final class RequestBody {
     var modelRange: Range<Int> { form?.modelRange ?? request.modelRange }
     /// Whether the name stands in JSON, where some bytes need escaping.
     var isJSON: Bool { form == nil }
+    /// Whether a stream is asked for; nil while nothing is said.
+    var streams: Bool? { request.streams }
     /// The most tokens that are asked for.
     var maxTokens: Int? { request.maxTokens }
     /// How many answers are asked for.

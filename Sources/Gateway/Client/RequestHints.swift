@@ -6,7 +6,9 @@ internal import HTTP1
 /// What one request's head says.
 struct RequestHints: Equatable {
     /// The shortest time for which an answer is wanted, in nanoseconds from 1 ms on; nil for no end.
-    var timeoutNanoseconds: Int64?
+    var answerNanoseconds: Int64?
+    /// The time for which the client waits for each next byte, likewise.
+    var byteNanoseconds: Int64?
     /// Whether the client has tried before.
     var isRetry = false
 
@@ -14,11 +16,14 @@ struct RequestHints: Equatable {
     init(_ head: borrowing RequestHead) {
         for field in head.fields {
             switch field.known {
-            case .grpcTimeout, .xRequestTimeout, .requestTimeout, .xEnvoyExpectedTimeout,
-                .xStainlessReadTimeout:
+            case .grpcTimeout, .xRequestTimeout, .requestTimeout, .xEnvoyExpectedTimeout:
                 let time = RequestTimeout.nanoseconds(head.value(of: field), in: field.known)
                 guard let time else { continue }
-                timeoutNanoseconds = min(timeoutNanoseconds ?? time, time)
+                answerNanoseconds = min(answerNanoseconds ?? time, time)
+            case .xStainlessReadTimeout:
+                let time = RequestTimeout.nanoseconds(head.value(of: field), in: field.known)
+                guard let time else { continue }
+                byteNanoseconds = min(byteNanoseconds ?? time, time)
             case .xStainlessRetryCount, .grpcPreviousAttempts:
                 if isAtLeast(1, head.value(of: field)) { isRetry = true }
             case .xEnvoyAttemptCount:

@@ -67,11 +67,7 @@ struct ResponseRewriter {
         if !hasDate { exchange.gateway.appendDate(to: &output) }
         if !hasRequestID { output.appendField(.xRequestID, exchange.requestID) }
         if exchange.pool?.answers.saysTimes == true { appendTimes(to: &output) }
-        if exchange.hasFallenBack, let pool = exchange.pool {
-            output.append("X-Penstock-Fallback: ")
-            output.append(pool.name)
-            output.appendLineEnd()
-        }
+        exchange.appendFallback(to: &output)
         if let via = exchange.snapshot.policy.forwarding.via {
             output.append(head.version == .http10 ? "Via: 1.0 " : "Via: 1.1 ")
             output.appendFieldText(via.utf8.span)

@@ -27,6 +27,8 @@ struct RouteTable {
     private let aliases: [(name: [UInt8], model: [UInt8])]
     /// The models that are listed when clients ask for them.
     let modelList: ModelList
+    /// Whether any route keeps its streams alive while they wait.
+    let keepsStreamsAlive: Bool
 
     init(_ policy: Policy) {
         entries = policy.routes.map { route in
@@ -43,12 +45,19 @@ struct RouteTable {
         }
         aliases = policy.models.aliases.map { (Array($0.name.utf8), Array($0.model.utf8)) }
         modelList = ModelList(policy)
+        keepsStreamsAlive = policy.routes.contains { $0.streamKeepAlive != nil }
     }
 
     /// The model that `name` is another name for.
     func modelBehind(_ name: [UInt8]) -> [UInt8]? {
         for alias in aliases where alias.name == name { return alias.model }
         return nil
+    }
+
+    /// The first route that matches; `name` is a model's or another name for one, empty where none is
+    /// known yet.
+    func match(_ head: borrowing RequestHead, named name: [UInt8]) -> Match {
+        match(head, model: name.isEmpty ? nil : modelBehind(name) ?? name)
     }
 
     /// The first route that matches; a `model` of nil is not known yet, an empty one is not named.

@@ -1,0 +1,306 @@
+// Comments that keep a stream's connection alive until its first event, and what becomes of a stream
+// that was begun by one.
+
+import Admission
+import Foundation
+import Testing
+
+@testable import Gateway
+
+@Suite struct KeepAliveTests {
+    private static let comment = ": waiting\n\n"
+    private static let event = "data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\n"
+    private static let head =
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    /// One pool, and a route for everything that keeps its streams alive.
+    private func policy(_ url: String, pool: String = "limit: 1", route: String = "") -> String {
+        """
+        listen: 127.0.0.1:0
+        admin: off
+        log: {access: off}
+        pools:
+          main: {backends: ["\(url)"], \(pool)}
+        routes:
+          - {path: /*, pool: main, stream_keep_alive: 100ms\(route)}
+
+        """
+    }
+
+    private func post(
+        _ body: String = "{\"model\":\"m\",\"messages\":[],\"stream\":true}",
+        to path: String = "/v1/chat/completions", version: String = "1.1",
+        fields: String = "Content-Type: application/json\r\n"
+    ) -> String {
+        "POST \(path) HTTP/\(version)\r\nHost: h\r\nConnection: keep-alive\r\n\(fields)"
+            + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
+    }
+
+    private static func chunk(_ text: String) -> String {
+        "\(String(text.utf8.count, radix: 16))\r\n\(text)\r\n"
+    }
+
+    /// A backend that streams one event, when the door is open.
+    private func streaming(_ go: Door) throws -> ScriptedBackend {
+        try ScriptedBackend.serving { wire, _ in
+            try go.pass(within: 60)
+            try wire.send(Self.head + Self.chunk(Self.event) + "0\r\n\r\n")
+        }
+    }
+
+    /// Takes the pool's one place until the backend's door is open.
+    private func hold(_ gateway: RunningGateway) throws -> Wire {
+        let holder = try gateway.connect()
+        try holder.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        try eventually("one in flight") { try gateway.holdings().inFlight == 1 }
+        return holder
+    }
+
+    private func error(in text: String) throws -> [String: Any] {
+        let data = try #require(text.components(separatedBy: "data: ").last)
+        return try #require(try jsonObject(data)["error"] as? [String: Any])
+    }
+
+    @Test func aWaitingStreamIsKeptAlive() throws {
+        let go = Door()
+        let backend = try streaming(go)
+        let gateway = try RunningGateway(
+            policy(backend.url, pool: "limit: 1, queue: {max_wait: 1m}"))
+        let holder = try hold(gateway)
+        let client = try gateway.connect()
+        try client.send(post())
+        let head = Message(head: try client.read(until: "\r\n\r\n"))
+        #expect(head.status == 200)
+        #expect(head.value("Content-Type") == "text/event-stream")
+        #expect(head.value("Transfer-Encoding") == "chunked")
+        #expect(head.value("X-Request-Id") != nil)
+        for _ in 0..<3 { #expect(try client.readChunk() == Self.comment) }
+        #expect(try gateway.holdings().queued == 1)
+        go.open()
+        #expect(try holder.readAnswer().status == 200)
+        var chunks: [String] = []
+        while let chunk = try client.readChunk() { chunks.append(chunk) }
+        #expect(chunks.filter { $0 != Self.comment } == [Self.event])
+        #expect(chunks.last == Self.event, "no comment follows an event")
+        _ = try client.read(until: "\r\n")
+        // The connection goes on.
+        try client.send(post("{\"model\":\"m\"}"))
+        #expect(try client.readAnswer().status == 200)
+        try gateway.settles(clients: 2, idle: 1)
+        let counted = try gateway.metric { metrics in
+            metrics.models.filter { $0.name == Array("m".utf8) }.map(\.firstToken.count)
+        }
+        #expect(counted == [2])
+    }
+
+    @Test(arguments: [
+        ("/v1/chat/completions", "service_unavailable_error"), ("/v1/messages", "overloaded_error"),
+    ])
+    func aRefusalAfterACommentIsAnEvent(_ path: String, _ type: String) throws {
+        let go = Door()
+        let backend = try streaming(go)
+        let gateway = try RunningGateway(
+            policy(backend.url, pool: "limit: 1, queue: {max_wait: 500ms}"))
+        let holder = try hold(gateway)
+        let client = try gateway.connect()
+        try client.send(post(to: path))
+        let answer = try client.readAnswer()
+        #expect(answer.status == 200)
+        #expect(answer.chunks.first == Self.comment)
+        #expect(try error(in: answer.bodyText)["type"] as? String == type)
+        let ended = try gateway.metric { metrics in
+            [
+                metrics.count(of: .success, .queueTimeout),
+                metrics.count(of: .rejected, .queueTimeout),
+            ]
+        }
+        #expect(ended == [1, 1])
+        // Who did not ask for a stream is told as before.
+        try client.send(post("{\"model\":\"m\",\"stream\":false}", to: path))
+        let refused = try client.readAnswer()
+        #expect(refused.status == (path == "/v1/messages" ? 529 : 503))
+        #expect(refused.value("Retry-After") != nil)
+        go.open()
+        _ = try holder.readAnswer()
+        try gateway.settles(clients: 2, idle: 1)
+    }
+
+    @Test(arguments: [
+        ("400 Bad", "{\"error\":{\"message\":\"no\"}}", "invalid_request_error"),
+        ("503 Full", "{}", "service_unavailable_error"), ("500 Broken", "{}", "server_error"),
+        ("200 OK", "{\"choices\":[]}", "server_error"), ("204 Nothing", "", "server_error"),
+    ])
+    func whatIsNoStreamBecomesAnError(_ status: String, _ body: String, _ type: String) throws {
+        let go = Door()
+        let backend = try ScriptedBackend.serving { wire, _ in
+            try go.pass(within: 20)
+            let length = status.hasPrefix("204") ? "" : "Content-Length: \(body.utf8.count)\r\n"
+            try wire.send(
+                "HTTP/1.1 \(status)\r\nContent-Type: application/json\r\n\(length)\r\n\(body)")
+        }
+        let gateway = try RunningGateway(policy(backend.url))
+        let client = try gateway.connect()
+        try client.send(post())
+        _ = try client.read(until: Self.comment)
+        go.open()
+        let rest = try client.read(until: "\r\n0\r\n\r\n")
+        let told = try error(in: rest.replacingOccurrences(of: "\r\n0\r\n\r\n", with: ""))
+        #expect(told["type"] as? String == type)
+        #expect(told["code"] as? String == "stream_refused")
+        try gateway.settles(clients: 1, idle: 0)
+        let charged = try gateway.metric { $0.models.map { [$0.answers, $0.inputTokens] } }
+        #expect(charged == [[0, 0]])
+    }
+
+    @Test func aBackendThatDiesBeforeItsFirstEventIsAnError() throws {
+        let go = Door()
+        let backend = try ScriptedBackend.serving { wire, _ in
+            try go.pass(within: 20)
+            wire.close()
+        }
+        let gateway = try RunningGateway(policy(backend.url))
+        let client = try gateway.connect()
+        try client.send(post())
+        _ = try client.read(until: Self.comment)
+        go.open()
+        #expect(try client.read(until: "\r\n0\r\n\r\n").contains("upstream_closed"))
+        try gateway.settles(clients: 1, idle: 0)
+    }
+
+    /// A head says that the engine has the request; comments go on until there is an event, and none
+    /// stands within one.
+    @Test func commentsStandBetweenEventsOnly() throws {
+        let go = Door()
+        let finish = Door()
+        let backend = try ScriptedBackend.serving { wire, _ in
+            try wire.send(Self.head)
+            try go.pass(within: 20)
+            try wire.send(Self.chunk(String(Self.event.prefix(9))))
+            usleep(500_000)
+            try wire.send(Self.chunk(String(Self.event.dropFirst(9))))
+            try finish.pass(within: 20)
+            try wire.send("0\r\n\r\n")
+        }
+        let gateway = try RunningGateway(policy(backend.url, pool: "limit: 1"))
+        let client = try gateway.connect()
+        try client.send(post())
+        let head = Message(head: try client.read(until: "\r\n\r\n"))
+        #expect(head.value("X-Penstock-Queue-Ms") == "0", "the backend's own head")
+        #expect(try client.readChunk() == Self.comment)
+        #expect(try client.readChunk() == Self.comment)
+        go.open()
+        var text = ""
+        while !text.hasSuffix(Self.event) { text += try #require(try client.readChunk()) }
+        #expect(text.replacingOccurrences(of: Self.comment, with: "") == Self.event)
+        #expect(client.isSilent(for: 0.4), "no comment follows the first event")
+        finish.open()
+        _ = try client.read(until: "0\r\n\r\n")
+        try gateway.settles(clients: 1, idle: 1)
+    }
+
+    @Test func anOldClientGetsCommentsWithoutChunks() throws {
+        let go = Door()
+        let backend = try streaming(go)
+        let gateway = try RunningGateway(policy(backend.url))
+        let client = try gateway.connect()
+        try client.send(post(version: "1.0"))
+        let head = Message(head: try client.read(until: "\r\n\r\n"))
+        #expect(head.value("Transfer-Encoding") == nil && head.value("Connection") == "close")
+        #expect(try client.read(until: Self.comment) == Self.comment)
+        go.open()
+        let rest = try client.readToEnd()
+        #expect(rest.replacingOccurrences(of: Self.comment, with: "") == Self.event)
+    }
+
+    /// Nobody else is sent comments: the answer comes as it would without them.
+    @Test(arguments: [
+        ("/v1/chat/completions", "{\"stream\":false}", "Content-Type: application/json\r\n"),
+        ("/v1/chat/completions", "{}", "Content-Type: application/json\r\n"),
+        ("/v1/chat/completions", "{\"stream\":true}", "Content-Type: text/plain\r\n"),
+        ("/api/chat", "{\"model\":\"m\",\"stream\":true}", "Content-Type: application/json\r\n"),
+        ("/other", "{\"stream\":true}", "Content-Type: application/json\r\n"),
+    ])
+    func othersWaitInSilence(_ path: String, _ body: String, _ fields: String) throws {
+        let go = Door()
+        let backend = try streaming(go)
+        let gateway = try RunningGateway(policy(backend.url))
+        let client = try gateway.connect()
+        try client.send(post(body, to: path, fields: fields))
+        #expect(client.isSilent(for: 0.4))
+        go.open()
+        #expect(try client.readAnswer().bodyText == Self.event)
+    }
+
+    /// What a client asks for may stand at the end of its body, which comes in pieces; the backend
+    /// gets it whole.
+    @Test(arguments: ["", ", models: [m]"])
+    func theWishMayStandAtTheEnd(_ route: String) throws {
+        let go = Door()
+        let log = RequestLog()
+        let backend = try ScriptedBackend(log: log) { wire, _ in
+            log.note(try wire.readRequest(within: 20))
+            try go.pass(within: 20)
+            try wire.send(Self.head + Self.chunk(Self.event) + "0\r\n\r\n")
+        }
+        let gateway = try RunningGateway(policy(backend.url, route: route))
+        let client = try gateway.connect()
+        let prompt = String(repeating: "word ", count: 30_000)
+        let body = "{\"model\":\"m\",\"prompt\":\"\(prompt)\",\"stream\":true}"
+        let request = post(body)
+        try client.send(String(request.prefix(1_000)))
+        usleep(150_000)
+        #expect(try gateway.holdings().inFlight == 0, "it is not known yet what is wanted")
+        try client.send(String(request.dropFirst(1_000)))
+        _ = try client.read(until: Self.comment)
+        go.open()
+        _ = try client.read(until: "\r\n0\r\n\r\n")
+        #expect(log.requests.map(\.bodyText) == [body])
+        try gateway.settles(clients: 1)
+    }
+
+    /// A body that is not held any longer goes on as it is, and its client waits in silence.
+    @Test func longBodiesAreNotRefusedForTheWish() throws {
+        let backend = try ScriptedBackend.serving { wire, request in
+            try wire.answer("\(request.body.count)")
+        }
+        let gateway = try RunningGateway(
+            policy(backend.url, route: ", models: [m]") + "models: {max_held: 200KiB}\n")
+        let client = try gateway.connect()
+        let prompt = String(repeating: "x", count: 1_000_000)
+        let body = "{\"model\":\"m\",\"prompt\":\"\(prompt)\",\"stream\":true}"
+        try client.send(post(body))
+        #expect(try client.readAnswer().bodyText == "\(body.utf8.count)")
+    }
+
+    @Test func aClientThatLeavesWhileItIsKeptAliveIsCancelled() throws {
+        let go = Door()
+        let backend = try streaming(go)
+        let gateway = try RunningGateway(
+            policy(backend.url, pool: "limit: 1, queue: {max_wait: 1m}"))
+        let holder = try hold(gateway)
+        let client = try gateway.connect()
+        try client.send(post())
+        _ = try client.read(until: Self.comment)
+        client.close()
+        try eventually("nobody waits") { try gateway.holdings().queued == 0 }
+        #expect(try gateway.metric { $0.count(of: .abandoned, .clientGone) } == 1)
+        go.open()
+        _ = try holder.readAnswer()
+        try gateway.settles(clients: 1, idle: 1)
+    }
+
+    /// The clients' time between two bytes begins anew with each comment; a deadline does not.
+    @Test func commentsCountForAClientsReadTimeout() throws {
+        let go = Door()
+        let backend = try streaming(go)
+        let gateway = try RunningGateway(policy(backend.url, pool: "limit: 4"))
+        let patient = try gateway.connect()
+        let json = "Content-Type: application/json\r\n"
+        try patient.send(post(fields: json + "x-stainless-read-timeout: 0.3\r\n"))
+        let hasty = try gateway.connect()
+        try hasty.send(post(fields: json + "x-request-timeout: 0.3\r\n"))
+        #expect(try hasty.readAnswer().bodyText.contains("deadline_passed"))
+        go.open()
+        #expect(try patient.readAnswer().bodyText.hasSuffix(Self.event))
+    }
+}
