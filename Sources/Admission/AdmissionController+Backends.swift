@@ -29,8 +29,9 @@ extension AdmissionController {
         if let index = open {
             return .forward(
                 grant(
-                    index, stub.seats, place, reserved: stub.reserved, withheld: stub.withheld,
-                    wouldWait: stub.wouldWait))
+                    index, stub.seats, place,
+                    GrantedWork(cost: stub.cost, expected: stub.expected),
+                    reserved: stub.reserved, withheld: stub.withheld, wouldWait: stub.wouldWait))
         }
         let mayWait = settings.queue.maxRequests > 0 && maxWaitNanoseconds > 0
         guard mayWait, isCold || hasUsableBackend(except: failed) else {

@@ -49,11 +49,8 @@ extension AdmissionController {
     }
 
     /// Binds one more request to the backend at `index`, which has room.
-    ///
-    /// What a request is charged that had to wait, `cost`, is put right when it ends; one that
-    /// started at once was charged nothing.
     mutating func grant(
-        _ index: Int, _ seats: Int, _ place: QueuePlace, cost: Double? = nil,
+        _ index: Int, _ seats: Int, _ place: QueuePlace, _ work: GrantedWork,
         reserved: Reservation, withheld: Reason = .none, wouldWait: Bool = false
     ) -> Permit {
         let trial = backends[index].ejection.grant()
@@ -63,13 +60,14 @@ extension AdmissionController {
         totalInFlight += taken
         if withheld != .none { withheldInFlight += taken }
         if backends[index].isProven { provenInFlight += taken }
-        queue.granted(place, seats: taken, cost: cost ?? 1, now: clock)
+        queue.granted(place, seats: taken, cost: work.cost, now: clock)
         return Permit(
             Permit.Stub(
                 backend: BackendID(index: index), grantedAt: clock,
                 inFlight: backends[index].inFlight, trial: trial, seats: taken,
-                tenant: place.tenant, row: place.row, cost: cost ?? 1, isCharged: cost != nil,
-                reserved: reserved, withheld: withheld, wouldWait: wouldWait))
+                tenant: place.tenant, row: place.row, cost: work.cost, isCharged: work.isCharged,
+                expected: work.expected, reserved: reserved, withheld: withheld,
+                wouldWait: wouldWait))
     }
 
     /// Takes a permit's slot back; the request cost `extraCost` more than it was charged.
@@ -102,12 +100,13 @@ extension AdmissionController {
                 slot, now: clock,
                 serviceNanoseconds: drainEstimate.medianServiceNanoseconds)
             let place = queue.place(tenant: waiting.tenant, row: Int(waiting.row))
-            let isCharged = waiting.stage != .returned
+            var work = GrantedWork(cost: waiting.cost, expected: waiting.expected)
+            work.isCharged = waiting.stage != .returned
+            // What comes back was charged at its first turn, and waits for nothing more.
+            if !work.isCharged { work.cost = 1 }
             return .forward(
                 waiting.id,
-                grant(
-                    index, Int(waiting.seats), place, cost: isCharged ? waiting.cost : nil,
-                    reserved: waiting.reserved))
+                grant(index, Int(waiting.seats), place, work, reserved: waiting.reserved))
         }
         return nil
     }
@@ -123,8 +122,17 @@ extension AdmissionController {
 
     /// What a request is expected to cost, in units of a usual one.
     @inline(__always) func expectedCost(_ ticket: Ticket) -> Double {
-        guard settings.sharing == .tokens, ticket.tokens > 0 else { return ticket.cost }
-        return usualTokens.cost(ofTokens: ticket.tokens)
+        switch settings.sharing {
+        case .requests:
+            return ticket.cost
+        case .tokens:
+            return ticket.tokens > 0 ? usualTokens.cost(ofTokens: ticket.tokens) : ticket.cost
+        case .time:
+            guard ticket.outputTokens != nil else { return ticket.cost }
+            let expected = ExpectedTokens(ticket)
+            return tokenTime.cost(input: Int(expected.input), output: Int(expected.output))
+                ?? ticket.cost
+        }
     }
 
     /// What a request came to, in units of a usual one.
@@ -191,5 +199,20 @@ extension AdmissionController {
             provenLimit += backends[index].limit
             provenInFlight += backends[index].inFlight
         }
+    }
+}
+
+/// What a granted request is expected to cost.
+struct GrantedWork {
+    /// Units of a usual request.
+    var cost: Double
+    var expected: ExpectedTokens
+    /// Whether its tenant was charged the cost, which is then put right when it ends; who started at
+    /// once was charged nothing.
+    var isCharged = false
+
+    init(cost: Double, expected: ExpectedTokens) {
+        self.cost = cost
+        self.expected = expected
     }
 }

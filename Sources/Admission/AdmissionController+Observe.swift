@@ -23,8 +23,9 @@ extension AdmissionController {
             ? queue.tenants.reserve(place.tenant, tokens: ticket.tokens) : Reservation()
         return .forward(
             grant(
-                index, ticket.seats, place, reserved: reserved, withheld: reason,
-                wouldWait: wouldWait))
+                index, ticket.seats, place,
+                GrantedWork(cost: ticket.cost, expected: ExpectedTokens(ticket)),
+                reserved: reserved, withheld: reason, wouldWait: wouldWait))
     }
 
     /// What a request would be refused for if so many waited; `none` when it would wait or start.

@@ -108,7 +108,7 @@ extension AdmissionController {
         advance(to: now)
         let place = queue.place(of: ticket)
         if queue.maySkip(place, limit: provenLimit), ticket.seats <= room { return 0 }
-        return secondsUntilAnyReturn ?? predictedWaitSeconds(ticket.cost, place)
+        return secondsUntilAnyReturn ?? predictedWaitSeconds(expectedCost(ticket), place)
     }
 
     /// Seconds until a request of that cost would start that joins the queue there now; nil while

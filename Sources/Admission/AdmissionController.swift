@@ -19,6 +19,7 @@ package struct AdmissionController: ~Copyable, Sendable {
     var drainEstimate = DrainRate()
     var retryAfterFloor = RetryAfterFloor()
     var usualTokens = UsualTokens()
+    var tokenTime = TokenTime()
     var random: SplitMix64
     var isDraining = false
     /// The latest instant seen.
@@ -72,7 +73,8 @@ package struct AdmissionController: ~Copyable, Sendable {
             let index = choose(seats: ticket.seats, except: nil)
         {
             let reserved = queue.tenants.reserve(place.tenant, tokens: ticket.tokens)
-            return .forward(grant(index, ticket.seats, place, reserved: reserved))
+            let work = GrantedWork(cost: ticket.cost, expected: ExpectedTokens(ticket))
+            return .forward(grant(index, ticket.seats, place, work, reserved: reserved))
         }
         if let reason = reasonNotToPark(ticket, place) {
             return .reject(refuse(reason, ticket, place))
@@ -139,6 +141,9 @@ package struct AdmissionController: ~Copyable, Sendable {
         if outcome == .success {
             drainEstimate.recordService(
                 nanoseconds: sample.latencyNanoseconds, cost: stub.cost, seats: stub.seats)
+            tokenTime.learn(
+                input: Int(stub.expected.input), output: Int(stub.expected.output),
+                seconds: Double(sample.latencyNanoseconds) / 1e9 * Double(stub.seats))
         }
         guard backends[index].isPresent else { return }
         if let move = backends[index].limiter.update(sample, backends[index].meter) {

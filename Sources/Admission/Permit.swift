@@ -36,6 +36,8 @@ package struct Permit: ~Copyable, Sendable {
         /// Expected cost, and whether the tenant was charged for it.
         let cost: Double
         let isCharged: Bool
+        /// What the request is expected to come to.
+        let expected: ExpectedTokens
         /// What was taken from the tenant's quotas.
         let reserved: Reservation
         let withheld: Reason

@@ -11,7 +11,8 @@ package struct Ticket: Sendable {
     /// Index of the priority class, 0 the highest; a tenant's bound and the number of classes clamp
     /// it.
     package var priorityClass = 0
-    /// Expected work, in units of a usual request, above 0.
+    /// Expected work, in units of a usual request, above 0, where `tokens` and `outputTokens` tell
+    /// nothing of it.
     ///
     /// Fair queueing charges it, and the permit's end corrects it to what the request came to.
     package var cost = 1.0
@@ -20,6 +21,8 @@ package struct Ticket: Sendable {
     /// Expected tokens of the prompt and the answer, from 0; what the tenant's quota is charged
     /// until the real number is known.
     package var tokens = 0
+    /// How many of `tokens` are the answer's; nil where the tokens say nothing about the work.
+    package var outputTokens: Int?
     /// Whether the client says that it has tried before.
     package var isRetry = false
 

@@ -99,7 +99,7 @@ package struct RequestReader {
 
     private static func value(of key: Span<UInt8>, depth: Int) -> Value {
         guard depth == 1 else {
-            // Ollama's `options` and the `parameters` of TGI and Triton.
+            // Ollama's `options`, the `parameters` of TGI and Triton, SGLang's `sampling_params`.
             let isLimit =
                 key.equals("num_predict") || key.equals("max_new_tokens")
                 || key.equals("max_tokens")
@@ -114,6 +114,7 @@ package struct RequestReader {
         case 10:
             if key.equals("parameters") { return .container }
             return key.equals("max_tokens") ? .maxTokens : .other
+        case 15: return key.equals("sampling_params") ? .container : .other
         case 17: return key.equals("max_output_tokens") ? .maxTokens : .other
         case 21: return key.equals("max_completion_tokens") ? .maxTokens : .other
         default: return .other

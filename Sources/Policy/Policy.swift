@@ -152,6 +152,8 @@ package struct PoolSettings: Equatable, Sendable {
     package var host = HostRule.preserve
     /// How each backend's limit is found, and the queue's bounds.
     package var admission = AdmissionSettings()
+    /// How many units of the limit long requests take; `nil` for one each.
+    package var seats: SeatSettings?
     /// What becomes of requests that ask to change to WebSocket (RFC 6455).
     package enum WebSocketRule: String, CaseIterable, Sendable {
         /// They are refused with 403.

@@ -74,6 +74,9 @@ extension PolicySections {
                 "How many requests each backend gets at once: a number, or an algorithm that finds it "
                     + "(knee, where nothing is said)."),
             Key(
+                "seats", \.seats, seats.kind().optional(blank: SeatSettings()),
+                "Long requests take several units of the limit; without this each takes one."),
+            Key(
                 "mode", \.admission.mode, .words,
                 "`observe` decides, counts and logs everything and starts every request at once: for "
                     + "trying a policy without risk."),
@@ -101,6 +104,15 @@ extension PolicySections {
             "max_wait": "write queue: {max_wait: ...}", "max_concurrency": "write limit: ...",
             "tenants": "write tenant: {named: [...]}",
             "classes": "write priority: {classes: [...]}",
+        ])
+
+    private static let seats = Section<SeatSettings>(
+        blank: SeatSettings(),
+        keys: [
+            Key(
+                "tokens", \.tokens, .integer(1...100_000_000),
+                "Expected tokens of prompt and answer for each unit of the limit."),
+            Key("max", \.most, .integer(2...1_000), "Most units for one request."),
         ])
 
     private static let tls = Section<TLSSettings>(

@@ -55,7 +55,7 @@ final class PoolDriver {
     func offer(
         _ id: UInt64, at now: Instant, bytes: Int = 0, deadline: Instant? = nil,
         tenant: TenantID = .anonymous, class priorityClass: Int = 0, cost: Double = 1,
-        seats: Int = 1, tokens: Int = 0, isRetry: Bool = false
+        seats: Int = 1, tokens: Int = 0, outputTokens: Int? = nil, isRetry: Bool = false
     ) -> Answer {
         var ticket = Ticket(bodyBytes: bytes, deadline: deadline)
         ticket.tenant = tenant
@@ -63,6 +63,7 @@ final class PoolDriver {
         ticket.cost = cost
         ticket.seats = seats
         ticket.tokens = tokens
+        ticket.outputTokens = outputTokens
         ticket.isRetry = isRetry
         return note(id, controller.offer(RequestID(rawValue: id), ticket, now: now))
     }

@@ -101,6 +101,49 @@ import Testing
         #expect(expected[1] == 5)
     }
 
+    /// Long prompts take several units of the limit where the policy says so, and what was learnt says
+    /// how long they are.
+    @Test(arguments: [("", 1, 1), (", seats: {tokens: 1000, max: 4}", 1, 3)])
+    func longRequestsTakeMoreOfTheLimit(_ seats: String, _ short: Int, _ long: Int) throws {
+        let go = Door()
+        let backend = try ScriptedBackend.serving { wire, _ in
+            try go.pass(within: 20)
+            try wire.answer()
+        }
+        let gateway = try RunningGateway(policyText([backend.url], pool: "limit: 12\(seats)"))
+        var clients: [Wire] = []
+        var inFlight = 0
+        // A quarter of its bytes, and the 256 tokens of an answer that nothing is known of.
+        for (bytes, taken) in [(40, short), (8_000, long)] {
+            let client = try gateway.connect()
+            try client.send("POST /v1/x HTTP/1.1\r\nHost: h\r\nContent-Length: \(bytes)\r\n\r\n")
+            try client.send(String(repeating: "x", count: bytes))
+            clients.append(client)
+            inFlight += taken
+            try eventually("\(inFlight) units") { try gateway.holdings().inFlight == inFlight }
+        }
+        go.open()
+        for client in clients { #expect(try client.readAnswer().status == 200) }
+        try gateway.settles(clients: 2)
+    }
+
+    /// What reports a prompt and no answer makes none, and is not expected to.
+    @Test func embeddingsAreExpectedToAnswerNothing() throws {
+        let backend = try ScriptedBackend.serving { wire, _ in
+            try wire.answer(
+                "{\"data\":[],\"usage\":{\"prompt_tokens\":25,\"total_tokens\":25}}",
+                fields: "Content-Type: application/json\r\n")
+        }
+        let gateway = try RunningGateway(policy(backend.url))
+        let client = try gateway.connect()
+        try client.send("POST /v1/embeddings HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}")
+        _ = try client.readAnswer()
+        let expected = try gateway.askAll { gateway in
+            gateway.pools[0].metrics.models.first?.estimator.output(maxTokens: nil)
+        }
+        #expect(expected.compactMap(\.self).contains(0))
+    }
+
     @Test(arguments: [("/v1/chat/completions", false), ("/v1/messages", true)])
     func aStreamThatStallsEndsWithAnError(_ path: String, _ isAnthropic: Bool) throws {
         let go = Door()

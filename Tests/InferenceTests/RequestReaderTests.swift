@@ -25,7 +25,7 @@ import Testing
         arguments: [
             ("openai-chat", "meta-llama/Llama-3.1-8B", true, 128, 2),
             ("ollama-generate", "llama3.2", false, 64, 1),
-            ("tgi-generate", "", nil, 20, 1),
+            ("tgi-generate", "", nil, 20, 1), ("sglang-generate", "", true, 96, 1),
             ("anthropic-message", "claude", nil, 1_024, 1),
         ] as [(String, String, Bool?, Int, Int)])
     func fixtures(

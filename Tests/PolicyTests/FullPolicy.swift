@@ -70,6 +70,7 @@ enum FullPolicy {
             host: backend
             limit:
               \(limit.joined(separator: "\n      "))
+            seats: {tokens: 56, max: 57}
             mode: observe
             queue:
               max_requests: 31
@@ -232,6 +233,10 @@ enum FullPolicy {
         pool.tls.certificateFile = "/client.pem"
         pool.tls.keyFile = "/client.key"
         pool.host = .backend
+        var seats = SeatSettings()
+        seats.tokens = 56
+        seats.most = 57
+        pool.seats = seats
         var limit = GradientLimitSettings()
         limit.initial = 12
         limit.min = 11

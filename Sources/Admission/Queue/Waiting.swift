@@ -37,6 +37,8 @@ struct Waiting: Sendable {
     var deadline: Instant
     /// What its tenant was or will be charged for it.
     var cost: Double
+    /// What it is expected to come to.
+    var expected: ExpectedTokens
     /// What has been taken from its tenant's quotas.
     var reserved = Reservation()
     var seats: Int32
@@ -57,6 +59,7 @@ struct Waiting: Sendable {
         expiresAt = waitEnd
         deadline = ticket.deadline ?? .distantFuture
         cost = ticket.cost
+        expected = ExpectedTokens(ticket)
         seats = Int32(clamping: ticket.seats)
         tenant = place.tenant
         row = UInt8(place.row)

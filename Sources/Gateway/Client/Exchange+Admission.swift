@@ -91,7 +91,7 @@ extension Exchange {
             bodyBytes: heldBytes, deadline: deadline == .distantFuture ? nil : deadline)
         ticket.tenant = claim.tenant
         ticket.priorityClass = claim.priorityClass
-        ticket.tokens = expectedTokens
+        setTokens(of: &ticket)
         return ticket
     }
 

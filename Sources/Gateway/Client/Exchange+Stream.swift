@@ -4,6 +4,7 @@
 internal import Admission
 internal import HTTP1
 internal import Inference
+internal import Policy
 
 extension Exchange {
     /// Begins to follow the answer whose head has come.
@@ -83,17 +84,22 @@ extension Exchange {
         return usage
     }
 
-    /// What the request is expected to come to.
-    var expectedTokens: Int {
-        guard dialect != .plain, let metrics = modelMetrics else { return promptTokens }
+    /// Says what the request is expected to come to, and how many units of the limit it takes.
+    func setTokens(of ticket: inout Ticket) {
+        guard dialect != .plain, let metrics = modelMetrics else {
+            ticket.tokens = promptTokens
+            return
+        }
         switch parser.head.framing {
         // Nothing is asked of a model.
-        case .none, .length(0): return 0
+        case .none, .length(0): return
         case .length, .chunked, .untilClose: break
         }
         let output = metrics.estimator.output(
             maxTokens: body?.maxTokens, choices: body?.choices ?? 1, tenant: tenantKey)
-        return metrics.estimator.input(bodyBytes: bodyLength) + output
+        ticket.tokens = metrics.estimator.input(bodyBytes: bodyLength) + output
+        ticket.outputTokens = output
+        if let seats = pool?.seats { ticket.seats = seats.seats(forTokens: ticket.tokens) }
     }
 
     /// Bytes of the body: announced, else what has come.
@@ -124,6 +130,9 @@ extension Exchange {
     func learnUsage() {
         guard let metrics = answeringMetrics else { return }
         metrics.countAnswer()
+        var usage = usage
+        // What reports a prompt and no answer has made none: embeddings, reranking.
+        if usage.input != nil, answerReader?.isStream == false { usage.output = usage.output ?? 0 }
         metrics.estimator.learn(
             bodyBytes: bodyLength, usage, choices: body?.choices ?? 1, tenant: tenantKey)
     }

@@ -35,6 +35,8 @@ final class Pool {
     private(set) var tellsShares = false
     /// Whether tenants have quotas that they are told of.
     private(set) var tellsRates = false
+    /// How many units of the limit long requests take, for the data path.
+    private(set) var seats: SeatSettings?
     /// What is done with requests' deadlines, for the data path.
     private(set) var deadlines = DeadlineSettings()
     /// How long a request is wanted by the policy, in nanoseconds; nil for no end.
@@ -117,6 +119,7 @@ final class Pool {
         tellsRates =
             answers.tellsShares
             && terms.contains { $0.requestsPerMinute != nil || $0.tokensPerMinute != nil }
+        seats = settings.seats
         deadlines = settings.deadlines
         longestNanoseconds = deadlines.longest?.wholeNanoseconds
         keepsKeys = claims.keys.map { !$0.isPassedOn } ?? false
