@@ -1,6 +1,7 @@
 // Connections to backends that died while they were idle: what is tried again, and what never is.
 
 import Foundation
+import Synchronization
 import Testing
 
 @testable import Gateway
@@ -49,6 +50,40 @@ import Testing
         #expect(try client.get("/").value("X-Penstock-Reason") == "upstream_closed")
         #expect(backend.acceptedCount == 2)
         try gateway.settles(clients: 1, idle: 0)
+    }
+
+    /// A request that was sent again must not be sent a third time because its backend has gone and
+    /// another one's idle connection closes as well.
+    @Test func nothingIsSentThreeTimesByAnotherBackend() throws {
+        let log = RequestLog()
+        let go = Door()
+        let backends = Mutex<[ScriptedBackend]>([])
+        let script: @Sendable (Wire, Int) throws -> Void = { wire, _ in
+            log.note(try wire.readRequest())
+            try go.pass()
+            try wire.answer("ok")
+            log.note(try wire.readRequest())
+            // Whoever is asked first goes for good; the other one takes connections still.
+            let leaving = backends.withLock { backends in
+                defer { backends.removeAll() }
+                return backends
+            }
+            for backend in leaving where backend.owns(wire) { backend.stop() }
+            wire.reset()
+        }
+        let pair = [try ScriptedBackend(log: log, script), try ScriptedBackend(log: log, script)]
+        backends.withLock { $0 = pair }
+        let gateway = try RunningGateway(policyText(pair.map(\.url)), threads: 1)
+        let clients = [try gateway.connect(), try gateway.connect()]
+        for client in clients { try client.send("GET /first HTTP/1.1\r\nHost: h\r\n\r\n") }
+        eventually("both backends are asked") { log.requests.count == 2 }
+        go.open()
+        for client in clients { #expect(try client.readAnswer().status == 200) }
+        try clients[0].send("GET /second HTTP/1.1\r\nHost: h\r\n\r\n")
+        let answer = try clients[0].readAnswer()
+        #expect(answer.value("X-Penstock-Reason") == "upstream_closed")
+        #expect(log.requests.count == 4)
+        try gateway.settles(clients: 2, idle: 0)
     }
 
     @Test(arguments: ["", "body"])

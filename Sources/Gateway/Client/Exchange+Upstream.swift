@@ -137,6 +137,7 @@ extension Exchange {
         guard let pool, let connection = upstream else { return }
         if reason == .upstreamClosed, canTryAgain(connection) {
             pool.metrics.retries &+= 1
+            record.wasSentAgain = true
             record.connectBeganAt = now
             release(connection, reusable: false)
             stage = .dialling
@@ -159,11 +160,12 @@ extension Exchange {
 
     /// Whether a dead connection may be replaced by a fresh one, RFC 9110 section 9.2.2.
     ///
-    /// Only one that had served before: closing it raced with our use of it. Nothing of the answer
-    /// may have come, the request must be idempotent or untouched, and must have no body that was
-    /// partly taken from the client.
+    /// Once, and only one that had served before: closing it raced with our use of it. Nothing of
+    /// the answer may have come, the request must be idempotent or untouched, and must have no body
+    /// that was partly taken from the client.
     private func canTryAgain(_ connection: UpstreamConnection) -> Bool {
-        guard record.isReused, connection.receivedBytes == connection.receivedBefore,
+        guard record.isReused, !record.wasSentAgain,
+            connection.receivedBytes == connection.receivedBefore,
             parser.head.framing == .none || parser.head.framing == .length(0)
         else { return false }
         return parser.head.method.isIdempotent || connection.sentBytes == connection.sentBefore

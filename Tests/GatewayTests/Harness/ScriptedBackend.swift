@@ -60,6 +60,11 @@ final class ScriptedBackend: Sendable {
     /// The requests that scripts have noted.
     var requests: [Message] { log.requests }
 
+    /// Whether a wire is one of this backend's.
+    func owns(_ wire: Wire) -> Bool {
+        state.withLock { $0.open.values.contains { $0 === wire } }
+    }
+
     /// Stops listening, and closes what is open.
     func stop() {
         let open = state.withLock { state in
