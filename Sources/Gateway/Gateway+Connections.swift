@@ -57,7 +57,7 @@ extension Gateway {
 
     /// Tells the other reactors whether listeners here wait for room.
     func noteAcceptPauses() {
-        group.setPaused(listeners.contains { $0.isPaused }, at: index)
+        group.setWaitsForRoom(listeners.contains { $0.waitsForRoom }, at: index)
     }
 
     /// Takes in an accepted connection, or hands it to a reactor that has fewer.

@@ -21,7 +21,7 @@ final class ReactorGroup: Sendable {
         /// Client connections that the reactor has or is about to get.
         let connections = Atomic<Int>(0)
         /// Whether one of its listeners waits for room.
-        let isPaused = Atomic<Bool>(false)
+        let waitsForRoom = Atomic<Bool>(false)
     }
 
     private let members: [Member]
@@ -71,14 +71,31 @@ final class ReactorGroup: Sendable {
     var connectionCount: Int { total.load(ordering: .sequentiallyConsistent) }
 
     /// Takes room for one more connection; false when there are `most`.
+    ///
+    /// A try that fails is never counted, not even for a moment: another reactor's try could fail
+    /// for that reason alone, and nobody would tell it.
     func reserveConnection(most: Int) -> Bool {
-        if total.add(1, ordering: .sequentiallyConsistent).newValue <= most { return true }
-        releaseConnection()
+        var seen = connectionCount
+        while seen < most {
+            let (isTaken, found) = total.compareExchange(
+                expected: seen, desired: seen + 1, ordering: .sequentiallyConsistent)
+            if isTaken { return true }
+            seen = found
+        }
         return false
     }
 
-    /// Gives up the room of a connection that is not to be.
-    func releaseConnection() { total.subtract(1, ordering: .sequentiallyConsistent) }
+    /// Gives up room that the reactor at `index` had taken; others whose listeners wait for some
+    /// are told.
+    func releaseConnection(at index: Int) {
+        total.subtract(1, ordering: .sequentiallyConsistent)
+        for other in members.indices where other != index {
+            guard members[other].load.waitsForRoom.load(ordering: .sequentiallyConsistent) else {
+                continue
+            }
+            send(to: other) { $0.resumeAccepting() }
+        }
+    }
 
     /// Chooses the reactor for a connection that the one at `index` accepted, and counts it there.
     func place(acceptedBy index: Int) -> Int {
@@ -103,21 +120,14 @@ final class ReactorGroup: Sendable {
         members[other].load.connections.add(1, ordering: .relaxed)
     }
 
-    /// A connection of the reactor at `index` is closed; others whose listeners wait for room are
-    /// told.
+    /// A connection of the reactor at `index` is closed.
     func connectionEnded(at index: Int) {
         members[index].load.connections.subtract(1, ordering: .relaxed)
-        releaseConnection()
-        for other in members.indices where other != index {
-            guard members[other].load.isPaused.load(ordering: .sequentiallyConsistent) else {
-                continue
-            }
-            send(to: other) { $0.resumeAccepting() }
-        }
+        releaseConnection(at: index)
     }
 
     /// Notes whether a listener of the reactor at `index` waits for room.
-    func setPaused(_ isPaused: Bool, at index: Int) {
-        members[index].load.isPaused.store(isPaused, ordering: .sequentiallyConsistent)
+    func setWaitsForRoom(_ waits: Bool, at index: Int) {
+        members[index].load.waitsForRoom.store(waits, ordering: .sequentiallyConsistent)
     }
 }

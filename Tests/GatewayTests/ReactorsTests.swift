@@ -47,6 +47,27 @@ import Testing
         #expect(try gateway.acceptPauses() > 0)
     }
 
+    /// Room that a reactor had taken and did not need is told of like that of a connection that ended.
+    @Test func roomThatWasNotNeededGoesToThoseThatWait() throws {
+        let backend = try ScriptedBackend.serving { wire, _ in try wire.answer("ok") }
+        let gateway = try RunningGateway(
+            policyText([backend.url], server: "max_connections: 1"), threads: 2)
+        // As if one reactor were just looking whether anybody is there.
+        #expect(gateway.reserveConnection(most: 1))
+        var clients: [Wire] = []
+        try eventually("both listeners wait") {
+            let client = try gateway.connect()
+            try client.send("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+            clients.append(client)
+            return try gateway.acceptPauses() == 2
+        }
+        // A try that fails leaves no trace.
+        #expect(!gateway.reserveConnection(most: 1))
+        #expect(try gateway.holdings().clients == 0)
+        gateway.releaseConnection()
+        for client in clients { #expect(try client.readAnswer().status == 200) }
+    }
+
     @Test func aSlotThatComesFreeIsGivenToAnotherReactor() throws {
         let started = Mutex<[String]>([])
         let steps = (0..<8).map { _ in Door() }

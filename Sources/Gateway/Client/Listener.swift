@@ -11,7 +11,9 @@ final class Listener: EventHandler {
     private let socket: ListeningSocket
     /// The address as the policy wrote it, by which a reload recognises it.
     let configured: ListenAddress
-    private(set) var isPaused = false
+    private var isPaused = false
+    /// Whether it is paused until a connection ends, and not for want of descriptors or memory.
+    private(set) var waitsForRoom = false
 
     /// Connections accepted in one turn before others get theirs.
     private static let acceptsPerTurn = 64
@@ -50,6 +52,7 @@ final class Listener: EventHandler {
     func resumeAccepting() {
         guard isPaused, slot >= 0 else { return }
         isPaused = false
+        waitsForRoom = false
         gateway.noteAcceptPauses()
         gateway.reactor.watch(self, descriptor: socket.rawValue, interest: .readable)
     }
@@ -58,7 +61,7 @@ final class Listener: EventHandler {
         for _ in 0..<Listener.acceptsPerTurn {
             // The admin's connections do not count, so that a full gateway can still be looked at.
             guard role == .admin || gateway.reserveConnection() else {
-                pause()
+                pause(untilRoom: true)
                 // One may have ended before anybody could see that this listener waits.
                 if gateway.hasRoomForConnection { resumeAccepting() }
                 return
@@ -71,7 +74,7 @@ final class Listener: EventHandler {
                 return
             case .exhausted:
                 giveUpReservation()
-                pause()
+                pause(untilRoom: false)
                 gateway.reactor.setDeadline(
                     of: self,
                     to: gateway.reactor.now.advanced(byNanoseconds: Listener.pauseNanoseconds))
@@ -81,12 +84,13 @@ final class Listener: EventHandler {
     }
 
     private func giveUpReservation() {
-        if role == .proxy { gateway.group.releaseConnection() }
+        if role == .proxy { gateway.group.releaseConnection(at: gateway.index) }
     }
 
-    private func pause() {
+    private func pause(untilRoom: Bool) {
         guard !isPaused else { return }
         isPaused = true
+        waitsForRoom = untilRoom
         gateway.noteAcceptPauses()
         gateway.metrics.acceptPauses &+= 1
         gateway.reactor.watch(self, descriptor: socket.rawValue, interest: [])

@@ -215,6 +215,22 @@ final class RunningGateway: Sendable {
         return path(metrics.sum(of: reports))
     }
 
+    /// Makes a reactor stand still until `door` opens; returns when it does.
+    func hold(_ index: Int, until door: Door) throws {
+        let stands = Door()
+        group.send(to: index) { _ in
+            stands.open()
+            try? door.pass("the end of a standstill")
+        }
+        try stands.pass("a standstill")
+    }
+
+    /// Takes room for a connection, as a reactor does before it accepts one.
+    func reserveConnection(most: Int) -> Bool { group.reserveConnection(most: most) }
+
+    /// Gives that room up again, as the leading reactor would.
+    func releaseConnection() { group.releaseConnection(at: 0) }
+
     /// How often the reactors have paused accepting.
     func acceptPauses() throws -> UInt64 {
         try askAll { $0.metrics.acceptPauses }.reduce(0, +)
