@@ -121,10 +121,12 @@ extension Gateway {
 
     private func giveBack(_ decision: consuming Decision?, _ admission: SharedAdmission) {
         guard case .forward(_, let permit)? = consume decision else { return }
+        var work = ServedWork()
+        work.charge = .nothing
         if let pool = pools.first(where: { $0.admission === admission }) {
-            pool.complete(permit, .ignored, ServedWork())
+            pool.complete(permit, .ignored, work)
         } else {
-            admission.complete(permit, .ignored, ServedWork(), now: reactor.now)
+            admission.complete(permit, .ignored, work, now: reactor.now)
         }
     }
 

@@ -76,14 +76,14 @@ extension Exchange {
     }
 
     private func dialFailed(_ upstream: Upstream, _ reason: Reason) {
-        guard let pool, let permit = permit.take() else { return }
         upstream.metrics.countConnectionFailed(reason)
         if reason == .exhausted {
             // Our own shortage says nothing about the backend.
-            pool.complete(permit, .ignored, ServedWork())
+            spendPermit(.ignored)
             answer(reason)
             return
         }
+        guard let pool, let permit = permit.take() else { return }
         let budgetEnd = record.connectBeganAt.advanced(
             byNanoseconds: pool.timeouts.connectNanoseconds)
         record.waitBeganAt = now
