@@ -25,9 +25,10 @@ struct BodyDecoder: ~Copyable {
         chunks.reset()
     }
 
-    /// Looks for the next piece of the body in `bytes`; a trailer section goes to `trailers`.
+    /// Looks for the next piece of the body in `bytes`, of at most `most` bytes; a trailer section
+    /// goes to `trailers`.
     mutating func next(
-        in bytes: Span<UInt8>, limits: HeadLimits, trailers: inout FieldSection
+        in bytes: Span<UInt8>, atMost most: Int, limits: HeadLimits, trailers: inout FieldSection
     ) throws(ParseError) -> ParserEvent {
         switch framing {
         case .none:
@@ -35,14 +36,15 @@ struct BodyDecoder: ~Copyable {
         case .length:
             if remaining == 0 { return .end(consumed: 0) }
             if bytes.isEmpty { return .needMoreData(consumed: 0) }
-            let count = min(remaining, bytes.count)
+            let count = min(remaining, bytes.count, most)
             remaining &-= count
             return .body(consumed: count, content: 0..<count)
         case .chunked:
-            return try chunks.next(in: bytes, limits: limits, trailers: &trailers)
+            return try chunks.next(in: bytes, atMost: most, limits: limits, trailers: &trailers)
         case .untilClose:
             if bytes.isEmpty { return .needMoreData(consumed: 0) }
-            return .body(consumed: bytes.count, content: 0..<bytes.count)
+            let count = min(bytes.count, most)
+            return .body(consumed: count, content: 0..<count)
         }
     }
 }

@@ -4,15 +4,19 @@
 
 extension RequestParser {
     /// `next(in:)` over the readable bytes of `buffer`.
-    package mutating func next(in buffer: borrowing ByteBuffer) throws(ParseError) -> ParserEvent {
-        try next(in: buffer.bytes)
+    package mutating func next(
+        in buffer: borrowing ByteBuffer, contentAtMost most: Int = .max
+    ) throws(ParseError) -> ParserEvent {
+        try next(in: buffer.bytes, contentAtMost: most)
     }
 }
 
 extension ResponseParser {
     /// `next(in:)` over the readable bytes of `buffer`.
-    package mutating func next(in buffer: borrowing ByteBuffer) throws(ParseError) -> ParserEvent {
-        try next(in: buffer.bytes)
+    package mutating func next(
+        in buffer: borrowing ByteBuffer, contentAtMost most: Int = .max
+    ) throws(ParseError) -> ParserEvent {
+        try next(in: buffer.bytes, contentAtMost: most)
     }
 }
 

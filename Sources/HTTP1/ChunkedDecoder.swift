@@ -31,17 +31,17 @@ struct ChunkedDecoder: ~Copyable {
         excess = 0
     }
 
-    /// Looks for the next piece of content in `bytes`, and collects the trailer section, which is
-    /// complete once the body has ended.
+    /// Looks for the next piece of content in `bytes`, of at most `most` bytes, and collects the
+    /// trailer section, which is complete once the body has ended.
     mutating func next(
-        in bytes: Span<UInt8>, limits: HeadLimits, trailers: inout FieldSection
+        in bytes: Span<UInt8>, atMost most: Int, limits: HeadLimits, trailers: inout FieldSection
     ) throws(ParseError) -> ParserEvent {
         var index = 0
         while index < bytes.count {
             let byte = bytes[index]
             switch state {
             case .content:
-                return takeContent(in: bytes, from: index)
+                return takeContent(in: bytes, from: index, atMost: most)
             case .contentReturn:
                 guard byte == ByteClass.carriageReturn else { throw .missingChunkEnd }
                 state = .contentLineFeed
@@ -67,8 +67,10 @@ struct ChunkedDecoder: ~Copyable {
         return .needMoreData(consumed: index)
     }
 
-    private mutating func takeContent(in bytes: Span<UInt8>, from index: Int) -> ParserEvent {
-        let count = min(size, bytes.count &- index)
+    private mutating func takeContent(
+        in bytes: Span<UInt8>, from index: Int, atMost most: Int
+    ) -> ParserEvent {
+        let count = min(size, bytes.count &- index, most)
         var end = index &+ count
         let content = index..<end
         size &-= count

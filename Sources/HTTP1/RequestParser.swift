@@ -47,12 +47,18 @@ package struct RequestParser: ~Copyable {
 
     /// Looks for the next event in `bytes`: all bytes that no event has consumed.
     ///
+    /// A piece of a body has at most `most` bytes, from 1.
+    ///
     /// Throws as soon as a wrong byte is seen; every later call throws the same error.
-    package mutating func next(in bytes: Span<UInt8>) throws(ParseError) -> ParserEvent {
+    package mutating func next(
+        in bytes: Span<UInt8>, contentAtMost most: Int = .max
+    ) throws(ParseError) -> ParserEvent {
         do throws(ParseError) {
             switch phase {
             case .requestLine, .fields: return try nextInHead(bytes)
-            case .body: return try body.next(in: bytes, limits: limits, trailers: &trailers)
+            case .body:
+                return try body.next(
+                    in: bytes, atMost: most, limits: limits, trailers: &trailers)
             case .failed(let error): throw error
             }
         } catch {

@@ -103,9 +103,9 @@ import Testing
             try gauge.lookUntilFilled(gateway)
         }
         #expect(isWhole)
-        // Each of the two buffers of this direction may be filled to its mark, and what is read at once is on top.
+        // No more is read than the other side's buffer has room for, or a few kilobytes where it has next to none.
         #expect(gauge.value > 0)
-        #expect(gauge.value <= 3 * high, "\(gauge.value) bytes were buffered")
+        #expect(gauge.value <= high + 4096, "\(gauge.value) bytes were buffered")
         try gateway.settles(clients: 1, idle: 1)
     }
 
@@ -137,7 +137,7 @@ import Testing
         #expect(try whole.take("the upload", within: 30))
         #expect(try client.readAnswer().status == 200)
         #expect(gauge.value > 0)
-        #expect(gauge.value <= 3 * high, "\(gauge.value) bytes were buffered")
+        #expect(gauge.value <= high + 4096, "\(gauge.value) bytes were buffered")
         try gateway.settles(clients: 1, idle: 1)
     }
 

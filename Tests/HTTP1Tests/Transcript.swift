@@ -23,7 +23,7 @@ struct Transcript: Equatable {
     private var body: [UInt8] = []
 
     /// How many bytes the parser is shown beyond those that are consumed, each time it asks for
-    /// more.
+    /// more, and how many of content it may give at once.
     typealias Piece = () -> Int
 
     /// Feeds `input` to `parser` in pieces and stops after the first message, or at its error.
@@ -36,7 +36,9 @@ struct Transcript: Equatable {
         do throws(ParseError) {
             while true {
                 let bytes = input.span.extracting(transcript.consumed..<shown)
-                let event = try parser.next(in: bytes)
+                let most = max(1, piece())
+                let event = try parser.next(in: bytes, contentAtMost: most)
+                if case .body(_, let content) = event { #expect(content.count <= most) }
                 if transcript.note(event, parser: &parser, input: input, shown: shown) { break }
                 if case .needMoreData(let consumed) = event {
                     #expect(consumed <= bytes.count)
@@ -95,7 +97,7 @@ struct Transcript: Equatable {
         flush()
         lines += parser.trailerLines()
         lines.append("end")
-        let again = try? parser.next(in: [0x20].span)
+        let again = try? parser.next(in: [0x20].span, contentAtMost: 1)
         #expect(again == .end(consumed: 0), "a message that has ended does not end again")
     }
 
@@ -112,13 +114,15 @@ struct Transcript: Equatable {
     private func expectSameError(
         _ error: ParseError, from parser: inout some MessageParser & ~Copyable
     ) {
-        #expect(throws: error) { try parser.next(in: [0x20].span) }
+        #expect(throws: error) { try parser.next(in: [0x20].span, contentAtMost: 1) }
     }
 }
 
 /// What the two parsers have in common.
 protocol MessageParser: ~Copyable {
-    mutating func next(in bytes: Span<UInt8>) throws(ParseError) -> ParserEvent
+    mutating func next(
+        in bytes: Span<UInt8>, contentAtMost most: Int
+    ) throws(ParseError) -> ParserEvent
     mutating func endOfInput() throws(ParseError) -> ParserEvent
     /// The current head, written down; `received` is what it was parsed from.
     func headLines(of received: [UInt8]) -> [String]

@@ -25,7 +25,7 @@ enum BodyStep {
 
 /// One step of relaying, and what it came to.
 struct BodyRelay {
-    /// The output takes no more from this many bytes on.
+    /// The most that the output holds, framing included.
     let highBytes: Int
     /// Whether the output is framed in chunks.
     let writesChunks: Bool
@@ -49,20 +49,41 @@ struct BodyRelay {
         self.pool = pool
     }
 
+    /// What the output takes of a body; a chunk has its size and two line ends beside it, and the
+    /// last one comes behind it.
+    private func room(in output: borrowing ByteBuffer) -> Int {
+        highBytes - output.count - (writesChunks ? 32 : 0)
+    }
+
+    /// Less room than this is none: what is read and written in crumbs costs more than it holds.
+    private var roomWorthAStep: Int { BodyRelay.roomWorthAStep(highBytes) }
+
+    /// The same for buffers of that size.
+    static func roomWorthAStep(_ highBytes: Int) -> Int { min(4096, highBytes / 8) }
+
+    /// How much to read while an output holds `count` bytes: no more than is then passed on at
+    /// once, so that a body that somebody takes slowly waits in one buffer and not in two.
+    ///
+    /// Of what comes in chunks as much goes out, and a little more where one was read in parts.
+    static func bytesToRead(_ highBytes: Int, outputHolds count: Int) -> Int {
+        max(roomWorthAStep(highBytes), highBytes - count - 64)
+    }
+
     /// Moves an answer until something else than a piece of its body comes.
     mutating func moveAnswer(
         _ parser: inout ResponseParser, _ input: inout ByteBuffer, _ output: inout ByteBuffer
     ) -> BodyStep {
-        while output.count < highBytes {
+        while true {
+            let room = room(in: output)
+            if room < roomWorthAStep { return .full(moved: pieces > 0) }
             let event: ParserEvent
             do throws(ParseError) {
-                event = try parser.next(in: input)
+                event = try parser.next(in: input, contentAtMost: room)
             } catch {
                 return .invalid(error)
             }
             if let step = take(event, &input, &output, .max) { return step }
         }
-        return .full(moved: pieces > 0)
     }
 
     /// Moves a request's body until something else than a piece of it comes; at most `bytesMax`.
@@ -70,16 +91,17 @@ struct BodyRelay {
         _ parser: inout RequestParser, _ input: inout ByteBuffer, _ output: inout ByteBuffer,
         bytesMax: Int
     ) -> BodyStep {
-        while output.count < highBytes {
+        while true {
+            let room = room(in: output)
+            if room < roomWorthAStep { return .full(moved: pieces > 0) }
             let event: ParserEvent
             do throws(ParseError) {
-                event = try parser.next(in: input)
+                event = try parser.next(in: input, contentAtMost: room)
             } catch {
                 return .invalid(error)
             }
             if let step = take(event, &input, &output, bytesMax) { return step }
         }
-        return .full(moved: pieces > 0)
     }
 
     /// Moves a piece of a body; nil to go on.

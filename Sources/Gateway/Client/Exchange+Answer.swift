@@ -18,7 +18,7 @@ extension Exchange {
         isAnswerPaused = false
         var moved = false
         if answerNeedsMore && !upstream.hasInput {
-            guard fillAnswer(upstream) else {
+            guard fillAnswer(upstream, for: client) else {
                 if upstream.inputEnded { answerEnded(upstream) }
                 return stage != .forwarding
             }
@@ -29,7 +29,7 @@ extension Exchange {
             switch moveAnswer(from: upstream, to: client) {
             case .needsMore(let movedBody):
                 moved = moved || movedBody
-                guard fillAnswer(upstream) else {
+                guard fillAnswer(upstream, for: client) else {
                     answerNeedsMore = true
                     if upstream.inputEnded { answerEnded(upstream) }
                     return moved || stage != .forwarding
@@ -76,8 +76,14 @@ extension Exchange {
         pool.progress(at: backend, units: record.answerPieces - pieces)
     }
 
-    private func fillAnswer(_ upstream: UpstreamConnection) -> Bool {
-        guard upstream.fill(highBytes: snapshot.bufferHighBytes) > 0 else { return false }
+    private func fillAnswer(
+        _ upstream: UpstreamConnection, for client: ClientConnection
+    ) -> Bool {
+        let high = snapshot.bufferHighBytes
+        let held = upstream.hasInput ? upstream.input.count : 0
+        let wanted = BodyRelay.bytesToRead(
+            high, outputHolds: client.hasOutput ? client.output.count : 0)
+        guard upstream.fill(highBytes: min(high, held + wanted)) > 0 else { return false }
         record.upstreamProgressAt = now
         if !ExchangeRecord.happened(record.firstByteAt) { record.firstByteAt = now }
         return true

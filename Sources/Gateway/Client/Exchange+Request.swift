@@ -16,7 +16,7 @@ extension Exchange {
             switch moveRequest(from: client, to: upstream) {
             case .needsMore(let movedBody):
                 moved = moved || movedBody
-                guard client.fill(highBytes: snapshot.bufferHighBytes) > 0 else {
+                guard fillBody(client, for: upstream) else {
                     if client.inputEnded { clientGone() }
                     return moved
                 }
@@ -46,6 +46,14 @@ extension Exchange {
                 return moved || movedBody
             }
         }
+    }
+
+    private func fillBody(_ client: ClientConnection, for upstream: UpstreamConnection) -> Bool {
+        let high = snapshot.bufferHighBytes
+        let held = client.hasInput ? client.input.count : 0
+        let wanted = BodyRelay.bytesToRead(
+            high, outputHolds: upstream.hasOutput ? upstream.output.count : 0)
+        return client.fill(highBytes: min(high, held + wanted)) > 0
     }
 
     private func moveRequest(

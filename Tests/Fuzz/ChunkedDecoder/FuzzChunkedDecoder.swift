@@ -16,8 +16,10 @@ private struct BodyParser: ~Copyable, MessageParser {
         decoder.reset()
     }
 
-    mutating func next(in bytes: Span<UInt8>) throws(ParseError) -> ParserEvent {
-        try decoder.next(in: bytes, limits: limits, trailers: &section)
+    mutating func next(
+        in bytes: Span<UInt8>, contentAtMost most: Int
+    ) throws(ParseError) -> ParserEvent {
+        try decoder.next(in: bytes, atMost: most, limits: limits, trailers: &section)
     }
 
     var headBytes: [UInt8] { [] }

@@ -22,7 +22,9 @@ package struct MessageRecord: Equatable {
 
 /// What both parsers can do.
 package protocol MessageParser: ~Copyable {
-    mutating func next(in bytes: Span<UInt8>) throws(ParseError) -> ParserEvent
+    mutating func next(
+        in bytes: Span<UInt8>, contentAtMost most: Int
+    ) throws(ParseError) -> ParserEvent
     var headBytes: [UInt8] { get }
     var trailerBytes: [UInt8] { get }
 }
@@ -38,8 +40,8 @@ extension ResponseParser: MessageParser {
 }
 
 extension MessageRecord {
-    /// Feeds `input` in pieces of the sizes that `piece` gives, and checks what holds for every
-    /// event.
+    /// Feeds `input` in pieces of the sizes that `piece` gives, takes content in such pieces too,
+    /// and checks what holds for every event.
     package static func of(
         _ parser: inout some MessageParser & ~Copyable, _ input: [UInt8], piece: () -> Int
     ) -> MessageRecord {
@@ -51,7 +53,8 @@ extension MessageRecord {
                 events += 1
                 require(events <= 2 * input.count + 64, "more events than bytes")
                 let bytes = input.span.extracting(record.consumed..<shown)
-                switch try parser.next(in: bytes) {
+                let most = max(1, piece())
+                switch try parser.next(in: bytes, contentAtMost: most) {
                 case .needMoreData(let count):
                     record.consume(count, upTo: shown)
                     if shown == input.count { return record }
@@ -65,7 +68,8 @@ extension MessageRecord {
                     record.consume(count, upTo: shown)
                 case .body(let count, let content):
                     require(
-                        !content.isEmpty && content.upperBound <= count, "content out of bounds")
+                        !content.isEmpty && content.upperBound <= count && content.count <= most,
+                        "content out of bounds")
                     let start = record.consumed
                     record.body +=
                         input[(start + content.lowerBound)..<(start + content.upperBound)]
