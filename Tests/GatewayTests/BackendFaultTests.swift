@@ -167,6 +167,93 @@ import Testing
         try gateway.settles(clients: 1, idle: 0)
     }
 
+    /// However small the buffers are, a head of the size that backends may send fits.
+    @Test(arguments: ["high: 4KiB, low: 1KiB", "high: 64KiB"])
+    func largeHeadsAndTrailersArrive(buffer: String) throws {
+        let long = String(repeating: "x", count: 30_000)
+        let backend = try ScriptedBackend { wire, _ in
+            _ = try wire.readRequest()
+            try wire.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nA: \(long)\r\n")
+            // So that the buffer is full before the rest comes.
+            usleep(20_000)
+            try wire.send("B: \(long)\r\n\r\n3\r\nabc\r\n0\r\nC: \(long)\r\n")
+            usleep(20_000)
+            try wire.send("D: \(long)\r\n\r\n")
+            _ = wire.ends()
+        }
+        let gateway = try RunningGateway(
+            policyText([backend.url], server: "max_head_size: 4KiB, buffer: {\(buffer)}"))
+        let client = try gateway.connect()
+        try client.send(Self.get)
+        let answer = try client.read(until: "abc\r\n0\r\n")
+        #expect(answer.contains("\r\nA: \(long)\r\n") && answer.contains("\r\nB: \(long)\r\n"))
+        let trailers = try client.read(until: "\r\n\r\n")
+        #expect(trailers == "C: \(long)\r\nD: \(long)\r\n\r\n")
+        try gateway.settles(clients: 1, idle: 1)
+    }
+
+    /// Heads without an end, in one line or in many.
+    @Test(arguments: [
+        ("HTTP/1.1 200 OK\r\nA: ", "x"), ("HTTP/1.1 200 OK\r\n", "A: b\r\n"),
+        ("HTTP/1.1 200 ", "reason "), ("HTTP/1.1 103 Hints\r\n", "Link: a\r\n"),
+    ])
+    func aHeadThatDoesNotEndIsAnswered502(start: String, more: String) throws {
+        let backend = try ScriptedBackend { wire, _ in
+            _ = try wire.readRequest()
+            try wire.send(start)
+            let piece = Array(String(repeating: more, count: 1_000).utf8)
+            while wire.sendWhatFits(piece, quietSeconds: 10) == piece.count {}
+        }
+        let gateway = try RunningGateway(policyText([backend.url]))
+        let client = try gateway.connect()
+        let answer = try client.get("/")
+        #expect(answer.status == 502)
+        #expect(answer.value("X-Penstock-Reason") == "upstream_invalid")
+        try gateway.settles(clients: 1, idle: 0)
+    }
+
+    private static let hints = "HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n"
+
+    /// As many interim answers as anybody has a use for are passed on, and then the answer.
+    @Test func sixteenInterimAnswersArePassedOn() throws {
+        let backend = try ScriptedBackend { wire, _ in
+            _ = try wire.readRequest()
+            try wire.send(String(repeating: Self.hints, count: 16))
+            try wire.answer("at last")
+            _ = wire.ends()
+        }
+        let gateway = try RunningGateway(policyText([backend.url]))
+        let client = try gateway.connect()
+        try client.send(Self.get)
+        for _ in 0..<16 { #expect(try client.readHead().status == 103) }
+        #expect(try client.readAnswer().bodyText == "at last")
+        try gateway.settles(clients: 1, idle: 1)
+    }
+
+    /// A storm of them ends with a 502, also for a client that gets to see none of them.
+    @Test(arguments: ["HTTP/1.1", "HTTP/1.0"], ["100 Continue", "103 Early Hints", "199 ?"])
+    func aStormOfInterimAnswersIsAnswered502(version: String, status: String) throws {
+        let backend = try ScriptedBackend { wire, _ in
+            _ = try wire.readRequest()
+            let storm = String(repeating: "HTTP/1.1 \(status)\r\nLink: a\r\n\r\n", count: 1_000)
+            while wire.sendWhatFits(Array(storm.utf8), quietSeconds: 10) == storm.utf8.count {}
+        }
+        let gateway = try RunningGateway(policyText([backend.url]))
+        let client = try gateway.connect()
+        try client.send("GET / \(version)\r\nHost: h\r\n\r\n")
+        var answer = try client.readHead()
+        var interim = 0
+        while answer.status < 200 {
+            interim += 1
+            answer = try client.readHead()
+        }
+        #expect(interim == (version == "HTTP/1.1" ? 16 : 0))
+        #expect(answer.status == 502)
+        #expect(answer.value("X-Penstock-Reason") == "upstream_invalid")
+        client.close()
+        try gateway.settles(clients: 0, idle: 0)
+    }
+
     @Test func brokenChunksCutTheAnswer() throws {
         let backend = try ScriptedBackend { wire, _ in
             _ = try wire.readRequest()

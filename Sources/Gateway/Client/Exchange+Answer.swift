@@ -81,9 +81,12 @@ extension Exchange {
     ) -> Bool {
         let high = snapshot.bufferHighBytes
         let held = upstream.hasInput ? upstream.input.count : 0
+        // What is left in a full buffer when more is asked for is a head, or trailers: they may be
+        // larger than what is buffered of a body.
+        let most = held >= high ? UpstreamConnection.headLimits.maxHeadBytes : high
         let wanted = BodyRelay.bytesToRead(
             high, outputHolds: client.hasOutput ? client.output.count : 0)
-        guard upstream.fill(highBytes: min(high, held + wanted)) > 0 else { return false }
+        guard upstream.fill(highBytes: min(most, held + wanted)) > 0 else { return false }
         record.upstreamProgressAt = now
         if !ExchangeRecord.happened(record.firstByteAt) { record.firstByteAt = now }
         return true
