@@ -37,6 +37,12 @@ class Stream:
         return [outcome for outcome in self.outcomes if start <= outcome.due < end]
 
 
+def push(url: str, stream: Stream, seconds: float, seed: int) -> Stream:
+    """Offers one stream from a process of its own, so that this work does not delay what is measured in another."""
+    asyncio.run(offer(url, [stream], seconds, seed))
+    return stream
+
+
 def goodput(outcomes: list[Outcome], start: float, end: float, deadline: float) -> float:
     """Answers a second, between two times, that came before their deadline."""
     good = [o for o in outcomes if o.status == 200 and o.latency <= deadline and start <= o.answered < end]

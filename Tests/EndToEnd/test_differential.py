@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.mark.limit(120)
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 def test_every_difference_is_explained(penstock: Path, tmp_path: Path, seed: int) -> None:
     """Where Penstock reads a request in another way than nginx or HAProxy, differences.md says why."""
     comparison, nonsense = run(penstock, tmp_path, seed, 500)

@@ -20,7 +20,7 @@ CLIENTS = 20
 FEWEST_ROUNDS = 3
 MOST_ROUNDS = 9
 WANTED_SHARE = 0.95
-WINDOW_SECONDS = 4.0
+WINDOW_SECONDS = 3.0
 # About 90 ms of computing: a fast model's usual answer, beside which the clients' own work is small.
 TEXT = "the gate lets through what the turbine can take and not more than that " * 10
 
@@ -161,16 +161,16 @@ def test_twenty_clients_one_at_a_time(
 ) -> None:
     """Nothing is lost, the backend is never given two at once, and it is never left idle."""
     tuned = max((1, 2, 4, 8), key=lambda concurrency: direct_goodput(model_server, concurrency))
-    # Direct and through the gateway by turns, so that what else the machine does weighs on both alike; and
-    # where it does much else, more rounds tell it from the gateway's own share.
+    # Direct and through the gateway by turns, so that what else the machine does weighs on both alike; where it does
+    # much else in one of the two, that round says nothing: hence the median, and more rounds.
     shares: list[float] = []
     while len(shares) < FEWEST_ROUNDS or (
-        statistics.mean(shares) < WANTED_SHARE and len(shares) < MOST_ROUNDS
+        statistics.median(shares) < WANTED_SHARE and len(shares) < MOST_ROUNDS
     ):
         direct = direct_goodput(model_server, tuned)
         shares.append(overload(model_server, gateway) / direct)
     print(f"share of the goodput of {tuned} direct clients, by round: {shares}")
-    assert statistics.mean(shares) >= WANTED_SHARE, shares
+    assert statistics.median(shares) >= WANTED_SHARE, shares
 
 
 @pytest.mark.limit(120)
