@@ -62,6 +62,20 @@ import Testing
         }
     }
 
+    /// A tenant that has asked for little has some of its share left; it is used up once.
+    @Test func aFewRequestsAtOnceDoNotWaitBehindAFlood() {
+        var settings = AdmissionSettings.fixed(1, queue: 1000, maxWait: .seconds(60))
+        settings.tenants = [tenant("flood"), tenant("light")]
+        let load = SaturatedPool(settings)
+        load.fill([.named(0)], each: 300)
+        load.serve(100)
+        load.fill([.named(1)], each: 60)
+        load.serve(8)
+        #expect(load.served[.named(1)] == 8)
+        load.serve(40)
+        #expect((28...30).contains(load.served[.named(1)] ?? 0))
+    }
+
     @Test func aFloodDoesNotLengthenTheWaitOfOthers() {
         var settings = AdmissionSettings.fixed(1, queue: 100, maxWait: .seconds(2))
         settings.tenants = [tenant("flood"), tenant("quiet")]

@@ -173,8 +173,8 @@ extension FairQueue {
     ///
     /// A flow that waits gets back all that its requests in flight were charged too much, even
     /// behind the virtual time: cut off there, small requests would be charged as usual ones. It
-    /// cannot save up turns, because nothing goes behind the virtual time at which it last began to
-    /// wait.
+    /// cannot save up turns, because nothing goes further behind the virtual time than it might when
+    /// it last began to wait.
     private mutating func correct(_ tenant: Int32, _ row: Int, by extra: Double) {
         let weight = tenants[tenant].settings.weight
         let floor = flows[tenant, row].floor

@@ -3,7 +3,8 @@
 // Start-time fair queueing (Goyal, Vin, Cheng: "Start-time Fair Queueing", SIGCOMM 1996): a request
 // of cost c in a flow of weight w gets the start tag S = max(V, F) and moves the flow's finish tag
 // to F = S + c/w; the flow with the lowest start tag is served next, and V, the class's virtual
-// time, is the start tag of the request that was served last.
+// time, is the start tag of the request that was served last. A flow that begins to wait has some
+// credit: S = max(V - credit/w, F).
 
 /// One flow of a class.
 struct Flow: Sendable {
@@ -17,7 +18,7 @@ struct Flow: Sendable {
     var start = 0.0
     /// Finish tag of the request that was served last.
     var finish = 0.0
-    /// The virtual time at which it last began to wait; refunds reach no further back.
+    /// The earliest start tag when it last began to wait; refunds reach no further back.
     var floor = 0.0
     /// Orders flows of equal start tags by when they got it.
     var sequence: UInt64 = 0
