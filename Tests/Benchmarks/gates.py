@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Iterator
 
 import counted
+from allocations import AllocationCounter
 from bench import compile_tools, raise_descriptor_limit
 from figures import Figure
 from processes import BenchError, Process, resident_bytes
@@ -45,6 +46,16 @@ def probe(binary: Path, step: str) -> float:
     return (many - few) / (PROBE_COUNTS[1] - PROBE_COUNTS[0])
 
 
+def probe_allocations(binary: Path, step: str, directory: Path) -> float:
+    """Heap allocations of one step of cost-probe."""
+    made = []
+    for count in PROBE_COUNTS:
+        counter = AllocationCounter(directory / "allocations.so", directory / f"allocations-{step}-{count}")
+        subprocess.run([str(binary), step, str(count)], env=os.environ | counter.environment, check=True)
+        made.append(counter.counts().allocations + counter.counts().resizes)
+    return (made[1] - made[0]) / (PROBE_COUNTS[1] - PROBE_COUNTS[0])
+
+
 def simulated(binary: Path, directory: Path) -> float:
     """Millions of instructions for a million simulated requests, from the difference of two runs."""
     scenario = SCENARIO.read_text()
@@ -74,7 +85,9 @@ def module_figures(penstock: Path, cost_probe: Path, directory: Path) -> dict[st
     return {
         "parsed head, instructions": probe(binary, "parse-head"),
         "admission with a fixed limit, instructions": fixed,
-        "limiter update, instructions": knee - fixed,
+        "admission with knee and its update, instructions": knee,
+        "admission with 100,000 parked, instructions": probe(binary, "start-parked"),
+        "admission with 100,000 parked, allocations": probe_allocations(cost_probe, "start-parked", directory),
         "10⁶ simulated requests, millions of instructions": simulated(stripped(penstock, directory), directory),
     }
 

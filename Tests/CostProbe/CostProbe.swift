@@ -16,12 +16,13 @@ enum CostProbe {
         case "parse-head": parseHeads(count)
         case "complete-fixed": completeRequests(count, .fixed(FixedLimitSettings(limit: 64)))
         case "complete-knee": completeRequests(count, .knee(KneeLimitSettings()))
+        case "start-parked": startParked(count)
         default: fail()
         }
     }
 
     private static func fail() {
-        print("usage: cost-probe parse-head|complete-fixed|complete-knee COUNT")
+        print("usage: cost-probe parse-head|complete-fixed|complete-knee|start-parked COUNT")
     }
 
     /// Such as the OpenAI library sends.
@@ -54,6 +55,43 @@ enum CostProbe {
             }
             parser.reset()
         }
+    }
+
+    /// A hundred thousand requests of ten thousand tenants wait: one ends, the next starts, and another
+    /// one comes.
+    private static func startParked(_ count: Int) {
+        var limit = KneeLimitSettings()
+        limit.max = 1
+        var settings = AdmissionSettings()
+        settings.limit = .knee(limit)
+        settings.tenants = (0..<10_000).map { TenantSettings(name: "t\($0)") }
+        settings.queue.maxRequests = 200_000
+        settings.queue.maxWait = .seconds(3_600)
+        var controller = AdmissionController(settings: settings, backends: ["a"], seed: 1)
+        var now = Instant(nanoseconds: 1_000_000_000)
+        var random = SplitMix64(seed: 1)
+        var running: Permit?
+        for number in 0..<(100_000 + count) {
+            if number > 100_000 {
+                guard let permit = running.take() else { preconditionFailure("one is in flight") }
+                now = now.advanced(byNanoseconds: 100_000)
+                controller.complete(permit, .success, now: now)
+                while let decision = controller.poll(now: now) {
+                    guard case .forward(_, let next) = consume decision else {
+                        preconditionFailure("nobody's time is up")
+                    }
+                    running = consume next
+                }
+            }
+            var ticket = Ticket()
+            ticket.tenant = .named(Int(random.next() % 10_000))
+            switch controller.offer(RequestID(rawValue: UInt64(number)), ticket, now: now) {
+            case .forward(let permit): running = consume permit
+            case .parked: break
+            case .reject: preconditionFailure("there is room to wait")
+            }
+        }
+        if let permit = running.take() { controller.complete(permit, .success, now: now) }
     }
 
     /// One request after the other, each of a millisecond.
