@@ -37,10 +37,11 @@ import Testing
         #expect(answer.value("X-Penstock-Queue-Ms") == "0")
         #expect(answer.value("Server-Timing")?.hasPrefix("queue;dur=0, backend;dur=") == true)
         let seen = try gateway.metric { metrics in
-            metrics.models.map {
-                [
-                    $0.answers, $0.inputTokens, $0.outputTokens, $0.firstToken.count,
-                    $0.interToken.count,
+            metrics.allStreams.map { streams in
+                let traffic = streams.traffic[0]
+                return [
+                    traffic.answers, traffic.inputTokens, traffic.outputTokens,
+                    streams.firstToken.count, streams.interToken.count,
                 ]
             }
         }
@@ -63,13 +64,16 @@ import Testing
         let client = try gateway.connect()
         try client.send("POST /v1/messages HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}")
         try eventually("events have passed") {
-            try gateway.metric { $0.models.first?.firstToken.count == 1 }
+            try gateway.metric { $0.allStreams.first?.firstToken.count == 1 }
         }
         client.close()
         try eventually("the client's leaving is seen") { try gateway.holdings().inFlight == 0 }
         go.open()
         let seen = try gateway.metric { metrics in
-            metrics.models.map { [$0.answers, $0.inputTokens, $0.outputTokens] }
+            metrics.allStreams.map {
+                let traffic = $0.traffic[0]
+                return [traffic.answers, traffic.inputTokens, traffic.outputTokens]
+            }
         }
         #expect(seen == [[0, 11, 4]])
     }

@@ -88,9 +88,10 @@ import Testing
         #expect(try client.readAnswer().status == 200)
         try gateway.settles(clients: 2, idle: 1)
         let counted = try gateway.metric { metrics in
-            metrics.models.filter { $0.name == Array("m".utf8) }.map(\.firstToken.count)
+            metrics.models.map { ($0.name, $0.streams.map(\.firstToken.count)) }
+                .filter { $0.0 == Array("m".utf8) }.map(\.1)
         }
-        #expect(counted == [2])
+        #expect(counted == [[2]])
     }
 
     @Test(arguments: [
@@ -148,7 +149,9 @@ import Testing
         #expect(told["type"] as? String == type)
         #expect(told["code"] as? String == "stream_refused")
         try gateway.settles(clients: 1, idle: 0)
-        let charged = try gateway.metric { $0.models.map { [$0.answers, $0.inputTokens] } }
+        let charged = try gateway.metric { metrics in
+            metrics.allStreams.flatMap(\.traffic).map { [$0.answers, $0.inputTokens] }
+        }
         #expect(charged == [[0, 0]])
     }
 

@@ -278,64 +278,74 @@ let goldenMetrics = #"""
     penstock_upstream_sent_bytes_total{pool="chat"} 4004
     # HELP penstock_time_to_first_token_seconds Time from a request's first byte to the first event of its stream.
     # TYPE penstock_time_to_first_token_seconds histogram
-    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",le="0.001"} 0
-    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",le="0.005"} 0
-    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",le="0.01"} 0
-    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",le="0.02"} 0
-    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",le="0.04"} 0
-    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",le="0.06"} 0
-    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",le="0.08"} 0
-    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",le="0.1"} 0
-    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",le="0.25"} 1
-    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",le="0.5"} 1
-    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",le="0.75"} 1
-    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",le="1.0"} 1
-    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",le="2.5"} 1
-    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",le="5.0"} 1
-    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",le="7.5"} 1
-    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",le="10.0"} 1
-    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",le="20.0"} 1
-    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",le="40.0"} 1
-    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",le="80.0"} 1
-    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",le="160.0"} 1
-    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",le="640.0"} 1
-    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",le="2560.0"} 1
-    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",le="+Inf"} 1
-    penstock_time_to_first_token_seconds_sum{pool="chat",model="llama"} 0.12
-    penstock_time_to_first_token_seconds_count{pool="chat",model="llama"} 1
+    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",class="default",le="0.001"} 0
+    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",class="default",le="0.005"} 0
+    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",class="default",le="0.01"} 0
+    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",class="default",le="0.02"} 0
+    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",class="default",le="0.04"} 0
+    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",class="default",le="0.06"} 0
+    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",class="default",le="0.08"} 0
+    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",class="default",le="0.1"} 0
+    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",class="default",le="0.25"} 1
+    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",class="default",le="0.5"} 1
+    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",class="default",le="0.75"} 1
+    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",class="default",le="1.0"} 1
+    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",class="default",le="2.5"} 1
+    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",class="default",le="5.0"} 1
+    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",class="default",le="7.5"} 1
+    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",class="default",le="10.0"} 1
+    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",class="default",le="20.0"} 1
+    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",class="default",le="40.0"} 1
+    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",class="default",le="80.0"} 1
+    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",class="default",le="160.0"} 1
+    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",class="default",le="640.0"} 1
+    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",class="default",le="2560.0"} 1
+    penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",class="default",le="+Inf"} 1
+    penstock_time_to_first_token_seconds_sum{pool="chat",model="llama",class="default"} 0.12
+    penstock_time_to_first_token_seconds_count{pool="chat",model="llama",class="default"} 1
     # HELP penstock_inter_token_seconds Time between two events of a stream.
     # TYPE penstock_inter_token_seconds histogram
-    penstock_inter_token_seconds_bucket{pool="chat",model="llama",le="0.01"} 0
-    penstock_inter_token_seconds_bucket{pool="chat",model="llama",le="0.025"} 0
-    penstock_inter_token_seconds_bucket{pool="chat",model="llama",le="0.05"} 33
-    penstock_inter_token_seconds_bucket{pool="chat",model="llama",le="0.075"} 33
-    penstock_inter_token_seconds_bucket{pool="chat",model="llama",le="0.1"} 33
-    penstock_inter_token_seconds_bucket{pool="chat",model="llama",le="0.15"} 33
-    penstock_inter_token_seconds_bucket{pool="chat",model="llama",le="0.2"} 33
-    penstock_inter_token_seconds_bucket{pool="chat",model="llama",le="0.3"} 33
-    penstock_inter_token_seconds_bucket{pool="chat",model="llama",le="0.4"} 33
-    penstock_inter_token_seconds_bucket{pool="chat",model="llama",le="0.5"} 33
-    penstock_inter_token_seconds_bucket{pool="chat",model="llama",le="0.75"} 33
-    penstock_inter_token_seconds_bucket{pool="chat",model="llama",le="1.0"} 33
-    penstock_inter_token_seconds_bucket{pool="chat",model="llama",le="2.5"} 33
-    penstock_inter_token_seconds_bucket{pool="chat",model="llama",le="5.0"} 33
-    penstock_inter_token_seconds_bucket{pool="chat",model="llama",le="7.5"} 33
-    penstock_inter_token_seconds_bucket{pool="chat",model="llama",le="10.0"} 33
-    penstock_inter_token_seconds_bucket{pool="chat",model="llama",le="20.0"} 33
-    penstock_inter_token_seconds_bucket{pool="chat",model="llama",le="40.0"} 33
-    penstock_inter_token_seconds_bucket{pool="chat",model="llama",le="80.0"} 33
-    penstock_inter_token_seconds_bucket{pool="chat",model="llama",le="+Inf"} 33
-    penstock_inter_token_seconds_sum{pool="chat",model="llama"} 0.99
-    penstock_inter_token_seconds_count{pool="chat",model="llama"} 33
+    penstock_inter_token_seconds_bucket{pool="chat",model="llama",class="default",le="0.01"} 0
+    penstock_inter_token_seconds_bucket{pool="chat",model="llama",class="default",le="0.025"} 0
+    penstock_inter_token_seconds_bucket{pool="chat",model="llama",class="default",le="0.05"} 33
+    penstock_inter_token_seconds_bucket{pool="chat",model="llama",class="default",le="0.075"} 33
+    penstock_inter_token_seconds_bucket{pool="chat",model="llama",class="default",le="0.1"} 33
+    penstock_inter_token_seconds_bucket{pool="chat",model="llama",class="default",le="0.15"} 33
+    penstock_inter_token_seconds_bucket{pool="chat",model="llama",class="default",le="0.2"} 33
+    penstock_inter_token_seconds_bucket{pool="chat",model="llama",class="default",le="0.3"} 33
+    penstock_inter_token_seconds_bucket{pool="chat",model="llama",class="default",le="0.4"} 33
+    penstock_inter_token_seconds_bucket{pool="chat",model="llama",class="default",le="0.5"} 33
+    penstock_inter_token_seconds_bucket{pool="chat",model="llama",class="default",le="0.75"} 33
+    penstock_inter_token_seconds_bucket{pool="chat",model="llama",class="default",le="1.0"} 33
+    penstock_inter_token_seconds_bucket{pool="chat",model="llama",class="default",le="2.5"} 33
+    penstock_inter_token_seconds_bucket{pool="chat",model="llama",class="default",le="5.0"} 33
+    penstock_inter_token_seconds_bucket{pool="chat",model="llama",class="default",le="7.5"} 33
+    penstock_inter_token_seconds_bucket{pool="chat",model="llama",class="default",le="10.0"} 33
+    penstock_inter_token_seconds_bucket{pool="chat",model="llama",class="default",le="20.0"} 33
+    penstock_inter_token_seconds_bucket{pool="chat",model="llama",class="default",le="40.0"} 33
+    penstock_inter_token_seconds_bucket{pool="chat",model="llama",class="default",le="80.0"} 33
+    penstock_inter_token_seconds_bucket{pool="chat",model="llama",class="default",le="+Inf"} 33
+    penstock_inter_token_seconds_sum{pool="chat",model="llama",class="default"} 0.99
+    penstock_inter_token_seconds_count{pool="chat",model="llama",class="default"} 33
     # HELP penstock_model_answers_total Requests that their backend answered with success.
     # TYPE penstock_model_answers_total counter
-    penstock_model_answers_total{pool="chat",model="llama"} 1
+    penstock_model_answers_total{pool="chat",model="llama",class="default",tenant="acme"} 2
+    # HELP penstock_goodput_total Those of penstock_model_answers_total that ended within their deadline, or had none.
+    # TYPE penstock_goodput_total counter
+    penstock_goodput_total{pool="chat",model="llama",class="default",tenant="acme"} 1
     # HELP penstock_input_tokens_total Tokens of prompts, as answers reported them.
     # TYPE penstock_input_tokens_total counter
-    penstock_input_tokens_total{pool="chat",model="llama"} 340
+    penstock_input_tokens_total{pool="chat",model="llama",class="default",tenant="acme"} 340
     # HELP penstock_output_tokens_total Tokens of answers, as they reported them, else events of their streams.
     # TYPE penstock_output_tokens_total counter
-    penstock_output_tokens_total{pool="chat",model="llama"} 34
+    penstock_output_tokens_total{pool="chat",model="llama",class="default",tenant="acme"} 34
+    # HELP penstock_cost_seconds_total Time for which requests held units of the limit, times the units: what they cost.
+    # TYPE penstock_cost_seconds_total counter
+    penstock_cost_seconds_total{pool="chat",model="llama",class="default",tenant="acme"} 4.5
+    # HELP penstock_shed_total Requests of inference interfaces that admission refused.
+    # TYPE penstock_shed_total counter
+    penstock_shed_total{pool="chat",model="llama",class="default",tenant="acme",reason="queue_full"} 0
+    penstock_shed_total{pool="chat",model="llama",class="default",tenant="acme",reason="wait_too_long"} 1
     # HELP penstock_limit Requests that the backend may have in flight at present.
     # TYPE penstock_limit gauge
     penstock_limit{pool="chat",backend="http://10.0.0.11:8000"} 24

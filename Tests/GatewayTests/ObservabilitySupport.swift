@@ -52,14 +52,18 @@ func sampleSnapshot() -> GatewaySnapshot {
     pool.retries = 3
     pool.clientRetries = 31
     pool.fallbacks = 32
-    let model = pool.model(Array("llama".utf8))
-    model.observeFirstToken(nanoseconds: 120_000_000)
-    model.observeInterToken(nanoseconds: 30_000_000, times: 33)
+    let traffic = pool.traffic(
+        pool.model(Array("llama".utf8)), pool.classes[0], tenant: pool.tenantPlace("acme"))
+    traffic.streams.observeFirstToken(nanoseconds: 120_000_000)
+    traffic.streams.observeInterToken(nanoseconds: 30_000_000, times: 33)
     var usage = TokenUsage()
     usage.input = 340
     usage.output = 34
-    model.countAnswer()
-    model.countTokens(usage)
+    traffic.countAnswer(isInTime: true)
+    traffic.countAnswer(isInTime: false)
+    traffic.countTokens(usage)
+    traffic.countCost(nanoseconds: 1_500_000_000, units: 3)
+    traffic.countShed(.waitTooLong)
     pool.clientReceivedBytes = 1_001
     pool.clientSentBytes = 2_002
     pool.upstreamReceivedBytes = 3_003

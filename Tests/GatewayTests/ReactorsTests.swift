@@ -219,7 +219,15 @@ import Testing
         let pool = PoolMetrics(name: "p", backends: ["b"])
         var walk = CounterWalk(adding: Array(repeating: 1, count: 1_000))
         pool.walk(&walk)
-        expectCounted(pool, leavingOut: ["reasonCount"])
+        // Sums have rows of their own.
+        expectCounted(pool, leavingOut: ["reasonCount", "trafficCount"])
+        let traffic = pool.traffic(pool.model([]), pool.classes[0], tenant: -1)
+        var ofTraffic = CounterWalk(adding: Array(repeating: 1, count: 1_000))
+        traffic.walk(&ofTraffic)
+        expectCounted(traffic, leavingOut: ["streams", "tenant"])
+        var ofStreams = CounterWalk(adding: Array(repeating: 1, count: 1_000))
+        traffic.streams.walk(&ofStreams)
+        expectCounted(traffic.streams, leavingOut: ["priorityClass", "traffic"])
         var ofClass = CounterWalk(adding: Array(repeating: 1, count: 1_000))
         pool.classes[0].walk(&ofClass)
         expectCounted(pool.classes[0], leavingOut: ["reasonCount"])
@@ -240,6 +248,7 @@ import Testing
             guard let name = child.label, !leavingOut.contains(name) else { continue }
             switch child.value {
             case let counter as UInt64: #expect(counter == 1, "\(name)")
+            case let counter as UInt128: #expect(counter == 1, "\(name)")
             case let counters as [UInt64]: #expect(counters.allSatisfy { $0 == 1 }, "\(name)")
             case let histogram as Histogram:
                 #expect(histogram.counts.allSatisfy { $0 == 1 }, "\(name)")

@@ -78,9 +78,15 @@ extension Exchange {
             key = .digest(client.lastKey.digest(of: parser.head.span(range)))
         }
         let claim = pool.claims.claim(of: parser.head, key: key, address: client.peer.bits)
-        classMetrics = pool.metrics.classes[claim.priorityClass]
+        let priorityClass = pool.metrics.classes[claim.priorityClass]
+        classMetrics = priorityClass
         tenant = claim.tenant
-        if dialect != .plain { modelMetrics = pool.metrics.model(model) }
+        if dialect != .plain {
+            let found = pool.metrics.model(model)
+            modelMetrics = found
+            traffic = pool.metrics.traffic(
+                found, priorityClass, tenant: pool.tenantPlace(of: claim.tenant))
+        }
         return claim
     }
 
@@ -100,6 +106,9 @@ extension Exchange {
         var shortest = pool.longestNanoseconds ?? .max
         if pool.deadlines.readsFields {
             shortest = min(shortest, hints.answerNanoseconds ?? .max)
+        }
+        answerDeadline = record.startedAt.advanced(byNanoseconds: shortest)
+        if pool.deadlines.readsFields {
             // A client that waits for a byte has one in every comment.
             if let time = hints.byteNanoseconds, !isKeptAlive(within: time) {
                 shortest = min(shortest, time)
@@ -140,6 +149,8 @@ extension Exchange {
     /// Gives the permit back, once; later calls find none.
     func spendPermit(_ outcome: Outcome) {
         guard let pool, let permit = permit.take() else { return }
+        traffic?.countCost(
+            nanoseconds: now.nanoseconds(since: permit.grantedAt), units: permit.seats)
         var work = ServedWork(units: max(1, record.answerPieces))
         if ExchangeRecord.happened(record.firstByteAt) {
             work.firstByteNanoseconds = record.firstByteAt.nanoseconds(since: record.grantedAt)

@@ -12,6 +12,7 @@ extension Exchange {
         if rejection.reason.isDecision {
             pool?.metrics.countRejected(
                 rejection.reason, retryAfterSeconds: rejection.retryAfterSeconds, in: classMetrics)
+            traffic?.countShed(rejection.reason)
         }
         gateway.explain(rejection, of: self)
         appendAnswer(

@@ -37,7 +37,7 @@ extension Exchange {
 
     private func observeEvents(_ events: Int) {
         keepAliveAt = .distantFuture
-        guard let metrics = modelMetrics else { return }
+        guard let metrics = traffic?.streams else { return }
         var following = events
         if ExchangeRecord.happened(record.lastEventAt) {
             // Events that come together share the time since the last.
@@ -116,20 +116,17 @@ extension Exchange {
         }
     }
 
-    /// The counters of the model, where it has begun to answer with success.
-    private var answeringMetrics: ModelMetrics? {
-        guard dialect != .plain, isAnswerBegun, record.status / 100 == 2 else { return nil }
-        return modelMetrics
-    }
+    /// Whether the backend has begun to answer with success, in a form that is read.
+    private var isAnswering: Bool { dialect != .plain && record.backendStatus / 100 == 2 }
 
     /// Counts the tokens of an answer that goes no further, whole or not: a client may have all it
     /// wants before the stream's end, and leave.
-    func countTokens() { answeringMetrics?.countTokens(usage) }
+    func countTokens() { if isAnswering { traffic?.countTokens(usage) } }
 
     /// Counts a whole answer and learns from it.
     func learnUsage() {
-        guard let metrics = answeringMetrics else { return }
-        metrics.countAnswer()
+        guard isAnswering, let metrics = modelMetrics else { return }
+        traffic?.countAnswer(isInTime: now <= answerDeadline)
         var usage = usage
         // What reports a prompt and no answer has made none: embeddings, reranking.
         if usage.input != nil, answerReader?.isStream == false { usage.output = usage.output ?? 0 }

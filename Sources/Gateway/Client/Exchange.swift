@@ -55,8 +55,9 @@ final class Exchange {
     var body: RequestBody?
     /// What follows the answer, of a dialect whose answers are read.
     var answerReader: AnswerReader?
-    /// The counters of the request's model.
+    /// The counters of the request's model, and those of its model, class and tenant.
     var modelMetrics: ModelMetrics?
+    var traffic: TrafficMetrics?
     /// The model's own name; empty where none was read.
     var model: [UInt8] = []
     /// Whether the backend is told another name than the client said.
@@ -71,8 +72,9 @@ final class Exchange {
     var dialect = Dialect.plain
     /// Whose request it is.
     var tenant = TenantID.anonymous
-    /// Until when its client wants the answer.
+    /// Until when its client wants the answer to begin, and to end.
     var deadline = Instant.distantFuture
+    var answerDeadline = Instant.distantFuture
     var permit: Permit?
     var parkedHandle: ParkedHandle?
     var dial: Dial?
@@ -131,6 +133,7 @@ final class Exchange {
         record.startedAt = now
         tenant = .anonymous
         deadline = .distantFuture
+        answerDeadline = .distantFuture
         record.receivedBefore = client.receivedBytes - client.input.count
         record.sentBefore = client.sentBytes
         if parser.limits != snapshot.headLimits {
@@ -157,6 +160,7 @@ final class Exchange {
         body?.reset()
         answerReader?.reset()
         modelMetrics = nil
+        traffic = nil
         model.removeAll(keepingCapacity: true)
         isModelReplaced = false
         modelPathRange = nil

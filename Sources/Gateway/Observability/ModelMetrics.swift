@@ -1,41 +1,62 @@
 // What the requests of one model came to in one pool, and what is expected of the next ones. It
 // belongs to the reactor's thread.
+//
+//     ModelMetrics            a model: its estimator
+//       StreamMetrics         of a priority class: times of its streams
+//         TrafficMetrics      of a tenant: counters
+//
+// A histogram has two dozen series, so there is none for each tenant.
 
 package import Inference
 
-/// Counters and histograms of one model, and its estimator.
+/// The counters of one model, and its estimator.
 package final class ModelMetrics {
     /// The model's name; empty for requests whose model is not read, `other` for those beyond the
     /// bound of names.
     package let name: [UInt8]
     /// `model="…"`, ready to be written.
     let label: String
-
-    /// Time from a request's first byte to the first event of its answer.
-    package private(set) var firstToken = Histogram(bounds: Histogram.durationBounds)
-    /// Time between two events of an answer.
-    package private(set) var interToken = Histogram(bounds: Histogram.interTokenBounds)
-    /// Requests that were answered whole.
-    package private(set) var answers: UInt64 = 0
-    /// Tokens of prompts and answers, as reported, else counted by events.
-    package private(set) var inputTokens: UInt64 = 0
-    package private(set) var outputTokens: UInt64 = 0
+    /// By priority class, in the order of their first requests.
+    package private(set) var streams: [StreamMetrics] = []
     /// What is expected of requests.
     package var estimator = TokenEstimator()
 
-    /// Zeroed counters of the model `name`.
+    /// A model `name` that nothing has asked for.
     package init(name: [UInt8]) {
         self.name = name
         label = "model=\"\(escapedLabel(String(decoding: name, as: UTF8.self)))\""
     }
 
-    /// Shows every counter to `walk`.
+    /// The counters of a class.
+    func streams(in priorityClass: ClassMetrics) -> StreamMetrics {
+        for known in streams where known.priorityClass === priorityClass { return known }
+        let made = StreamMetrics(model: self, priorityClass)
+        streams.append(made)
+        return made
+    }
+}
+
+/// The times of the streams of one model and class.
+package final class StreamMetrics {
+    let priorityClass: ClassMetrics
+    /// `model="…",class="…"`, ready to be written.
+    let labels: String
+    /// Time from a request's first byte to the first event of its answer.
+    package private(set) var firstToken = Histogram(bounds: Histogram.durationBounds)
+    /// Time between two events of an answer.
+    package private(set) var interToken = Histogram(bounds: Histogram.interTokenBounds)
+    /// By tenant, in the order of their first requests.
+    package fileprivate(set) var traffic: [TrafficMetrics] = []
+
+    init(model: ModelMetrics, _ priorityClass: ClassMetrics) {
+        self.priorityClass = priorityClass
+        labels = "\(model.label),\(priorityClass.label)"
+    }
+
+    /// Shows the histograms to `walk`.
     func walk(_ walk: inout CounterWalk) {
         firstToken.walk(&walk)
         interToken.walk(&walk)
-        walk.visit(&answers)
-        walk.visit(&inputTokens)
-        walk.visit(&outputTokens)
     }
 
     /// Counts a first event.
@@ -46,37 +67,73 @@ package final class ModelMetrics {
         for _ in 0..<times { interToken.observe(nanoseconds: nanoseconds) }
     }
 
-    /// Counts a whole answer.
-    func countAnswer() { answers &+= 1 }
-
-    /// Counts what an answer came to.
-    func countTokens(_ usage: TokenUsage) {
-        inputTokens &+= UInt64(clamping: usage.input ?? 0)
-        outputTokens &+= UInt64(clamping: usage.output ?? 0)
+    fileprivate func find(_ tenant: Int) -> TrafficMetrics? {
+        for known in traffic where known.tenant == tenant { return known }
+        return nil
     }
 }
 
 extension PoolMetrics {
     /// Models that are told apart in one pool; clients may name as many as they like.
     package static let mostModels = 64
+    /// Combinations of model, class and tenant that are told apart in one pool.
+    package static let mostTraffic = 1_000
 
     /// The counters of the model `name`.
     func model(_ name: [UInt8]) -> ModelMetrics {
         for model in models where model.name == name { return model }
-        if models.count >= PoolMetrics.mostModels {
-            return PoolMetrics.other(&models)
-        }
+        if models.count >= PoolMetrics.mostModels { return otherModel() }
         let made = ModelMetrics(name: name)
         models.append(made)
         return made
     }
 
-    private static func other(_ models: inout [ModelMetrics]) -> ModelMetrics {
+    private func otherModel() -> ModelMetrics {
         let name = Array("other".utf8)
         for model in models where model.name == name { return model }
         let made = ModelMetrics(name: name)
         models.append(made)
         return made
+    }
+
+    /// The counters of a model, a class and the tenant in that place of `tenantNames`, -1 for those
+    /// that have none.
+    ///
+    /// Beyond the bound a combination is counted as of the model `other` and of no tenant's.
+    func traffic(
+        _ model: ModelMetrics, _ priorityClass: ClassMetrics, tenant: Int
+    ) -> TrafficMetrics {
+        let streams = model.streams(in: priorityClass)
+        if let found = streams.find(tenant) { return found }
+        if trafficCount < PoolMetrics.mostTraffic {
+            trafficCount += 1
+            return add(tenant, to: streams)
+        }
+        let other = otherModel().streams(in: priorityClass)
+        return other.find(-1) ?? add(-1, to: other)
+    }
+
+    private func add(_ tenant: Int, to streams: StreamMetrics) -> TrafficMetrics {
+        let name = tenant < 0 ? "" : tenantNames[tenant]
+        let made = TrafficMetrics(streams, tenant: tenant, name: name)
+        streams.traffic.append(made)
+        return made
+    }
+
+    /// The place of a tenant that the policy names, -1 for those beyond the bound; places last for
+    /// the pool's life.
+    func tenantPlace(_ name: String) -> Int {
+        if let place = tenantNames.firstIndex(of: name) { return place }
+        if tenantNames.count >= PoolSnapshot.mostTenants { return -1 }
+        tenantNames.append(name)
+        return tenantNames.count - 1
+    }
+
+    /// The times of all streams whose class the policy has.
+    var allStreams: [StreamMetrics] {
+        models.flatMap(\.streams).filter { streams in
+            classes.contains { $0 === streams.priorityClass }
+        }
     }
 }
 

@@ -97,6 +97,10 @@ package final class PoolMetrics {
     package private(set) var classes: [ClassMetrics]
     /// The counters of the models that were asked for, in the order of their first request.
     var models: [ModelMetrics] = []
+    /// Combinations of model, class and tenant that have counters of their own.
+    var trafficCount = 0
+    /// Tenants that the policy has named, at most `PoolSnapshot.mostTenants`.
+    var tenantNames: [String] = []
 
     /// Kept because `allCases` makes an array each time.
     private let reasonCount = Reason.allCases.count

@@ -50,8 +50,16 @@ struct ReactorReport: Sendable {
         let name: String
         let counters: [UInt128]
         let classes: [(name: String, counters: [UInt128])]
-        let models: [(name: [UInt8], counters: [UInt128])]
+        let streams: [StreamReport]
         let backends: [BackendReport]
+    }
+
+    /// Those of one model in one class, and of its tenants.
+    struct StreamReport: Sendable {
+        let model: [UInt8]
+        let priorityClass: String
+        let counters: [UInt128]
+        let traffic: [(tenant: String, counters: [UInt128])]
     }
 
     /// Those of one backend.
@@ -97,7 +105,14 @@ extension PoolMetrics {
         return ReactorReport.PoolReport(
             name: name, counters: walk.values,
             classes: classes.map { ($0.name, $0.copies) },
-            models: models.map { ($0.name, $0.copies) },
+            streams: models.flatMap { model in
+                model.streams.map { streams in
+                    ReactorReport.StreamReport(
+                        model: model.name, priorityClass: streams.priorityClass.name,
+                        counters: streams.copies,
+                        traffic: streams.traffic.map { ($0.tenantName, $0.copies) })
+                }
+            },
             backends: backends.map { backend in
                 let (open, idle) = connections(backend.label)
                 return ReactorReport.BackendReport(
@@ -119,13 +134,25 @@ extension PoolMetrics {
                 let own = report.classes.first { $0.name == counted.name }
                 if let own { counted.add(own.counters) }
             }
-            for model in report.models { sum.model(model.name).add(model.counters) }
+            for streams in report.streams { sum.add(streams) }
             for counted in sum.backends {
                 let own = report.backends.first { $0.label == counted.label }
                 if let own { counted.add(own.counters) }
             }
         }
         return sum
+    }
+
+    private func add(_ report: ReactorReport.StreamReport) {
+        guard let priorityClass = classes.first(where: { $0.name == report.priorityClass }) else {
+            return
+        }
+        let model = model(report.model)
+        model.streams(in: priorityClass).add(report.counters)
+        for (tenant, counters) in report.traffic {
+            let place = tenant.isEmpty ? -1 : tenantPlace(tenant)
+            traffic(model, priorityClass, tenant: place).add(counters)
+        }
     }
 }
 
@@ -148,5 +175,6 @@ extension Walked {
 }
 
 extension ClassMetrics: Walked {}
-extension ModelMetrics: Walked {}
+extension StreamMetrics: Walked {}
+extension TrafficMetrics: Walked {}
 extension BackendMetrics: Walked {}

@@ -35,6 +35,8 @@ final class Pool {
     private(set) var tellsShares = false
     /// Whether tenants have quotas that they are told of.
     private(set) var tellsRates = false
+    /// Where the metrics keep the tenants that the policy names.
+    private var tenantPlaces: [Int] = []
     /// How many units of the limit long requests take, for the data path.
     private(set) var seats: SeatSettings?
     /// What is done with requests' deadlines, for the data path.
@@ -119,6 +121,7 @@ final class Pool {
         tellsRates =
             answers.tellsShares
             && terms.contains { $0.requestsPerMinute != nil || $0.tokensPerMinute != nil }
+        tenantPlaces = settings.admission.tenants.map { metrics.tenantPlace($0.name) }
         seats = settings.seats
         deadlines = settings.deadlines
         longestNanoseconds = deadlines.longest?.wholeNanoseconds
@@ -214,6 +217,12 @@ final class Pool {
         needsPoll = true
         return admission.connected(
             upstream.id, label: upstream.address.label, now: reactor.now)
+    }
+
+    /// Where the metrics keep a tenant, -1 for nowhere of its own.
+    func tenantPlace(of tenant: TenantID) -> Int {
+        guard case .named(let index) = tenant, index < tenantPlaces.count else { return -1 }
+        return tenantPlaces[index]
     }
 
     /// What a tenant's quotas come to; nil for one that has none, or is not told.

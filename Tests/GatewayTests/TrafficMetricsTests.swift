@@ -1,0 +1,145 @@
+// What is counted by model, class and tenant, and the bounds of that.
+
+import Admission
+import Foundation
+import Inference
+import Testing
+
+@testable import Gateway
+
+@Suite struct TrafficMetricsTests {
+    private func policy(_ url: String, _ pool: String) -> String {
+        """
+        listen: 127.0.0.1:0
+        admin: off
+        log: {access: off}
+        pools:
+          main:
+            backends: ["\(url)"]
+            priority: {header: x-class, classes: [high, low], default: low}
+            tenant: {header: x-tenant, named: [{name: acme}, {name: globex}]}
+            \(pool)
+        routes:
+          - {path: /*, pool: main, models: ["*"]}
+
+        """
+    }
+
+    private func post(_ model: String, _ fields: String) -> String {
+        let body = "{\"model\":\"\(model)\"}"
+        return "POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\n\(fields)"
+            + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
+    }
+
+    /// The rows, each in one line without what is 0.
+    private func rows(_ gateway: RunningGateway) throws -> [String] {
+        try gateway.metric { metrics in
+            metrics.allStreams.flatMap(\.traffic).map { row in
+                var facts = [row.labels]
+                if row.answers > 0 { facts.append("answers \(row.answers)") }
+                if row.answersInTime > 0 { facts.append("in time \(row.answersInTime)") }
+                if row.inputTokens > 0 { facts.append("tokens \(row.inputTokens)") }
+                for reason in Reason.allCases where row.shedCount(reason) > 0 {
+                    facts.append("\(reason.name) \(row.shedCount(reason))")
+                }
+                return facts.joined(separator: ", ")
+            }.sorted()
+        }
+    }
+
+    @Test func answersAreCountedByModelClassAndTenant() throws {
+        let backend = try ScriptedBackend.serving { wire, request in
+            if request.bodyText.contains("late") { usleep(400_000) }
+            try wire.answer(
+                "{\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":1}}",
+                fields: "Content-Type: application/json\r\n")
+        }
+        let gateway = try RunningGateway(policy(backend.url, "limit: 10"))
+        let client = try gateway.connect()
+        for (model, fields) in [
+            ("a", "x-tenant: acme\r\nx-class: high\r\n"), ("a", "x-tenant: acme\r\n"),
+            ("a", "x-tenant: acme\r\n"), ("b", "x-tenant: nobody\r\n"),
+        ] {
+            try client.send(post(model, fields))
+            #expect(try client.readAnswer().status == 200)
+        }
+        #expect(
+            try rows(gateway) == [
+                "model=\"a\",class=\"high\",tenant=\"acme\", answers 1, in time 1, tokens 5",
+                "model=\"a\",class=\"low\",tenant=\"acme\", answers 2, in time 2, tokens 10",
+                "model=\"b\",class=\"low\",tenant=\"\", answers 1, in time 1, tokens 5",
+            ])
+        try client.send(post("late", ""))
+        _ = try client.readAnswer()
+        let cost = try gateway.metric { metrics in
+            metrics.models.last?.streams[0].traffic[0].costNanoseconds ?? 0
+        }
+        #expect(cost >= 400_000_000 && cost < 60_000_000_000)
+    }
+
+    /// An answer that began in time and ended late is no goodput.
+    @Test func whatEndsLateIsNotInTime() throws {
+        let backend = try ScriptedBackend.serving { wire, _ in
+            try wire.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+            usleep(500_000)
+            try wire.send("{}")
+        }
+        let gateway = try RunningGateway(policy(backend.url, "limit: 10"))
+        let client = try gateway.connect()
+        try client.send(post("m", "x-request-timeout: 0.25\r\n"))
+        #expect(try client.readAnswer().bodyText == "{}")
+        try client.send(post("m", "x-request-timeout: 30\r\n"))
+        _ = try client.readAnswer()
+        #expect(
+            try rows(gateway) == ["model=\"m\",class=\"low\",tenant=\"\", answers 2, in time 1"])
+    }
+
+    @Test func refusalsAreCountedByReason() throws {
+        let go = Door()
+        let backend = try ScriptedBackend.serving { wire, _ in
+            try go.pass(within: 20)
+            try wire.answer()
+        }
+        let gateway = try RunningGateway(
+            policy(backend.url, "limit: 1\n    queue: {max_requests: 0}"))
+        let holder = try gateway.connect()
+        try holder.send(post("a", ""))
+        try eventually("one in flight") { try gateway.holdings().inFlight == 1 }
+        let client = try gateway.connect()
+        try client.send(post("a", "x-tenant: globex\r\n"))
+        #expect(try client.readAnswer().status == 503)
+        go.open()
+        _ = try holder.readAnswer()
+        #expect(
+            try rows(gateway) == [
+                "model=\"a\",class=\"low\",tenant=\"\", answers 1, in time 1",
+                "model=\"a\",class=\"low\",tenant=\"globex\", queue_full 1",
+            ])
+    }
+
+    /// However many models, classes and tenants there are, the rows are bounded and nothing is lost.
+    @Test func rowsAreBounded() {
+        let classes = (0..<20).map { "class-\($0)" }
+        let metrics = PoolMetrics(name: "p", backends: ["b"], classes: classes)
+        let usage = TokenUsage(input: 1)
+        var counted: UInt64 = 0
+        for number in 0..<4_000 {
+            let model = metrics.model(Array("model-\(number % 70)".utf8))
+            let tenant = metrics.tenantPlace("tenant-\(number % 130)")
+            metrics.traffic(model, metrics.classes[number % 20], tenant: tenant)
+                .countTokens(usage)
+            counted += 1
+        }
+        let rows = metrics.allStreams.flatMap(\.traffic)
+        #expect(metrics.models.count == PoolMetrics.mostModels + 1)
+        #expect(metrics.tenantNames.count == PoolSnapshot.mostTenants)
+        #expect(rows.count > PoolMetrics.mostTraffic / 2)
+        #expect(rows.count <= PoolMetrics.mostTraffic + classes.count)
+        #expect(Set(rows.map(\.labels)).count == rows.count)
+        #expect(rows.reduce(0) { $0 + $1.inputTokens } == counted)
+        // Several reactors' rows add up to the same.
+        let reports = [metrics, metrics].map { $0.report { _ in (0, 0) } }
+        let sum = metrics.sum(of: reports)
+        #expect(sum.allStreams.flatMap(\.traffic).reduce(0) { $0 + $1.inputTokens } == 2 * counted)
+    }
+}
