@@ -29,8 +29,9 @@ extension Exchange {
         record.isReused = false
         record.dialBeganAt = now
         let milliseconds = connectBudgetMilliseconds(pool)
-        dial = gateway.dialler.dial(upstream.target, timeoutMilliseconds: milliseconds) {
-            [unowned self] result in
+        dial = gateway.dialler.dial(
+            upstream.target, in: upstream.dialLine, timeoutMilliseconds: milliseconds, now: now
+        ) { [unowned self] result in
             dial = nil
             switch consume result {
             case .connected(let transport): connected(upstream, transport)

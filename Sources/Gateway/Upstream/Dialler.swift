@@ -15,35 +15,6 @@ internal import CShims
 internal import Glibc
 internal import Policy
 
-/// How a dial ended.
-package enum DialResult: ~Copyable {
-    /// The connection stands; with TLS, the peer's certificate has been verified as the policy
-    /// asks.
-    case connected(Transport)
-    /// It does not: `connectFailed`, `connectTimeout`, `tlsFailed`, or `exhausted` for want of
-    /// descriptors or ports.
-    case failed(Reason)
-}
-
-/// A dial under way.
-///
-/// Keep it to be able to cancel.
-package final class Dial {
-    fileprivate let easy: EasyHandle
-    fileprivate let isSecure: Bool
-    fileprivate var completion: ((consuming DialResult) -> Void)?
-    /// Whether the process had no descriptor left for one of this dial's sockets.
-    fileprivate var isOutOfDescriptors = false
-
-    fileprivate init(
-        easy: EasyHandle, isSecure: Bool, completion: @escaping (consuming DialResult) -> Void
-    ) {
-        self.easy = easy
-        self.isSecure = isSecure
-        self.completion = completion
-    }
-}
-
 /// Opens connections to backends with libcurl, in one reactor.
 @safe package final class Dialler {
     private let reactor: Reactor
@@ -54,6 +25,8 @@ package final class Dial {
     /// By the easy handle's key.
     private var dials: [Int: Dial] = [:]
     private var spareHandles: [EasyHandle] = []
+    /// Dials that wait in their lines.
+    private var waitingCount = 0
     /// The socket that libcurl is just giving up to us, -1 for none.
     private var keptSocket: Int32 = -1
 
@@ -97,41 +70,78 @@ package final class Dial {
         // The objects that libcurl's last callbacks would reach are going: it is silenced first.
         unsafe penstock_curl_multi_set_socket_callback(multi, nil)
         unsafe penstock_curl_multi_set_timer_callback(multi, nil)
-        for dial in dials.values { unsafe curl_multi_remove_handle(multi, dial.easy.pointer) }
+        for dial in dials.values {
+            if let easy = dial.easy { unsafe curl_multi_remove_handle(multi, easy.pointer) }
+        }
         unsafe curl_multi_cleanup(multi)
     }
 
-    /// Dials under way.
-    package var dialCount: Int { dials.count }
+    /// Dials under way, and those that wait to be.
+    package var dialCount: Int { dials.count + waitingCount }
 
-    /// Starts connecting; `completion` is called once, from a later turn of the loop, unless the
-    /// dial is cancelled.
+    /// Starts connecting, or waits for its turn in `line`, the line of its target; `completion` is
+    /// called once, from a later turn of the loop, unless the dial is cancelled.
+    ///
+    /// The wait counts as a part of the time-out, which begins at `now`. nil when memory is short.
     package func dial(
-        _ target: DialTarget, timeoutMilliseconds: Int,
+        _ target: DialTarget, in line: DialLine, timeoutMilliseconds: Int, now: Instant,
         completion: @escaping (consuming DialResult) -> Void
     ) -> Dial? {
-        guard let easy = spareHandles.popLast() ?? EasyHandle.make() else { return nil }
-        let dial = Dial(easy: easy, isSecure: target.isSecure, completion: completion)
-        if holdsDials {
-            dials[easy.key] = dial
-            held.append(dial)
+        let deadline = now.advanced(byNanoseconds: Int64(timeoutMilliseconds) * 1_000_000)
+        let dial = Dial(target, line, deadline: deadline, completion: completion)
+        guard line.hasRoom || holdsDials else {
+            waitingCount += 1
+            line.join(dial)
             return dial
         }
-        configure(easy, target, timeoutMilliseconds: max(1, timeoutMilliseconds))
-        watchForExhaustion(dial)
-        guard unsafe curl_multi_add_handle(multi, easy.pointer) == CURLM_OK else { return nil }
+        return start(dial, timeoutMilliseconds: timeoutMilliseconds) ? dial : nil
+    }
+
+    /// Hands a dial to libcurl; false when memory is short.
+    private func start(_ dial: Dial, timeoutMilliseconds: Int) -> Bool {
+        guard let easy = spareHandles.popLast() ?? EasyHandle.make() else { return false }
+        dial.easy = easy
+        if holdsDials {
+            held.append(dial)
+        } else {
+            configure(easy, dial.target, timeoutMilliseconds: max(1, timeoutMilliseconds))
+            watchForExhaustion(dial, easy)
+            guard unsafe curl_multi_add_handle(multi, easy.pointer) == CURLM_OK else {
+                return false
+            }
+        }
+        dial.line.started()
         dials[easy.key] = dial
-        return dial
+        return true
+    }
+
+    /// A dial has ended: those that wait behind it start, as far as there is room and time.
+    private func startNext(in line: DialLine) {
+        while let dial = line.next() {
+            waitingCount -= 1
+            let left = dial.deadline.nanoseconds(since: reactor.now) / 1_000_000
+            if left <= 0 {
+                end(dial, .failed(.connectTimeout))
+            } else if !start(dial, timeoutMilliseconds: Int(left)) {
+                end(dial, .failed(.exhausted))
+            }
+        }
+    }
+
+    private func end(_ dial: Dial, _ result: consuming DialResult) {
+        guard let completion = dial.completion else { return }
+        dial.completion = nil
+        completion(result)
     }
 
     /// Ends the oldest dial that is held; false, with the result dropped, where none is.
     package func finishHeld(_ result: consuming DialResult) -> Bool {
         while !held.isEmpty {
             let dial = held.removeFirst()
-            guard let completion = dial.completion else { continue }
-            dial.completion = nil
-            dials[dial.easy.key] = nil
-            completion(result)
+            guard dial.isWanted, let easy = dial.easy else { continue }
+            dials[easy.key] = nil
+            dial.line.ended()
+            end(dial, result)
             return true
         }
         return false
@@ -141,12 +151,18 @@ package final class Dial {
     ///
     /// One that has ended is left alone.
     package func cancel(_ dial: Dial) {
-        guard dial.completion != nil, dials.removeValue(forKey: dial.easy.key) != nil else {
+        guard dial.isWanted else { return }
+        dial.completion = nil
+        guard let easy = dial.easy else {
+            waitingCount -= 1
+            dial.line.left()
             return
         }
-        dial.completion = nil
-        unsafe curl_multi_remove_handle(multi, dial.easy.pointer)
-        recycle(dial.easy)
+        guard dials.removeValue(forKey: easy.key) != nil else { return }
+        unsafe curl_multi_remove_handle(multi, easy.pointer)
+        recycle(easy)
+        dial.line.ended()
+        startNext(in: dial.line)
     }
 
     // MARK: Setting up
@@ -200,8 +216,8 @@ package final class Dial {
 
     /// Opens the dial's sockets ourselves: libcurl does not tell that descriptors ran out, and what is
     /// our own shortage must not be held against the backend.
-    private func watchForExhaustion(_ dial: Dial) {
-        let easy = unsafe dial.easy.pointer
+    private func watchForExhaustion(_ dial: Dial, _ handle: EasyHandle) {
+        let easy = unsafe handle.pointer
         // `dials` keeps the dial as long as its easy handle may open sockets.
         let context = unsafe Unmanaged.passUnretained(dial).toOpaque()
         unsafe penstock_curl_set_pointer(easy, CURLOPT_OPENSOCKETDATA, context)
@@ -280,15 +296,16 @@ package final class Dial {
             var code = CURLE_OK
             guard unsafe penstock_curl_next_done(multi, &easy, &code) == 1 else { return }
             let key = Int(bitPattern: easy)
-            guard let dial = dials.removeValue(forKey: key), let completion = dial.completion
-            else { continue }
-            dial.completion = nil
-            completion(result(of: dial, code: code))
+            guard let dial = dials.removeValue(forKey: key), let handle = dial.easy else {
+                continue
+            }
+            dial.line.ended()
+            end(dial, result(of: dial, handle, code: code))
+            startNext(in: dial.line)
         }
     }
 
-    private func result(of dial: Dial, code: CURLcode) -> DialResult {
-        let easy = dial.easy
+    private func result(of dial: Dial, _ easy: EasyHandle, code: CURLcode) -> DialResult {
         var socket: Int32 = -1
         guard code == CURLE_OK, unsafe penstock_curl_get_socket(easy.pointer, &socket) == CURLE_OK,
             socket >= 0
@@ -299,7 +316,7 @@ package final class Dial {
             return .failed(reason)
         }
         unwatch(socket)
-        if dial.isSecure {
+        if dial.target.isSecure {
             return .connected(.secure(unsafe TLSSession(owning: easy, in: multi, socket: socket)))
         }
         keptSocket = socket

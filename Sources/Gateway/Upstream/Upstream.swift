@@ -11,6 +11,7 @@ final class Upstream {
     let address: BackendAddress
     let tls: TLSSettings
     let target: DialTarget
+    let dialLine = DialLine()
     let id: BackendID
     let metrics: BackendMetrics
     /// `Host` for requests in the backend's own name.
