@@ -16,16 +16,29 @@ enum Authority {
             guard end < range.upperBound, isIPv6(bytes, (first &+ 1)..<end) else { return false }
             end &+= 1
         } else {
+            let rest = skippingPlain(bytes, range)
+            end = rest
             while end < range.upperBound, bytes[end] != UInt8(ascii: ":") { end &+= 1 }
-            guard isName(bytes, first..<end) else { return false }
+            guard end > first, isName(bytes, rest..<end) else { return false }
         }
         if end == range.upperBound { return !needsPort }
         guard bytes[end] == UInt8(ascii: ":") else { return false }
         return isPort(bytes, (end &+ 1)..<range.upperBound, mayBeEmpty: !needsPort)
     }
 
+    /// Where the first words end that have nothing but what usual names have.
+    private static func skippingPlain(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Int {
+        var index = range.lowerBound
+        while range.upperBound &- index >= 8 {
+            let stop = WordMask.notInPlainHost(bytes.word(at: index))
+            if stop != 0 { return index &+ WordMask.firstIndex(stop) }
+            index &+= 8
+        }
+        return index
+    }
+
+    /// Whether all of `range` may stand in a name; it may be empty.
     private static func isName(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
-        if range.isEmpty { return false }
         var index = range.lowerBound
         while index < range.upperBound {
             if bytes[index] == UInt8(ascii: "%") {

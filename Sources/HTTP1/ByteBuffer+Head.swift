@@ -10,9 +10,7 @@ extension ByteBuffer {
 
     /// Appends a line end.
     package mutating func appendLineEnd() {
-        reserve(2)
-        append(ByteClass.carriageReturn)
-        append(ByteClass.lineFeed)
+        append(ByteClass.carriageReturn, ByteClass.lineFeed)
     }
 
     /// Appends a field line.
@@ -128,6 +126,13 @@ extension ByteBuffer {
 
 private func isToken(_ bytes: Span<UInt8>) -> Bool {
     var index = 0
+    if bytes.count >= 8, WordMask.notInPlainName(bytes.word(at: bytes.count &- 8)) == 0 {
+        // The last word is a plain one, and may overlap the one before: no slow end.
+        while bytes.count &- index > 8, WordMask.notInPlainName(bytes.word(at: index)) == 0 {
+            index &+= 8
+        }
+        if bytes.count &- index <= 8 { return true }
+    }
     while bytes.count &- index >= 8, WordMask.notInPlainName(bytes.word(at: index)) == 0 {
         index &+= 8
     }
@@ -140,6 +145,12 @@ private func isToken(_ bytes: Span<UInt8>) -> Bool {
 
 private func isFieldText(_ bytes: Span<UInt8>) -> Bool {
     var index = 0
+    if bytes.count >= 8, WordMask.controls(bytes.word(at: bytes.count &- 8)) == 0 {
+        while bytes.count &- index > 8, WordMask.controls(bytes.word(at: index)) == 0 {
+            index &+= 8
+        }
+        if bytes.count &- index <= 8 { return true }
+    }
     while bytes.count &- index >= 8, WordMask.controls(bytes.word(at: index)) == 0 {
         index &+= 8
     }

@@ -4,27 +4,28 @@
 
 /// Bytes in order, appended at the end and dropped from the front.
 package struct ByteBuffer: ~Copyable {
-    private var storage: [UInt8] = []
-    private var start = 0
-    private var end = 0
+    // What is asked all the time is inlined into other modules too, which have to see these.
+    @usableFromInline var storage: [UInt8] = []
+    @usableFromInline var start = 0
+    @usableFromInline var end = 0
 
     /// Makes an empty buffer that owns no storage.
-    package init() {}
+    @inlinable package init() {}
 
     /// Bytes that can be read.
-    package var count: Int { end &- start }
+    @inlinable package var count: Int { end &- start }
 
     /// Whether there is nothing to read.
-    package var isEmpty: Bool { end == start }
+    @inlinable package var isEmpty: Bool { end == start }
 
     /// Bytes of storage held, in use or not.
-    package var capacity: Int { storage.count }
+    @inlinable package var capacity: Int { storage.count }
 
     /// Bytes that can be appended without moving or growing.
-    package var freeCount: Int { storage.count &- end }
+    @inlinable package var freeCount: Int { storage.count &- end }
 
     /// The readable bytes.
-    package var bytes: Span<UInt8> {
+    @inlinable package var bytes: Span<UInt8> {
         @_lifetime(borrow self)
         get { storage.span.extracting(start..<end) }
     }
@@ -37,6 +38,7 @@ package struct ByteBuffer: ~Copyable {
     }
 
     /// Gives the storage away for reuse and becomes empty.
+    @inlinable
     package mutating func surrender() -> [UInt8] {
         start = 0
         end = 0
@@ -55,6 +57,7 @@ package struct ByteBuffer: ~Copyable {
     }
 
     /// Drops the first `count` readable bytes.
+    @inlinable
     package mutating func drop(_ count: Int) {
         precondition(count >= 0 && count <= self.count, "dropping more bytes than there are")
         start &+= count
@@ -65,6 +68,7 @@ package struct ByteBuffer: ~Copyable {
     }
 
     /// Drops all readable bytes and keeps the storage.
+    @inlinable
     package mutating func removeAll() {
         start = 0
         end = 0
@@ -142,36 +146,54 @@ package struct ByteBuffer: ~Copyable {
         end &+= 1
     }
 
+    /// Appends two bytes.
+    mutating func append(_ first: UInt8, _ second: UInt8) {
+        reserve(2)
+        let base = end
+        var bytes = storage.mutableSpan
+        bytes[base] = first
+        bytes[base &+ 1] = second
+        end = base &+ 2
+    }
+
     /// Appends `value` in decimal digits.
     package mutating func append(decimal value: Int) {
         precondition(value >= 0, "a negative length")
         reserve(20)
+        var rest = UInt(bitPattern: value)
         var digits = 1
-        var rest = value
-        while rest >= 10 {
-            rest /= 10
+        var bound: UInt = 10
+        while digits < 19 && rest >= bound {
             digits &+= 1
+            bound &*= 10
         }
         var index = end &+ digits
-        rest = value
-        repeat {
+        var bytes = storage.mutableSpan
+        for _ in 0..<digits {
             index &-= 1
-            storage[index] = UInt8(truncatingIfNeeded: 0x30 &+ rest % 10)
-            rest /= 10
-        } while index > end
+            let next = rest / 10
+            bytes[index] = UInt8(truncatingIfNeeded: 0x30 &+ rest &- next &* 10)
+            rest = next
+        }
         end &+= digits
     }
 
     /// Appends `value` in lower-case hexadecimal digits.
     package mutating func append(hexadecimal value: Int) {
         precondition(value >= 0, "a negative length")
-        var shift = 60
-        while shift > 0 && (value >> shift) & 0xf == 0 { shift &-= 4 }
-        while shift >= 0 {
-            let digit = UInt8(truncatingIfNeeded: (value >> shift) & 0xf)
-            append(digit < 10 ? 0x30 &+ digit : 0x57 &+ digit)
-            shift &-= 4
+        reserve(16)
+        let significant = Int.bitWidth &- value.leadingZeroBitCount
+        let digits = max(1, (significant &+ 3) &>> 2)
+        var rest = value
+        var index = end &+ digits
+        var bytes = storage.mutableSpan
+        for _ in 0..<digits {
+            index &-= 1
+            let digit = UInt8(truncatingIfNeeded: rest & 0xf)
+            bytes[index] = digit < 10 ? 0x30 &+ digit : 0x57 &+ digit
+            rest &>>= 4
         }
+        end &+= digits
     }
 
     /// Lends the storage to `fill`, which may write into the given free range at its end and

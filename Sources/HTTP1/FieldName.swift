@@ -159,13 +159,11 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
         let candidate = FieldName.candidate(
             length: range.count, first: bytes[range.lowerBound] | 0x20,
             last: bytes[range.upperBound &- 1] | 0x20)
-        if candidate != .other,
-            NameWords(bytes, range) == FieldName.words[Int(candidate.rawValue)]
-        {
-            self = candidate
-        } else {
+        if case .other = candidate {
             self = .other
+            return
         }
+        self = FieldName.words[Int(candidate.rawValue)].equals(bytes, range) ? candidate : .other
     }
 
     private static let words = allCases.map { name in
@@ -293,6 +291,18 @@ private struct NameWords: Equatable {
     private var middle: UInt64 = 0
     private var third: UInt64 = 0
     private var last: UInt64 = 0
+
+    /// Whether the name in `range`, which is as long as this one, is the same.
+    @inline(__always)
+    func equals(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
+        let count = range.count
+        if count < 8 { return NameWords(bytes, range).first == first }
+        guard WordMask.folded(bytes.word(at: range.lowerBound)) == first,
+            WordMask.folded(bytes.word(at: range.upperBound &- 8)) == last
+        else { return false }
+        if count <= 16 { return true }
+        return self == NameWords(bytes, range)
+    }
 
     init(_ bytes: Span<UInt8>, _ range: Range<Int>) {
         let count = range.count

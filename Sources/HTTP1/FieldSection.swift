@@ -24,19 +24,23 @@ package struct FieldSection: Sendable {
 
     /// Becomes empty and keeps its storage.
     mutating func removeAll() {
-        bytes.removeAll(keepingCapacity: true)
-        fields.removeAll(keepingCapacity: true)
+        // As a rule there are no trailers, and emptying even an empty array is many calls.
+        if !bytes.isEmpty { bytes.removeAll(keepingCapacity: true) }
+        if !fields.isEmpty { fields.removeAll(keepingCapacity: true) }
     }
 }
 
 extension [UInt8] {
     /// Becomes a copy of `source`, in the storage that is there if it suffices.
     mutating func replaceAll(with source: Span<UInt8>) {
-        removeAll(keepingCapacity: true)
-        append(addingCapacity: source.count) { output in
-            output.append(repeating: 0, count: source.count)
-            var copy = output.mutableSpan
-            for index in source.indices { copy[index] = source[index] }
+        // Requests of one client are often as long as the one before.
+        if count != source.count {
+            removeAll(keepingCapacity: true)
+            append(addingCapacity: source.count) { output in
+                output.append(repeating: 0, count: source.count)
+            }
         }
+        var copy = mutableSpan
+        copy.write(source, at: 0)
     }
 }

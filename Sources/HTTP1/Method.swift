@@ -54,20 +54,25 @@ package enum Method: UInt8, CaseIterable, Sendable {
 
     /// Recognises the method in `range` of `bytes`; methods are case-sensitive.
     init(_ bytes: Span<UInt8>, _ range: Range<Int>) {
-        let first = bytes[range.lowerBound]
-        let candidate: Method =
-            switch (range.count, first) {
-            case (3, UInt8(ascii: "G")): .get
-            case (3, UInt8(ascii: "P")): .put
-            case (4, UInt8(ascii: "P")): .post
-            case (4, UInt8(ascii: "H")): .head
-            case (5, UInt8(ascii: "P")): .patch
-            case (5, UInt8(ascii: "T")): .trace
-            case (6, UInt8(ascii: "D")): .delete
-            case (7, UInt8(ascii: "O")): .options
-            case (7, UInt8(ascii: "C")): .connect
+        guard range.count < 8 else {
+            self = .other
+            return
+        }
+        // All names fit into a word, the last letter in the lowest bits.
+        var word: UInt64 = 0
+        for index in range { word = word << 8 | UInt64(bytes[index]) }
+        self =
+            switch word {
+            case 0x47_4554: .get
+            case 0x50_5554: .put
+            case 0x504f_5354: .post
+            case 0x4845_4144: .head
+            case 0x50_4154_4348: .patch
+            case 0x54_5241_4345: .trace
+            case 0x4445_4c45_5445: .delete
+            case 0x4f_5054_494f_4e53: .options
+            case 0x43_4f4e_4e45_4354: .connect
             default: .other
             }
-        self = matches(bytes, range, candidate.spelling) ? candidate : .other
     }
 }

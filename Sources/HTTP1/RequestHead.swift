@@ -73,9 +73,8 @@ package struct RequestHead: Sendable {
         return nil
     }
 
-    /// Becomes an empty head and keeps its storage.
+    /// Becomes an empty head and keeps its storage; its bytes stay until others replace them.
     mutating func reset() {
-        bytes.removeAll(keepingCapacity: true)
         fields.removeAll(keepingCapacity: true)
         authority = nil
         framing = .none

@@ -54,6 +54,11 @@ enum RequestTarget {
         _ range: Range<Int>, in bytes: Span<UInt8>, _ head: inout RequestHead
     ) throws(ParseError) {
         var mark = range.lowerBound
+        while range.upperBound &- mark >= 8 {
+            let stop = WordMask.endsPlainPath(bytes.word(at: mark))
+            mark &+= stop == 0 ? 8 : WordMask.firstIndex(stop)
+            if stop != 0 { break }
+        }
         while mark < range.upperBound, bytes[mark] != UInt8(ascii: "?") {
             if bytes[mark] == UInt8(ascii: "%") {
                 guard range.upperBound &- mark > 2, ByteClass.hexadecimal(bytes[mark &+ 1]) < 16,

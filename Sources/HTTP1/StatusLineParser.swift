@@ -22,6 +22,7 @@ struct StatusLineParser: ~Copyable {
     mutating func next(
         in bytes: Span<UInt8>, _ head: inout ResponseHead
     ) throws(ParseError) -> Bool {
+        if position == 0 { readUsualStart(bytes, &head) }
         while position < bytes.count {
             let byte = bytes[position]
             if byte == ByteClass.lineFeed && state != .lineFeed { throw .bareLineFeed }
@@ -51,6 +52,20 @@ struct StatusLineParser: ~Copyable {
             position &+= 1
         }
         return false
+    }
+
+    /// Reads version and status in one look, where both are there and as they mostly are.
+    private mutating func readUsualStart(_ bytes: Span<UInt8>, _ head: inout ResponseHead) {
+        guard bytes.count > 12, bytes.word(at: 0) == VersionParser.http11,
+            bytes[8] == ByteClass.space, ByteClass.isDigit(bytes[9]),
+            ByteClass.isDigit(bytes[10]), ByteClass.isDigit(bytes[11])
+        else { return }
+        let hundreds = Int(bytes[9] &- 0x30)
+        guard (1...5).contains(hundreds) else { return }
+        head.version = .http11
+        head.status = hundreds &* 100 &+ Int(bytes[10] &- 0x30) &* 10 &+ Int(bytes[11] &- 0x30)
+        position = 12
+        state = .afterStatus
     }
 
     private mutating func endReason(_ head: inout ResponseHead) {

@@ -22,8 +22,8 @@ struct VersionParser {
         return nil
     }
 
-    /// The bytes of `HTTP/1.1`.
-    private static let http11: UInt64 = 0x312e_312f_5054_5448
+    /// The bytes of `HTTP/1.1`, as a word.
+    static let http11: UInt64 = 0x312e_312f_5054_5448
 
     /// Takes the next byte; the version once a carriage return ends it.
     mutating func next(_ byte: UInt8) throws(ParseError) -> Version? {

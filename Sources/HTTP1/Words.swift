@@ -36,16 +36,32 @@ extension MutableSpan<UInt8> {
     @_lifetime(self: copy self)
     mutating func write(_ source: Span<UInt8>, at base: Int) {
         let size = source.count
-        // One check of the range; the loop over the part has none left and is turned into moves of
-        // sixteen bytes and more.
         var target = _mutatingExtracting(base..<(base &+ size))
-        if size >= 8 && size <= 16 {
-            // The second word overlaps the first, so no bytes are left for a slow end.
-            target.write(source.word(at: 0), at: 0)
-            target.write(source.word(at: size &- 8), at: size &- 8)
+        if size < 8 {
+            for index in 0..<size { target[index] = source[index] }
             return
         }
-        for index in 0..<size { target[index] = source[index] }
+        if size > 32 {
+            // One check of the range; the loop has none left and is turned into moves of sixteen
+            // bytes and more. It goes by whole pieces, so that no slow end is left.
+            let whole = size & ~31
+            for index in 0..<whole { target[index] = source[index] }
+            if whole == size { return }
+        }
+        // Words that overlap those before them: no bytes are left for a slow end.
+        if size > 16 {
+            if size < 32 {
+                target.write(source.word(at: 0), at: 0)
+                target.write(source.word(at: 8), at: 8)
+            } else {
+                target.write(source.word(at: size &- 32), at: size &- 32)
+                target.write(source.word(at: size &- 24), at: size &- 24)
+            }
+            target.write(source.word(at: size &- 16), at: size &- 16)
+        } else {
+            target.write(source.word(at: 0), at: 0)
+        }
+        target.write(source.word(at: size &- 8), at: size &- 8)
     }
 }
 
@@ -77,6 +93,26 @@ enum WordMask {
     static func controls(_ word: UInt64) -> UInt64 {
         let atLeastSpace = ((word & low) &+ ones &* 0x60) | word
         return ~(atLeastSpace & differs(word, from: 0x7f)) & high
+    }
+
+    /// The bytes that are not letters, digits, full stops or hyphens: what no usual host name has.
+    @inline(__always)
+    static func notInPlainHost(_ word: UInt64) -> UInt64 {
+        let lower = folded(word) & low
+        let letters = (lower &+ ones &* 0x1f) & ~(lower &+ ones &* 0x05)
+        let seven = word & low
+        // From the hyphen to 9, and without the slash in between.
+        let others = (seven &+ ones &* 0x53) & ~(seven &+ ones &* 0x46)
+        let plain = (letters | (others & differs(word, from: UInt8(ascii: "/")))) & ~word
+        return ~plain & high
+    }
+
+    /// The bytes that are `?` or `%`.
+    @inline(__always)
+    static func endsPlainPath(_ word: UInt64) -> UInt64 {
+        let isOther =
+            differs(word, from: UInt8(ascii: "?")) & differs(word, from: UInt8(ascii: "%"))
+        return ~isOther & high
     }
 
     /// The bytes that are not visible ASCII characters, and `#`.
