@@ -7,40 +7,34 @@ package struct Instant: Hashable, Comparable, Sendable {
     package var nanoseconds: Int64
 
     /// Makes an instant from nanoseconds since the clock's arbitrary zero.
-    @inlinable
     package init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
     /// The end of time: later than any deadline.
-    @inlinable package static var distantFuture: Instant { Instant(nanoseconds: .max) }
+    package static var distantFuture: Instant { Instant(nanoseconds: .max) }
 
-    // Written out, and inlined into other modules: what is synthesized is called through a table.
+    // Written out: what is synthesized, other modules call through a table of the conformance.
 
     /// Whether both are the same point in time.
-    @inlinable
     package static func == (left: Instant, right: Instant) -> Bool {
         left.nanoseconds == right.nanoseconds
     }
 
     /// Orders by time.
-    @inlinable
     package static func <= (left: Instant, right: Instant) -> Bool {
         left.nanoseconds <= right.nanoseconds
     }
 
     /// Orders by time.
-    @inlinable
     package static func >= (left: Instant, right: Instant) -> Bool {
         left.nanoseconds >= right.nanoseconds
     }
 
     /// Orders by time.
-    @inlinable
     package static func < (left: Instant, right: Instant) -> Bool {
         left.nanoseconds < right.nanoseconds
     }
 
     /// Nanoseconds from `earlier` to this instant; negative when `earlier` is later.
-    @inlinable
     package func nanoseconds(since earlier: Instant) -> Int64 {
         nanoseconds - earlier.nanoseconds
     }
@@ -51,7 +45,6 @@ package struct Instant: Hashable, Comparable, Sendable {
     }
 
     /// The instant `nanoseconds` later; saturates at `distantFuture`.
-    @inlinable
     package func advanced(byNanoseconds nanoseconds: Int64) -> Instant {
         let (sum, overflow) = self.nanoseconds.addingReportingOverflow(nanoseconds)
         return overflow ? .distantFuture : Instant(nanoseconds: sum)

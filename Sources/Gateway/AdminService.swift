@@ -24,7 +24,7 @@ struct AdminService {
     /// Answers the request that `exchange` has read, as soon as all reactors have told what they
     /// have counted.
     func answer(_ exchange: Exchange, _ client: ClientConnection) {
-        if exchange.gateway.group.count > 1, AdminService.showsCounters(exchange.parser.head) {
+        if exchange.gateway.group.count > 1, AdminService.showsCounters(exchange.head) {
             exchange.stage = .gathering
             exchange.gateway.gather(for: exchange)
         } else {
@@ -39,10 +39,10 @@ struct AdminService {
 
     /// Answers with what the other reactors have counted.
     func answer(_ exchange: Exchange, _ client: ClientConnection, with reports: [ReactorReport]) {
-        let method = exchange.parser.head.method
+        let method = exchange.head.method
         let page: Page
         if method == .get || method == .head {
-            page = makePage(exchange.gateway, exchange.parser.head, reports)
+            page = makePage(exchange.gateway, exchange.head, reports)
         } else {
             page = Page(status: 405, "only GET and HEAD are answered here\n")
         }
@@ -94,7 +94,7 @@ struct AdminService {
         var compressed = ByteBuffer()
         let isCompressed =
             page.body.count >= AdminService.compressFromBytes
-            && wantsGzip(exchange.parser.head)
+            && wantsGzip(exchange.head)
             && Gzip.compress(page.body.bytes, into: &compressed)
         output.appendStatusLine(status: page.status)
         exchange.gateway.appendDate(to: &output)

@@ -182,9 +182,9 @@ extension Gateway {
         }
         // A head that could not be parsed has no ranges to log.
         if exchange.isHeadComplete {
-            write(line, exchange.requestID, exchange.parser.head, client.peer)
+            write(line, exchange.requestID, exchange.head, client.peer)
         } else {
-            write(line, exchange.requestID, RequestHead(), client.peer)
+            write(line, [], RequestHead(), client.peer)
         }
     }
 

@@ -6,9 +6,6 @@ internal import Logging
 internal import Policy
 
 extension Gateway {
-    /// Whether decisions are written to the log.
-    var explains: Bool { logger.logLevel <= .debug }
-
     /// Writes why the request of `exchange` was refused.
     func explain(_ rejection: Rejection, of exchange: Exchange) {
         guard explains else { return }

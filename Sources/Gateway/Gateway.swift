@@ -23,6 +23,10 @@ package final class Gateway {
     package let metrics: GatewayMetrics
     let dialler: Dialler
     let logger: Logger
+    /// Whether decisions are written to the log: its level, which stays.
+    let explains: Bool
+    /// Answers that are no pool's.
+    let ownAnswers = OwnAnswers()
     /// The policy in force.
     var snapshot: Snapshot
     /// All pools that still have something to do, those of former policies included.
@@ -38,7 +42,9 @@ package final class Gateway {
 
     var connections = ConnectionTable()
     private var exchanges: [Exchange] = []
-    private var freeExchanges: [Exchange] = []
+    /// The first of those that are free, and how many they are.
+    private var firstFree: Exchange?
+    private var freeCount = 0
     private var random: SplitMix64
     /// What tenants that no policy names are hashed with, for as long as the gateway runs.
     let hashKey: HashKey
@@ -94,6 +100,7 @@ package final class Gateway {
         index = assignment.index
         hashKey = assignment.hashKey
         logger = assignment.logger
+        explains = assignment.logger.logLevel <= .debug
         dialler = Dialler(reactor: reactor)
         metrics = GatewayMetrics(
             version: assignment.version, startNanoseconds: ProcessClock.wallNanoseconds())
@@ -140,7 +147,11 @@ package final class Gateway {
         // Letters that are still there may hold permits.
         group.close(index, self)
         exchanges.removeAll()
-        freeExchanges.removeAll()
+        while let exchange = firstFree {
+            firstFree = exchange.nextFree
+            exchange.nextFree = nil
+        }
+        freeCount = 0
         reactor.turnEnded = nil
     }
 
@@ -219,7 +230,12 @@ package final class Gateway {
     /// Lends an exchange, made anew where none is free; there are at most as many as client
     /// connections.
     func lendExchange() -> Exchange {
-        if let exchange = freeExchanges.popLast() { return exchange }
+        if let exchange = firstFree {
+            firstFree = exchange.nextFree
+            exchange.nextFree = nil
+            freeCount &-= 1
+            return exchange
+        }
         let exchange = Exchange(
             gateway: self, place: exchanges.count, snapshot: snapshot)
         exchanges.append(exchange)
@@ -229,11 +245,13 @@ package final class Gateway {
     /// Takes an exchange back that has ended.
     func takeBack(_ exchange: Exchange) {
         exchange.reset()
-        freeExchanges.append(exchange)
+        exchange.nextFree = firstFree
+        firstFree = exchange
+        freeCount &+= 1
     }
 
     /// Exchanges that are under way.
-    var openExchangeCount: Int { exchanges.count - freeExchanges.count }
+    var openExchangeCount: Int { exchanges.count - freeCount }
 
     /// A seed for something else that is left to chance.
     func drawSeed() -> UInt64 { random.next() }
@@ -241,16 +259,30 @@ package final class Gateway {
     /// Permits that exchanges hold.
     var heldPermitCount: Int { exchanges.count { $0.permit != nil } }
 
-    /// Appends 32 hexadecimal digits that no other request has.
+    /// Makes `bytes` 32 hexadecimal digits that no other request has.
     func makeRequestID(_ bytes: inout [UInt8]) {
-        HexadecimalDigits.append(random.next(), to: &bytes)
-        HexadecimalDigits.append(random.next(), to: &bytes)
+        if bytes.count != 32 {
+            bytes.removeAll(keepingCapacity: true)
+            bytes.append(contentsOf: repeatElement(0, count: 32))
+        }
+        var random = random
+        HexadecimalDigits.write(random.next(), to: &bytes, at: 0)
+        HexadecimalDigits.write(random.next(), to: &bytes, at: 16)
+        self.random = random
     }
 
-    /// Appends the `Date` field; the text is made once a second.
+    /// Appends the `Date` field.
     func appendDate(to output: inout ByteBuffer) {
         output.append("Date: ")
-        dates.appendHTTPDate(ProcessClock.wallNanoseconds(), to: &output)
+        appendDateText(to: &output)
         output.appendLineEnd()
+    }
+
+    /// Appends what a `Date` field says; the text is made once a second.
+    func appendDateText(to output: inout ByteBuffer) {
+        var taken = DateWriter()
+        swap(&taken, &dates)
+        taken.appendHTTPDate(ProcessClock.wallNanoseconds(), to: &output)
+        swap(&taken, &dates)
     }
 }

@@ -4,28 +4,27 @@
 
 /// Bytes in order, appended at the end and dropped from the front.
 package struct ByteBuffer: ~Copyable {
-    // What is asked all the time is inlined into other modules too, which have to see these.
-    @usableFromInline var storage: [UInt8] = []
-    @usableFromInline var start = 0
-    @usableFromInline var end = 0
+    private var storage: [UInt8] = []
+    private var start = 0
+    private var end = 0
 
     /// Makes an empty buffer that owns no storage.
-    @inlinable package init() {}
+    package init() {}
 
     /// Bytes that can be read.
-    @inlinable package var count: Int { end &- start }
+    package var count: Int { end &- start }
 
     /// Whether there is nothing to read.
-    @inlinable package var isEmpty: Bool { end == start }
+    package var isEmpty: Bool { end == start }
 
     /// Bytes of storage held, in use or not.
-    @inlinable package var capacity: Int { storage.count }
+    package var capacity: Int { storage.count }
 
     /// Bytes that can be appended without moving or growing.
-    @inlinable package var freeCount: Int { storage.count &- end }
+    package var freeCount: Int { storage.count &- end }
 
     /// The readable bytes.
-    @inlinable package var bytes: Span<UInt8> {
+    package var bytes: Span<UInt8> {
         @_lifetime(borrow self)
         get { storage.span.extracting(start..<end) }
     }
@@ -38,7 +37,6 @@ package struct ByteBuffer: ~Copyable {
     }
 
     /// Gives the storage away for reuse and becomes empty.
-    @inlinable
     package mutating func surrender() -> [UInt8] {
         start = 0
         end = 0
@@ -57,7 +55,6 @@ package struct ByteBuffer: ~Copyable {
     }
 
     /// Drops the first `count` readable bytes.
-    @inlinable
     package mutating func drop(_ count: Int) {
         precondition(count >= 0 && count <= self.count, "dropping more bytes than there are")
         start &+= count
@@ -68,7 +65,6 @@ package struct ByteBuffer: ~Copyable {
     }
 
     /// Drops all readable bytes and keeps the storage.
-    @inlinable
     package mutating func removeAll() {
         start = 0
         end = 0

@@ -32,7 +32,7 @@ package struct FieldSection: Sendable {
 
 extension [UInt8] {
     /// Becomes a copy of `source`, in the storage that is there if it suffices.
-    mutating func replaceAll(with source: Span<UInt8>) {
+    package mutating func replaceAll(with source: Span<UInt8>) {
         // Requests of one client are often as long as the one before.
         if count != source.count {
             removeAll(keepingCapacity: true)

@@ -45,6 +45,9 @@ package struct RequestParser: ~Copyable {
         host = nil
     }
 
+    /// Gives the head away once it is complete, for `other`, whose storage the next one is read into.
+    package mutating func exchangeHead(_ other: inout RequestHead) { swap(&head, &other) }
+
     /// Looks for the next event in `bytes`: all bytes that no event has consumed.
     ///
     /// A piece of a body has at most `most` bytes, from 1.

@@ -133,6 +133,7 @@ final class ClientConnection: StreamConnection {
                 return false
             case .head(let consumed):
                 input.drop(consumed)
+                exchange.takeHead()
                 exchange.classify()
                 return true
             case .body, .end:

@@ -23,8 +23,7 @@ struct ErrorBody {
             case .text(let text): count += text.utf8.count
             // The status has three digits.
             case .status: count += 3
-            case .requestID:
-                count += ErrorBody.isPlain(requestID.span) ? requestID.count + 2 : "null".utf8.count
+            case .requestID: count += ErrorBody.quotedCount(requestID.span)
             }
         }
         return count
@@ -37,16 +36,25 @@ struct ErrorBody {
             case .nothing: break
             case .text(let text): output.append(text)
             case .status: output.append(decimal: status)
-            case .requestID:
-                if ErrorBody.isPlain(requestID.span) {
-                    output.append(UInt8(ascii: "\""))
-                    output.append(requestID)
-                    output.append(UInt8(ascii: "\""))
-                } else {
-                    output.append("null")
-                }
+            case .requestID: ErrorBody.appendQuoted(requestID.span, to: &output)
             }
         }
+    }
+
+    /// Bytes of a request's id as a JSON value.
+    static func quotedCount(_ requestID: Span<UInt8>) -> Int {
+        isPlain(requestID) ? requestID.count + 2 : 4
+    }
+
+    /// Appends a request's id as a JSON value, which is null where it cannot stand there.
+    static func appendQuoted(_ requestID: Span<UInt8>, to output: inout ByteBuffer) {
+        guard isPlain(requestID) else {
+            output.append("null")
+            return
+        }
+        output.append(UInt8(ascii: "\""))
+        output.append(requestID)
+        output.append(UInt8(ascii: "\""))
     }
 
     /// Whether a request's id can stand in JSON as it is: clients may have put anything into it.

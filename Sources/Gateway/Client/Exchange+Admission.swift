@@ -9,12 +9,13 @@ extension Exchange {
     /// The head is complete: finds the pool and asks for a permit.
     func classify() {
         guard let client else { return }
-        isHeadComplete = true
+        // One copy for all that look at it here; each call would make its own of a property.
+        let head = head
         snapshot = gateway.snapshot
-        keepsClient = parser.head.keepAlive && !gateway.isDraining
-        takeRequestID()
-        dialect = Exchange.dialect(of: parser.head)
-        switch parser.head.framing {
+        keepsClient = head.keepAlive && !gateway.isDraining
+        takeRequestID(head)
+        dialect = Exchange.dialect(of: head)
+        switch head.framing {
         case .none, .length(0): isRequestComplete = true
         case .length, .chunked, .untilClose: break
         }
@@ -22,14 +23,14 @@ extension Exchange {
             gateway.admin.answer(self, client)
             return
         }
-        switch parser.head.method {
+        switch head.method {
         case .connect, .trace:
             answer(.notImplemented)
             return
         default:
             break
         }
-        route()
+        route(head)
     }
 
     /// Asks the route's pool for a permit; the fallback's, where the wait would be too long.
@@ -42,13 +43,14 @@ extension Exchange {
 
     /// Asks `pool` for a permit.
     func offer(to pool: Pool) {
-        var claim: ClaimTable.Claim? = makeClaim(pool)
+        let head = head
+        var claim: ClaimTable.Claim? = makeClaim(pool, head)
         if let fault = claim?.fault, fault != .none {
             answer(fault)
             return
         }
         if fallsBack(before: pool) { return }
-        let hints = RequestHints(parser.head)
+        let hints = RequestHints(head)
         setDeadline(pool, hints)
         if hints.isRetry { pool.metrics.clientRetries &+= 1 }
         let verdict = pool.offer(id) {
@@ -71,17 +73,20 @@ extension Exchange {
     }
 
     /// Whose the request is, by the pool's present policy.
-    func makeClaim(_ pool: Pool) -> ClaimTable.Claim {
+    func makeClaim(_ pool: Pool) -> ClaimTable.Claim { makeClaim(pool, head) }
+
+    private func makeClaim(_ pool: Pool, _ head: borrowing RequestHead) -> ClaimTable.Claim {
         guard let client else { return ClaimTable.Claim() }
         var key = ClaimTable.Key.missing
-        if pool.claims.hasKeys, let range = APIKey.range(in: parser.head) {
-            key = .digest(client.lastKey.digest(of: parser.head.span(range)))
+        let claims = pool.claims
+        if claims.hasKeys, let range = APIKey.range(in: head) {
+            key = .digest(client.lastKey.digest(of: head.span(range)))
         }
-        let claim = pool.claims.claim(of: parser.head, key: key, address: client.peer.bits)
-        let priorityClass = pool.metrics.classes[claim.priorityClass]
+        let claim = claims.claim(of: head, key: key, address: client.peer.bits)
+        let priorityClass = pool.classes[claim.priorityClass]
         classMetrics = priorityClass
         tenant = claim.tenant
-        if dialect != .plain {
+        if isFollowingAnswer {
             let found = pool.metrics.model(model)
             modelMetrics = found
             traffic = pool.metrics.traffic(
@@ -177,15 +182,19 @@ extension Exchange {
     private static let anthropicVersion = Array("anthropic-version".utf8)
 
     /// Keeps the client's request id where the policy says so and it is harmless, else makes one.
-    private func takeRequestID() {
-        if snapshot.policy.forwarding.keepRequestID,
-            let field = parser.head.firstField(.xRequestID),
+    private func takeRequestID(_ head: borrowing RequestHead) {
+        var taken: [UInt8] = []
+        swap(&taken, &requestID)
+        if snapshot.keepsRequestID,
+            let field = head.firstField(.xRequestID),
             field.value.count >= 1 && field.value.count <= Exchange.requestIDBytes
         {
-            requestID.append(contentsOf: parser.head.bytes[field.value])
+            taken.removeAll(keepingCapacity: true)
+            taken.append(contentsOf: head.bytes[field.value])
         } else {
-            gateway.makeRequestID(&requestID)
+            gateway.makeRequestID(&taken)
         }
+        swap(&taken, &requestID)
     }
 
     /// Longest request id that is kept.

@@ -116,7 +116,7 @@ extension Exchange {
             // What was promised within its time is the answer itself.
             record.firstByteAt = Instant(nanoseconds: 0)
             // HTTP/1.0 knows no interim answers, RFC 9110 section 15.2; nor does a body.
-            if parser.head.version == .http11, !isAnswerBegun {
+            if self.head.version == .http11, !isAnswerBegun {
                 ResponseRewriter.appendInterim(head, to: &output)
             }
             return true
@@ -125,10 +125,10 @@ extension Exchange {
         record.status = head.status
         noteAnswer(head)
         if !isStreaming { keepAliveAt = .distantFuture }
-        answerFraming = ResponseRewriter.framing(of: head, towards: parser.head.version)
+        answerFraming = ResponseRewriter.framing(of: head, towards: self.head.version)
         if answerFraming == .untilClose || gateway.isDraining { keepsClient = false }
         // The client may never send a body that it still waits to be asked for.
-        if !isRequestComplete && parser.head.expectsContinue && record.bodyBytes == 0 {
+        if !isRequestComplete && self.head.expectsContinue && record.bodyBytes == 0 {
             keepsClient = false
         }
         ResponseRewriter(exchange: self).append(head, to: &output)
@@ -151,7 +151,7 @@ extension Exchange {
     func appendConnection(to output: inout ByteBuffer) {
         if !keepsClient {
             output.append("Connection: close\r\n")
-        } else if parser.head.version == .http10 {
+        } else if head.version == .http10 {
             output.append("Connection: keep-alive\r\n")
         }
     }

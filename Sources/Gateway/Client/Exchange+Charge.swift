@@ -13,7 +13,7 @@ extension Exchange {
     /// Tokens of the prompt, from its length, where nothing better is known.
     var promptTokens: Int {
         let bytes: Int
-        switch parser.head.framing {
+        switch head.framing {
         case .length(let length): bytes = length
         case .none: bytes = 0
         case .chunked, .untilClose: bytes = client?.input.count ?? 0

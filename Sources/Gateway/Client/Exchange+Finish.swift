@@ -95,15 +95,18 @@ extension Exchange {
 
     /// Whether reading the rest of the request's body is cheaper than a new connection.
     func decideDiscarding() {
+        defer {
+            isDiscarding = keepsClient
+            record.bodyProgressAt = now
+        }
+        guard isHeadComplete else { return }
         // Where there is no body at all the parser says so without reading.
-        switch parser.head.framing {
+        switch head.framing {
         case .length(let length) where length - record.bodyBytes > Exchange.discardBytes:
             keepsClient = false
         default:
-            if parser.head.expectsContinue && record.bodyBytes == 0 { keepsClient = false }
+            if head.expectsContinue && record.bodyBytes == 0 { keepsClient = false }
         }
-        isDiscarding = keepsClient
-        record.bodyProgressAt = now
     }
 
     /// Ends an answer that had begun in a way the client can tell from its end.

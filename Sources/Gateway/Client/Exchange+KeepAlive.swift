@@ -19,8 +19,8 @@ extension Exchange {
 
     /// Whether the request may be answered by a stream that has comments, and says so in JSON.
     private var mayBeStream: Bool {
-        dialect != .plain && dialect.hasComments && parser.head.method == .post
-            && Exchange.announcesJSON(parser.head)
+        dialect != .plain && dialect.hasComments && head.method == .post
+            && Exchange.announcesJSON(head)
     }
 
     private static func announcesJSON(_ head: borrowing RequestHead) -> Bool {
@@ -98,7 +98,7 @@ extension Exchange {
         isStreamPromised = true
         isAnswerBegun = true
         record.status = 200
-        answerFraming = parser.head.version == .http11 ? .chunked : .untilClose
+        answerFraming = head.version == .http11 ? .chunked : .untilClose
         if answerFraming == .untilClose || gateway.isDraining { keepsClient = false }
         client.prepareOutput()
         client.output.appendStatusLine(status: 200)

@@ -8,17 +8,17 @@ internal import Policy
 
 extension Exchange {
     /// Finds the route, or begins to read the body for it.
-    func route() {
+    func route(_ head: borrowing RequestHead) {
         if let length = announcedLength, length > snapshot.maxBodyBytes {
             answer(.bodyTooLarge)
             return
         }
         let routes = snapshot.routes
-        if routes.modelList.answers(parser.head) {
+        if routes.modelList.answers(head) {
             answerModels()
             return
         }
-        switch routes.match(parser.head, model: nil) {
+        switch routes.match(head, model: nil) {
         case .none: answer(.noRoute)
         case .route(let index):
             if isStreamWanted(onRoute: index) { readBodyFirst() } else { take(index) }
@@ -27,21 +27,21 @@ extension Exchange {
     }
 
     private var announcedLength: Int? {
-        if case .length(let length) = parser.head.framing { length } else { nil }
+        if case .length(let length) = head.framing { length } else { nil }
     }
 
     /// Finds the model in the path, or begins to read the body.
     private func readModel() {
-        if let range = Exchange.modelRange(in: parser.head) {
+        if let range = Exchange.modelRange(in: head) {
             modelPathRange = range
             var name: [UInt8] = []
-            guard Exchange.decode(range, of: parser.head, into: &name) else {
+            guard Exchange.decode(range, of: head, into: &name) else {
                 answer(.modelUnknown)
                 return
             }
             let routes = snapshot.routes
             if !isRequestComplete, routes.keepsStreamsAlive,
-                case .route(let index) = routes.match(parser.head, named: name),
+                case .route(let index) = routes.match(head, named: name),
                 isStreamWanted(onRoute: index)
             {
                 readBodyFirst()
@@ -62,7 +62,7 @@ extension Exchange {
     private func readBodyFirst() {
         let body = self.body ?? RequestBody()
         self.body = body
-        switch body.begin(parser.head) {
+        switch body.begin(head) {
         case .encoding?:
             answer(.bodyEncoding)
             return
@@ -73,7 +73,7 @@ extension Exchange {
         }
         stage = .readingBody
         record.bodyProgressAt = now
-        if parser.head.expectsContinue, let client {
+        if head.expectsContinue, let client {
             // The backend is not known yet, so the gateway asks for the body itself.
             hasAskedForBody = true
             client.prepareOutput()
@@ -143,14 +143,14 @@ extension Exchange {
     private func modelName(_ body: RequestBody) -> [UInt8] {
         guard let modelPathRange else { return body.model }
         var name: [UInt8] = []
-        return Exchange.decode(modelPathRange, of: parser.head, into: &name) ? name : []
+        return Exchange.decode(modelPathRange, of: head, into: &name) ? name : []
     }
 
     /// Whether the body has told all that decides about the request.
     private func isRead(_ body: RequestBody) -> Bool {
         let routes = snapshot.routes
         guard routes.keepsStreamsAlive else { return body.hasModel }
-        switch routes.match(parser.head, named: modelName(body)) {
+        switch routes.match(head, named: modelName(body)) {
         case .needsModel: return false
         case .none: return true
         case .route(let index): return !isStreamWanted(onRoute: index) || tellsOfStream(body)
@@ -181,7 +181,7 @@ extension Exchange {
         let routes = snapshot.routes
         let alias = name.isEmpty ? nil : routes.modelBehind(name)
         model = alias ?? name
-        switch routes.match(parser.head, model: model) {
+        switch routes.match(head, model: model) {
         case .route(let index):
             if let alias, !replaceModel(alias) { return }
             take(index)
@@ -207,8 +207,8 @@ extension Exchange {
         routeIndex = index
         let found = snapshot.pools[snapshot.policy.routes[index].pool]
         pool = found
-        if parser.head.method == .options {
-            switch MaxForwards(parser.head) {
+        if head.method == .options {
+            switch MaxForwards(head) {
             case .unlimited: break
             case .hops(let hops):
                 if hops == 0 {
@@ -220,7 +220,7 @@ extension Exchange {
                 return
             }
         }
-        if parser.head.asksForWebSocket {
+        if head.asksForWebSocket {
             guard found.settings.webSocket == .allow else {
                 answer(.upgradeRefused)
                 return
@@ -253,7 +253,7 @@ extension Exchange {
     func forwardHeld(to connection: UpstreamConnection) {
         guard let body, body.isHolding else { return }
         gateway.heldBytes -= body.held.count
-        let isChunked = parser.head.framing == .chunked
+        let isChunked = head.framing == .chunked
         if isModelReplaced, modelPathRange == nil {
             var rewritten = ByteBuffer()
             let range = body.modelRange

@@ -9,14 +9,14 @@ internal import Policy
 extension Exchange {
     /// Begins to follow the answer whose head has come.
     func beginFollowing(_ head: borrowing ResponseHead) {
-        guard dialect != .plain else { return }
+        guard isFollowingAnswer else { return }
         let reader = answerReader ?? AnswerReader()
         answerReader = reader
         reader.begin(head)
     }
 
     /// Whether answers of the request's dialect are read.
-    var isFollowingAnswer: Bool { dialect != .plain }
+    var isFollowingAnswer: Bool { if case .plain = dialect { false } else { true } }
 
     /// Whether a stream of events is under way whose form is known.
     var isStreaming: Bool { isFollowingAnswer && answerReader?.isStream == true }
@@ -86,11 +86,11 @@ extension Exchange {
 
     /// Says what the request is expected to come to, and how many units of the limit it takes.
     func setTokens(of ticket: inout Ticket) {
-        guard dialect != .plain, let metrics = modelMetrics else {
+        guard isFollowingAnswer, let metrics = modelMetrics else {
             ticket.tokens = promptTokens
             return
         }
-        switch parser.head.framing {
+        switch head.framing {
         // Nothing is asked of a model.
         case .none, .length(0): return
         case .length, .chunked, .untilClose: break
@@ -104,7 +104,7 @@ extension Exchange {
 
     /// Bytes of the body: announced, else what has come.
     private var bodyLength: Int {
-        if case .length(let length) = parser.head.framing { length } else { record.bodyBytes }
+        if case .length(let length) = head.framing { length } else { record.bodyBytes }
     }
 
     /// A number for the tenant, 0 for nobody.
@@ -117,7 +117,7 @@ extension Exchange {
     }
 
     /// Whether the backend has begun to answer with success, in a form that is read.
-    private var isAnswering: Bool { dialect != .plain && record.backendStatus / 100 == 2 }
+    private var isAnswering: Bool { isFollowingAnswer && record.backendStatus / 100 == 2 }
 
     /// Counts the tokens of an answer that goes no further, whole or not: a client may have all it
     /// wants before the stream's end, and leave.

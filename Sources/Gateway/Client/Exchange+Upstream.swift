@@ -116,14 +116,14 @@ extension Exchange {
         record.connectedAt = now
         record.upstreamProgressAt = now
         record.bodyProgressAt = now
-        connection.begin(self, method: parser.head.method, mayBecomeWebSocket: asksForTunnel)
+        connection.begin(self, method: head.method, mayBecomeWebSocket: asksForTunnel)
         if isEarly {
             upstreamSpokeTooEarly()
             return
         }
         connection.prepareOutput()
         RequestRewriter(exchange: self, pool: pool, upstream: connection.upstream).append(
-            parser.head, peer: client.peer, to: &connection.output)
+            head, peer: client.peer, to: &connection.output)
         forwardHeld(to: connection)
     }
 
@@ -167,9 +167,9 @@ extension Exchange {
     private func canTryAgain(_ connection: UpstreamConnection) -> Bool {
         guard record.isReused, !record.wasSentAgain,
             connection.receivedBytes == connection.receivedBefore,
-            parser.head.framing == .none || parser.head.framing == .length(0)
+            head.framing == .none || head.framing == .length(0)
         else { return false }
-        return parser.head.method.isIdempotent || connection.sentBytes == connection.sentBefore
+        return head.method.isIdempotent || connection.sentBytes == connection.sentBefore
     }
 
     /// The backend's time is up.

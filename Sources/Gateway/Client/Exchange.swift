@@ -44,6 +44,11 @@ final class Exchange {
     var stage = Stage.readingHead
     var client: ClientConnection?
     var parser: RequestParser
+    /// The request's head, once it is complete; before, that of some other request.
+    ///
+    /// It is the parser's no more: what is lent to calls, as the parser is, is checked at run time with
+    /// every look at it.
+    private(set) var head = RequestHead()
     /// What was in force when the head was complete; later reloads do not touch this exchange.
     var snapshot: Snapshot
     var pool: Pool?
@@ -108,8 +113,10 @@ final class Exchange {
 
     /// The facts that the log and the metrics get.
     var record = ExchangeRecord()
-    /// `x-request-id`, as it came or as it was made.
+    /// `x-request-id`, as it came or as it was made; of another request while the head is not complete.
     var requestID: [UInt8] = []
+    /// The next one in the gateway's list of those that are free.
+    var nextFree: Exchange?
 
     init(gateway: Gateway, place: Int, snapshot: Snapshot) {
         self.gateway = gateway
@@ -161,7 +168,7 @@ final class Exchange {
         answerReader?.reset()
         modelMetrics = nil
         traffic = nil
-        model.removeAll(keepingCapacity: true)
+        model = []
         isModelReplaced = false
         modelPathRange = nil
         hasAskedForBody = false
@@ -183,8 +190,16 @@ final class Exchange {
         interimAnswers = 0
         isStreamPromised = false
         keepAliveAt = .distantFuture
-        requestID.removeAll(keepingCapacity: true)
         parser.reset()
+    }
+
+    /// Takes the head from the parser, which has come to its end.
+    func takeHead() {
+        isHeadComplete = true
+        var taken = RequestHead()
+        swap(&taken, &head)
+        parser.exchangeHead(&taken)
+        swap(&taken, &head)
     }
 
     /// Moves what can be moved.

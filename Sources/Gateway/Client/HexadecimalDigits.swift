@@ -2,19 +2,15 @@
 
 /// Hexadecimal digits of a number.
 enum HexadecimalDigits {
-    /// Appends the 16 digits of `value`, the lowest first.
-    static func append(_ value: UInt64, to bytes: inout [UInt8]) {
-        bytes.append(addingCapacity: 16) { output in
-            var low = digits(of: UInt32(truncatingIfNeeded: value))
-            var high = digits(of: UInt32(truncatingIfNeeded: value >> 32))
-            for _ in 0..<8 {
-                output.append(UInt8(truncatingIfNeeded: low))
-                low >>= 8
-            }
-            for _ in 0..<8 {
-                output.append(UInt8(truncatingIfNeeded: high))
-                high >>= 8
-            }
+    /// Writes the 16 digits of `value` from `start` on, the lowest first.
+    static func write(_ value: UInt64, to bytes: inout [UInt8], at start: Int) {
+        var span = bytes.mutableSpan
+        var target = span._mutatingExtracting(start..<(start &+ 16))
+        let low = digits(of: UInt32(truncatingIfNeeded: value))
+        let high = digits(of: UInt32(truncatingIfNeeded: value >> 32))
+        for index in 0..<8 {
+            target[index] = UInt8(truncatingIfNeeded: low >> UInt64(8 &* index))
+            target[8 &+ index] = UInt8(truncatingIfNeeded: high >> UInt64(8 &* index))
         }
     }
 

@@ -12,10 +12,19 @@ struct LocalAnswer {
     let reason: Reason
     /// The status code.
     let status: Int
-    /// One sentence for people.
-    let message: String
+    /// What it says.
+    let source: Source
     /// When to come back and what else the controller said, for answers that come from it.
     let rejection: Rejection?
+
+    /// What decides about the words.
+    enum Source: Equatable {
+        case reason
+        case fault(BodyFault)
+        case parseError(ParseError)
+        /// The status of a backend that was to send a stream, and did not.
+        case noStream(Int)
+    }
 
     /// The answer for `reason`, with what the controller said if it was asked.
     ///
@@ -26,23 +35,25 @@ struct LocalAnswer {
     ) {
         self.reason = reason
         self.rejection = rejection
+        source = .reason
         let usual = LocalAnswer.status(of: reason)
         status =
             if usual != 503 {
                 usual
             } else if reason.isShortage, let overloadStatus {
                 overloadStatus
+            } else if case .anthropic = dialect {
+                529
             } else {
-                dialect == .anthropic ? 529 : 503
+                503
             }
-        message = LocalAnswer.message(of: reason)
     }
 
     /// The answer for a request whose body cannot be routed by.
     init(_ fault: BodyFault) {
         reason = fault == .expandsTooMuch ? .bodyTooLarge : .bodyInvalid
         status = LocalAnswer.status(of: reason)
-        message = fault.message
+        source = .fault(fault)
         rejection = nil
     }
 
@@ -51,20 +62,14 @@ struct LocalAnswer {
     init(insteadOfStream status: Int) {
         reason = .streamRefused
         self.status = status >= 400 ? status : LocalAnswer.status(of: reason)
-        message =
-            switch status {
-            case 429, 503, 529: "The server behind this gateway is overloaded."
-            case 400...499: "The server behind this gateway refused the request."
-            case 500...: "The server behind this gateway failed."
-            default: LocalAnswer.message(of: reason)
-            }
+        source = .noStream(status)
         rejection = nil
     }
 
     /// The answer for a request that could not be parsed.
     init(_ error: ParseError) {
         status = error.status
-        message = error.message
+        source = .parseError(error)
         rejection = nil
         reason =
             switch error.status {
@@ -75,6 +80,22 @@ struct LocalAnswer {
             case 505: .versionNotSupported
             default: .badRequest
             }
+    }
+
+    /// One sentence for people.
+    var message: String {
+        switch source {
+        case .reason: LocalAnswer.message(of: reason)
+        case .fault(let fault): fault.message
+        case .parseError(let error): error.message
+        case .noStream(let status):
+            switch status {
+            case 429, 503, 529: "The server behind this gateway is overloaded."
+            case 400...499: "The server behind this gateway refused the request."
+            case 500...: "The server behind this gateway failed."
+            default: LocalAnswer.message(of: reason)
+            }
+        }
     }
 
     /// The status that answers each reason (RFC 9110 section 15); 0 for those that are never
@@ -155,30 +176,17 @@ struct LocalAnswer {
 
     /// Appends the whole answer to the request of `exchange`, whose head need not have been complete.
     func append(for exchange: Exchange, to output: inout ByteBuffer) {
-        let dialect = exchange.dialect
-        let body = ErrorBody(dialect.errorBody(facts(dialect)), status: status)
-        output.appendStatusLine(status: status)
-        exchange.gateway.appendDate(to: &output)
-        output.append("Content-Type: ")
-        output.append(dialect.errorContentType)
-        output.appendLineEnd()
-        output.appendContentLength(body.count(requestID: exchange.requestID))
-        if let rejection { append(rejection, exchange.pool, to: &output) }
-        if isRetryPointless { output.append("x-should-retry: false\r\n") }
-        // RFC 9110 section 15.5.2 asks for it; RFC 6750 section 3 has the scheme.
-        if status == 401 { output.append("WWW-Authenticate: Bearer\r\n") }
-        if let rates = exchange.pool?.rates(of: exchange.tenant) {
-            RateFields(rates, secondsUntilMore: rejection?.retryAfterSeconds)
-                .append(dialect, to: &output)
+        let pool = exchange.pool
+        var kind = OwnAnswer.Kind(
+            answer: source, status: status, reason: reason, dialect: exchange.dialect)
+        kind.hasRequestID = exchange.isHeadComplete
+        if exchange.isHeadComplete, case .head = exchange.head.method { kind.omitsBody = true }
+        kind.tellsTime = rejection != nil
+        if rejection != nil, isForWantOfCapacity, let pool {
+            kind.saysEnvoyOverloaded = pool.answers.saysEnvoyOverloaded
         }
-        output.append("X-Penstock-Reason: ")
-        output.append(reason.name)
-        output.append("\r\nCache-Control: no-store\r\n")
-        if !exchange.requestID.isEmpty { output.appendField(.xRequestID, exchange.requestID) }
-        exchange.appendConnection(to: &output)
-        output.appendLineEnd()
-        if exchange.isHeadComplete && exchange.parser.head.method == .head { return }
-        body.append(requestID: exchange.requestID, to: &output)
+        (pool?.ownAnswers ?? exchange.gateway.ownAnswers).answer(kind, self)
+            .append(for: exchange, rejection, to: &output)
     }
 
     /// What the body says.
@@ -201,32 +209,12 @@ struct LocalAnswer {
         dialect == .openAI && reason == .modelUnknown ? "model_not_found" : reason.name
     }
 
-    /// Appends when to come back, and what else a refused client should know.
-    private func append(_ rejection: Rejection, _ pool: Pool?, to output: inout ByteBuffer) {
-        output.append("Retry-After: ")
-        output.append(decimal: rejection.retryAfterSeconds)
-        output.append("\r\nretry-after-ms: ")
-        output.append(decimal: rejection.retryAfterMilliseconds)
-        output.appendLineEnd()
-        guard let pool else { return }
-        if rejection.isRetryUnwelcome && pool.answers.stopsRetries {
-            output.append("x-should-retry: false\r\n")
-        }
-        if isForWantOfCapacity && pool.answers.saysEnvoyOverloaded {
-            output.append("x-envoy-overloaded: true\r\n")
-        }
-        if let share = rejection.share, pool.tellsShares {
-            RateLimitFields(share, secondsUntilMore: rejection.retryAfterSeconds).append(
-                to: &output)
-        }
-    }
-
     /// Whether the pool could not take the request, as opposed to the tenant's being over its
     /// share.
     var isForWantOfCapacity: Bool { reason.isShortage && LocalAnswer.status(of: reason) == 503 }
 
     /// Whether the status makes the common clients try again what will fail again.
-    private var isRetryPointless: Bool {
+    var isRetryPointless: Bool {
         switch reason {
         case .notImplemented, .versionNotSupported: true
         default: false

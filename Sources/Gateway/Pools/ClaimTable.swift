@@ -6,7 +6,7 @@ internal import HTTP1
 internal import Policy
 
 /// What requests of one pool may claim.
-struct ClaimTable {
+final class ClaimTable {
     /// What a request's head comes to.
     struct Claim: Equatable {
         var tenant = TenantID.anonymous
@@ -61,11 +61,12 @@ struct ClaimTable {
             slots[slot] = Int32(index)
         }
         self.slots = slots
+        let names = tenantNames
         isKeyRequired = settings.claims.keys?.isRequired ?? false
         networks = NetworkTable(settings.claims.networks)
-        keys = settings.claims.keys.map { [tenantNames] keys in
+        keys = settings.claims.keys.map { keys in
             KeyTable(keys.entries) { name in
-                ClaimTable.tenant(name, tenantNames, slots, hashKey)
+                ClaimTable.tenant(name, names, slots, hashKey)
             }
         }
     }

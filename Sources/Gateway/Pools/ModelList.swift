@@ -87,7 +87,7 @@ extension Exchange {
     func answerModels() {
         guard let client else { return }
         var page = ByteBuffer()
-        guard snapshot.routes.modelList.appendBody(for: parser.head, dialect, to: &page) else {
+        guard snapshot.routes.modelList.appendBody(for: head, dialect, to: &page) else {
             answer(.modelUnknown)
             return
         }
@@ -100,6 +100,6 @@ extension Exchange {
         client.output.appendField(.xRequestID, requestID)
         appendConnection(to: &client.output)
         client.output.appendLineEnd()
-        if parser.head.method != .head { client.output.append(0..<page.count, of: page) }
+        if head.method != .head { client.output.append(0..<page.count, of: page) }
     }
 }

@@ -29,6 +29,10 @@ final class Pool {
     private(set) var timeouts = Timeouts()
     /// What requests may claim, for the data path.
     private(set) var claims: ClaimTable
+    /// The counters of the priority classes, for the data path: those of `metrics`.
+    private(set) var classes: [ClassMetrics] = []
+    /// The answers of the gateway's own, as they are written for this pool.
+    let ownAnswers = OwnAnswers()
     /// What refused clients are told, for the data path.
     private(set) var answers = AnswerSettings()
     /// Whether tenants are told their share.
@@ -113,6 +117,7 @@ final class Pool {
             tunnelIdleNanoseconds: settings.tunnelIdleTimeout.wholeNanoseconds,
             keepAliveNanoseconds: settings.keepAliveTimeout.wholeNanoseconds)
         answers = settings.answers
+        classes = metrics.classes
         let claims = settings.claims
         let knowsTenants =
             claims.tenantHeader != nil || claims.keys != nil || !claims.networks.isEmpty

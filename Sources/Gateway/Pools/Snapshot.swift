@@ -16,6 +16,8 @@ final class Snapshot {
     let bufferHighBytes: Int
     let bufferLowBytes: Int
     let timeouts: Timeouts
+    /// Whether a client's request id is kept.
+    let keepsRequestID: Bool
 
     /// The client side's time-outs in nanoseconds.
     struct Timeouts {
@@ -30,6 +32,7 @@ final class Snapshot {
         self.policy = policy
         self.pools = pools
         routes = RouteTable(policy)
+        keepsRequestID = policy.forwarding.keepRequestID
         let server = policy.server
         headLimits = HeadLimits(maxHeadBytes: server.maxHeadBytes, maxFields: server.maxFields)
         maxBodyBytes = server.maxBodyBytes

@@ -14,11 +14,12 @@ package final class BufferPool {
     /// Large pieces kept at most; 1 MiB.
     package static let keptLargePieces = 16
 
-    /// The piece that came back last.
+    /// The pieces that came back last: one for each side of a connection.
     ///
     /// Changing places with an empty array calls nothing, so nothing is checked at run time, as it is
     /// with every access to an array of pieces.
     private var lastPiece: [UInt8] = []
+    private var nextPiece: [UInt8] = []
     private var pieces: [[UInt8]] = []
     private var largePieces: [[UInt8]] = []
 
@@ -34,6 +35,8 @@ package final class BufferPool {
         var piece: [UInt8] = []
         swap(&piece, &lastPiece)
         if !piece.isEmpty { return piece }
+        swap(&piece, &nextPiece)
+        if !piece.isEmpty { return piece }
         return pieces.popLast() ?? [UInt8](repeating: 0, count: BufferPool.pieceBytes)
     }
 
@@ -42,7 +45,9 @@ package final class BufferPool {
         if piece.count == BufferPool.pieceBytes {
             swap(&piece, &lastPiece)
             if piece.isEmpty { return }
-            if pieces.count < BufferPool.keptPieces { pieces.append(piece) }
+            swap(&piece, &nextPiece)
+            if piece.isEmpty { return }
+            if pieces.count < BufferPool.keptPieces - 1 { pieces.append(piece) }
         } else if piece.count == BufferPool.largePieceBytes {
             if largePieces.count < BufferPool.keptLargePieces { largePieces.append(piece) }
         }

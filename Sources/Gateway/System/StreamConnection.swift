@@ -12,9 +12,40 @@ class StreamConnection: EventHandler {
     /// The loop this connection lives in.
     final let reactor: Reactor
     /// Bytes received and not yet used.
-    final var input = ByteBuffer()
+    final var input: ByteBuffer {
+        @inline(__always) _read {
+            var taken = ByteBuffer()
+            swap(&taken, &heldInput)
+            defer { swap(&taken, &heldInput) }
+            yield taken
+        }
+        @inline(__always) _modify {
+            var taken = ByteBuffer()
+            swap(&taken, &heldInput)
+            defer { swap(&taken, &heldInput) }
+            yield &taken
+        }
+    }
     /// Bytes to be sent.
-    final var output = ByteBuffer()
+    final var output: ByteBuffer {
+        @inline(__always) _read {
+            var taken = ByteBuffer()
+            swap(&taken, &heldOutput)
+            defer { swap(&taken, &heldOutput) }
+            yield taken
+        }
+        @inline(__always) _modify {
+            var taken = ByteBuffer()
+            swap(&taken, &heldOutput)
+            defer { swap(&taken, &heldOutput) }
+            yield &taken
+        }
+    }
+    // A property that is lent to a call is checked at run time for others that use it meanwhile, and
+    // so is every other look at it. These are only ever taken out and put back, which is a few moves;
+    // whoever looked while a buffer is lent would find an empty one.
+    private final var heldInput = ByteBuffer()
+    private final var heldOutput = ByteBuffer()
     /// Whether a read may find something.
     final private(set) var mayRead = false
     /// Whether a write may be taken.
@@ -33,7 +64,15 @@ class StreamConnection: EventHandler {
     /// The reactor's turn in which bytes were last received.
     final private(set) var receivedInTurn: UInt64 = 0
 
-    private final var transport = Transport.closed
+    private final var transport: Transport {
+        @inline(__always) _read {
+            var taken = Transport.closed
+            swap(&taken, &heldTransport)
+            defer { swap(&taken, &heldTransport) }
+            yield taken
+        }
+    }
+    private final var heldTransport = Transport.closed
     /// Whether a buffer may hold storage; where it holds none, it is not looked at.
     private final var holdsInput = false
     private final var holdsOutput = false
@@ -45,7 +84,7 @@ class StreamConnection: EventHandler {
 
     /// Takes the transport over; called once, before `start`.
     final func open(_ transport: consuming Transport) {
-        self.transport = transport
+        heldTransport = transport
         isOpen = self.transport.socket() >= 0 || self.transport.isInMemory()
     }
 
@@ -165,7 +204,7 @@ class StreamConnection: EventHandler {
         if reset { transport.resetOnClose() }
         transport.closeInMemory()
         reactor.deregister(self, keepingOpen: transport.socket())
-        transport = .closed
+        heldTransport = .closed
         isOpen = false
         input.removeAll()
         output.removeAll()

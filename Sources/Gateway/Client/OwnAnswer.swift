@@ -1,0 +1,203 @@
+// An answer of the gateway's own as it is kept: written once, with gaps for what each request has to
+// itself. A refusal is then a few copies.
+
+internal import Admission
+internal import HTTP1
+internal import Inference
+internal import Policy
+
+/// An answer's text with its gaps.
+final class OwnAnswer {
+    /// What answers of the same text have in common.
+    struct Kind {
+        let answer: LocalAnswer.Source
+        let status: Int
+        let reason: Reason
+        let dialect: Dialect
+        /// Whether the request has an id.
+        var hasRequestID = false
+        /// Whether only the head is sent.
+        var omitsBody = false
+        /// Whether it says when to come back.
+        var tellsTime = false
+        /// Whether proxies like Envoy are told not to try again.
+        var saysEnvoyOverloaded = false
+
+        /// Whether answers of `other` have the same text, where reason and dialect are the same.
+        func hasText(of other: Kind) -> Bool {
+            status == other.status && hasRequestID == other.hasRequestID
+                && omitsBody == other.omitsBody && tellsTime == other.tellsTime
+                && saysEnvoyOverloaded == other.saysEnvoyOverloaded && answer == other.answer
+        }
+    }
+
+    /// What goes into a gap.
+    private enum Filling {
+        case date, contentLength, seconds, milliseconds, limits, requestID, connection
+        /// The request's id as a JSON value.
+        case quotedID
+    }
+
+    private struct Gap {
+        var place: Int
+        let filling: Filling
+    }
+
+    /// Text under way.
+    private struct Draft: ~Copyable {
+        var text = ByteBuffer()
+        var gaps: [Gap] = []
+
+        mutating func leave(_ filling: Filling) {
+            gaps.append(Gap(place: text.count, filling: filling))
+        }
+
+        mutating func append(_ other: borrowing Draft) {
+            for gap in other.gaps {
+                gaps.append(Gap(place: text.count + gap.place, filling: gap.filling))
+            }
+            text.append(0..<other.text.count, of: other.text)
+        }
+    }
+
+    let kind: Kind
+    private let text: [UInt8]
+    /// In the text's order.
+    private let gaps: [Gap]
+    /// Bytes of the body without the request's ids in it, and how often it has them.
+    private let bodyBytes: Int
+    private let quotedIDs: Int
+
+    /// Writes the text of `answer`, which is of that kind.
+    init(_ kind: Kind, _ answer: LocalAnswer) {
+        let body = OwnAnswer.body(answer, kind.dialect)
+        var draft = Draft()
+        draft.text.appendStatusLine(status: kind.status)
+        draft.text.append("Date: ")
+        draft.leave(.date)
+        draft.text.append("\r\nContent-Type: ")
+        draft.text.append(kind.dialect.errorContentType)
+        draft.text.append("\r\nContent-Length: ")
+        if body.gaps.isEmpty {
+            draft.text.append(decimal: body.text.count)
+        } else {
+            draft.leave(.contentLength)
+        }
+        if kind.tellsTime {
+            draft.text.append("\r\nRetry-After: ")
+            draft.leave(.seconds)
+            draft.text.append("\r\nretry-after-ms: ")
+            draft.leave(.milliseconds)
+        }
+        draft.text.appendLineEnd()
+        if kind.saysEnvoyOverloaded { draft.text.append("x-envoy-overloaded: true\r\n") }
+        if answer.isRetryPointless { draft.text.append("x-should-retry: false\r\n") }
+        // RFC 9110 section 15.5.2 asks for it; RFC 6750 section 3 has the scheme.
+        if kind.status == 401 { draft.text.append("WWW-Authenticate: Bearer\r\n") }
+        draft.text.append("X-Penstock-Reason: ")
+        draft.text.append(kind.reason.name)
+        draft.text.append("\r\nCache-Control: no-store\r\n")
+        draft.leave(.limits)
+        if kind.hasRequestID {
+            draft.text.append(FieldName.xRequestID.spelling)
+            draft.text.append(": ")
+            draft.leave(.requestID)
+            draft.text.appendLineEnd()
+        }
+        draft.leave(.connection)
+        draft.text.appendLineEnd()
+        if !kind.omitsBody { draft.append(body) }
+        self.kind = kind
+        bodyBytes = body.text.count
+        quotedIDs = body.gaps.count
+        var text: [UInt8] = []
+        text.replaceAll(with: draft.text.bytes)
+        self.text = text
+        gaps = draft.gaps
+    }
+
+    private static func body(_ answer: LocalAnswer, _ dialect: Dialect) -> Draft {
+        var draft = Draft()
+        let pieces = dialect.errorBody(answer.facts(dialect))
+        for index in pieces.indices {
+            switch pieces[index] {
+            case .nothing: break
+            case .text(let text): draft.text.append(text)
+            case .status: draft.text.append(decimal: answer.status)
+            case .requestID: draft.leave(.quotedID)
+            }
+        }
+        return draft
+    }
+
+    /// Appends the answer to the request of `exchange`, with what the controller said if it was
+    /// asked.
+    func append(for exchange: Exchange, _ rejection: Rejection?, to output: inout ByteBuffer) {
+        let requestID = kind.hasRequestID ? exchange.requestID : []
+        let text = text
+        var written = 0
+        for gap in gaps {
+            if gap.place > written { output.append(text.span.extracting(written..<gap.place)) }
+            written = gap.place
+            switch gap.filling {
+            case .date: exchange.gateway.appendDateText(to: &output)
+            case .contentLength:
+                let each = ErrorBody.quotedCount(requestID.span)
+                output.append(decimal: bodyBytes + quotedIDs * each)
+            case .seconds: output.append(decimal: rejection?.retryAfterSeconds ?? 0)
+            case .milliseconds: output.append(decimal: rejection?.retryAfterMilliseconds ?? 0)
+            case .limits: OwnAnswer.appendLimits(rejection, exchange, to: &output)
+            case .requestID: output.appendFieldText(requestID.span)
+            case .connection: exchange.appendConnection(to: &output)
+            case .quotedID: ErrorBody.appendQuoted(requestID.span, to: &output)
+            }
+        }
+        output.append(text.span.extracting(written..<text.count))
+    }
+
+    /// Appends what a client should know of its limits, and of its tries.
+    private static func appendLimits(
+        _ rejection: Rejection?, _ exchange: Exchange, to output: inout ByteBuffer
+    ) {
+        guard let pool = exchange.pool else { return }
+        if let rejection {
+            if rejection.isRetryUnwelcome && pool.answers.stopsRetries {
+                output.append("x-should-retry: false\r\n")
+            }
+            if let share = rejection.share, pool.tellsShares {
+                RateLimitFields(share, secondsUntilMore: rejection.retryAfterSeconds).append(
+                    to: &output)
+            }
+        }
+        if let rates = pool.rates(of: exchange.tenant) {
+            RateFields(rates, secondsUntilMore: rejection?.retryAfterSeconds)
+                .append(exchange.dialect, to: &output)
+        }
+    }
+}
+
+/// The answers of the gateway's own that have been written, one for each reason, dialect and method.
+///
+/// Where the same reason is told in other words, as for what cannot be parsed, the last is kept.
+final class OwnAnswers {
+    private var kept: [OwnAnswer?] = []
+
+    private static let dialects = Dialect.allCases.count
+    private static let places = 2 * Reason.allCases.count * dialects
+
+    /// The answer of that kind; `answer` says it where it is not kept.
+    func answer(_ kind: OwnAnswer.Kind, _ answer: LocalAnswer) -> OwnAnswer {
+        let reason = Int(kind.reason.rawValue)
+        let place = reason * OwnAnswers.dialects + Int(kind.dialect.rawValue)
+        let index = 2 * place + (kind.omitsBody ? 1 : 0)
+        if index < kept.count, let found = kept[index], found.kind.hasText(of: kind) {
+            return found
+        }
+        let made = OwnAnswer(kind, answer)
+        // Put back as a whole: what is changed in place is checked at run time with every look at it.
+        var changed = kept.isEmpty ? [OwnAnswer?](repeating: nil, count: OwnAnswers.places) : kept
+        changed[index] = made
+        kept = changed
+        return made
+    }
+}
