@@ -83,6 +83,8 @@ backend origin
 backend tls
     server tls 127.0.0.1:$tls ssl verify required ca-file $directory/origin.pem pool-max-conn 256
 backend stream
+    # Else events are held back for up to 200 ms, to be sent together.
+    option http-no-delay
     server stream 127.0.0.1:$stream pool-max-conn 256
 """)
 

@@ -215,10 +215,10 @@ import Testing
         let backend = try agreeing { wire in _ = try wire.readToEnd(within: 60) }
         let gateway = try RunningGateway(
             policyText(
-                [backend.url], pool: Self.allowed + ", timeouts: {tunnel_idle: 200ms, idle: 50ms}"))
+                [backend.url], pool: Self.allowed + ", timeouts: {tunnel_idle: 800ms, idle: 50ms}"))
         let client = try open(gateway)
-        for _ in 0..<4 {
-            usleep(100_000)
+        for _ in 0..<6 {
+            usleep(200_000)
             try client.send("x")
         }
         #expect(client.ends())
@@ -228,7 +228,8 @@ import Testing
 
     /// Water marks bound what a tunnel holds when one side does not read.
     @Test func aSlowSideSlowsTheOther() throws {
-        let count = 8 << 20
+        // More than the kernel's buffers between the two can grow to.
+        let count = 32 << 20
         let sent = Handover<Bool>()
         let backend = try agreeing { wire in
             try wire.sendPattern(count, within: 60)

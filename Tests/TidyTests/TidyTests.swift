@@ -120,7 +120,10 @@ import Testing
         for file in TidyTests.sources {
             for line in file.code {
                 #expect(!line.contains("try!"), "\(file.path): \(line)")
-                #expect(!line.contains("@unchecked"), "\(file.path): \(line)")
+                // A lock is what makes a value safe to share, which no checker can see.
+                #expect(
+                    !line.contains("@unchecked") || file.path.hasSuffix("/System/Lock.swift"),
+                    "\(file.path): \(line)")
                 #expect(!line.contains("as!"), "\(file.path): \(line)")
                 #expect(
                     !line.contains("print(") || file.module == "penstock", "\(file.path): \(line)")
@@ -164,6 +167,7 @@ import Testing
         "Sources/Gateway/System/Epoll.swift",
         "Sources/Gateway/System/FileAccess.swift",
         "Sources/Gateway/System/ListeningSocket.swift",
+        "Sources/Gateway/System/Lock.swift",
         "Sources/Gateway/System/MonotonicClock.swift",
         "Sources/Gateway/System/PeerAddress.swift",
         "Sources/Gateway/System/StandardStreams.swift",

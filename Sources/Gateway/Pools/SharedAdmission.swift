@@ -35,7 +35,7 @@ package final class SharedAdmission: Sendable {
         let ids: [BackendID?]
     }
 
-    private let state: Mutex<State>
+    private let state: Lock<State>
     /// `State.version`, to be seen without the lock.
     private let latestVersion = Atomic<Int>(0)
 
@@ -44,7 +44,7 @@ package final class SharedAdmission: Sendable {
         let controller = AdmissionController(
             settings: settings.admission.withEpoch(), backends: settings.backends.map(\.label),
             seed: seed)
-        state = Mutex(State(controller: controller, settings: settings))
+        state = Lock(State(controller: controller, settings: settings))
     }
 
     // MARK: Settings
