@@ -4,7 +4,7 @@ the clients whose times are taken.
     slow_attack.py URL KIND COUNT
 
 Keeps COUNT connections of one KIND there (`head`, `body`, `reader`); those that the gateway cuts come again. Prints a line
-for every one that was cut, with its age in seconds.
+for every one that was cut: its age in seconds when it was last seen alive, and when it was seen to be cut.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Attacker:
     def __init__(self, url: str, kind: str) -> None:
         self.client = RawClient(url, receive_buffer=65_536 if kind == "reader" else None)
         self.reads = kind != "reader"
-        self.began = time.monotonic()
+        self.began = self.seen = time.monotonic()
         self.client.send(REQUESTS[kind])
         self.client.socket.setblocking(False)
 
@@ -63,11 +63,14 @@ def run(url: str, kind: str, count: int) -> None:
         for index, attacker in enumerate(attackers):
             if index % 10 == 0:
                 time.sleep(0.01)
+            looked = time.monotonic()
             if attacker.is_cut():
-                print(f"{time.monotonic() - attacker.began:.3f}", flush=True)
+                print(f"{attacker.seen - attacker.began:.3f} {time.monotonic() - attacker.began:.3f}", flush=True)
                 attacker.client.close()
                 attackers[index] = Attacker(url, kind)
-            elif kind == "head":
+                continue
+            attacker.seen = looked
+            if kind == "head":
                 attacker.trickle()
 
 

@@ -468,7 +468,7 @@ def test_killed_and_started_again_under_load(gateway: StartGateway) -> None:
     with backend_process("fault_server.py", "--places", "16", "--milliseconds", "20") as url:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        policy = one_pool(url, limit=16, max_requests=200, listen=f"127.0.0.1:{port}")
+        policy = one_pool(url, limit=16, max_requests=2000, max_wait="20s", listen=f"127.0.0.1:{port}")
         first = gateway(policy)
         moments: dict[str, float] = {}
         results: list[Result] = []

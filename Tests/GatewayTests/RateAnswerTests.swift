@@ -107,7 +107,12 @@ import Testing
             let status = Int(request.value("X-Status") ?? "") ?? 200
             try wire.answer(String(repeating: "x", count: 400), status: status)
         }
-        let gateway = try RunningGateway(policyText([backend.url], pool: Self.pool))
+        // Little comes back while the test runs.
+        let gateway = try RunningGateway(
+            policyText(
+                [backend.url],
+                pool: "limit: 4, tenant: {header: x-tenant, named: [{name: a, "
+                    + "requests_per_minute: 10, tokens_per_minute: 6000}]}"))
         let client = try gateway.connect()
         func post(_ status: Int) throws {
             let body = String(repeating: "y", count: 4_000)
