@@ -28,6 +28,9 @@ address)
     ;;
 esac
 
+# Simulations of hundreds of thousands of requests, which one thread makes, are left out then.
+export PENSTOCK_SANITIZER=$kind
+
 require_swift
 require_packages "${BUILD_PACKAGES[@]}"
 scratch=$(mktemp -d)

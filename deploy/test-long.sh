@@ -7,7 +7,8 @@
 #   3. thread sanitizer      the Swift tests under it
 #   4. address sanitizer     the Swift tests under it
 #   5. soak                  twice the load with random faults, 30 minutes unless said otherwise
-#   6. differential          20,000 random requests through Penstock, nginx and HAProxy; SEED=N for other ones
+#   6. differential          20,000 random requests through Penstock, nginx and HAProxy, or DIFFERENTIAL_REQUESTS; SEED=N for
+#                            other ones
 #   7. fuzzing               each target of Tests/Fuzz for half an hour, or FUZZ_SECONDS
 #
 # A stage that fails does not keep the next ones from running. The last line is "N passed, N failed, N skipped" over all
@@ -58,7 +59,7 @@ stage "thread sanitizer" deploy/sanitize.sh thread
 stage "address sanitizer" deploy/sanitize.sh address
 stage "soak" .build/end-to-end/bin/python -B Tests/EndToEnd/soak.py --minutes "$minutes"
 stage "differential" .build/end-to-end/bin/python -B Tests/EndToEnd/differential.py \
-    .build/release/penstock --seed "${SEED:-1}"
+    .build/release/penstock --seed "${SEED:-1}" --count "${DIFFERENTIAL_REQUESTS:-20000}"
 stage "fuzzing" Tests/Fuzz/run all "${FUZZ_SECONDS:-1800}"
 
 printf '\n== summary ==\n'

@@ -1,4 +1,5 @@
 import Admission
+import Foundation
 import Testing
 
 @testable import Simulator
@@ -6,6 +7,13 @@ import Testing
 /// Scenarios that the tests of this module share.
 enum Example {
     static let second: Int64 = 1_000_000_000
+
+    /// For tests of hundreds of thousands of requests, with which a sanitizer takes half an hour.
+    static var isFast: ConditionTrait {
+        .enabled(
+            if: ProcessInfo.processInfo.environment["PENSTOCK_SANITIZER"] == nil,
+            "a sanitizer takes too long")
+    }
 
     /// A server of section 0 of the design: 20 ms + .5 ms n, 256 at once, 200 units a request.
     static func batched(load: Double, limit: LimitSettings, seconds: Int64) -> Scenario {
@@ -115,7 +123,7 @@ extension SimulationResult {
         #expect(first.trace != Simulation.run(scenario, seed: 6).trace)
     }
 
-    @Test func manyRequestsTakeLittleTime() {
+    @Test(Example.isFast) func manyRequestsTakeLittleTime() {
         let scenario = Example.slots(32, load: 2, limit: 32, seconds: 600)
         let clock = ContinuousClock()
         var requests = 0

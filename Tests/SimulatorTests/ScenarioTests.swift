@@ -39,7 +39,7 @@ import Testing
         #expect(scenario.expectations.contains { !$0.failsWith.isEmpty })
     }
 
-    @Test(arguments: quick)
+    @Test(Example.isFast, arguments: quick)
     func expectationsHold(file: String) throws {
         let path = ScenarioTests.folder.appendingPathComponent(file).path
         let scenario = try ScenarioLoader.load(path: path)
