@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from processes import ROOT, EmbeddingServer, Gateway
+from processes import ROOT, EmbeddingServer, Engine, Gateway
 
 DEFAULT_LIMIT_SECONDS = 60.0
 
 StartGateway = Callable[..., Gateway]
 StartServer = Callable[..., EmbeddingServer]
+StartEngine = Callable[..., Engine]
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +68,19 @@ def server() -> Iterator[StartServer]:
 
         def start(*options: str) -> EmbeddingServer:
             started = EmbeddingServer(*options)
+            stack.callback(started.stop)
+            return started
+
+        yield start
+
+
+@pytest.fixture
+def engine() -> Iterator[StartEngine]:
+    """Starts simulated engines of a test's own."""
+    with ExitStack() as stack:
+
+        def start(*options: str) -> Engine:
+            started = Engine(*options)
             stack.callback(started.stop)
             return started
 

@@ -1,7 +1,8 @@
-"""A simulated engine for the end-to-end tests: it speaks OpenAI's and Anthropic's dialects, streams tokens at a steady
-pace, computes at most so many answers at once, and stops when its client has left.
+"""A simulated engine for the end-to-end tests: it speaks OpenAI's and Anthropic's dialects, and those of Ollama, TGI,
+SGLang and Triton by `engine_fixtures.py`; it streams tokens at a steady pace, computes at most so many answers at once,
+and stops when its client has left. With --refuse it answers what finds no slot as such engines do when they are full.
 
-    python inference_engine.py [--slots 4] [--tokens 8] [--interval 0.01]
+    python inference_engine.py [--slots 4] [--tokens 8] [--interval 0.01] [--refuse]
 
 It prints its address as JSON, like the embedding server. `GET /stats` tells how many answers run now, were completed, and were cancelled, and when the
 last one was cancelled.
@@ -15,11 +16,14 @@ import json
 import time
 from typing import Any
 
+from engine_fixtures import Fixture
+
 
 class Engine:
     """The engine's slots and counters."""
 
-    def __init__(self, slots: int, tokens: int, interval: float) -> None:
+    def __init__(self, slots: int, tokens: int, interval: float, refuses: bool = False) -> None:
+        self.refuses = refuses
         self.slots = asyncio.Semaphore(slots)
         self.tokens = tokens
         self.interval = interval
@@ -66,10 +70,16 @@ class Engine:
 
     async def compute(self, writer: asyncio.StreamWriter, path: str, asked: dict[str, Any]) -> None:
         """Answers when a slot is free."""
+        fixture = Fixture.of(path, asked)
+        if self.refuses and fixture and self.slots.locked():
+            self.answer(writer, fixture.overload, fixture.overload_status)
+            return
         async with self.slots:
             self.stats["running"] += 1
             try:
-                if asked.get("stream"):
+                if fixture:
+                    await self.play(writer, fixture)
+                elif asked.get("stream"):
                     await self.stream(writer, path, asked)
                 else:
                     await asyncio.sleep(self.tokens * self.interval)
@@ -78,12 +88,25 @@ class Engine:
             finally:
                 self.stats["running"] -= 1
 
-    def answer(self, writer: asyncio.StreamWriter, value: Any) -> None:
+    def answer(self, writer: asyncio.StreamWriter, value: Any, status: int = 200) -> None:
         """Writes a whole answer."""
-        body = json.dumps(value).encode()
-        writer.write(
-            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-        )
+        body = value if isinstance(value, bytes) else json.dumps(value).encode()
+        head = f"HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+
+    async def play(self, writer: asyncio.StreamWriter, fixture: Fixture) -> None:
+        """Answers as another engine does."""
+        if not fixture.is_stream:
+            await asyncio.sleep(self.tokens * self.interval)
+            self.answer(writer, fixture.whole)
+            return
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: {fixture.content_type}\r\nTransfer-Encoding: chunked\r\n\r\n"
+        writer.write(head.encode())
+        for event in fixture.events(self.tokens):
+            writer.write(b"%x\r\n%s\r\n" % (len(event), event))
+            await writer.drain()
+            await asyncio.sleep(self.interval)
+        writer.write(b"0\r\n\r\n")
 
     def whole(self, path: str, asked: dict[str, Any]) -> dict[str, Any]:
         """A whole answer's value."""
@@ -151,8 +174,9 @@ async def main() -> None:
     parser.add_argument("--slots", type=int, default=4)
     parser.add_argument("--tokens", type=int, default=8)
     parser.add_argument("--interval", type=float, default=0.01)
+    parser.add_argument("--refuse", action="store_true")
     options = parser.parse_args()
-    engine = Engine(options.slots, options.tokens, options.interval)
+    engine = Engine(options.slots, options.tokens, options.interval, options.refuse)
     server = await asyncio.start_server(engine.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     print(json.dumps({"listening": f"http://127.0.0.1:{port}"}), flush=True)

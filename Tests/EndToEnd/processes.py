@@ -173,6 +173,18 @@ class Process:
         self._lines.put(None)
 
 
+class Engine(Process):
+    """`inference_engine.py`."""
+
+    def __init__(self, *options: str) -> None:
+        super().__init__([sys.executable, str(HERE / "inference_engine.py"), *options])
+        self.url: str = self.wait_for_line(listening_address, "address of the engine")
+
+    def stats(self) -> dict[str, Any]:
+        """What the engine has counted."""
+        return request(self.url, "/stats").json()
+
+
 class EmbeddingServer(Process):
     """`embedding_server.py`, and what it says about itself."""
 

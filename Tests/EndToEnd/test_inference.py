@@ -3,45 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import anthropic
 import openai
 import pytest
 
-from conftest import StartGateway
-from processes import HERE, Gateway, Process, eventually, listening_address, request
+from conftest import StartEngine, StartGateway
+from processes import Engine, Gateway, eventually
 
 MESSAGES: list[Any] = [{"role": "user", "content": "Say something."}]
-
-
-class Engine(Process):
-    """`inference_engine.py`."""
-
-    def __init__(self, *options: str) -> None:
-        super().__init__([sys.executable, str(HERE / "inference_engine.py"), *options])
-        self.url: str = self.wait_for_line(listening_address, "address of the engine")
-
-    def stats(self) -> dict[str, Any]:
-        """What the engine has counted."""
-        return request(self.url, "/stats").json()
-
-
-@pytest.fixture
-def engine() -> Iterator[Callable[..., Engine]]:
-    """Starts engines that end with the test."""
-    with ExitStack() as stack:
-
-        def start(*options: str) -> Engine:
-            started = Engine(*options)
-            stack.callback(started.stop)
-            return started
-
-        yield start
 
 
 def policy(large: Engine, small: Engine, pool: str = "limit: 4", fallback: str = "") -> str:
@@ -72,7 +44,7 @@ def claude(gateway: Gateway, **options: Any) -> anthropic.Anthropic:
     return anthropic.Anthropic(base_url=gateway.url, api_key="unused", timeout=30, **options)
 
 
-def test_openai_finds_its_models(engine: Callable[..., Engine], gateway: StartGateway) -> None:
+def test_openai_finds_its_models(engine: StartEngine, gateway: StartGateway) -> None:
     """Names, aliases, patterns, the list, and what is unknown; usage is counted by model."""
     large, small = engine(), engine()
     through = gateway(policy(large, small))
@@ -99,7 +71,7 @@ def test_openai_finds_its_models(engine: Callable[..., Engine], gateway: StartGa
 
 
 def test_anthropic_reads_answers_and_refusals(
-    engine: Callable[..., Engine], gateway: StartGateway
+    engine: StartEngine, gateway: StartGateway
 ) -> None:
     """Whole, streamed, unknown and overloaded."""
     large, small = engine("--tokens", "40"), engine()
@@ -123,7 +95,7 @@ def test_anthropic_reads_answers_and_refusals(
 
 
 def test_a_stream_whose_engine_dies_raises_an_error(
-    engine: Callable[..., Engine], gateway: StartGateway
+    engine: StartEngine, gateway: StartGateway
 ) -> None:
     """The error is an event that the libraries read, not a broken connection."""
     large, small = engine("--tokens", "1000"), engine("--tokens", "1000")
@@ -146,7 +118,7 @@ def test_a_stream_whose_engine_dies_raises_an_error(
 
 
 def test_a_cancelled_stream_stops_the_engine(
-    engine: Callable[..., Engine], gateway: StartGateway
+    engine: StartEngine, gateway: StartGateway
 ) -> None:
     """Within 100 ms, and its slot is free."""
     large, small = engine("--tokens", "1000"), engine()
@@ -169,7 +141,7 @@ def test_a_cancelled_stream_stops_the_engine(
 
 
 def test_with_the_fallback_no_client_sees_an_error(
-    engine: Callable[..., Engine], gateway: StartGateway
+    engine: StartEngine, gateway: StartGateway
 ) -> None:
     """Three times as many clients as the large model has places."""
     large, small = engine("--slots", "4"), engine("--slots", "64")
@@ -196,3 +168,57 @@ def test_with_the_fallback_no_client_sees_an_error(
     assert set(pools) == {None, "small"}
     assert through.metric("penstock_fallbacks_total", pool="large") == pools.count("small")
     assert set(small.stats()["models"]) == {"small"}
+
+
+# In the queue for longer than clients wait for a byte, with comments that come much faster.
+PATIENCE_SECONDS = 3.0
+KEEP_ALIVE = ", stream_keep_alive: 200ms"
+
+
+def kept_alive(large: Engine, max_wait: str) -> str:
+    """One place and a queue, and comments for who waits in it."""
+    return policy(large, large, f"limit: 1, queue: {{max_wait: {max_wait}}}", KEEP_ALIVE)
+
+
+def test_comments_keep_both_clients_waiting(engine: StartEngine, gateway: StartGateway) -> None:
+    """A stream begins after twice the time for which its client would have waited for a byte."""
+    large = engine("--tokens", "60", "--interval", "0.1")
+    through = gateway(kept_alive(large, "1m"))
+    wait = {"timeout": PATIENCE_SECONDS, "max_retries": 0}
+    with (
+        openai.OpenAI(base_url=f"{through.url}/v1", api_key="unused", **wait) as first,
+        openai.OpenAI(base_url=f"{through.url}/v1", api_key="unused", **wait) as second,
+        anthropic.Anthropic(base_url=through.url, api_key="unused", **wait) as third,
+    ):
+        holder = first.chat.completions.create(model="large", messages=MESSAGES, stream=True)
+        next(iter(holder))
+        began = time.monotonic()
+        waiting = second.chat.completions.create(model="large", messages=MESSAGES, stream=True)
+        with third.messages.stream(model="large", max_tokens=99, messages=MESSAGES) as events:
+            assert time.monotonic() - began < 2 * PATIENCE_SECONDS, "both have their head while they wait"
+            assert through.metric("penstock_queue_requests") == 2
+            list(holder)
+            text = "".join(event.choices[0].delta.content or "" for event in waiting if event.choices)
+            assert text == "token " * 60
+            assert "".join(events.text_stream) == "token " * 60
+        assert time.monotonic() - began > PATIENCE_SECONDS
+    through.wait_until_idle()
+
+
+def test_what_fails_after_a_comment_raises_an_error(engine: StartEngine, gateway: StartGateway) -> None:
+    """Both clients read a refusal that comes as an event, and do not try again."""
+    large = engine("--tokens", "1000", "--interval", "0.1")
+    through = gateway(kept_alive(large, "1s"))
+    with chat(through) as client, claude(through) as other:
+        holder = client.chat.completions.create(model="large", messages=MESSAGES, stream=True)
+        next(iter(holder))
+        stream = client.chat.completions.create(model="large", messages=MESSAGES, stream=True)
+        with pytest.raises(openai.APIError, match="did not get to this request"):
+            list(stream)
+        with pytest.raises(anthropic.APIStatusError, match="did not get to this request"):
+            with other.messages.stream(model="large", max_tokens=9, messages=MESSAGES) as events:
+                list(events)
+        assert through.metric("penstock_requests_total", code="2xx", reason="queue_timeout") == 2
+        assert through.metric("penstock_shed_total", model="large", reason="queue_timeout") == 2
+        holder.close()
+    through.wait_until_idle()
