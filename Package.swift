@@ -90,7 +90,8 @@ let package = Package(
         .testTarget(name: "TidyTests", swiftSettings: strict),
         // Steps that the cost gates count instructions of: Tests/Gates/run.
         .executableTarget(
-            name: "cost-probe", dependencies: ["Admission", "HTTP1"], path: "Tests/CostProbe",
+            name: "cost-probe", dependencies: ["Admission", "HTTP1", "Inference"],
+            path: "Tests/CostProbe",
             swiftSettings: strict,
             // Nothing else of it imports the C library, whose functions rounding calls in a debug
             // build.

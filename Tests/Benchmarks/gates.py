@@ -84,6 +84,7 @@ def module_figures(penstock: Path, cost_probe: Path, directory: Path) -> dict[st
     fixed, knee = probe(binary, "complete-fixed"), probe(binary, "complete-knee")
     return {
         "parsed head, instructions": probe(binary, "parse-head"),
+        "event read with its usage, instructions": probe(binary, "read-event"),
         "admission with a fixed limit, instructions": fixed,
         "admission with knee and its update, instructions": knee,
         "admission with 100,000 parked, instructions": probe(binary, "start-parked"),

@@ -17,12 +17,16 @@ enum CostProbe {
         case "complete-fixed": completeRequests(count, .fixed(FixedLimitSettings(limit: 64)))
         case "complete-knee": completeRequests(count, .knee(KneeLimitSettings()))
         case "start-parked": startParked(count)
+        case "read-event": InferenceProbe.readEvents(count)
+        case "read-prompt": InferenceProbe.readPrompts(count)
         default: fail()
         }
     }
 
     private static func fail() {
-        print("usage: cost-probe parse-head|complete-fixed|complete-knee|start-parked COUNT")
+        print(
+            "usage: cost-probe parse-head|complete-fixed|complete-knee|start-parked|read-event"
+                + "|read-prompt COUNT")
     }
 
     /// Such as the OpenAI library sends.

@@ -171,7 +171,7 @@ def test_with_the_fallback_no_client_sees_an_error(
 
 
 # In the queue for longer than clients wait for a byte, with comments that come much faster.
-PATIENCE_SECONDS = 3.0
+PATIENCE_SECONDS = 2.0
 KEEP_ALIVE = ", stream_keep_alive: 200ms"
 
 
@@ -182,7 +182,7 @@ def kept_alive(large: Engine, max_wait: str) -> str:
 
 def test_comments_keep_both_clients_waiting(engine: StartEngine, gateway: StartGateway) -> None:
     """A stream begins after twice the time for which its client would have waited for a byte."""
-    large = engine("--tokens", "60", "--interval", "0.1")
+    large = engine("--tokens", "30", "--interval", "0.1")
     through = gateway(kept_alive(large, "1m"))
     wait = {"timeout": PATIENCE_SECONDS, "max_retries": 0}
     with (
@@ -199,8 +199,8 @@ def test_comments_keep_both_clients_waiting(engine: StartEngine, gateway: StartG
             assert through.metric("penstock_queue_requests") == 2
             list(holder)
             text = "".join(event.choices[0].delta.content or "" for event in waiting if event.choices)
-            assert text == "token " * 60
-            assert "".join(events.text_stream) == "token " * 60
+            assert text == "token " * 30
+            assert "".join(events.text_stream) == "token " * 30
         assert time.monotonic() - began > PATIENCE_SECONDS
     through.wait_until_idle()
 

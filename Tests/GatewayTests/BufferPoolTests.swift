@@ -30,6 +30,24 @@ import Testing
         #expect(large == BufferPool.keptLargePieces)
     }
 
+    @Test func whatIsHeldWholeGetsEnough() {
+        let pool = BufferPool()
+        for (count, size) in [
+            (1, BufferPool.pieceBytes), (BufferPool.pieceBytes + 1, BufferPool.largePieceBytes),
+            (200_000, BufferPool.hugePieceBytes), (262_144, 262_144), (262_145, 524_288),
+            (3_000_000, 4_194_304),
+        ] {
+            #expect(pool.lend(atLeast: count).count == size)
+        }
+        for _ in 0..<(2 * BufferPool.keptHugePieces) {
+            pool.reclaim([UInt8](repeating: 9, count: BufferPool.hugePieceBytes))
+            pool.reclaim([UInt8](repeating: 9, count: 2 * BufferPool.hugePieceBytes))
+        }
+        var kept = 0
+        while pool.lend(atLeast: 200_000)[0] == 9 { kept += 1 }
+        #expect(kept == BufferPool.keptHugePieces)
+    }
+
     @Test func piecesThatHaveGrownAreLetGo() {
         let pool = BufferPool()
         pool.reclaim([UInt8](repeating: 7, count: 3 * BufferPool.pieceBytes))

@@ -60,7 +60,7 @@ extension Exchange {
 
     /// Begins to read the body for what decides about the request.
     private func readBodyFirst() {
-        let body = self.body ?? RequestBody()
+        let body = self.body ?? RequestBody(pool: gateway.reactor.buffers)
         self.body = body
         switch body.begin(head) {
         case .encoding?:
@@ -104,6 +104,8 @@ extension Exchange {
         while stage == .readingBody {
             switch nextRequestEvent(client) {
             case .needMoreData:
+                // A body that keeps filling its storage is read into a larger piece.
+                client.releaseBuffers()
                 guard client.fill(highBytes: snapshot.bufferHighBytes) > 0 else {
                     if client.inputEnded { clientGone() }
                     return moved
@@ -167,7 +169,7 @@ extension Exchange {
             answer(.exhausted)
         } else {
             gateway.heldBytes += content.count
-            body.held.append(content, of: client.input)
+            body.hold(content, of: client.input)
             do throws(BodyFault) {
                 try body.read(content, of: client.input)
             } catch {
@@ -261,6 +263,7 @@ extension Exchange {
             rewritten.append(replacement(in: body))
             rewritten.append(range.upperBound..<body.held.count, of: body.held)
             swap(&rewritten, &body.held)
+            gateway.reactor.buffers.reclaim(rewritten.surrender())
         }
         if isChunked {
             connection.output.appendChunk(0..<body.held.count, of: body.held)

@@ -19,6 +19,12 @@ final class RequestBody {
     private var request = RequestReader()
     private var form: MultipartReader?
     private var inflater: Inflater?
+    private let pool: BufferPool
+    /// Up to this many bytes are held in storage of their own size: many requests may wait.
+    private static let smallBytes = 8 * 1024
+
+    /// A body that nothing has come of, whose storage `pool` lends.
+    init(pool: BufferPool) { self.pool = pool }
 
     /// What keeps a body from being read.
     enum Obstacle {
@@ -46,6 +52,19 @@ final class RequestBody {
             if form == nil { return .encoding }
         }
         return nil
+    }
+
+    /// Holds a piece of the content until it can be forwarded.
+    func hold(_ content: Range<Int>, of input: borrowing ByteBuffer) {
+        let count = held.count + content.count
+        if count > held.capacity, count > RequestBody.smallBytes {
+            var larger = ByteBuffer()
+            larger.adopt(pool.lend(atLeast: count))
+            larger.append(0..<held.count, of: held)
+            swap(&larger, &held)
+            pool.reclaim(larger.surrender())
+        }
+        held.append(content, of: input)
     }
 
     /// Reads a piece of the content.
@@ -104,7 +123,7 @@ final class RequestBody {
     var choices: Int { request.choices }
 
     /// Gives up what is held.
-    func release() { held = ByteBuffer() }
+    func release() { pool.reclaim(held.surrender()) }
 
     /// Forgets everything but the storage that is worth keeping.
     func reset() {
