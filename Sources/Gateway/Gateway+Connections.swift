@@ -158,7 +158,7 @@ extension Gateway {
         _ exchange: Exchange, _ client: ClientConnection, totalNanoseconds: Int64, received: UInt64,
         sent: UInt64
     ) {
-        guard accessLog != nil else { return }
+        guard logsAccess else { return }
         let record = exchange.record
         var line = AccessRecord(
             wallNanoseconds: ProcessClock.wallNanoseconds(), status: record.status,

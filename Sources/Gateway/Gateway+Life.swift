@@ -107,7 +107,7 @@ extension Gateway {
                     admission, reactor: reactor,
                     place: Pool.Place(index: index, count: group.count), hashKey: hashKey)
                 admission.noteMoves(explains)
-                pools.append(pool)
+                pools = pools + [pool]
                 current.append(pool)
             }
         }

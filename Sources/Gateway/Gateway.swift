@@ -50,6 +50,8 @@ package final class Gateway {
     let hashKey: HashKey
     private var dates = DateWriter()
     var accessLog: AccessLog?
+    /// Whether there is one.
+    private(set) var logsAccess = false
     /// The logs whose losses are counted, with the names of their metric labels.
     private(set) var logWriters: [(name: String, writer: LogWriter)] = []
     var drainTimer: DrainTimer?
@@ -111,6 +113,7 @@ package final class Gateway {
         }
         snapshot = Snapshot(policy, pools: pools)
         if let accessWriter = assignment.accessWriter {
+            logsAccess = true
             accessLog = AccessLog(writer: accessWriter, settings: policy.log, seed: random.next())
         }
         self.random = random
@@ -173,7 +176,7 @@ package final class Gateway {
                     }
                     deadline = pool.nextDeadline
                 }
-                next = min(next, deadline)
+                if deadline < next { next = deadline }
             }
         }
         if explains { for pool in pools { explainMoves(pool) } }
@@ -218,11 +221,13 @@ package final class Gateway {
 
     private func forgetRetiredPools() {
         guard pools.count > snapshot.pools.count else { return }
-        pools.removeAll { pool in
+        var kept = pools
+        kept.removeAll { pool in
             guard pool.isRetired && pool.admission.isIdle else { return false }
             pool.admission.leave(index)
             return true
         }
+        pools = kept
     }
 
     // MARK: Exchanges
@@ -254,7 +259,11 @@ package final class Gateway {
     var openExchangeCount: Int { exchanges.count - freeCount }
 
     /// A seed for something else that is left to chance.
-    func drawSeed() -> UInt64 { random.next() }
+    func drawSeed() -> UInt64 {
+        var random = random
+        defer { self.random = random }
+        return random.next()
+    }
 
     /// Permits that exchanges hold.
     var heldPermitCount: Int { exchanges.count { $0.permit != nil } }

@@ -60,9 +60,10 @@ enum Authority {
         if range.isEmpty { return mayBeEmpty }
         guard range.count <= 5 else { return false }
         var port = 0
-        for index in range {
-            guard ByteClass.isDigit(bytes[index]) else { return false }
-            port = port &* 10 &+ Int(bytes[index] &- 0x30)
+        let digits = bytes.extracting(range)
+        for index in 0..<digits.count {
+            guard ByteClass.isDigit(digits[index]) else { return false }
+            port = port &* 10 &+ Int(digits[index] &- 0x30)
         }
         return port <= 65_535
     }

@@ -10,4 +10,11 @@ package enum BodyFraming: Equatable, Sendable {
     case chunked
     /// Everything until the peer closes; only answers have this.
     case untilClose
+
+    // In other modules `==` goes through a table of the conformance and costs five times as much.
+
+    /// Whether this is `.chunked`.
+    package var isChunked: Bool { if case .chunked = self { true } else { false } }
+    /// Whether this is `.untilClose`.
+    package var isUntilClose: Bool { if case .untilClose = self { true } else { false } }
 }

@@ -9,6 +9,19 @@ extension RequestParser {
     ) throws(ParseError) -> ParserEvent {
         try next(in: buffer.bytes, contentAtMost: most)
     }
+
+    /// The same; once the head is complete it is given away for `given`, whose storage the next one
+    /// is read into.
+    ///
+    /// With `afterReset` the buffer begins with a new request.
+    package mutating func next(
+        in buffer: borrowing ByteBuffer, afterReset: Bool, givingHeadFor given: inout RequestHead
+    ) throws(ParseError) -> ParserEvent {
+        if afterReset { reset() }
+        let event = try next(in: buffer.bytes)
+        if case .head = event { exchangeHead(&given) }
+        return event
+    }
 }
 
 extension ResponseParser {

@@ -34,12 +34,15 @@ extension ByteBuffer {
 
     /// Appends a field line with a name and value that the gateway made.
     package mutating func appendField(_ name: FieldName, _ value: Span<UInt8>) {
-        appendField(name: name.spelling.utf8.span, value: value)
+        precondition(name != .other, "a field without a name")
+        // The spellings are tokens.
+        appendLine(name.spelling.utf8.span, separator: (UInt8(ascii: ":"), ByteClass.space), value)
+        if !isFieldText(value) { blankControls(count &- 2 &- value.count, value.count) }
     }
 
     /// Appends a field line with a name and value that the gateway made.
     package mutating func appendField(_ name: FieldName, _ value: String) {
-        appendField(name: name.spelling.utf8.span, value: value.utf8.span)
+        appendField(name, value.utf8.span)
     }
 
     /// Appends a Content-Length field line.

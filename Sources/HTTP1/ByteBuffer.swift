@@ -155,6 +155,10 @@ package struct ByteBuffer: ~Copyable {
     /// Appends `value` in decimal digits.
     package mutating func append(decimal value: Int) {
         precondition(value >= 0, "a negative length")
+        if value < 10 {
+            append(0x30 &+ UInt8(truncatingIfNeeded: value))
+            return
+        }
         reserve(20)
         var rest = UInt(bitPattern: value)
         var digits = 1

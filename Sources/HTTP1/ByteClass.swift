@@ -67,10 +67,10 @@ enum ByteClass {
 
 /// Whether `range` of `bytes` is exactly `text`.
 func matches(_ bytes: Span<UInt8>, _ range: Range<Int>, _ text: String) -> Bool {
+    guard range.count == text.utf8.count else { return false }
     let wanted = text.utf8.span
-    guard range.count == wanted.count else { return false }
     let part = bytes.extracting(range)
-    for index in part.indices where part[index] != wanted[index] { return false }
+    for index in 0..<part.count where part[index] != wanted[index] { return false }
     return true
 }
 
@@ -79,9 +79,9 @@ func matches(_ bytes: Span<UInt8>, _ range: Range<Int>, _ text: String) -> Bool 
 /// Setting bit 0x20 folds letters and leaves the hyphen and digits alone; among token bytes only
 /// `^` and `~` would be confused, and no name that is compared here has them.
 func matchesIgnoringCase(_ bytes: Span<UInt8>, _ range: Range<Int>, _ text: String) -> Bool {
+    guard range.count == text.utf8.count else { return false }
     let wanted = text.utf8.span
-    guard range.count == wanted.count else { return false }
     let part = bytes.extracting(range)
-    for index in part.indices where part[index] | 0x20 != wanted[index] | 0x20 { return false }
+    for index in 0..<part.count where part[index] | 0x20 != wanted[index] | 0x20 { return false }
     return true
 }

@@ -31,13 +31,11 @@ struct FieldSectionParser: ~Copyable {
     }
 
     /// Looks for the next field line in `bytes`, which always begins with the same byte.
+    ///
+    /// Call it where `wholeLine` has found none.
     mutating func next(in bytes: Span<UInt8>, maxFields: Int) throws(ParseError) -> Step {
         // Tests in the order in which a line comes, not a switch in a loop: where a line is there
         // as a whole, the processor then predicts every step.
-        if state == .lineStart, count < maxFields, let field = wholeLine(in: bytes) {
-            count &+= 1
-            return .field(field)
-        }
         while position < bytes.count {
             if state == .lineStart { try startLine(bytes[position], maxFields: maxFields) }
             if state == .name { try readName(in: bytes) }
@@ -60,8 +58,8 @@ struct FieldSectionParser: ~Copyable {
     /// nothing unusual in it; else nothing has changed.
     ///
     /// Most lines are like that, and cost a third if nothing is remembered between their parts.
-    @inline(__always)
-    private mutating func wholeLine(in bytes: Span<UInt8>) -> Field? {
+    mutating func wholeLine(in bytes: Span<UInt8>, maxFields: Int) -> Field? {
+        guard state == .lineStart, count < maxFields else { return nil }
         let start = position
         var index = start
         while bytes.count &- index >= 8 {
@@ -74,13 +72,7 @@ struct FieldSectionParser: ~Copyable {
             bytes.count &- nameEnd > 2, bytes[nameEnd] == UInt8(ascii: ":")
         else { return nil }
         let valueStart = nameEnd &+ (bytes[nameEnd &+ 1] == ByteClass.space ? 2 : 1)
-        index = valueStart
-        while bytes.count &- index >= 8 {
-            let stop = WordMask.controls(bytes.word(at: index))
-            index &+= stop == 0 ? 8 : WordMask.firstIndex(stop)
-            if stop != 0 { break }
-        }
-        while index < bytes.count, ByteClass.isFieldValue(bytes[index]) { index &+= 1 }
+        index = endOfPlainValue(valueStart, in: bytes)
         guard bytes.count &- index > 1, bytes[index] == ByteClass.carriageReturn,
             bytes[index &+ 1] == ByteClass.lineFeed
         else { return nil }
@@ -90,8 +82,27 @@ struct FieldSectionParser: ~Copyable {
             return nil
         }
         position = index &+ 2
+        count &+= 1
         let name = start..<nameEnd
         return Field(name: name, value: valueStart..<index, known: FieldName(bytes, name))
+    }
+
+    /// Where the first byte from `start` on is that cannot stand in a value, or a tab, or the end.
+    @inline(__always)
+    private func endOfPlainValue(_ start: Int, in bytes: Span<UInt8>) -> Int {
+        var index = start
+        while bytes.count &- index >= 16 {
+            let (first, second) = bytes.words(at: index)
+            let stop = WordMask.controls(first)
+            if stop != 0 { return index &+ WordMask.firstIndex(stop) }
+            let later = WordMask.controls(second)
+            if later != 0 { return index &+ 8 &+ WordMask.firstIndex(later) }
+            index &+= 16
+        }
+        while index < bytes.count, bytes[index] >= ByteClass.space, bytes[index] != 0x7f {
+            index &+= 1
+        }
+        return index
     }
 
     private mutating func skipBlanks(in bytes: Span<UInt8>) {

@@ -73,6 +73,13 @@ struct MessageFraming {
     private mutating func readConnection(
         _ bytes: Span<UInt8>, _ value: Range<Int>
     ) throws(ParseError) {
+        if matchesIgnoringCase(bytes, value, "keep-alive") {
+            // By far the most frequent, and a list of one.
+            options &+= 1
+            if options > MessageFraming.maxConnectionOptions { throw .tooManyConnectionOptions }
+            keepsAlive = true
+            return
+        }
         var rest = value
         while let option = nextElement(of: &rest, in: bytes) {
             if option.isEmpty { continue }

@@ -9,14 +9,12 @@ package struct RequestHead: Sendable {
     /// The field lines in order.
     package internal(set) var fields: [Field] = []
 
-    /// The method; `other` if it has no case of its own.
-    package internal(set) var method: Method = .other
+    // The small ones come last, so that all are less than 128 bytes: what is larger is copied by a call.
+
     /// The method's bytes.
     package internal(set) var methodRange: Range<Int> = 0..<0
     /// The target as received.
     package internal(set) var target: Range<Int> = 0..<0
-    /// Which of the four forms the target has.
-    package internal(set) var form: TargetForm = .origin
     /// The target's path without its query.
     ///
     /// Empty for an absolute-form target without a path, which means `/` (or `*` for `OPTIONS`,
@@ -29,10 +27,14 @@ package struct RequestHead: Sendable {
     /// A target's authority wins over Host, RFC 9112 section 3.2.2, so a Host that is sent on has
     /// to be made from this. `nil` only for an HTTP/1.0 request without Host.
     package internal(set) var authority: Range<Int>?
-    /// The version of the request line.
-    package internal(set) var version: Version = .http11
     /// How the body is delimited.
     package internal(set) var framing: BodyFraming = .none
+    /// The method; `other` if it has no case of its own.
+    package internal(set) var method: Method = .other
+    /// Which of the four forms the target has.
+    package internal(set) var form: TargetForm = .origin
+    /// The version of the request line.
+    package internal(set) var version: Version = .http11
     /// Whether the client wants to use the connection for another request, RFC 9112 section 9.3.
     package internal(set) var keepAlive = false
     /// Whether the client waits for a 100 answer before it sends the body.

@@ -45,8 +45,8 @@ package struct RequestParser: ~Copyable {
         host = nil
     }
 
-    /// Gives the head away once it is complete, for `other`, whose storage the next one is read into.
-    package mutating func exchangeHead(_ other: inout RequestHead) { swap(&head, &other) }
+    /// Gives the complete head away for `other`.
+    mutating func exchangeHead(_ other: inout RequestHead) { swap(&head, &other) }
 
     /// Looks for the next event in `bytes`: all bytes that no event has consumed.
     ///
@@ -81,6 +81,10 @@ package struct RequestParser: ~Copyable {
             phase = .fields
         }
         while true {
+            while let field = section.wholeLine(in: bytes, maxFields: limits.maxFields) {
+                head.fields.append(field)
+                try observe(field, in: bytes)
+            }
             switch try section.next(in: bytes, maxFields: limits.maxFields) {
             case .needMoreData:
                 if bytes.count == limits.maxHeadBytes { throw .headTooLarge }

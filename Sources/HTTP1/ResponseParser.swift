@@ -36,7 +36,7 @@ package struct ResponseParser: ~Copyable {
     }
 
     /// Whether the body comes in chunks; known from `.head` on.
-    package var readsChunks: Bool { head.framing == .chunked }
+    package var readsChunks: Bool { head.framing.isChunked }
 
     /// Prepares for the answer to a request with this method; the bytes shown next begin with it.
     ///
@@ -114,6 +114,10 @@ package struct ResponseParser: ~Copyable {
             phase = .fields
         }
         while true {
+            while let field = section.wholeLine(in: bytes, maxFields: limits.maxFields) {
+                head.fields.append(field)
+                try framing.observe(field, in: bytes, version: head.version)
+            }
             switch try section.next(in: bytes, maxFields: limits.maxFields) {
             case .needMoreData:
                 if bytes.count == limits.maxHeadBytes { throw .headTooLarge }

@@ -6,4 +6,7 @@ package enum Version: UInt8, Sendable {
     case http10
     /// HTTP/1.1.
     case http11
+
+    /// Whether this is `.http10`; in other modules cheaper than `==`.
+    package var isHTTP10: Bool { if case .http10 = self { true } else { false } }
 }

@@ -15,6 +15,15 @@ extension Span<UInt8> {
     }
 }
 
+extension Span<UInt8> {
+    /// The sixteen bytes from `index` on in two words.
+    @inline(__always)
+    func words(at index: Int) -> (UInt64, UInt64) {
+        let part = extracting(index..<(index &+ 16))
+        return (part.word(at: 0), part.word(at: 8))
+    }
+}
+
 extension MutableSpan<UInt8> {
     /// Writes the eight bytes of `word` from `index` on, the lowest bits first.
     @inline(__always)

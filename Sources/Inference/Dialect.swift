@@ -19,22 +19,31 @@ package enum Dialect: UInt8, CaseIterable, Sendable {
     /// The dialect of requests for `path`; `hasAnthropicVersion` says whether they carry the field
     /// `anthropic-version`, which tells apart what both have.
     package init(path: Span<UInt8>, hasAnthropicVersion: Bool = false) {
-        if path.hasPrefix("/v1/") {
-            let isAnthropic =
-                path.equals("/v1/messages") || path.hasPrefix("/v1/messages/")
-                || path.equals("/v1/complete") || hasAnthropicVersion
-            self = isAnthropic ? .anthropic : .openAI
-        } else if path.hasPrefix("/openai/") {
-            self = .openAI
-        } else if path.hasPrefix("/v2/") || path.equals("/v2") {
-            self = .openInference
-        } else if path.hasPrefix("/api/"), Dialect.isOllama(path) {
-            self = .ollama
-        } else if Dialect.isTextGeneration(path) {
-            self = .textGeneration
-        } else {
+        // The first letter leaves few words to compare with.
+        switch path.count > 1 ? path[1] : 0 {
+        case UInt8(ascii: "v"):
+            if path.hasPrefix("/v1/") {
+                let isAnthropic = hasAnthropicVersion || Dialect.isAnthropic(path)
+                self = isAnthropic ? .anthropic : .openAI
+            } else {
+                let isOpen = path.hasPrefix("/v2/") || path.equals("/v2")
+                self = isOpen ? .openInference : .plain
+            }
+        case UInt8(ascii: "o"):
+            self = path.hasPrefix("/openai/") ? .openAI : .plain
+        case UInt8(ascii: "a"):
+            self = path.hasPrefix("/api/") && Dialect.isOllama(path) ? .ollama : .plain
+        case UInt8(ascii: "g"), UInt8(ascii: "i"), UInt8(ascii: "t"), UInt8(ascii: "c"),
+            UInt8(ascii: "e"), UInt8(ascii: "r"):
+            self = Dialect.isTextGeneration(path) ? .textGeneration : .plain
+        default:
             self = .plain
         }
+    }
+
+    private static func isAnthropic(_ path: Span<UInt8>) -> Bool {
+        path.equals("/v1/messages") || path.hasPrefix("/v1/messages/")
+            || path.equals("/v1/complete")
     }
 
     private static func isOllama(_ path: Span<UInt8>) -> Bool {

@@ -3,8 +3,8 @@
 extension Span<UInt8> {
     /// Whether these are exactly the bytes of `word`.
     func equals(_ word: String) -> Bool {
+        guard count == word.utf8.count else { return false }
         let other = word.utf8.span
-        guard count == other.count else { return false }
         for index in 0..<count where self[index] != other[index] { return false }
         return true
     }

@@ -34,6 +34,35 @@ import Testing
         try eventually("the pause is over") { try limit(gateway) == 8 }
     }
 
+    /// In a dialect whose answers are not read, each chunk is a piece of work, and a body of known
+    /// length says nothing of it.
+    @Test func chunksAreWorkWhereNothingElseIsKnown() throws {
+        let go = Door()
+        let backend = try ScriptedBackend.serving { wire, request in
+            if request.startLine.contains("/long") {
+                try wire.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabcdef")
+            } else {
+                try wire.send(
+                    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                        + "1\r\na\r\n1\r\nb\r\n1\r\nc\r\n")
+            }
+            try go.pass()
+        }
+        let gateway = try RunningGateway(policyText([backend.url]))
+        for (path, pieces) in [("/chunks", 3), ("/long", 0)] {
+            let client = try gateway.connect()
+            try client.send("GET \(path) HTTP/1.1\r\nHost: h\r\n\r\n")
+            _ = try client.read(until: path == "/long" ? "abcdef" : "c\r\n")
+            let counted = try gateway.ask { gateway in
+                gateway.connections.all.compactMap { $0.exchange?.record.answerPieces }
+            }
+            #expect(counted == [pieces], "\(path)")
+            go.open()
+            client.close()
+            try gateway.settles(clients: 0, idle: 0)
+        }
+    }
+
     /// While nothing has served anything yet, requests wait for a model to be loaded, for longer
     /// than they would wait for their turn.
     @Test func requestsWaitForAColdBackend() throws {

@@ -40,6 +40,8 @@ struct BodyRelay {
     /// Pieces of the body that came, which are its chunks where it has any, and their bytes.
     private(set) var pieces = 0
     private(set) var bytes = 0
+    /// Whether the answer that was moved comes in chunks.
+    private(set) var readsChunks = false
     /// Whether the output has storage now that it may not have had before.
     private(set) var filledOutput = false
 
@@ -73,6 +75,8 @@ struct BodyRelay {
     mutating func moveAnswer(
         _ parser: inout ResponseParser, _ input: inout ByteBuffer, _ output: inout ByteBuffer
     ) -> BodyStep {
+        // Asked here, where the parser is borrowed anyway.
+        defer { readsChunks = parser.readsChunks }
         while true {
             let room = room(in: output)
             if room < roomWorthAStep { return .full(moved: pieces > 0) }

@@ -125,7 +125,7 @@ final class ClientConnection: StreamConnection {
         }
         let exchange = currentExchange(snapshot)
         do throws(ParseError) {
-            switch try exchange.parser.next(in: input) {
+            switch try exchange.readHead(self) {
             case .needMoreData(let consumed):
                 input.drop(consumed)
                 if fill(highBytes: snapshot.bufferHighBytes) > 0 { return true }
@@ -133,7 +133,6 @@ final class ClientConnection: StreamConnection {
                 return false
             case .head(let consumed):
                 input.drop(consumed)
-                exchange.takeHead()
                 exchange.classify()
                 return true
             case .body, .end:

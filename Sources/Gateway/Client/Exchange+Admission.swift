@@ -11,7 +11,8 @@ extension Exchange {
         guard let client else { return }
         // One copy for all that look at it here; each call would make its own of a property.
         let head = head
-        snapshot = gateway.snapshot
+        let latest = gateway.snapshot
+        if snapshot !== latest { snapshot = latest }
         keepsClient = head.keepAlive && !gateway.isDraining
         takeRequestID(head)
         dialect = Exchange.dialect(of: head)
@@ -34,18 +35,19 @@ extension Exchange {
     }
 
     /// Asks the route's pool for a permit; the fallback's, where the wait would be too long.
-    func offer() {
+    func offer(_ head: borrowing RequestHead) {
         guard let pool else { return }
         record.waitBeganAt = now
         armKeepAlive()
-        offer(to: pool)
+        offer(to: pool, head)
     }
 
     /// Asks `pool` for a permit.
-    func offer(to pool: Pool) {
-        let head = head
+    func offer(to pool: Pool, _ head: borrowing RequestHead) {
         var claim: ClaimTable.Claim? = makeClaim(pool, head)
-        if let fault = claim?.fault, fault != .none {
+        switch claim?.fault {
+        case nil, .some(.none): break
+        case .some(let fault):
             answer(fault)
             return
         }
@@ -161,10 +163,10 @@ extension Exchange {
             work.firstByteNanoseconds = record.firstByteAt.nanoseconds(since: record.grantedAt)
         }
         work.charge = charge(outcome)
-        if outcome == .success, record.answerPieces == 0, record.answerBodyBytes > 0 {
+        if case .success = outcome, record.answerPieces == 0, record.answerBodyBytes > 0 {
             work.size = Double(record.answerBodyBytes)
         }
-        if outcome == .dropped, record.backendRetryAfterSeconds > 0 {
+        if case .dropped = outcome, record.backendRetryAfterSeconds > 0 {
             work.retryAfterNanoseconds = Int64(record.backendRetryAfterSeconds) * 1_000_000_000
         }
         pool.complete(permit, outcome, work)

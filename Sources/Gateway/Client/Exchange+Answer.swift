@@ -10,8 +10,7 @@ extension Exchange {
     /// Relays answer bytes while the client's output has room.
     ///
     /// Returns whether anything moved.
-    func relayAnswer() -> Bool {
-        guard let client, let upstream else { return false }
+    func relayAnswer(from upstream: UpstreamConnection, to client: ClientConnection) -> Bool {
         let piecesBefore = record.answerPieces
         defer { reportProgress(since: piecesBefore) }
         if isAnswerPaused && client.output.count > snapshot.bufferLowBytes { return false }
@@ -56,14 +55,14 @@ extension Exchange {
         from upstream: UpstreamConnection, to client: ClientConnection
     ) -> BodyStep {
         var relay = BodyRelay(
-            highBytes: snapshot.bufferHighBytes, writesChunks: answerFraming == .chunked,
+            highBytes: snapshot.bufferHighBytes, writesChunks: answerFraming.isChunked,
             pool: gateway.reactor.buffers)
         if isFollowingAnswer { relay.answer = answerReader }
         let step = relay.moveAnswer(&upstream.parser, &upstream.input, &client.output)
         if relay.filledOutput {
             client.outputWasFilled()
             record.answerBodyBytes += relay.bytes
-            countPieces(of: relay, hasChunks: upstream.parser.readsChunks)
+            countPieces(of: relay, hasChunks: relay.readsChunks)
         }
         return step
     }
@@ -126,7 +125,7 @@ extension Exchange {
         noteAnswer(head)
         if !isStreaming { keepAliveAt = .distantFuture }
         answerFraming = ResponseRewriter.framing(of: head, towards: self.head.version)
-        if answerFraming == .untilClose || gateway.isDraining { keepsClient = false }
+        if answerFraming.isUntilClose || gateway.isDraining { keepsClient = false }
         // The client may never send a body that it still waits to be asked for.
         if !isRequestComplete && self.head.expectsContinue && record.bodyBytes == 0 {
             keepsClient = false
@@ -140,7 +139,7 @@ extension Exchange {
         if !ExchangeRecord.happened(record.firstByteAt) { record.firstByteAt = now }
         record.backendStatus = head.status
         beginFollowing(head)
-        if Exchange.outcome(ofStatus: head.status) == .dropped,
+        if case .dropped = Exchange.outcome(ofStatus: head.status),
             let field = head.firstField(.retryAfter)
         {
             record.backendRetryAfterSeconds = Exchange.wholeSeconds(head.value(of: field))
@@ -151,7 +150,7 @@ extension Exchange {
     func appendConnection(to output: inout ByteBuffer) {
         if !keepsClient {
             output.append("Connection: close\r\n")
-        } else if head.version == .http10 {
+        } else if head.version.isHTTP10 {
             output.append("Connection: keep-alive\r\n")
         }
     }
@@ -172,7 +171,7 @@ extension Exchange {
     /// The backend is done: its slot and its connection are free, whatever the client still has to
     /// take.
     private func completeAnswer(_ client: ClientConnection, _ connection: UpstreamConnection) {
-        if answerFraming == .chunked {
+        if answerFraming.isChunked {
             client.prepareOutput()
             client.output.appendLastChunk(trailers: connection.parser.trailers)
         }

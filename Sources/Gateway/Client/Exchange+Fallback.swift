@@ -50,7 +50,7 @@ extension Exchange {
         }
         pool?.metrics.fallbacks &+= 1
         pool = other
-        offer(to: other)
+        offer(to: other, head)
         return true
     }
 }

@@ -116,7 +116,7 @@ extension Exchange {
         abandonUpstream()
         client.flush()
         keepsClient = false
-        let resets = answerFraming == .untilClose || reason == .writeTimeout
+        let resets = answerFraming.isUntilClose || reason == .writeTimeout
         finishRecord()
         client.endAfterCut(reset: resets)
         gateway.takeBack(self)

@@ -80,7 +80,7 @@ extension Exchange {
     /// The form of the stream that the client reads, while an event of the gateway's own can follow
     /// what it has got; else nil.
     var openFormat: EventSplitter.Format? {
-        guard answerFraming == .chunked || answerFraming == .untilClose else { return nil }
+        guard answerFraming.isChunked || answerFraming.isUntilClose else { return nil }
         return isStreamPromised ? .serverSent : answerReader?.openFormat
     }
 
@@ -88,9 +88,9 @@ extension Exchange {
     func appendToStream(
         _ count: Int, to output: inout ByteBuffer, _ append: (inout ByteBuffer) -> Void
     ) {
-        if answerFraming == .chunked { output.appendChunkHead(count) }
+        if answerFraming.isChunked { output.appendChunkHead(count) }
         append(&output)
-        if answerFraming == .chunked { output.appendChunkEnd() }
+        if answerFraming.isChunked { output.appendChunkEnd() }
     }
 
     /// Begins an answer although nothing is known of it but that it is to be a stream.
@@ -99,12 +99,12 @@ extension Exchange {
         isAnswerBegun = true
         record.status = 200
         answerFraming = head.version == .http11 ? .chunked : .untilClose
-        if answerFraming == .untilClose || gateway.isDraining { keepsClient = false }
+        if answerFraming.isUntilClose || gateway.isDraining { keepsClient = false }
         client.prepareOutput()
         client.output.appendStatusLine(status: 200)
         gateway.appendDate(to: &client.output)
         client.output.append("Content-Type: text/event-stream\r\nCache-Control: no-cache\r\n")
-        if answerFraming == .chunked { client.output.appendTransferEncodingChunked() }
+        if answerFraming.isChunked { client.output.appendTransferEncodingChunked() }
         if let rates = pool?.rates(of: tenant) {
             RateFields(rates).append(dialect, to: &client.output)
         }

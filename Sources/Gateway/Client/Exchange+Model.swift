@@ -21,7 +21,7 @@ extension Exchange {
         switch routes.match(head, model: nil) {
         case .none: answer(.noRoute)
         case .route(let index):
-            if isStreamWanted(onRoute: index) { readBodyFirst() } else { take(index) }
+            if isStreamWanted(onRoute: index) { readBodyFirst() } else { take(index, head) }
         case .needsModel: readModel()
         }
     }
@@ -186,7 +186,7 @@ extension Exchange {
         switch routes.match(head, model: model) {
         case .route(let index):
             if let alias, !replaceModel(alias) { return }
-            take(index)
+            take(index, head)
         case .none, .needsModel:
             answer(name.isEmpty ? missing : .modelUnknown)
         }
@@ -205,11 +205,11 @@ extension Exchange {
     }
 
     /// Takes the route with that index: its pool is asked for a permit.
-    private func take(_ index: Int) {
+    private func take(_ index: Int, _ head: borrowing RequestHead) {
         routeIndex = index
         let found = snapshot.pools[snapshot.policy.routes[index].pool]
         pool = found
-        if head.method == .options {
+        if case .options = head.method {
             switch MaxForwards(head) {
             case .unlimited: break
             case .hops(let hops):
@@ -229,7 +229,7 @@ extension Exchange {
             }
             asksForTunnel = true
         }
-        offer()
+        offer(head)
     }
 
     // MARK: Forwarding
@@ -255,7 +255,7 @@ extension Exchange {
     func forwardHeld(to connection: UpstreamConnection) {
         guard let body, body.isHolding else { return }
         gateway.heldBytes -= body.held.count
-        let isChunked = head.framing == .chunked
+        let isChunked = head.framing.isChunked
         if isModelReplaced, modelPathRange == nil {
             var rewritten = ByteBuffer()
             let range = body.modelRange

@@ -27,7 +27,7 @@ extension Exchange {
                 answerOrCut(.bodyTooLarge)
                 return true
             case .ended:
-                if head.framing == .chunked {
+                if head.framing.isChunked {
                     upstream.prepareOutput()
                     upstream.output.appendLastChunk(trailers: parser.trailers)
                 }
@@ -59,7 +59,7 @@ extension Exchange {
     private func moveRequest(
         from client: ClientConnection, to upstream: UpstreamConnection
     ) -> BodyStep {
-        let chunks = head.framing == .chunked
+        let chunks = head.framing.isChunked
         var relay = BodyRelay(
             highBytes: snapshot.bufferHighBytes, writesChunks: chunks,
             pool: gateway.reactor.buffers)

@@ -62,7 +62,7 @@ extension Exchange {
         appendToStream(event.count(requestID: requestID), to: &client.output) { output in
             event.append(requestID: requestID, to: &output)
         }
-        if answerFraming == .chunked { client.output.appendLastChunk() }
+        if answerFraming.isChunked { client.output.appendLastChunk() }
         record.reason = local.reason
         stage = .delivering
         if !isRequestComplete { decideDiscarding() }

@@ -26,8 +26,12 @@ extension Exchange {
     /// Returns whether anything moved.
     func relayTunnel() -> Bool {
         guard let client, let upstream else { return false }
-        let fromClient = pass(from: client, to: upstream, isPaused: &isRequestPaused)
-        let fromBackend = pass(from: upstream, to: client, isPaused: &isAnswerPaused)
+        // Variables of its own: properties that are lent to a call are checked with every access.
+        var (requestPaused, answerPaused) = (isRequestPaused, isAnswerPaused)
+        let fromClient = pass(from: client, to: upstream, isPaused: &requestPaused)
+        let fromBackend = pass(from: upstream, to: client, isPaused: &answerPaused)
+        isRequestPaused = requestPaused
+        isAnswerPaused = answerPaused
         if client.flush() > 0 { client.writeProgressAt = now }
         let moved = fromClient || fromBackend
         if moved { record.upstreamProgressAt = now }

@@ -49,6 +49,11 @@ final class Exchange {
     /// It is the parser's no more: what is lent to calls, as the parser is, is checked at run time with
     /// every look at it.
     private(set) var head = RequestHead()
+    /// Whether the parser has read another request and was not reset since: it is borrowed once for
+    /// both.
+    private var parserIsUsed = false
+    /// What the parser has its limits from.
+    private var limitsSnapshot: Snapshot
     /// What was in force when the head was complete; later reloads do not touch this exchange.
     var snapshot: Snapshot
     var pool: Pool?
@@ -122,6 +127,7 @@ final class Exchange {
         self.gateway = gateway
         self.place = place
         self.snapshot = snapshot
+        limitsSnapshot = snapshot
         parser = RequestParser(limits: snapshot.headLimits)
     }
 
@@ -135,7 +141,7 @@ final class Exchange {
     /// Begins with the first bytes that `client` received.
     func begin(for client: ClientConnection, snapshot: Snapshot) {
         self.client = client
-        self.snapshot = snapshot
+        if self.snapshot !== snapshot { self.snapshot = snapshot }
         record = ExchangeRecord()
         record.startedAt = now
         tenant = .anonymous
@@ -143,7 +149,8 @@ final class Exchange {
         answerDeadline = .distantFuture
         record.receivedBefore = client.receivedBytes - client.input.count
         record.sentBefore = client.sentBytes
-        if parser.limits != snapshot.headLimits {
+        if limitsSnapshot !== snapshot {
+            limitsSnapshot = snapshot
             parser = RequestParser(limits: snapshot.headLimits)
         }
     }
@@ -190,16 +197,22 @@ final class Exchange {
         interimAnswers = 0
         isStreamPromised = false
         keepAliveAt = .distantFuture
-        parser.reset()
+        parserIsUsed = true
     }
 
-    /// Takes the head from the parser, which has come to its end.
-    func takeHead() {
-        isHeadComplete = true
+    /// Looks for the end of the head in what the client has sent.
+    ///
+    /// Returns the parser's event; from `.head` on the head is complete.
+    func readHead(_ client: ClientConnection) throws(ParseError) -> ParserEvent {
+        let isUsed = parserIsUsed
+        parserIsUsed = false
         var taken = RequestHead()
         swap(&taken, &head)
-        parser.exchangeHead(&taken)
-        swap(&taken, &head)
+        defer { swap(&taken, &head) }
+        let event = try parser.next(
+            in: client.input, afterReset: isUsed, givingHeadFor: &taken)
+        if case .head = event { isHeadComplete = true }
+        return event
     }
 
     /// Moves what can be moved.
@@ -220,11 +233,13 @@ final class Exchange {
     private func relayBothWays() -> Bool {
         var moved = false
         if !isRequestComplete { moved = relayRequest() }
-        if stage == .forwarding, let upstream, upstream.flush() > 0 {
-            record.upstreamProgressAt = now
-            moved = true
+        if stage == .forwarding, let upstream {
+            if upstream.flush() > 0 {
+                record.upstreamProgressAt = now
+                moved = true
+            }
+            if let client { moved = relayAnswer(from: upstream, to: client) || moved }
         }
-        if stage == .forwarding { moved = relayAnswer() || moved }
         return flushClient() || moved
     }
 

@@ -4,14 +4,26 @@
 enum HexadecimalDigits {
     /// Writes the 16 digits of `value` from `start` on, the lowest first.
     static func write(_ value: UInt64, to bytes: inout [UInt8], at start: Int) {
+        precondition(start >= 0 && start &+ 16 <= bytes.count, "digits out of bounds")
         var span = bytes.mutableSpan
-        var target = span._mutatingExtracting(start..<(start &+ 16))
-        let low = digits(of: UInt32(truncatingIfNeeded: value))
-        let high = digits(of: UInt32(truncatingIfNeeded: value >> 32))
-        for index in 0..<8 {
-            target[index] = UInt8(truncatingIfNeeded: low >> UInt64(8 &* index))
-            target[8 &+ index] = UInt8(truncatingIfNeeded: high >> UInt64(8 &* index))
-        }
+        store(digits(of: UInt32(truncatingIfNeeded: value)), in: &span, at: start)
+        store(digits(of: UInt32(truncatingIfNeeded: value >> 32)), in: &span, at: start &+ 8)
+    }
+
+    /// Stores a word's bytes, the lowest first.
+    ///
+    /// Behind one check of the range the optimizer makes a single move of the eight.
+    @inline(__always)
+    private static func store(_ word: UInt64, in span: inout MutableSpan<UInt8>, at start: Int) {
+        var target = span._mutatingExtracting(start..<(start &+ 8))
+        target[0] = UInt8(truncatingIfNeeded: word)
+        target[1] = UInt8(truncatingIfNeeded: word >> 8)
+        target[2] = UInt8(truncatingIfNeeded: word >> 16)
+        target[3] = UInt8(truncatingIfNeeded: word >> 24)
+        target[4] = UInt8(truncatingIfNeeded: word >> 32)
+        target[5] = UInt8(truncatingIfNeeded: word >> 40)
+        target[6] = UInt8(truncatingIfNeeded: word >> 48)
+        target[7] = UInt8(truncatingIfNeeded: word >> 56)
     }
 
     /// The eight digits of `value` in the bytes of a word, the lowest first.

@@ -48,10 +48,14 @@ struct ResponseRewriter {
         var hasDate = false
         var hasRequestID = false
         for field in head.fields {
-            if field.isHopByHop || ResponseRewriter.isFraming(field) { continue }
+            if field.isHopByHop { continue }
+            switch field.known {
+            case .contentLength, .transferEncoding: continue
+            case .date: hasDate = true
+            case .xRequestID: hasRequestID = true
+            default: break
+            }
             if rates != nil, RateFields.isRateField(head.name(of: field)) { continue }
-            if field.known == .date { hasDate = true }
-            if field.known == .xRequestID { hasRequestID = true }
             output.appendField(name: head.name(of: field), value: head.value(of: field))
         }
         appendFraming(head, to: &output)
@@ -69,7 +73,7 @@ struct ResponseRewriter {
         if exchange.pool?.answers.saysTimes == true { appendTimes(to: &output) }
         exchange.appendFallback(to: &output)
         if let via = exchange.snapshot.policy.forwarding.via {
-            output.append(head.version == .http10 ? "Via: 1.0 " : "Via: 1.1 ")
+            output.append(head.version.isHTTP10 ? "Via: 1.0 " : "Via: 1.1 ")
             output.appendFieldText(via.utf8.span)
             output.appendLineEnd()
         }
@@ -110,6 +114,9 @@ struct ResponseRewriter {
     }
 
     private static func isFraming(_ field: Field) -> Bool {
-        field.known == .contentLength || field.known == .transferEncoding
+        switch field.known {
+        case .contentLength, .transferEncoding: true
+        default: false
+        }
     }
 }

@@ -35,13 +35,19 @@ package final class ClassMetrics {
 
     /// Shows every counter to `walk`.
     func walk(_ walk: inout CounterWalk) {
+        var decisions = decisions
         walk.visit(&decisions)
+        self.decisions = decisions
         walk.visit(&observed)
     }
 
     /// Counts a decision.
     func count(_ decision: PoolMetrics.Decision, _ reason: Reason) {
+        // Taken out and put back: a property that is changed in place is checked at run time.
+        var decisions: [UInt64] = []
+        swap(&decisions, &self.decisions)
         decisions[Int(decision.rawValue) &* reasonCount &+ Int(reason.rawValue)] &+= 1
+        swap(&decisions, &self.decisions)
     }
 
     /// Counts what would have been decided.

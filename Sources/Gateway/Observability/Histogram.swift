@@ -21,6 +21,14 @@ package struct Histogram {
         self.counts = Array(repeating: 0, count: bounds.count + 1)
     }
 
+    /// Nothing, to stand in for a histogram that is taken out; it cannot count.
+    static var none: Histogram { Histogram() }
+
+    private init() {
+        bounds = []
+        counts = []
+    }
+
     /// Shows every counter to `walk`.
     mutating func walk(_ walk: inout CounterWalk) {
         walk.visit(&counts)

@@ -250,11 +250,11 @@ final class Pool {
 
     /// The next decision about a parked request, of whichever reactor.
     func poll() -> Decision? {
-        if let decision = admission.poll(
-            by: place.index, now: reactor.now, deadline: &watchDeadline)
-        {
+        var deadline = watchDeadline
+        if let decision = admission.poll(by: place.index, now: reactor.now, deadline: &deadline) {
             return decision
         }
+        watchDeadline = deadline
         needsPoll = false
         return nil
     }

@@ -11,10 +11,12 @@ internal import HeapModule
 /// An event loop over epoll for one thread.
 package final class Reactor {
     private let epoll: Epoll
-    private var handlers: [EventHandler?] = []
-    private var generations: [UInt32] = []
-    private var freeSlots: [Int32] = []
+    /// Taken out and put back where it is changed: what is changed in place is checked at run time with
+    /// every look at it.
+    private var table = Table()
     private var wakeUps = Heap<WakeUp>()
+    /// When the first of them is due.
+    private var nextWakeUp = Instant.distantFuture
     private var resumeList: [EventHandler] = []
     private var isStopped = false
 
@@ -23,17 +25,48 @@ package final class Reactor {
     // What other modules could reach is checked at run time with every access; this is not.
     private var turnBeganAt: Instant
     /// Turns begun: events of one turn were reported before anything was done in it.
-    package private(set) var turnNumber: UInt64 = 0
+    package var turnNumber: UInt64 { turnsBegun }
+    private var turnsBegun: UInt64 = 0
     /// Storage for the buffers of this reactor's connections.
     package let buffers = BufferPool()
     /// Called at the end of each turn, before the next wait; answers when it wants to be called
     /// next.
-    package var turnEnded: (() -> Instant)?
+    package var turnEnded: (() -> Instant)? {
+        get { whenTurnEnds }
+        set { whenTurnEnds = newValue }
+    }
+    private var whenTurnEnds: (() -> Instant)?
 
     /// Makes a loop; throws when the kernel gives no epoll instance.
     package init() throws(SystemError) {
         epoll = try Epoll()
         turnBeganAt = MonotonicClock.now
+    }
+
+    /// The handlers by their slots.
+    private struct Table {
+        var handlers: [EventHandler?] = []
+        var generations: [UInt32] = []
+        var freeSlots: [Int32] = []
+
+        mutating func insert(_ handler: EventHandler) {
+            if let slot = freeSlots.popLast() {
+                handler.slot = slot
+                handlers[Int(slot)] = handler
+            } else {
+                handler.slot = Int32(handlers.count)
+                handlers.append(handler)
+                generations.append(0)
+            }
+        }
+
+        mutating func remove(_ handler: EventHandler) {
+            let slot = Int(handler.slot)
+            handlers[slot] = nil
+            generations[slot] &+= 1
+            freeSlots.append(handler.slot)
+            handler.slot = -1
+        }
     }
 
     /// One arranged wake-up of a handler.
@@ -49,14 +82,10 @@ package final class Reactor {
     /// Takes in a handler that has only deadlines.
     package func register(_ handler: EventHandler) {
         precondition(handler.slot < 0, "a handler is registered once")
-        if let slot = freeSlots.popLast() {
-            handler.slot = slot
-            handlers[Int(slot)] = handler
-        } else {
-            handler.slot = Int32(handlers.count)
-            handlers.append(handler)
-            generations.append(0)
-        }
+        var taken = Table()
+        swap(&taken, &table)
+        taken.insert(handler)
+        swap(&taken, &table)
     }
 
     /// Takes in a handler and watches its descriptor; false, with nothing registered, when the
@@ -80,11 +109,10 @@ package final class Reactor {
     /// The kernel forgets a descriptor that is closed.
     package func deregister(_ handler: EventHandler) {
         guard handler.slot >= 0 else { return }
-        let slot = Int(handler.slot)
-        handlers[slot] = nil
-        generations[slot] &+= 1
-        freeSlots.append(handler.slot)
-        handler.slot = -1
+        var taken = Table()
+        swap(&taken, &table)
+        taken.remove(handler)
+        swap(&taken, &table)
         handler.forgetDeadline()
     }
 
@@ -96,21 +124,20 @@ package final class Reactor {
 
     private func token(of handler: EventHandler) -> UInt64 {
         precondition(handler.slot >= 0, "the handler is not registered")
-        return UInt64(generations[Int(handler.slot)]) << 32 | UInt64(UInt32(handler.slot))
+        return UInt64(table.generations[Int(handler.slot)]) << 32 | UInt64(UInt32(handler.slot))
     }
 
     private func handler(for token: UInt64) -> EventHandler? {
         let slot = Int(UInt32(truncatingIfNeeded: token))
-        guard slot < handlers.count, generations[slot] == UInt32(truncatingIfNeeded: token >> 32)
-        else {
-            return nil
-        }
-        return handlers[slot]
+        guard slot < table.handlers.count,
+            table.generations[slot] == UInt32(truncatingIfNeeded: token >> 32)
+        else { return nil }
+        return table.handlers[slot]
     }
 
     /// Calls `body` with every handler that is registered.
     package func forEachHandler(_ body: (EventHandler) -> Void) {
-        for handler in handlers { if let handler { body(handler) } }
+        for handler in table.handlers { if let handler { body(handler) } }
     }
 
     // MARK: Deadlines
@@ -121,11 +148,17 @@ package final class Reactor {
     package func setDeadline(of handler: EventHandler, to instant: Instant) {
         guard handler.slot >= 0 else { return }
         if handler.moveDeadline(to: instant) {
-            wakeUps.insert(WakeUp(at: instant, token: token(of: handler)))
-            if wakeUps.count > Reactor.wakeUpsKept + 4 * (handlers.count - freeSlots.count) {
+            insert(WakeUp(at: instant, token: token(of: handler)))
+            let handlerCount = table.handlers.count - table.freeSlots.count
+            if wakeUps.count > Reactor.wakeUpsKept + 4 * handlerCount {
                 dropUselessWakeUps()
             }
         }
+    }
+
+    private func insert(_ wakeUp: WakeUp) {
+        wakeUps.insert(wakeUp)
+        if wakeUp.at < nextWakeUp { nextWakeUp = wakeUp.at }
     }
 
     /// Wake-ups arranged, useless ones included.
@@ -139,13 +172,17 @@ package final class Reactor {
     private func dropUselessWakeUps() {
         let useful = wakeUps.unordered.filter { handler(for: $0.token)?.awaits($0.at) ?? false }
         wakeUps = Heap(useful)
+        nextWakeUp = wakeUps.min?.at ?? .distantFuture
     }
 
     /// Calls `handler.resume()` in the next turn, which then does not wait for the kernel.
     package func resumeLater(_ handler: EventHandler) {
         guard !handler.isInResumeList else { return }
         handler.isInResumeList = true
-        resumeList.append(handler)
+        var list: [EventHandler] = []
+        swap(&list, &resumeList)
+        list.append(handler)
+        swap(&list, &resumeList)
     }
 
     // MARK: The loop
@@ -167,7 +204,7 @@ package final class Reactor {
     /// tests with a clock of their own.
     package func turn(at instant: Instant, _ events: () -> Void) {
         turnBeganAt = instant
-        turnNumber &+= 1
+        turnsBegun &+= 1
         events()
         fireDeadlines()
         resumeYielded()
@@ -177,7 +214,7 @@ package final class Reactor {
     private func turn(until limit: Instant) {
         let count = epoll.wait(milliseconds: waitMilliseconds(until: limit))
         turnBeganAt = MonotonicClock.now
-        turnNumber &+= 1
+        turnsBegun &+= 1
         for index in 0..<count {
             let event = epoll.event(at: index)
             handler(for: event.token)?.ready(event.readiness)
@@ -188,7 +225,7 @@ package final class Reactor {
 
     private func waitMilliseconds(until limit: Instant) -> Int32 {
         if !resumeList.isEmpty { return 0 }
-        let nearest = min(limit, wakeUps.min?.at ?? .distantFuture)
+        let nearest = limit < nextWakeUp ? limit : nextWakeUp
         if nearest == .distantFuture { return -1 }
         let nanoseconds = nearest.nanoseconds(since: MonotonicClock.now)
         // Rounded up: waking a moment early would spin until the deadline is really there.
@@ -196,22 +233,26 @@ package final class Reactor {
     }
 
     private func fireDeadlines() {
-        while let first = wakeUps.min, first.at <= now {
-            wakeUps.removeMin()
+        while nextWakeUp <= now, let first = wakeUps.popMin() {
+            nextWakeUp = wakeUps.min?.at ?? .distantFuture
             guard let handler = handler(for: first.token) else { continue }
             let (reached, next) = handler.wakeUp(at: first.at, now: now)
-            if let next { wakeUps.insert(WakeUp(at: next, token: first.token)) }
+            if let next { insert(WakeUp(at: next, token: first.token)) }
             if reached { handler.deadlineReached() }
         }
     }
 
     private func resumeYielded() {
         if resumeList.isEmpty { return }
-        let yielded = resumeList
-        resumeList.removeAll(keepingCapacity: true)
+        var yielded: [EventHandler] = []
+        swap(&yielded, &resumeList)
         for handler in yielded {
             handler.isInResumeList = false
             if handler.slot >= 0 { handler.resume() }
         }
+        // Its storage is good for the next ones.
+        guard resumeList.isEmpty else { return }
+        yielded.removeAll(keepingCapacity: true)
+        swap(&yielded, &resumeList)
     }
 }

@@ -84,8 +84,13 @@ class StreamConnection: EventHandler {
 
     /// Takes the transport over; called once, before `start`.
     final func open(_ transport: consuming Transport) {
-        heldTransport = transport
+        exchangeTransport(transport)
         isOpen = self.transport.socket() >= 0 || self.transport.isInMemory()
+    }
+
+    /// Puts another transport in the place of the present one, which ends.
+    private final func exchangeTransport(_ transport: consuming Transport) {
+        swap(&transport, &heldTransport)
     }
 
     /// Whether this is the connection over `stream`.
@@ -204,7 +209,7 @@ class StreamConnection: EventHandler {
         if reset { transport.resetOnClose() }
         transport.closeInMemory()
         reactor.deregister(self, keepingOpen: transport.socket())
-        heldTransport = .closed
+        exchangeTransport(.closed)
         isOpen = false
         input.removeAll()
         output.removeAll()

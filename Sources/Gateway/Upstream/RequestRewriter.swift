@@ -8,10 +8,10 @@ internal import Policy
 
 /// Writes one request's head for one backend.
 struct RequestRewriter {
-    let forwarding: ForwardingSettings
+    let exchange: Exchange
+    let upstream: Upstream
     let host: HostRule
-    let authority: [UInt8]
-    let requestID: [UInt8]
+    let forwarded: ForwardingSettings.Forwarded
     /// Whether fields with API keys stay here.
     let keepsKeys: Bool
     /// What is left of the request's time, for the backend; nil where there is no deadline, or the
@@ -23,17 +23,16 @@ struct RequestRewriter {
     let asksForWebSocket: Bool
     /// What the body's length differs by from the client's.
     let lengthDifference: Int
-    /// Where the path has a name that is replaced, and by which.
+    /// Where the path has a name that is replaced.
     let modelRange: Range<Int>?
-    let model: [UInt8]
     /// Whether the client has been told to send its body already.
     let hasAskedForBody: Bool
 
     init(exchange: Exchange, pool: Pool, upstream: Upstream) {
-        forwarding = exchange.snapshot.policy.forwarding
+        self.exchange = exchange
+        self.upstream = upstream
         host = pool.settings.host
-        authority = upstream.authority
-        requestID = exchange.requestID
+        forwarded = exchange.snapshot.policy.forwarding.forwarded
         keepsKeys = pool.keepsKeys
         let isTold = pool.deadlines.isPassedOn && exchange.deadline != .distantFuture
         remainingNanoseconds =
@@ -42,7 +41,6 @@ struct RequestRewriter {
         asksForWebSocket = exchange.asksForTunnel
         lengthDifference = exchange.lengthDifference
         modelRange = exchange.isModelReplaced ? exchange.modelPathRange : nil
-        model = exchange.model
         hasAskedForBody = exchange.hasAskedForBody
     }
 
@@ -53,7 +51,7 @@ struct RequestRewriter {
         appendRequestLine(head, to: &output)
         appendHost(head, to: &output)
         var tellsEnvoyTime = false
-        let trusts = peer.isAmong(forwarding.trustedProxies)
+        let trusts = peer.isAmong(exchange.snapshot.policy.forwarding.trustedProxies)
         for field in head.fields where keeps(field, of: head, trusts: trusts) {
             if keepsKeys && APIKey.isKey(field, in: head) { continue }
             if let remainingNanoseconds, isTime(field, head) {
@@ -73,7 +71,7 @@ struct RequestRewriter {
             output.append(decimal: Int(max(1, remainingNanoseconds / 1_000_000)))
             output.appendLineEnd()
         }
-        if head.method == .options, let hops = MaxForwards(head).hopsLeft {
+        if case .options = head.method, let hops = MaxForwards(head).hopsLeft {
             output.append("Max-Forwards: ")
             output.append(decimal: hops)
             output.appendLineEnd()
@@ -83,12 +81,13 @@ struct RequestRewriter {
         case .length(let length): output.appendContentLength(length + lengthDifference)
         case .chunked: output.appendTransferEncodingChunked()
         }
-        if forwarding.forwarded == .append || forwarding.forwarded == .set {
-            appendForwarded(head, peer, trusts: trusts, to: &output)
+        switch forwarded {
+        case .append, .set: appendForwarded(head, peer, trusts: trusts, to: &output)
+        case .remove, .off: break
         }
-        output.appendField(.xRequestID, requestID.span)
-        if let via = forwarding.via {
-            output.append(head.version == .http10 ? "Via: 1.0 " : "Via: 1.1 ")
+        output.appendField(.xRequestID, exchange.requestID)
+        if let via = exchange.snapshot.policy.forwarding.via {
+            output.append(head.version.isHTTP10 ? "Via: 1.0 " : "Via: 1.1 ")
             output.appendFieldText(via.utf8.span)
             output.appendLineEnd()
         }
@@ -113,9 +112,9 @@ struct RequestRewriter {
         case .host, .contentLength, .transferEncoding, .xRequestID:
             return false
         case .xForwardedFor, .xForwardedProto, .xForwardedHost:
-            return forwarding.forwarded == .off
+            return forwarded == .off
         case .forwarded:
-            return forwarding.forwarded == .off || (forwarding.forwarded == .append && trusts)
+            return forwarded == .off || (forwarded == .append && trusts)
         case .expect:
             // HTTP/1.0 has no expectations, and without a body there is none, RFC 9110 section
             // 10.1.1.
@@ -151,7 +150,7 @@ struct RequestRewriter {
 
     /// The model as a segment of a path, RFC 3986 section 3.3.
     private func appendModel(to output: inout ByteBuffer) {
-        for byte in model {
+        for byte in exchange.model {
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
                 UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
@@ -175,9 +174,9 @@ struct RequestRewriter {
             if let range = head.authority {
                 output.appendField(.host, head.span(range))
             } else {
-                output.appendField(.host, authority.span)
+                output.appendField(.host, upstream.authority)
             }
-        case .backend: output.appendField(.host, authority.span)
+        case .backend: output.appendField(.host, upstream.authority)
         case .fixed(let name): output.appendField(.host, name)
         }
     }
@@ -186,7 +185,7 @@ struct RequestRewriter {
         _ head: borrowing RequestHead, _ peer: borrowing PeerAddress, trusts: Bool,
         to output: inout ByteBuffer
     ) {
-        let appends = forwarding.forwarded == .append && trusts
+        let appends = trusts && forwarded == .append
         output.append("X-Forwarded-For: ")
         if appends {
             for field in head.fields where field.known == .xForwardedFor && !field.value.isEmpty {

@@ -41,13 +41,21 @@ final class Upstream {
 
     /// Takes the connection that was used last, if one is still good.
     func lend(now: Instant) -> UpstreamConnection? {
-        while let connection = idle.popLast() {
+        while let connection = takeIdle() {
             connection.idleIndex = -1
             let rested = now.nanoseconds(since: connection.idleSince) > Upstream.restNanoseconds
             if connection.isOpen && !(rested && connection.hasPendingInput()) { return connection }
             connection.close()
         }
         return nil
+    }
+
+    /// The list is taken out and put back: what is changed in place is checked at run time.
+    private func takeIdle() -> UpstreamConnection? {
+        var list: [UpstreamConnection] = []
+        swap(&list, &idle)
+        defer { swap(&list, &idle) }
+        return list.popLast()
     }
 
     /// Keeps a connection for the next request, or closes it where enough are kept.
@@ -58,7 +66,10 @@ final class Upstream {
         }
         connection.idleSince = now
         connection.idleIndex = idle.count
-        idle.append(connection)
+        var list: [UpstreamConnection] = []
+        swap(&list, &idle)
+        list.append(connection)
+        swap(&list, &idle)
         connection.reactor.setDeadline(
             of: connection, to: now.advanced(byNanoseconds: keepAliveNanoseconds))
     }
@@ -69,8 +80,11 @@ final class Upstream {
         let index = connection.idleIndex
         guard index >= 0 else { return }
         connection.idleIndex = -1
-        idle.remove(at: index)
-        for later in index..<idle.count { idle[later].idleIndex = later }
+        var list: [UpstreamConnection] = []
+        swap(&list, &idle)
+        list.remove(at: index)
+        for later in index..<list.count { list[later].idleIndex = later }
+        swap(&list, &idle)
     }
 
     /// Keeps no connection from now on: the backend has left the policy.
@@ -82,7 +96,7 @@ final class Upstream {
     /// Closes all idle connections.
     func closeIdle() {
         let closing = idle
-        idle.removeAll()
+        idle = []
         for connection in closing {
             connection.idleIndex = -1
             connection.close()

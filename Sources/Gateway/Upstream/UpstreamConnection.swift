@@ -43,7 +43,6 @@ final class UpstreamConnection: StreamConnection {
         begunInTurn = reactor.turnNumber
         sentBefore = sentBytes
         receivedBefore = receivedBytes
-        parser.reset()
         parser.begin(requestMethod: method, mayBecomeWebSocket: mayBecomeWebSocket)
     }
 
