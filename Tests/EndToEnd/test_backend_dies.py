@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import threading
 import time
 
 import httpx2
@@ -12,7 +13,7 @@ import pytest
 from openai import OpenAI
 
 from conftest import StartGateway, StartServer
-from processes import one_pool, request
+from processes import eventually, one_pool, request
 from sockets import (
     RawClient,
     chat_bytes,
@@ -187,3 +188,33 @@ def test_first_byte_takes_too_long(server: StartServer, gateway: StartGateway) -
     assert b"x-penstock-reason: first_byte_timeout" in head
     through.wait_until_idle()
     assert backend.stats()["aborted"] == 1
+
+
+def test_a_silent_backend_holds_nobody_else_up(server: StartServer, gateway: StartGateway) -> None:
+    """One that takes a request and says nothing keeps its own place; whoever comes then goes to the other one at once."""
+    backend = server("--no-model", "--concurrency", "100")
+    ended = threading.Event()
+
+    def silent(connection: socket.socket) -> None:
+        read_head(connection)
+        ended.wait(60)
+
+    with scripted_backend(silent) as address:
+        through = gateway(one_pool(address, backend.url, limit=1, max_requests=100, max_wait="30s"))
+        holders: list[RawClient] = []
+
+        def held() -> bool:
+            holders.append(RawClient(through.url))
+            holders[-1].send(b"GET /v1/models HTTP/1.1\r\nHost: g\r\n\r\n")
+            return through.metric("penstock_inflight", backend=address) == 1
+
+        eventually(held, "a request at the silent backend", 20)
+        for _ in range(20):
+            answer = request(through.url, "/v1/models", timeout=20)
+            assert answer.status == 200
+            assert int(answer.headers["x-penstock-queue-ms"]) < 10_000
+        assert through.metric("penstock_inflight", backend=address) == 1
+        for holder in holders:
+            holder.close()
+        through.wait_until_idle()
+        ended.set()

@@ -49,7 +49,7 @@ class RecordingTransport(httpx2.AsyncHTTPTransport):
     """Notes each exchange below the SDK, which hides its retries from callers."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(limits=httpx2.Limits(max_connections=None))
         self.attempts: list[Attempt] = []
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -194,6 +194,116 @@ def test_both_clients_obey(server: StartServer, gateway: StartGateway) -> None:
     assert through.metric("penstock_tenant_retries_total", tenant="acme") == retries
     assert through.metric("penstock_tenant_requests_total", tenant="acme") == 2 * retries
     assert through.metric("penstock_client_retries_total") == retries
+
+
+class Gate:
+    """Stands in front of the gateway and holds each connection's first request until all have one, so that the requests of
+    as many clients as one process can have arrive together."""
+
+    def __init__(self, url: str, count: int) -> None:
+        self.host, port = url.removeprefix("http://").split(":")
+        self.port = int(port)
+        self.count = count
+        self.held: list[tuple[asyncio.StreamWriter, bytes]] = []
+        self.is_open = asyncio.Event()
+        self.opening_seconds = 0.0
+
+    async def start(self) -> str:
+        """Listens, and answers with its URL."""
+        self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0, backlog=2 * self.count)
+        return f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}"
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        from_gateway, to_gateway = await asyncio.open_connection(self.host, self.port)
+        if not self.is_open.is_set():
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+            body = await reader.readexactly(int(length.partition(b":")[2]))
+            self.held.append((to_gateway, head + body))
+            if len(self.held) == self.count:
+                began = time.monotonic()
+                for other, sent in self.held:
+                    other.write(sent)
+                self.opening_seconds = time.monotonic() - began
+                self.is_open.set()
+        await asyncio.gather(self.relay(reader, to_gateway), self.relay(from_gateway, writer))
+
+    @staticmethod
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Passes on what comes, and the end."""
+        try:
+            while data := await reader.read(65_536):
+                writer.write(data)
+        except ConnectionError:
+            pass
+        writer.close()
+
+
+def parts_of(values: list[float], parts: int = 10) -> list[int]:
+    """How many values are in each of so many equal parts of their range."""
+    low, high = min(values), max(values)
+    counts = [0] * parts
+    for value in values:
+        counts[min(parts - 1, int(parts * (value - low) / (high - low)))] += 1
+    return counts
+
+
+@pytest.mark.limit(240)
+def test_two_hundred_clients_come_back_spread_out(server: StartServer, gateway: StartGateway) -> None:
+    """A hundred clients of OpenAI's and a hundred of Anthropic's, shed together, come back all over the window that they
+    were told."""
+    backend = server("--no-model", "--concurrency", "100")
+    message = [{"role": "user", "content": "hello"}]
+
+    async def burst(url: str) -> list[list[Attempt]]:
+        gate = Gate(url, CLIENTS)
+        through = await gate.start()
+        transport = RecordingTransport()
+        http = httpx2.AsyncClient(transport=transport)
+        calls = []
+        for number in range(CLIENTS // 2):
+            first = openai.AsyncOpenAI(base_url=f"{through}/v1", api_key="k", max_retries=1, http_client=http)
+            headers = {"X-Client": f"openai-{number}"}
+            calls.append(first.chat.completions.create(model="m", messages=message, extra_headers=headers))
+            second = anthropic.AsyncAnthropic(base_url=through, api_key="k", max_retries=1, http_client=http)
+            headers = {"X-Client": f"anthropic-{number}"}
+            calls.append(
+                second.messages.create(model="m", max_tokens=9, messages=message, extra_headers=headers)
+            )
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        assert {getattr(outcome, "status_code", outcome) for outcome in outcomes} == {503, 529}
+        await http.aclose()
+        gate.server.close()
+        print(f"{CLIENTS} requests were let go within {1_000 * gate.opening_seconds:.1f} ms")
+        by_client: dict[str, list[Attempt]] = {}
+        for attempt in transport.attempts:
+            by_client.setdefault(attempt.client, []).append(attempt)
+        return list(by_client.values())
+
+    def measure() -> None:
+        through = gateway(one_pool(backend.url, limit=1, max_requests=0))
+        with RawClient(through.url) as holder:
+            holder.send(chat_bytes(2_000, 0.05))
+            holder.read_until(b"data: ")
+            clients = asyncio.run(burst(through.url))
+        assert len(clients) == CLIENTS and all(len(attempts) == 2 for attempts in clients)
+        assert through.metric("penstock_client_retries_total") == CLIENTS
+        told = [int(first.headers["retry-after-ms"]) / 1_000 for first, _ in clients]
+        for (first, second), seconds in zip(clients, told, strict=True):
+            assert 1 <= int(first.headers["retry-after"]) <= 60
+            assert second.sent - first.answered >= seconds - 0.02, "a client came back early"
+        assert max(told) >= 1.35 * min(told)
+        assert max(parts_of(told)) <= 2 * CLIENTS / 10 and min(parts_of(told)) > 0, parts_of(told)
+        # What a busy machine does to clients is not the gateway's: the returns are measured again.
+        returns = [second.sent for _, second in clients]
+        print(f"told {min(told):.2f} to {max(told):.2f} s; back by tenths of the window: {parts_of(returns)}")
+        spread.append(max(parts_of(returns)) <= 3 * CLIENTS / 10)
+
+    spread: list[bool] = []
+    while not any(spread) and len(spread) < 3:
+        measure()
+    assert any(spread), "many came back at once"
 
 
 def test_made_up_tenants_add_no_series(server: StartServer, gateway: StartGateway) -> None:

@@ -1,5 +1,5 @@
-// The list of what the RFCs ask of a proxy names the test that holds each requirement: here those
-// names are looked up.
+// The lists of what the RFCs ask of a proxy, and of what users complain about elsewhere, name the tests
+// that hold each requirement: here those names are looked up.
 
 import Foundation
 import Testing
@@ -8,9 +8,11 @@ import Testing
     private static let tests = SourceTree.root.appendingPathComponent("Tests")
 
     private static let rows: [(requirement: String, names: [String])] = {
-        let file = tests.appendingPathComponent("CONFORMANCE.md")
-        let text = (try? String(contentsOf: file, encoding: .utf8)) ?? ""
-        return text.split(separator: "\n").compactMap { line in
+        let texts = ["CONFORMANCE.md", "ACCEPTANCE.md"].map { name in
+            let file = tests.appendingPathComponent(name)
+            return (try? String(contentsOf: file, encoding: .utf8)) ?? ""
+        }
+        return texts.joined(separator: "\n").split(separator: "\n").compactMap { line in
             let cells = line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
             guard line.hasPrefix("|"), cells.count == 3, cells[0].first?.isNumber == true else {
                 return nil
@@ -32,7 +34,7 @@ import Testing
     }()
 
     @Test func theListIsRead() {
-        #expect(ConformanceTests.rows.count >= 70)
+        #expect(ConformanceTests.rows.count >= 85)
         #expect(ConformanceTests.corpus.count >= 500)
     }
 
@@ -53,6 +55,11 @@ import Testing
         _ name: String, in sources: [(text: String, path: String)]
     ) throws -> Bool {
         if name.hasPrefix("corpus: ") { return corpus.contains(String(name.dropFirst(8))) }
+        if name.hasPrefix("scenario: ") {
+            let file = "SimulatorTests/Scenarios/\(name.dropFirst(10)).yaml"
+            return FileManager.default.fileExists(
+                atPath: tests.appendingPathComponent(file).path)
+        }
         if let mark = name.range(of: "::") {
             let file = tests.appendingPathComponent("EndToEnd/\(name[..<mark.lowerBound])")
             let text = try String(contentsOf: file, encoding: .utf8)
