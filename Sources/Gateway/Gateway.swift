@@ -42,8 +42,8 @@ package final class Gateway {
 
     var connections = ConnectionTable()
     private var exchanges: [Exchange] = []
-    /// The first of those that are free, and how many they are.
-    private var firstFree: Exchange?
+    /// The place of the first of those that are free, -1 for none, and how many they are.
+    private var firstFreePlace = -1
     private var freeCount = 0
     private var random: SplitMix64
     /// What tenants that no policy names are hashed with, for as long as the gateway runs.
@@ -149,11 +149,8 @@ package final class Gateway {
         for pool in pools { pool.retire() }
         // Letters that are still there may hold permits.
         group.close(index, self)
-        exchanges.removeAll()
-        while let exchange = firstFree {
-            firstFree = exchange.nextFree
-            exchange.nextFree = nil
-        }
+        exchanges = []
+        firstFreePlace = -1
         freeCount = 0
         reactor.turnEnded = nil
     }
@@ -235,23 +232,27 @@ package final class Gateway {
     /// Lends an exchange, made anew where none is free; there are at most as many as client
     /// connections.
     func lendExchange() -> Exchange {
-        if let exchange = firstFree {
-            firstFree = exchange.nextFree
-            exchange.nextFree = nil
+        if firstFreePlace >= 0, firstFreePlace < exchanges.count {
+            let exchange = exchanges[firstFreePlace]
+            firstFreePlace = exchange.nextFreePlace
             freeCount &-= 1
             return exchange
         }
         let exchange = Exchange(
             gateway: self, place: exchanges.count, snapshot: snapshot)
-        exchanges.append(exchange)
+        // Taken out and put back, so that looking one up is not checked at run time.
+        var made: [Exchange] = []
+        swap(&made, &exchanges)
+        made.append(exchange)
+        swap(&made, &exchanges)
         return exchange
     }
 
     /// Takes an exchange back that has ended.
     func takeBack(_ exchange: Exchange) {
         exchange.reset()
-        exchange.nextFree = firstFree
-        firstFree = exchange
+        exchange.nextFreePlace = firstFreePlace
+        firstFreePlace = exchange.place
         freeCount &+= 1
     }
 

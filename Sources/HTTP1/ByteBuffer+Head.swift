@@ -85,6 +85,12 @@ extension ByteBuffer {
     /// Appends a status line for HTTP/1.1 with the reason phrase of a parsed answer.
     package mutating func appendStatusLine(status: Int, reasonPhrase: Span<UInt8>) {
         precondition(status >= 100 && status <= 599, "a status out of range")
+        if status == 200, reasonPhrase.count == 2, reasonPhrase[0] == UInt8(ascii: "O"),
+            reasonPhrase[1] == UInt8(ascii: "K")
+        {
+            append("HTTP/1.1 200 OK\r\n")
+            return
+        }
         append("HTTP/1.1 ")
         append(decimal: status)
         append(ByteClass.space)

@@ -120,8 +120,8 @@ final class Exchange {
     var record = ExchangeRecord()
     /// `x-request-id`, as it came or as it was made; of another request while the head is not complete.
     var requestID: [UInt8] = []
-    /// The next one in the gateway's list of those that are free.
-    var nextFree: Exchange?
+    /// The place of the next one in the gateway's list of those that are free, -1 for none.
+    var nextFreePlace = -1
 
     init(gateway: Gateway, place: Int, snapshot: Snapshot) {
         self.gateway = gateway

@@ -5,7 +5,7 @@ internal import Inference
 internal import Policy
 
 /// The policy's routes, ready to be matched.
-struct RouteTable {
+final class RouteTable {
     fileprivate struct Entry {
         var path: [UInt8]
         var isPrefix: Bool
