@@ -1,7 +1,8 @@
 """A backend with a number of places: each request takes one for about the same time, the others wait in order.
 
 Started as a process of its own, so that it shares no interpreter with the clients. Prints its address as JSON, like the
-embedding server. `PUT /slots/N` changes the number of places; running requests end as they began.
+embedding server. `PUT /slots/N` changes the number of places; running requests end as they began. `GET /mean` says how long
+places were really taken by those that ended since the last time: what a busy machine makes of the milliseconds.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ class Slots:
         self.spread = spread
         self.chance = random.Random(1)
         self.running = 0
+        self.ended = 0
+        self.seconds_taken = 0.0
         self.waiting: deque[Connection] = deque()
 
     def enter(self, connection: Connection) -> None:
@@ -38,11 +41,14 @@ class Slots:
                 continue
             self.running += 1
             seconds = self.seconds * self.chance.uniform(1 - self.spread, 1 + self.spread)
-            asyncio.get_running_loop().call_later(seconds, self.end, connection)
+            loop = asyncio.get_running_loop()
+            loop.call_later(seconds, self.end, connection, loop.time())
 
-    def end(self, connection: Connection) -> None:
+    def end(self, connection: Connection, began: float) -> None:
         """Answers the request of `connection` and gives its place to the next one."""
         self.running -= 1
+        self.ended += 1
+        self.seconds_taken += asyncio.get_running_loop().time() - began
         connection.answer(b"done")
         self.start()
 
@@ -66,6 +72,9 @@ class Connection(asyncio.Protocol):
                 self.slots.count = int(line.split()[1].rsplit(b"/", 1)[1])
                 self.slots.start()
                 self.answer(b"set")
+            elif line.startswith(b"GET /mean"):
+                self.answer(b"%.6f" % (self.slots.seconds_taken / max(1, self.slots.ended)))
+                self.slots.ended, self.slots.seconds_taken = 0, 0.0
             else:
                 self.slots.enter(self)
 

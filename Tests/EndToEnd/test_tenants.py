@@ -315,7 +315,9 @@ def test_made_up_tenants_add_no_series(server: StartServer, gateway: StartGatewa
     def series() -> set[tuple[str, str]]:
         return {(sample.name, str(sorted(sample.labels.items()))) for sample in through.metrics()}
 
-    request(through.url, "/v1/models", headers={"X-Tenant": "acme"})
+    # Both, those who are named and the others, have their series from their first request on.
+    for tenant in ("acme", "somebody"):
+        request(through.url, "/v1/models", headers={"X-Tenant": tenant})
     before = series()
     chance = random.Random(1)
     with RawClient(through.url) as client:
