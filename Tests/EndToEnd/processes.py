@@ -280,6 +280,11 @@ class Gateway(Process):
         """Where `/metrics` is."""
         return f"http://{self._addresses['admin']}"
 
+    @property
+    def threads(self) -> int:
+        """Its reactors."""
+        return int(self._addresses["threads"])
+
     def metrics(self) -> list[Sample]:
         """Everything in `/metrics`."""
         return parse_metrics(request(self.admin_url, "/metrics").body.decode())

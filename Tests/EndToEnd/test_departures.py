@@ -68,7 +68,8 @@ def check(through: Gateway, departures: Departures, cycles: list[tuple[str, str]
     # Idle connections to the backend are kept for four seconds.
     eventually(lambda: through.metric("penstock_upstream_connections") == 1, "the backend let go", 10)
     eventually(lambda: through.open_descriptors() <= before, "all descriptors closed", 10)
-    assert through.metric("penstock_timers") < 1024 + 64
+    # Each reactor drops useless wake-ups only when it has more than 1024 of them.
+    assert through.metric("penstock_timers") < through.threads * (1024 + 64)
     late = departures.late()
     print(f"{len(departures.lags)} backend connections closed, {late} of them after more than 100 ms")
     if departures.lags:
