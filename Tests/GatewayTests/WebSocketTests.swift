@@ -229,7 +229,7 @@ import Testing
     /// Water marks bound what a tunnel holds when one side does not read.
     @Test func aSlowSideSlowsTheOther() throws {
         // More than the kernel's buffers between the two can grow to.
-        let count = 32 << 20
+        let count = 48 << 20
         let sent = Handover<Bool>()
         let backend = try agreeing { wire in
             try wire.sendPattern(count, within: 60)
