@@ -41,11 +41,14 @@ import Testing
                 let traffic = streams.traffic[0]
                 return [
                     traffic.answers, traffic.inputTokens, traffic.outputTokens,
-                    streams.firstToken.count, streams.interToken.count,
+                    streams.firstToken.count, streams.interToken.count, streams.tokenRate.count,
                 ]
             }
         }
-        #expect(seen == [[1, 7, 2, 1, 2]])
+        #expect(seen == [[1, 7, 2, 1, 2, 1]])
+        // One token came after the first, 30 ms later at the least.
+        let rate = try gateway.metric { $0.allStreams[0].tokenRate.sumNanoseconds }
+        #expect(rate > 0 && rate < 34_000_000_000)
     }
 
     @Test func whatAClientTookBeforeItLeftIsCounted() throws {

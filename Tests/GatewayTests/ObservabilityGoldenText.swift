@@ -327,6 +327,21 @@ let goldenMetrics = #"""
     penstock_inter_token_seconds_bucket{pool="chat",model="llama",class="default",le="+Inf"} 33
     penstock_inter_token_seconds_sum{pool="chat",model="llama",class="default"} 0.99
     penstock_inter_token_seconds_count{pool="chat",model="llama",class="default"} 33
+    # HELP penstock_stream_tokens_per_second Tokens a second of whole streams, from their first event to their last.
+    # TYPE penstock_stream_tokens_per_second histogram
+    penstock_stream_tokens_per_second_bucket{pool="chat",model="llama",class="default",le="2.0"} 0
+    penstock_stream_tokens_per_second_bucket{pool="chat",model="llama",class="default",le="5.0"} 0
+    penstock_stream_tokens_per_second_bucket{pool="chat",model="llama",class="default",le="10.0"} 0
+    penstock_stream_tokens_per_second_bucket{pool="chat",model="llama",class="default",le="20.0"} 1
+    penstock_stream_tokens_per_second_bucket{pool="chat",model="llama",class="default",le="30.0"} 1
+    penstock_stream_tokens_per_second_bucket{pool="chat",model="llama",class="default",le="50.0"} 1
+    penstock_stream_tokens_per_second_bucket{pool="chat",model="llama",class="default",le="75.0"} 1
+    penstock_stream_tokens_per_second_bucket{pool="chat",model="llama",class="default",le="100.0"} 1
+    penstock_stream_tokens_per_second_bucket{pool="chat",model="llama",class="default",le="200.0"} 1
+    penstock_stream_tokens_per_second_bucket{pool="chat",model="llama",class="default",le="500.0"} 1
+    penstock_stream_tokens_per_second_bucket{pool="chat",model="llama",class="default",le="+Inf"} 1
+    penstock_stream_tokens_per_second_sum{pool="chat",model="llama",class="default"} 16.5
+    penstock_stream_tokens_per_second_count{pool="chat",model="llama",class="default"} 1
     # HELP penstock_model_answers_total Requests that their backend answered with success.
     # TYPE penstock_model_answers_total counter
     penstock_model_answers_total{pool="chat",model="llama",class="default",tenant="acme"} 2

@@ -56,6 +56,10 @@ func sampleSnapshot() -> GatewaySnapshot {
         pool.model(Array("llama".utf8)), pool.classes[0], tenant: pool.tenantPlace("acme"))
     traffic.streams.observeFirstToken(nanoseconds: 120_000_000)
     traffic.streams.observeInterToken(nanoseconds: 30_000_000, times: 33)
+    // The fence post that has no gap behind it.
+    traffic.streams.observeStream(tokens: 34, nanoseconds: 2_000_000_000)
+    traffic.streams.observeStream(tokens: 1, nanoseconds: 2_000_000_000)
+    traffic.streams.observeStream(tokens: 3, nanoseconds: 0)
     var usage = TokenUsage()
     usage.input = 340
     usage.output = 34

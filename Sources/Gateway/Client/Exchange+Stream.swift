@@ -45,6 +45,7 @@ extension Exchange {
             metrics.observeInterToken(nanoseconds: each, times: following)
         } else {
             metrics.observeFirstToken(nanoseconds: now.nanoseconds(since: record.startedAt))
+            record.firstEventAt = now
             following -= 1
             if following > 0 { metrics.observeInterToken(nanoseconds: 0, times: following) }
         }
@@ -128,6 +129,11 @@ extension Exchange {
         guard isAnswering, let metrics = modelMetrics else { return }
         traffic?.countAnswer(isInTime: now <= answerDeadline)
         var usage = usage
+        if isStreaming, let tokens = usage.output {
+            traffic?.streams.observeStream(
+                tokens: tokens,
+                nanoseconds: record.lastEventAt.nanoseconds(since: record.firstEventAt))
+        }
         // What reports a prompt and no answer has made none: embeddings, reranking.
         if usage.input != nil, answerReader?.isStream == false { usage.output = usage.output ?? 0 }
         metrics.estimator.learn(

@@ -18,6 +18,8 @@ struct ExchangeRecord {
     var connectedAt = Instant(nanoseconds: 0)
     /// The answer's first byte was there.
     var firstByteAt = Instant(nanoseconds: 0)
+    /// The first event of a stream was there.
+    var firstEventAt = Instant(nanoseconds: 0)
     /// The last event of a stream was there.
     var lastEventAt = Instant(nanoseconds: 0)
     /// The answer's last byte was there.

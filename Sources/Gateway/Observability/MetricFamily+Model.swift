@@ -15,6 +15,10 @@ extension MetricFamily {
         .streamHistogram(
             "penstock_inter_token_seconds", "Time between two events of a stream."
         ) { $0.interToken },
+        .streamHistogram(
+            "penstock_stream_tokens_per_second",
+            "Tokens a second of whole streams, from their first event to their last.", unit: nil
+        ) { $0.tokenRate },
         .traffic(
             "penstock_model_answers_total", "Requests that their backend answered with success."
         ) { $0.answers },
@@ -87,11 +91,11 @@ extension MetricFamily {
     }
 
     private static func streamHistogram(
-        _ name: String, _ help: String,
+        _ name: String, _ help: String, unit: Unit? = .seconds,
         _ histogram: @escaping @Sendable (StreamMetrics) -> Histogram
     ) -> MetricFamily {
         MetricFamily(
-            name: name, kind: .histogram, unit: .seconds, labels: ["pool", "model", "class"],
+            name: name, kind: .histogram, unit: unit, labels: ["pool", "model", "class"],
             help: help
         ) { writer, scrape in
             for pool in scrape.gateway.pools {

@@ -45,6 +45,8 @@ package final class StreamMetrics {
     package private(set) var firstToken = Histogram(bounds: Histogram.durationBounds)
     /// Time between two events of an answer.
     package private(set) var interToken = Histogram(bounds: Histogram.interTokenBounds)
+    /// Tokens a second from a stream's first event to its last; a token a second is counted as a second.
+    package private(set) var tokenRate = Histogram(bounds: Histogram.tokenRateBounds)
     /// By tenant, in the order of their first requests.
     package fileprivate(set) var traffic: [TrafficMetrics] = []
 
@@ -57,6 +59,7 @@ package final class StreamMetrics {
     func walk(_ walk: inout CounterWalk) {
         firstToken.walk(&walk)
         interToken.walk(&walk)
+        tokenRate.walk(&walk)
     }
 
     /// Counts a first event.
@@ -65,6 +68,14 @@ package final class StreamMetrics {
     /// Counts as many gaps between events.
     func observeInterToken(nanoseconds: Int64, times: Int) {
         for _ in 0..<times { interToken.observe(nanoseconds: nanoseconds) }
+    }
+
+    /// Counts a whole stream of so many tokens, the last of which came so long after the first; one
+    /// without any such time has no rate.
+    func observeStream(tokens: Int, nanoseconds: Int64) {
+        guard tokens > 1, nanoseconds > 0 else { return }
+        let rate = Int128(tokens - 1) * 1_000_000_000_000_000_000 / Int128(nanoseconds)
+        tokenRate.observe(nanoseconds: Int64(clamping: rate))
     }
 
     fileprivate func find(_ tenant: Int) -> TrafficMetrics? {
@@ -138,6 +149,11 @@ extension PoolMetrics {
 }
 
 extension Histogram {
+    /// 2..500 tokens a second.
+    package static let tokenRateBounds: [Int64] = [2, 5, 10, 20, 30, 50, 75, 100, 200, 500].map {
+        $0 * 1_000_000_000
+    }
+
     /// The bounds of vLLM's histogram of the time per output token, 10 ms..80 s.
     package static let interTokenBounds: [Int64] = [
         10, 25, 50, 75, 100, 150, 200, 300, 400, 500, 750, 1_000, 2_500, 5_000, 7_500, 10_000,
