@@ -175,29 +175,31 @@ PATIENCE_SECONDS = 2.0
 KEEP_ALIVE = ", stream_keep_alive: 200ms"
 
 
-def kept_alive(large: Engine, max_wait: str) -> str:
-    """One place and a queue, and comments for who waits in it."""
-    return policy(large, large, f"limit: 1, queue: {{max_wait: {max_wait}}}", KEEP_ALIVE)
+def kept_alive(large: Engine, places: int, max_wait: str) -> str:
+    """Some places and a queue, and comments for who waits in it."""
+    return policy(large, large, f"limit: {places}, queue: {{max_wait: {max_wait}}}", KEEP_ALIVE)
 
 
 def test_comments_keep_both_clients_waiting(engine: StartEngine, gateway: StartGateway) -> None:
     """A stream begins after twice the time for which its client would have waited for a byte."""
     large = engine("--tokens", "30", "--interval", "0.1")
-    through = gateway(kept_alive(large, "1m"))
+    through = gateway(kept_alive(large, 2, "1m"))
     wait = {"timeout": PATIENCE_SECONDS, "max_retries": 0}
     with (
         openai.OpenAI(base_url=f"{through.url}/v1", api_key="unused", **wait) as first,
         openai.OpenAI(base_url=f"{through.url}/v1", api_key="unused", **wait) as second,
         anthropic.Anthropic(base_url=through.url, api_key="unused", **wait) as third,
     ):
-        holder = first.chat.completions.create(model="large", messages=MESSAGES, stream=True)
-        next(iter(holder))
+        holders = [first.chat.completions.create(model="large", messages=MESSAGES, stream=True) for _ in range(2)]
+        for holder in holders:
+            next(iter(holder))
         began = time.monotonic()
         waiting = second.chat.completions.create(model="large", messages=MESSAGES, stream=True)
         with third.messages.stream(model="large", max_tokens=99, messages=MESSAGES) as events:
             assert time.monotonic() - began < 2 * PATIENCE_SECONDS, "both have their head while they wait"
             assert through.metric("penstock_queue_requests") == 2
-            list(holder)
+            for holder in holders:
+                list(holder)
             text = "".join(event.choices[0].delta.content or "" for event in waiting if event.choices)
             assert text == "token " * 30
             assert "".join(events.text_stream) == "token " * 30
@@ -208,7 +210,7 @@ def test_comments_keep_both_clients_waiting(engine: StartEngine, gateway: StartG
 def test_what_fails_after_a_comment_raises_an_error(engine: StartEngine, gateway: StartGateway) -> None:
     """Both clients read a refusal that comes as an event, and do not try again."""
     large = engine("--tokens", "1000", "--interval", "0.1")
-    through = gateway(kept_alive(large, "1s"))
+    through = gateway(kept_alive(large, 1, "1s"))
     with chat(through) as client, claude(through) as other:
         holder = client.chat.completions.create(model="large", messages=MESSAGES, stream=True)
         next(iter(holder))

@@ -76,6 +76,13 @@ final class Backend {
             "HTTP/1.1 101 Switch\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                 + "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n\(text)",
             "HTTP/1.0 200 Until the end\r\n\r\n\(text)",
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+                + (isHead
+                    ? "" : "\(String(size + 8, radix: 16))\r\ndata: \(text)\n\n\r\n0\r\n\r\n"),
+            // An event that does not end, and a head that has no event.
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+                + (isHead ? "" : "6\r\ndata: \r\n"),
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n",
         ]
         answered += 1
         stream.send(Array(kinds[Int(kind) % kinds.count].utf8))

@@ -61,10 +61,27 @@ final class Client {
                 String(repeating: "b", count: 9000 - mark.utf8.count) + mark
             ),
         ]
-        let (method, fields, body) = kinds[Int(kind) % kinds.count]
+        let index = Int(kind) % (kinds.count + 2)
+        let (method, fields, body) =
+            index < kinds.count ? kinds[index] : streamed(mark, inChunks: index > kinds.count)
         if !stream.isPeerClosed { methods.append(method) }
+        let path = index < kinds.count ? mark : "v1/\(mark)"
         stream.send(
-            Array("\(method.spelling) /\(mark) HTTP/1.1\r\nHost: h\r\n\(fields)\r\n\(body)".utf8))
+            Array("\(method.spelling) /\(path) HTTP/1.1\r\nHost: h\r\n\(fields)\r\n\(body)".utf8))
+    }
+
+    /// A request for a stream, which is kept alive by comments while it waits.
+    private func streamed(_ mark: String, inChunks: Bool) -> (Method, String, String) {
+        let text = "{\"model\":\"\(mark)\",\"stream\":true}"
+        let type = "Content-Type: application/json\r\n"
+        guard inChunks else {
+            return (.post, "\(type)Content-Length: \(text.utf8.count)\r\n", text)
+        }
+        let half = text.utf8.count / 2
+        let pieces = [text.prefix(half), text.dropFirst(half)].map { piece in
+            "\(String(piece.utf8.count, radix: 16))\r\n\(piece)\r\n"
+        }
+        return (.post, "\(type)Transfer-Encoding: chunked\r\n", pieces.joined() + "0\r\n\r\n")
     }
 
     /// Reads all that came so far: valid answers, each to its own request.

@@ -43,9 +43,10 @@ enum Stage {
             limit: 1
             websocket: allow
             queue: {max_requests: 2, max_wait: 2s}
-            timeouts: {connect: 1s, first_byte: 3s, idle: 2s, tunnel_idle: 3s}
+            timeouts: {connect: 1s, first_byte: 3s, idle: 2s, stream_stall: 2s, tunnel_idle: 3s}
         routes:
           - {path: /none/*, pool: main, methods: [PUT]}
+          - {path: /v1/*, pool: main, stream_keep_alive: 300ms}
           - {path: /*, pool: main}
 
         """
