@@ -103,7 +103,14 @@ class Origin:
 
     @staticmethod
     def _body(stream: object, values: dict[bytes, bytes]) -> bytes | None:
-        read = stream.read  # type: ignore[attr-defined]
+        def read(count: int) -> bytes:
+            """So many bytes, or all there are; asked for at once, a length of 2⁶² would be memory."""
+            pieces = []
+            while count > 0 and (piece := stream.read(min(count, 65_536))):  # type: ignore[attr-defined]
+                pieces.append(piece)
+                count -= len(piece)
+            return b"".join(pieces)
+
         if b"transfer-encoding" not in values:
             length = int(values.get(b"content-length", b"0"))
             body = read(length)
