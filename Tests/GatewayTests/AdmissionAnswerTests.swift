@@ -105,6 +105,7 @@ import Testing
             let now = try gateway.holdings()
             return now.inFlight == 3 && now.queued == 7
         }
+        eventually("three have arrived") { running.withLock { $0.now } == 3 }
         usleep(20_000)
         #expect(backend.acceptedCount == 3)
         go.open()
