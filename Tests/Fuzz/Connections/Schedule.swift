@@ -192,8 +192,10 @@ struct Schedule {
                 if client.connection.isOpen { client.connection.ready([.peerClosed, .readable]) }
             }
         }
-        // Who has only closed his side may still wait for answers.
-        letTimePass(until: { $0.gateway.openExchangeCount == 0 })
+        // Who has only closed his side may still wait for answers, and his connection lingers.
+        letTimePass(until: {
+            $0.gateway.openExchangeCount == 0 && $0.gateway.connections.proxyCount == 0
+        })
         require(gateway.openExchangeCount == 0, "an exchange is left")
         require(gateway.heldPermitCount == 0, "a permit is left")
         require(gateway.pools.allSatisfy { $0.admission.inFlight == 0 }, "a place is taken")
