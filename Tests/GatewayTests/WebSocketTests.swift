@@ -222,7 +222,9 @@ import Testing
             try client.send("x")
         }
         #expect(client.ends())
+        // Also while the client has not closed its side.
         try gateway.settles(clients: 0, idle: 0)
+        client.close()
         #expect(try gateway.metric { $0.count(of: .switching, .tunnelIdleTimeout) } == 1)
     }
 

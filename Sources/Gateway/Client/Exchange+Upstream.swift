@@ -175,7 +175,10 @@ extension Exchange {
     /// The backend's time is up.
     func upstreamDeadlineReached() {
         if stage == .tunnelling {
+            let left = client
             endTunnel(.tunnelIdleTimeout)
+            // The exchange has gone; its connection lingers, for as long as it says now.
+            left?.advance()
             return
         }
         if !ExchangeRecord.happened(record.firstByteAt) {
