@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -60,6 +61,14 @@ class Origin:
     def close(self) -> None:
         """Accepts no more."""
         self._listener.close()
+
+    def settle(self) -> None:
+        """Waits until nothing has come for half a second, five seconds at most."""
+        for _ in range(10):
+            before = len(self.seen)
+            time.sleep(0.5)
+            if len(self.seen) == before:
+                return
 
     def _accept(self) -> None:
         while True:
@@ -247,6 +256,10 @@ class Verdict:
         """Whether anything but the canary reached the origin."""
         return any(one.target != b"/canary" for one in self.seen)
 
+    def differs_in_number(self, other: Verdict) -> bool:
+        """Whether both were forwarded, and not the same number of requests came of them."""
+        return self.accepted and other.accepted and len(self.seen) != len(other.seen)
+
     @property
     def why(self) -> str:
         """What Penstock gives as its reason."""
@@ -313,7 +326,7 @@ class Comparison:
         elif theirs.accepted:
             self._note("stricter", ours.why, proxy, data, ours, theirs)
         elif ours.accepted:
-            self._note("laxer", name, proxy, data, ours, theirs)
+            self._note("laxer", self._refused_for(name, data), proxy, data, ours, theirs)
 
     @staticmethod
     def _cause(name: str, data: bytes) -> str:
@@ -321,6 +334,15 @@ class Comparison:
         named = re.match(rb"[A-Z]+ http://([^/ ?]*)[^\r]*\r\nHost: ([^\r]*)\r\n", data)
         if named and named[1] != named[2]:
             return "absolute form with another Host"
+        return name
+
+    @staticmethod
+    def _refused_for(name: str, data: bytes) -> str:
+        """The fault's name, or what else in the request others refuse."""
+        if re.search(rb"[^A-Z_-]", data.split(b" ", 1)[0]):
+            return "method of lower case"
+        if re.search(rb"\r\nhost: *\t", data, re.IGNORECASE):
+            return "Host with a tab in front"
         return name
 
     @staticmethod
@@ -367,6 +389,11 @@ def run(penstock: Path, directory: Path, seed: int, count: int) -> tuple[Compari
                     # A busy machine must not make a difference: again, with patience.
                     for one in ("Penstock", proxy):
                         verdicts[one] = running[one].verdict(data, quiet=2)
+                if verdicts["Penstock"].differs_in_number(verdicts[proxy]):
+                    # What an earlier request left on its way may have come in between.
+                    for one in ("Penstock", proxy):
+                        running[one].origin.settle()
+                        verdicts[one] = running[one].verdict(data, quiet=4)
                 comparison.compare(name, data, verdicts["Penstock"], verdicts[proxy], proxy)
         return comparison, running["Penstock"].origin.nonsense
 
