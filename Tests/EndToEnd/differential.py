@@ -326,7 +326,7 @@ class Comparison:
         elif theirs.accepted:
             self._note("stricter", ours.why, proxy, data, ours, theirs)
         elif ours.accepted:
-            self._note("laxer", self._refused_for(name, data), proxy, data, ours, theirs)
+            self._note("laxer", self._refused_for(name, data, proxy), proxy, data, ours, theirs)
 
     @staticmethod
     def _cause(name: str, data: bytes) -> str:
@@ -337,8 +337,10 @@ class Comparison:
         return name
 
     @staticmethod
-    def _refused_for(name: str, data: bytes) -> str:
-        """The fault's name, or what else in the request others refuse."""
+    def _refused_for(name: str, data: bytes, proxy: str) -> str:
+        """The fault's name, or what else in the request nginx refuses."""
+        if proxy != "nginx":
+            return name
         if re.search(rb"[^A-Z_-]", data.split(b" ", 1)[0]):
             return "method of lower case"
         if re.search(rb"\r\nhost: *\t", data, re.IGNORECASE):
