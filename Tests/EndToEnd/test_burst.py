@@ -6,13 +6,14 @@ import asyncio
 import resource
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
 
 from conftest import StartEngine, StartGateway
+from load import measured
 from processes import one_pool
 from sockets import RawClient, post_bytes
 
@@ -20,7 +21,6 @@ STREAMS = 1_024
 SLOTS = 32
 QUEUE = 8
 ENGINE = ("--slots", str(SLOTS), "--tokens", "10", "--interval", "0.04")
-ATTEMPTS = 3
 REQUEST = post_bytes("/v1/chat/completions", {"model": "m", "messages": [], "stream": True})
 
 
@@ -85,16 +85,6 @@ async def offer(url: str, clients: int, seconds: float = 0.0) -> list[Answer]:
 def median_seconds(answers: list[Answer]) -> float:
     """Of those who were served."""
     return statistics.median(answer.seconds for answer in answers if answer.status == 200)
-
-
-def measured(measure: Callable[[], None]) -> None:
-    """Makes a measurement until what it asserts holds: whatever else the machine does only adds to it."""
-    for _ in range(ATTEMPTS - 1):
-        try:
-            return measure()
-        except AssertionError as error:
-            print(f"measured again: {error}")
-    measure()
 
 
 def refusal_milliseconds(url: str) -> float:

@@ -18,7 +18,7 @@ import http_sfv
 import pytest
 
 from conftest import StartGateway
-from load import Outcome, Stream, goodput, offer, push, quantile
+from load import Outcome, Stream, goodput, measured, offer, push, quantile
 from processes import HERE, Gateway, Process, listening_address, request
 
 SLOTS = 16
@@ -27,9 +27,6 @@ CAPACITY = SLOTS / SERVICE_SECONDS
 DEADLINE_SECONDS = 2.5
 LEARNING_SECONDS = 12.0
 WINDOW_SECONDS = 10.0
-# A measurement is made again when it does not show what it should, this many times in all: what else the machine does can
-# only make it worse.
-ATTEMPTS = 3
 
 StartSlots = Callable[..., str]
 
@@ -70,16 +67,6 @@ def mostly(outcomes: list[Outcome], share: float) -> None:
     """At least that share of the clients' requests came to an end: else the load itself was not offered."""
     ended = sum(outcome.status > 0 for outcome in outcomes)
     assert ended >= share * len(outcomes), f"{len(outcomes) - ended} of {len(outcomes)} requests broke"
-
-
-def measured(measure: Callable[[], None]) -> None:
-    """Makes a measurement until what it asserts holds."""
-    for _ in range(ATTEMPTS - 1):
-        try:
-            return measure()
-        except AssertionError as error:
-            print(f"measured again: {error}")
-    measure()
 
 
 @pytest.mark.limit(240)

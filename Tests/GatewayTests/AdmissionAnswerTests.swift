@@ -10,14 +10,6 @@ import Testing
 @Suite struct AdmissionAnswerTests {
     private static let get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
 
-    /// A backend that holds every request until the door is open.
-    private func held(_ go: Door) throws -> ScriptedBackend {
-        try ScriptedBackend.serving { wire, _ in
-            try go.pass(within: 20)
-            try wire.answer("ok")
-        }
-    }
-
     /// What every answer must have that sends a client away for a while.
     private func expectComeBack(_ answer: Message, _ reason: String) throws {
         #expect(answer.status == 503)
@@ -33,7 +25,7 @@ import Testing
 
     @Test func aFullQueueSaysWhenToComeBack() throws {
         let go = Door()
-        let backend = try held(go)
+        let backend = try ScriptedBackend.held(until: go)
         let gateway = try RunningGateway(
             policyText([backend.url], pool: "limit: 1, queue: {max_requests: 1, max_wait: 10s}"))
         let clients = try (0..<2).map { _ in try gateway.connect() }
@@ -55,7 +47,7 @@ import Testing
 
     @Test func withoutAQueueNothingWaits() throws {
         let go = Door()
-        let backend = try held(go)
+        let backend = try ScriptedBackend.held(until: go)
         let gateway = try RunningGateway(
             policyText([backend.url], pool: "limit: 1, queue: {max_requests: 0}"))
         let first = try gateway.connect()
@@ -69,7 +61,7 @@ import Testing
 
     @Test func theQueueHoldsOnlySoManyBytes() throws {
         let go = Door()
-        let backend = try held(go)
+        let backend = try ScriptedBackend.held(until: go)
         let gateway = try RunningGateway(
             policyText([backend.url], pool: "limit: 1, queue: {max_bytes: 100B, max_wait: 10s}"))
         let first = try gateway.connect()
@@ -140,7 +132,7 @@ import Testing
     /// `Expect: 100-continue` is answered only after admission: a refused upload never travels.
     @Test func aRefusedUploadIsNotAskedFor() throws {
         let go = Door()
-        let backend = try held(go)
+        let backend = try ScriptedBackend.held(until: go)
         let gateway = try RunningGateway(
             policyText([backend.url], pool: "limit: 1, queue: {max_requests: 0}"))
         let first = try gateway.connect()

@@ -62,17 +62,9 @@ import Testing
         #expect(seen.value("x-envoy-expected-rq-timeout-ms") == nil || isEnvoys)
     }
 
-    /// A backend that answers when the door is open.
-    private func held(_ go: Door) throws -> ScriptedBackend {
-        try ScriptedBackend.serving { wire, _ in
-            try go.pass(within: 20)
-            try wire.answer("ok")
-        }
-    }
-
     @Test func whoWaitsInVainIsToldAtItsDeadline() throws {
         let go = Door()
-        let backend = try held(go)
+        let backend = try ScriptedBackend.held(until: go)
         let gateway = try RunningGateway(
             policyText([backend.url], pool: "limit: 1, queue: {max_wait: 20s}"))
         let first = try gateway.connect()
@@ -91,7 +83,7 @@ import Testing
 
     @Test func ignoredFieldsHaveNoEffect() throws {
         let go = Door()
-        let backend = try held(go)
+        let backend = try ScriptedBackend.held(until: go)
         let gateway = try RunningGateway(
             policyText([backend.url], pool: "limit: 1, deadline: {headers: ignore}"))
         let client = try gateway.connect()
@@ -105,7 +97,7 @@ import Testing
     @Test(arguments: ["request-timeout: 0.2\r\n", ""])
     func whatIsLateForItsClientIsCancelled(_ fields: String) throws {
         let go = Door()
-        let backend = try held(go)
+        let backend = try ScriptedBackend.held(until: go)
         let gateway = try RunningGateway(
             policyText(
                 [backend.url],

@@ -140,10 +140,7 @@ import Testing
 
     @Test func whoLeavesBeforeTheAnswerIsNotCharged() throws {
         let go = Door()
-        let backend = try ScriptedBackend.serving { wire, _ in
-            try go.pass(within: 20)
-            try wire.answer("ok")
-        }
+        let backend = try ScriptedBackend.held(until: go)
         let gateway = try RunningGateway(
             policyText(
                 [backend.url],
@@ -175,10 +172,7 @@ import Testing
     /// A grant that another reactor has given finds nobody any more.
     @Test func whoLeavesWhileItsGrantIsUnderWayIsNotCharged() throws {
         let go = Door()
-        let backend = try ScriptedBackend.serving { wire, _ in
-            try go.pass(within: 20)
-            try wire.answer("ok")
-        }
+        let backend = try ScriptedBackend.held(until: go)
         let gateway = try RunningGateway(
             policyText(
                 [backend.url],

@@ -7,14 +7,6 @@ import Testing
 @testable import Gateway
 
 @Suite struct TenantAnswerTests {
-    /// A backend that holds every request until the door is open.
-    private func held(_ go: Door) throws -> ScriptedBackend {
-        try ScriptedBackend.serving { wire, _ in
-            try go.pass(within: 20)
-            try wire.answer("ok")
-        }
-    }
-
     private func get(_ tenant: String) -> String {
         "GET / HTTP/1.1\r\nHost: h\r\nX-Tenant: \(tenant)\r\n\r\n"
     }
@@ -39,7 +31,7 @@ import Testing
 
     @Test func whoeverIsOverItsShareIsToldSo() throws {
         let go = Door()
-        let backend = try held(go)
+        let backend = try ScriptedBackend.held(until: go)
         let gateway = try RunningGateway(
             policyText(
                 [backend.url],
@@ -79,7 +71,7 @@ import Testing
 
     @Test func atATenantsOwnBoundOthersGoOn() throws {
         let go = Door()
-        let backend = try held(go)
+        let backend = try ScriptedBackend.held(until: go)
         let gateway = try RunningGateway(
             policyText(
                 [backend.url],
@@ -101,7 +93,7 @@ import Testing
 
     @Test func aShortageOfCapacityIsAProblemOfItsOwn() throws {
         let go = Door()
-        let backend = try held(go)
+        let backend = try ScriptedBackend.held(until: go)
         let gateway = try RunningGateway(
             policyText(
                 [backend.url],
@@ -143,7 +135,7 @@ import Testing
 
     @Test func observingStartsEverythingAndCountsWhatItWouldHaveDone() throws {
         let go = Door()
-        let backend = try held(go)
+        let backend = try ScriptedBackend.held(until: go)
         let gateway = try RunningGateway(
             policyText(
                 [backend.url],

@@ -137,6 +137,14 @@ extension ScriptedBackend {
         try serving(at: place) { wire, request in try wire.answer(request.bodyText) }
     }
 
+    /// A backend that holds every request until the door is open.
+    static func held(until go: Door) throws -> ScriptedBackend {
+        try serving { wire, _ in
+            try go.pass(within: 20)
+            try wire.answer("ok")
+        }
+    }
+
     /// An address on loopback where nobody listens.
     static func refusingURL() throws -> String {
         var (number, address, length) = try Place.loopback(port: 0).socket()
