@@ -29,12 +29,6 @@ struct BodyRelay {
     let highBytes: Int
     /// Whether the output is framed in chunks.
     let writesChunks: Bool
-    /// Lends the output its storage.
-    let pool: BufferPool
-    /// Reads the request's body as it passes, where something of it matters to the gateway.
-    var body: RequestBody?
-    /// Reads the answer as it passes.
-    var answer: AnswerReader?
     /// Events of the answer that ended.
     private(set) var events = 0
     /// Pieces of the body that came, which are its chunks where it has any, and their bytes.
@@ -45,10 +39,9 @@ struct BodyRelay {
     /// Whether the output has storage now that it may not have had before.
     private(set) var filledOutput = false
 
-    init(highBytes: Int, writesChunks: Bool, pool: BufferPool) {
+    init(highBytes: Int, writesChunks: Bool) {
         self.highBytes = highBytes
         self.writesChunks = writesChunks
-        self.pool = pool
     }
 
     /// What the output takes of a body; a chunk has its size and two line ends beside it, and the
@@ -71,9 +64,11 @@ struct BodyRelay {
         max(roomWorthAStep(highBytes), highBytes - count - 64)
     }
 
-    /// Moves an answer until something else than a piece of its body comes.
+    /// Moves an answer until something else than a piece of its body comes; `pool` lends the output its
+    /// storage, and `reader` reads the answer as it passes.
     mutating func moveAnswer(
-        _ parser: inout ResponseParser, _ input: inout ByteBuffer, _ output: inout ByteBuffer
+        _ parser: inout ResponseParser, _ input: inout ByteBuffer, _ output: inout ByteBuffer,
+        lentBy pool: BufferPool, readBy reader: AnswerReader?
     ) -> BodyStep {
         // Asked here, where the parser is borrowed anyway.
         defer { readsChunks = parser.readsChunks }
@@ -86,14 +81,23 @@ struct BodyRelay {
             } catch {
                 return .invalid(error)
             }
-            if let step = take(event, &input, &output, .max) { return step }
+            if case .body(let consumed, let content) = event {
+                count(content)
+                if let reader { events += reader.read(content, of: input) }
+                append(content, consumed, &input, &output, pool)
+            } else {
+                return step(event, &input)
+            }
         }
     }
 
     /// Moves a request's body until something else than a piece of it comes; at most `bytesMax`.
+    ///
+    /// `pool` lends the output its storage, and `body` reads what passes where something of it
+    /// matters to the gateway.
     mutating func moveRequest(
         _ parser: inout RequestParser, _ input: inout ByteBuffer, _ output: inout ByteBuffer,
-        bytesMax: Int
+        lentBy pool: BufferPool, readBy body: RequestBody?, bytesMax: Int
     ) -> BodyStep {
         while true {
             let room = room(in: output)
@@ -104,15 +108,30 @@ struct BodyRelay {
             } catch {
                 return .invalid(error)
             }
-            if let step = take(event, &input, &output, bytesMax) { return step }
+            guard case .body(let consumed, let content) = event else {
+                return step(event, &input)
+            }
+            count(content)
+            guard bytes <= bytesMax else {
+                // The parser has gone past these bytes: shown again, they would be read as framing.
+                input.drop(consumed)
+                return .tooLarge
+            }
+            if let body, body.isFollowed, let fault = body.fault(reading: content, of: input) {
+                input.drop(consumed)
+                return .unreadable(fault)
+            }
+            append(content, consumed, &input, &output, pool)
         }
     }
 
-    /// Moves a piece of a body; nil to go on.
-    private mutating func take(
-        _ event: ParserEvent, _ input: inout ByteBuffer, _ output: inout ByteBuffer,
-        _ bytesMax: Int
-    ) -> BodyStep? {
+    private mutating func count(_ content: Range<Int>) {
+        pieces += 1
+        bytes += content.count
+    }
+
+    /// What an event comes to that is no piece of a body.
+    private func step(_ event: ParserEvent, _ input: inout ByteBuffer) -> BodyStep {
         switch event {
         case .needMoreData(let consumed):
             input.drop(consumed)
@@ -123,27 +142,14 @@ struct BodyRelay {
         case .end(let consumed):
             input.drop(consumed)
             return .ended
-        case .body(let consumed, let content):
-            pieces += 1
-            bytes += content.count
-            guard bytes <= bytesMax else {
-                // The parser has gone past these bytes: shown again, they would be read as framing.
-                input.drop(consumed)
-                return .tooLarge
-            }
-            if let answer { events += answer.read(content, of: input) }
-            if let fault = body?.fault(reading: content, of: input) {
-                input.drop(consumed)
-                return .unreadable(fault)
-            }
-            append(content, consumed, &input, &output)
-            return nil
+        case .body:
+            preconditionFailure("a piece of a body is moved")
         }
     }
 
     private mutating func append(
         _ content: Range<Int>, _ consumed: Int, _ input: inout ByteBuffer,
-        _ output: inout ByteBuffer
+        _ output: inout ByteBuffer, _ pool: BufferPool
     ) {
         filledOutput = true
         if !writesChunks && output.isEmpty && content.count == input.count {

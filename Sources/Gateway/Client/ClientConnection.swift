@@ -102,7 +102,7 @@ final class ClientConnection: StreamConnection {
             exchange.clientGone()
             return false
         }
-        return exchange.relay()
+        return exchange.relay(for: self)
     }
 
     /// Whether the client will not take the answer any more.
@@ -133,7 +133,7 @@ final class ClientConnection: StreamConnection {
                 return false
             case .head(let consumed):
                 input.drop(consumed)
-                exchange.classify()
+                exchange.classify(from: self)
                 return true
             case .body, .end:
                 preconditionFailure("a body before its head")
@@ -227,12 +227,17 @@ final class ClientConnection: StreamConnection {
         let isPending = hasOutput
         if !isPending || !isOutputPending { writeProgressAt = reactor.now }
         isOutputPending = isPending
-        if let exchange, !exchange.awaitsBody { exchange.record.bodyProgressAt = reactor.now }
         releaseBuffers()
-        reactor.setDeadline(of: self, to: nextDeadline())
-        exchange?.settleUpstream()
+        guard let exchange else {
+            reactor.setDeadline(of: self, to: nextDeadline())
+            return
+        }
+        if !exchange.awaitsBody { exchange.record.bodyProgressAt = reactor.now }
+        reactor.setDeadline(of: self, to: nextDeadline(of: exchange))
+        exchange.settleUpstream(for: self)
     }
 
+    /// The deadline while there is no exchange.
     private func nextDeadline() -> Instant {
         let limits = gateway.snapshot.timeouts
         if state == .lingering {
@@ -241,8 +246,13 @@ final class ClientConnection: StreamConnection {
         if isOutputPending {
             return writeProgressAt.advanced(byNanoseconds: limits.writeStallNanoseconds)
         }
-        guard let exchange else {
-            return idleSince.advanced(byNanoseconds: limits.keepAliveNanoseconds)
+        return idleSince.advanced(byNanoseconds: limits.keepAliveNanoseconds)
+    }
+
+    private func nextDeadline(of exchange: Exchange) -> Instant {
+        let limits = gateway.snapshot.timeouts
+        if isOutputPending {
+            return writeProgressAt.advanced(byNanoseconds: limits.writeStallNanoseconds)
         }
         if exchange.stage == .readingHead {
             return exchange.record.startedAt.advanced(byNanoseconds: limits.headNanoseconds)

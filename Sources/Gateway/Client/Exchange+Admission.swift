@@ -6,10 +6,10 @@ internal import Inference
 internal import Policy
 
 extension Exchange {
-    /// The head is complete: finds the pool and asks for a permit.
-    func classify() {
-        guard let client else { return }
-        // One copy for all that look at it here; each call would make its own of a property.
+    /// The head that `client` sent is complete: finds the pool and asks for a permit.
+    func classify(from client: ClientConnection) {
+        // One copy for all that look at it, down to where it is written to a backend's connection;
+        // each call would make its own of a property.
         let head = head
         let latest = gateway.snapshot
         if snapshot !== latest { snapshot = latest }
@@ -31,20 +31,19 @@ extension Exchange {
         default:
             break
         }
-        route(head)
+        route(head, from: client)
     }
 
     /// Asks the route's pool for a permit; the fallback's, where the wait would be too long.
-    func offer(_ head: borrowing RequestHead) {
-        guard let pool else { return }
+    func offer(to pool: Pool, _ head: borrowing RequestHead, from client: ClientConnection) {
         record.waitBeganAt = now
         armKeepAlive()
-        offer(to: pool, head)
+        ask(pool, head, from: client)
     }
 
     /// Asks `pool` for a permit.
-    func offer(to pool: Pool, _ head: borrowing RequestHead) {
-        var claim: ClaimTable.Claim? = makeClaim(pool, head)
+    func ask(_ pool: Pool, _ head: borrowing RequestHead, from client: ClientConnection) {
+        var claim: ClaimTable.Claim? = makeClaim(pool, head, client)
         switch claim?.fault {
         case nil, .some(.none): break
         case .some(let fault):
@@ -57,7 +56,8 @@ extension Exchange {
         if hints.isRetry { pool.metrics.clientRetries &+= 1 }
         let verdict = pool.offer(id) {
             // Asked for again, the pool has other settings than before.
-            var ticket = makeTicket(claim.take() ?? makeClaim(pool), deadline: deadline)
+            var ticket = makeTicket(
+                claim.take() ?? makeClaim(pool, head, client), head, client, deadline: deadline)
             ticket.isRetry = hints.isRetry
             return ticket
         }
@@ -65,7 +65,7 @@ extension Exchange {
         case .forward(let permit):
             pool.metrics.countForwarded(afterNanoseconds: 0, in: classMetrics)
             if pool.isObserving { observed(permit.withheld, wouldWait: permit.wouldWait) }
-            granted(permit)
+            granted(permit, in: pool, head, from: client)
         case .reject(let rejection):
             refused(rejection)
         case .parked(let handle):
@@ -75,10 +75,9 @@ extension Exchange {
     }
 
     /// Whose the request is, by the pool's present policy.
-    func makeClaim(_ pool: Pool) -> ClaimTable.Claim { makeClaim(pool, head) }
-
-    private func makeClaim(_ pool: Pool, _ head: borrowing RequestHead) -> ClaimTable.Claim {
-        guard let client else { return ClaimTable.Claim() }
+    private func makeClaim(
+        _ pool: Pool, _ head: borrowing RequestHead, _ client: ClientConnection
+    ) -> ClaimTable.Claim {
         var key = ClaimTable.Key.missing
         let claims = pool.claims
         if claims.hasKeys, let range = APIKey.range(in: head) {
@@ -97,14 +96,24 @@ extension Exchange {
         return claim
     }
 
-    /// What admission is told of the request.
-    func makeTicket(_ claim: ClaimTable.Claim, deadline: Instant) -> Ticket {
-        let heldBytes = (client?.input.count ?? 0) + (body?.held.count ?? 0)
+    /// What admission is told of the request, by the pool's present policy.
+    func makeTicket(_ pool: Pool, deadline: Instant) -> Ticket {
+        guard let client else { return Ticket(bodyBytes: 0, deadline: nil) }
+        let head = head
+        return makeTicket(makeClaim(pool, head, client), head, client, deadline: deadline)
+    }
+
+    private func makeTicket(
+        _ claim: ClaimTable.Claim, _ head: borrowing RequestHead, _ client: ClientConnection,
+        deadline: Instant
+    ) -> Ticket {
+        let inputBytes = client.hasInput ? client.input.count : 0
+        let heldBytes = inputBytes + (body?.held.count ?? 0)
         var ticket = Ticket(
             bodyBytes: heldBytes, deadline: deadline == .distantFuture ? nil : deadline)
         ticket.tenant = claim.tenant
         ticket.priorityClass = claim.priorityClass
-        setTokens(of: &ticket)
+        setTokens(of: &ticket, head)
         return ticket
     }
 
@@ -136,6 +145,14 @@ extension Exchange {
 
     /// The queue's decision for this parked exchange: started.
     func granted(_ permit: consuming Permit) {
+        guard let pool, let client else { return }
+        granted(permit, in: pool, head, from: client)
+    }
+
+    private func granted(
+        _ permit: consuming Permit, in pool: Pool, _ head: borrowing RequestHead,
+        from client: ClientConnection
+    ) {
         parkedHandle = nil
         let backend = permit.backend
         self.permit = consume permit
@@ -143,7 +160,7 @@ extension Exchange {
         record.queueNanoseconds += now.nanoseconds(since: record.waitBeganAt)
         record.backend = backend
         stage = .dialling
-        connect(backend)
+        connect(to: backend, in: pool, head, from: client)
     }
 
     /// The pool's decision: refused; unless there is another pool.

@@ -7,46 +7,39 @@ extension Exchange {
     /// Interim answers passed on for one request; a backend that sends more is not taken seriously.
     private static let maxInterimAnswers = 16
 
-    /// Relays answer bytes while the client's output has room.
-    ///
-    /// Returns whether anything moved.
-    func relayAnswer(from upstream: UpstreamConnection, to client: ClientConnection) -> Bool {
+    /// Relays answer bytes until nothing is left to read, or the client's output is full.
+    func relayAnswer(from upstream: UpstreamConnection, to client: ClientConnection) {
         let piecesBefore = record.answerPieces
         defer { reportProgress(since: piecesBefore) }
-        if isAnswerPaused && client.output.count > snapshot.bufferLowBytes { return false }
+        if isAnswerPaused && client.output.count > snapshot.bufferLowBytes { return }
         isAnswerPaused = false
-        var moved = false
         if answerNeedsMore && !upstream.hasInput {
             guard fillAnswer(upstream, for: client) else {
                 if upstream.inputEnded { answerEnded(upstream) }
-                return stage != .forwarding
+                return
             }
-            moved = true
         }
         answerNeedsMore = false
         while true {
             switch moveAnswer(from: upstream, to: client) {
-            case .needsMore(let movedBody):
-                moved = moved || movedBody
+            case .needsMore:
                 guard fillAnswer(upstream, for: client) else {
                     answerNeedsMore = true
                     if upstream.inputEnded { answerEnded(upstream) }
-                    return moved || stage != .forwarding
+                    return
                 }
-                moved = true
             case .head:
                 receivedAnswerHead(client, upstream)
-                moved = true
-                if stage != .forwarding { return true }
+                if stage != .forwarding { return }
             case .ended:
                 completeAnswer(client, upstream)
-                return true
+                return
             case .invalid, .unreadable, .tooLarge:
                 upstreamFailed(.upstreamInvalid)
-                return true
-            case .full(let movedBody):
+                return
+            case .full:
                 isAnswerPaused = true
-                return moved || movedBody
+                return
             }
         }
     }
@@ -55,10 +48,10 @@ extension Exchange {
         from upstream: UpstreamConnection, to client: ClientConnection
     ) -> BodyStep {
         var relay = BodyRelay(
-            highBytes: snapshot.bufferHighBytes, writesChunks: answerFraming.isChunked,
-            pool: gateway.reactor.buffers)
-        if isFollowingAnswer { relay.answer = answerReader }
-        let step = relay.moveAnswer(&upstream.parser, &upstream.input, &client.output)
+            highBytes: snapshot.bufferHighBytes, writesChunks: answerFraming.isChunked)
+        let step = relay.moveAnswer(
+            &upstream.parser, &upstream.input, &client.output,
+            lentBy: gateway.reactor.buffers, readBy: isFollowingAnswer ? answerReader : nil)
         if relay.filledOutput {
             client.outputWasFilled()
             record.answerBodyBytes += relay.bytes

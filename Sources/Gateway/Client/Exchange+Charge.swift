@@ -11,9 +11,9 @@ extension Exchange {
     private static let bytesPerToken = 4
 
     /// Tokens of the prompt, from its length, where nothing better is known.
-    var promptTokens: Int {
+    func promptTokens(_ framing: BodyFraming) -> Int {
         let bytes: Int
-        switch head.framing {
+        switch framing {
         case .length(let length): bytes = length
         case .none: bytes = 0
         case .chunked, .untilClose: bytes = client?.input.count ?? 0
@@ -35,7 +35,7 @@ extension Exchange {
     private var servedTokens: Int {
         let usage = usage
         if let input = usage.input { return input + (usage.output ?? 0) }
-        let prompt = max(promptTokens, record.bodyBytes / Exchange.bytesPerToken)
+        let prompt = max(promptTokens(head.framing), record.bodyBytes / Exchange.bytesPerToken)
         let answer =
             record.answerPieces > 0
             ? record.answerPieces : record.answerBodyBytes / Exchange.bytesPerToken

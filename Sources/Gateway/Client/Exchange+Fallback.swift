@@ -16,7 +16,7 @@ extension Exchange {
     func fallsBack(before pool: Pool) -> Bool {
         guard let fallback = openFallback,
             let wait = pool.predictedWaitSeconds({
-                makeTicket(makeClaim(pool), deadline: .distantFuture)
+                makeTicket(pool, deadline: .distantFuture)
             }),
             wait > Double(fallback.maxWait.wholeNanoseconds) / 1e9
         else { return false }
@@ -50,7 +50,8 @@ extension Exchange {
         }
         pool?.metrics.fallbacks &+= 1
         pool = other
-        offer(to: other, head)
+        guard let client else { return true }
+        ask(other, head, from: client)
         return true
     }
 }

@@ -117,7 +117,7 @@ extension Exchange {
         client.flush()
         keepsClient = false
         let resets = answerFraming.isUntilClose || reason == .writeTimeout
-        finishRecord()
+        gateway.finished(self, client)
         client.endAfterCut(reset: resets)
         gateway.takeBack(self)
     }
@@ -128,23 +128,17 @@ extension Exchange {
         if stage != .delivering || record.reason == .none { record.reason = .clientGone }
         if parkedHandle != nil { pool?.metrics.countAbandoned(.clientGone, in: classMetrics) }
         abandonUpstream()
-        finishRecord()
+        gateway.finished(self, client)
         client.endAfterCut(reset: false)
         gateway.takeBack(self)
     }
 
     /// The last byte has left: counts, logs, and gives the connection back to its next request.
-    func finish() {
-        guard let client else { return }
-        finishRecord()
+    func finish(_ client: ClientConnection) {
+        gateway.finished(self, client)
         let keeps = keepsClient && isRequestComplete
         let lingers = !isRequestComplete
         gateway.takeBack(self)
         client.exchangeFinished(keeps: keeps, lingers: lingers)
-    }
-
-    private func finishRecord() {
-        guard let client else { return }
-        gateway.finished(self, client)
     }
 }

@@ -8,8 +8,8 @@ internal import Policy
 
 extension Exchange {
     /// Finds the route, or begins to read the body for it.
-    func route(_ head: borrowing RequestHead) {
-        if let length = announcedLength, length > snapshot.maxBodyBytes {
+    func route(_ head: borrowing RequestHead, from client: ClientConnection) {
+        if case .length(let length) = head.framing, length > snapshot.maxBodyBytes {
             answer(.bodyTooLarge)
             return
         }
@@ -21,7 +21,11 @@ extension Exchange {
         switch routes.match(head, model: nil) {
         case .none: answer(.noRoute)
         case .route(let index):
-            if isStreamWanted(onRoute: index) { readBodyFirst() } else { take(index, head) }
+            if isStreamWanted(onRoute: index) {
+                readBodyFirst()
+            } else {
+                take(index, head, from: client)
+            }
         case .needsModel: readModel()
         }
     }
@@ -186,7 +190,7 @@ extension Exchange {
         switch routes.match(head, model: model) {
         case .route(let index):
             if let alias, !replaceModel(alias) { return }
-            take(index, head)
+            if let client { take(index, head, from: client) }
         case .none, .needsModel:
             answer(name.isEmpty ? missing : .modelUnknown)
         }
@@ -205,7 +209,9 @@ extension Exchange {
     }
 
     /// Takes the route with that index: its pool is asked for a permit.
-    private func take(_ index: Int, _ head: borrowing RequestHead) {
+    private func take(
+        _ index: Int, _ head: borrowing RequestHead, from client: ClientConnection
+    ) {
         routeIndex = index
         let found = snapshot.pools[snapshot.policy.routes[index].pool]
         pool = found
@@ -229,7 +235,7 @@ extension Exchange {
             }
             asksForTunnel = true
         }
-        offer(head)
+        offer(to: found, head, from: client)
     }
 
     // MARK: Forwarding

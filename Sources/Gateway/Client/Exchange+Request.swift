@@ -7,8 +7,9 @@ extension Exchange {
     /// Relays body bytes while the backend's output has room.
     ///
     /// Returns whether anything moved.
-    func relayRequest() -> Bool {
-        guard let client, let upstream else { return false }
+    func relayRequest(
+        from client: ClientConnection, to upstream: UpstreamConnection
+    ) -> Bool {
         var moved = false
         if isRequestPaused && upstream.output.count > snapshot.bufferLowBytes { return false }
         isRequestPaused = false
@@ -60,13 +61,10 @@ extension Exchange {
         from client: ClientConnection, to upstream: UpstreamConnection
     ) -> BodyStep {
         let chunks = head.framing.isChunked
-        var relay = BodyRelay(
-            highBytes: snapshot.bufferHighBytes, writesChunks: chunks,
-            pool: gateway.reactor.buffers)
-        if let body, body.isFollowed { relay.body = body }
+        var relay = BodyRelay(highBytes: snapshot.bufferHighBytes, writesChunks: chunks)
         let step = relay.moveRequest(
-            &parser, &client.input, &upstream.output,
-            bytesMax: snapshot.maxBodyBytes - record.bodyBytes)
+            &parser, &client.input, &upstream.output, lentBy: gateway.reactor.buffers,
+            readBy: body, bytesMax: snapshot.maxBodyBytes - record.bodyBytes)
         record.bodyBytes += relay.bytes
         if relay.filledOutput { upstream.outputWasFilled() }
         return step

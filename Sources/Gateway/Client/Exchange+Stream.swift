@@ -86,9 +86,9 @@ extension Exchange {
     }
 
     /// Says what the request is expected to come to, and how many units of the limit it takes.
-    func setTokens(of ticket: inout Ticket) {
+    func setTokens(of ticket: inout Ticket, _ head: borrowing RequestHead) {
         guard isFollowingAnswer, let metrics = modelMetrics else {
-            ticket.tokens = promptTokens
+            ticket.tokens = promptTokens(head.framing)
             return
         }
         switch head.framing {

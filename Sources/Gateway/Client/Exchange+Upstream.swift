@@ -6,8 +6,11 @@ internal import Policy
 
 extension Exchange {
     /// Borrows an idle connection to the backend, or dials.
-    func connect(_ backend: BackendID) {
-        guard let pool, let upstream = pool.upstream(backend) else {
+    func connect(
+        to backend: BackendID, in pool: Pool, _ head: borrowing RequestHead,
+        from client: ClientConnection
+    ) {
+        guard let upstream = pool.upstream(backend) else {
             // The backend left the policy between the grant and now.
             spendPermit(.ignored)
             answer(.noBackend)
@@ -18,7 +21,7 @@ extension Exchange {
         if let connection = upstream.lend(now: now) {
             upstream.metrics.connectionsReused &+= 1
             record.isReused = true
-            attach(connection)
+            attach(connection, in: pool, head, from: client)
         } else {
             startDial(upstream)
         }
@@ -53,7 +56,7 @@ extension Exchange {
     }
 
     private func connected(_ upstream: Upstream, _ transport: consuming Transport) {
-        guard let pool else { return }
+        guard let pool, let client else { return }
         let connection = UpstreamConnection(
             reactor: gateway.reactor, transport: transport, upstream: upstream)
         guard connection.start() else {
@@ -73,7 +76,7 @@ extension Exchange {
         }
         upstream.metrics.connectionsOpened &+= 1
         pool.metrics.observeConnect(nanoseconds: now.nanoseconds(since: record.dialBeganAt))
-        attach(connection)
+        attach(connection, in: pool, head, from: client)
     }
 
     private func dialFailed(_ upstream: Upstream, _ reason: Reason) {
@@ -90,7 +93,7 @@ extension Exchange {
         record.waitBeganAt = now
         var refusal = SharedAdmission.Refusal()
         let verdict = pool.retry(permit, id, at: upstream, &refusal) {
-            makeTicket(makeClaim(pool), deadline: min(deadline, budgetEnd))
+            makeTicket(pool, deadline: min(deadline, budgetEnd))
         }
         if refusal.isLeftOut { upstream.metrics.ejections &+= 1 }
         if refusal.isNews { gateway.leftOut(upstream, pool, reason) }
@@ -107,8 +110,10 @@ extension Exchange {
     }
 
     /// Writes the head to the backend and begins to relay.
-    private func attach(_ connection: UpstreamConnection) {
-        guard let pool, let client else { return }
+    private func attach(
+        _ connection: UpstreamConnection, in pool: Pool, _ head: borrowing RequestHead,
+        from client: ClientConnection
+    ) {
         // A plain connection that was read to its end is not read again: nothing has told of more.
         let isEarly = record.isReused && connection.fill(highBytes: snapshot.bufferHighBytes) > 0
         upstream = connection
@@ -202,9 +207,9 @@ extension Exchange {
     }
 
     /// Sets the time-out of the backend's side after each round.
-    func settleUpstream() {
+    func settleUpstream(for client: ClientConnection) {
         if stage == .tunnelling { settleTunnel() }
-        guard stage == .forwarding, let pool, let upstream, let client else { return }
+        guard stage == .forwarding, let upstream, let pool else { return }
         let timeout: Int64
         if client.hasOutput || awaitsBody {
             // The client is the slow one, and its own time-outs watch it.

@@ -215,49 +215,56 @@ final class Exchange {
         return event
     }
 
-    /// Moves what can be moved.
+    /// Moves what can be moved for `client`, whose exchange this is.
     ///
     /// Returns whether anything was.
-    func relay() -> Bool {
+    func relay(for client: ClientConnection) -> Bool {
         switch stage {
         case .readingHead, .gathering: false
         // Comments, and the answer that they have begun.
-        case .parked, .dialling: flushClient()
+        case .parked, .dialling: flush(client)
         case .readingBody: readBody()
-        case .forwarding: relayBothWays()
-        case .delivering: deliver()
+        case .forwarding: relayBothWays(client)
+        case .delivering: deliver(to: client)
         case .tunnelling: relayTunnel()
         }
     }
 
-    private func relayBothWays() -> Bool {
-        var moved = false
-        if !isRequestComplete { moved = relayRequest() }
-        if stage == .forwarding, let upstream {
+    /// Returns whether another round could move more.
+    ///
+    /// What is read is moved until nothing is left to read; so more can be done now only where an
+    /// output had been full, the client was found to have left, or another stage or backend has come.
+    private func relayBothWays(_ client: ClientConnection) -> Bool {
+        guard let upstream else { return flush(client) }
+        var goesOn = false
+        if !isRequestComplete { goesOn = relayRequest(from: client, to: upstream) }
+        if stage == .forwarding {
             if upstream.flush() > 0 {
                 record.upstreamProgressAt = now
-                moved = true
+                goesOn = goesOn || !isRequestComplete
             }
-            if let client { moved = relayAnswer(from: upstream, to: client) || moved }
+            relayAnswer(from: upstream, to: client)
         }
-        return flushClient() || moved
+        let madeRoom = flush(client) && isAnswerPaused
+        if goesOn || madeRoom || client.isBroken { return true }
+        return stage != .forwarding || upstream !== self.upstream
     }
 
     /// Sends what is left, throws away what is left of the request's body, and finishes when both
     /// are done.
-    private func deliver() -> Bool {
-        let moved = flushClient()
-        guard let client, client.isOpen, !client.hasOutput else { return moved }
+    private func deliver(to client: ClientConnection) -> Bool {
+        let moved = flush(client)
+        guard client.isOpen, !client.hasOutput else { return moved }
         if !isRequestComplete && isDiscarding {
             if discardRequest() { return true }
             if !isRequestComplete && keepsClient { return moved }
         }
-        finish()
+        finish(client)
         return true
     }
 
-    private func flushClient() -> Bool {
-        guard let client, client.isOpen, client.flush() > 0 else { return false }
+    private func flush(_ client: ClientConnection) -> Bool {
+        guard client.isOpen, client.flush() > 0 else { return false }
         client.writeProgressAt = now
         return true
     }

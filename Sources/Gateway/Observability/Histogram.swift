@@ -43,9 +43,9 @@ package struct Histogram {
     package mutating func observe(nanoseconds: Int64) {
         let value = max(0, nanoseconds)
         // Half of what is observed lies below the middle bound, so halving beats a walk from the
-        // front.
+        // front; but most requests have not waited at all.
         var low = 0
-        var high = bounds.count
+        var high = value <= bounds[0] ? 0 : bounds.count
         while low < high {
             let middle = (low &+ high) &>> 1
             if bounds[middle] < value { low = middle &+ 1 } else { high = middle }
