@@ -1,10 +1,12 @@
 """The same requests through Penstock, nginx and HAProxy to origins that record what reaches them.
 
-    differential.py PENSTOCK [--seed N] [--count N]
+    differential.py PENSTOCK [--seed N] [--count N] [--lanes N]
 
-Every request is followed by another one on its connection, the canary, so that proxies that end it in different
-places are told apart. What the proxies made of each request is compared; each difference has to stand, with its
-reason, in differences.md beside this file. The last line counts kinds of differences: explained ones have passed.
+Most of the time goes by in waiting for what does not come, so requests are sent in lanes beside one another, each with
+proxies and origins of its own. In a lane every request is followed by another one on its connection, the canary, so that
+proxies that end it in different places are told apart. What the proxies made of each request is compared; each
+difference has to stand, with its reason, in differences.md beside this file. The last line counts kinds of differences:
+explained ones have passed.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +39,7 @@ CANARY = b"GET /canary HTTP/1.1\r\nHost: canary\r\nConnection: close\r\n\r\n"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 EMPTY_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
 SECONDS = 5.0
+LANES = 16
 
 
 @dataclass(frozen=True)
@@ -294,7 +298,7 @@ def proxies(penstock: Path, directory: Path) -> Iterator[dict[str, Proxy]]:
                 command = [str(HAPROXY), "-db", "-q", "-f", str(file)]
             process = Process(command)
             stack.callback(process.stop)
-            eventually(lambda port=port: answers(port), f"{name} listens", 10)
+            eventually(lambda port=port: answers(port), f"{name} listens", 60)
             started[name] = Proxy(name, port, origin)
         yield started
 
@@ -358,6 +362,11 @@ class Comparison:
             if getattr(one, aspect) != getattr(other, aspect)
         }
 
+    def add(self, other: Comparison) -> None:
+        """Takes over what another lane found."""
+        self.found += other.found
+        self.examples = other.examples | self.examples
+
     def _note(
         self, kind: str, rule: str, proxy: str, data: bytes, ours: Verdict, theirs: Verdict
     ) -> None:
@@ -378,26 +387,47 @@ def explained() -> set[tuple[str, str, str]]:
     return rows
 
 
-def run(penstock: Path, directory: Path, seed: int, count: int) -> tuple[Comparison, list[bytes]]:
+def run(
+    penstock: Path, directory: Path, seed: int, count: int, lanes: int = LANES
+) -> tuple[Comparison, list[bytes]]:
     """Sends `count` requests; the comparison, and what reached an origin as nonsense through Penstock."""
     pick = random.Random(seed)
+    requests = [generated(pick) for _ in range(count)]
     comparison = Comparison()
-    with proxies(penstock, directory) as running:
-        for _ in range(count):
-            name, data = generated(pick)
-            verdicts = {proxy: running[proxy].verdict(data) for proxy in running}
-            for proxy in ("nginx", "HAProxy"):
-                if verdicts["Penstock"].seen != verdicts[proxy].seen:
-                    # A busy machine must not make a difference: again, with patience.
-                    for one in ("Penstock", proxy):
-                        verdicts[one] = running[one].verdict(data, quiet=2)
-                if verdicts["Penstock"].differs_in_number(verdicts[proxy]):
-                    # What an earlier request left on its way may have come in between.
-                    for one in ("Penstock", proxy):
-                        running[one].origin.settle()
-                        verdicts[one] = running[one].verdict(data, quiet=4)
-                comparison.compare(name, data, verdicts["Penstock"], verdicts[proxy], proxy)
-        return comparison, running["Penstock"].origin.nonsense
+    nonsense = []
+    with ExitStack() as stack:
+        sets = []
+        for lane in range(lanes):
+            folder = directory / f"lane-{lane}"
+            folder.mkdir()
+            # One after the other, so that no two are given the same free port.
+            sets.append(stack.enter_context(proxies(penstock, folder)))
+        pool = stack.enter_context(ThreadPoolExecutor(lanes))
+        shares = [requests[lane::lanes] for lane in range(lanes)]
+        for found in pool.map(compared, sets, shares):
+            comparison.add(found)
+        for running in sets:
+            nonsense += running["Penstock"].origin.nonsense
+    return comparison, nonsense
+
+
+def compared(running: dict[str, Proxy], requests: Sequence[tuple[str, bytes]]) -> Comparison:
+    """Sends each of `requests` through all of `running`, one after the other."""
+    comparison = Comparison()
+    for name, data in requests:
+        verdicts = {proxy: running[proxy].verdict(data) for proxy in running}
+        for proxy in ("nginx", "HAProxy"):
+            if verdicts["Penstock"].seen != verdicts[proxy].seen:
+                # A busy machine must not make a difference: again, with patience.
+                for one in ("Penstock", proxy):
+                    verdicts[one] = running[one].verdict(data, quiet=2)
+            if verdicts["Penstock"].differs_in_number(verdicts[proxy]):
+                # What an earlier request left on its way may have come in between.
+                for one in ("Penstock", proxy):
+                    running[one].origin.settle()
+                    verdicts[one] = running[one].verdict(data, quiet=4)
+            comparison.compare(name, data, verdicts["Penstock"], verdicts[proxy], proxy)
+    return comparison
 
 
 def main() -> int:
@@ -406,13 +436,14 @@ def main() -> int:
     parser.add_argument("penstock", type=Path)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=20_000)
+    parser.add_argument("--lanes", type=int, default=LANES)
     options = parser.parse_args()
     if not NGINX or not HAPROXY:
         print("SKIPPED: nginx or HAProxy is not installed\n0 passed, 0 failed, 1 skipped")
         return 0
     with tempfile.TemporaryDirectory() as directory:
         comparison, nonsense = run(
-            options.penstock.resolve(), Path(directory), options.seed, options.count)
+            options.penstock.resolve(), Path(directory), options.seed, options.count, options.lanes)
     known = explained()
     for key, count in sorted(comparison.found.items()):
         print(f"{'' if key in known else 'UNEXPLAINED '}{' | '.join(key)}: {count}")
