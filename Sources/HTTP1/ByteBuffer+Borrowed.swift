@@ -51,4 +51,11 @@ extension ByteBuffer {
     package mutating func appendField(_ name: FieldName, _ value: borrowing [UInt8]) {
         appendField(name, value.span)
     }
+
+    /// Appends the text of `template` with a value in its one gap that the gateway made.
+    package mutating func append(
+        _ template: borrowing HeadTemplate, _ value: borrowing [UInt8]
+    ) {
+        append(template, value.span)
+    }
 }

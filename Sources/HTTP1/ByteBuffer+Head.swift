@@ -71,6 +71,39 @@ extension ByteBuffer {
         append(" HTTP/1.1\r\n")
     }
 
+    /// Appends the request line of `head` for HTTP/1.1, with the target in origin form, and a Host
+    /// field line.
+    ///
+    /// Its path must not be empty. `template` is what stands between method, target and host, and
+    /// has two gaps: for the first two as they came, and for the last.
+    package mutating func appendRequestLine(
+        of head: borrowing RequestHead, in template: borrowing HeadTemplate, host: Span<UInt8>
+    ) {
+        let bytes = head.bytes.span
+        let method = head.methodRange
+        // They stand together.
+        let target = head.path.lowerBound..<max(head.path.upperBound, head.query.upperBound)
+        if target.lowerBound == method.upperBound &+ 1,
+            bytes[method.upperBound] == ByteClass.space
+        {
+            if case .other = head.method {
+                precondition(isToken(bytes.extracting(method)), "a split request line")
+            }
+            let isWhole = !head.path.isEmpty && isVisible(bytes.extracting(target))
+            precondition(isWhole, "a split target")
+            let place = fill(
+                template, bytes.extracting(method.lowerBound..<target.upperBound), host)
+            if !isFieldText(host) {
+                let first = target.upperBound &- method.lowerBound
+                blankControls(place &+ template.second &+ first, host.count)
+            }
+        } else {
+            // The target came in absolute form.
+            appendRequestLine(method: bytes.extracting(method), target: bytes.extracting(target))
+            appendField(.host, host)
+        }
+    }
+
     /// Appends a status line for HTTP/1.1 with the registered reason phrase; `status` is 100 to
     /// 599.
     package mutating func appendStatusLine(status: Int) {
@@ -125,6 +158,10 @@ extension ByteBuffer {
 
     /// Appends the last chunk and `trailers`, as received.
     package mutating func appendLastChunk(trailers: borrowing FieldSection) {
+        if trailers.fields.isEmpty {
+            appendLastChunk()
+            return
+        }
         append("0\r\n")
         for field in trailers.fields {
             appendField(name: trailers.name(of: field), value: trailers.value(of: field))
@@ -152,22 +189,32 @@ private func isToken(_ bytes: Span<UInt8>) -> Bool {
     return !bytes.isEmpty
 }
 
-private func isFieldText(_ bytes: Span<UInt8>) -> Bool {
+func isFieldText(_ bytes: Span<UInt8>) -> Bool {
+    if hasNoControls(bytes) { return true }
+    for index in bytes.indices where !ByteClass.isFieldValue(bytes[index]) { return false }
+    return true
+}
+
+/// Whether there are no controls and no tabs, so far as that is quickly seen.
+private func hasNoControls(_ bytes: Span<UInt8>) -> Bool {
+    if bytes.count < 8 { return false }
     var index = 0
-    if bytes.count >= 8, WordMask.controls(bytes.word(at: bytes.count &- 8)) == 0 {
-        while bytes.count &- index > 8, WordMask.controls(bytes.word(at: index)) == 0 {
-            index &+= 8
+    if bytes.count >= 32 {
+        while bytes.count &- index >= 32 {
+            let piece = min(224, (bytes.count &- index) & ~31)
+            if bytes.extracting(index..<(index &+ piece)).countOfControls() != 0 { return false }
+            index &+= piece
         }
-        if bytes.count &- index <= 8 { return true }
+        let rest = bytes.extracting((bytes.count &- 32)..<bytes.count)
+        return index == bytes.count || rest.countOfControls() == 0
     }
-    while bytes.count &- index >= 8, WordMask.controls(bytes.word(at: index)) == 0 {
+    // The last word may overlap the one before: no slow end.
+    var found = WordMask.controls(bytes.word(at: bytes.count &- 8))
+    while bytes.count &- index > 8 {
+        found |= WordMask.controls(bytes.word(at: index))
         index &+= 8
     }
-    while index < bytes.count {
-        guard ByteClass.isFieldValue(bytes[index]) else { return false }
-        index &+= 1
-    }
-    return true
+    return found == 0
 }
 
 private func isVisible(_ bytes: Span<UInt8>) -> Bool {

@@ -4,9 +4,10 @@
 
 /// Bytes in order, appended at the end and dropped from the front.
 package struct ByteBuffer: ~Copyable {
-    private var storage: [UInt8] = []
-    private var start = 0
-    private var end = 0
+    // Only what is in this module's files of ByteBuffer touches these.
+    var storage: [UInt8] = []
+    var start = 0
+    var end = 0
 
     /// Makes an empty buffer that owns no storage.
     package init() {}
@@ -152,30 +153,13 @@ package struct ByteBuffer: ~Copyable {
         end = base &+ 2
     }
 
-    /// Appends `value` in decimal digits.
+    /// Appends `value`, 0 or more, in decimal digits.
     package mutating func append(decimal value: Int) {
-        precondition(value >= 0, "a negative length")
-        if value < 10 {
-            append(0x30 &+ UInt8(truncatingIfNeeded: value))
-            return
-        }
         reserve(20)
-        var rest = UInt(bitPattern: value)
-        var digits = 1
-        var bound: UInt = 10
-        while digits < 19 && rest >= bound {
-            digits &+= 1
-            bound &*= 10
-        }
-        var index = end &+ digits
+        var place = end
         var bytes = storage.mutableSpan
-        for _ in 0..<digits {
-            index &-= 1
-            let next = rest / 10
-            bytes[index] = UInt8(truncatingIfNeeded: 0x30 &+ rest &- next &* 10)
-            rest = next
-        }
-        end &+= digits
+        bytes.write(decimal: value, before: &place)
+        end = place
     }
 
     /// Appends `value` in lower-case hexadecimal digits.

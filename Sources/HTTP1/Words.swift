@@ -16,6 +16,14 @@ extension Span<UInt8> {
 }
 
 extension Span<UInt8> {
+    /// The four bytes from `index` on, the first in the lowest bits.
+    @inline(__always)
+    func half(at index: Int) -> UInt32 {
+        let part = extracting(index..<(index &+ 4))
+        return UInt32(part[0]) | UInt32(part[1]) << 8 | UInt32(part[2]) << 16
+            | UInt32(part[3]) << 24
+    }
+
     /// The sixteen bytes from `index` on in two words.
     @inline(__always)
     func words(at index: Int) -> (UInt64, UInt64) {
@@ -29,15 +37,17 @@ extension MutableSpan<UInt8> {
     @inline(__always)
     @_lifetime(self: copy self)
     mutating func write(_ word: UInt64, at index: Int) {
-        precondition(index >= 0 && count >= 8 && index <= count &- 8, "writing out of bounds")
-        self[index] = UInt8(truncatingIfNeeded: word)
-        self[index + 1] = UInt8(truncatingIfNeeded: word >> 8)
-        self[index + 2] = UInt8(truncatingIfNeeded: word >> 16)
-        self[index + 3] = UInt8(truncatingIfNeeded: word >> 24)
-        self[index + 4] = UInt8(truncatingIfNeeded: word >> 32)
-        self[index + 5] = UInt8(truncatingIfNeeded: word >> 40)
-        self[index + 6] = UInt8(truncatingIfNeeded: word >> 48)
-        self[index + 7] = UInt8(truncatingIfNeeded: word >> 56)
+        // Bytes that were read one by one would be written one by one.
+        var bytes = MutableRawSpan(_elements: &self)
+        bytes.storeBytes(of: word.littleEndian, toByteOffset: index, as: UInt64.self)
+    }
+
+    /// Writes the four bytes of `half` from `index` on, the lowest bits first.
+    @inline(__always)
+    @_lifetime(self: copy self)
+    mutating func write(_ half: UInt32, at index: Int) {
+        var bytes = MutableRawSpan(_elements: &self)
+        bytes.storeBytes(of: half.littleEndian, toByteOffset: index, as: UInt32.self)
     }
 
     /// Writes the bytes of `source` from `base` on.
@@ -47,7 +57,12 @@ extension MutableSpan<UInt8> {
         let size = source.count
         var target = _mutatingExtracting(base..<(base &+ size))
         if size < 8 {
-            for index in 0..<size { target[index] = source[index] }
+            if size >= 4 {
+                target.write(source.half(at: 0), at: 0)
+                target.write(source.half(at: size &- 4), at: size &- 4)
+            } else {
+                for index in 0..<size { target[index] = source[index] }
+            }
             return
         }
         if size > 32 {
@@ -71,6 +86,68 @@ extension MutableSpan<UInt8> {
             target.write(source.word(at: 0), at: 0)
         }
         target.write(source.word(at: size &- 8), at: size &- 8)
+    }
+}
+
+extension MutableSpan<UInt8> {
+    /// Writes the bytes of `source` from `place` on, which moves behind them.
+    @inline(__always)
+    @_lifetime(self: copy self)
+    mutating func write(_ source: Span<UInt8>, before place: inout Int) {
+        write(source, at: place)
+        place &+= source.count
+    }
+
+    /// Writes `value`, 0 or more, in decimal digits from `place` on, which moves behind them.
+    @inline(__always)
+    @_lifetime(self: copy self)
+    mutating func write(decimal value: Int, before place: inout Int) {
+        if value >= 0 && value < 10 {
+            self[place] = 0x30 &+ UInt8(truncatingIfNeeded: value)
+            place &+= 1
+        } else {
+            place &+= writeDigits(of: value, at: place)
+        }
+    }
+
+    /// Writes a number of more than one digit, and returns how many it has.
+    @inline(never)
+    @_lifetime(self: copy self)
+    private mutating func writeDigits(of value: Int, at place: Int) -> Int {
+        precondition(value >= 0, "a negative length")
+        var rest = UInt(bitPattern: value)
+        var digits = 1
+        var bound: UInt = 10
+        while digits < 19 && rest >= bound {
+            digits &+= 1
+            bound &*= 10
+        }
+        var target = _mutatingExtracting(place..<(place &+ digits))
+        var index = digits
+        while index > 0 {
+            index &-= 1
+            let next = rest / 10
+            target[index] = UInt8(truncatingIfNeeded: 0x30 &+ rest &- next &* 10)
+            rest = next
+        }
+        return digits
+    }
+}
+
+extension Span<UInt8> {
+    /// How many bytes are below 0x20 or 0x7f, of 255 at most; those behind the last whole 32 do not
+    /// count.
+    ///
+    /// The optimizer looks at 32 bytes at once.
+    @inline(never)
+    func countOfControls() -> Int {
+        let whole = count & 0xe0
+        var controls: UInt8 = 0
+        for index in 0..<whole {
+            let byte = self[index]
+            controls &+= (byte < 0x20 ? 1 : 0) | (byte == 0x7f ? 1 : 0)
+        }
+        return Int(controls)
     }
 }
 

@@ -255,8 +255,8 @@ struct Passage {
                 + "3\r\nabc\r\n2\r\nde\r\n0\r\nX-Trailer: t\r\n\r\n")
         #expect(
             passage.answer.head
-                == "HTTP/1.1 200 OK\r\nDate: D\r\nX-Request-ID: i\r\nVia: 1.1 penstock\r\n"
-                + "Connection: close\r\n\r\n")
+                == "HTTP/1.1 200 OK\r\nDate: D\r\nConnection: close\r\nX-Request-ID: i\r\n"
+                + "Via: 1.1 penstock\r\n\r\n")
         #expect(passage.answer.bodyText == "abcde")
         #expect(!passage.keepsClient)
     }
@@ -267,8 +267,8 @@ struct Passage {
             answer: Self.plain)
         #expect(
             passage.answer.head
-                == "HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 2\r\nX-Request-ID: i\r\n"
-                + "Via: 1.1 penstock\r\nConnection: keep-alive\r\n\r\n")
+                == "HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 2\r\n"
+                + "Connection: keep-alive\r\nX-Request-ID: i\r\nVia: 1.1 penstock\r\n\r\n")
         #expect(passage.keepsClient)
     }
 

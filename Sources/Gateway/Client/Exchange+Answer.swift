@@ -109,7 +109,7 @@ extension Exchange {
             record.firstByteAt = Instant(nanoseconds: 0)
             // HTTP/1.0 knows no interim answers, RFC 9110 section 15.2; nor does a body.
             if self.head.version == .http11, !isAnswerBegun {
-                ResponseRewriter.appendInterim(head, to: &output)
+                ResponseRewriter(exchange: self).appendInterim(head, to: &output)
             }
             return true
         }

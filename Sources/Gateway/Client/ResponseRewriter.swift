@@ -8,6 +8,12 @@ internal import Policy
 /// Writes one answer's head for one client.
 struct ResponseRewriter {
     let exchange: Exchange
+    let texts: HeadTexts
+
+    init(exchange: Exchange) {
+        self.exchange = exchange
+        texts = exchange.snapshot.headTexts
+    }
 
     /// How a body that came framed one way is framed towards a client of `version`.
     static func framing(of head: borrowing ResponseHead, towards version: Version) -> BodyFraming {
@@ -19,45 +25,22 @@ struct ResponseRewriter {
     }
 
     /// Appends an interim answer, which has no body.
-    static func appendInterim(_ head: borrowing ResponseHead, to output: inout ByteBuffer) {
-        output.appendStatusLine(status: head.status, reasonPhrase: head.span(head.reasonPhrase))
-        for field in head.fields where !field.isHopByHop && !isFraming(field) {
-            output.appendField(name: head.name(of: field), value: head.value(of: field))
-        }
+    func appendInterim(_ head: borrowing ResponseHead, to output: inout ByteBuffer) {
+        _ = appendStart(head, to: &output)
         output.appendLineEnd()
     }
 
     /// Appends the head of the answer that makes a tunnel of the connection.
     func appendSwitch(_ head: borrowing ResponseHead, to output: inout ByteBuffer) {
-        output.appendStatusLine(status: head.status, reasonPhrase: head.span(head.reasonPhrase))
-        for field in head.fields where !field.isHopByHop && !ResponseRewriter.isFraming(field) {
-            output.appendField(name: head.name(of: field), value: head.value(of: field))
-        }
+        _ = appendStart(head, to: &output)
         output.append("Connection: Upgrade\r\nUpgrade: websocket\r\n")
         output.appendLineEnd()
     }
 
     /// Appends the final answer's head with the empty line that ends it.
     func append(_ head: borrowing ResponseHead, to output: inout ByteBuffer) {
-        if head.reasonPhrase.isEmpty {
-            output.appendStatusLine(status: head.status)
-        } else {
-            output.appendStatusLine(status: head.status, reasonPhrase: head.span(head.reasonPhrase))
-        }
         let rates = exchange.pool?.rates(of: exchange.tenant)
-        var hasDate = false
-        var hasRequestID = false
-        for field in head.fields {
-            if field.isHopByHop { continue }
-            switch field.known {
-            case .contentLength, .transferEncoding: continue
-            case .date: hasDate = true
-            case .xRequestID: hasRequestID = true
-            default: break
-            }
-            if rates != nil, RateFields.isRateField(head.name(of: field)) { continue }
-            output.appendField(name: head.name(of: field), value: head.value(of: field))
-        }
+        let seen = appendStart(head, replacesRates: rates != nil, to: &output)
         appendFraming(head, to: &output)
         if let rates {
             RateFields(rates).append(exchange.dialect, to: &output)
@@ -68,38 +51,49 @@ struct ResponseRewriter {
             RateLimitFields(share).append(to: &output)
         }
         // RFC 9110 section 6.6.1: a recipient with a clock adds the Date that is missing.
-        if !hasDate { exchange.gateway.appendDate(to: &output) }
-        if !hasRequestID { output.appendField(.xRequestID, exchange.requestID) }
+        if !seen.contains(.date) { exchange.gateway.appendDate(to: &output) }
         if exchange.pool?.answers.saysTimes == true { appendTimes(to: &output) }
         exchange.appendFallback(to: &output)
-        if let via = exchange.snapshot.policy.forwarding.via {
-            output.append(head.version.isHTTP10 ? "Via: 1.0 " : "Via: 1.1 ")
-            output.appendFieldText(via.utf8.span)
-            output.appendLineEnd()
-        }
         exchange.appendConnection(to: &output)
-        output.appendLineEnd()
+        let isHTTP10 = head.version.isHTTP10
+        if seen.contains(.xRequestID) {
+            texts.appendEndWithoutID(isHTTP10: isHTTP10, to: &output)
+        } else {
+            texts.appendEnd(exchange.requestID, isHTTP10: isHTTP10, to: &output)
+        }
     }
 
-    /// How long the request waited here and then for the backend, in milliseconds; the second field
-    /// is that of the W3C's Server Timing, which browsers show.
+    /// Appends the status line and the fields that travel on, and returns which names there were.
+    private func appendStart(
+        _ head: borrowing ResponseHead, replacesRates: Bool = false, to output: inout ByteBuffer
+    ) -> FieldNames {
+        var seen = FieldNames()
+        let dropped = texts.droppedOfAnswer
+        let apart = replacesRates ? texts.others : FieldNames()
+        var index = output.appendStart(of: head, without: dropped, before: apart, noting: &seen)
+        while index < head.fields.count {
+            let field = head.fields[index]
+            if !RateFields.isRateField(head.name(of: field)) {
+                output.appendField(name: head.name(of: field), value: head.value(of: field))
+            }
+            index = output.appendFields(
+                of: head, from: index + 1, without: dropped, before: apart, noting: &seen)
+        }
+        return seen
+    }
+
     private func appendTimes(to output: inout ByteBuffer) {
         let record = exchange.record
         let queued = Int(max(0, record.queueNanoseconds) / 1_000_000)
         let answered = exchange.now.nanoseconds(since: record.grantedAt)
-        output.append("X-Penstock-Queue-Ms: ")
-        output.append(decimal: queued)
-        output.append("\r\nServer-Timing: queue;dur=")
-        output.append(decimal: queued)
-        output.append(", backend;dur=")
-        output.append(decimal: Int(max(0, answered) / 1_000_000))
-        output.appendLineEnd()
+        output.append(
+            texts.times, decimals: queued, queued, Int(max(0, answered) / 1_000_000))
     }
 
     private func appendFraming(_ head: borrowing ResponseHead, to output: inout ByteBuffer) {
         switch exchange.answerFraming {
         case .length(let length):
-            output.appendContentLength(length)
+            output.append(texts.contentLength, decimal: length)
         case .chunked:
             output.appendTransferEncodingChunked()
         case .untilClose:
@@ -110,13 +104,6 @@ struct ResponseRewriter {
             if head.status != 204, let field = head.firstField(.contentLength) {
                 output.appendField(name: head.name(of: field), value: head.value(of: field))
             }
-        }
-    }
-
-    private static func isFraming(_ field: Field) -> Bool {
-        switch field.known {
-        case .contentLength, .transferEncoding: true
-        default: false
         }
     }
 }

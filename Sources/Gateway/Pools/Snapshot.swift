@@ -18,6 +18,8 @@ final class Snapshot {
     let timeouts: Timeouts
     /// Whether a client's request id is kept.
     let keepsRequestID: Bool
+    /// What is made of heads that are sent on.
+    let headTexts: HeadTexts
 
     /// The client side's time-outs in nanoseconds.
     struct Timeouts {
@@ -33,6 +35,7 @@ final class Snapshot {
         self.pools = pools
         routes = RouteTable(policy)
         keepsRequestID = policy.forwarding.keepRequestID
+        headTexts = HeadTexts(policy.forwarding)
         let server = policy.server
         headLimits = HeadLimits(maxHeadBytes: server.maxHeadBytes, maxFields: server.maxFields)
         maxBodyBytes = server.maxBodyBytes

@@ -9,6 +9,7 @@ internal import Policy
 /// Writes one request's head for one backend.
 struct RequestRewriter {
     let exchange: Exchange
+    let texts: HeadTexts
     let upstream: Upstream
     let host: HostRule
     let forwarded: ForwardingSettings.Forwarded
@@ -30,6 +31,7 @@ struct RequestRewriter {
 
     init(exchange: Exchange, pool: Pool, upstream: Upstream) {
         self.exchange = exchange
+        texts = exchange.snapshot.headTexts
         self.upstream = upstream
         host = pool.settings.host
         forwarded = exchange.snapshot.policy.forwarding.forwarded
@@ -48,24 +50,9 @@ struct RequestRewriter {
     func append(
         _ head: borrowing RequestHead, peer: borrowing PeerAddress, to output: inout ByteBuffer
     ) {
-        appendRequestLine(head, to: &output)
-        appendHost(head, to: &output)
-        var tellsEnvoyTime = false
+        appendStart(head, to: &output)
         let trusts = peer.isAmong(exchange.snapshot.policy.forwarding.trustedProxies)
-        for field in head.fields where keeps(field, of: head, trusts: trusts) {
-            if keepsKeys && APIKey.isKey(field, in: head) { continue }
-            if let remainingNanoseconds, isTime(field, head) {
-                if field.known == .xEnvoyExpectedTimeout { tellsEnvoyTime = true }
-                output.append(head.name(of: field))
-                output.append(": ")
-                RequestTimeout.append(
-                    nanoseconds: remainingNanoseconds, as: field.known,
-                    value: head.value(of: field), to: &output)
-                output.appendLineEnd()
-                continue
-            }
-            output.appendField(name: head.name(of: field), value: head.value(of: field))
-        }
+        let tellsEnvoyTime = appendFields(head, trusts: trusts, to: &output)
         if let remainingNanoseconds, hasOwnDeadline, !tellsEnvoyTime {
             output.append("x-envoy-expected-rq-timeout-ms: ")
             output.append(decimal: Int(max(1, remainingNanoseconds / 1_000_000)))
@@ -78,21 +65,42 @@ struct RequestRewriter {
         }
         switch head.framing {
         case .none, .untilClose: break
-        case .length(let length): output.appendContentLength(length + lengthDifference)
+        case .length(let length):
+            output.append(texts.contentLength, decimal: length + lengthDifference)
         case .chunked: output.appendTransferEncodingChunked()
         }
         switch forwarded {
         case .append, .set: appendForwarded(head, peer, trusts: trusts, to: &output)
         case .remove, .off: break
         }
-        output.appendField(.xRequestID, exchange.requestID)
-        if let via = exchange.snapshot.policy.forwarding.via {
-            output.append(head.version.isHTTP10 ? "Via: 1.0 " : "Via: 1.1 ")
-            output.appendFieldText(via.utf8.span)
-            output.appendLineEnd()
-        }
         if asksForWebSocket { output.append("Connection: Upgrade\r\nUpgrade: websocket\r\n") }
-        output.appendLineEnd()
+        texts.appendEnd(exchange.requestID, isHTTP10: head.version.isHTTP10, to: &output)
+    }
+
+    /// Appends the fields that travel on; whether Envoy's field for the time is among them.
+    private func appendFields(
+        _ head: borrowing RequestHead, trusts: Bool, to output: inout ByteBuffer
+    ) -> Bool {
+        let dropped = droppedFields(head, trusts: trusts)
+        let apart = fieldsApart
+        var tellsEnvoyTime = false
+        var index = output.appendFields(of: head, without: dropped, before: apart)
+        while index < head.fields.count {
+            let field = head.fields[index]
+            if let remainingNanoseconds, isTime(field, head) {
+                if case .xEnvoyExpectedTimeout = field.known { tellsEnvoyTime = true }
+                output.append(head.name(of: field))
+                output.append(": ")
+                RequestTimeout.append(
+                    nanoseconds: remainingNanoseconds, as: field.known,
+                    value: head.value(of: field), to: &output)
+                output.appendLineEnd()
+            } else if !keepsKeys || !APIKey.isKey(field, in: head) {
+                output.appendField(name: head.name(of: field), value: head.value(of: field))
+            }
+            index = output.appendFields(of: head, from: index + 1, without: dropped, before: apart)
+        }
+        return tellsEnvoyTime
     }
 
     /// Whether a field says a time until which the answer is wanted.
@@ -106,46 +114,65 @@ struct RequestRewriter {
         }
     }
 
-    private func keeps(_ field: Field, of head: borrowing RequestHead, trusts: Bool) -> Bool {
-        if field.isHopByHop { return false }
-        switch field.known {
-        case .host, .contentLength, .transferEncoding, .xRequestID:
-            return false
-        case .xForwardedFor, .xForwardedProto, .xForwardedHost:
-            return forwarded == .off
-        case .forwarded:
-            return forwarded == .off || (forwarded == .append && trusts)
-        case .expect:
-            // HTTP/1.0 has no expectations, and without a body there is none, RFC 9110 section
-            // 10.1.1.
-            return head.expectsContinue && !hasAskedForBody
-        case .maxForwards:
-            return head.method != .options
-        default:
-            return true
+    private func droppedFields(_ head: borrowing RequestHead, trusts: Bool) -> FieldNames {
+        var dropped = trusts ? texts.droppedOfTrusted : texts.droppedOfRequest
+        // HTTP/1.0 has no expectations, and without a body there is none, RFC 9110 section 10.1.1.
+        if !head.expectsContinue || hasAskedForBody { dropped.insert(.expect) }
+        if case .options = head.method { dropped.insert(.maxForwards) }
+        return dropped
+    }
+
+    /// The fields that are looked at by themselves.
+    private var fieldsApart: FieldNames {
+        if remainingNanoseconds == nil { return keepsKeys ? texts.keys : FieldNames() }
+        return keepsKeys ? texts.keysAndTimeouts : texts.timeouts
+    }
+
+    /// The request line, and the host that counts.
+    private func appendStart(_ head: borrowing RequestHead, to output: inout ByteBuffer) {
+        switch host {
+        case .preserve:
+            if let range = head.authority {
+                appendStart(head, host: head.span(range), to: &output)
+            } else {
+                appendStart(head, host: upstream.authority, to: &output)
+            }
+        case .backend: appendStart(head, host: upstream.authority, to: &output)
+        case .fixed(let name): appendStart(head, host: name.utf8.span, to: &output)
         }
+    }
+
+    private func appendStart(
+        _ head: borrowing RequestHead, host: borrowing [UInt8], to output: inout ByteBuffer
+    ) {
+        appendStart(head, host: host.span, to: &output)
     }
 
     /// The target in origin form, RFC 9112 section 3.2: an absolute one has lost its authority to
     /// `Host`.
-    private func appendRequestLine(_ head: borrowing RequestHead, to output: inout ByteBuffer) {
-        let method = head.span(head.methodRange)
-        let query = head.span(head.query)
-        if head.path.isEmpty {
-            // RFC 9112 section 3.2.4: OPTIONS for a whole server, when the last proxy asks.
-            let path = head.method == .options && head.query.isEmpty ? "*" : "/"
-            output.appendRequestLine(method: method, target: path.utf8.span, query: query)
-        } else if let modelRange {
-            output.append(method)
+    private func appendStart(
+        _ head: borrowing RequestHead, host: Span<UInt8>, to output: inout ByteBuffer
+    ) {
+        if !head.path.isEmpty, modelRange == nil {
+            output.appendRequestLine(of: head, in: texts.requestStart, host: host)
+            return
+        }
+        if let modelRange {
+            output.append(head.span(head.methodRange))
             output.append(0x20)
             output.append(head.span(head.path.lowerBound..<modelRange.lowerBound))
             appendModel(to: &output)
             output.append(head.span(modelRange.upperBound..<head.path.upperBound))
-            output.append(query)
+            output.append(head.span(head.query))
             output.append(" HTTP/1.1\r\n")
         } else {
-            output.appendRequestLine(method: method, target: head.span(head.path), query: query)
+            // RFC 9112 section 3.2.4: OPTIONS for a whole server, when the last proxy asks.
+            let path = head.method == .options && head.query.isEmpty ? "*" : "/"
+            output.appendRequestLine(
+                method: head.span(head.methodRange), target: path.utf8.span,
+                query: head.span(head.query))
         }
+        output.appendField(.host, host)
     }
 
     /// The model as a segment of a path, RFC 3986 section 3.3.
@@ -168,24 +195,16 @@ struct RequestRewriter {
         digit < 10 ? 0x30 + digit : 0x37 + digit
     }
 
-    private func appendHost(_ head: borrowing RequestHead, to output: inout ByteBuffer) {
-        switch host {
-        case .preserve:
-            if let range = head.authority {
-                output.appendField(.host, head.span(range))
-            } else {
-                output.appendField(.host, upstream.authority)
-            }
-        case .backend: output.appendField(.host, upstream.authority)
-        case .fixed(let name): output.appendField(.host, name)
-        }
-    }
-
     private func appendForwarded(
         _ head: borrowing RequestHead, _ peer: borrowing PeerAddress, trusts: Bool,
         to output: inout ByteBuffer
     ) {
-        let appends = trusts && forwarded == .append
+        var appends = false
+        if trusts, case .append = forwarded { appends = true }
+        if !appends, !peer.isEmpty, let range = head.authority {
+            output.append(texts.forwarded, peer.bytes, head.span(range))
+            return
+        }
         output.append("X-Forwarded-For: ")
         if appends {
             for field in head.fields where field.known == .xForwardedFor && !field.value.isEmpty {

@@ -1,0 +1,92 @@
+// The text of heads that are sent on which is the same for every message, and which of a message's
+// fields stay here: both are made when the policy is loaded.
+
+internal import HTTP1
+internal import Policy
+
+/// What one policy makes of heads.
+///
+/// Its properties are no `static` ones, since each look at those asks whether they are made.
+final class HeadTexts {
+    /// A request line and Host, for a method with its target, and a host.
+    let requestStart = HeadTemplate("", " HTTP/1.1\r\nHost: ", "\r\n")
+    /// Who asked, for the client's address and the host.
+    let forwarded = HeadTemplate(
+        "X-Forwarded-For: ", "\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: ", "\r\n")
+    /// For a length.
+    let contentLength = HeadTemplate("Content-Length: ", "\r\n")
+    /// How long the request waited here, twice, and then for the backend, in milliseconds; the second
+    /// field is that of the W3C's Server Timing, which browsers show.
+    let times = HeadTemplate(
+        "X-Penstock-Queue-Ms: ", "\r\nServer-Timing: queue;dur=", ", backend;dur=", "\r\n")
+
+    /// The fields of a request that stay here, besides those of the hop: what the gateway writes
+    /// itself, and what a client says of who asked.
+    let droppedOfRequest: FieldNames
+    /// The same for a client that is believed.
+    let droppedOfTrusted: FieldNames
+    /// The fields of an answer that stay here.
+    let droppedOfAnswer = FieldNames([.contentLength, .transferEncoding])
+    /// Fields with API keys, with times, and both.
+    let keys: FieldNames
+    let timeouts: FieldNames
+    let keysAndTimeouts: FieldNames
+    /// Fields that only their names' bytes tell apart.
+    let others = FieldNames([.other])
+
+    private let endHTTP10: HeadTemplate
+    private let endHTTP11: HeadTemplate
+    private let endHTTP10WithoutID: HeadTemplate
+    private let endHTTP11WithoutID: HeadTemplate
+
+    init(_ settings: ForwardingSettings) {
+        let written: [FieldName] = [.host, .contentLength, .transferEncoding, .xRequestID]
+        let claims: [FieldName] = [.xForwardedFor, .xForwardedProto, .xForwardedHost]
+        switch settings.forwarded {
+        case .off:
+            droppedOfRequest = FieldNames(written)
+            droppedOfTrusted = FieldNames(written)
+        case .append:
+            droppedOfRequest = FieldNames(written + claims + [.forwarded])
+            droppedOfTrusted = FieldNames(written + claims)
+        case .set, .remove:
+            droppedOfRequest = FieldNames(written + claims + [.forwarded])
+            droppedOfTrusted = droppedOfRequest
+        }
+        let keys: [FieldName] = [.authorization, .xAPIKey, .apiKey]
+        let timeouts: [FieldName] = [
+            .grpcTimeout, .xRequestTimeout, .requestTimeout, .xEnvoyExpectedTimeout,
+            .xStainlessReadTimeout,
+        ]
+        self.keys = FieldNames(keys)
+        self.timeouts = FieldNames(timeouts)
+        keysAndTimeouts = FieldNames(keys + timeouts)
+        func via(_ version: String) -> String {
+            settings.via.map { "Via: \(version) \($0)\r\n" } ?? ""
+        }
+        let start = "\(FieldName.xRequestID.spelling): "
+        endHTTP10 = HeadTemplate(start, "\r\n\(via("1.0"))\r\n")
+        endHTTP11 = HeadTemplate(start, "\r\n\(via("1.1"))\r\n")
+        endHTTP10WithoutID = HeadTemplate("\(via("1.0"))\r\n")
+        endHTTP11WithoutID = HeadTemplate("\(via("1.1"))\r\n")
+    }
+
+    /// Appends the end of the head of a message that came in version 1.0, or 1.1: the request's id,
+    /// Via and the empty line.
+    func appendEnd(_ requestID: borrowing [UInt8], isHTTP10: Bool, to output: inout ByteBuffer) {
+        if isHTTP10 {
+            output.append(endHTTP10, requestID)
+        } else {
+            output.append(endHTTP11, requestID)
+        }
+    }
+
+    /// The same for a head that has an id already.
+    func appendEndWithoutID(isHTTP10: Bool, to output: inout ByteBuffer) {
+        if isHTTP10 {
+            output.append(endHTTP10WithoutID)
+        } else {
+            output.append(endHTTP11WithoutID)
+        }
+    }
+}
