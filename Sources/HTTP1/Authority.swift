@@ -10,31 +10,37 @@ enum Authority {
         _ bytes: Span<UInt8>, _ range: Range<Int>, needsPort: Bool = false
     ) -> Bool {
         guard let first = range.first else { return false }
+        if isUsual(bytes, range, needsPort: needsPort) { return true }
         var end = range.lowerBound
         if bytes[first] == UInt8(ascii: "[") {
             while end < range.upperBound, bytes[end] != UInt8(ascii: "]") { end &+= 1 }
             guard end < range.upperBound, isIPv6(bytes, (first &+ 1)..<end) else { return false }
             end &+= 1
         } else {
-            let rest = skippingPlain(bytes, range)
-            end = rest
             while end < range.upperBound, bytes[end] != UInt8(ascii: ":") { end &+= 1 }
-            guard end > first, isName(bytes, rest..<end) else { return false }
+            guard end > first, isName(bytes, first..<end) else { return false }
         }
         if end == range.upperBound { return !needsPort }
         guard bytes[end] == UInt8(ascii: ":") else { return false }
         return isPort(bytes, (end &+ 1)..<range.upperBound, mayBeEmpty: !needsPort)
     }
 
-    /// Where the first words end that have nothing but what usual names have.
-    private static func skippingPlain(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Int {
-        var index = range.lowerBound
-        while range.upperBound &- index >= 8 {
-            let stop = WordMask.notInPlainHost(bytes.word(at: index))
-            if stop != 0 { return index &+ WordMask.firstIndex(stop) }
-            index &+= 8
-        }
-        return index
+    /// Whether `range`, which is not empty, is a name of letters, digits, full stops and hyphens, with
+    /// a port of one to five digits if there is one: what most of them are.
+    @inline(__always)
+    private static func isUsual(
+        _ bytes: Span<UInt8>, _ range: Range<Int>, needsPort: Bool
+    ) -> Bool {
+        let whole = bytes.extracting(first: range.upperBound)
+        var rest = whole.extracting(droppingFirst: range.lowerBound)
+        let index = rest.skipPlainHost(of: whole)
+        if index == rest.count { return !needsPort }
+        let digits = rest.count &- index &- 1
+        guard whole.count >= 8, digits > 0, digits <= 5, rest[index] == UInt8(ascii: ":"),
+            digits &+ 1 < range.count,
+            let port = WordMask.number(whole.word(at: whole.count &- 8), digits)
+        else { return false }
+        return port <= 65_535
     }
 
     /// Whether all of `range` may stand in a name; it may be empty.

@@ -19,17 +19,14 @@ package struct Field: Equatable, Sendable {
     package internal(set) var isHopByHop: Bool
 
     /// Makes a field; places are offsets into the bytes of the head.
-    init(name: Range<Int>, value: Range<Int>, known: FieldName) {
-        nameStart = UInt32(truncatingIfNeeded: name.lowerBound)
-        nameCount = UInt16(truncatingIfNeeded: name.count)
-        valueStart = UInt32(truncatingIfNeeded: value.lowerBound)
-        valueCount = UInt32(truncatingIfNeeded: value.count)
-        self.known = known
-        isHopByHop =
-            switch known {
-            case .connection, .keepAlive, .proxyConnection, .te, .transferEncoding, .upgrade: true
-            default: false
-            }
+    @inline(__always)
+    init(nameStart: Int, nameCount: Int, valueStart: Int, valueCount: Int, _ known: KnownName) {
+        self.nameStart = UInt32(truncatingIfNeeded: nameStart)
+        self.nameCount = UInt16(truncatingIfNeeded: nameCount)
+        self.valueStart = UInt32(truncatingIfNeeded: valueStart)
+        self.valueCount = UInt32(truncatingIfNeeded: valueCount)
+        self.known = known.name
+        isHopByHop = known.isHopByHop
     }
 
     /// Where the name stands in the bytes of the head.
@@ -42,5 +39,24 @@ package struct Field: Equatable, Sendable {
     package var value: Range<Int> {
         let start = Int(valueStart)
         return start..<(start &+ Int(valueCount))
+    }
+}
+
+extension [Field] {
+    /// Makes room for more fields by placeholders.
+    ///
+    /// A parser writes fields over those that are there, which is cheaper than appending each: most
+    /// messages have as many as the one before.
+    @inline(never)
+    mutating func addRoom() {
+        let placeholder = Field(
+            nameStart: 0, nameCount: 0, valueStart: 0, valueCount: 0, .other)
+        append(contentsOf: repeatElement(placeholder, count: 8))
+    }
+
+    /// Drops what is behind the first `count` fields.
+    @inline(__always)
+    mutating func cut(to count: Int) {
+        if self.count > count { removeLast(self.count &- count) }
     }
 }

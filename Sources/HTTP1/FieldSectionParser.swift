@@ -21,7 +21,8 @@ struct FieldSectionParser: ~Copyable {
     /// The first byte that is not looked at yet.
     private(set) var position: Int
     private var state = State.lineStart
-    private var count = 0
+    /// Field lines found.
+    private(set) var count = 0
     private var name = 0..<0
     private var value = 0..<0
 
@@ -54,55 +55,62 @@ struct FieldSectionParser: ~Copyable {
         return .needMoreData
     }
 
-    /// The field line at the present position, if all of it is there, nothing is wrong with it and
-    /// nothing unusual in it; else nothing has changed.
+    /// Puts the field lines at the present position into `fields`, behind those found before, up to
+    /// the first that is not there as a whole, has something wrong or unusual, or finds no place.
     ///
     /// Most lines are like that, and cost a third if nothing is remembered between their parts.
-    mutating func wholeLine(in bytes: Span<UInt8>, maxFields: Int) -> Field? {
-        guard state == .lineStart, count < maxFields else { return nil }
-        let start = position
-        var index = start
-        while bytes.count &- index >= 8 {
-            let stop = WordMask.notInPlainName(bytes.word(at: index))
-            index &+= stop == 0 ? 8 : WordMask.firstIndex(stop)
-            if stop != 0 { break }
+    @inline(__always)
+    mutating func readWholeLines(
+        in bytes: Span<UInt8>, maxFields: Int, version: Version, into fields: inout [Field],
+        _ observer: inout some FieldObserver
+    ) throws(ParseError) {
+        guard state == .lineStart else { return }
+        let names = FieldNameTable.shared
+        var places = fields.mutableSpan
+        let most = min(places.count, maxFields)
+        // What is left of `bytes` from the word on that is looked at.
+        var rest = bytes.extracting(droppingFirst: position)
+        var start = position
+        var found = count
+        while found < most, rest.count >= 8 {
+            let first = rest.firstWord
+            guard let last = rest.skipPlainName() else { break }
+            let nameEnd = bytes.count &- rest.count
+            let nameCount = nameEnd &- start
+            // Colon and space are no controls: the value's end is looked for from them on.
+            guard nameCount > 0, nameCount <= Int(UInt16.max), rest.count > 2,
+                rest[0] == UInt8(ascii: ":"), rest[1] == ByteClass.space,
+                rest[2] != ByteClass.space
+            else { break }
+            let index = rest.skipPlainText(of: bytes)
+            let end = bytes.count &- rest.count &+ index
+            // There is no tab before it: only spaces can stand around the value.
+            guard index &+ 1 < rest.count, rest[index] == ByteClass.carriageReturn,
+                rest[index &+ 1] == ByteClass.lineFeed, bytes[end &- 1] != ByteClass.space
+            else { break }
+            rest = rest.extracting(droppingFirst: index &+ 2)
+            let field = Field(
+                nameStart: start, nameCount: nameCount, valueStart: nameEnd &+ 2,
+                valueCount: end &- nameEnd &- 2,
+                names.name(first, last, start, nameCount, in: bytes))
+            places[found] = field
+            found &+= 1
+            start = end &+ 2
+            if field.known.isObserved { try observer.observe(field, in: bytes, version: version) }
         }
-        let nameEnd = index
-        guard nameEnd > start, nameEnd &- start <= Int(UInt16.max),
-            bytes.count &- nameEnd > 2, bytes[nameEnd] == UInt8(ascii: ":")
-        else { return nil }
-        let valueStart = nameEnd &+ (bytes[nameEnd &+ 1] == ByteClass.space ? 2 : 1)
-        index = endOfPlainValue(valueStart, in: bytes)
-        guard bytes.count &- index > 1, bytes[index] == ByteClass.carriageReturn,
-            bytes[index &+ 1] == ByteClass.lineFeed
-        else { return nil }
-        if index > valueStart,
-            ByteClass.isBlank(bytes[valueStart]) || ByteClass.isBlank(bytes[index &- 1])
-        {
-            return nil
-        }
-        position = index &+ 2
-        count &+= 1
-        let name = start..<nameEnd
-        return Field(name: name, value: valueStart..<index, known: FieldName(bytes, name))
+        position = start
+        count = found
     }
 
-    /// Where the first byte from `start` on is that cannot stand in a value, or a tab, or the end.
+    /// Whether the section ends at the present position with an empty line, which is all there.
     @inline(__always)
-    private func endOfPlainValue(_ start: Int, in bytes: Span<UInt8>) -> Int {
-        var index = start
-        while bytes.count &- index >= 16 {
-            let (first, second) = bytes.words(at: index)
-            let stop = WordMask.controls(first)
-            if stop != 0 { return index &+ WordMask.firstIndex(stop) }
-            let later = WordMask.controls(second)
-            if later != 0 { return index &+ 8 &+ WordMask.firstIndex(later) }
-            index &+= 16
-        }
-        while index < bytes.count, bytes[index] >= ByteClass.space, bytes[index] != 0x7f {
-            index &+= 1
-        }
-        return index
+    mutating func takesEmptyLine(in bytes: Span<UInt8>) -> Bool {
+        let lineFeed = position &+ 1
+        guard state == .lineStart, lineFeed < bytes.count,
+            bytes[position] == ByteClass.carriageReturn, bytes[lineFeed] == ByteClass.lineFeed
+        else { return false }
+        position = lineFeed &+ 1
+        return true
     }
 
     private mutating func skipBlanks(in bytes: Span<UInt8>) {
@@ -185,6 +193,7 @@ struct FieldSectionParser: ~Copyable {
         while end > value.lowerBound, ByteClass.isBlank(bytes[end &- 1]) { end &-= 1 }
         count &+= 1
         return Field(
-            name: name, value: value.lowerBound..<end, known: FieldName(bytes, name))
+            nameStart: name.lowerBound, nameCount: name.count, valueStart: value.lowerBound,
+            valueCount: end &- value.lowerBound, FieldNameTable.shared.name(name, in: bytes))
     }
 }

@@ -3,7 +3,7 @@
 // repaired or guessed.
 
 /// Collects Content-Length, Transfer-Encoding and Connection while a head is parsed.
-struct MessageFraming {
+struct MessageFraming: FieldObserver {
     /// Each option is compared with every field, so their number has to be small.
     private static let maxConnectionOptions = 32
 
@@ -73,7 +73,12 @@ struct MessageFraming {
     private mutating func readConnection(
         _ bytes: Span<UInt8>, _ value: Range<Int>
     ) throws(ParseError) {
-        if matchesIgnoringCase(bytes, value, "keep-alive") {
+        if value.count == 10,
+            WordMask.folded(bytes.word(at: value.lowerBound))
+                == WordMask.of("k", "e", "e", "p", "-", "a", "l", "i"),
+            WordMask.folded(bytes.word(at: value.upperBound &- 8))
+                == WordMask.of("e", "p", "-", "a", "l", "i", "v", "e")
+        {
             // By far the most frequent, and a list of one.
             options &+= 1
             if options > MessageFraming.maxConnectionOptions { throw .tooManyConnectionOptions }
@@ -101,6 +106,12 @@ struct MessageFraming {
     private static func length(
         _ bytes: Span<UInt8>, _ value: Range<Int>
     ) throws(ParseError) -> Int {
+        let digits = value.count
+        if digits > 0, digits <= 8, value.upperBound >= 8,
+            let length = WordMask.number(bytes.word(at: value.upperBound &- 8), digits)
+        {
+            return length
+        }
         var length = 0
         for index in value {
             let byte = bytes[index]
@@ -164,4 +175,23 @@ private func equalsIgnoringCase(
 
 private func lowered(_ byte: UInt8) -> UInt8 {
     byte &- 0x41 < 26 ? byte | 0x20 : byte
+}
+
+/// What collects something about a message from its fields.
+protocol FieldObserver {
+    /// Takes note of `field`; only called for certain if `isObserved` is true for its name.
+    mutating func observe(
+        _ field: Field, in bytes: Span<UInt8>, version: Version
+    ) throws(ParseError)
+}
+
+extension FieldName {
+    /// Whether a parser has to look at such a field while it reads the head.
+    @inline(__always)
+    var isObserved: Bool {
+        switch self {
+        case .connection, .contentLength, .transferEncoding, .host, .expect, .upgrade: true
+        default: false
+        }
+    }
 }

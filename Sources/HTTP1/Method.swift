@@ -58,20 +58,32 @@ package enum Method: UInt8, CaseIterable, Sendable {
             self = .other
             return
         }
-        // All names fit into a word, the last letter in the lowest bits.
         var word: UInt64 = 0
-        for index in range { word = word << 8 | UInt64(bytes[index]) }
+        for index in range.reversed() { word = word << 8 | UInt64(bytes[index]) }
+        self.init(word, range.count)
+    }
+
+    /// Recognises the method in the first `count` bytes of `word`, fewer than eight.
+    @inline(__always)
+    init(_ word: UInt64, _ count: Int) {
+        let bits = UInt64(truncatingIfNeeded: 8 &* count)
+        let name = word & ~(~0 &<< bits)
+        // Behind a shorter name could be a zero, which would change nothing in the word.
+        guard name &>> (bits &- 8) != 0 else {
+            self = .other
+            return
+        }
         self =
-            switch word {
-            case 0x47_4554: .get
-            case 0x50_5554: .put
-            case 0x504f_5354: .post
-            case 0x4845_4144: .head
-            case 0x50_4154_4348: .patch
-            case 0x54_5241_4345: .trace
-            case 0x4445_4c45_5445: .delete
-            case 0x4f_5054_494f_4e53: .options
-            case 0x43_4f4e_4e45_4354: .connect
+            switch name {
+            case 0x54_4547: .get
+            case 0x54_5550: .put
+            case 0x5453_4f50: .post
+            case 0x4441_4548: .head
+            case 0x48_4354_4150: .patch
+            case 0x45_4341_5254: .trace
+            case 0x4554_454c_4544: .delete
+            case 0x53_4e4f_4954_504f: .options
+            case 0x54_4345_4e4e_4f43: .connect
             default: .other
             }
     }

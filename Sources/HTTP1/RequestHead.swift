@@ -75,9 +75,8 @@ package struct RequestHead: Sendable {
         return nil
     }
 
-    /// Becomes an empty head and keeps its storage; its bytes stay until others replace them.
+    /// Becomes an empty head; its bytes and fields stay until others replace them.
     mutating func reset() {
-        fields.removeAll(keepingCapacity: true)
         authority = nil
         framing = .none
         keepAlive = false

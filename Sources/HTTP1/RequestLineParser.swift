@@ -19,6 +19,7 @@ struct RequestLineParser: ~Copyable {
     mutating func next(
         in bytes: Span<UInt8>, _ head: inout RequestHead
     ) throws(ParseError) -> Bool {
+        if position == 0, readUsualLine(bytes, &head) { return true }
         while position < bytes.count {
             switch state {
             case .start:
@@ -56,6 +57,55 @@ struct RequestLineParser: ~Copyable {
             }
         }
         return false
+    }
+
+    /// Reads the line in one look if all of it is there and as it mostly is; else nothing has
+    /// changed.
+    ///
+    /// That is a method that has a name, a path, perhaps a query, and HTTP/1.1.
+    @inline(__always)
+    private mutating func readUsualLine(_ bytes: Span<UInt8>, _ head: inout RequestHead) -> Bool {
+        guard bytes.count >= 16 else { return false }
+        let word = bytes.firstWord
+        let space = WordMask.firstEqual(word, ByteClass.space)
+        if space == 0 { return false }
+        let methodEnd = WordMask.firstIndex(space)
+        let method = Method(word, methodEnd)
+        if method == .other || method == .connect { return false }
+        let start = methodEnd &+ 1
+        var rest = bytes.extracting(droppingFirst: start)
+        guard rest.count >= 8, rest[0] == UInt8(ascii: "/") else { return false }
+        var stop = WordMask.endsPlainTarget(rest.firstWord)
+        while stop == 0 {
+            rest = rest.extracting(droppingFirst: 8)
+            guard rest.count >= 8 else { return false }
+            stop = WordMask.endsPlainTarget(rest.firstWord)
+        }
+        rest = rest.extracting(droppingFirst: WordMask.firstIndex(stop))
+        let pathEnd = bytes.count &- rest.count
+        if rest.count >= 8, rest[0] == UInt8(ascii: "?") {
+            stop = WordMask.notInTarget(rest.firstWord)
+            while stop == 0 {
+                rest = rest.extracting(droppingFirst: 8)
+                guard rest.count >= 8 else { return false }
+                stop = WordMask.notInTarget(rest.firstWord)
+            }
+            rest = rest.extracting(droppingFirst: WordMask.firstIndex(stop))
+        }
+        let end = bytes.count &- rest.count
+        guard rest.count >= 11, rest[0] == ByteClass.space, rest[9] == ByteClass.carriageReturn,
+            rest[10] == ByteClass.lineFeed,
+            rest.extracting(droppingFirst: 1).firstWord == VersionParser.http11
+        else { return false }
+        head.methodRange = 0..<methodEnd
+        head.method = method
+        head.form = .origin
+        head.target = start..<end
+        head.path = start..<pathEnd
+        head.query = pathEnd..<end
+        head.version = .http11
+        position = end &+ 11
+        return true
     }
 
     private mutating func readMethod(

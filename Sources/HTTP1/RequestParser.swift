@@ -20,8 +20,7 @@ package struct RequestParser: ~Copyable {
     private var phase = Phase.requestLine
     private var line = RequestLineParser()
     private var section = FieldSectionParser(startingAt: 0)
-    private var framing = MessageFraming()
-    private var host: Range<Int>?
+    private var facts = RequestFacts()
     private var body = BodyDecoder()
 
     /// Makes a parser that expects a request line.
@@ -41,8 +40,7 @@ package struct RequestParser: ~Copyable {
         body.reset()
         phase = .requestLine
         line = RequestLineParser()
-        framing = MessageFraming()
-        host = nil
+        facts = RequestFacts()
     }
 
     /// Gives the complete head away for `other`.
@@ -65,6 +63,11 @@ package struct RequestParser: ~Copyable {
             case .failed(let error): throw error
             }
         } catch {
+            switch phase {
+            // Fields of another head may still stand behind those of this one.
+            case .requestLine, .fields: head.fields.removeAll(keepingCapacity: true)
+            default: break
+            }
             phase = .failed(error)
             throw error
         }
@@ -81,17 +84,24 @@ package struct RequestParser: ~Copyable {
             phase = .fields
         }
         while true {
-            while let field = section.wholeLine(in: bytes, maxFields: limits.maxFields) {
-                head.fields.append(field)
-                try observe(field, in: bytes)
+            try section.readWholeLines(
+                in: bytes, maxFields: limits.maxFields, version: head.version, into: &head.fields,
+                &facts)
+            if section.takesEmptyLine(in: bytes) {
+                try finishHead(bytes.extracting(..<section.position))
+                return .head(consumed: section.position)
+            }
+            if section.count == head.fields.count {
+                head.fields.addRoom()
+                continue
             }
             switch try section.next(in: bytes, maxFields: limits.maxFields) {
             case .needMoreData:
                 if bytes.count == limits.maxHeadBytes { throw .headTooLarge }
                 return .needMoreData(consumed: 0)
             case .field(let field):
-                head.fields.append(field)
-                try observe(field, in: bytes)
+                head.fields[section.count &- 1] = field
+                try facts.observe(field, in: bytes, version: head.version)
             case .end:
                 try finishHead(bytes.extracting(..<section.position))
                 return .head(consumed: section.position)
@@ -99,27 +109,10 @@ package struct RequestParser: ~Copyable {
         }
     }
 
-    private mutating func observe(
-        _ field: Field, in bytes: Span<UInt8>
-    ) throws(ParseError) {
-        switch field.known {
-        case .host:
-            if host != nil { throw .repeatedHost }
-            guard Authority.isValid(bytes, field.value) else { throw .invalidHost }
-            host = field.value
-        case .expect:
-            guard matchesIgnoringCase(bytes, field.value, "100-continue") else {
-                throw .unknownExpectation
-            }
-            head.expectsContinue = true
-        default:
-            try framing.observe(field, in: bytes, version: head.version)
-        }
-    }
-
     private mutating func finishHead(_ bytes: Span<UInt8>) throws(ParseError) {
-        if host == nil && head.version == .http11 { throw .missingHost }
-        if head.authority == nil { head.authority = host }
+        if facts.host == nil && head.version == .http11 { throw .missingHost }
+        if head.authority == nil { head.authority = facts.host }
+        let framing = facts.framing
         if framing.isChunked {
             head.framing = .chunked
         } else if let length = framing.contentLength {
@@ -128,9 +121,10 @@ package struct RequestParser: ~Copyable {
             head.framing = .none
         }
         let hasBody = head.framing != .none && head.framing != .length(0)
-        head.expectsContinue = head.expectsContinue && hasBody && head.version == .http11
+        head.expectsContinue = facts.expectsContinue && hasBody && head.version == .http11
         head.keepAlive = framing.keepAlive(head.version)
         head.asksForWebSocket = framing.isWebSocketUpgrade && isWebSocketHandshake(bytes)
+        head.fields.cut(to: section.count)
         framing.markNamedFields(&head.fields, in: bytes)
         head.bytes.replaceAll(with: bytes)
         body.begin(head.framing)
@@ -152,5 +146,31 @@ package struct RequestParser: ~Copyable {
             }
         }
         return keys == 1 && versions == 1
+    }
+}
+
+/// What the fields of a request's head say about its end, its host and what it expects.
+private struct RequestFacts: FieldObserver {
+    var framing = MessageFraming()
+    var host: Range<Int>?
+    var expectsContinue = false
+
+    /// Takes note of `field` if it is one of those.
+    mutating func observe(
+        _ field: Field, in bytes: Span<UInt8>, version: Version
+    ) throws(ParseError) {
+        switch field.known {
+        case .host:
+            if host != nil { throw .repeatedHost }
+            guard Authority.isValid(bytes, field.value) else { throw .invalidHost }
+            host = field.value
+        case .expect:
+            guard matchesIgnoringCase(bytes, field.value, "100-continue") else {
+                throw .unknownExpectation
+            }
+            expectsContinue = true
+        default:
+            try framing.observe(field, in: bytes, version: version)
+        }
     }
 }

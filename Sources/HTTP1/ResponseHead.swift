@@ -56,9 +56,8 @@ package struct ResponseHead: Sendable {
         return nil
     }
 
-    /// Becomes an empty head and keeps its storage; its bytes stay until others replace them.
+    /// Becomes an empty head; its bytes and fields stay until others replace them.
     mutating func reset() {
-        fields.removeAll(keepingCapacity: true)
         framing = .none
         keepAlive = false
     }

@@ -79,6 +79,11 @@ package struct ResponseParser: ~Copyable {
             case .failed(let error): throw error
             }
         } catch {
+            switch phase {
+            // Fields of another head may still stand behind those of this one.
+            case .statusLine, .fields: head.fields.removeAll(keepingCapacity: true)
+            default: break
+            }
             phase = .failed(error)
             throw error
         }
@@ -114,16 +119,23 @@ package struct ResponseParser: ~Copyable {
             phase = .fields
         }
         while true {
-            while let field = section.wholeLine(in: bytes, maxFields: limits.maxFields) {
-                head.fields.append(field)
-                try framing.observe(field, in: bytes, version: head.version)
+            try section.readWholeLines(
+                in: bytes, maxFields: limits.maxFields, version: head.version, into: &head.fields,
+                &framing)
+            if section.takesEmptyLine(in: bytes) {
+                try finishHead(bytes.extracting(..<section.position))
+                return .head(consumed: section.position)
+            }
+            if section.count == head.fields.count {
+                head.fields.addRoom()
+                continue
             }
             switch try section.next(in: bytes, maxFields: limits.maxFields) {
             case .needMoreData:
                 if bytes.count == limits.maxHeadBytes { throw .headTooLarge }
                 return .needMoreData(consumed: 0)
             case .field(let field):
-                head.fields.append(field)
+                head.fields[section.count &- 1] = field
                 try framing.observe(field, in: bytes, version: head.version)
             case .end:
                 try finishHead(bytes.extracting(..<section.position))
@@ -133,6 +145,7 @@ package struct ResponseParser: ~Copyable {
     }
 
     private mutating func finishHead(_ bytes: Span<UInt8>) throws(ParseError) {
+        head.fields.cut(to: section.count)
         if head.status == 101 { try checkUpgrade() }
         let announced = framing.isChunked || (framing.contentLength ?? 0) > 0
         head.keepAlive = framing.keepAlive(head.version)

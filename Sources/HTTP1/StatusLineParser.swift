@@ -22,7 +22,7 @@ struct StatusLineParser: ~Copyable {
     mutating func next(
         in bytes: Span<UInt8>, _ head: inout ResponseHead
     ) throws(ParseError) -> Bool {
-        if position == 0 { readUsualStart(bytes, &head) }
+        if position == 0, readUsualLine(bytes, &head) { return true }
         while position < bytes.count {
             let byte = bytes[position]
             if byte == ByteClass.lineFeed && state != .lineFeed { throw .bareLineFeed }
@@ -54,18 +54,27 @@ struct StatusLineParser: ~Copyable {
         return false
     }
 
-    /// Reads version and status in one look, where both are there and as they mostly are.
-    private mutating func readUsualStart(_ bytes: Span<UInt8>, _ head: inout ResponseHead) {
-        guard bytes.count > 12, bytes.word(at: 0) == VersionParser.http11,
-            bytes[8] == ByteClass.space, ByteClass.isDigit(bytes[9]),
-            ByteClass.isDigit(bytes[10]), ByteClass.isDigit(bytes[11])
-        else { return }
-        let hundreds = Int(bytes[9] &- 0x30)
-        guard (1...5).contains(hundreds) else { return }
+    /// Reads the line in one look if all of it is there and as it mostly is; else nothing has
+    /// changed.
+    @inline(__always)
+    private mutating func readUsualLine(_ bytes: Span<UInt8>, _ head: inout ResponseHead) -> Bool {
+        guard bytes.count >= 16, bytes.firstWord == VersionParser.http11 else { return false }
+        var rest = bytes.extracting(droppingFirst: 8)
+        guard rest[0] == ByteClass.space, rest[4] == ByteClass.space,
+            ByteClass.isDigit(rest[1]), ByteClass.isDigit(rest[2]), ByteClass.isDigit(rest[3])
+        else { return false }
+        let status =
+            Int(rest[1] &- 0x30) &* 100 &+ Int(rest[2] &- 0x30) &* 10 &+ Int(rest[3] &- 0x30)
+        let index = rest.skipPlainText(of: bytes)
+        let end = bytes.count &- rest.count &+ index
+        guard status >= 100, status <= 599, index &+ 1 < rest.count,
+            rest[index] == ByteClass.carriageReturn, rest[index &+ 1] == ByteClass.lineFeed
+        else { return false }
         head.version = .http11
-        head.status = hundreds &* 100 &+ Int(bytes[10] &- 0x30) &* 10 &+ Int(bytes[11] &- 0x30)
-        position = 12
-        state = .afterStatus
+        head.status = status
+        head.reasonPhrase = min(13, end)..<end
+        position = end &+ 2
+        return true
     }
 
     private mutating func endReason(_ head: inout ResponseHead) {

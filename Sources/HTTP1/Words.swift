@@ -3,19 +3,25 @@
 // leaving checked memory access.
 
 extension Span<UInt8> {
+    /// The first eight bytes, the first in the lowest bits.
+    ///
+    /// Behind a look at `count` this is a single move, also in a loop; with an index from outside it
+    /// would often not be.
+    @inline(__always)
+    var firstWord: UInt64 {
+        let low =
+            UInt64(self[0]) | UInt64(self[1]) << 8 | UInt64(self[2]) << 16 | UInt64(self[3]) << 24
+        let high =
+            UInt64(self[4]) | UInt64(self[5]) << 8 | UInt64(self[6]) << 16 | UInt64(self[7]) << 24
+        return low | high << 32
+    }
+
     /// The eight bytes from `index` on, the first in the lowest bits.
     @inline(__always)
     func word(at index: Int) -> UInt64 {
-        let part = extracting(index..<(index &+ 8))
-        let low =
-            UInt64(part[0]) | UInt64(part[1]) << 8 | UInt64(part[2]) << 16 | UInt64(part[3]) << 24
-        let high =
-            UInt64(part[4]) | UInt64(part[5]) << 8 | UInt64(part[6]) << 16 | UInt64(part[7]) << 24
-        return low | high << 32
+        extracting(index..<(index &+ 8)).firstWord
     }
-}
 
-extension Span<UInt8> {
     /// The four bytes from `index` on, the first in the lowest bits.
     @inline(__always)
     func half(at index: Int) -> UInt32 {
@@ -24,11 +30,73 @@ extension Span<UInt8> {
             | UInt32(part[3]) << 24
     }
 
-    /// The sixteen bytes from `index` on in two words.
+    /// Drops the letters and hyphens at the beginning; their last eight, the last one in the highest
+    /// bits, and zeros where there are fewer.
+    ///
+    /// Nothing if fewer than eight bytes are left before something else has come.
     @inline(__always)
-    func words(at index: Int) -> (UInt64, UInt64) {
-        let part = extracting(index..<(index &+ 16))
-        return (part.word(at: 0), part.word(at: 8))
+    @_lifetime(self: copy self)
+    mutating func skipPlainName() -> UInt64? {
+        var before: UInt64 = 0
+        while count >= 8 {
+            let word = firstWord
+            let stop = WordMask.notInPlainName(word)
+            if stop != 0 {
+                let index = WordMask.firstIndex(stop)
+                self = extracting(droppingFirst: index)
+                return WordMask.joined(before, word, index)
+            }
+            before = word
+            self = extracting(droppingFirst: 8)
+        }
+        return nil
+    }
+
+    /// Drops words that have no control byte; how many bytes stand before the first one in what is
+    /// left, or all that are left.
+    ///
+    /// This span is the end of `whole`. The answer may be too early by the one exception of
+    /// `WordMask.firstControl`.
+    @inline(__always)
+    @_lifetime(self: copy self)
+    mutating func skipPlainText(of whole: Span<UInt8>) -> Int {
+        while count >= 16 {
+            let stop = WordMask.firstControl(firstWord)
+            if stop != 0 { return WordMask.firstIndex(stop) }
+            let later = WordMask.firstControl(extracting(droppingFirst: 8).firstWord)
+            if later != 0 { return 8 &+ WordMask.firstIndex(later) }
+            self = extracting(droppingFirst: 16)
+        }
+        if count >= 8 {
+            let stop = WordMask.firstControl(firstWord)
+            if stop != 0 { return WordMask.firstIndex(stop) }
+            self = extracting(droppingFirst: 8)
+        }
+        if count == 0 { return 0 }
+        return WordMask.firstIndex(WordMask.firstControl(whole.lastWord(count)))
+    }
+
+    /// Drops words of a usual host name; how many bytes of what is left belong to it too.
+    ///
+    /// This span is the end of `whole`.
+    @inline(__always)
+    @_lifetime(self: copy self)
+    mutating func skipPlainHost(of whole: Span<UInt8>) -> Int {
+        while count >= 8 {
+            let stop = WordMask.notInPlainHost(firstWord)
+            if stop != 0 { return WordMask.firstIndex(stop) }
+            self = extracting(droppingFirst: 8)
+        }
+        if count == 0 { return 0 }
+        return WordMask.firstIndex(WordMask.notInPlainHost(whole.lastWord(count)))
+    }
+
+    /// The last `size` bytes, fewer than eight, and zeros behind them; only zeros if the span has
+    /// fewer than eight bytes.
+    @inline(__always)
+    func lastWord(_ size: Int) -> UInt64 {
+        if count < 8 { return 0 }
+        return word(at: count &- 8) &>> UInt64(truncatingIfNeeded: 64 &- 8 &* size)
     }
 }
 
@@ -181,6 +249,22 @@ enum WordMask {
         return ~(atLeastSpace & differs(word, from: 0x7f)) & high
     }
 
+    /// Not 0 if there is a byte that is below 0x20 or 0x7f.
+    ///
+    /// The lowest bit is then in the first one, or before that in a 0x7e behind a 0xff; what is set
+    /// above it means nothing. That is what makes it cheaper than `controls`.
+    @inline(__always)
+    static func firstControl(_ word: UInt64) -> UInt64 {
+        ((word &- ones &* 0x20) | (word &+ ones)) & ~word & high
+    }
+
+    /// The last eight bytes of what ends before byte `index` of `word` and began with `before`.
+    @inline(__always)
+    static func joined(_ before: UInt64, _ word: UInt64, _ index: Int) -> UInt64 {
+        let bits = UInt64(truncatingIfNeeded: 8 &* index)
+        return before &>> bits | (word &<< 1) &<< (63 &- bits)
+    }
+
     /// The bytes that are not letters, digits, full stops or hyphens: what no usual host name has.
     @inline(__always)
     static func notInPlainHost(_ word: UInt64) -> UInt64 {
@@ -191,6 +275,61 @@ enum WordMask {
         let others = (seven &+ ones &* 0x53) & ~(seven &+ ones &* 0x46)
         let plain = (letters | (others & differs(word, from: UInt8(ascii: "/")))) & ~word
         return ~plain & high
+    }
+
+    /// Not 0 if there is a byte that is no visible ASCII character, or `#`, `?` or `%`.
+    ///
+    /// The lowest bit is then in the first such byte; what is set above it means nothing.
+    @inline(__always)
+    static func endsPlainTarget(_ word: UInt64) -> UInt64 {
+        let isOutside = (word &- ones &* 0x21) | (word &+ ones) | word
+        let marks =
+            firstEqual(word, UInt8(ascii: "#")) | firstEqual(word, UInt8(ascii: "?"))
+            | firstEqual(word, UInt8(ascii: "%"))
+        return (isOutside | marks) & high
+    }
+
+    /// Not 0 if there is such a byte.
+    ///
+    /// The lowest bit is then in the first one; what is set above it means nothing.
+    @inline(__always)
+    static func firstEqual(_ word: UInt64, _ byte: UInt8) -> UInt64 {
+        let difference = word ^ (ones &* UInt64(byte))
+        return (difference &- ones) & ~difference & high
+    }
+
+    /// A word of these eight ASCII characters, the first in the lowest bits: a constant.
+    @inline(__always)
+    static func of(
+        _ one: Unicode.Scalar, _ two: Unicode.Scalar, _ three: Unicode.Scalar,
+        _ four: Unicode.Scalar, _ five: Unicode.Scalar, _ six: Unicode.Scalar,
+        _ seven: Unicode.Scalar, _ eight: Unicode.Scalar
+    ) -> UInt64 {
+        let low =
+            UInt64(UInt8(ascii: one)) | UInt64(UInt8(ascii: two)) << 8
+            | UInt64(UInt8(ascii: three)) << 16 | UInt64(UInt8(ascii: four)) << 24
+        let high =
+            UInt64(UInt8(ascii: five)) | UInt64(UInt8(ascii: six)) << 8
+            | UInt64(UInt8(ascii: seven)) << 16 | UInt64(UInt8(ascii: eight)) << 24
+        return low | high << 32
+    }
+
+    /// The number that the last `digits` bytes of `word` stand for, 1 to 8 decimal digits, the first
+    /// in the lower bits; nothing if one of them is none.
+    ///
+    /// Pairs, fours and eights are added up at once.
+    @inline(__always)
+    static func number(_ word: UInt64, _ digits: Int) -> Int? {
+        let zeros = ones &* 0x30
+        let empty = UInt64(truncatingIfNeeded: 64 &- 8 &* digits)
+        // Zeros in front of the first digit; what stands there is not looked at.
+        let values = ((word &>> empty) &<< empty) ^ ((zeros &>> empty) &<< empty)
+        guard (values | (values &+ ones &* 0x76)) & high == 0 else { return nil }
+        let pairs = (values &* 10) &+ (values &>> 8)
+        let mask: UInt64 = 0x0000_00ff_0000_00ff
+        let first = (pairs & mask) &* 0x000f_4240_0000_0064
+        let second = ((pairs &>> 16) & mask) &* 0x0000_2710_0000_0001
+        return Int(truncatingIfNeeded: (first &+ second) &>> 32)
     }
 
     /// The bytes that are `?` or `%`.

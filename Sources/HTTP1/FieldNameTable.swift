@@ -1,0 +1,119 @@
+// Finds a field name among those that the gateway acts on: one multiplication gives the only place
+// where it can be.
+
+/// The listed names by their bytes in lower case.
+///
+/// Setting bit 0x20 folds letters and leaves hyphens and digits alone; among token bytes it
+/// confuses only `^` with `~`, and no listed name has either.
+struct FieldNameTable: Sendable {
+    /// A name of up to 32 bytes in words that overlap.
+    ///
+    /// They are its first eight bytes, its last, and what is between. A name of less than eight bytes
+    /// is its own first and last word, behind spaces.
+    private struct Entry {
+        var first: UInt64 = 0
+        var last: UInt64 = 0
+        var second: UInt64 = 0
+        var third: UInt64 = 0
+        var count: UInt8 = 0
+        var known = KnownName.other
+    }
+
+    /// The table; made when the first head is read.
+    static let shared = FieldNameTable()
+    private static let maxNameBytes = 32
+    private static let placeBits: UInt64 = 8
+
+    private var multiplier: UInt64 = 0x9e37_79b9_7f4a_7c15
+    private var entries: [Entry] = []
+
+    private init() {
+        let names = FieldName.allCases.filter { $0 != .other }.map(FieldNameTable.entry)
+        // The first odd number under which no two names share a place: one in eighty does.
+        while true {
+            entries = [Entry](repeating: Entry(), count: 1 << FieldNameTable.placeBits)
+            let isFree = names.allSatisfy { name in
+                let place = place(name.first, name.last)
+                defer { entries[place] = name }
+                return entries[place].count == 0
+            }
+            if isFree { return }
+            multiplier = multiplier &* 0x5851_f42d_4c95_7f2d | 1
+        }
+    }
+
+    /// The name in `range` of `bytes`, which holds token bytes only; case is ignored.
+    func name(_ range: Range<Int>, in bytes: Span<UInt8>) -> KnownName {
+        var last: UInt64 = 0
+        for index in range.suffix(8) { last = last >> 8 | UInt64(bytes[index]) << 56 }
+        let first = range.count < 8 ? 0 : bytes.word(at: range.lowerBound)
+        return name(first, last, range.lowerBound, range.count, in: bytes)
+    }
+
+    /// The name of `count` token bytes that begins at `start`.
+    ///
+    /// `first` is its first eight bytes, if it has as many; `last` its last ones, the last byte in
+    /// the highest bits and zeros where it has fewer.
+    @inline(__always)
+    func name(
+        _ first: UInt64, _ last: UInt64, _ start: Int, _ count: Int, in bytes: Span<UInt8>
+    ) -> KnownName {
+        let last = WordMask.folded(last)
+        let first = count < 8 ? last : WordMask.folded(first)
+        let found = entries[place(first, last)]
+        guard found.first == first, found.last == last, Int(found.count) == count else {
+            return .other
+        }
+        if count > 16 {
+            guard WordMask.folded(bytes.word(at: start &+ 8)) == found.second else { return .other }
+        }
+        if count > 24 {
+            guard WordMask.folded(bytes.word(at: start &+ 16)) == found.third else { return .other }
+        }
+        return found.known
+    }
+
+    @inline(__always)
+    private func place(_ first: UInt64, _ last: UInt64) -> Int {
+        let product = (first &+ last) &* multiplier
+        return Int(truncatingIfNeeded: product &>> (64 &- FieldNameTable.placeBits))
+    }
+
+    private static func entry(_ name: FieldName) -> Entry {
+        let spelling = Array(name.spelling.utf8)
+        precondition(spelling.count <= maxNameBytes, "a field name of too many bytes")
+        var entry = Entry(count: UInt8(spelling.count), known: KnownName(name))
+        let spaces = Array(repeating: UInt8(ascii: " "), count: max(0, 8 - spelling.count))
+        entry.last = word(spaces + spelling.suffix(8))
+        entry.first = spelling.count < 8 ? entry.last : word(spelling.prefix(8))
+        if spelling.count > 16 { entry.second = word(spelling[8..<16]) }
+        if spelling.count > 24 { entry.third = word(spelling[16..<24]) }
+        return entry
+    }
+
+    private static func word(_ bytes: ArraySlice<UInt8>) -> UInt64 {
+        bytes.reversed().reduce(0) { $0 << 8 | UInt64($1 | 0x20) }
+    }
+}
+
+/// What a field's name says about the field.
+struct KnownName {
+    /// The name itself.
+    let name: FieldName
+    /// Whether such a field ends at this hop, whatever Connection says.
+    let isHopByHop: Bool
+
+    /// No name that is listed.
+    static let other = KnownName(.other)
+
+    /// Makes what is known of `name`.
+    @inline(__always)
+    init(_ name: FieldName) {
+        self.name = name
+        isHopByHop =
+            switch name {
+            case .connection, .keepAlive, .proxyConnection, .te, .transferEncoding, .upgrade: true
+            default: false
+            }
+    }
+}
