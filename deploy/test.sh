@@ -6,7 +6,8 @@
 #   3. swift test            all Swift tests, and the gateway's again with four threads
 #   4. end-to-end tests      Tests/EndToEnd: a real model, the openai package, curl, nginx, promtool; some of them
 #                            again with four threads
-#   5. scenarios             Tests/SimulatorTests/run: the limits and the queue against simulated backends, five seeds
+#   5. scenarios             Tests/SimulatorTests/run: the limits and the queue against simulated backends, five seeds;
+#                            they run beside stage 4
 #   6. the README's commands every ```sh block below a line <!-- test -->
 #   7. cost gates            Tests/Benchmarks/gates: instructions, system calls and allocations within thresholds.toml
 #
@@ -24,7 +25,8 @@ skipped=0
 report=()
 scratch=$(mktemp -d)
 prepare=
-trap '[[ -z $prepare ]] || kill "$prepare" 2>/dev/null || true; rm -rf "$scratch"' EXIT
+scenarios=
+trap 'for job in $prepare $scenarios; do kill "$job" 2>/dev/null || true; done; rm -rf "$scratch"' EXIT
 
 stage() {
     printf '\n== %s ==\n' "$1"
@@ -95,10 +97,19 @@ end_to_end_tests() {
     count_line "$name" "$status" "$log"
 }
 
-scenarios() {
-    local log="$scratch/scenarios.log" status=0
-    Tests/SimulatorTests/run 2>&1 | tee "$log" || status=$?
-    count_line "scenarios" "$status" "$log"
+# Scenarios depend on no clock, and end-to-end tests wait for most of their time: the first run beside the second, on
+# whatever the second leave idle.
+begin_scenarios() {
+    chrt --idle 0 Tests/SimulatorTests/run >"$scratch/scenarios.log" 2>&1 &
+    scenarios=$!
+}
+
+end_scenarios() {
+    local status=0
+    wait "$scenarios" || status=$?
+    scenarios=
+    cat "$scratch/scenarios.log"
+    count_line "scenarios" "$status" "$scratch/scenarios.log"
 }
 
 readme_commands() {
@@ -148,11 +159,12 @@ if $release_built; then
     stage "end-to-end tests"
     wait "$prepare" || cat "$scratch/prepare.log"
     prepare=
+    begin_scenarios
     end_to_end_tests "end-to-end"
     PENSTOCK_TEST_THREADS=4 end_to_end_tests "end-to-end, 4 threads" \
         -k "test_life or test_limits or test_client_leaves or test_backend_dies or test_metrics"
     stage "scenarios"
-    scenarios
+    end_scenarios
     stage "README's commands"
     readme_commands
     stage "cost gates"
