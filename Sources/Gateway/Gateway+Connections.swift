@@ -136,16 +136,17 @@ extension Gateway {
         guard client.role == .proxy else { return }
         let record = exchange.record
         let total = reactor.now.nanoseconds(since: record.startedAt)
-        let received = UInt64(client.receivedBytes - client.input.count - record.receivedBefore)
+        let received = UInt64(client.usedBytes - record.receivedBefore)
         let sent = UInt64(client.sentBytes - record.sentBefore)
         if let pool = exchange.pool {
-            if exchange.stage == .tunnelling { pool.metrics.countTunnelEnded() }
-            pool.metrics.countEnded(
+            let metrics = pool.metrics
+            if exchange.stage == .tunnelling { metrics.countTunnelEnded() }
+            metrics.countEnded(
                 status: record.status, reason: record.reason, totalNanoseconds: total)
-            pool.metrics.clientReceivedBytes &+= received
-            pool.metrics.clientSentBytes &+= sent
+            metrics.clientReceivedBytes &+= received
+            metrics.clientSentBytes &+= sent
             if ExchangeRecord.happened(record.firstByteAt) {
-                pool.metrics.observeFirstByte(
+                metrics.observeFirstByte(
                     nanoseconds: record.firstByteAt.nanoseconds(since: record.grantedAt))
             }
         } else {

@@ -118,6 +118,7 @@ final class ClientConnection: StreamConnection {
     ///
     /// Returns whether anything moved.
     private func readHead() -> Bool {
+        guard hasInput || mayRead || inputEnded else { return false }
         let snapshot = gateway.snapshot
         if !hasInput, fill(highBytes: snapshot.bufferHighBytes) == 0 {
             if inputEnded { end() }

@@ -222,7 +222,7 @@ extension Exchange {
                 pool.timeouts.firstByteNanoseconds,
                 max(0, deadline.nanoseconds(since: record.upstreamProgressAt)))
         }
-        gateway.reactor.setDeadline(
+        client.reactor.setDeadline(
             of: upstream, to: record.upstreamProgressAt.advanced(byNanoseconds: timeout))
         upstream.releaseBuffers()
     }

@@ -147,7 +147,7 @@ final class Exchange {
         tenant = .anonymous
         deadline = .distantFuture
         answerDeadline = .distantFuture
-        record.receivedBefore = client.receivedBytes - client.input.count
+        record.receivedBefore = client.usedBytes
         record.sentBefore = client.sentBytes
         if limitsSnapshot !== snapshot {
             limitsSnapshot = snapshot

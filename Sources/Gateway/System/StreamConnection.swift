@@ -61,6 +61,8 @@ class StreamConnection: EventHandler {
     /// Bytes received and sent over the connection's life.
     final private(set) var receivedBytes = 0
     final private(set) var sentBytes = 0
+    /// Bytes received that were taken out of the input.
+    final var usedBytes: Int { receivedBytes &- (holdsInput ? input.count : 0) }
     /// The reactor's turn in which bytes were last received.
     final private(set) var receivedInTurn: UInt64 = 0
 
