@@ -17,6 +17,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -37,6 +38,19 @@ static inline uint32_t penstock_epoll_events(const struct epoll_event *events, i
 
 static inline uint64_t penstock_epoll_data(const struct epoll_event *events, int index) {
     return events[index].data.u64;
+}
+
+// Reads and writes on sockets. The C library's own are points where a thread may be cancelled, which no thread of ours ever
+// is: in a process of several threads each call there pays two atomic exchanges to allow it and to forbid it again.
+
+extern long syscall(long number, ...);
+
+static inline ssize_t penstock_receive(int descriptor, void *bytes, size_t count, int flags) {
+    return syscall(SYS_recvfrom, descriptor, bytes, count, flags, NULL, NULL);
+}
+
+static inline ssize_t penstock_send(int descriptor, const void *bytes, size_t count, int flags) {
+    return syscall(SYS_sendto, descriptor, bytes, count, flags, NULL, 0);
 }
 
 // Sockets: the address structures are cast here, so that Swift passes the storage that holds any of them.

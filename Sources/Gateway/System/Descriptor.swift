@@ -36,7 +36,7 @@ package struct Descriptor: ~Copyable, Sendable {
             let count = unsafe bytes.withUnsafeMutableBytes { storage in
                 // The range lies within the storage: ByteBuffer computed it from the storage's own
                 // count.
-                unsafe recv(
+                unsafe penstock_receive(
                     number, storage.baseAddress?.advanced(by: free.lowerBound), free.count, 0)
             }
             result = TransferResult(count: count, zeroMeans: .ended)
@@ -53,7 +53,7 @@ package struct Descriptor: ~Copyable, Sendable {
             let bytes = buffer.bytes
             count = unsafe bytes.withUnsafeBytes { storage in
                 // The pointer and the count are those of one live span.
-                unsafe send(number, storage.baseAddress, storage.count, Int32(MSG_NOSIGNAL))
+                unsafe penstock_send(number, storage.baseAddress, storage.count, Int32(MSG_NOSIGNAL))
             }
         }
         if count > 0 { buffer.drop(count) }
@@ -65,7 +65,7 @@ package struct Descriptor: ~Copyable, Sendable {
     package borrowing func hasPendingInput() -> Bool {
         var byte: UInt8 = 0
         // One byte of a live variable is lent for the call.
-        let count = unsafe recv(rawValue, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT))
+        let count = unsafe penstock_receive(rawValue, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT))
         return count >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
     }
 
