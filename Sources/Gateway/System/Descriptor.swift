@@ -53,7 +53,8 @@ package struct Descriptor: ~Copyable, Sendable {
             let bytes = buffer.bytes
             count = unsafe bytes.withUnsafeBytes { storage in
                 // The pointer and the count are those of one live span.
-                unsafe penstock_send(number, storage.baseAddress, storage.count, Int32(MSG_NOSIGNAL))
+                unsafe penstock_send(
+                    number, storage.baseAddress, storage.count, Int32(MSG_NOSIGNAL))
             }
         }
         if count > 0 { buffer.drop(count) }
