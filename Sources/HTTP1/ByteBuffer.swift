@@ -1,44 +1,47 @@
 // A growable run of bytes with a reading and a writing end: what a connection has received and not
 // yet used, or has to send and not yet sent. It holds no storage while it is empty and has been
 // told to give it up, so that an idle connection costs no buffer.
+//
+// It is public, as little is, because only then other modules have inlined what is a move or two:
+// where it stands, what it holds, and its changing places with another one.
 
 /// Bytes in order, appended at the end and dropped from the front.
-package struct ByteBuffer: ~Copyable {
+@frozen public struct ByteBuffer: ~Copyable {
     // Only what is in this module's files of ByteBuffer touches these.
-    var storage: [UInt8] = []
-    var start = 0
-    var end = 0
+    @usableFromInline var storage: [UInt8] = []
+    @usableFromInline var start = 0
+    @usableFromInline var end = 0
 
     /// Makes an empty buffer that owns no storage.
-    package init() {}
+    @inlinable public init() {}
 
     /// Bytes that can be read.
-    package var count: Int { end &- start }
+    @inlinable public var count: Int { end &- start }
 
     /// Whether there is nothing to read.
-    package var isEmpty: Bool { end == start }
+    @inlinable public var isEmpty: Bool { end == start }
 
     /// Bytes of storage held, in use or not.
-    package var capacity: Int { storage.count }
+    @inlinable public var capacity: Int { storage.count }
 
     /// Bytes that can be appended without moving or growing.
-    package var freeCount: Int { storage.count &- end }
+    @inlinable public var freeCount: Int { storage.count &- end }
 
     /// The readable bytes.
-    package var bytes: Span<UInt8> {
+    public var bytes: Span<UInt8> {
         @_lifetime(borrow self)
-        get { storage.span.extracting(start..<end) }
+        @inlinable get { storage.span.extracting(start..<end) }
     }
 
     /// Takes `storage` as this buffer's own; the buffer must hold no storage and its bytes are
     /// scratch.
-    package mutating func adopt(_ storage: consuming [UInt8]) {
+    @inlinable public mutating func adopt(_ storage: consuming [UInt8]) {
         precondition(self.storage.isEmpty, "adopting storage would drop bytes")
         self.storage = storage
     }
 
     /// Gives the storage away for reuse and becomes empty.
-    package mutating func surrender() -> [UInt8] {
+    @inlinable public mutating func surrender() -> [UInt8] {
         start = 0
         end = 0
         var given: [UInt8] = []
@@ -50,13 +53,13 @@ package struct ByteBuffer: ~Copyable {
     /// copied.
     ///
     /// This buffer must be empty.
-    package mutating func takeAll(of source: inout ByteBuffer) {
+    @inlinable public mutating func takeAll(of source: inout ByteBuffer) {
         precondition(isEmpty, "taking over bytes would drop those that are there")
         swap(&self, &source)
     }
 
     /// Drops the first `count` readable bytes.
-    package mutating func drop(_ count: Int) {
+    @inlinable public mutating func drop(_ count: Int) {
         precondition(count >= 0 && count <= self.count, "dropping more bytes than there are")
         start &+= count
         if start == end {
@@ -66,18 +69,19 @@ package struct ByteBuffer: ~Copyable {
     }
 
     /// Drops all readable bytes and keeps the storage.
-    package mutating func removeAll() {
+    @inlinable public mutating func removeAll() {
         start = 0
         end = 0
     }
 
     /// Makes room for `count` more bytes at the end: by moving the readable bytes, or by growing.
-    package mutating func reserve(_ count: Int) {
+    @inlinable public mutating func reserve(_ count: Int) {
         if storage.count &- end < count { makeRoom(count) }
     }
 
     @inline(never)
-    private mutating func makeRoom(_ count: Int) {
+    @usableFromInline
+    mutating func makeRoom(_ count: Int) {
         precondition(count >= 0, "room for a negative number of bytes")
         let from = start
         let readable = end &- start
@@ -185,7 +189,7 @@ package struct ByteBuffer: ~Copyable {
     ///
     /// The caller reserves first; the range is at most `limit` long and never touches readable
     /// bytes.
-    package mutating func withFreeStorage<Failure: Error>(
+    @inlinable public mutating func withFreeStorage<Failure: Error>(
         atMost limit: Int, _ fill: (inout MutableSpan<UInt8>, Range<Int>) throws(Failure) -> Int
     ) throws(Failure) {
         let base = end

@@ -1,32 +1,63 @@
 // Storage for buffers is kept for reuse, up to a bound, and request ids have the digits that they should.
 
+import HTTP1
 import Testing
 
 @testable import Gateway
 
 @Suite struct BufferPoolTests {
+    /// Storage from `pool` for at least so many bytes: how much it is, and its first byte.
+    private func lent(_ pool: BufferPool, atLeast count: Int = 1) -> (capacity: Int, first: UInt8) {
+        var buffer = ByteBuffer()
+        pool.lend(to: &buffer, atLeast: count)
+        let isEmpty = buffer.isEmpty
+        #expect(isEmpty)
+        let storage = buffer.surrender()
+        return (storage.count, storage[0])
+    }
+
+    private func reclaim(_ count: Int, of byte: UInt8, by pool: BufferPool) {
+        var buffer = ByteBuffer()
+        if count > 0 { buffer.adopt([UInt8](repeating: byte, count: count)) }
+        pool.reclaim(from: &buffer)
+        let capacity = buffer.capacity
+        #expect(capacity == 0)
+    }
+
     @Test func piecesComeBackInTheirSize() {
         let pool = BufferPool()
-        #expect(pool.lend().count == BufferPool.pieceBytes)
-        #expect(pool.lend(large: true).count == BufferPool.largePieceBytes)
-        pool.reclaim([UInt8](repeating: 7, count: BufferPool.pieceBytes))
-        pool.reclaim([UInt8](repeating: 8, count: BufferPool.largePieceBytes))
-        #expect(pool.lend(large: true)[0] == 8)
-        #expect(pool.lend()[0] == 7)
+        #expect(lent(pool).capacity == BufferPool.pieceBytes)
+        #expect(
+            lent(pool, atLeast: BufferPool.largePieceBytes).capacity == BufferPool.largePieceBytes)
+        reclaim(BufferPool.pieceBytes, of: 7, by: pool)
+        reclaim(BufferPool.largePieceBytes, of: 8, by: pool)
+        #expect(lent(pool, atLeast: BufferPool.largePieceBytes).first == 8)
+        #expect(lent(pool).first == 7)
+    }
+
+    @Test func bytesGoWithTheStorage() {
+        let pool = BufferPool()
+        var buffer = ByteBuffer()
+        pool.lend(to: &buffer)
+        buffer.append(1)
+        pool.reclaim(from: &buffer)
+        pool.lend(to: &buffer)
+        let isEmpty = buffer.isEmpty
+        #expect(isEmpty)
     }
 
     @Test func onlySoManyAreKept() {
         let pool = BufferPool()
         for _ in 0..<(2 * BufferPool.keptPieces) {
-            pool.reclaim([UInt8](repeating: 7, count: BufferPool.pieceBytes))
-            pool.reclaim([UInt8](repeating: 8, count: BufferPool.largePieceBytes))
+            reclaim(BufferPool.pieceBytes, of: 7, by: pool)
+            reclaim(BufferPool.largePieceBytes, of: 8, by: pool)
         }
         var kept = 0
-        while pool.lend()[0] == 7 { kept += 1 }
+        while lent(pool).first == 7 { kept += 1 }
         // The last one is kept beside the others.
         #expect(kept == BufferPool.keptPieces + 1)
         var large = 0
-        while pool.lend(large: true)[0] == 8 { large += 1 }
+        while lent(pool, atLeast: BufferPool.largePieceBytes).first == 8 { large += 1 }
         #expect(large == BufferPool.keptLargePieces)
     }
 
@@ -37,22 +68,24 @@ import Testing
             (200_000, BufferPool.hugePieceBytes), (262_144, 262_144), (262_145, 524_288),
             (3_000_000, 4_194_304),
         ] {
-            #expect(pool.lend(atLeast: count).count == size)
+            #expect(lent(pool, atLeast: count).capacity == size)
         }
         for _ in 0..<(2 * BufferPool.keptHugePieces) {
-            pool.reclaim([UInt8](repeating: 9, count: BufferPool.hugePieceBytes))
-            pool.reclaim([UInt8](repeating: 9, count: 2 * BufferPool.hugePieceBytes))
+            reclaim(BufferPool.hugePieceBytes, of: 9, by: pool)
+            reclaim(2 * BufferPool.hugePieceBytes, of: 9, by: pool)
         }
         var kept = 0
-        while pool.lend(atLeast: 200_000)[0] == 9 { kept += 1 }
+        while lent(pool, atLeast: 200_000).first == 9 { kept += 1 }
         #expect(kept == BufferPool.keptHugePieces)
     }
 
     @Test func piecesThatHaveGrownAreLetGo() {
         let pool = BufferPool()
-        pool.reclaim([UInt8](repeating: 7, count: 3 * BufferPool.pieceBytes))
-        pool.reclaim([])
-        #expect(pool.lend() == [UInt8](repeating: 0, count: BufferPool.pieceBytes))
+        reclaim(3 * BufferPool.pieceBytes, of: 7, by: pool)
+        reclaim(0, of: 7, by: pool)
+        let next = lent(pool)
+        #expect(next.capacity == BufferPool.pieceBytes)
+        #expect(next.first == 0)
     }
 }
 

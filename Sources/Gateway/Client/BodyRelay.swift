@@ -157,7 +157,7 @@ struct BodyRelay {
             output.takeAll(of: &input)
             return
         }
-        if output.capacity == 0 { output.adopt(pool.lend()) }
+        if output.capacity == 0 { pool.lend(to: &output) }
         if writesChunks {
             output.appendChunk(content, of: input)
         } else {

@@ -269,7 +269,7 @@ extension Exchange {
             rewritten.append(replacement(in: body))
             rewritten.append(range.upperBound..<body.held.count, of: body.held)
             swap(&rewritten, &body.held)
-            gateway.reactor.buffers.reclaim(rewritten.surrender())
+            gateway.reactor.buffers.reclaim(from: &rewritten)
         }
         if isChunked {
             connection.output.appendChunk(0..<body.held.count, of: body.held)

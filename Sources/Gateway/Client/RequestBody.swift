@@ -59,10 +59,10 @@ final class RequestBody {
         let count = held.count + content.count
         if count > held.capacity, count > RequestBody.smallBytes {
             var larger = ByteBuffer()
-            larger.adopt(pool.lend(atLeast: count))
+            pool.lend(to: &larger, atLeast: count)
             larger.append(0..<held.count, of: held)
             swap(&larger, &held)
-            pool.reclaim(larger.surrender())
+            pool.reclaim(from: &larger)
         }
         held.append(content, of: input)
     }
@@ -123,7 +123,7 @@ final class RequestBody {
     var choices: Int { request.choices }
 
     /// Gives up what is held.
-    func release() { pool.reclaim(held.surrender()) }
+    func release() { pool.reclaim(from: &held) }
 
     /// Forgets everything but the storage that is worth keeping.
     func reset() {

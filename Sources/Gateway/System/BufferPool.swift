@@ -3,6 +3,8 @@
 // There are three sizes: one for heads, events and short answers, one for bodies that keep filling
 // the first, which then take a quarter of the system calls, and one for prompts that are held whole.
 
+package import HTTP1
+
 /// Storage of three sizes, kept for reuse up to a bound.
 package final class BufferPool {
     /// Bytes of one piece of storage.
@@ -20,10 +22,10 @@ package final class BufferPool {
 
     /// The pieces that came back last: one for each side of a connection.
     ///
-    /// Changing places with an empty array calls nothing, so nothing is checked at run time, as it is
-    /// with every access to an array of pieces.
-    private var lastPiece: [UInt8] = []
-    private var nextPiece: [UInt8] = []
+    /// Changing places calls nothing, so nothing is checked at run time, as it is with every access
+    /// to an array of pieces, and no references are counted.
+    private var lastPiece = ByteBuffer()
+    private var nextPiece = ByteBuffer()
     private var pieces: [[UInt8]] = []
     private var largePieces: [[UInt8]] = []
     private var hugePieces: [[UInt8]] = []
@@ -31,43 +33,54 @@ package final class BufferPool {
     /// Makes an empty pool.
     package init() {}
 
-    /// Lends a piece, made anew where none is kept.
-    package func lend(large: Bool = false) -> [UInt8] {
+    /// Lends a piece to `buffer`, which must hold no storage; it is made anew where none is kept.
+    package func lend(to buffer: inout ByteBuffer, large: Bool = false) {
+        precondition(buffer.capacity == 0, "lending storage to a buffer that has some")
         if large {
-            return largePieces.popLast()
-                ?? [UInt8](repeating: 0, count: BufferPool.largePieceBytes)
+            buffer.adopt(
+                largePieces.popLast()
+                    ?? [UInt8](repeating: 0, count: BufferPool.largePieceBytes))
+            return
         }
-        var piece: [UInt8] = []
-        swap(&piece, &lastPiece)
-        if !piece.isEmpty { return piece }
-        swap(&piece, &nextPiece)
-        if !piece.isEmpty { return piece }
-        return pieces.popLast() ?? [UInt8](repeating: 0, count: BufferPool.pieceBytes)
+        swap(&buffer, &lastPiece)
+        if buffer.capacity > 0 { return }
+        swap(&buffer, &nextPiece)
+        if buffer.capacity > 0 { return }
+        buffer.adopt(
+            pieces.popLast() ?? [UInt8](repeating: 0, count: BufferPool.pieceBytes))
     }
 
     /// Lends storage for so many bytes: a piece of a size that holds them, or what is made for them
     /// where none does.
-    package func lend(atLeast count: Int) -> [UInt8] {
+    package func lend(to buffer: inout ByteBuffer, atLeast count: Int) {
         if count <= BufferPool.largePieceBytes {
-            return lend(large: count > BufferPool.pieceBytes)
+            lend(to: &buffer, large: count > BufferPool.pieceBytes)
+            return
         }
-        if count <= BufferPool.hugePieceBytes {
-            return hugePieces.popLast() ?? [UInt8](repeating: 0, count: BufferPool.hugePieceBytes)
-        }
-        var size = 2 * BufferPool.hugePieceBytes
+        var size = BufferPool.hugePieceBytes
         while size < count { size *= 2 }
-        return [UInt8](repeating: 0, count: size)
+        if size == BufferPool.hugePieceBytes, let piece = hugePieces.popLast() {
+            buffer.adopt(piece)
+        } else {
+            buffer.adopt([UInt8](repeating: 0, count: size))
+        }
     }
 
-    /// Takes a piece back; one that has grown is let go, so that the pool's size stays bounded.
-    package func reclaim(_ piece: consuming [UInt8]) {
-        if piece.count == BufferPool.pieceBytes {
-            swap(&piece, &lastPiece)
-            if piece.isEmpty { return }
-            swap(&piece, &nextPiece)
-            if piece.isEmpty { return }
+    /// Takes the storage of `buffer` back, whose bytes go; what has grown is let go, so that the
+    /// pool's size stays bounded.
+    package func reclaim(from buffer: inout ByteBuffer) {
+        buffer.removeAll()
+        if buffer.capacity == BufferPool.pieceBytes {
+            swap(&buffer, &lastPiece)
+            if buffer.capacity == 0 { return }
+            swap(&buffer, &nextPiece)
+            if buffer.capacity == 0 { return }
+            let piece = buffer.surrender()
             if pieces.count < BufferPool.keptPieces - 1 { pieces.append(piece) }
-        } else if piece.count == BufferPool.largePieceBytes {
+            return
+        }
+        let piece = buffer.surrender()
+        if piece.count == BufferPool.largePieceBytes {
             if largePieces.count < BufferPool.keptLargePieces { largePieces.append(piece) }
         } else if piece.count == BufferPool.hugePieceBytes {
             if hugePieces.count < BufferPool.keptHugePieces { hugePieces.append(piece) }

@@ -260,13 +260,13 @@ extension StreamConnection {
         _ buffer: inout ByteBuffer, from pool: BufferPool, _ storageBytes: Int
     ) {
         guard buffer.capacity == 0 else { return }
-        buffer.adopt(pool.lend(large: storageBytes > BufferPool.pieceBytes))
+        pool.lend(to: &buffer, large: storageBytes > BufferPool.pieceBytes)
     }
 
     /// Gives the storage of an empty buffer back; whether it still holds some.
     private static func release(_ buffer: inout ByteBuffer, to pool: BufferPool) -> Bool {
         guard buffer.isEmpty else { return true }
-        if buffer.capacity > 0 { pool.reclaim(buffer.surrender()) }
+        if buffer.capacity > 0 { pool.reclaim(from: &buffer) }
         return false
     }
 }
