@@ -20,10 +20,7 @@ struct BodyDecoder: ~Copyable {
     }
 
     /// Drops what is left of the last body.
-    mutating func reset() {
-        framing = .none
-        chunks.reset()
-    }
+    mutating func reset() { framing = .none }
 
     /// Looks for the next piece of the body in `bytes`, of at most `most` bytes; a trailer section
     /// goes to `trailers`.

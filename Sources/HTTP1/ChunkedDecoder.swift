@@ -118,7 +118,7 @@ struct ChunkedDecoder: ~Copyable {
         }
         if excess > ChunkedDecoder.maxExcessBytes { throw .chunkOverheadTooLarge }
         if size == 0 {
-            section = FieldSectionParser(startingAt: 0)
+            section.restart(at: 0)
             state = .trailers
         } else {
             state = .content

@@ -23,6 +23,7 @@ package struct FieldSection: Sendable {
     }
 
     /// Becomes empty and keeps its storage.
+    @inline(__always)
     mutating func removeAll() {
         // As a rule there are no trailers, and emptying even an empty array is many calls.
         if !bytes.isEmpty { bytes.removeAll(keepingCapacity: true) }

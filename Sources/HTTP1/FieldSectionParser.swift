@@ -31,6 +31,14 @@ struct FieldSectionParser: ~Copyable {
         self.position = position
     }
 
+    /// Begins another section, at byte `position` of what is shown then.
+    @inline(__always)
+    mutating func restart(at position: Int) {
+        self.position = position
+        state = .lineStart
+        count = 0
+    }
+
     /// Looks for the next field line in `bytes`, which always begins with the same byte.
     ///
     /// Call it where `wholeLine` has found none.

@@ -55,8 +55,13 @@ struct MessageFraming: FieldObserver {
     }
 
     /// Marks the fields that Connection names as hop-by-hop, except those that have a `FieldName`.
+    @inline(__always)
     func markNamedFields(_ fields: inout [Field], in bytes: Span<UInt8>) {
-        if !namesFields { return }
+        if namesFields { mark(&fields, in: bytes) }
+    }
+
+    @inline(never)
+    private func mark(_ fields: inout [Field], in bytes: Span<UInt8>) {
         for connection in fields.indices where fields[connection].known == .connection {
             var rest = fields[connection].value
             while let option = nextElement(of: &rest, in: bytes) {

@@ -19,7 +19,6 @@ struct RequestLineParser: ~Copyable {
     mutating func next(
         in bytes: Span<UInt8>, _ head: inout RequestHead
     ) throws(ParseError) -> Bool {
-        if position == 0, readUsualLine(bytes, &head) { return true }
         while position < bytes.count {
             switch state {
             case .start:
@@ -64,8 +63,8 @@ struct RequestLineParser: ~Copyable {
     ///
     /// That is a method that has a name, a path, perhaps a query, and HTTP/1.1.
     @inline(__always)
-    private mutating func readUsualLine(_ bytes: Span<UInt8>, _ head: inout RequestHead) -> Bool {
-        guard bytes.count >= 16 else { return false }
+    mutating func readUsualLine(_ bytes: Span<UInt8>, _ head: inout RequestHead) -> Bool {
+        guard position == 0, bytes.count >= 16 else { return false }
         let word = bytes.firstWord
         let space = WordMask.firstEqual(word, ByteClass.space)
         if space == 0 { return false }

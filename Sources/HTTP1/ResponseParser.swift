@@ -111,39 +111,38 @@ package struct ResponseParser: ~Copyable {
     private mutating func nextInHead(_ all: Span<UInt8>) throws(ParseError) -> ParserEvent {
         let bytes = all.extracting(..<min(all.count, limits.maxHeadBytes))
         if case .statusLine = phase {
-            guard try line.next(in: bytes, &head) else {
+            var isRead = line.readUsualLine(bytes, &head)
+            if !isRead { isRead = try line.next(in: bytes, &head) }
+            guard isRead else {
                 if bytes.count == limits.maxHeadBytes { throw .headTooLarge }
                 return .needMoreData(consumed: 0)
             }
-            section = FieldSectionParser(startingAt: line.position)
+            section.restart(at: line.position)
             phase = .fields
         }
         while true {
             try section.readWholeLines(
                 in: bytes, maxFields: limits.maxFields, version: head.version, into: &head.fields,
                 &framing)
-            if section.takesEmptyLine(in: bytes) {
-                try finishHead(bytes.extracting(..<section.position))
-                return .head(consumed: section.position)
-            }
+            if section.takesEmptyLine(in: bytes) { break }
             if section.count == head.fields.count {
                 head.fields.addRoom()
                 continue
             }
-            switch try section.next(in: bytes, maxFields: limits.maxFields) {
-            case .needMoreData:
+            let step = try section.next(in: bytes, maxFields: limits.maxFields)
+            if case .end = step { break }
+            guard case .field(let field) = step else {
                 if bytes.count == limits.maxHeadBytes { throw .headTooLarge }
                 return .needMoreData(consumed: 0)
-            case .field(let field):
-                head.fields[section.count &- 1] = field
-                try framing.observe(field, in: bytes, version: head.version)
-            case .end:
-                try finishHead(bytes.extracting(..<section.position))
-                return .head(consumed: section.position)
             }
+            head.fields[section.count &- 1] = field
+            try framing.observe(field, in: bytes, version: head.version)
         }
+        try finishHead(bytes.extracting(..<section.position))
+        return .head(consumed: section.position)
     }
 
+    @inline(__always)
     private mutating func finishHead(_ bytes: Span<UInt8>) throws(ParseError) {
         head.fields.cut(to: section.count)
         if head.status == 101 { try checkUpgrade() }

@@ -22,7 +22,6 @@ struct StatusLineParser: ~Copyable {
     mutating func next(
         in bytes: Span<UInt8>, _ head: inout ResponseHead
     ) throws(ParseError) -> Bool {
-        if position == 0, readUsualLine(bytes, &head) { return true }
         while position < bytes.count {
             let byte = bytes[position]
             if byte == ByteClass.lineFeed && state != .lineFeed { throw .bareLineFeed }
@@ -57,8 +56,10 @@ struct StatusLineParser: ~Copyable {
     /// Reads the line in one look if all of it is there and as it mostly is; else nothing has
     /// changed.
     @inline(__always)
-    private mutating func readUsualLine(_ bytes: Span<UInt8>, _ head: inout ResponseHead) -> Bool {
-        guard bytes.count >= 16, bytes.firstWord == VersionParser.http11 else { return false }
+    mutating func readUsualLine(_ bytes: Span<UInt8>, _ head: inout ResponseHead) -> Bool {
+        guard position == 0, bytes.count >= 16, bytes.firstWord == VersionParser.http11 else {
+            return false
+        }
         var rest = bytes.extracting(droppingFirst: 8)
         guard rest[0] == ByteClass.space, rest[4] == ByteClass.space,
             ByteClass.isDigit(rest[1]), ByteClass.isDigit(rest[2]), ByteClass.isDigit(rest[3])
