@@ -288,6 +288,20 @@ package final class Gateway {
         output.appendLineEnd()
     }
 
+    /// Appends an answer of the gateway's own: its text with the date, the request's id and the
+    /// numbers that it has gaps for.
+    func append(
+        _ template: borrowing MessageTemplate, requestID: borrowing [UInt8], _ first: Int,
+        _ second: Int, _ third: Int, to output: inout ByteBuffer
+    ) {
+        var taken = DateWriter()
+        swap(&taken, &dates)
+        output.append(
+            template, date: taken.httpDateText(ProcessClock.wallNanoseconds()),
+            requestID: requestID, first, second, third)
+        swap(&taken, &dates)
+    }
+
     /// Appends what a `Date` field says; the text is made once a second.
     func appendDateText(to output: inout ByteBuffer) {
         var taken = DateWriter()

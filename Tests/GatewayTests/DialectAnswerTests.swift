@@ -67,6 +67,25 @@ import Testing
         }
     }
 
+    /// Most answers are written in one go; what has to say more is written gap by gap.
+    @Test(arguments: [
+        "/v1/chat/completions", "/v1/messages", "/v2/models/m/infer", "/generate", "/api/chat",
+        "/anything",
+    ])
+    func bothWaysToWriteAnAnswerAgree(_ path: String) throws {
+        let usual = try refusal(path)
+        let other = try refusal(path, fields: "Connection: close\r\n")
+        func comparable(_ head: String) -> String {
+            head.replacingOccurrences(
+                of: "((?i)date|retry-after|retry-after-ms): [^\r]*", with: "$1",
+                options: .regularExpression)
+        }
+        let closing = other.head.replacingOccurrences(of: "Connection: close\r\n", with: "")
+        #expect(closing != other.head)
+        #expect(comparable(usual.head) == comparable(closing))
+        #expect(usual.bodyText == other.bodyText)
+    }
+
     @Test(arguments: [("/v1/messages", 429), ("/v1/completions", 429), ("/x", 429)])
     func thePolicyMayNameTheStatus(_ path: String, _ status: Int) throws {
         let answer = try refusal(path, pool: ", answers: {overload_status: 429}")

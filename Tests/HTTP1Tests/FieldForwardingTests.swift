@@ -166,4 +166,28 @@ import Testing
         await #expect(processExitsWith: .failure) { _ = HeadTemplate("A: \r", "x") }
         await #expect(processExitsWith: .failure) { _ = HeadTemplate("A: \0") }
     }
+
+    @Test func messagesHaveGapsForTextsAndNumbers() {
+        var template = MessageTemplate()
+        let pieces = ["Date: ", "\r\nid: ", "\r\n", ", ", ", ", "\r\n\r\nid "]
+        let fillings: [MessageTemplate.Filling] = [
+            .date, .requestID, .first, .second, .third, .requestID,
+        ]
+        for (piece, filling) in zip(pieces, fillings) {
+            template.append(Array(piece.utf8).span)
+            template.leave(filling)
+        }
+        template.append(Array("end".utf8).span)
+        for (id, shown) in [("id", "id"), ("", ""), ("a\r\nb", "a  b"), ("t\tb", "t\tb")] {
+            for date in ["now", "a much longer text than any number has digits"] {
+                var buffer = ByteBuffer()
+                buffer.append(7)
+                buffer.append(
+                    template, date: Array(date.utf8).span, requestID: Array(id.utf8), 1, 23, .max)
+                let expected =
+                    "Date: \(date)\r\nid: \(shown)\r\n1, 23, \(Int.max)\r\n\r\nid \(shown)end"
+                #expect(contents(of: buffer) == [7] + Array(expected.utf8))
+            }
+        }
+    }
 }

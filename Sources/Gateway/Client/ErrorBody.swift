@@ -58,6 +58,8 @@ struct ErrorBody {
     }
 
     /// Whether a request's id can stand in JSON as it is: clients may have put anything into it.
+    static func isPlain(_ requestID: borrowing [UInt8]) -> Bool { isPlain(requestID.span) }
+
     private static func isPlain(_ requestID: Span<UInt8>) -> Bool {
         for index in requestID.indices {
             let byte = requestID[index]

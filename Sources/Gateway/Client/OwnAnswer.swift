@@ -23,11 +23,15 @@ final class OwnAnswer {
         /// Whether proxies like Envoy are told not to try again.
         var saysEnvoyOverloaded = false
 
+        /// Whether the words are the reason's, as they are for most.
+        private var isByReason: Bool { if case .reason = answer { true } else { false } }
+
         /// Whether answers of `other` have the same text, where reason and dialect are the same.
         func hasText(of other: Kind) -> Bool {
             status == other.status && hasRequestID == other.hasRequestID
                 && omitsBody == other.omitsBody && tellsTime == other.tellsTime
-                && saysEnvoyOverloaded == other.saysEnvoyOverloaded && answer == other.answer
+                && saysEnvoyOverloaded == other.saysEnvoyOverloaded
+                && (isByReason && other.isByReason || answer == other.answer)
         }
     }
 
@@ -64,6 +68,9 @@ final class OwnAnswer {
     private let text: [UInt8]
     /// In the text's order.
     private let gaps: [Gap]
+    /// The same for most requests: for those that are told of no limits, and whose connection is
+    /// kept without a word.
+    private let usual: MessageTemplate
     /// Bytes of the body without the request's ids in it, and how often it has them.
     private let bodyBytes: Int
     private let quotedIDs: Int
@@ -114,6 +121,30 @@ final class OwnAnswer {
         text.replaceAll(with: draft.text.bytes)
         self.text = text
         gaps = draft.gaps
+        usual = OwnAnswer.usual(draft)
+    }
+
+    private static func usual(_ draft: borrowing Draft) -> MessageTemplate {
+        var template = MessageTemplate()
+        var written = 0
+        for gap in draft.gaps {
+            template.append(draft.text.bytes.extracting(written..<gap.place))
+            written = gap.place
+            switch gap.filling {
+            case .date: template.leave(.date)
+            case .seconds: template.leave(.first)
+            case .milliseconds: template.leave(.second)
+            case .contentLength: template.leave(.third)
+            case .limits, .connection: break
+            case .requestID: template.leave(.requestID)
+            case .quotedID:
+                template.append([UInt8(ascii: "\"")].span)
+                template.leave(.requestID)
+                template.append([UInt8(ascii: "\"")].span)
+            }
+        }
+        template.append(draft.text.bytes.extracting(written..<draft.text.count))
+        return template
     }
 
     private static func body(_ answer: LocalAnswer, _ dialect: Dialect) -> Draft {
@@ -133,6 +164,13 @@ final class OwnAnswer {
     /// Appends the answer to the request of `exchange`, with what the controller said if it was
     /// asked.
     func append(for exchange: Exchange, _ rejection: Rejection?, to output: inout ByteBuffer) {
+        if isUsual(exchange, rejection) {
+            exchange.gateway.append(
+                usual, requestID: exchange.requestID, rejection?.retryAfterSeconds ?? 0,
+                rejection?.retryAfterMilliseconds ?? 0,
+                bodyBytes + quotedIDs * (exchange.requestID.count + 2), to: &output)
+            return
+        }
         let requestID = kind.hasRequestID ? exchange.requestID : []
         let text = text
         var written = 0
@@ -153,6 +191,17 @@ final class OwnAnswer {
             }
         }
         output.append(text.span.extracting(written..<text.count))
+    }
+
+    /// Whether the request is answered with the usual text.
+    private func isUsual(_ exchange: Exchange, _ rejection: Rejection?) -> Bool {
+        guard exchange.keepsClient, !exchange.head.version.isHTTP10 else { return false }
+        if quotedIDs > 0, !ErrorBody.isPlain(exchange.requestID) { return false }
+        guard let pool = exchange.pool else { return true }
+        if pool.tellsRates { return false }
+        guard let rejection else { return true }
+        if rejection.isRetryUnwelcome && pool.answers.stopsRetries { return false }
+        return rejection.share == nil || !pool.tellsShares
     }
 
     /// Appends what a client should know of its limits, and of its tries.
@@ -181,21 +230,20 @@ final class OwnAnswer {
 /// Where the same reason is told in other words, as for what cannot be parsed, the last is kept.
 final class OwnAnswers {
     private var kept: [OwnAnswer?] = []
-
-    private static let dialects = Dialect.allCases.count
-    private static let places = 2 * Reason.allCases.count * dialects
+    private let dialects = Dialect.allCases.count
 
     /// The answer of that kind; `answer` says it where it is not kept.
     func answer(_ kind: OwnAnswer.Kind, _ answer: LocalAnswer) -> OwnAnswer {
         let reason = Int(kind.reason.rawValue)
-        let place = reason * OwnAnswers.dialects + Int(kind.dialect.rawValue)
+        let place = reason * dialects + Int(kind.dialect.rawValue)
         let index = 2 * place + (kind.omitsBody ? 1 : 0)
         if index < kept.count, let found = kept[index], found.kind.hasText(of: kind) {
             return found
         }
         let made = OwnAnswer(kind, answer)
         // Put back as a whole: what is changed in place is checked at run time with every look at it.
-        var changed = kept.isEmpty ? [OwnAnswer?](repeating: nil, count: OwnAnswers.places) : kept
+        let places = 2 * Reason.allCases.count * dialects
+        var changed = kept.isEmpty ? [OwnAnswer?](repeating: nil, count: places) : kept
         changed[index] = made
         kept = changed
         return made
