@@ -276,8 +276,9 @@ package final class Gateway {
             bytes.append(contentsOf: repeatElement(0, count: 32))
         }
         var random = random
-        HexadecimalDigits.write(random.next(), to: &bytes, at: 0)
-        HexadecimalDigits.write(random.next(), to: &bytes, at: 16)
+        var digits = bytes.mutableSpan
+        HexadecimalDigits.write(random.next(), to: &digits, at: 0)
+        HexadecimalDigits.write(random.next(), to: &digits, at: 16)
         self.random = random
     }
 

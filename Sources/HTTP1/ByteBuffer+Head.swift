@@ -91,12 +91,9 @@ extension ByteBuffer {
             }
             let isWhole = !head.path.isEmpty && isVisible(bytes.extracting(target))
             precondition(isWhole, "a split target")
-            let place = fill(
-                template, bytes.extracting(method.lowerBound..<target.upperBound), host)
-            if !isFieldText(host) {
-                let first = target.upperBound &- method.lowerBound
-                blankControls(place &+ template.second &+ first, host.count)
-            }
+            append(
+                template, bytes.extracting(method.lowerBound..<target.upperBound), host,
+                isFirstChecked: true)
         } else {
             // The target came in absolute form.
             appendRequestLine(method: bytes.extracting(method), target: bytes.extracting(target))
@@ -208,11 +205,12 @@ private func hasNoControls(_ bytes: Span<UInt8>) -> Bool {
         let rest = bytes.extracting((bytes.count &- 32)..<bytes.count)
         return index == bytes.count || rest.countOfControls() == 0
     }
-    // The last word may overlap the one before: no slow end.
-    var found = WordMask.controls(bytes.word(at: bytes.count &- 8))
-    while bytes.count &- index > 8 {
-        found |= WordMask.controls(bytes.word(at: index))
-        index &+= 8
+    // The last words may overlap those before: no slow end.
+    var found = WordMask.controls(bytes.word(at: 0))
+    found |= WordMask.controls(bytes.word(at: bytes.count &- 8))
+    if bytes.count > 16 {
+        found |= WordMask.controls(bytes.word(at: 8))
+        found |= WordMask.controls(bytes.word(at: bytes.count &- 16))
     }
     return found == 0
 }

@@ -3,24 +3,40 @@
 
 /// Text of a head with gaps for values.
 package struct HeadTemplate: Sendable {
-    /// All pieces.
-    let text: [UInt8]
-    /// Where the gaps are in the text; those that there are not are at its end.
-    let first: Int
-    let second: Int
-    let third: Int
+    /// The pieces, each followed by zeros up to a multiple of 32 bytes: they are copied by that many,
+    /// without a look at how long they are.
+    fileprivate let text: [UInt8]
+    private let starts: Places
+    private let counts: Places
+    /// Bytes of all pieces, and as many as may be written behind the last.
+    fileprivate let count: Int
+
+    /// One number for each of four pieces.
+    private typealias Places = (UInt16, UInt16, UInt16, UInt16)
 
     /// Makes a template of `pieces`, one to four, with a gap between each two.
     ///
-    /// The first must begin a line; line ends are in the pieces.
+    /// The first must begin a line; line ends are in the pieces. All are less than 32 KiB.
     package init(_ pieces: String...) {
         precondition((1...4).contains(pieces.count), "a template of no or too many pieces")
+        HeadTemplate.check(Array(pieces.joined().utf8))
         var text: [UInt8] = []
-        var gaps: [Int] = []
-        for piece in pieces {
-            text += Array(piece.utf8)
-            gaps.append(text.count)
+        var starts: [UInt16] = []
+        var counts: [UInt16] = []
+        for index in 0..<4 {
+            let piece = index < pieces.count ? Array(pieces[index].utf8) : []
+            starts.append(UInt16(text.count))
+            counts.append(UInt16(piece.count))
+            text += piece
+            while text.count % 32 != 0 { text.append(0) }
         }
+        self.text = text
+        self.starts = (starts[0], starts[1], starts[2], starts[3])
+        self.counts = (counts[0], counts[1], counts[2], counts[3])
+        count = counts.reduce(32) { $0 + Int($1) }
+    }
+
+    private static func check(_ text: [UInt8]) {
         for index in text.indices where !ByteClass.isFieldValue(text[index]) {
             precondition(
                 text[index] == ByteClass.carriageReturn
@@ -29,77 +45,80 @@ package struct HeadTemplate: Sendable {
                         && text[index - 1] == ByteClass.carriageReturn,
                 "a template with a control character")
         }
-        self.text = text
-        first = gaps[0]
-        second = gaps.count > 1 ? gaps[1] : text.count
-        third = gaps.count > 2 ? gaps[2] : text.count
+    }
+
+    /// Writes the piece with that index from `place` on, which moves behind it.
+    @inline(__always)
+    fileprivate func write(
+        _ index: Int, to bytes: inout MutableSpan<UInt8>, before place: inout Int
+    ) {
+        let (start, count) =
+            switch index {
+            case 0: (Int(starts.0), Int(counts.0))
+            case 1: (Int(starts.1), Int(counts.1))
+            case 2: (Int(starts.2), Int(counts.2))
+            default: (Int(starts.3), Int(counts.3))
+            }
+        let piece = text.span.extracting(start..<(start &+ (count &+ 31) & ~31))
+        bytes.write(padded: piece, count: count, before: &place)
     }
 }
 
 extension ByteBuffer {
     /// Appends the text of `template`, which has no gaps.
     package mutating func append(_ template: borrowing HeadTemplate) {
-        append(template.text.span)
+        reserve(template.count)
+        var place = end
+        var bytes = storage.mutableSpan
+        template.write(0, to: &bytes, before: &place)
+        end = place
     }
 
     /// Appends the text of `template` with a value in its one gap.
     ///
     /// Bytes that may not stand in a field's value come out as spaces.
     package mutating func append(_ template: borrowing HeadTemplate, _ value: Span<UInt8>) {
-        let text = template.text.span
-        reserve(text.count &+ value.count)
-        let base = end
-        var place = base
+        reserve(template.count &+ value.count)
+        var place = end
         var bytes = storage.mutableSpan
-        bytes.write(text.extracting(0..<template.first), before: &place)
+        template.write(0, to: &bytes, before: &place)
+        let valuePlace = place
         bytes.write(value, before: &place)
-        bytes.write(text.extracting(template.first..<text.count), before: &place)
+        template.write(1, to: &bytes, before: &place)
         end = place
-        if !isFieldText(value) { blankControls(base &- start &+ template.first, value.count) }
+        if !isFieldText(value) { blankControls(valuePlace &- start, value.count) }
     }
 
-    /// The same for a template of two gaps.
+    /// The same for a template of two gaps; `first` may have been looked at before.
     package mutating func append(
-        _ template: borrowing HeadTemplate, _ first: Span<UInt8>, _ second: Span<UInt8>
+        _ template: borrowing HeadTemplate, _ first: Span<UInt8>, _ second: Span<UInt8>,
+        isFirstChecked: Bool = false
     ) {
-        let place = fill(template, first, second)
-        if !isFieldText(first) { blankControls(place &+ template.first, first.count) }
-        if !isFieldText(second) {
-            blankControls(place &+ template.second &+ first.count, second.count)
-        }
-    }
-
-    /// Appends the text of `template` with values in its two gaps that are looked at elsewhere.
-    ///
-    /// Returns the place of the first byte among the readable ones.
-    @inline(__always)
-    @discardableResult
-    mutating func fill(
-        _ template: borrowing HeadTemplate, _ first: Span<UInt8>, _ second: Span<UInt8>
-    ) -> Int {
-        let text = template.text.span
-        reserve(text.count &+ first.count &+ second.count)
-        let base = end
-        var place = base
+        reserve(template.count &+ first.count &+ second.count)
+        var place = end
         var bytes = storage.mutableSpan
-        bytes.write(text.extracting(0..<template.first), before: &place)
+        template.write(0, to: &bytes, before: &place)
+        let firstPlace = place
         bytes.write(first, before: &place)
-        bytes.write(text.extracting(template.first..<template.second), before: &place)
+        template.write(1, to: &bytes, before: &place)
+        let secondPlace = place
         bytes.write(second, before: &place)
-        bytes.write(text.extracting(template.second..<text.count), before: &place)
+        template.write(2, to: &bytes, before: &place)
         end = place
-        return base &- start
+        if !isFirstChecked && !isFieldText(first) {
+            blankControls(firstPlace &- start, first.count)
+        }
+        if !isFieldText(second) { blankControls(secondPlace &- start, second.count) }
     }
 
     /// Appends the text of `template` with a number in its one gap, 0 or more.
     package mutating func append(_ template: borrowing HeadTemplate, decimal value: Int) {
-        let text = template.text.span
-        reserve(text.count &+ 20)
+        reserve(template.count &+ 20)
         var place = end
         var bytes = storage.mutableSpan
-        bytes.write(text.extracting(0..<template.first), before: &place)
+        template.write(0, to: &bytes, before: &place)
         bytes.write(decimal: value, before: &place)
-        bytes.write(text.extracting(template.first..<text.count), before: &place)
+        template.write(1, to: &bytes, before: &place)
         end = place
     }
 
@@ -107,17 +126,16 @@ extension ByteBuffer {
     package mutating func append(
         _ template: borrowing HeadTemplate, decimals first: Int, _ second: Int, _ third: Int
     ) {
-        let text = template.text.span
-        reserve(text.count &+ 60)
+        reserve(template.count &+ 60)
         var place = end
         var bytes = storage.mutableSpan
-        bytes.write(text.extracting(0..<template.first), before: &place)
+        template.write(0, to: &bytes, before: &place)
         bytes.write(decimal: first, before: &place)
-        bytes.write(text.extracting(template.first..<template.second), before: &place)
+        template.write(1, to: &bytes, before: &place)
         bytes.write(decimal: second, before: &place)
-        bytes.write(text.extracting(template.second..<template.third), before: &place)
+        template.write(2, to: &bytes, before: &place)
         bytes.write(decimal: third, before: &place)
-        bytes.write(text.extracting(template.third..<text.count), before: &place)
+        template.write(3, to: &bytes, before: &place)
         end = place
     }
 }

@@ -124,6 +124,8 @@ extension MutableSpan<UInt8> {
     mutating func write(_ source: Span<UInt8>, at base: Int) {
         let size = source.count
         var target = _mutatingExtracting(base..<(base &+ size))
+        // It is; the optimizer then asks no more.
+        precondition(target.count == size, "another range than asked for")
         if size < 8 {
             if size >= 4 {
                 target.write(source.half(at: 0), at: 0)
@@ -158,6 +160,18 @@ extension MutableSpan<UInt8> {
 }
 
 extension MutableSpan<UInt8> {
+    /// Writes the 32 bytes and more of `source`, a multiple of 32, from `place` on, which moves on
+    /// by `count`: what is written behind that is scratch.
+    @inline(__always)
+    @_lifetime(self: copy self)
+    mutating func write(padded source: Span<UInt8>, count: Int, before place: inout Int) {
+        let whole = source.count & ~31
+        var target = _mutatingExtracting(place..<(place &+ whole))
+        precondition(target.count == whole, "another range than asked for")
+        for index in 0..<whole { target[index] = source[index] }
+        place &+= count
+    }
+
     /// Writes the bytes of `source` from `place` on, which moves behind them.
     @inline(__always)
     @_lifetime(self: copy self)

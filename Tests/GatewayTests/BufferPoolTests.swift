@@ -93,7 +93,8 @@ import Testing
     @Test(arguments: [0, 1, 0x9a, 0x0123_4567_89ab_cdef, UInt64.max, 0xfedc_ba98_7654_3210])
     func theLowestDigitComesFirst(value: UInt64) {
         var bytes: [UInt8] = [1] + Array(repeating: 0, count: 16) + [2]
-        HexadecimalDigits.write(value, to: &bytes, at: 1)
+        var span = bytes.mutableSpan
+        HexadecimalDigits.write(value, to: &span, at: 1)
         let text = String(value, radix: 16)
         let padded = String(repeating: "0", count: 16 - text.count) + text
         #expect(bytes == [1] + padded.utf8.reversed() + [2])

@@ -3,30 +3,17 @@
 /// Hexadecimal digits of a number.
 enum HexadecimalDigits {
     /// Writes the 16 digits of `value` from `start` on, the lowest first.
-    static func write(_ value: UInt64, to bytes: inout [UInt8], at start: Int) {
-        precondition(start >= 0 && start &+ 16 <= bytes.count, "digits out of bounds")
-        var span = bytes.mutableSpan
-        store(digits(of: UInt32(truncatingIfNeeded: value)), in: &span, at: start)
-        store(digits(of: UInt32(truncatingIfNeeded: value >> 32)), in: &span, at: start &+ 8)
-    }
-
-    /// Stores a word's bytes, the lowest first.
-    ///
-    /// Behind one check of the range the optimizer makes a single move of the eight.
     @inline(__always)
-    private static func store(_ word: UInt64, in span: inout MutableSpan<UInt8>, at start: Int) {
-        var target = span._mutatingExtracting(start..<(start &+ 8))
-        target[0] = UInt8(truncatingIfNeeded: word)
-        target[1] = UInt8(truncatingIfNeeded: word >> 8)
-        target[2] = UInt8(truncatingIfNeeded: word >> 16)
-        target[3] = UInt8(truncatingIfNeeded: word >> 24)
-        target[4] = UInt8(truncatingIfNeeded: word >> 32)
-        target[5] = UInt8(truncatingIfNeeded: word >> 40)
-        target[6] = UInt8(truncatingIfNeeded: word >> 48)
-        target[7] = UInt8(truncatingIfNeeded: word >> 56)
+    static func write(_ value: UInt64, to span: inout MutableSpan<UInt8>, at start: Int) {
+        var bytes = MutableRawSpan(_elements: &span)
+        let low = digits(of: UInt32(truncatingIfNeeded: value))
+        let high = digits(of: UInt32(truncatingIfNeeded: value >> 32))
+        bytes.storeBytes(of: low.littleEndian, toByteOffset: start, as: UInt64.self)
+        bytes.storeBytes(of: high.littleEndian, toByteOffset: start &+ 8, as: UInt64.self)
     }
 
     /// The eight digits of `value` in the bytes of a word, the lowest first.
+    @inline(__always)
     static func digits(of value: UInt32) -> UInt64 {
         // Each nibble goes into a byte of its own.
         var spread = UInt64(value)

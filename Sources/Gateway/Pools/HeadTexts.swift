@@ -34,12 +34,16 @@ final class HeadTexts {
     /// Fields that only their names' bytes tell apart.
     let others = FieldNames([.other])
 
+    /// Peers whose word about who asked is believed.
+    let trustedProxies: [TrustedPeer]
+
     private let endHTTP10: HeadTemplate
     private let endHTTP11: HeadTemplate
     private let endHTTP10WithoutID: HeadTemplate
     private let endHTTP11WithoutID: HeadTemplate
 
     init(_ settings: ForwardingSettings) {
+        trustedProxies = settings.trustedProxies
         let written: [FieldName] = [.host, .contentLength, .transferEncoding, .xRequestID]
         let claims: [FieldName] = [.xForwardedFor, .xForwardedProto, .xForwardedHost]
         switch settings.forwarded {

@@ -51,7 +51,7 @@ struct RequestRewriter {
         _ head: borrowing RequestHead, peer: borrowing PeerAddress, to output: inout ByteBuffer
     ) {
         appendStart(head, to: &output)
-        let trusts = peer.isAmong(exchange.snapshot.policy.forwarding.trustedProxies)
+        let trusts = peer.isAmong(texts.trustedProxies)
         let tellsEnvoyTime = appendFields(head, trusts: trusts, to: &output)
         if let remainingNanoseconds, hasOwnDeadline, !tellsEnvoyTime {
             output.append("x-envoy-expected-rq-timeout-ms: ")
