@@ -1,15 +1,14 @@
 // Finds a field name among those that the gateway acts on: one multiplication gives the only place
 // where it can be.
 
-/// The listed names by their bytes in lower case.
+/// The listed names by their bytes without bit 0x20, in which the cases of letters differ.
 ///
-/// Setting bit 0x20 folds letters and leaves hyphens and digits alone; among token bytes it
-/// confuses only `^` with `~`, and no listed name has either.
+/// Among token bytes this confuses, beside letters, only `^` with `~`; no listed name has either.
 struct FieldNameTable: Sendable {
     /// A name of up to 32 bytes in words that overlap.
     ///
     /// They are its first eight bytes, its last, and what is between. A name of less than eight bytes
-    /// is its own first and last word, behind spaces.
+    /// is its own first and last word, behind zeros.
     private struct Entry {
         var first: UInt64 = 0
         var last: UInt64 = 0
@@ -58,17 +57,19 @@ struct FieldNameTable: Sendable {
     func name(
         _ first: UInt64, _ last: UInt64, _ start: Int, _ count: Int, in bytes: Span<UInt8>
     ) -> KnownName {
-        let last = WordMask.folded(last)
-        let first = count < 8 ? last : WordMask.folded(first)
+        let last = WordMask.caseless(last)
+        let first = count < 8 ? last : WordMask.caseless(first)
         let found = entries[place(first, last)]
         guard found.first == first, found.last == last, Int(found.count) == count else {
             return .other
         }
         if count > 16 {
-            guard WordMask.folded(bytes.word(at: start &+ 8)) == found.second else { return .other }
+            let second = WordMask.caseless(bytes.word(at: start &+ 8))
+            if second != found.second { return .other }
         }
         if count > 24 {
-            guard WordMask.folded(bytes.word(at: start &+ 16)) == found.third else { return .other }
+            let third = WordMask.caseless(bytes.word(at: start &+ 16))
+            if third != found.third { return .other }
         }
         return found.known
     }
@@ -83,8 +84,8 @@ struct FieldNameTable: Sendable {
         let spelling = Array(name.spelling.utf8)
         precondition(spelling.count <= maxNameBytes, "a field name of too many bytes")
         var entry = Entry(count: UInt8(spelling.count), known: KnownName(name))
-        let spaces = Array(repeating: UInt8(ascii: " "), count: max(0, 8 - spelling.count))
-        entry.last = word(spaces + spelling.suffix(8))
+        let zeros = [UInt8](repeating: 0, count: max(0, 8 - spelling.count))
+        entry.last = word(zeros + spelling.suffix(8))
         entry.first = spelling.count < 8 ? entry.last : word(spelling.prefix(8))
         if spelling.count > 16 { entry.second = word(spelling[8..<16]) }
         if spelling.count > 24 { entry.third = word(spelling[16..<24]) }
@@ -92,7 +93,7 @@ struct FieldNameTable: Sendable {
     }
 
     private static func word(_ bytes: ArraySlice<UInt8>) -> UInt64 {
-        bytes.reversed().reduce(0) { $0 << 8 | UInt64($1 | 0x20) }
+        bytes.reversed().reduce(0) { $0 << 8 | UInt64($1 & 0xdf) }
     }
 }
 

@@ -24,7 +24,8 @@ struct MessageFraming: FieldObserver {
     /// RFC 9110 section 7.8.
     var isWebSocketUpgrade: Bool { namesUpgrade && isToWebSocket && upgradeFields == 1 }
 
-    /// Takes note of `field` if it is one of the three.
+    /// Takes note of `field` if it is one of the four.
+    @inline(never)
     mutating func observe(
         _ field: Field, in bytes: Span<UInt8>, version: Version
     ) throws(ParseError) {
@@ -75,6 +76,7 @@ struct MessageFraming: FieldObserver {
         }
     }
 
+    @inline(__always)
     private mutating func readConnection(
         _ bytes: Span<UInt8>, _ value: Range<Int>
     ) throws(ParseError) {
@@ -88,8 +90,15 @@ struct MessageFraming: FieldObserver {
             options &+= 1
             if options > MessageFraming.maxConnectionOptions { throw .tooManyConnectionOptions }
             keepsAlive = true
-            return
+        } else {
+            try readOptions(bytes, value)
         }
+    }
+
+    @inline(never)
+    private mutating func readOptions(
+        _ bytes: Span<UInt8>, _ value: Range<Int>
+    ) throws(ParseError) {
         var rest = value
         while let option = nextElement(of: &rest, in: bytes) {
             if option.isEmpty { continue }
@@ -108,6 +117,7 @@ struct MessageFraming: FieldObserver {
         }
     }
 
+    @inline(__always)
     private static func length(
         _ bytes: Span<UInt8>, _ value: Range<Int>
     ) throws(ParseError) -> Int {
@@ -117,6 +127,13 @@ struct MessageFraming: FieldObserver {
         {
             return length
         }
+        return try longLength(bytes, value)
+    }
+
+    @inline(never)
+    private static func longLength(
+        _ bytes: Span<UInt8>, _ value: Range<Int>
+    ) throws(ParseError) -> Int {
         var length = 0
         for index in value {
             let byte = bytes[index]

@@ -155,6 +155,7 @@ private struct RequestFacts: FieldObserver {
     var expectsContinue = false
 
     /// Takes note of `field` if it is one of those.
+    @inline(never)
     mutating func observe(
         _ field: Field, in bytes: Span<UInt8>, version: Version
     ) throws(ParseError) {

@@ -63,6 +63,7 @@ package struct ResponseParser: ~Copyable {
     /// A piece of a body has at most `most` bytes, from 1.
     ///
     /// Throws as soon as a wrong byte is seen; every later call throws the same error.
+    @inline(__always)
     package mutating func next(
         in bytes: Span<UInt8>, contentAtMost most: Int = .max
     ) throws(ParseError) -> ParserEvent {

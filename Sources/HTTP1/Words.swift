@@ -248,6 +248,12 @@ enum WordMask {
         word | (ones &* 0x20)
     }
 
+    /// Clears the bit in which upper and lower case letters differ, in every byte.
+    @inline(__always)
+    static func caseless(_ word: UInt64) -> UInt64 {
+        word & ~(ones &* 0x20)
+    }
+
     /// The bytes that are neither letters nor hyphens.
     @inline(__always)
     static func notInPlainName(_ word: UInt64) -> UInt64 {
