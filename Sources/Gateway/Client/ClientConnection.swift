@@ -63,8 +63,7 @@ final class ClientConnection: StreamConnection {
     var isIdle: Bool { exchange == nil && !hasInput && !hasOutput && state == .open }
 
     override func ready(_ readiness: Readiness) {
-        note(readiness)
-        advance()
+        if note(readiness) { advance() }
     }
 
     override func resume() { advance() }

@@ -76,7 +76,6 @@ package struct ListeningSocket: ~Copyable, Sendable {
             default: return .none
             }
         }
-        if case .tcp = address { setOption(number, Int32(IPPROTO_TCP), TCP_NODELAY, 1) }
         return .connection(Descriptor(owning: number), PeerAddress(storage))
     }
 
@@ -94,6 +93,8 @@ package struct ListeningSocket: ~Copyable, Sendable {
         guard number >= 0 else { throw SystemError(attempt) }
         let descriptor = Descriptor(owning: number)
         setOption(number, SOL_SOCKET, SO_REUSEADDR, 1)
+        // What is accepted has it from here.
+        setOption(number, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
         // An IPv6 listener takes IPv6 only: both families are two addresses in the policy, never a
         // surprise.
         if family == AF_INET6 { setOption(number, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1) }

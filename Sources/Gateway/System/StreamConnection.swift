@@ -112,16 +112,18 @@ class StreamConnection: EventHandler {
         return reactor.register(self, descriptor: transport.socket())
     }
 
-    /// Notes what the kernel said.
+    /// Notes what the kernel said; false where it is no news: that a new socket can be written to.
     ///
     /// Subclasses call this first in `ready`.
-    final func note(_ readiness: Readiness) {
+    final func note(_ readiness: Readiness) -> Bool {
+        if mayWrite, readiness == .writable { return false }
         if !readiness.isDisjoint(with: [.readable, .peerClosed, .hungUp, .failed]) {
             mayRead = true
         }
         if readiness.contains(.writable) { mayWrite = true }
         if !readiness.isDisjoint(with: [.peerClosed, .hungUp]) { peerClosed = true }
         if readiness.contains(.failed) { isBroken = true }
+        return true
     }
 
     /// Whether there is anything in the input.
@@ -210,7 +212,11 @@ class StreamConnection: EventHandler {
         guard isOpen else { return }
         if reset { transport.resetOnClose() }
         transport.closeInMemory()
-        reactor.deregister(self, keepingOpen: transport.socket())
+        if transport.isForgottenWhenClosed() {
+            reactor.deregister(self)
+        } else {
+            reactor.deregister(self, keepingOpen: transport.socket())
+        }
         exchangeTransport(.closed)
         isOpen = false
         input.removeAll()

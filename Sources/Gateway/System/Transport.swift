@@ -96,6 +96,17 @@ package enum Transport: ~Copyable {
         }
     }
 
+    /// Whether the end of this value ends the watch on its socket, as closing does with the last
+    /// descriptor; libcurl closes its own in its time.
+    borrowing func isForgottenWhenClosed() -> Bool {
+        switch self {
+        case .plain: true
+        case .secure: false
+        case .memory: true
+        case .closed: true
+        }
+    }
+
     /// Whether this is the connection over `stream`.
     borrowing func isOver(_ stream: MemoryStream) -> Bool {
         switch self {

@@ -60,7 +60,7 @@ final class UpstreamConnection: StreamConnection {
     }
 
     override func ready(_ readiness: Readiness) {
-        note(readiness)
+        guard note(readiness) else { return }
         if let exchange {
             // Reported before this turn's request was written, so it is no answer to that; unless it
             // was the rest of the answer before, read in this turn too.
