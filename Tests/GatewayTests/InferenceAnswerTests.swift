@@ -25,7 +25,7 @@ import Testing
             "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":2}}\n\n"
         let backend = try ScriptedBackend.serving { wire, _ in
             try wire.send(Self.stream + self.chunk(event))
-            usleep(30_000)
+            usleep(300_000)
             try wire.send(self.chunk(event + String(usage.prefix(20))))
             try wire.send(
                 self.chunk(String(usage.dropFirst(20)) + "data: [DONE]\n\n") + "0\r\n\r\n")
@@ -46,9 +46,9 @@ import Testing
             }
         }
         #expect(seen == [[1, 7, 2, 1, 2, 1]])
-        // One token came after the first, 30 ms later at the least.
+        // One token came .3 s after the first, which a busy machine may have seen late, but not by .2 s.
         let rate = try gateway.metric { $0.allStreams[0].tokenRate.sumNanoseconds }
-        #expect(rate > 0 && rate < 34_000_000_000)
+        #expect(rate > 0 && rate < 10_000_000_000)
     }
 
     @Test func whatAClientTookBeforeItLeftIsCounted() throws {

@@ -32,10 +32,15 @@ final class ScriptedBackend: Sendable {
         listener = try ScriptedBackend.listen(place, receiveBuffer: receiveBuffer)
         self.place = ScriptedBackend.bound(listener, place)
         onThread { [weak self, listener] in
+            // Closed by nobody else: another listener would have its number, and its client, before
+            // this thread has noticed.
+            defer { _ = close(listener) }
             while true {
                 let number = accept(listener, nil, nil)
-                guard number >= 0, let self else { return }
-                self.accepted(Wire(owning: number), script)
+                guard number >= 0 else { return }
+                let wire = Wire(owning: number)
+                guard let self else { return wire.close() }
+                self.accepted(wire, script)
             }
         }
     }
@@ -72,9 +77,8 @@ final class ScriptedBackend: Sendable {
             return state.isStopped ? nil : state.open
         }
         guard let open else { return }
-        // Closing alone does not wake the thread in accept.
+        // It takes no client any more, and the thread in accept closes it.
         _ = shutdown(listener, Int32(SHUT_RDWR))
-        _ = close(listener)
         for wire in open.values { _ = shutdown(wire.descriptor, Int32(SHUT_RDWR)) }
         if case .unix(let path) = place { _ = unsafe unlink(path) }
     }
@@ -96,6 +100,8 @@ final class ScriptedBackend: Sendable {
 
     private static func listen(_ place: Place, receiveBuffer: Int32?) throws -> Int32 {
         var (number, address, length) = try place.socket()
+        // A backend may come back at its place, where the one before it has only just ended.
+        Wire.set(number, SO_REUSEADDR, 1)
         if let receiveBuffer { Wire.set(number, SO_RCVBUF, receiveBuffer) }
         guard unsafe penstock_bind(number, &address, length) == 0, Glibc.listen(number, 1024) == 0
         else { throw HarnessError("listen") }
