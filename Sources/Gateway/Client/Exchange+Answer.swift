@@ -51,7 +51,7 @@ extension Exchange {
             highBytes: snapshot.bufferHighBytes, writesChunks: answerFraming.isChunked)
         let step = relay.moveAnswer(
             &upstream.parser, &upstream.input, &client.output,
-            lentBy: gateway.reactor.buffers, readBy: isFollowingAnswer ? answerReader : nil)
+            lentBy: client.buffers, readBy: isFollowingAnswer ? answerReader : nil)
         if relay.filledOutput {
             client.outputWasFilled()
             record.answerBodyBytes += relay.bytes

@@ -63,7 +63,7 @@ extension Exchange {
         let chunks = head.framing.isChunked
         var relay = BodyRelay(highBytes: snapshot.bufferHighBytes, writesChunks: chunks)
         let step = relay.moveRequest(
-            &parser, &client.input, &upstream.output, lentBy: gateway.reactor.buffers,
+            &parser, &client.input, &upstream.output, lentBy: client.buffers,
             readBy: body, bytesMax: snapshot.maxBodyBytes - record.bodyBytes)
         record.bodyBytes += relay.bytes
         if relay.filledOutput { upstream.outputWasFilled() }

@@ -11,6 +11,8 @@ internal import HTTP1
 class StreamConnection: EventHandler {
     /// The loop this connection lives in.
     final let reactor: Reactor
+    /// Where its buffers' storage comes from: the reactor's, looked up once.
+    final let buffers: BufferPool
     /// Bytes received and not yet used.
     final var input: ByteBuffer {
         @inline(__always) _read {
@@ -82,7 +84,10 @@ class StreamConnection: EventHandler {
     private final var readsMuch = false
 
     /// A connection without a transport: `open` gives it one.
-    init(reactor: Reactor) { self.reactor = reactor }
+    init(reactor: Reactor) {
+        self.reactor = reactor
+        buffers = reactor.buffers
+    }
 
     /// Takes the transport over; called once, before `start`.
     final func open(_ transport: consuming Transport) {
@@ -141,7 +146,7 @@ class StreamConnection: EventHandler {
         holdsInput = true
         let storage = readsMuch ? BufferPool.largePieceBytes : BufferPool.pieceBytes
         switch StreamConnection.receive(
-            &input, highBytes, from: transport, reactor.buffers, storage, &room)
+            &input, highBytes, from: transport, buffers, storage, &room)
         {
         case .moved(let count):
             receivedBytes &+= count
@@ -171,7 +176,7 @@ class StreamConnection: EventHandler {
     final func flush() -> Int {
         guard mayWrite, holdsOutput else { return 0 }
         var total = 0
-        switch StreamConnection.send(&output, to: transport, reactor.buffers, &total) {
+        switch StreamConnection.send(&output, to: transport, buffers, &total) {
         case .moved:
             // All has left, and the storage went back.
             holdsOutput = false
@@ -187,15 +192,15 @@ class StreamConnection: EventHandler {
 
     /// Gives empty buffers' storage back for others to use.
     final func releaseBuffers() {
-        if holdsInput { holdsInput = StreamConnection.release(&input, to: reactor.buffers) }
-        if holdsOutput { holdsOutput = StreamConnection.release(&output, to: reactor.buffers) }
+        if holdsInput { holdsInput = StreamConnection.release(&input, to: buffers) }
+        if holdsOutput { holdsOutput = StreamConnection.release(&output, to: buffers) }
     }
 
     /// Lends the output its storage before something is appended to it.
     final func prepareOutput() {
         if holdsOutput { return }
         holdsOutput = true
-        StreamConnection.prepare(&output, from: reactor.buffers, BufferPool.pieceBytes)
+        StreamConnection.prepare(&output, from: buffers, BufferPool.pieceBytes)
     }
 
     /// Notes that the output was given bytes together with their storage.
