@@ -30,7 +30,7 @@
     /// The readable bytes.
     public var bytes: Span<UInt8> {
         @_lifetime(borrow self)
-        @inlinable get { storage.span.extracting(start..<end) }
+        @inlinable @inline(__always) get { storage.span.extracting(start..<end) }
     }
 
     /// Takes `storage` as this buffer's own; the buffer must hold no storage and its bytes are

@@ -44,19 +44,15 @@ package struct ResponseParser: ~Copyable {
     /// `keepAlive`: what follows it belongs to the tunnel. With `mayBecomeWebSocket` the same holds
     /// for a 101 answer that changes to WebSocket; every other 101 is an error.
     package mutating func begin(requestMethod: Method, mayBecomeWebSocket: Bool = false) {
-        reset()
+        resetHead()
+        trailers.removeAll()
+        body.reset()
         self.requestMethod = requestMethod
         self.mayBecomeWebSocket = mayBecomeWebSocket
     }
 
     /// Forgets the current answer and expects that to a `GET`.
-    package mutating func reset() {
-        resetHead()
-        trailers.removeAll()
-        body.reset()
-        requestMethod = .get
-        mayBecomeWebSocket = false
-    }
+    package mutating func reset() { begin(requestMethod: .get) }
 
     /// Looks for the next event in `bytes`: all bytes that no event has consumed.
     ///
@@ -102,6 +98,7 @@ package struct ResponseParser: ~Copyable {
         throw .truncated
     }
 
+    @inline(__always)
     private mutating func resetHead() {
         head.reset()
         phase = .statusLine
