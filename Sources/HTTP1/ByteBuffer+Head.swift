@@ -143,9 +143,14 @@ extension ByteBuffer {
     /// Appends `content` as one chunk; nothing where it is empty, for that would end the body.
     package mutating func appendChunk(_ content: Span<UInt8>) {
         if content.isEmpty { return }
-        appendChunkHead(content.count)
-        append(content)
-        appendChunkEnd()
+        reserve(content.count &+ 20)
+        var place = end
+        var bytes = storage.mutableSpan
+        bytes.write(hexadecimal: content.count, before: &place)
+        bytes.writeLineEnd(before: &place)
+        bytes.write(content, before: &place)
+        bytes.writeLineEnd(before: &place)
+        end = place
     }
 
     /// Appends the last chunk and an empty trailer section.
@@ -193,10 +198,11 @@ func isFieldText(_ bytes: Span<UInt8>) -> Bool {
 }
 
 /// Whether there are no controls and no tabs, so far as that is quickly seen.
+@inline(__always)
 private func hasNoControls(_ bytes: Span<UInt8>) -> Bool {
     if bytes.count < 8 { return false }
-    var index = 0
-    if bytes.count >= 32 {
+    if bytes.count > 32 {
+        var index = 0
         while bytes.count &- index >= 32 {
             let piece = min(224, (bytes.count &- index) & ~31)
             if bytes.extracting(index..<(index &+ piece)).countOfControls() != 0 { return false }

@@ -166,22 +166,13 @@
         end = place
     }
 
-    /// Appends `value` in lower-case hexadecimal digits.
+    /// Appends `value`, 0 or more, in lower-case hexadecimal digits.
     package mutating func append(hexadecimal value: Int) {
-        precondition(value >= 0, "a negative length")
         reserve(16)
-        let significant = Int.bitWidth &- value.leadingZeroBitCount
-        let digits = max(1, (significant &+ 3) &>> 2)
-        var rest = value
-        var index = end &+ digits
+        var place = end
         var bytes = storage.mutableSpan
-        for _ in 0..<digits {
-            index &-= 1
-            let digit = UInt8(truncatingIfNeeded: rest & 0xf)
-            bytes[index] = digit < 10 ? 0x30 &+ digit : 0x57 &+ digit
-            rest &>>= 4
-        }
-        end &+= digits
+        bytes.write(hexadecimal: value, before: &place)
+        end = place
     }
 
     /// Lends the storage to `fill`, which may write into the given free range at its end and

@@ -89,7 +89,7 @@ extension ByteBuffer {
         if !isFieldText(value) { blankControls(valuePlace &- start, value.count) }
     }
 
-    /// The same for a template of two gaps; `first` may have been looked at before.
+    /// The same for a template of two gaps; `first` may have been looked at where it was made.
     package mutating func append(
         _ template: borrowing HeadTemplate, _ first: Span<UInt8>, _ second: Span<UInt8>,
         isFirstChecked: Bool = false

@@ -192,6 +192,35 @@ extension MutableSpan<UInt8> {
         }
     }
 
+    /// Writes `value`, 0 or more, in lower-case hexadecimal digits from `place` on, which moves behind
+    /// them.
+    @inline(__always)
+    @_lifetime(self: copy self)
+    mutating func write(hexadecimal value: Int, before place: inout Int) {
+        precondition(value >= 0, "a negative length")
+        let significant = Int.bitWidth &- value.leadingZeroBitCount
+        let digits = max(1, (significant &+ 3) &>> 2)
+        var target = _mutatingExtracting(place..<(place &+ digits))
+        var rest = value
+        var index = digits
+        while index > 0 {
+            index &-= 1
+            let digit = UInt8(truncatingIfNeeded: rest & 0xf)
+            target[index] = digit < 10 ? 0x30 &+ digit : 0x57 &+ digit
+            rest &>>= 4
+        }
+        place &+= digits
+    }
+
+    /// Writes a line end at `place`, which moves behind it.
+    @inline(__always)
+    @_lifetime(self: copy self)
+    mutating func writeLineEnd(before place: inout Int) {
+        var bytes = MutableRawSpan(_elements: &self)
+        bytes.storeBytes(of: UInt16(0x0a0d).littleEndian, toByteOffset: place, as: UInt16.self)
+        place &+= 2
+    }
+
     /// Writes a number of more than one digit, and returns how many it has.
     @inline(never)
     @_lifetime(self: copy self)

@@ -127,8 +127,8 @@ extension Exchange {
             return
         }
         connection.prepareOutput()
-        RequestRewriter(exchange: self, pool: pool, upstream: connection.upstream).append(
-            head, peer: client.peer, to: &connection.output)
+        RequestRewriter(self, in: pool).append(
+            head, of: self, for: connection.upstream, peer: client.peer, to: &connection.output)
         forwardHeld(to: connection)
     }
 

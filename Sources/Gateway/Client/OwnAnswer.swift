@@ -71,6 +71,8 @@ final class OwnAnswer {
     /// The same for most requests: for those that are told of no limits, and whose connection is
     /// kept without a word.
     private let usual: MessageTemplate
+    /// The same for those that are told not to try again.
+    private let unwelcome: MessageTemplate
     /// Bytes of the body without the request's ids in it, and how often it has them.
     private let bodyBytes: Int
     private let quotedIDs: Int
@@ -121,10 +123,14 @@ final class OwnAnswer {
         text.replaceAll(with: draft.text.bytes)
         self.text = text
         gaps = draft.gaps
-        usual = OwnAnswer.usual(draft)
+        usual = OwnAnswer.template(draft, limits: "")
+        unwelcome = OwnAnswer.template(draft, limits: OwnAnswer.noRetry)
     }
 
-    private static func usual(_ draft: borrowing Draft) -> MessageTemplate {
+    private static let noRetry = "x-should-retry: false\r\n"
+
+    /// The text with `limits` for what is said of them.
+    private static func template(_ draft: borrowing Draft, limits: String) -> MessageTemplate {
         var template = MessageTemplate()
         var written = 0
         for gap in draft.gaps {
@@ -135,7 +141,8 @@ final class OwnAnswer {
             case .seconds: template.leave(.first)
             case .milliseconds: template.leave(.second)
             case .contentLength: template.leave(.third)
-            case .limits, .connection: break
+            case .limits: template.append(limits.utf8.span)
+            case .connection: break
             case .requestID: template.leave(.requestID)
             case .quotedID:
                 template.append([UInt8(ascii: "\"")].span)
@@ -165,10 +172,13 @@ final class OwnAnswer {
     /// asked.
     func append(for exchange: Exchange, _ rejection: Rejection?, to output: inout ByteBuffer) {
         if isUsual(exchange, rejection) {
-            exchange.gateway.append(
-                usual, requestID: exchange.requestID, rejection?.retryAfterSeconds ?? 0,
-                rejection?.retryAfterMilliseconds ?? 0,
-                bodyBytes + quotedIDs * (exchange.requestID.count + 2), to: &output)
+            if let rejection, rejection.isRetryUnwelcome,
+                exchange.pool?.answers.stopsRetries == true
+            {
+                append(unwelcome, for: exchange, rejection, to: &output)
+            } else {
+                append(usual, for: exchange, rejection, to: &output)
+            }
             return
         }
         let requestID = kind.hasRequestID ? exchange.requestID : []
@@ -193,14 +203,23 @@ final class OwnAnswer {
         output.append(text.span.extracting(written..<text.count))
     }
 
-    /// Whether the request is answered with the usual text.
+    private func append(
+        _ template: borrowing MessageTemplate, for exchange: Exchange, _ rejection: Rejection?,
+        to output: inout ByteBuffer
+    ) {
+        exchange.gateway.append(
+            template, requestID: exchange.requestID, rejection?.retryAfterSeconds ?? 0,
+            rejection?.retryAfterMilliseconds ?? 0,
+            bodyBytes + quotedIDs * (exchange.requestID.count + 2), to: &output)
+    }
+
+    /// Whether the request is answered with the usual text, or that for retries.
     private func isUsual(_ exchange: Exchange, _ rejection: Rejection?) -> Bool {
         guard exchange.keepsClient, !exchange.head.version.isHTTP10 else { return false }
         if quotedIDs > 0, !ErrorBody.isPlain(exchange.requestID) { return false }
         guard let pool = exchange.pool else { return true }
         if pool.tellsRates { return false }
         guard let rejection else { return true }
-        if rejection.isRetryUnwelcome && pool.answers.stopsRetries { return false }
         return rejection.share == nil || !pool.tellsShares
     }
 
@@ -211,7 +230,7 @@ final class OwnAnswer {
         guard let pool = exchange.pool else { return }
         if let rejection {
             if rejection.isRetryUnwelcome && pool.answers.stopsRetries {
-                output.append("x-should-retry: false\r\n")
+                output.append(noRetry)
             }
             if let share = rejection.share, pool.tellsShares {
                 RateLimitFields(share, secondsUntilMore: rejection.retryAfterSeconds).append(

@@ -39,20 +39,21 @@ struct ResponseRewriter {
 
     /// Appends the final answer's head with the empty line that ends it.
     func append(_ head: borrowing ResponseHead, to output: inout ByteBuffer) {
-        let rates = exchange.pool?.rates(of: exchange.tenant)
+        let pool = exchange.pool
+        let rates = pool?.rates(of: exchange.tenant)
         let seen = appendStart(head, replacesRates: rates != nil, to: &output)
         appendFraming(head, to: &output)
         if let rates {
             RateFields(rates).append(exchange.dialect, to: &output)
         }
-        if let pool = exchange.pool, pool.tellsShares,
+        if let pool, pool.tellsShares,
             let share = pool.admission.shareWhenBusy(of: exchange.tenant)
         {
             RateLimitFields(share).append(to: &output)
         }
         // RFC 9110 section 6.6.1: a recipient with a clock adds the Date that is missing.
         if !seen.contains(.date) { exchange.gateway.appendDate(to: &output) }
-        if exchange.pool?.answers.saysTimes == true { appendTimes(to: &output) }
+        if pool?.answers.saysTimes == true { appendTimes(to: &output) }
         exchange.appendFallback(to: &output)
         exchange.appendConnection(to: &output)
         let isHTTP10 = head.version.isHTTP10

@@ -34,8 +34,10 @@ final class HeadTexts {
     /// Fields that only their names' bytes tell apart.
     let others = FieldNames([.other])
 
-    /// Peers whose word about who asked is believed.
-    let trustedProxies: [TrustedPeer]
+    /// What becomes of the fields that say who asked.
+    let forwardedRule: ForwardingSettings.Forwarded
+    private let trustedProxies: [TrustedPeer]
+    private let trustsNobody: Bool
 
     private let endHTTP10: HeadTemplate
     private let endHTTP11: HeadTemplate
@@ -43,7 +45,9 @@ final class HeadTexts {
     private let endHTTP11WithoutID: HeadTemplate
 
     init(_ settings: ForwardingSettings) {
+        forwardedRule = settings.forwarded
         trustedProxies = settings.trustedProxies
+        trustsNobody = settings.trustedProxies.isEmpty
         let written: [FieldName] = [.host, .contentLength, .transferEncoding, .xRequestID]
         let claims: [FieldName] = [.xForwardedFor, .xForwardedProto, .xForwardedHost]
         switch settings.forwarded {
@@ -73,6 +77,12 @@ final class HeadTexts {
         endHTTP11 = HeadTemplate(start, "\r\n\(via("1.1"))\r\n")
         endHTTP10WithoutID = HeadTemplate("\(via("1.0"))\r\n")
         endHTTP11WithoutID = HeadTemplate("\(via("1.1"))\r\n")
+    }
+
+    /// Whether the word of `peer` about who asked is believed.
+    func trusts(_ peer: borrowing PeerAddress) -> Bool {
+        if trustsNobody { return false }
+        return peer.isAmong(trustedProxies)
     }
 
     /// Appends the end of the head of a message that came in version 1.0, or 1.1: the request's id,

@@ -8,11 +8,7 @@ internal import Policy
 
 /// Writes one request's head for one backend.
 struct RequestRewriter {
-    let exchange: Exchange
-    let texts: HeadTexts
-    let upstream: Upstream
     let host: HostRule
-    let forwarded: ForwardingSettings.Forwarded
     /// Whether fields with API keys stay here.
     let keepsKeys: Bool
     /// What is left of the request's time, for the backend; nil where there is no deadline, or the
@@ -29,12 +25,8 @@ struct RequestRewriter {
     /// Whether the client has been told to send its body already.
     let hasAskedForBody: Bool
 
-    init(exchange: Exchange, pool: Pool, upstream: Upstream) {
-        self.exchange = exchange
-        texts = exchange.snapshot.headTexts
-        self.upstream = upstream
+    init(_ exchange: Exchange, in pool: Pool) {
         host = pool.settings.host
-        forwarded = exchange.snapshot.policy.forwarding.forwarded
         keepsKeys = pool.keepsKeys
         let isTold = pool.deadlines.isPassedOn && exchange.deadline != .distantFuture
         remainingNanoseconds =
@@ -46,13 +38,17 @@ struct RequestRewriter {
         hasAskedForBody = exchange.hasAskedForBody
     }
 
-    /// Appends the head with the empty line that ends it.
+    // What it is about is handed on and not kept: each property that refers to something is counted.
+
+    /// Appends the head of `exchange`, for `upstream`, with the empty line that ends it.
     func append(
-        _ head: borrowing RequestHead, peer: borrowing PeerAddress, to output: inout ByteBuffer
+        _ head: borrowing RequestHead, of exchange: Exchange, for upstream: Upstream,
+        peer: borrowing PeerAddress, to output: inout ByteBuffer
     ) {
-        appendStart(head, to: &output)
-        let trusts = peer.isAmong(texts.trustedProxies)
-        let tellsEnvoyTime = appendFields(head, trusts: trusts, to: &output)
+        let texts = exchange.snapshot.headTexts
+        appendStart(head, of: exchange, for: upstream, texts, to: &output)
+        let trusts = texts.trusts(peer)
+        let tellsEnvoyTime = appendFields(head, texts, trusts: trusts, to: &output)
         if let remainingNanoseconds, hasOwnDeadline, !tellsEnvoyTime {
             output.append("x-envoy-expected-rq-timeout-ms: ")
             output.append(decimal: Int(max(1, remainingNanoseconds / 1_000_000)))
@@ -69,8 +65,8 @@ struct RequestRewriter {
             output.append(texts.contentLength, decimal: length + lengthDifference)
         case .chunked: output.appendTransferEncodingChunked()
         }
-        switch forwarded {
-        case .append, .set: appendForwarded(head, peer, trusts: trusts, to: &output)
+        switch texts.forwardedRule {
+        case .append, .set: appendForwarded(head, peer, texts, trusts: trusts, to: &output)
         case .remove, .off: break
         }
         if asksForWebSocket { output.append("Connection: Upgrade\r\nUpgrade: websocket\r\n") }
@@ -79,10 +75,11 @@ struct RequestRewriter {
 
     /// Appends the fields that travel on; whether Envoy's field for the time is among them.
     private func appendFields(
-        _ head: borrowing RequestHead, trusts: Bool, to output: inout ByteBuffer
+        _ head: borrowing RequestHead, _ texts: HeadTexts, trusts: Bool,
+        to output: inout ByteBuffer
     ) -> Bool {
-        let dropped = droppedFields(head, trusts: trusts)
-        let apart = fieldsApart
+        let dropped = droppedFields(head, texts, trusts: trusts)
+        let apart = fieldsApart(texts)
         var tellsEnvoyTime = false
         var index = output.appendFields(of: head, without: dropped, before: apart)
         while index < head.fields.count {
@@ -114,7 +111,9 @@ struct RequestRewriter {
         }
     }
 
-    private func droppedFields(_ head: borrowing RequestHead, trusts: Bool) -> FieldNames {
+    private func droppedFields(
+        _ head: borrowing RequestHead, _ texts: HeadTexts, trusts: Bool
+    ) -> FieldNames {
         var dropped = trusts ? texts.droppedOfTrusted : texts.droppedOfRequest
         // HTTP/1.0 has no expectations, and without a body there is none, RFC 9110 section 10.1.1.
         if !head.expectsContinue || hasAskedForBody { dropped.insert(.expect) }
@@ -123,35 +122,42 @@ struct RequestRewriter {
     }
 
     /// The fields that are looked at by themselves.
-    private var fieldsApart: FieldNames {
+    private func fieldsApart(_ texts: HeadTexts) -> FieldNames {
         if remainingNanoseconds == nil { return keepsKeys ? texts.keys : FieldNames() }
         return keepsKeys ? texts.keysAndTimeouts : texts.timeouts
     }
 
     /// The request line, and the host that counts.
-    private func appendStart(_ head: borrowing RequestHead, to output: inout ByteBuffer) {
+    private func appendStart(
+        _ head: borrowing RequestHead, of exchange: Exchange, for upstream: Upstream,
+        _ texts: HeadTexts, to output: inout ByteBuffer
+    ) {
         switch host {
         case .preserve:
             if let range = head.authority {
-                appendStart(head, host: head.span(range), to: &output)
+                appendStart(head, of: exchange, host: head.span(range), texts, to: &output)
             } else {
-                appendStart(head, host: upstream.authority, to: &output)
+                appendStart(head, of: exchange, host: upstream.authority, texts, to: &output)
             }
-        case .backend: appendStart(head, host: upstream.authority, to: &output)
-        case .fixed(let name): appendStart(head, host: name.utf8.span, to: &output)
+        case .backend:
+            appendStart(head, of: exchange, host: upstream.authority, texts, to: &output)
+        case .fixed(let name):
+            appendStart(head, of: exchange, host: name.utf8.span, texts, to: &output)
         }
     }
 
     private func appendStart(
-        _ head: borrowing RequestHead, host: borrowing [UInt8], to output: inout ByteBuffer
+        _ head: borrowing RequestHead, of exchange: Exchange, host: borrowing [UInt8],
+        _ texts: HeadTexts, to output: inout ByteBuffer
     ) {
-        appendStart(head, host: host.span, to: &output)
+        appendStart(head, of: exchange, host: host.span, texts, to: &output)
     }
 
     /// The target in origin form, RFC 9112 section 3.2: an absolute one has lost its authority to
     /// `Host`.
     private func appendStart(
-        _ head: borrowing RequestHead, host: Span<UInt8>, to output: inout ByteBuffer
+        _ head: borrowing RequestHead, of exchange: Exchange, host: Span<UInt8>,
+        _ texts: HeadTexts, to output: inout ByteBuffer
     ) {
         if !head.path.isEmpty, modelRange == nil {
             output.appendRequestLine(of: head, in: texts.requestStart, host: host)
@@ -161,7 +167,7 @@ struct RequestRewriter {
             output.append(head.span(head.methodRange))
             output.append(0x20)
             output.append(head.span(head.path.lowerBound..<modelRange.lowerBound))
-            appendModel(to: &output)
+            appendModel(exchange.model, to: &output)
             output.append(head.span(modelRange.upperBound..<head.path.upperBound))
             output.append(head.span(head.query))
             output.append(" HTTP/1.1\r\n")
@@ -176,8 +182,8 @@ struct RequestRewriter {
     }
 
     /// The model as a segment of a path, RFC 3986 section 3.3.
-    private func appendModel(to output: inout ByteBuffer) {
-        for byte in exchange.model {
+    private func appendModel(_ model: [UInt8], to output: inout ByteBuffer) {
+        for byte in model {
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
                 UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
@@ -196,13 +202,14 @@ struct RequestRewriter {
     }
 
     private func appendForwarded(
-        _ head: borrowing RequestHead, _ peer: borrowing PeerAddress, trusts: Bool,
-        to output: inout ByteBuffer
+        _ head: borrowing RequestHead, _ peer: borrowing PeerAddress, _ texts: HeadTexts,
+        trusts: Bool, to output: inout ByteBuffer
     ) {
         var appends = false
-        if trusts, case .append = forwarded { appends = true }
+        if trusts, case .append = texts.forwardedRule { appends = true }
         if !appends, !peer.isEmpty, let range = head.authority {
-            output.append(texts.forwarded, peer.bytes, head.span(range))
+            // The address was written here.
+            output.append(texts.forwarded, peer.bytes, head.span(range), isFirstChecked: true)
             return
         }
         output.append("X-Forwarded-For: ")
