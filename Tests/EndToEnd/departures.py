@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -32,6 +33,8 @@ BEGINNINGS = {
     "idle": b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhalf",
 }
 PATIENCE_SECONDS = 15.0
+LATE_SECONDS = 0.1
+TICK_SECONDS = 0.01
 
 
 def policy(backend: str, hole: str) -> str:
@@ -114,15 +117,48 @@ class Backend:
 
 
 @dataclass
+class Standstills:
+    """When this process or a thread of the gateway's wanted to go on and could not: the machine's doing, or this loop's."""
+
+    gateway: int
+    _found: list[tuple[float, float, float]] = field(default_factory=list)
+
+    async def watch(self) -> None:
+        """Notes standstills until it is cancelled."""
+        before, waited = time.monotonic(), self._waited()
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            now, total = time.monotonic(), self._waited()
+            lost = now - before - TICK_SECONDS
+            lost += max((total[thread] - waited.get(thread, 0.0) for thread in total), default=0.0)
+            if lost > TICK_SECONDS:
+                self._found.append((before, now, lost))
+            before, waited = now, total
+
+    def within(self, begin: float, end: float) -> float:
+        """The seconds that were lost between two moments, at most."""
+        return sum(lost for first, last, lost in self._found if first < end and last > begin)
+
+    def _waited(self) -> dict[str, float]:
+        """How long each thread of the gateway's has waited for a processor since it began, in seconds."""
+        threads = Path(f"/proc/{self.gateway}/task").iterdir()
+        return {one.name: int((one / "schedstat").read_text().split()[1]) / 1e9 for one in threads}
+
+
+@dataclass
 class Departures:
     """Cycles of a request that is left, and their tally."""
 
     through: Gateway
     backend: Backend
     chance: random.Random
-    lags: list[float] = field(default_factory=list)
+    closings: list[tuple[float, float]] = field(default_factory=list)
     cycles: Counter[tuple[str, str]] = field(default_factory=Counter)
+    standstills: Standstills = field(init=False)
     _serial: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    def __post_init__(self) -> None:
+        self.standstills = Standstills(self.through.pid)
 
     async def cycle(self, phase: str, way: str) -> None:
         """One client that comes, waits for its phase and leaves; returns when the gateway has let go of the backend."""
@@ -145,7 +181,7 @@ class Departures:
         left = time.monotonic()
         if phase in ("sent", "waiting", "streaming", "non-streaming"):
             closed = await asyncio.wait_for(asyncio.shield(self.backend.closings[identity]), PATIENCE_SECONDS)
-            self.lags.append(closed - left)
+            self.closings.append((left, closed))
         elif phase == "parsed":
             # It may have come through before the gateway saw its client leave.
             await asyncio.sleep(0.02)
@@ -184,11 +220,19 @@ class Departures:
             for phase, way in left:
                 await self.cycle(phase, way)
 
+        watch = asyncio.create_task(self.standstills.watch())
         await asyncio.gather(*(work() for _ in range(at_once)))
+        # What was closed last is followed by a tick.
+        await asyncio.sleep(2 * TICK_SECONDS)
+        watch.cancel()
 
-    def late(self, seconds: float = 0.1) -> int:
-        """How many backend connections were closed later than that."""
-        return sum(1 for lag in self.lags if lag > seconds)
+    def late(self) -> list[tuple[float, float]]:
+        """How long the backend connections took that were closed late, and how much of that is no standstill."""
+        return [
+            (closed - left, closed - left - self.standstills.within(left, closed))
+            for left, closed in self.closings
+            if closed - left > LATE_SECONDS
+        ]
 
 
 def request_bytes(phase: str, identity: str) -> bytes:
