@@ -1,6 +1,9 @@
 // The gateway's own answers in each dialect, as clients' libraries get them.
 
+import Admission
 import Foundation
+import HTTP1
+import Inference
 import Testing
 
 @testable import Gateway
@@ -108,5 +111,28 @@ import Testing
         #expect(answer.value("x-should-retry") == "false")
         #expect(answer.value("X-Request-ID") == "a\"b")
         #expect(try jsonObject(answer.bodyText)["request_id"] is NSNull)
+    }
+
+    @Test func whoAsksForFarTooMuchIsToldNotToTryAgain() {
+        let rejection = Rejection(reason: .queueFull, retryAfterMilliseconds: 100)
+        var kind = OwnAnswer.Kind(
+            answer: .reason, status: 503, reason: .queueFull, dialect: .plain)
+        kind.hasRequestID = true
+        kind.tellsTime = true
+        let answer = OwnAnswer(kind, LocalAnswer(.queueFull, rejection: rejection))
+        func text(_ template: borrowing MessageTemplate) -> String {
+            var buffer = ByteBuffer()
+            buffer.append(
+                template, date: Array("D".utf8).span, requestID: Array("i".utf8), 1, 100, 0)
+            return String(decoding: (0..<buffer.count).map { buffer.bytes[$0] }, as: UTF8.self)
+        }
+        let usual = text(answer.usual)
+        #expect(usual.contains("Date: D\r\n"))
+        #expect(usual.contains("Retry-After: 1\r\nretry-after-ms: 100\r\n"))
+        #expect(usual.contains("Cache-Control: no-store\r\nX-Request-ID: i\r\n\r\n{"))
+        #expect(
+            text(answer.unwelcome)
+                == usual.replacingOccurrences(
+                    of: "X-Request-ID", with: "x-should-retry: false\r\nX-Request-ID"))
     }
 }

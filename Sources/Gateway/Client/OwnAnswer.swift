@@ -70,9 +70,9 @@ final class OwnAnswer {
     private let gaps: [Gap]
     /// The same for most requests: for those that are told of no limits, and whose connection is
     /// kept without a word.
-    private let usual: MessageTemplate
+    let usual: MessageTemplate
     /// The same for those that are told not to try again.
-    private let unwelcome: MessageTemplate
+    let unwelcome: MessageTemplate
     /// Bytes of the body without the request's ids in it, and how often it has them.
     private let bodyBytes: Int
     private let quotedIDs: Int
