@@ -69,6 +69,30 @@ import Testing
         #expect(Transcript.of(&parser, second) { 1 }.lines.last == "end")
     }
 
+    @Test func noFieldOfTheHeadBeforeIsLeft() throws {
+        var parser = RequestParser(limits: HeadLimits(maxFields: 20))
+        for count in [0, 20, 3, 9, 8, 1, 17, 0, 2] {
+            let lines = (0..<count).map { "X-\($0 % 2 == 0 ? "even" : "odd7"): \($0)\r\n" }
+            let input = bytes("GET / HTTP/1.0\r\n" + lines.joined() + "\r\n")
+            // In one piece, and in two.
+            for shown in [input.count, input.count / 2] {
+                _ = try parser.next(in: input.span.extracting(..<shown))
+                #expect(
+                    try parser.next(in: input.span)
+                        == (shown < input.count
+                            ? .head(consumed: input.count) : .end(consumed: 0)))
+                let values = parser.head.fields.map { parser.head.bytes[$0.value] }
+                #expect(values.map(Array.init) == (0..<count).map { bytes("\($0)") })
+                parser.reset()
+            }
+            #expect(throws: ParseError.emptyFieldName) {
+                try parser.next(in: bytes("GET / HTTP/1.0\r\nA: longer than it\r\n:").span)
+            }
+            #expect(parser.head.fields.isEmpty)
+            parser.reset()
+        }
+    }
+
     @Test func chunkFramingIsBounded() {
         let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
         let padded = "1;" + String(repeating: "e", count: 200) + "\r\nx\r\n"
