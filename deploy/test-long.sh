@@ -12,7 +12,7 @@
 #   7. fuzzing               each target of Tests/Fuzz for half an hour, or FUZZ_SECONDS
 #
 # A stage that fails does not keep the next ones from running. The last line is "N passed, N failed, N skipped" over all
-# stages. Takes about four hours and a half on two cores.
+# stages. Takes between three and four hours on two cores.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source-path=SCRIPTDIR source=packages.sh

@@ -1,6 +1,6 @@
-// Tells the thread sanitizer of the locks that it cannot see: the slow half of Swift's Mutex lives in a library that is not
-// instrumented, and whoever had to wait for a lock would seem to race with the one who held it. deploy/sanitize.sh preloads
-// this. The quick half is compiled into the callers, and the sanitizer sees its atomic operations on the same address.
+// Tells the thread sanitizer that Swift's Mutex, which mailboxes, logs and tests use, orders its holders: its slow half lives
+// in a library that is not instrumented. deploy/sanitize.sh preloads this. The quick half is compiled into the callers, and
+// the sanitizer sees its atomic operations on the same address.
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
