@@ -68,7 +68,7 @@ struct FieldSectionParser: ~Copyable {
     ///
     /// Most lines are like that, and cost a third if nothing is remembered between their parts.
     @inline(__always)
-    mutating func readWholeLines(
+    private mutating func readWholeLines(
         in bytes: Span<UInt8>, maxFields: Int, version: Version, into fields: inout [Field],
         _ observer: inout some FieldObserver
     ) throws(ParseError) {
@@ -110,9 +110,37 @@ struct FieldSectionParser: ~Copyable {
         count = found
     }
 
+    /// Reads the field lines of a head into `fields`, up to the empty line; false while bytes of them
+    /// are still to come.
+    ///
+    /// `bytes` has at most `limits.maxHeadBytes`.
+    @inline(__always)
+    mutating func readLines(
+        in bytes: Span<UInt8>, limits: HeadLimits, version: Version, into fields: inout [Field],
+        _ observer: inout some FieldObserver
+    ) throws(ParseError) -> Bool {
+        while true {
+            try readWholeLines(
+                in: bytes, maxFields: limits.maxFields, version: version, into: &fields, &observer)
+            if takesEmptyLine(in: bytes) { return true }
+            if count == fields.count {
+                fields.addRoom()
+                continue
+            }
+            let step = try next(in: bytes, maxFields: limits.maxFields)
+            if case .end = step { return true }
+            guard case .field(let field) = step else {
+                if bytes.count == limits.maxHeadBytes { throw .headTooLarge }
+                return false
+            }
+            fields[count &- 1] = field
+            try observer.observe(field, in: bytes, version: version)
+        }
+    }
+
     /// Whether the section ends at the present position with an empty line, which is all there.
     @inline(__always)
-    mutating func takesEmptyLine(in bytes: Span<UInt8>) -> Bool {
+    private mutating func takesEmptyLine(in bytes: Span<UInt8>) -> Bool {
         let lineFeed = position &+ 1
         guard state == .lineStart, lineFeed < bytes.count,
             bytes[position] == ByteClass.carriageReturn, bytes[lineFeed] == ByteClass.lineFeed

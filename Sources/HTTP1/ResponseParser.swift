@@ -118,24 +118,9 @@ package struct ResponseParser: ~Copyable {
             section.restart(at: line.position)
             phase = .fields
         }
-        while true {
-            try section.readWholeLines(
-                in: bytes, maxFields: limits.maxFields, version: head.version, into: &head.fields,
-                &framing)
-            if section.takesEmptyLine(in: bytes) { break }
-            if section.count == head.fields.count {
-                head.fields.addRoom()
-                continue
-            }
-            let step = try section.next(in: bytes, maxFields: limits.maxFields)
-            if case .end = step { break }
-            guard case .field(let field) = step else {
-                if bytes.count == limits.maxHeadBytes { throw .headTooLarge }
-                return .needMoreData(consumed: 0)
-            }
-            head.fields[section.count &- 1] = field
-            try framing.observe(field, in: bytes, version: head.version)
-        }
+        let isComplete = try section.readLines(
+            in: bytes, limits: limits, version: head.version, into: &head.fields, &framing)
+        guard isComplete else { return .needMoreData(consumed: 0) }
         try finishHead(bytes.extracting(..<section.position))
         return .head(consumed: section.position)
     }
