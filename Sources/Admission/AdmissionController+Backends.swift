@@ -15,11 +15,52 @@ extension AdmissionController {
         let stub = permit.spend()
         let failed = stub.backend.index
         release(stub)
+        if stub.isOnSuspicion { backends[failed].suspicion.endTrial() }
         // A dial that began before the backend was left out tells nothing new.
         let ejection = backends[failed].ejection
         if ejection.isProven || stub.grantedAt >= ejection.since { markRefused(failed) }
+        return startElsewhere(stub, id, ticket)
+    }
+
+    /// Whether a request that failed at `backend` may be tried at another one: one that is well is
+    /// there, and the pool's budget of retries allows it.
+    ///
+    /// A refusal is the request's fault, unless the backend refuses what its siblings take.
+    package mutating func mayRetry(
+        at backend: BackendID, after outcome: Outcome, now: Instant
+    ) -> Bool {
+        advance(to: now)
+        let failed = backend.index
+        if outcome == .failed(.refusal), !backends[failed].suspicion.isSuspected { return false }
+        let isThere = backends.indices.contains { index in
+            index != failed && backends[index].isUsable(now: clock)
+                && !backends[index].suspicion.isSuspected
+        }
+        return isThere && settings.mode == .enforce && retryBudget.allowsRetry(now: clock)
+    }
+
+    /// Spends a permit whose backend failed before the client had anything, and looks for another
+    /// backend, as `mayRetry` said it may; the same as for a connection that was refused follows.
+    package mutating func retry(
+        _ permit: consuming Permit, after outcome: Outcome, _ work: ServedWork, _ id: RequestID,
+        _ ticket: Ticket, now: Instant
+    ) -> Verdict {
+        advance(to: now)
+        retryBudget.withdraw(now: clock)
+        let stub = permit.spend()
+        note(outcome, stub)
+        release(stub)
+        judge(outcome, stub)
+        learn(outcome, stub, work)
+        return startElsewhere(stub, id, ticket)
+    }
+
+    private mutating func startElsewhere(
+        _ stub: Permit.Stub, _ id: RequestID, _ ticket: Ticket
+    ) -> Verdict {
+        let failed = stub.backend.index
         let place = queue.place(tenant: stub.tenant, row: stub.row)
-        if let deadline = ticket.deadline, deadline <= clock {
+        if min(ticket.answerBy ?? .distantFuture, ticket.startBy ?? .distantFuture) <= clock {
             giveBack(stub)
             return .reject(refuse(.deadline, ticket, place))
         }
@@ -27,11 +68,13 @@ extension AdmissionController {
             choose(seats: stub.seats, except: failed)
             ?? (settings.mode == .observe ? leastLoaded(except: failed) : nil)
         if let index = open {
+            var work = GrantedWork(
+                cost: stub.cost, expected: stub.expected, arrivedAt: stub.arrivedAt)
+            work.isRetry = true
             return .forward(
                 grant(
-                    index, stub.seats, place,
-                    GrantedWork(cost: stub.cost, expected: stub.expected),
-                    reserved: stub.reserved, withheld: stub.withheld, wouldWait: stub.wouldWait))
+                    index, stub.seats, place, work, reserved: stub.reserved,
+                    withheld: stub.withheld, wouldWait: stub.wouldWait))
         }
         let mayWait = settings.queue.maxRequests > 0 && maxWaitNanoseconds > 0
         guard mayWait, isCold || hasUsableBackend(except: failed) else {
@@ -72,6 +115,7 @@ extension AdmissionController {
         self.settings = settings
         maxWaitNanoseconds = settings.queue.maxWait.wholeNanoseconds
         queue.reconfigure(settings)
+        retryBudget.settings = settings.retry
         for index in backends.indices where !backends[index].isVacant {
             backends[index].isPresent = keys.contains(backends[index].key)
             guard backends[index].isPresent else { continue }
@@ -82,6 +126,7 @@ extension AdmissionController {
             }
         }
         for key in keys { add(key) }
+        takeChanges()
         recount()
     }
 
@@ -108,8 +153,7 @@ extension AdmissionController {
     /// Whether a backend other than that one may be sent requests, at least on trial.
     func hasUsableBackend(except excluded: Int?) -> Bool {
         backends.indices.contains { index in
-            index != excluded && backends[index].isPresent
-                && !backends[index].ejection.isLeftOut(now: clock)
+            index != excluded && backends[index].isUsable(now: clock)
         }
     }
 }

@@ -79,10 +79,10 @@ extension AdmissionController {
 
     /// What the policy's named tenants have, in its order, at most the first `count` of them.
     package func tenants(first count: Int) -> [TenantStatus] {
-        settings.tenants.prefix(count).indices.map { index in
-            let row = queue.tenants.row(of: .named(index))
+        settings.tenants.prefix(count).map { tenant in
+            let row = queue.tenants.row(of: .named(tenant.name))
             return TenantStatus(
-                name: settings.tenants[index].name, inFlight: queue.tenants[row].running,
+                name: tenant.name, inFlight: queue.tenants[row].running,
                 queued: queue.tenants[row].queued,
                 share: queue.share(row, limit: provenLimit).limit,
                 counts: queue.tenants[row].counts)

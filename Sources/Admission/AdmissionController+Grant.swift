@@ -13,6 +13,7 @@ extension AdmissionController {
     mutating func advance(to now: Instant) {
         clock = max(clock, now)
         drainEstimate.advance(to: clock, wasBusy: isBusy)
+        if clock >= nextChangeAt { takeChanges() }
     }
 
     /// The widest request that fits at any backend; 0 when every one is full.
@@ -35,8 +36,8 @@ extension AdmissionController {
                 continue
             }
             // a/b < c/d as a·d < c·b, which is exact.
-            let mine = backends[index].inFlight * backends[best].limit
-            let theirs = backends[best].inFlight * backends[index].limit
+            let mine = backends[index].counted * backends[best].allowed
+            let theirs = backends[best].counted * backends[index].allowed
             if mine < theirs {
                 best = index
                 ties = 1
@@ -54,20 +55,32 @@ extension AdmissionController {
         reserved: Reservation, withheld: Reason = .none, wouldWait: Bool = false
     ) -> Permit {
         let trial = backends[index].ejection.grant()
+        let isOnSuspicion = backends[index].suspicion.isSuspected
+        if isOnSuspicion { backends[index].suspicion.beginTrial() }
         let taken = min(max(seats, 1), backends[index].widest)
         backends[index].inFlight += taken
-        meter(index)
         totalInFlight += taken
+        recountInFlight(index)
+        beginWaiting(index, seats: taken)
         if withheld != .none { withheldInFlight += taken }
-        if backends[index].isProven { provenInFlight += taken }
         queue.granted(place, seats: taken, cost: work.cost, now: clock)
+        if !work.isRetry { retryBudget.deposit(now: clock) }
         return Permit(
             Permit.Stub(
-                backend: BackendID(index: index), grantedAt: clock,
-                inFlight: backends[index].inFlight, trial: trial, seats: taken,
+                backend: BackendID(index: index), grantedAt: clock, arrivedAt: work.arrivedAt,
+                inFlight: backends[index].counted, trial: trial, seats: taken,
                 tenant: place.tenant, row: place.row, cost: work.cost, isCharged: work.isCharged,
                 expected: work.expected, reserved: reserved, withheld: withheld,
-                wouldWait: wouldWait))
+                wouldWait: wouldWait, comparison: comparison(index),
+                isOnSuspicion: isOnSuspicion))
+    }
+
+    /// Takes over what a backend has in flight that uses up its limit.
+    mutating func recountInFlight(_ index: Int) {
+        let before = backends[index].meter.inFlight
+        meter(index)
+        guard backends[index].isProven else { return }
+        provenInFlight += backends[index].meter.inFlight - before
     }
 
     /// Takes a permit's slot back; the request cost `extraCost` more than it was charged.
@@ -75,12 +88,12 @@ extension AdmissionController {
         let index = stub.backend.index
         precondition(
             backends[index].inFlight >= stub.seats, "a permit of another controller was spent here")
+        endWaiting(stub)
         backends[index].inFlight -= stub.seats
-        meter(index)
-        backends[index].ejection.endTrial(stub.trial)
         totalInFlight -= stub.seats
+        recountInFlight(index)
+        backends[index].ejection.endTrial(stub.trial)
         if stub.withheld != .none { withheldInFlight -= stub.seats }
-        if backends[index].isProven { provenInFlight -= stub.seats }
         queue.ended(
             tenant: stub.tenant, row: stub.row, seats: stub.seats, extra: extraCost)
     }
@@ -88,9 +101,10 @@ extension AdmissionController {
     /// Starts the request whose turn it is, or refuses it if its deadline can no longer be met.
     mutating func startNext() -> Decision? {
         while case .start(let slot) = queue.nextTurn(limit: provenLimit, room: room) {
-            if isTooLate(queue.slots[Int(slot)].deadline) {
+            let reason = reasonNotToStart(queue.slots[Int(slot)])
+            if reason != .none {
                 let waiting = queue.remove(slot)
-                return .reject(waiting.id, refuse(.deadline, waiting))
+                return .reject(waiting.id, refuse(reason, waiting))
             }
             guard let index = choose(seats: queue.seats(slot), except: nil) else {
                 queue.takeInHand(slot)
@@ -100,8 +114,10 @@ extension AdmissionController {
                 slot, now: clock,
                 serviceNanoseconds: drainEstimate.medianServiceNanoseconds)
             let place = queue.place(tenant: waiting.tenant, row: Int(waiting.row))
-            var work = GrantedWork(cost: waiting.cost, expected: waiting.expected)
+            var work = GrantedWork(
+                cost: waiting.cost, expected: waiting.expected, arrivedAt: waiting.arrivedAt)
             work.isCharged = waiting.stage != .returned
+            work.isRetry = !work.isCharged
             // What comes back was charged at its first turn, and waits for nothing more.
             if !work.isCharged { work.cost = 1 }
             return .forward(
@@ -111,13 +127,22 @@ extension AdmissionController {
         return nil
     }
 
-    /// Whether a request that starts now might well end after its deadline.
+    /// Why a request had better not be started any more; `none` when it may.
     ///
-    /// By the time that one in a hundred exceeds: with a queue there is always somebody whose work is
-    /// more likely to be of use.
-    @inline(__always) func isTooLate(_ deadline: Instant) -> Bool {
-        guard deadline != .distantFuture else { return false }
-        return clock.advanced(byNanoseconds: drainEstimate.longServiceNanoseconds) > deadline
+    /// With a queue there is always somebody whose work is more likely to be of use: than of one whose
+    /// answer might well come after its deadline, by the time that one request in a hundred exceeds,
+    /// or when most clients of its kind have left, by the usual time to a first byte.
+    @inline(__always) func reasonNotToStart(_ waiting: Waiting) -> Reason {
+        if waiting.answerBy != .distantFuture,
+            clock.advanced(byNanoseconds: drainEstimate.longServiceNanoseconds) > waiting.answerBy
+        {
+            return .deadline
+        }
+        guard waiting.stage != .returned else { return .none }
+        let borne = queue.patienceSeconds(waiting.tenant, Int(waiting.row), now: clock)
+        guard borne.isFinite else { return .none }
+        let age = clock.seconds(since: waiting.arrivedAt)
+        return age + drainEstimate.firstByteSeconds > borne ? .patience : .none
     }
 
     /// What a request is expected to cost, in units of a usual one.
@@ -171,19 +196,19 @@ extension AdmissionController {
         let limit = backends[index].limiter.limit
         guard limit != backends[index].limit else { return }
         backends[index].limit = limit
-        meter(index)
-        recount()
+        refresh(index)
     }
 
     /// Tells a backend's meter of its in-flight requests and its limit.
-    private mutating func meter(_ index: Int) {
+    mutating func meter(_ index: Int) {
         backends[index].meter.set(
-            inFlight: backends[index].inFlight, limit: backends[index].limit, now: clock)
+            inFlight: backends[index].counted, limit: backends[index].allowed, now: clock)
     }
 
     /// Lets the limit's algorithm look at a backend if it is time.
     mutating func look(at index: Int) {
-        guard backends[index].limiter.nextLook <= clock else { return }
+        guard backends[index].limiter.nextLook <= clock, backends[index].isMeasured(now: clock)
+        else { return }
         backends[index].meter.advance(to: clock)
         if let move = backends[index].limiter.look(backends[index].meter, now: clock) {
             record(move, at: index)
@@ -196,8 +221,8 @@ extension AdmissionController {
         provenLimit = 0
         provenInFlight = 0
         for index in backends.indices where backends[index].isProven {
-            provenLimit += backends[index].limit
-            provenInFlight += backends[index].inFlight
+            provenLimit += backends[index].allowed
+            provenInFlight += backends[index].counted
         }
     }
 }
@@ -210,9 +235,21 @@ struct GrantedWork {
     /// Whether its tenant was charged the cost, which is then put right when it ends; who started at
     /// once was charged nothing.
     var isCharged = false
+    /// When its client began to wait.
+    var arrivedAt: Instant
+    /// Whether it was started before.
+    var isRetry = false
 
-    init(cost: Double, expected: ExpectedTokens) {
+    init(cost: Double, expected: ExpectedTokens, arrivedAt: Instant) {
         self.cost = cost
         self.expected = expected
+        self.arrivedAt = arrivedAt
+    }
+
+    /// The work of a request that comes at `now`.
+    init(_ ticket: Ticket, now: Instant) {
+        self.init(
+            cost: ticket.cost, expected: ExpectedTokens(ticket),
+            arrivedAt: min(ticket.arrivedAt ?? now, now))
     }
 }

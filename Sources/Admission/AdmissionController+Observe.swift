@@ -24,7 +24,7 @@ extension AdmissionController {
         return .forward(
             grant(
                 index, ticket.seats, place,
-                GrantedWork(cost: ticket.cost, expected: ExpectedTokens(ticket)),
+                GrantedWork(ticket, now: clock),
                 reserved: reserved, withheld: reason, wouldWait: wouldWait))
     }
 
@@ -46,8 +46,10 @@ extension AdmissionController {
         guard let rate = drainEstimate.perSecond(limit: provenLimit) else { return .none }
         let wait = (Double(queued) + ticket.cost) / rate
         if wait > Double(maxWaitNanoseconds) / 1e9 { return blame(.waitTooLong, place) }
-        let left = ticket.deadline.map { $0.seconds(since: clock) } ?? .infinity
-        return wait > left ? .deadline : .none
+        let left = ticket.answerBy.map { $0.seconds(since: clock) } ?? .infinity
+        if wait > left { return .deadline }
+        let borne = queue.patienceSeconds(place.tenant, place.row, now: clock)
+        return wait + drainEstimate.firstByteSeconds > borne ? blame(.patience, place) : .none
     }
 
     /// The present backend with the lowest share of its limit in flight, full or not.
@@ -60,12 +62,17 @@ extension AdmissionController {
                 best = index
                 continue
             }
-            let isOut = backends[index].ejection.isLeftOut(now: clock)
-            let otherIsOut = backends[other].ejection.isLeftOut(now: clock)
-            let mine = backends[index].inFlight * backends[other].limit
-            let theirs = backends[other].inFlight * backends[index].limit
+            let isOut = !isWelcome(index)
+            let otherIsOut = !isWelcome(other)
+            let mine = backends[index].counted * backends[other].allowed
+            let theirs = backends[other].counted * backends[index].allowed
             if isOut != otherIsOut ? otherIsOut : mine < theirs { best = index }
         }
         return best
+    }
+
+    /// Whether nothing is held against a backend but its load.
+    private func isWelcome(_ index: Int) -> Bool {
+        backends[index].isUsable(now: clock) && !backends[index].suspicion.isSuspected
     }
 }

@@ -9,11 +9,18 @@ extension AdmissionController {
         let waitEnd = clock.advanced(byNanoseconds: longestWaitNanoseconds)
         var waiting = Waiting(id, ticket, place, now: clock, waitEnd: waitEnd)
         waiting.reserved = reserved
-        if waiting.deadline != .distantFuture {
-            // What cannot be met any more is told so then, not when its turn comes.
-            let latestStart = waiting.deadline.advanced(
+        // What cannot be met any more is told so then, not when its turn comes.
+        if let startBy = ticket.startBy { waiting.expire(at: max(clock, startBy), for: .deadline) }
+        if waiting.answerBy != .distantFuture {
+            let latestStart = waiting.answerBy.advanced(
                 byNanoseconds: -drainEstimate.longServiceNanoseconds)
-            waiting.expiresAt = max(clock, min(waitEnd, latestStart))
+            waiting.expire(at: max(clock, latestStart), for: .deadline)
+        }
+        let borne = queue.patienceSeconds(place.tenant, place.row, now: clock)
+        if borne.isFinite, !isReturned {
+            let latestStart = waiting.arrivedAt.advanced(
+                byNanoseconds: wholeNanoseconds(borne - drainEstimate.firstByteSeconds))
+            waiting.expire(at: max(clock, latestStart), for: .patience)
         }
         return isReturned ? queue.insertReturned(waiting) : queue.insert(waiting)
     }
@@ -34,7 +41,7 @@ extension AdmissionController {
 
     /// What a request is told whose wait has ended.
     func expiryReason(_ waiting: Waiting) -> Reason {
-        if waiting.expiresAt < waiting.waitEnd { return .deadline }
+        if waiting.expiresAt < waiting.waitEnd { return waiting.expiryReason }
         return queue.tenants[waiting.tenant].isAtLimit ? .tenantLimit : .queueTimeout
     }
 
@@ -42,7 +49,7 @@ extension AdmissionController {
     mutating func reasonNotToPark(_ ticket: Ticket, _ place: QueuePlace) -> Reason? {
         let mayQueue = settings.queue.maxRequests > 0
         let waitEnd = clock.advanced(byNanoseconds: mayQueue ? longestWaitNanoseconds : 0)
-        let deadline = ticket.deadline ?? .distantFuture
+        let deadline = min(ticket.answerBy ?? .distantFuture, ticket.startBy ?? .distantFuture)
         if let wait = secondsUntilAnyReturn,
             clock.advanced(byNanoseconds: wholeNanoseconds(wait)) > min(waitEnd, deadline)
         {
@@ -58,7 +65,9 @@ extension AdmissionController {
         {
             return blame(.queueFull, place)
         }
-        if ticket.bodyBytes > settings.queue.maxBytes - queue.bytes { return .queueBytesFull }
+        if !queue.hasRoom(forBytes: ticket.bodyBytes, at: place) {
+            return blame(.queueBytesFull, place)
+        }
         return reasonOfWait(ticket, place, until: waitEnd)
     }
 
@@ -69,19 +78,31 @@ extension AdmissionController {
         if maxWaitNanoseconds == 0 { return blame(.waitTooLong, place) }
         // An unknown rate predicts nothing; then only the bounds of the queue count.
         let predicted = wholeNanoseconds(predictedWaitSeconds(ticket.cost, place) ?? 0)
+        let turn = clock.advanced(byNanoseconds: predicted)
+        if turn > waitEnd { return blame(.waitTooLong, place) }
+        if turn > ticket.startBy ?? .distantFuture { return .deadline }
         let service = drainEstimate.longServiceNanoseconds
-        // Of those who join a standing queue the newest are served and the oldest are not: it is
-        // kept short, so that most of the others are told at once.
-        let isStanding = queue.classes[place.row].standing.isStanding
-        let deadline = ticket.deadline ?? .distantFuture
-        let patience = max(0, deadline.nanoseconds(since: clock) - service)
-        if clock.advanced(byNanoseconds: predicted) > waitEnd
-            || isStanding && predicted > min(maxWaitNanoseconds, patience) / 4
-        {
-            return blame(.waitTooLong, place)
+        let answerBy = ticket.answerBy ?? .distantFuture
+        let left = max(0, answerBy.nanoseconds(since: clock) - service)
+        if predicted > left { return .deadline }
+        // A standing queue is kept short, so that who joins it is served soon and all others are told
+        // at once, instead of all being served at the end of their patience.
+        let isStanding = queue.flows[place.tenant, place.row].standing.isStanding
+        let borne = patienceNanoseconds(ticket, place)
+        let most = min(maxWaitNanoseconds, left, borne)
+        if isStanding, predicted > most / 4 {
+            return blame(borne < maxWaitNanoseconds ? .patience : .waitTooLong, place)
         }
-        let end = clock.advanced(byNanoseconds: predicted).advanced(byNanoseconds: service)
-        return end > ticket.deadline ?? .distantFuture ? .deadline : nil
+        return predicted > borne ? blame(.patience, place) : nil
+    }
+
+    /// For how long the request may wait, if its client bears what most of its kind do, and the time
+    /// to the first byte is as usual.
+    private func patienceNanoseconds(_ ticket: Ticket, _ place: QueuePlace) -> Int64 {
+        let borne = queue.patienceSeconds(place.tenant, place.row, now: clock)
+        guard borne.isFinite else { return .max }
+        let age = ticket.arrivedAt.map { max(0, clock.seconds(since: $0)) } ?? 0
+        return wholeNanoseconds(borne - age - drainEstimate.firstByteSeconds)
     }
 
     /// A shortage that is the tenant's own doing is told as such.
@@ -95,6 +116,7 @@ extension AdmissionController {
     @inline(__always) var secondsUntilAnyReturn: Double? {
         var earliest: Instant?
         for index in backends.indices where backends[index].isPresent {
+            guard backends[index].signals.health == .up else { continue }
             guard backends[index].ejection.isLeftOut(now: clock) else { return nil }
             earliest = min(earliest ?? .distantFuture, backends[index].ejection.until)
         }
@@ -157,7 +179,7 @@ extension AdmissionController {
         refuse(reason, cost: 1, queue.place(of: Ticket()))
     }
 
-    /// Makes a rejection and counts it towards the floor of the ones that follow.
+    /// Makes a rejection, and promises when to come back behind what others were promised.
     private mutating func refuse(
         _ reason: Reason, cost: Double, _ place: QueuePlace, waitSeconds: Double? = nil
     ) -> Rejection {
@@ -165,13 +187,13 @@ extension AdmissionController {
         let milliseconds: Int
         if let waitSeconds {
             // A quota comes back at its own pace, whatever the pool is short of.
-            milliseconds = RetryAfter.milliseconds(
-                waitSeconds: waitSeconds, floorSeconds: 1, random: &random)
+            milliseconds = ReturnSchedule.milliseconds(
+                quotaSeconds: waitSeconds, random: &random)
         } else {
-            retryAfterFloor.recordRejection(now: clock)
-            milliseconds = RetryAfter.milliseconds(
+            let rate = drainEstimate.perSecond(limit: provenLimit)
+            milliseconds = returns.promise(
                 waitSeconds: circumstances.predictedWaitSeconds ?? 1,
-                floorSeconds: retryAfterFloor.seconds, random: &random)
+                requestSeconds: cost / (rate ?? 1), now: clock, random: &random)
         }
         var rejection = Rejection(reason: reason, retryAfterMilliseconds: milliseconds)
         rejection.circumstances = circumstances

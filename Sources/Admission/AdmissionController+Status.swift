@@ -19,6 +19,14 @@ package struct BackendStatus: Equatable, Sendable {
     package var unusableUntil: Instant?
     /// Refusals since the last connection.
     package var consecutiveFailures: Int
+    /// What it may have in flight now, at least 1: its limit, as far as signals and suspicion allow.
+    package var allowed: Int
+    /// Units in flight whose clients have left.
+    package var abandoned: Int
+    /// Units in flight that wait for their clients.
+    package var waitingForClient: Int
+    /// Why it is sent less than its limit; nil when nothing is held against it.
+    package var suspicion: SuspicionCause?
     /// What the limit rests on.
     package var evidence: LimitEvidence
     /// Seconds for which the limit was used up, since the backend was added.
@@ -32,9 +40,9 @@ extension AdmissionController {
     package var queueBytes: Int { queue.bytes }
     /// Permits granted and not yet spent, over all backends.
     package var inFlight: Int { totalInFlight }
-    /// Sum of the limits of the backends that are present.
+    /// Sum of what the backends that are present may have in flight.
     package var limit: Int {
-        backends.reduce(0) { $0 + ($1.isPresent ? $1.limit : 0) }
+        backends.reduce(0) { $0 + ($1.isPresent ? $1.allowed : 0) }
     }
     /// Backends that are present.
     package var backendCount: Int { backends.reduce(0) { $0 + ($1.isPresent ? 1 : 0) } }
@@ -59,9 +67,12 @@ extension AdmissionController {
         return BackendStatus(
             key: backend.key, isPresent: backend.isPresent, limit: backend.limit,
             limitExact: backend.limiter.exact, inFlight: backend.inFlight,
-            isUsable: backend.isPresent && !isLeftOut,
+            isUsable: backend.isUsable(now: max(clock, now)),
             unusableUntil: isLeftOut ? backend.ejection.until : nil,
             consecutiveFailures: backend.ejection.consecutiveFailures,
+            allowed: backend.allowed(now: max(clock, now)), abandoned: backend.abandoned,
+            waitingForClient: backend.waitingForClient,
+            suspicion: backend.suspicion.isTrusted ? nil : backend.suspicion.cause,
             evidence: backend.limiter.evidence, boundSeconds: backend.meter.boundSeconds)
     }
 
@@ -72,7 +83,13 @@ extension AdmissionController {
 
     /// Whether any backend may be sent requests, at least on trial.
     package func hasUsableBackend(now: Instant) -> Bool {
-        backends.contains { $0.isPresent && !$0.ejection.isLeftOut(now: max(clock, now)) }
+        backends.contains { $0.isUsable(now: max(clock, now)) }
+    }
+
+    /// How often a backend was suspected for that cause; 0 for a vacant place.
+    package func suspicions(of backend: BackendID, _ cause: SuspicionCause) -> Int {
+        guard backends.indices.contains(backend.index) else { return 0 }
+        return backends[backend.index].suspicions[Int(cause.rawValue)]
     }
 
     /// How long the request at the head of the queue has waited, in nanoseconds; nil when nothing

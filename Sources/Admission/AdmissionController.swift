@@ -4,8 +4,9 @@
 // calls, each with the time; what follows from them later is polled. The same calls in the same
 // order give the same decisions.
 //
-// A request's life: `offer` -> forward, reject or parked; parked -> `poll` or `cancel`; a permit
-// ends in `complete`, or in `retry` when its backend could not be connected to.
+// A request's life: `offer` -> forward, reject or parked; parked -> `poll` or `cancel`; while it runs
+// `wait` says whom it waits for and `leave` that its client has gone; a permit ends in `complete`, or
+// in `retry` when its backend failed before the client had anything.
 
 /// Decides which requests of a pool start, wait or are refused.
 ///
@@ -17,7 +18,8 @@ package struct AdmissionController: ~Copyable, Sendable {
     var backends: [Backend] = []
     var queue: FairQueue
     var drainEstimate = DrainRate()
-    var retryAfterFloor = RetryAfterFloor()
+    var returns = ReturnSchedule()
+    var retryBudget: RetryBudget
     var usualTokens = UsualTokens()
     var tokenTime = TokenTime()
     var random: SplitMix64
@@ -38,6 +40,10 @@ package struct AdmissionController: ~Copyable, Sendable {
     package var notesMoves = false
     /// `settings.queue.maxWait`, in nanoseconds.
     var maxWaitNanoseconds: Int64
+    /// Until then nothing changes at a backend by the passing of time alone.
+    var nextChangeAt = Instant.distantFuture
+    /// When the backends' shares of good ends were last compared.
+    var comparedAt = Instant(nanoseconds: .min / 2)
 
     /// A controller for the backends named by `backends`; a name that comes twice counts once.
     ///
@@ -47,6 +53,7 @@ package struct AdmissionController: ~Copyable, Sendable {
         self.settings = settings
         random = SplitMix64(seed: seed)
         queue = FairQueue(settings)
+        retryBudget = RetryBudget(settings.retry)
         maxWaitNanoseconds = settings.queue.maxWait.wholeNanoseconds
         for key in keys { add(key) }
         recount()
@@ -58,7 +65,7 @@ package struct AdmissionController: ~Copyable, Sendable {
     ) -> Verdict {
         advance(to: now)
         if isDraining { return .reject(refuse(.draining)) }
-        if let deadline = ticket.deadline, deadline <= clock {
+        if min(ticket.answerBy ?? .distantFuture, ticket.startBy ?? .distantFuture) <= clock {
             return .reject(refuse(.deadline))
         }
         var ticket = ticket
@@ -73,96 +80,78 @@ package struct AdmissionController: ~Copyable, Sendable {
             let index = choose(seats: ticket.seats, except: nil)
         {
             let reserved = queue.tenants.reserve(place.tenant, tokens: ticket.tokens)
-            let work = GrantedWork(cost: ticket.cost, expected: ExpectedTokens(ticket))
+            let work = GrantedWork(ticket, now: clock)
             return .forward(grant(index, ticket.seats, place, work, reserved: reserved))
         }
         if let reason = reasonNotToPark(ticket, place) {
             return .reject(refuse(reason, ticket, place))
         }
-        if queue.count >= settings.queue.maxRequests, let victim = queue.victim(for: place) {
-            queue.displace(victim)
-        }
+        queue.makeRoom(for: ticket, at: place)
         let reserved = queue.tenants.reserve(place.tenant, tokens: ticket.tokens)
         return .parked(park(id, ticket, place, reserved, isReturned: false))
     }
 
-    /// Takes a parked request out; false if it has left the queue already.
+    /// Takes a parked request out whose client has left; false if it has left the queue already.
     package mutating func cancel(_ handle: ParkedHandle, now: Instant) -> Bool {
         advance(to: now)
         guard let waiting = queue.cancel(handle) else { return false }
         queue.tenants.settle(waiting.tenant, waiting.reserved, .nothing, now: clock)
+        queue.left(
+            waiting.tenant, Int(waiting.row),
+            afterSeconds: clock.seconds(since: waiting.arrivedAt), now: clock)
         return true
     }
 
     /// The next decision about a parked request: refused because its time is up, or started.
     package mutating func poll(now: Instant) -> Decision? {
         advance(to: now)
-        for index in backends.indices where backends[index].isPresent {
-            if let deadline = backends[index].limiter.deadline(backends[index].meter),
-                deadline <= clock
-            {
-                look(at: index)
-            }
-        }
         if let waiting = queue.popDisplaced() {
             return .reject(waiting.id, refuse(.displaced, waiting))
         }
         if let waiting = queue.popExpired(now: clock) {
             return .reject(waiting.id, refuse(expiryReason(waiting), waiting))
         }
-        return startNext()
+        if let decision = startNext() { return decision }
+        if queue.isEmpty, room > 0 { returns.ranDry(now: clock) }
+        return nil
     }
 
-    /// Spends a permit: the request has ended, its slot is free, and its latency moves the limit.
+    /// Spends a permit: the request has ended, its place is free, and its latency moves the limit.
     package mutating func complete(
         _ permit: consuming Permit, _ outcome: Outcome, _ work: ServedWork = ServedWork(),
         now: Instant
     ) {
         advance(to: now)
         let stub = permit.spend()
-        let index = stub.backend.index
         queue.tenants.settle(stub.tenant, stub.reserved, work.charge, now: clock)
         let cost = work.cost ?? realCost(stub, work.charge)
-        // What waits is counted by what it is expected to cost, so this has to be too.
-        if isBusy { drainEstimate.recordBusyCompletion(cost: stub.cost) }
-        if outcome == .success {
-            backends[index].meter.succeeded(
-                afterSeconds: clock.seconds(since: stub.grantedAt), now: clock)
-        } else if outcome == .dropped {
-            backends[index].meter.dropped()
-        }
+        // What waits is counted by what it is expected to cost, so this has to be too. Whoever leaves
+        // early has not been served, however soon his place was free.
+        if isBusy, outcome.isWorkDone { drainEstimate.recordBusyCompletion(cost: stub.cost) }
+        note(outcome, stub)
         release(stub, extraCost: stub.isCharged ? cost - stub.cost : 0)
-        if outcome == .dropped { backends[index].noteOverload(now: clock) }
-        if outcome == .success, stub.trial != 0 { connected(stub.backend, now: clock) }
-        guard outcome != .ignored else { return }
-        let sample = Sample(
-            latencyNanoseconds: clock.nanoseconds(since: stub.grantedAt), inFlight: stub.inFlight,
-            isDropped: outcome == .dropped, now: clock, work: work)
-        if outcome == .success {
-            drainEstimate.recordService(
-                nanoseconds: sample.latencyNanoseconds, cost: stub.cost, seats: stub.seats)
-            tokenTime.learn(
-                input: Int(stub.expected.input), output: Int(stub.expected.output),
-                seconds: Double(sample.latencyNanoseconds) / 1e9 * Double(stub.seats))
-        }
-        guard backends[index].isPresent else { return }
-        if let move = backends[index].limiter.update(sample, backends[index].meter) {
-            record(move, at: index)
-        }
+        judge(outcome, stub)
+        learn(outcome, stub, work)
     }
 
     /// Running requests made progress: their backend sent that many units of their answers.
     ///
-    /// Units are events of a stream, or any other pieces that stand for equal work; from 0, of the
-    /// same kind throughout a pool. Whether the limit moved: then `poll`.
+    /// Units are events of a stream, or any other pieces that stand for equal work, of the same kind
+    /// throughout a pool; 0 for bytes that say only that the backend lives. Whether the limit moved:
+    /// then `poll`.
     package mutating func progress(at backend: BackendID, units: Int, now: Instant) -> Bool {
         advance(to: now)
         let index = backend.index
         guard backends.indices.contains(index), backends[index].isPresent else { return false }
-        backends[index].meter.progress(units: units, now: clock)
-        let before = backends[index].limit
+        if units > 0 {
+            backends[index].meter.progress(units: units, now: clock)
+        } else {
+            backends[index].meter.moved(now: clock)
+        }
+        let before = backends[index].allowed
+        noteLife(index)
         look(at: index)
-        return backends[index].limit != before
+        return backends[index].allowed != before
     }
 
     /// From now on offers are refused; what is parked is still served.
@@ -170,32 +159,24 @@ package struct AdmissionController: ~Copyable, Sendable {
 
     /// When `poll` has to be called next; nil when nothing waits.
     ///
-    /// The earliest expiry in the queue or the end of a time that a backend is left out for,
-    /// whichever is first. It is in the past when `poll` has something to do already.
+    /// The earliest expiry in the queue, or when a backend may be sent more again, whichever is
+    /// first. It is the latest instant seen when `poll` has something to do already, and after it
+    /// otherwise.
     package var nextDeadline: Instant? {
-        var lookAt: Instant?
+        if !queue.displaced.isEmpty { return clock }
+        guard let expiry = queue.nextExpiry else { return nil }
+        if case .start = queue.nextTurn(limit: provenLimit, room: room) { return clock }
+        var earliest = min(expiry, max(nextChangeAt, clock.advanced(byNanoseconds: 1)))
         for index in backends.indices where backends[index].isPresent {
-            if let deadline = backends[index].limiter.deadline(backends[index].meter) {
-                lookAt = min(lookAt ?? deadline, max(deadline, backends[index].limiter.nextLook))
-            }
-        }
-        guard let expiry = queue.nextExpiry else {
-            return queue.displaced.isEmpty ? lookAt : clock
-        }
-        var earliest = min(expiry, lookAt ?? expiry)
-        if !queue.displaced.isEmpty { return min(earliest, clock) }
-        if case .start = queue.nextTurn(limit: provenLimit, room: room) {
-            return min(earliest, clock)
-        }
-        for index in backends.indices {
-            guard backends[index].isPresent else { continue }
-            if backends[index].refusesUntil > clock {
-                earliest = min(earliest, backends[index].refusesUntil)
-            }
-            if backends[index].ejection.isLeftOut(now: clock) {
-                earliest = min(earliest, backends[index].ejection.until)
-            }
+            earliest = min(earliest, later(backends[index].refusesUntil))
+            earliest = min(earliest, later(backends[index].ejection.until))
+            earliest = min(earliest, later(backends[index].suspicion.nextTrialAt))
         }
         return earliest
+    }
+
+    /// An instant that is still to come; the distant future for one that has passed.
+    private func later(_ instant: Instant) -> Instant {
+        instant > clock ? instant : .distantFuture
     }
 }

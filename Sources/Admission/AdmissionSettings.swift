@@ -9,7 +9,7 @@ package struct AdmissionSettings: Equatable, Sendable {
     package var queue = QueueSettings()
     /// The priority classes, highest first; at least one.
     package var classes = [PriorityClassSettings(name: "default")]
-    /// What is known of tenants that the policy names; `TenantID.named` is an index into it.
+    /// What is known of tenants that the policy names.
     package var tenants: [TenantSettings] = []
     /// What holds for every tenant that the policy does not name.
     package var otherTenants = TenantSettings(name: "")
@@ -19,6 +19,10 @@ package struct AdmissionSettings: Equatable, Sendable {
     package var mode = AdmissionMode.enforce
     /// How backends that refuse connections are left out.
     package var ejection = EjectionSettings()
+    /// What engines do when a client leaves.
+    package var cancel = CancelRule.auto
+    /// How much is tried again at another backend.
+    package var retry = RetrySettings()
 
     /// The defaults.
     package init() {}

@@ -6,57 +6,121 @@ struct Backend: Sendable {
     var key: String
     /// False once the backend was taken out of the policy: it gets nothing new and drains.
     var isPresent = true
-    /// Permits granted and not yet spent.
+    /// Units of permits granted and not yet spent.
     var inFlight = 0
+    /// How many of these wait for their client, and belong to clients that have left.
+    var waitingForClient = 0
+    var abandoned = 0
     var limiter: Limiter
-    /// `limiter.limit`, kept at hand for the choice of a backend.
+    /// `limiter.limit`, kept at hand: what its limit has learnt.
     var limit: Int
+    /// What it may have in flight now: `limit`, as far as signals and suspicion allow.
+    private(set) var allowed: Int
     /// What the limit's algorithm looks back on.
     var meter: ConcurrencyMeter
     var ejection = Ejection()
+    var suspicion = Suspicion()
+    var signals = SignalState()
+    /// What is known of closed connections, by `RequestKind`.
+    var cancels = [CancelLearning](repeating: CancelLearning(), count: RequestKind.allCases.count)
     /// What it had in flight when it last said overload, and until when it gets no more than that.
     private var refusedAbove = Int.max
     private(set) var refusesUntil = Instant(nanoseconds: .min / 2)
     /// Moves of the limit by `LimitMoveReason`, upwards and downwards.
     var movesUp = [Int](repeating: 0, count: LimitMoveReason.allCases.count)
     var movesDown = [Int](repeating: 0, count: LimitMoveReason.allCases.count)
+    /// How often it was suspected, by `SuspicionCause`.
+    var suspicions = [Int](repeating: 0, count: SuspicionCause.allCases.count)
 
     init(key: String, limiter: Limiter, now: Instant) {
         self.key = key
         self.limiter = limiter
         limit = limiter.limit
+        allowed = limit
         meter = ConcurrencyMeter(now: now)
     }
 
     /// Whether the row may be given to another backend.
     var isVacant: Bool { !isPresent && inFlight == 0 }
 
+    /// Units in flight that use up the limit.
+    ///
+    /// A request that waits for its client keeps the engine from nothing, as long as there are not
+    /// too many: each has a connection at the engine.
+    var counted: Int { inFlight - min(waitingForClient, max(Self.leastUncounted, 4 * limit)) }
+
+    /// How many may wait for their clients without using up the limit, however small that is.
+    private static let leastUncounted = 64
+
     /// Units of the limit that one request may take at most: half of it, so that one wide request
     /// does not have to wait for all others to end.
-    var widest: Int { max(1, limit / 2) }
+    var widest: Int { max(1, allowed / 2) }
 
     /// The widest request that may go there at `now`: 0 for none, `Int.max` for any.
-    func room(now: Instant) -> Int {
-        guard isPresent, inFlight < limit, !hasEnough(now: now), ejection.allowsRequest(now: now)
-        else { return 0 }
-        let free = limit - inFlight
+    @inline(__always) func room(now: Instant) -> Int {
+        guard isPresent, signals.health == .up, ejection.allowsRequest(now: now) else { return 0 }
+        if suspicion.isSuspected { return suspicion.allowsTrial(now: now) ? .max : 0 }
+        guard counted < allowed, !hasEnough(now: now) else { return 0 }
+        let free = allowed - counted
         return free >= widest ? .max : free
     }
 
+    /// Whether it may be sent requests at all, at least on trial and later.
+    func isUsable(now: Instant) -> Bool {
+        isPresent && signals.health == .up && !ejection.isLeftOut(now: now)
+    }
+
+    /// Whether its limit is measured: while it is not in force, nothing can be learnt about it.
+    func isMeasured(now: Instant) -> Bool { suspicion.isTrusted && now >= signals.heldUntil }
+
+    /// What it may have in flight at `now`.
+    func allowed(now: Instant) -> Int {
+        suspicion.allowed(of: signals.allowed(of: limit, now: now))
+    }
+
+    /// Works out anew what it may have in flight.
+    mutating func refreshAllowed(now: Instant) {
+        let wasMeasured = allowed == limit
+        allowed = allowed(now: now)
+        if !wasMeasured, allowed == limit { limiter.resume(now: now) }
+    }
+
+    /// When `allowed` changes by itself, or silence has lasted too long; the distant future for
+    /// never.
+    func nextChange(now: Instant) -> Instant {
+        var next = min(silenceDeadline, suspicion.nextStepAt)
+        if signals.heldUntil > now { next = min(next, signals.heldUntil) }
+        return next
+    }
+
+    /// When nothing will have moved for too long although somebody waits for it.
+    var silenceDeadline: Instant {
+        guard meter.awaited > 0, meter.successes > 0, !suspicion.isSuspected else {
+            return .distantFuture
+        }
+        let seconds = max(Self.leastSilenceSeconds, 3 * meter.longServiceSeconds)
+        return meter.lastSignOfLife.advanced(byNanoseconds: Int64(min(seconds, 1e9) * 1e9))
+    }
+
+    private static let leastSilenceSeconds = 5.0
+
     /// Notes an answer that said overload.
     ///
-    /// For a service time, a second at most, what is in flight is enough. A place that is given back after a millisecond is not room for another request.
+    /// For a service time, a second at most, what is in flight is enough. A place that is given back
+    /// after a millisecond is not room for another request.
     mutating func noteOverload(now: Instant) {
         let seconds = min(meter.serviceSeconds, Self.longestRefusalSeconds)
-        refusedAbove = max(1, inFlight)
+        refusedAbove = max(1, counted)
         refusesUntil = now.advanced(byNanoseconds: Int64(seconds * 1e9))
     }
 
     /// Whether it has as much in flight as when it last said overload, just now.
-    func hasEnough(now: Instant) -> Bool { inFlight >= refusedAbove && now < refusesUntil }
+    func hasEnough(now: Instant) -> Bool { counted >= refusedAbove && now < refusesUntil }
 
     private static let longestRefusalSeconds = 1.0
 
     /// Whether it counts towards the pool's capacity: present, and no refusal outstanding.
-    var isProven: Bool { isPresent && ejection.isProven }
+    var isProven: Bool {
+        isPresent && ejection.isProven && signals.health == .up && !suspicion.isSuspected
+    }
 }

@@ -36,10 +36,12 @@ struct ConcurrencyMeter: Sendable {
     private(set) var serviceDeviationSeconds = 0.0
     /// When the limit was last seen to bind.
     private(set) var lastBoundAt: Instant?
-    /// When the backend last finished something, made progress, or began after it had been idle.
+    /// When the backend last finished something, made progress, or was waited for after nobody had.
     private(set) var lastSignOfLife: Instant
-    /// Requests in flight.
+    /// Requests in flight that use up the limit.
     private(set) var inFlight = 0
+    /// Requests that wait for the backend, and not for their clients.
+    private(set) var awaited = 0
     private var isBound = false
     /// Whether it was binding in the time that led up to `clock`.
     ///
@@ -76,7 +78,6 @@ struct ConcurrencyMeter: Sendable {
     /// The backend has so many requests in flight from now on.
     mutating func set(inFlight count: Int, limit: Int, now: Instant) {
         advance(to: now)
-        if inFlight == 0 { lastSignOfLife = now }
         inFlight = count
         if now.seconds(since: peakStart) > Self.peakSeconds {
             peaks = (count, peaks.current)
@@ -86,6 +87,15 @@ struct ConcurrencyMeter: Sendable {
         let least = isBound ? Self.boundTwentieths.below : Self.boundTwentieths.from
         isBound = 20 * count >= least * limit
     }
+
+    /// So many more requests wait for the backend from now on; negative for fewer.
+    mutating func countAwaited(by change: Int, now: Instant) {
+        if awaited == 0 { lastSignOfLife = now }
+        awaited += change
+    }
+
+    /// The backend gave a sign of life that is no work.
+    mutating func moved(now: Instant) { lastSignOfLife = now }
 
     /// Running requests made progress.
     mutating func progress(units: Int, now: Instant) {

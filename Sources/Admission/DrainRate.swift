@@ -3,7 +3,7 @@
 //
 // Only busy time counts: time in which requests were waiting or no backend had room. A quiet night
 // therefore says nothing about capacity, and the first burst after it is not refused. With n
-// units completed in B busy seconds out of the last 10, a sum of limits L and a mean T of the seconds
+// units completed in B busy seconds out of the last 4, a sum of limits L and a mean T of the seconds
 // that a unit takes of one place in the limit,
 // the estimate is
 //
@@ -22,7 +22,7 @@ struct DrainRate: Sendable {
     private static let serviceTimeWeight = 0.1
     /// By how much of itself the median moves at each sample.
     private static let medianStep = 0.05
-    private static let bucketNanoseconds: Int64 = 1_000_000_000
+    private static let bucketNanoseconds: Int64 = 400_000_000
     private static let bucketCount = 10
 
     private struct Bucket: Sendable {
@@ -40,6 +40,7 @@ struct DrainRate: Sendable {
     private var meanCost = 1.0
     private var median = 0.0
     private var long = 0.0
+    private var firstByteMedian = 0.0
 
     /// Accounts for the time since the last call, throughout which the pool was busy or not.
     mutating func advance(to now: Instant, wasBusy: Bool) {
@@ -77,21 +78,28 @@ struct DrainRate: Sendable {
     /// first success.
     var longServiceNanoseconds: Int64 { Int64(max(long, median)) }
 
-    /// A request of that cost ended while the pool was busy.
+    /// The usual time from grant to an answer's first byte, in seconds; 0 before the first success.
+    var firstByteSeconds: Double { firstByteMedian / 1e9 }
+
+    /// A request's work was done to its end while the pool was busy.
     mutating func recordBusyCompletion(cost: Double = 1) {
         buckets[current].units += cost
         total.units += cost
     }
 
     /// A request of that cost, which took so many units of the limit, succeeded after that time.
-    mutating func recordService(nanoseconds: Int64, cost: Double = 1, seats: Int = 1) {
+    mutating func recordService(
+        nanoseconds: Int64, firstByteNanoseconds: Int64? = nil, cost: Double = 1, seats: Int = 1
+    ) {
         let time = Double(nanoseconds)
+        let firstByte = Double(firstByteNanoseconds ?? nanoseconds)
         let sample = time / 1e9 * Double(seats)
         guard let mean = seatSeconds else {
             seatSeconds = sample
             meanCost = cost
             median = time
             long = time
+            firstByteMedian = firstByte
             return
         }
         seatSeconds = mean + Self.serviceTimeWeight * (sample - mean)
@@ -99,6 +107,8 @@ struct DrainRate: Sendable {
         // As many steps up as down leave it where half of the samples are above it.
         if time > median { median *= 1 + Self.medianStep }
         if time < median { median /= 1 + Self.medianStep }
+        if firstByte > firstByteMedian { firstByteMedian *= 1 + Self.medianStep }
+        if firstByte < firstByteMedian { firstByteMedian /= 1 + Self.medianStep }
         // Ninety-nine small steps down for one large step up.
         if time > long { long *= 1 + Self.medianStep }
         if time < long { long /= 1 + Self.medianStep / 99 }

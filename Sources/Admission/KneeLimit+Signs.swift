@@ -2,9 +2,6 @@
 
 extension KneeLimit {
     static let unboundSecondsUntilStale = 600.0
-    private static let leastStallSeconds = 5.0
-    /// What is left of the limit at each sign of silence.
-    private static let stallFactor = 0.25
     private static let cutFactor = 0.95
     /// Elasticity above the wanted one by which more is clearly worth it.
     private static let clearly = 0.2
@@ -35,45 +32,6 @@ extension KneeLimit {
             guard knee.phase == .compare, lowered < knee.center || knee.level > cap else { return }
             knee.center = knee.bounded(lowered)
             knee.beginPair(now: now)
-        }
-    }
-
-    /// The backend said when to come back: half of the limit until then, and afterwards what it was.
-    mutating func holdBack(_ sample: Sample) -> LimitMove? {
-        let end = sample.now.advanced(byNanoseconds: sample.retryAfterNanoseconds)
-        return change(.retryAfter) { knee in
-            knee.heldUntil = max(knee.heldUntil ?? end, end)
-            knee.nextLook = sample.now
-        }
-    }
-
-    mutating func letGo(now: Instant) -> LimitMove? {
-        change(.retryAfter) { knee in
-            knee.heldUntil = nil
-            // What was measured meanwhile was not measured at the level.
-            knee.hold(knee.level, now: now)
-            knee.lastMeter = nil
-        }
-    }
-
-    /// A request ended in a time-out, and nothing came from the backend for as long as hardly any
-    /// request takes.
-    ///
-    /// All that are in flight end so: after a cut only one that began after it counts.
-    func isSilent(_ sample: Sample, _ meter: ConcurrencyMeter) -> Bool {
-        let start = sample.now.advanced(byNanoseconds: -sample.latencyNanoseconds)
-        let silence = sample.now.seconds(since: meter.lastSignOfLife)
-        guard meter.successes > 0, silence >= max(1, meter.longServiceSeconds) else {
-            return false
-        }
-        return phase != .stalled || start >= sideStart
-    }
-
-    mutating func stall(now: Instant) -> LimitMove? {
-        change(.stall) { knee in
-            knee.phase = .stalled
-            knee.gain = 1
-            knee.hold(knee.clamp(knee.level * Self.stallFactor), now: now)
         }
     }
 
@@ -134,9 +92,5 @@ extension KneeLimit {
         guard meter.boundSeconds - start.boundSeconds >= windowSeconds(meter) else { return nil }
         phase = .compare
         return change(.probe) { $0.beginPair(now: now) }
-    }
-
-    func stallNanoseconds(_ meter: ConcurrencyMeter) -> Int64 {
-        nanoseconds(max(Self.leastStallSeconds, 3 * meter.longServiceSeconds))
     }
 }

@@ -22,8 +22,6 @@ struct KneeLimit: Sendable {
         case rest
         /// The limit returns to one that was right earlier, twice as much after each settling.
         case approach
-        /// Nothing came from the backend for long.
-        case stalled
     }
 
     var settings: KneeLimitSettings
@@ -62,8 +60,6 @@ struct KneeLimit: Sendable {
     var brake = OverloadBrake()
     /// The limit at which the backend last said overload: beyond it steps are small.
     var ceiling = Double.infinity
-    /// Until when the backend asked not to be sent more; nil when it did not.
-    var heldUntil: Instant?
     var objective: ObjectiveCap?
     /// The objective's cap, at hand; infinite without one.
     var cap = Double.infinity
@@ -87,10 +83,7 @@ struct KneeLimit: Sendable {
     }
 
     /// The limit in force with its fraction.
-    @inline(__always) var limit: Double {
-        let limit = clamp(level + descent)
-        return heldUntil == nil ? limit : bounded(limit / 2)
-    }
+    @inline(__always) var limit: Double { clamp(level + descent) }
 
     /// What the limit rests on.
     var evidence: LimitEvidence {
@@ -115,12 +108,7 @@ struct KneeLimit: Sendable {
     /// Learns from one request that ended well, or badly; the move it led to, if any.
     mutating func update(_ sample: Sample, _ meter: ConcurrencyMeter) -> LimitMove? {
         guard sample.isDropped else { return learn(sample, meter) }
-        if sample.retryAfterNanoseconds > 0 { return holdBack(sample) }
-        if isSilent(sample, meter) { return stall(now: sample.now) }
-        // Where nothing comes at all, time-outs are no news.
-        guard phase != .stalled, brake.isDue(meter, limit: limit, now: sample.now) else {
-            return nil
-        }
+        guard brake.isDue(meter, limit: limit, now: sample.now) else { return nil }
         return cut(now: sample.now)
     }
 
@@ -135,25 +123,10 @@ struct KneeLimit: Sendable {
         return sample.now < nextLook ? nil : look(meter, now: sample.now)
     }
 
-    /// When `look` has to be called although nothing ends and nothing moves; nil while idle.
-    @inline(__always) func deadline(_ meter: ConcurrencyMeter) -> Instant? {
-        if let heldUntil { return heldUntil }
-        guard meter.inFlight > 0, meter.successes > 0, limit > Double(settings.min) else {
-            return nil
-        }
-        return max(meter.lastSignOfLife, sideStart).advanced(byNanoseconds: stallNanoseconds(meter))
-    }
-
     /// Looks at what the meter says by now; the move it led to, if any.
     mutating func look(_ meter: ConcurrencyMeter, now: Instant) -> LimitMove? {
         nextLook = now.advanced(byNanoseconds: nanoseconds(windowSeconds(meter) / 4))
-        if let end = heldUntil { return end <= now ? letGo(now: now) : nil }
-        if let deadline = deadline(meter), deadline <= now { return stall(now: now) }
         switch phase {
-        case .stalled:
-            guard meter.lastSignOfLife > sideStart else { return nil }
-            phase = .approach
-            return approach(meter, now: now)
         case .approach:
             return approach(meter, now: now)
         case .climb, .compare, .rest:
@@ -163,6 +136,13 @@ struct KneeLimit: Sendable {
             if phase == .rest { return rest(meter, now: now) }
             return usesSlots ? measureSlot(meter, now: now) : measure(meter, now: now)
         }
+    }
+
+    /// The limit is in force again after a time in which it was not: what was measured meanwhile was
+    /// not measured at the level.
+    mutating func resume(now: Instant) {
+        hold(level, now: now)
+        lastMeter = nil
     }
 
     /// Puts a level in force, to be measured once it has settled.

@@ -21,13 +21,9 @@ package enum LimitMoveReason: UInt8, CaseIterable, Sendable {
     case probe
     /// Knee: the latency objective was missed, or is met with room to spare.
     case objective
-    /// Knee: nothing moved at a backend that had work.
-    case stall
     /// Knee: the limit was not needed for so long that it is approached in steps again, or
     /// such a step.
     case stale
-    /// Knee: the backend said when to come back, or that time has come.
-    case retryAfter
     /// Knee: the limit was used up now and then and is raised above what was in flight.
     case headroom
     /// New settings do not allow the old limit.
@@ -45,9 +41,7 @@ package enum LimitMoveReason: UInt8, CaseIterable, Sendable {
         case .elasticity: "elasticity"
         case .probe: "probe"
         case .objective: "objective"
-        case .stall: "stall"
         case .stale: "stale"
-        case .retryAfter: "retry_after"
         case .headroom: "headroom"
         case .settings: "settings"
         }

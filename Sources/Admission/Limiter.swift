@@ -45,10 +45,8 @@ struct Limiter: Sendable {
         usesKnee ? knee.look(meter, now: now) : nil
     }
 
-    /// When `look` has to be called although nothing happens; nil when it need not be.
-    @inline(__always) func deadline(_ meter: ConcurrencyMeter) -> Instant? {
-        usesKnee ? knee.deadline(meter) : nil
-    }
+    /// The limit is in force again after a time in which less was allowed.
+    mutating func resume(now: Instant) { if usesKnee { knee.resume(now: now) } }
 
     /// Takes over new settings; what was learnt is kept, within the new bounds, if the algorithm
     /// stays.

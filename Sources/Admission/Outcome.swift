@@ -1,13 +1,86 @@
-// How a forwarded request ended, as far as the limit is concerned.
+// How a forwarded request ended. One value says it to the limit, to the judgement of backends, to
+// the drain rate and to the quotas; each makes of it what it needs.
 
-/// What a spent permit says about its backend.
-package enum Outcome: Sendable {
-    /// The backend answered; the latency is a sample.
+/// What a spent permit says.
+package enum Outcome: Equatable, Sendable {
+    /// The backend answered whole and well; the latency is a sample.
     case success
-    /// The backend is overloaded: it answered 429, 503 or 529, or let the first-byte timeout pass.
-    case dropped
-    /// The end says nothing of the backend: the client went away, or the request was at fault.
-    case ignored
+    /// The backend said that it has too much to do, and did not begin: 429, 503 or 529.
+    case overload
+    /// The backend failed, or was found at fault.
+    case failed(Failure)
+    /// Somebody left before the response's end; says nothing of the backend.
+    case cancelled(by: Party, in: Phase)
+
+    /// How a backend failed.
+    package enum Failure: UInt8, CaseIterable, Sendable {
+        /// It answered with a 5xx other than 503 and 529.
+        case status
+        /// It answered 401, 403, 404 or 422: the request's fault, unless it does so to everybody.
+        case refusal
+        /// It answered with another 4xx: the request's fault.
+        case request
+        /// Its bytes are no HTTP.
+        case invalid
+        /// It closed the connection before the response's end.
+        case closed
+        /// It sent no first byte in time.
+        case timeout
+        /// It fell silent within its response.
+        case stalled
+        /// The gateway was short of something itself; says nothing of the backend.
+        case local
+    }
+
+    /// Who ended a request.
+    package enum Party: UInt8, CaseIterable, Sendable {
+        /// Its client closed the connection.
+        case client
+        /// The gateway: a deadline passed, the client took nothing any more, or the time to drain
+        /// was up.
+        case gateway
+    }
+
+    /// How far a request had come.
+    package enum Phase: UInt8, CaseIterable, Sendable {
+        /// Nothing was sent to the backend.
+        case connecting
+        /// The backend had a part of the request.
+        case sending
+        /// The backend had the whole request, and the client nothing of the response.
+        case waiting
+        /// The client had a part of the response.
+        case answering
+        /// The backend worked to the response's end for a client that had left.
+        case finished
+    }
+
+    /// The outcome of a response with this status that came whole.
+    package init(status: Int) {
+        switch status {
+        case 429, 503, 529: self = .overload
+        case 401, 403, 404, 422: self = .failed(.refusal)
+        case 500...: self = .failed(.status)
+        case 400...: self = .failed(.request)
+        default: self = .success
+        }
+    }
+
+    /// Whether the limit takes it for a sign that there was too much to do.
+    var isDrop: Bool {
+        switch self {
+        case .overload, .failed(.timeout), .failed(.stalled): true
+        case .success, .failed, .cancelled: false
+        }
+    }
+
+    /// Whether the backend has done the work of a request to its end.
+    var isWorkDone: Bool { self == .success || isFinishedForNobody }
+
+    /// Whether the backend has done it for a client that had left.
+    private var isFinishedForNobody: Bool {
+        if case .cancelled(_, .finished) = self { true } else { false }
+    }
 }
 
 /// What a backend did for one request, as far as the gateway saw it.
@@ -41,7 +114,7 @@ struct Sample {
     var latencyNanoseconds: Int64
     /// Requests in flight at the backend at the grant, this one included.
     var inFlight: Int
-    /// Whether the backend was overloaded; ignored requests make no sample.
+    /// Whether the backend was overloaded; requests that say nothing make no sample.
     var isDropped: Bool
     /// When the request ended.
     var now: Instant
@@ -51,8 +124,6 @@ struct Sample {
     var units: Int
     /// Size of an answer in one piece; 0 when it says nothing.
     var size: Double
-    /// For how long the backend asked not to be sent more, at most a minute; 0 for not at all.
-    var retryAfterNanoseconds: Int64
 
     init(
         latencyNanoseconds: Int64, inFlight: Int, isDropped: Bool = false, now: Instant,
@@ -65,6 +136,5 @@ struct Sample {
         firstByteNanoseconds = work.firstByteNanoseconds ?? self.latencyNanoseconds
         units = max(1, work.units)
         size = work.size ?? 0
-        retryAfterNanoseconds = min(max(0, work.retryAfterNanoseconds ?? 0), 60_000_000_000)
     }
 }

@@ -1,10 +1,21 @@
-// A permit is a part of a backend's limit, mostly one unit. It is made by a grant and spent exactly once, by
-// `complete` or `retry`: the compiler forbids twice, the `deinit` traps on never.
+// A permit is a part of a backend's limit, mostly one unit. It is made by a grant and spent exactly
+// once, by `complete` or `retry`: the compiler forbids twice, the `deinit` traps on never.
+
+/// Whom a running request waits for.
+package enum Awaited: UInt8, Sendable {
+    /// The backend: its silence counts.
+    case backend
+    /// The client, which does not send its body or does not read its response: neither is silence
+    /// of the backend's, nor does it use up the limit of others, within a bound.
+    case client
+    /// Nobody: a tunnel in which either may speak. Silence says nothing, and its place counts.
+    case nobody
+}
 
 /// The right to have one request in flight at one backend.
 package struct Permit: ~Copyable, Sendable {
     /// What stays when the permit is spent.
-    let stub: Stub
+    private(set) var stub: Stub
 
     init(_ stub: Stub) { self.stub = stub }
 
@@ -16,15 +27,25 @@ package struct Permit: ~Copyable, Sendable {
     package var inFlight: Int { stub.inFlight }
     /// Units of the limit that it takes, from 1.
     package var seats: Int { stub.seats }
+    /// Whom the request waits for.
+    package var awaited: Awaited { stub.awaited }
     /// In observe mode, what the request would have been refused for; `none` otherwise.
     package var withheld: Reason { stub.withheld }
     /// In observe mode, whether the request would have had to wait.
     package var wouldWait: Bool { stub.wouldWait }
 
+    /// Notes whom the request waits for.
+    mutating func wait(on awaited: Awaited) { stub.awaited = awaited }
+
+    /// Notes that its client has left and the backend goes on.
+    mutating func abandon() { stub.isAbandoned = true }
+
     /// What remains of a permit that was spent.
     struct Stub {
         let backend: BackendID
         let grantedAt: Instant
+        /// When its client began to wait.
+        let arrivedAt: Instant
         /// In flight at the backend at the grant, this one included.
         let inFlight: Int
         /// Which half-open trial this is, from 1; 0 when the backend was not on trial.
@@ -42,6 +63,12 @@ package struct Permit: ~Copyable, Sendable {
         let reserved: Reservation
         let withheld: Reason
         let wouldWait: Bool
+        /// What its time will say about work that nobody wants any more.
+        let comparison: CancelLearning.Comparison
+        /// Whether it is a suspected backend's trial.
+        let isOnSuspicion: Bool
+        var awaited = Awaited.backend
+        var isAbandoned = false
     }
 
     /// Ends the permit's life without the trap.

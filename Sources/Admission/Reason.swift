@@ -19,6 +19,8 @@ package enum Reason: UInt8, CaseIterable, Sendable {
     case queueTimeout
     /// The request's own deadline ends before it could be started.
     case deadline
+    /// The answer would come later than most clients of its kind wait for one.
+    case patience
     /// Every backend of the pool is left out after refused connections, for longer than the wait
     /// allows.
     case noBackend
@@ -114,6 +116,7 @@ package enum Reason: UInt8, CaseIterable, Sendable {
         case .waitTooLong: "wait_too_long"
         case .queueTimeout: "queue_timeout"
         case .deadline: "deadline"
+        case .patience: "patience"
         case .noBackend: "no_backend"
         case .draining: "draining"
         case .tenantOverShare: "tenant_over_share"
@@ -160,7 +163,7 @@ extension Reason {
     /// Whether there was not room for everybody, as opposed to a fault, an end, or a deadline.
     package var isShortage: Bool {
         switch self {
-        case .queueFull, .queueBytesFull, .waitTooLong, .queueTimeout, .displaced,
+        case .queueFull, .queueBytesFull, .waitTooLong, .queueTimeout, .patience, .displaced,
             .tenantOverShare, .tenantLimit, .tenantRequestRate, .tenantTokenRate, .retryShed:
             true
         default:
@@ -171,8 +174,8 @@ extension Reason {
     /// Whether the admission controller gives this reason, before any backend was asked.
     package var isDecision: Bool {
         switch self {
-        case .queueFull, .queueBytesFull, .waitTooLong, .queueTimeout, .deadline, .noBackend,
-            .draining, .tenantOverShare, .tenantLimit, .displaced, .tenantRequestRate,
+        case .queueFull, .queueBytesFull, .waitTooLong, .queueTimeout, .deadline, .patience,
+            .noBackend, .draining, .tenantOverShare, .tenantLimit, .displaced, .tenantRequestRate,
             .tenantTokenRate, .retryShed:
             true
         default:

@@ -5,7 +5,14 @@ package struct Ticket: Sendable {
     /// Bytes of the request that stay in the gateway's memory while it is parked, from 0.
     package var bodyBytes: Int
     /// The instant after which nobody wants the answer any more; nil when there is none.
-    package var deadline: Instant?
+    ///
+    /// A request is refused as soon as it is likely that its answer would come later.
+    package var answerBy: Instant?
+    /// The instant by which the request has to be started, however long it takes then; nil when
+    /// only the queue's bounds count.
+    package var startBy: Instant?
+    /// When the request came, from which on its client waits; nil for the time of the offer.
+    package var arrivedAt: Instant?
     /// Who asks.
     package var tenant = TenantID.anonymous
     /// Index of the priority class, 0 the highest; a tenant's bound and the number of classes clamp
@@ -26,20 +33,10 @@ package struct Ticket: Sendable {
     /// Whether the client says that it has tried before.
     package var isRetry = false
 
-    /// A ticket for a request that holds `bodyBytes` and has to be started before `deadline`.
-    package init(bodyBytes: Int = 0, deadline: Instant? = nil) {
+    /// A ticket for a request that holds `bodyBytes` and whose answer is wanted by `answerBy`.
+    package init(bodyBytes: Int = 0, answerBy: Instant? = nil) {
         precondition(bodyBytes >= 0, "a body cannot hold \(bodyBytes) bytes")
         self.bodyBytes = bodyBytes
-        self.deadline = deadline
+        self.answerBy = answerBy
     }
-}
-
-/// Who a request is made for.
-package enum TenantID: Hashable, Sendable {
-    /// Nobody said; all of these are one tenant.
-    case anonymous
-    /// The tenant at that index of `AdmissionSettings.tenants`.
-    case named(Int)
-    /// A tenant that the policy does not name, by a hash of what it calls itself.
-    case hashed(UInt64)
 }

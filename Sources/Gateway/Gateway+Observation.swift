@@ -103,7 +103,13 @@ extension Gateway {
         else { return nil }
         let label = upstream.address.label
         var observed = BackendSnapshot(metrics: metrics.backendMetrics(for: label))
-        observed.limit = status.limit
+        observed.limit = status.allowed
+        observed.abandoned = status.abandoned
+        observed.waitingForClient = status.waitingForClient
+        observed.suspicion = status.suspicion
+        observed.suspicions = SuspicionCause.allCases.map {
+            pool.admission.suspicions(of: upstream.id, $0)
+        }
         observed.inFlight = status.inFlight
         observed.isUsable = status.isUsable
         observed.evidence = status.evidence

@@ -124,9 +124,10 @@ extension Gateway {
         var work = ServedWork()
         work.charge = .nothing
         if let pool = pools.first(where: { $0.admission === admission }) {
-            pool.complete(permit, .ignored, work)
+            pool.complete(permit, .cancelled(by: .client, in: .connecting), work)
         } else {
-            admission.complete(permit, .ignored, work, now: reactor.now)
+            admission.complete(
+                permit, .cancelled(by: .client, in: .connecting), work, now: reactor.now)
         }
     }
 

@@ -41,6 +41,8 @@ package final class Gateway {
     let startedAt: Instant
 
     var connections = ConnectionTable()
+    /// Responses that are read to their ends although their clients have left.
+    var abandonedResponses = AbandonedResponses()
     private var exchanges: [Exchange] = []
     /// The place of the first of those that are free, -1 for none, and how many they are.
     private var firstFreePlace = -1
@@ -146,6 +148,7 @@ package final class Gateway {
         adminListener?.close()
         adminListener = nil
         for connection in connections.all { connection.abort() }
+        for response in abandonedResponses.all { response.end() }
         for pool in pools { pool.retire() }
         // Letters that are still there may hold permits.
         group.close(index, self)

@@ -95,6 +95,16 @@ extension PolicySections {
             Key(
                 "ejection", \.admission.ejection, ejection.kind(),
                 "How long a backend that refuses connections is left out."),
+            Key(
+                "cancel", \.admission.cancel, .words,
+                "What the backends' engines do when a client leaves and its connection is closed. "
+                    + "`stops`: the work ends, and its place is free at once. `continues`: it goes on, "
+                    + "so the response is read to its end and the place is free then. `auto`: that is "
+                    + "learnt for each backend, streams apart."),
+            Key(
+                "retry", \.admission.retry, retry.kind(),
+                "How much is tried again at another backend when one has failed before its client "
+                    + "had anything."),
             Key("timeouts", \.self, poolTimeouts.kind(), "Time-outs of backend connections."),
             Key("keep_alive", \.self, keepAlive.kind(), "Unused backend connections."),
         ],
@@ -281,6 +291,17 @@ extension PolicySections {
                 settings.base <= settings.max
                     ? nil : Fault("base is longer than max", "set max to at least base")
             }
+        ])
+
+    private static let retry = Section<RetrySettings>(
+        blank: RetrySettings(),
+        keys: [
+            Key(
+                "budget", \.share, .number(0...1),
+                "Retries for each request, over the last ten to twenty seconds."),
+            Key(
+                "floor", \.floorPerSecond, .number(0...1_000),
+                "Retries a second that may be made however few requests there are."),
         ])
 
     private static let ejectionTimes = Duration.milliseconds(10)...Duration.seconds(3600)

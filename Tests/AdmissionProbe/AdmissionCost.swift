@@ -89,6 +89,7 @@ enum AdmissionCost {
         var settings = AdmissionSettings()
         settings.limit = limit
         settings.tenants = (0..<tenants).map { TenantSettings(name: "t\($0)") }
+        let keys = settings.tenants.map { TenantKey($0.name) }
         settings.queue.maxRequests = 2 * parked
         settings.queue.maxWait = .seconds(3_600)
         var controller = AdmissionController(settings: settings, backends: ["b"], seed: 1)
@@ -97,7 +98,7 @@ enum AdmissionCost {
         var running: Permit?
         func offer(_ number: Int) {
             var ticket = Ticket()
-            ticket.tenant = .named(Int(random.next() % UInt64(tenants)))
+            ticket.tenant = .named(keys[Int(random.next() % UInt64(tenants))])
             switch controller.offer(RequestID(rawValue: UInt64(number)), ticket, now: now) {
             case .forward(let permit): running = consume permit
             case .parked: break

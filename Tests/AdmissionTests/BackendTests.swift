@@ -76,7 +76,7 @@ import Testing
         #expect(pool.offer(2, at: at(1000)) == .parked)
         #expect(pool.poll(at: at(1000)) == nil)
         // The trial ended without saying anything: the next one may try.
-        pool.complete(1, .ignored, at: at(1010))
+        pool.complete(1, .failed(.request), at: at(1010))
         #expect(pool.pollAll(at: at(1010)) == [.forwarded(2, 0)])
         #expect(pool.offer(3, at: at(1020)) == .parked)
         #expect(pool.offer(4, at: at(1020)) == .parked)
@@ -104,7 +104,7 @@ import Testing
         #expect(pool.offer(1, at: at(1000)) == .forwarded(0))
         pool.controller.refused(BackendID(index: 0), now: at(1001))
         #expect(pool.offer(2, at: at(3100)) == .forwarded(0))
-        pool.complete(1, .ignored, at: at(3200))
+        pool.complete(1, .failed(.request), at: at(3200))
         // Trial 2 is still in flight.
         #expect(pool.offer(3, at: at(3200)) == .parked)
         #expect(pool.poll(at: at(3200)) == nil)

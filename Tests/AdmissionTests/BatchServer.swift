@@ -46,6 +46,11 @@ final class BatchServer {
     /// How often the limit was moved for that reason.
     func moves(_ reason: LimitMoveReason) -> Int { controller.value.limitMoves(reason) }
 
+    /// How often the backend was suspected for that cause.
+    func suspicions(_ cause: SuspicionCause) -> Int {
+        controller.value.suspicions(of: BackendID(index: 0), cause)
+    }
+
     /// Lets `seconds` pass, with at most `demand` requests wanted at a time; throughput in units a
     /// second.
     @discardableResult
@@ -105,7 +110,7 @@ final class BatchServer {
     /// Ends everything that runs, as overload.
     func dropAll() {
         for request in running {
-            controller.value.complete(request.permit.take(), .dropped, now: now)
+            controller.value.complete(request.permit.take(), .overload, now: now)
         }
         running = []
     }
@@ -113,7 +118,7 @@ final class BatchServer {
     /// Ends everything that runs, as nothing.
     func stop() {
         for request in running {
-            controller.value.complete(request.permit.take(), .ignored, now: now)
+            controller.value.complete(request.permit.take(), .failed(.request), now: now)
         }
         running = []
     }

@@ -66,7 +66,7 @@ import Testing
             next += 1
             if isRetry { retries.insert(next) }
             let answer = pool.offer(
-                next, at: instant(second), tenant: .named(0), isRetry: isRetry)
+                next, at: instant(second), tenant: .named("a"), isRetry: isRetry)
             if answer == .rejected(.retryShed) { shed += 1 }
         }
         // Two places and half a second each: four a second of the twelve that are offered.
@@ -87,7 +87,7 @@ import Testing
         #expect(served.first > 100)
         #expect(served.retry == 0)
         #expect(
-            pool.offer(next + 1, at: instant(60), tenant: .named(1), isRetry: true)
+            pool.offer(next + 1, at: instant(60), tenant: .named("b"), isRetry: true)
                 != .rejected(.retryShed))
         let status = pool.controller.tenants(first: 1)[0]
         #expect(status.counts.requests == 720 && status.counts.retries == 480)
@@ -102,7 +102,7 @@ import Testing
         var controller = AdmissionController(settings: settings, backends: ["x"], seed: 1)
         func ticket(_ tenant: Int) -> Ticket {
             var ticket = Ticket()
-            ticket.tenant = .named(tenant)
+            ticket.tenant = .named(tenant == 0 ? "a" : "b")
             return ticket
         }
         func offer(_ tenant: Int, _ second: Double) -> Rejection? {
@@ -110,7 +110,7 @@ import Testing
                 RequestID(rawValue: 1), ticket(tenant), now: instant(second))
             {
             case .forward(let permit):
-                controller.complete(permit, .ignored, now: instant(second))
+                controller.complete(permit, .failed(.request), now: instant(second))
                 return nil
             case .reject(let rejection):
                 return rejection
@@ -133,7 +133,7 @@ import Testing
             #expect(rejection.circumstances.inFlight == 1)
         }
         #expect(offer(1, 26)?.isRetryUnwelcome == false)
-        controller.complete(permit, .ignored, now: instant(27))
+        controller.complete(permit, .failed(.request), now: instant(27))
         #expect(offer(0, 28) == nil)
     }
 }

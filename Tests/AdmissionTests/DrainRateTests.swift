@@ -63,10 +63,10 @@ import Testing
         rate.advance(to: at(500), wasBusy: true)
         for _ in 0..<100 { rate.recordBusyCompletion() }
         let before = try #require(rate.perSecond(limit: 20))
-        rate.advance(to: at(9000), wasBusy: false)
+        rate.advance(to: at(3500), wasBusy: false)
         #expect(rate.perSecond(limit: 20) == before)
         // Out of the window; limit over service time remains.
-        rate.advance(to: at(10_000), wasBusy: false)
+        rate.advance(to: at(5_000), wasBusy: false)
         #expect(try abs(#require(rate.perSecond(limit: 20)) - 200) < 1e-9)
     }
 
@@ -74,10 +74,10 @@ import Testing
         var rate = DrainRate()
         rate.recordService(nanoseconds: 100_000_000)
         rate.advance(to: at(0), wasBusy: false)
-        // Five minutes without any event: only the last 10 s of it are held against the pool.
+        // Five minutes without any event: only the last 4 s of it are held against the pool.
         rate.advance(to: at(300_500), wasBusy: true)
         let hung = try #require(rate.perSecond(limit: 20))
-        #expect(abs(hung - 8 / (9.5 + 0.04)) < 1e-9)
+        #expect(abs(hung - 8 / (3.7 + 0.04)) < 1e-9)
         for step in 1...100 as ClosedRange<Int64> {
             rate.advance(to: at(300_500 + step * 100), wasBusy: true)
             for _ in 0..<20 { rate.recordBusyCompletion() }

@@ -53,7 +53,7 @@ final class ClosedLoop {
 
     deinit {
         let end = Instant(nanoseconds: now)
-        for (_, box) in running { controller.complete(box.take(), .ignored, now: end) }
+        for (_, box) in running { controller.complete(box.take(), .failed(.request), now: end) }
     }
 
     /// The limit with its fraction.

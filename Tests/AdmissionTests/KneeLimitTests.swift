@@ -101,7 +101,7 @@ import Testing
         server.isSilent = true
         server.run(seconds: 60)
         #expect(server.limit <= 4, "\(server.limit)")
-        #expect(server.moves(.stall) > 2)
+        #expect(server.suspicions(.silence) == 1)
         server.isSilent = false
         server.run(seconds: 30)
         #expect(Double(server.limit) >= 0.6 * Double(learnt), "\(learnt), then \(server.limit)")

@@ -49,7 +49,7 @@ final class PoolDriver {
     }
 
     deinit {
-        for box in permits.values { controller.complete(box.take(), .ignored, now: at(0)) }
+        for box in permits.values { controller.complete(box.take(), .failed(.request), now: at(0)) }
     }
 
     func offer(
@@ -57,7 +57,7 @@ final class PoolDriver {
         tenant: TenantID = .anonymous, class priorityClass: Int = 0, cost: Double = 1,
         seats: Int = 1, tokens: Int = 0, outputTokens: Int? = nil, isRetry: Bool = false
     ) -> Answer {
-        var ticket = Ticket(bodyBytes: bytes, deadline: deadline)
+        var ticket = Ticket(bodyBytes: bytes, answerBy: deadline)
         ticket.tenant = tenant
         ticket.priorityClass = priorityClass
         ticket.cost = cost
@@ -70,17 +70,59 @@ final class PoolDriver {
 
     func complete(
         _ id: UInt64, _ outcome: Outcome = .success, cost: Double? = nil,
-        charge: Charge = .reserved, at now: Instant
+        charge: Charge = .reserved, retryAfterSeconds: Int64? = nil, at now: Instant
     ) {
         guard let box = permits.removeValue(forKey: id) else { fatalError("no permit of \(id)") }
         var work = ServedWork(cost: cost)
+        work.retryAfterNanoseconds = retryAfterSeconds.map { $0 * 1_000_000_000 }
         work.charge = charge
         controller.complete(box.take(), outcome, work, now: now)
     }
 
-    func retry(_ id: UInt64, at now: Instant, deadline: Instant? = nil) -> Answer {
+    func wait(on awaited: Awaited, _ id: UInt64, at now: Instant) {
+        guard let box = permits[id] else { fatalError("no permit of \(id)") }
+        var permit = box.take()
+        controller.wait(on: awaited, &permit, now: now)
+        permits[id] = PermitBox(permit)
+    }
+
+    func leave(
+        _ id: UInt64, _ kind: RequestKind, _ phase: Outcome.Phase, at now: Instant
+    ) -> Departure {
+        guard let box = permits[id] else { fatalError("no permit of \(id)") }
+        var permit = box.take()
+        let departure = controller.leave(&permit, kind, phase, now: now)
+        permits[id] = PermitBox(permit)
+        return departure
+    }
+
+    func signal(_ signal: Signal, at now: Instant = at(1)) {
+        controller.signal(BackendID(index: 0), signal, now: now)
+    }
+
+    func mayRetry(_ id: UInt64, after outcome: Outcome, at now: Instant) -> Bool {
+        guard let box = permits[id] else { fatalError("no permit of \(id)") }
+        let permit = box.take()
+        let backend = permit.backend
+        permits[id] = PermitBox(permit)
+        return controller.mayRetry(at: backend, after: outcome, now: now)
+    }
+
+    func retry(_ id: UInt64, after outcome: Outcome, at now: Instant) -> Answer {
         guard let box = permits.removeValue(forKey: id) else { fatalError("no permit of \(id)") }
-        let ticket = Ticket(deadline: deadline)
+        return note(
+            id,
+            controller.retry(
+                box.take(), after: outcome, ServedWork(), RequestID(rawValue: id), Ticket(),
+                now: now))
+    }
+
+    func retry(
+        _ id: UInt64, at now: Instant, deadline: Instant? = nil, startBy: Instant? = nil
+    ) -> Answer {
+        guard let box = permits.removeValue(forKey: id) else { fatalError("no permit of \(id)") }
+        var ticket = Ticket(answerBy: deadline)
+        ticket.startBy = startBy
         return note(
             id, controller.retry(box.take(), RequestID(rawValue: id), ticket, now: now))
     }

@@ -18,52 +18,52 @@ import Testing
     }
 
     private func tokens(_ pool: PoolDriver, _ milliseconds: Int64 = 0) -> Int? {
-        pool.rates(.named(0), at: at(milliseconds))?.tokens?.remaining
+        pool.rates(.named("a"), at: at(milliseconds))?.tokens?.remaining
     }
 
     private func requests(_ pool: PoolDriver, _ milliseconds: Int64 = 0) -> Int? {
-        pool.rates(.named(0), at: at(milliseconds))?.requests?.remaining
+        pool.rates(.named("a"), at: at(milliseconds))?.requests?.remaining
     }
 
     @Test func whoHasUsedItsRequestsIsRefusedAndOthersAreNot() {
         let pool = PoolDriver(settings(requests: 60, limit: 100))
         for id in 0..<60 {
-            #expect(pool.offer(UInt64(id), at: at(0), tenant: .named(0)) == .forwarded(0))
+            #expect(pool.offer(UInt64(id), at: at(0), tenant: .named("a")) == .forwarded(0))
         }
         #expect(
-            pool.offer(100, at: at(0), tenant: .named(0)) == .rejected(.tenantRequestRate))
+            pool.offer(100, at: at(0), tenant: .named("a")) == .rejected(.tenantRequestRate))
         #expect(pool.lastRejection?.retryAfterMilliseconds ?? 0 >= 1_000)
         #expect(pool.lastRejection?.share == nil)
-        #expect(pool.offer(101, at: at(0), tenant: .named(1)) == .forwarded(0))
-        #expect(pool.rates(.named(1), at: at(0)) == nil)
-        #expect(pool.offer(102, at: at(1_001), tenant: .named(0)) == .forwarded(0))
-        #expect(pool.offer(103, at: at(1_001), tenant: .named(0)) == .rejected(.tenantRequestRate))
+        #expect(pool.offer(101, at: at(0), tenant: .named("b")) == .forwarded(0))
+        #expect(pool.rates(.named("b"), at: at(0)) == nil)
+        #expect(pool.offer(102, at: at(1_001), tenant: .named("a")) == .forwarded(0))
+        #expect(pool.offer(103, at: at(1_001), tenant: .named("a")) == .rejected(.tenantRequestRate))
     }
 
     @Test func tokensAreReservedAndSettled() {
         let pool = PoolDriver(settings(tokens: 1_000, limit: 10))
-        #expect(pool.offer(1, at: at(0), tenant: .named(0), tokens: 600) == .forwarded(0))
+        #expect(pool.offer(1, at: at(0), tenant: .named("a"), tokens: 600) == .forwarded(0))
         #expect(tokens(pool) == 400)
         #expect(
-            pool.offer(2, at: at(0), tenant: .named(0), tokens: 600) == .rejected(.tenantTokenRate))
+            pool.offer(2, at: at(0), tenant: .named("a"), tokens: 600) == .rejected(.tenantTokenRate))
         #expect(tokens(pool) == 400)
         pool.complete(1, charge: .tokens(250), at: at(0))
         #expect(tokens(pool) == 750)
-        #expect(pool.offer(3, at: at(0), tenant: .named(0), tokens: 100) == .forwarded(0))
+        #expect(pool.offer(3, at: at(0), tenant: .named("a"), tokens: 100) == .forwarded(0))
         pool.complete(3, charge: .tokens(1_350), at: at(0))
         // 600 are owed: they take 36 s to flow in.
         #expect(tokens(pool) == 0)
         #expect(
-            pool.offer(4, at: at(35_900), tenant: .named(0), tokens: 1)
+            pool.offer(4, at: at(35_900), tenant: .named("a"), tokens: 1)
                 == .rejected(.tenantTokenRate))
-        #expect(pool.offer(5, at: at(36_100), tenant: .named(0), tokens: 1) == .forwarded(0))
+        #expect(pool.offer(5, at: at(36_100), tenant: .named("a"), tokens: 1) == .forwarded(0))
         pool.complete(5, charge: .reserved, at: at(36_100))
     }
 
     @Test func whatIsNotServedIsGivenBack() {
         let pool = PoolDriver(settings(requests: 100, tokens: 10_000))
         func offer(_ id: UInt64, _ milliseconds: Int64 = 0) -> Answer {
-            pool.offer(id, at: at(milliseconds), tenant: .named(0), tokens: 100)
+            pool.offer(id, at: at(milliseconds), tenant: .named("a"), tokens: 100)
         }
         func expectUsed(_ count: Int, _ line: Int = #line) {
             #expect(requests(pool) == 100 - count, "line \(line)")
@@ -82,11 +82,11 @@ import Testing
         expectUsed(4)
         // Made room for another tenant's.
         #expect(offer(7) == .parked)
-        #expect(pool.offer(8, at: at(0), tenant: .named(1)) == .parked)
+        #expect(pool.offer(8, at: at(0), tenant: .named("b")) == .parked)
         #expect(pool.poll(at: at(0)) == .rejected(7, .displaced))
         expectUsed(4)
         // Cancelled before the answer.
-        pool.complete(1, .ignored, charge: .nothing, at: at(0))
+        pool.complete(1, .failed(.request), charge: .nothing, at: at(0))
         expectUsed(3)
         // No backend could be connected to.
         #expect(pool.poll(at: at(0)) == .forwarded(2, 0))
@@ -101,7 +101,7 @@ import Testing
 
     @Test func aRequestThatIsTriedElsewhereIsChargedOnce() {
         let pool = PoolDriver(settings(tokens: 10_000, limit: 2), backends: ["a", "b"])
-        #expect(pool.offer(1, at: at(0), tenant: .named(0), tokens: 100) != .parked)
+        #expect(pool.offer(1, at: at(0), tenant: .named("a"), tokens: 100) != .parked)
         let answer = pool.retry(1, at: at(0))
         #expect(answer == .forwarded(0) || answer == .forwarded(1))
         #expect(tokens(pool) == 9_900)
@@ -122,8 +122,8 @@ import Testing
         for id in 0..<UInt64(4_000) {
             let tokens = random.next(below: 5_000)
             tokensOf[id] = tokens
-            let tenant: TenantID = random.next(below: 5) == 0 ? .named(1) : .named(0)
-            if tenant == .named(1) { tokensOf[id] = nil }
+            let tenant: TenantID = random.next(below: 5) == 0 ? .named("b") : .named("a")
+            if tenant == .named("b") { tokensOf[id] = nil }
             if pool.offer(id, at: at(0), tenant: tenant, tokens: tokens) == .parked {
                 waiting.insert(id)
             }
@@ -158,7 +158,7 @@ import Testing
 
     @Test func aReloadKeepsWhatWasUsed() {
         let pool = PoolDriver(settings(tokens: 1_000, limit: 10))
-        #expect(pool.offer(1, at: at(0), tenant: .named(0), tokens: 300) == .forwarded(0))
+        #expect(pool.offer(1, at: at(0), tenant: .named("a"), tokens: 300) == .forwarded(0))
         pool.controller.reconfigure(
             settings: settings(tokens: 2_000, limit: 10), backends: ["a"], now: at(0))
         #expect(tokens(pool) == 1_700)
@@ -171,7 +171,7 @@ import Testing
         settings.mode = .observe
         let pool = PoolDriver(settings)
         for id in 0..<3 {
-            #expect(pool.offer(UInt64(id), at: at(0), tenant: .named(0)) == .forwarded(0))
+            #expect(pool.offer(UInt64(id), at: at(0), tenant: .named("a")) == .forwarded(0))
         }
         #expect(pool.withheld[1] == Reason.none)
         #expect(pool.withheld[2] == .tenantRequestRate)

@@ -24,17 +24,17 @@ extension RandomWalk {
     mutating func checkRefusal(
         _ id: UInt64, _ ticket: Ticket, _ reason: Reason, couldStart: Bool
     ) {
-        let isTooLate = (ticket.deadline?.nanoseconds ?? .max) <= now
+        let isTooLate = (ticket.answerBy?.nanoseconds ?? .max) <= now
         var seen = controller.queue
         let place = seen.place(of: ticket)
         let tenant = controller.queue.tenants[place.tenant]
         let queue = model.settings.queue
         let holds =
             switch reason {
-            case .deadline: ticket.deadline != nil
+            case .deadline: ticket.answerBy != nil
             case .queueFull: model.queue.count - pendingDisplaced >= queue.maxRequests
             case .queueBytesFull: controller.queueBytes + ticket.bodyBytes > queue.maxBytes
-            case .waitTooLong, .tenantOverShare: true
+            case .waitTooLong, .tenantOverShare, .patience: true
             case .tenantLimit: tenant.queued >= tenant.settings.maxQueued ?? .max
             case .tenantRequestRate: tenant.requestRate.secondsUntil(1) > 0
             case .tenantTokenRate: tenant.tokenRate.secondsUntil(Double(ticket.tokens)) > 0
@@ -59,8 +59,10 @@ extension RandomWalk {
         switch reason {
         case .queueTimeout, .tenantLimit:
             expect(waiting.waitEnd <= now, "\(waiting.id) expired early")
+        case .patience:
+            break
         case .deadline:
-            expect(waiting.ticket.deadline != nil, "\(waiting.id) has no deadline")
+            expect(waiting.ticket.answerBy != nil, "\(waiting.id) has no deadline")
         case .displaced:
             expect(displacements > 0, "\(waiting.id) was displaced by nobody")
             displacements -= 1
@@ -73,9 +75,8 @@ extension RandomWalk {
     func oldestOfFlows() -> [Int: Int] {
         var oldest: [Int: Int] = [:]
         for waiting in model.queue where !waiting.isReturned {
-            let isStanding = controller.queue.classes[waiting.row].standing.isStanding
             let key = waiting.row << 32 | Int(waiting.tenant)
-            if !isStanding { oldest[key] = min(oldest[key] ?? waiting.stay, waiting.stay) }
+            oldest[key] = min(oldest[key] ?? waiting.stay, waiting.stay)
         }
         return oldest
     }
@@ -88,6 +89,16 @@ extension RandomWalk {
         let hasWide =
             waiting.ticket.seats > 1 || model.queue.contains { $0.ticket.seats > 1 }
         expect(waiting.stay == first || hasWide, "\(waiting.id) passed an older one")
+    }
+
+    /// No tenant has more in flight than it may.
+    mutating func checkBound(of id: UInt64, seats: Int) {
+        guard model.settings.mode == .enforce else { return }
+        for row in controller.queue.tenants.rows {
+            // A bound that a reload has lowered is reached by waiting.
+            guard let most = row.settings.maxInFlight, hasKeptBounds else { continue }
+            expect(row.running <= most, "\(id): \(row.running) in flight of \(most)")
+        }
     }
 
     /// After a poll that decided nothing, nobody waits who would have to leave or could start.
@@ -111,6 +122,7 @@ extension RandomWalk {
 
 extension RandomWalk {
     mutating func check() {
+        if model.running.isEmpty { hasKeptBounds = true }
         let pending = controller.queue.displacedCount
         expect(controller.queueLength + pending == model.queue.count, "queue length")
         expect(controller.inFlight == model.running.reduce(0) { $0 + $1.seats }, "in flight")
@@ -185,10 +197,10 @@ extension RandomWalk {
         var ticket = Ticket(bodyBytes: random.next(below: 100))
         if random.next(below: 3) == 0 {
             let left = Int64(random.next(below: 3_000_000_000)) - 100_000_000
-            ticket.deadline = Instant(nanoseconds: now + left)
+            ticket.answerBy = Instant(nanoseconds: now + left)
         }
         switch random.next(below: 3) {
-        case 0: ticket.tenant = .named(random.next(below: 4))
+        case 0: ticket.tenant = .named(["red", "green", "blue", "grey"][random.next(below: 4)])
         case 1: ticket.tenant = .hashed(UInt64(random.next(below: 6)) &* 0x9E37_79B9_7F4A_7C15)
         default: break
         }

@@ -22,6 +22,8 @@ struct RandomWalk: ~Copyable {
     var model: ReferencePool
     var now: Int64 = 0
     var virtualTimes: [Double] = []
+    /// Whether no bound was lowered since all requests in flight were started.
+    var hasKeptBounds = true
     private var handles: [(id: UInt64, stay: Int, handle: ParkedHandle)] = []
     var displacements = 0
     private var tickets: [Ticket] = []
@@ -46,6 +48,8 @@ struct RandomWalk: ~Copyable {
         case ..<760: complete()
         case ..<850: cancel()
         case ..<890: retry()
+        case ..<915: wait()
+        case ..<935: leave()
         case ..<960: connect(random.next(below: 4))
         case ..<975: refuse(random.next(below: 4))
         case ..<980: reconfigure()
@@ -73,7 +77,7 @@ struct RandomWalk: ~Copyable {
         expect(controller.queueBytes == 0, "bytes are left")
         expect(controller.nextDeadline == nil, "an idle pool has a deadline")
         expect(!model.places.contains { $0 != .gone }, "a request has not left")
-        for entry in model.running { controller.complete(entry.box.take(), .ignored, now: instant) }
+        for entry in model.running { controller.complete(entry.box.take(), .failed(.request), now: instant) }
     }
 }
 
@@ -121,10 +125,13 @@ extension RandomWalk {
         guard !model.running.isEmpty else { return }
         let entry = model.running.remove(at: random.next(below: model.running.count))
         let outcome: Outcome =
-            switch random.next(below: 20) {
-            case ..<16: .success
-            case ..<18: .dropped
-            default: .ignored
+            switch random.next(below: 40) {
+            case ..<28: .success
+            case ..<32: .overload
+            case ..<34: .failed(.status)
+            case ..<36: .cancelled(by: .client, in: .answering)
+            case ..<38: .cancelled(by: .client, in: .finished)
+            default: .failed(.request)
             }
         if model.trial[entry.backend] == entry.id { model.trial[entry.backend] = nil }
         let cost = random.next(below: 2) == 0 ? nil : Optional(Double(random.next(below: 50)) / 10)
@@ -166,11 +173,44 @@ extension RandomWalk {
         case .parked(let handle):
             parked(entry.id, handle, isReturned: true, .retriedParked)
         case .reject(let rejection):
-            let isTooLate = (entry.ticket.deadline?.nanoseconds ?? .max) <= now
+            let isTooLate = (entry.ticket.answerBy?.nanoseconds ?? .max) <= now
             let reason: Reason = isTooLate ? .deadline : .connectFailed
             expect(rejection.reason == reason, "\(entry.id): \(rejection.reason)")
             rejected(entry.id, rejection, .retriedRefused)
         }
+    }
+
+    /// A running request waits for somebody else.
+    private mutating func wait() {
+        guard !model.running.isEmpty else { return }
+        let index = random.next(below: model.running.count)
+        let awaited = [Awaited.backend, .client, .nobody][random.next(below: 3)]
+        var permit = model.running[index].box.take()
+        controller.wait(on: awaited, &permit, now: instant)
+        model.running[index].box = PermitBox(permit)
+        model.running[index].isUncounted = awaited == .client
+    }
+
+    /// A running request's client leaves.
+    private mutating func leave() {
+        guard !model.running.isEmpty else { return }
+        let index = random.next(below: model.running.count)
+        let entry = model.running[index]
+        let phases = Outcome.Phase.allCases
+        let phase = phases[random.next(below: 4)]
+        let kind = RequestKind.allCases[random.next(below: 2)]
+        var permit = entry.box.take()
+        let departure = controller.leave(&permit, kind, phase, now: instant)
+        if departure == .keep {
+            expect(phase == .waiting || phase == .answering, "\(entry.id) had not begun")
+            model.running[index].box = PermitBox(permit)
+            model.running[index].isUncounted = false
+            return
+        }
+        model.running.remove(at: index)
+        if model.trial[entry.backend] == entry.id { model.trial[entry.backend] = nil }
+        controller.complete(permit, .cancelled(by: .client, in: phase), now: instant)
+        model.places[Int(entry.id)] = .gone
     }
 
     private mutating func connect(_ index: Int) {
@@ -186,6 +226,7 @@ extension RandomWalk {
 
     private mutating func reconfigure() {
         model.settings = Self.randomSettings(&random)
+        hasKeptBounds = false
         keys = Self.randomKeys(&random)
         var kept: [String: BackendStatus] = [:]
         for key in keys {
@@ -211,6 +252,8 @@ extension RandomWalk {
             switch consume decision {
             case .none:
                 checkNobodyForgotten()
+                let next = controller.nextDeadline ?? .distantFuture
+                expect(next > instant, "nothing is due, and the deadline is not ahead")
                 return
             case .some(.reject(let id, let rejection)):
                 let waiting = model.leaveQueue(id: id.rawValue)
@@ -243,10 +286,14 @@ extension RandomWalk {
         if let status {
             if model.settings.mode == .enforce {
                 // `status` is from after the grant, the model from before it.
+                let isTrial = controller.backends[index].suspicion.isSuspected
                 let fits = model.canGrant(index, status, seats: seats)
-                expect(fits, "\(id) went to a backend without room")
-                expect(permit.inFlight <= status.limit, "\(permit.inFlight) of \(status.limit)")
+                expect(fits || isTrial, "\(id) went to a backend without room")
+                expect(
+                    permit.inFlight <= status.allowed || isTrial,
+                    "\(permit.inFlight) of \(status.allowed)")
             }
+            checkBound(of: id, seats: seats)
             // The latest trial is the one that counts; an observer may start several.
             if status.consecutiveFailures > 0 {
                 model.trial[index] = id
@@ -254,7 +301,7 @@ extension RandomWalk {
             }
         }
         expect(status != nil, "\(id) went to a backend that is not there")
-        expect(permit.inFlight == model.inFlight(index) + seats, "in flight: \(permit.inFlight)")
+        expect(permit.inFlight == model.counted(index) + seats, "in flight: \(permit.inFlight)")
         expect(model.places[Int(id)] != .gone, "\(id) left twice")
         model.places[Int(id)] = .running
         if seats > 1 { events[Event.startedWide.rawValue] += 1 }
@@ -279,7 +326,7 @@ extension RandomWalk {
 
     private mutating func rejected(_ id: UInt64, _ rejection: Rejection, _ event: Event) {
         expect((1...60).contains(rejection.retryAfterSeconds), "\(rejection)")
-        expect((1000...60_000).contains(rejection.retryAfterMilliseconds), "\(rejection)")
+        expect((250...60_000).contains(rejection.retryAfterMilliseconds), "\(rejection)")
         let isTenants = [.tenantLimit, .tenantOverShare].contains(rejection.reason)
         expect((rejection.share != nil) == isTenants, "\(rejection)")
         expect(model.places[Int(id)] != .gone, "\(id) left twice")
@@ -304,6 +351,11 @@ extension RandomWalk {
     func anyCanGrant(seats: Int) -> Bool {
         (0..<controller.backendPlaces).contains { index in
             guard let status = status(index) else { return false }
+            let suspicion = controller.backends[index].suspicion
+            if suspicion.isSuspected {
+                return status.isUsable && suspicion.allowsTrial(now: instant)
+                    && (status.consecutiveFailures == 0 || model.trial[index] == nil)
+            }
             return model.canGrant(index, status, seats: seats)
                 && !controller.backends[index].hasEnough(now: instant)
         }

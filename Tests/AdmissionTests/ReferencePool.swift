@@ -23,6 +23,8 @@ struct ReferencePool {
         var backend: Int
         var seats: Int
         var ticket: Ticket
+        /// Whether it waits for its client and uses up no limit.
+        var isUncounted = false
     }
 
     enum Place { case unknown, waiting, running, gone }
@@ -42,6 +44,11 @@ struct ReferencePool {
     /// Units of the limit in flight at a backend.
     func inFlight(_ backend: Int) -> Int {
         running.reduce(0) { $0 + ($1.backend == backend ? $1.seats : 0) }
+    }
+
+    /// Units of them that use up the limit.
+    func counted(_ backend: Int) -> Int {
+        running.reduce(0) { $0 + ($1.backend == backend && !$1.isUncounted ? $1.seats : 0) }
     }
 
     /// Parks a request; the number names this stay in the queue.
@@ -72,13 +79,13 @@ struct ReferencePool {
 
     /// Whether a waiting request has to leave by now.
     func mustLeave(_ waiting: Waiting, now: Int64) -> Bool {
-        waiting.waitEnd <= now || (waiting.ticket.deadline?.nanoseconds ?? .max) <= now
+        waiting.waitEnd <= now || (waiting.ticket.answerBy?.nanoseconds ?? .max) <= now
     }
 
     /// Whether one more request of that many seats may go to that backend.
     func canGrant(_ index: Int, _ status: BackendStatus, seats: Int) -> Bool {
-        let taken = min(max(seats, 1), max(1, status.limit / 2))
-        return status.isPresent && status.isUsable && inFlight(index) + taken <= status.limit
+        let taken = min(max(seats, 1), max(1, status.allowed / 2))
+        return status.isPresent && status.isUsable && counted(index) + taken <= status.allowed
             && (status.consecutiveFailures == 0 || trial[index] == nil)
     }
 }

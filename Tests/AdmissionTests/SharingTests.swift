@@ -46,7 +46,7 @@ private final class Running {
         func offer(_ tenant: Int) {
             next += 1
             var ticket = Ticket()
-            ticket.tenant = .named(tenant)
+            ticket.tenant = .named(tenant == 0 ? "long" : "short")
             ticket.tokens = tokensOf[tenant] / 2
             tenantOf[next] = tenant
             switch controller.offer(RequestID(rawValue: next), ticket, now: now) {
@@ -78,7 +78,7 @@ private final class Running {
             }
         }
         for left in running.values.joined() {
-            if let permit = left.take() { controller.complete(permit, .ignored, now: now) }
+            if let permit = left.take() { controller.complete(permit, .failed(.request), now: now) }
         }
         return (
             requests, [Double(requests[0]) * 3, Double(requests[1])],

@@ -98,12 +98,12 @@ import Testing
         _ pool: PoolDriver, _ id: UInt64, _ now: Instant, _ output: Int, _ tenant: Int = 0
     ) -> Answer {
         pool.offer(
-            id, at: now, tenant: .named(tenant), tokens: 10 + output, outputTokens: output)
+            id, at: now, tenant: .named(tenant == 0 ? "long" : "short"), tokens: 10 + output, outputTokens: output)
     }
 
     private func ticket(_ output: Int) -> Ticket {
         var ticket = Ticket()
-        ticket.tenant = .named(0)
+        ticket.tenant = .named("long")
         ticket.tokens = 10 + output
         ticket.outputTokens = output
         return ticket
@@ -137,7 +137,7 @@ import Testing
         while case .forwarded(let id, _)? = pool.poll(at: now) {
             order.append(id)
             // Nothing is corrected, because each took the time that it was expected to.
-            pool.complete(id, .ignored, cost: id < 1_004 ? 1_000 / 505 : 10 / 505, at: now)
+            pool.complete(id, .failed(.request), cost: id < 1_004 ? 1_000 / 505 : 10 / 505, at: now)
         }
         #expect(order.count == 9)
         let second = order.firstIndex(of: 1_002) ?? 0

@@ -69,6 +69,7 @@ enum CostProbe {
         var settings = AdmissionSettings()
         settings.limit = .knee(limit)
         settings.tenants = (0..<10_000).map { TenantSettings(name: "t\($0)") }
+        let keys = settings.tenants.map { TenantKey($0.name) }
         settings.queue.maxRequests = 200_000
         settings.queue.maxWait = .seconds(3_600)
         var controller = AdmissionController(settings: settings, backends: ["a"], seed: 1)
@@ -88,7 +89,7 @@ enum CostProbe {
                 }
             }
             var ticket = Ticket()
-            ticket.tenant = .named(Int(random.next() % 10_000))
+            ticket.tenant = .named(keys[Int(random.next() % 10_000)])
             switch controller.offer(RequestID(rawValue: UInt64(number)), ticket, now: now) {
             case .forward(let permit): running = consume permit
             case .parked: break

@@ -18,11 +18,11 @@ import Testing
     }
 
     private func tokens(_ gateway: RunningGateway) throws -> Int? {
-        try gateway.ask { $0.pools[0].rates(of: .named(0))?.tokens?.remaining }
+        try gateway.ask { $0.pools[0].rates(of: .named("a"))?.tokens?.remaining }
     }
 
     private func requests(_ gateway: RunningGateway) throws -> Int? {
-        try gateway.ask { $0.pools[0].rates(of: .named(0))?.requests?.remaining }
+        try gateway.ask { $0.pools[0].rates(of: .named("a"))?.requests?.remaining }
     }
 
     @Test func answersSayWhatIsLeft() throws {

@@ -21,16 +21,23 @@ extension FairQueue {
     func nextTurn(limit: Int, room: Int) -> Turn {
         guard room > 0, count > 0 else { return .none }
         if let slot = firstReturned { return seats(slot) <= room ? .start(slot) : .none }
-        if hand >= 0 {
+        if hand >= 0, mayStartHand(limit: limit) {
             if seats(hand) <= room { return .start(hand) }
             if handPasses >= Self.passesOfWide { return .none }
         }
         guard let row = nextClass(limit: limit), let tenant = classes[row].heap.first
         else { return .none }
-        let waiting = flows[tenant, row].waiting
-        let slot = classes[row].standing.isStanding ? waiting.tail : waiting.head
+        let slot = flows[tenant, row].waiting.head
         // A second wide request waits for the first.
         return hand >= 0 && seats(slot) > room ? .none : .start(slot)
+    }
+
+    /// Whether the wide request whose turn it is may start as far as its tenant and its class go;
+    /// what it waits for is room.
+    private func mayStartHand(limit: Int) -> Bool {
+        let waiting = slots[Int(hand)]
+        return !tenants[waiting.tenant].isAtLimit
+            && isBelowCeilings(classes[Int(waiting.row)].rank, limit: limit)
     }
 
     /// Whether a request may start without waiting: nobody comes before it.
@@ -103,10 +110,8 @@ extension FairQueue {
 
     /// Takes out a request to start it, and charges its tenant unless that was done already.
     mutating func start(_ slot: Int32, now: Instant, serviceNanoseconds: Int64) -> Waiting {
-        let waiting = slots[Int(slot)]
-        let row = Int(waiting.row)
-        if waiting.stage == .inFlow {
-            observeWait(row, now: now, serviceNanoseconds: serviceNanoseconds)
+        if slots[Int(slot)].stage == .inFlow {
+            observeWait(of: slot, now: now, serviceNanoseconds: serviceNanoseconds)
             charge(slot)
         }
         return remove(slot)
@@ -134,12 +139,22 @@ extension FairQueue {
         classes[row].heap.restore(waiting.tenant, &flows, row)
     }
 
-    private mutating func observeWait(_ row: Int, now: Instant, serviceNanoseconds: Int64) {
-        let oldest = slots[Int(classes[row].arrivals.head)]
-        let longest = oldest.expiresAt.nanoseconds(since: oldest.parkedAt)
-        classes[row].standing.observe(
-            oldestWaitNanoseconds: now.nanoseconds(since: oldest.parkedAt), now: now,
-            target: longest / 2, interval: min(max(100_000_000, serviceNanoseconds), longest))
+    private mutating func observeWait(
+        of slot: Int32, now: Instant, serviceNanoseconds: Int64
+    ) {
+        let waiting = slots[Int(slot)]
+        let row = Int(waiting.row)
+        let longest = longestWaitNanoseconds(of: waiting, now: now)
+        flows[waiting.tenant, row].standing.observe(
+            waitNanoseconds: now.nanoseconds(since: waiting.parkedAt), now: now,
+            target: longest / 4, interval: min(max(100_000_000, serviceNanoseconds), longest))
+    }
+
+    /// For how long a request may wait, by the policy, by its deadline and by what its client bears.
+    private func longestWaitNanoseconds(of waiting: Waiting, now: Instant) -> Int64 {
+        let borne = patienceSeconds(waiting.tenant, Int(waiting.row), now: now)
+        let longest = waiting.expiresAt.nanoseconds(since: waiting.parkedAt)
+        return min(longest, Int64(min(borne, 3_600) * 1e9))
     }
 
     // MARK: Permits

@@ -1,4 +1,4 @@
-// Where a request belongs, how long it would wait there, and who makes room when the queue is full.
+// Where a request belongs, and how long it would wait there.
 
 /// What a tenant may have in flight while others want something too.
 package struct TenantShare: Equatable, Sendable {
@@ -74,52 +74,6 @@ extension FairQueue {
         let weight = tenants[tenant].settings.weight
         let isAlone = tenants.activeWeight <= weight * (1 + 1e-9)
         return !isAlone && tenants[tenant].seats > share(tenant, limit: limit).limit
-    }
-
-    // MARK: Overflow
-
-    /// Who makes room for a request in a full queue; nil when it is the request that has to go.
-    func victim(for place: QueuePlace) -> Int32? {
-        switch settings.overflow {
-        case .rejectNew:
-            return nil
-        case .dropOldest:
-            guard let rank = lowestWaiting, rank >= place.rank else { return nil }
-            return classes[ranks[rank]].arrivals.head
-        case .dropLowest:
-            if let rank = lowestWaiting, rank > place.rank {
-                return classes[ranks[rank]].arrivals.tail
-            }
-            return newestOfLongest(place)
-        }
-    }
-
-    /// The lowest rank that has something waiting.
-    private var lowestWaiting: Int? {
-        ranks.indices.last { !classes[ranks[$0]].arrivals.isEmpty }
-    }
-
-    /// The newest request of the tenant that takes up most of the class's queue for its weight, if
-    /// that is more than the new one's tenant would take up with it.
-    ///
-    /// Dropping from the longest queue is McKenney's rule ("Stochastic Fairness Queueing", 1990). A
-    /// tenant that has its share of the queue waiting is refused without a search.
-    private func newestOfLongest(_ place: QueuePlace) -> Int32? {
-        let weight = tenants[place.tenant].settings.weight
-        let flow = flows[place.tenant, place.row]
-        let weights = classes[place.row].weight + (flow.count == 0 ? weight : 0)
-        let mine = Double(flow.count + 1) / weight
-        guard mine * weights <= Double(classes[place.row].count) else { return nil }
-        var longest = mine
-        var victim: Int32?
-        for tenant in tenants.rows.indices where flows[Int32(tenant), place.row].count > 0 {
-            let other = flows[Int32(tenant), place.row]
-            let length = Double(other.count) / tenants.rows[tenant].settings.weight
-            guard length > longest else { continue }
-            longest = length
-            victim = other.waiting.tail
-        }
-        return victim
     }
 
     // MARK: Reloads

@@ -1,6 +1,5 @@
 // The requests of a pool that wait for a permit. Priority classes are served in strict order,
-// within a class tenants by start-time fair queueing, within a tenant first in, first out, or
-// newest first while the class's queue stands.
+// within a class tenants by start-time fair queueing, within a tenant first in, first out.
 //
 // A table of slots that are used again, linked into flows and into orders of arrival, with a heap
 // of deadlines beside it. It never allocates once it has been as long as it gets. What the limits
@@ -86,8 +85,10 @@ struct FairQueue: Sendable {
         arrivalLinks.append(slot, to: &classes[row].arrivals)
         flowLinks.append(slot, to: &flows[tenant, row].waiting)
         classes[row].count += 1
+        classes[row].bytes += waiting.bodyBytes
         classes[row].cost += waiting.cost
         flows[tenant, row].count += 1
+        flows[tenant, row].bytes += waiting.bodyBytes
         flows[tenant, row].cost += waiting.cost
         tenants.queue(tenant, by: 1)
         if flows[tenant, row].count == 1 {
@@ -215,7 +216,6 @@ struct FairQueue: Sendable {
     /// Takes a slot out of all orders that it is in.
     private mutating func unlink(_ slot: Int32) {
         let waiting = slots[Int(slot)]
-        let row = Int(waiting.row)
         switch waiting.stage {
         case .inFlow:
             leaveFlow(slot)
@@ -232,7 +232,6 @@ struct FairQueue: Sendable {
         if waiting.isInHeap { expiries.remove(slot: slot) }
         slots[Int(slot)].isInHeap = false
         tenants.queue(waiting.tenant, by: -1)
-        if classes[row].count == 0 { classes[row].standing.emptied() }
     }
 
     /// Takes a slot out of its flow and out of what the flow and the class have waiting there.
@@ -241,10 +240,12 @@ struct FairQueue: Sendable {
         let row = Int(waiting.row)
         flowLinks.remove(slot, from: &flows[waiting.tenant, row].waiting)
         flows[waiting.tenant, row].count -= 1
+        flows[waiting.tenant, row].bytes -= waiting.bodyBytes
         flows[waiting.tenant, row].cost -= waiting.cost
         classes[row].cost -= waiting.cost
         guard flows[waiting.tenant, row].count == 0 else { return }
         flows[waiting.tenant, row].cost = 0
+        flows[waiting.tenant, row].standing.emptied()
         classes[row].weight -= tenants[waiting.tenant].settings.weight
         if flows[waiting.tenant, row].place >= 0 {
             classes[row].heap.remove(waiting.tenant, &flows, row)
@@ -255,6 +256,7 @@ struct FairQueue: Sendable {
         let row = Int(slots[Int(slot)].row)
         arrivalLinks.remove(slot, from: &classes[row].arrivals)
         classes[row].count -= 1
+        classes[row].bytes -= slots[Int(slot)].bodyBytes
         // What is left of sums of fractions is not waiting.
         if classes[row].count == 0 {
             classes[row].cost = 0

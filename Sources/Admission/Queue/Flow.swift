@@ -12,6 +12,8 @@ struct Flow: Sendable {
     var waiting = SlotList()
     /// How many these are.
     var count = 0
+    /// The bytes that they hold.
+    var bytes = 0
     /// The sum of their expected costs.
     var cost = 0.0
     /// Start tag of the request that is served next; meaningless while nothing waits.
@@ -24,6 +26,10 @@ struct Flow: Sendable {
     var sequence: UInt64 = 0
     /// Place in the class's heap; -1 while nothing waits or its tenant may start nothing.
     var place: Int32 = -1
+    /// Whether what waits is more than a burst.
+    var standing = StandingQueue()
+    /// What its clients bear.
+    var patience = Patience()
 }
 
 /// The tenants of a class that may be served, by start tag: a binary heap whose flows know their

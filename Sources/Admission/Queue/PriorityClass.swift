@@ -18,6 +18,8 @@ struct PriorityClass: Sendable {
     var latestWaitEnd = Instant.distantFuture
     /// How many these are.
     var count = 0
+    /// The bytes that they hold.
+    var bytes = 0
     /// The sum of the expected costs of those that wait in flows.
     var cost = 0.0
     /// The sum of the weights of the tenants that have requests waiting in flows.
@@ -28,41 +30,11 @@ struct PriorityClass: Sendable {
     var seats = 0
     /// Grants to higher classes since one went to this class, while something waited here.
     var passes = 0
-    var standing = StandingQueue()
+    /// What the clients of several of its tenants bear.
+    var patience = SharedPatience()
     var grants = GrantRate()
 
     init(_ settings: PriorityClassSettings) { self.settings = settings }
-}
-
-/// Whether a class's queue stands: whether it is more than a burst that passes.
-///
-/// CoDel's test (Nichols, Jacobson: "Controlling Queue Delay", ACM Queue 2012): the *minimum* of
-/// the wait over an interval is above a target. What is measured is the wait of the oldest request
-/// at each grant, so that serving the newest first, which follows from a standing queue, does not
-/// hide the queue from the test.
-struct StandingQueue: Sendable {
-    /// Whether the last interval's minimum was above the target.
-    private(set) var isStanding = false
-    private var intervalEnd: Instant?
-    private var minimumNanoseconds = Int64.max
-
-    /// A request of the class is granted, at which time the oldest has waited for that long.
-    mutating func observe(
-        oldestWaitNanoseconds wait: Int64, now: Instant, target: Int64, interval: Int64
-    ) {
-        minimumNanoseconds = min(minimumNanoseconds, wait)
-        guard let end = intervalEnd else {
-            intervalEnd = now.advanced(byNanoseconds: interval)
-            return
-        }
-        guard now >= end else { return }
-        isStanding = minimumNanoseconds > target
-        minimumNanoseconds = .max
-        intervalEnd = now.advanced(byNanoseconds: interval)
-    }
-
-    /// Nobody waits any more.
-    mutating func emptied() { self = StandingQueue() }
 }
 
 /// Cost granted a second, over the last five to ten seconds.

@@ -22,6 +22,9 @@ struct SlotLinks: Sendable {
     /// The slot behind `slot` in its list; -1 at the tail.
     func next(_ slot: Int32) -> Int32 { links[Int(slot)].next }
 
+    /// The slot before `slot` in its list; -1 at the head.
+    func previous(_ slot: Int32) -> Int32 { links[Int(slot)].previous }
+
     /// Makes room for one more slot.
     mutating func grow() { links.append(Link()) }
 

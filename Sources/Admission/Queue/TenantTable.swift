@@ -53,7 +53,7 @@ struct TenantTable: Sendable {
     private(set) var rows: [TenantRow] = []
     /// The sum of the weights of the tenants that want something.
     private(set) var activeWeight = 0.0
-    private var named: [Int32] = []
+    private var named = TenantIndex()
     private var hashed: [Int32] = []
     /// Who has taken each of these rows, or had.
     private var owners: [UInt64] = []
@@ -69,7 +69,7 @@ struct TenantTable: Sendable {
     /// Lent, not copied: a row is long.
     subscript(_ row: Int32) -> TenantRow { _read { yield rows[Int(row)] } }
 
-    /// The row of a tenant; an index that the policy does not have is nobody's.
+    /// The row of a tenant; a name that the policy does not have any more is nobody's.
     ///
     /// A tenant that is hashed has two rows to choose from. It takes one that nobody wants anything
     /// in, or that it took before, and keeps to it: a tenant in two rows at once would get two
@@ -78,7 +78,7 @@ struct TenantTable: Sendable {
     func row(of tenant: TenantID) -> Int32 {
         switch tenant {
         case .anonymous: 0
-        case .named(let index): named.indices.contains(index) ? named[index] : 0
+        case .named(let key): named.row(of: key) ?? 0
         case .hashed(let hash): hashed[choice(of: hash)]
         }
     }
@@ -149,10 +149,12 @@ struct TenantTable: Sendable {
             rows[index].isPresent = false
         }
         rows[0].reconfigure(settings.otherTenants)
-        named = settings.tenants.map { tenant in
-            let row = known[tenant.name] ?? -1
-            return place(TenantRow(name: tenant.name, settings: tenant), at: row)
-        }
+        named = TenantIndex(
+            settings.tenants.map { tenant in
+                let row = known[tenant.name] ?? -1
+                let placed = place(TenantRow(name: tenant.name, settings: tenant), at: row)
+                return (TenantKey(tenant.name), placed)
+            })
         let kept = hashed.prefix(settings.queue.hashedFlows)
         hashed = (0..<max(1, settings.queue.hashedFlows)).map { index in
             let row = index < kept.count ? kept[index] : -1

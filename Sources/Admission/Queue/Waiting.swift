@@ -29,12 +29,16 @@ struct Waiting: Sendable {
     var id: RequestID
     var bodyBytes: Int
     var parkedAt: Instant
+    /// When its client began to wait.
+    var arrivedAt: Instant
     /// When the longest wait ends.
     var waitEnd: Instant
-    /// When it is given up: the longest wait's end, or when its deadline can no longer be met.
+    /// When it is given up: the longest wait's end, or when its answer would come too late.
     var expiresAt: Instant
+    /// Why it is given up then, where that is before the longest wait's end.
+    var expiryReason = Reason.queueTimeout
     /// When nobody wants the answer any more.
-    var deadline: Instant
+    var answerBy: Instant
     /// What its tenant was or will be charged for it.
     var cost: Double
     /// What it is expected to come to.
@@ -55,13 +59,21 @@ struct Waiting: Sendable {
         self.id = id
         bodyBytes = ticket.bodyBytes
         parkedAt = now
+        arrivedAt = min(ticket.arrivedAt ?? now, now)
         self.waitEnd = waitEnd
         expiresAt = waitEnd
-        deadline = ticket.deadline ?? .distantFuture
+        answerBy = ticket.answerBy ?? .distantFuture
         cost = ticket.cost
         expected = ExpectedTokens(ticket)
         seats = Int32(clamping: ticket.seats)
         tenant = place.tenant
         row = UInt8(place.row)
+    }
+
+    /// Has it given up at that time for that reason, unless something ends its wait before.
+    mutating func expire(at instant: Instant, for reason: Reason) {
+        guard instant < expiresAt else { return }
+        expiresAt = instant
+        expiryReason = reason
     }
 }

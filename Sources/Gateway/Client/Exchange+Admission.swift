@@ -36,6 +36,7 @@ extension Exchange {
 
     /// Asks the route's pool for a permit; the fallback's, where the wait would be too long.
     func offer(to pool: Pool, _ head: borrowing RequestHead, from client: ClientConnection) {
+        record.offeredAt = now
         record.waitBeganAt = now
         armKeepAlive()
         ask(pool, head, from: client)
@@ -57,7 +58,7 @@ extension Exchange {
         let verdict = pool.offer(id) {
             // Asked for again, the pool has other settings than before.
             var ticket = makeTicket(
-                claim.take() ?? makeClaim(pool, head, client), head, client, deadline: deadline)
+                claim.take() ?? makeClaim(pool, head, client), head, client)
             ticket.isRetry = hints.isRetry
             return ticket
         }
@@ -91,26 +92,30 @@ extension Exchange {
             let found = pool.metrics.model(model)
             modelMetrics = found
             traffic = pool.metrics.traffic(
-                found, priorityClass, tenant: pool.tenantPlace(of: claim.tenant))
+                found, priorityClass, tenant: pool.tenantPlace(of: claim.tenantIndex))
         }
         return claim
     }
 
     /// What admission is told of the request, by the pool's present policy.
-    func makeTicket(_ pool: Pool, deadline: Instant) -> Ticket {
-        guard let client else { return Ticket(bodyBytes: 0, deadline: nil) }
+    ///
+    /// It is to be started by `startBy`, where that is said.
+    func makeTicket(_ pool: Pool, startBy: Instant? = nil) -> Ticket {
+        guard let client else { return Ticket() }
         let head = head
-        return makeTicket(makeClaim(pool, head, client), head, client, deadline: deadline)
+        var ticket = makeTicket(makeClaim(pool, head, client), head, client)
+        ticket.startBy = startBy
+        return ticket
     }
 
     private func makeTicket(
-        _ claim: ClaimTable.Claim, _ head: borrowing RequestHead, _ client: ClientConnection,
-        deadline: Instant
+        _ claim: ClaimTable.Claim, _ head: borrowing RequestHead, _ client: ClientConnection
     ) -> Ticket {
         let inputBytes = client.hasInput ? client.input.count : 0
         let heldBytes = inputBytes + (body?.held.count ?? 0)
         var ticket = Ticket(
-            bodyBytes: heldBytes, deadline: deadline == .distantFuture ? nil : deadline)
+            bodyBytes: heldBytes, answerBy: deadline == .distantFuture ? nil : deadline)
+        ticket.arrivedAt = record.offeredAt
         ticket.tenant = claim.tenant
         ticket.priorityClass = claim.priorityClass
         setTokens(of: &ticket, head)
@@ -175,18 +180,23 @@ extension Exchange {
         guard let pool, let permit = permit.take() else { return }
         traffic?.countCost(
             nanoseconds: now.nanoseconds(since: permit.grantedAt), units: permit.seats)
+        pool.complete(permit, outcome, servedWork(outcome))
+    }
+
+    /// What the backend did for the request so far.
+    func servedWork(_ outcome: Outcome) -> ServedWork {
         var work = ServedWork(units: max(1, record.answerPieces))
         if ExchangeRecord.happened(record.firstByteAt) {
             work.firstByteNanoseconds = record.firstByteAt.nanoseconds(since: record.grantedAt)
         }
-        work.charge = charge(outcome)
-        if case .success = outcome, record.answerPieces == 0, record.answerBodyBytes > 0 {
+        work.charge = charge
+        if outcome == .success, record.answerPieces == 0, record.answerBodyBytes > 0 {
             work.size = Double(record.answerBodyBytes)
         }
-        if case .dropped = outcome, record.backendRetryAfterSeconds > 0 {
+        if outcome == .overload, record.backendRetryAfterSeconds > 0 {
             work.retryAfterNanoseconds = Int64(record.backendRetryAfterSeconds) * 1_000_000_000
         }
-        pool.complete(permit, outcome, work)
+        return work
     }
 
     private static func dialect(of head: borrowing RequestHead) -> Dialect {

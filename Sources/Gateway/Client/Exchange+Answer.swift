@@ -30,7 +30,7 @@ extension Exchange {
                 }
             case .head:
                 receivedAnswerHead(client, upstream)
-                if stage != .forwarding { return }
+                if stage != .forwarding || self.upstream !== upstream { return }
             case .ended:
                 completeAnswer(client, upstream)
                 return
@@ -62,11 +62,21 @@ extension Exchange {
 
     /// Tells the pool what came, while the permit is held.
     private func reportProgress(since pieces: Int) {
-        guard record.answerPieces > pieces, stage == .forwarding, let pool,
-            let backend = record.backend
-        else { return }
-        pool.progress(at: backend, units: record.answerPieces - pieces)
+        guard stage == .forwarding, let pool, let backend = record.backend else { return }
+        if record.answerPieces > pieces {
+            record.lifeReportedAt = now
+            pool.progress(at: backend, units: record.answerPieces - pieces)
+        } else if record.upstreamProgressAt == now,
+            now.nanoseconds(since: record.lifeReportedAt) > Exchange.lifeNanoseconds
+        {
+            // Bytes that count as no work still say that the backend lives.
+            record.lifeReportedAt = now
+            pool.progress(at: backend, units: 0)
+        }
     }
+
+    /// How often a backend's signs of life are told.
+    private static let lifeNanoseconds: Int64 = 500_000_000
 
     private func fillAnswer(
         _ upstream: UpstreamConnection, for client: ClientConnection
@@ -85,17 +95,27 @@ extension Exchange {
     }
 
     private func receivedAnswerHead(_ client: ClientConnection, _ upstream: UpstreamConnection) {
-        client.prepareOutput()
         if upstream.parser.head.isSwitch {
+            client.prepareOutput()
             beginTunnel(client, upstream)
             return
         }
+        if isRetried(instead: upstream.parser.head) { return }
+        client.prepareOutput()
         if isStreamPromised, !upstream.parser.head.isInformational {
             takePromised(upstream)
             return
         }
         if takeAnswerHead(upstream.parser.head, to: &client.output) { return }
         upstreamFailed(.upstreamInvalid)
+    }
+
+    /// Whether the request goes to another backend instead of this response to the client.
+    private func isRetried(instead head: borrowing ResponseHead) -> Bool {
+        let outcome = Outcome(status: head.status)
+        guard !head.isInformational, outcome != .success else { return false }
+        noteRetryAfter(head)
+        return triesElsewhere(after: outcome)
     }
 
     /// Writes what the client gets for an answer's head; false where the backend sends nonsense.
@@ -132,11 +152,14 @@ extension Exchange {
         if !ExchangeRecord.happened(record.firstByteAt) { record.firstByteAt = now }
         record.backendStatus = head.status
         beginFollowing(head)
-        if case .dropped = Exchange.outcome(ofStatus: head.status),
-            let field = head.firstField(.retryAfter)
-        {
-            record.backendRetryAfterSeconds = Exchange.wholeSeconds(head.value(of: field))
-        }
+        noteRetryAfter(head)
+    }
+
+    /// Notes for how long a backend asks not to be sent more.
+    private func noteRetryAfter(_ head: borrowing ResponseHead) {
+        guard Outcome(status: head.status) == .overload, let field = head.firstField(.retryAfter)
+        else { return }
+        record.backendRetryAfterSeconds = Exchange.wholeSeconds(head.value(of: field))
     }
 
     /// Says in an answer's head what becomes of the connection, RFC 9112 section 9.3.
@@ -172,7 +195,7 @@ extension Exchange {
         record.answeredAt = now
         release(connection, reusable: reusable)
         learnUsage()
-        spendPermit(Exchange.outcome(ofStatus: record.backendStatus))
+        spendPermit(Outcome(status: record.backendStatus))
         stage = .delivering
         if !isRequestComplete { decideDiscarding() }
     }
@@ -187,15 +210,5 @@ extension Exchange {
             seconds = 10 * seconds + digit
         }
         return min(seconds, 60)
-    }
-
-    /// What a status says about the backend's load: overload answers are drops, other failures say
-    /// nothing.
-    static func outcome(ofStatus status: Int) -> Outcome {
-        switch status {
-        case 429, 503, 529: .dropped
-        case 400...: .ignored
-        default: .success
-        }
     }
 }

@@ -21,8 +21,8 @@ extension Exchange {
         return (bytes + Exchange.bytesPerToken - 1) / Exchange.bytesPerToken
     }
 
-    /// What the request is charged that ends with `outcome`.
-    func charge(_ outcome: Outcome) -> Charge {
+    /// What the request is charged that ends now.
+    var charge: Charge {
         switch record.backendStatus {
         case 0, 429, 500...: return .nothing
         case 400...: return .tokens(0)

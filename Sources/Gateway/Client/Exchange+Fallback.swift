@@ -15,9 +15,7 @@ extension Exchange {
     /// Sends the request to the fallback where `pool` would let it wait for too long.
     func fallsBack(before pool: Pool) -> Bool {
         guard let fallback = openFallback,
-            let wait = pool.predictedWaitSeconds({
-                makeTicket(pool, deadline: .distantFuture)
-            }),
+            let wait = pool.predictedWaitSeconds({ makeTicket(pool) }),
             wait > Double(fallback.maxWait.wholeNanoseconds) / 1e9
         else { return false }
         return fallBack(to: fallback)

@@ -127,7 +127,7 @@ extension Exchange {
         guard let client else { return }
         if stage != .delivering || record.reason == .none { record.reason = .clientGone }
         if parkedHandle != nil { pool?.metrics.countAbandoned(.clientGone, in: classMetrics) }
-        abandonUpstream()
+        leaveUpstream()
         gateway.finished(self, client)
         client.endAfterCut(reset: false)
         gateway.takeBack(self)

@@ -122,9 +122,10 @@ extension Exchange {
             isStreamPromised = false
             return
         }
+        let outcome = Outcome(status: status)
+        if triesElsewhere(after: outcome) { return }
         release(upstream, reusable: false)
-        let outcome = Exchange.outcome(ofStatus: status)
-        spendPermit(outcome == .success ? .ignored : outcome)
+        spendPermit(outcome == .success ? .failed(.request) : outcome)
         appendAnswer(LocalAnswer(insteadOfStream: status))
     }
 }

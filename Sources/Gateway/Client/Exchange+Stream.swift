@@ -112,7 +112,7 @@ extension Exchange {
     private var tenantKey: UInt64 {
         switch tenant {
         case .anonymous: 0
-        case .named(let index): UInt64(index) &+ 1
+        case .named(let key): key.rawValue | 1
         case .hashed(let hash): hash | 1 << 63
         }
     }

@@ -12,7 +12,7 @@ extension Exchange {
     ) {
         guard let upstream = pool.upstream(backend) else {
             // The backend left the policy between the grant and now.
-            spendPermit(.ignored)
+            spendPermit(.failed(.local))
             answer(.noBackend)
             return
         }
@@ -43,7 +43,7 @@ extension Exchange {
             client?.advance()
         }
         if dial == nil {
-            spendPermit(.ignored)
+            spendPermit(.failed(.local))
             answer(.exhausted)
         }
     }
@@ -61,7 +61,7 @@ extension Exchange {
             reactor: gateway.reactor, transport: transport, upstream: upstream)
         guard connection.start() else {
             connection.close()
-            spendPermit(.ignored)
+            spendPermit(.failed(.local))
             answer(.exhausted)
             return
         }
@@ -70,7 +70,7 @@ extension Exchange {
             // Nothing was asked yet, so this is no answer; what spoke first does not speak HTTP.
             upstream.metrics.connectionsOpened &+= 1
             connection.close()
-            spendPermit(.ignored)
+            spendPermit(.failed(.invalid))
             answer(.upstreamInvalid)
             return
         }
@@ -83,7 +83,7 @@ extension Exchange {
         upstream.metrics.countConnectionFailed(reason)
         if reason == .exhausted {
             // Our own shortage says nothing about the backend.
-            spendPermit(.ignored)
+            spendPermit(.failed(.local))
             answer(reason)
             return
         }
@@ -93,7 +93,8 @@ extension Exchange {
         record.waitBeganAt = now
         var refusal = SharedAdmission.Refusal()
         let verdict = pool.retry(permit, id, at: upstream, &refusal) {
-            makeTicket(pool, deadline: min(deadline, budgetEnd))
+            // It has to be started within the budget, however long it then takes.
+            makeTicket(pool, startBy: budgetEnd)
         }
         if refusal.isLeftOut { upstream.metrics.ejections &+= 1 }
         if refusal.isNews { gateway.leftOut(upstream, pool, reason) }
@@ -151,16 +152,21 @@ extension Exchange {
             startDial(connection.upstream)
             return
         }
+        let outcome = outcome(of: reason)
+        if triesElsewhere(after: outcome) { return }
         release(connection, reusable: false)
-        spendPermit(Exchange.outcome(of: reason))
+        spendPermit(outcome)
         answerOrCut(reason)
     }
 
-    /// What a backend's failure says about its load: one that falls silent has too much to do.
-    private static func outcome(of reason: Reason) -> Outcome {
+    /// What a backend's failure says about it.
+    private func outcome(of reason: Reason) -> Outcome {
         switch reason {
-        case .firstByteTimeout, .upstreamIdleTimeout, .streamStalled: .dropped
-        default: .ignored
+        case .firstByteTimeout: .failed(.timeout)
+        case .upstreamIdleTimeout, .streamStalled: .failed(.stalled)
+        case .upstreamInvalid: .failed(.invalid)
+        case .upstreamClosed: .failed(.closed)
+        default: .cancelled(by: .gateway, in: phase)
         }
     }
 
@@ -208,6 +214,7 @@ extension Exchange {
 
     /// Sets the time-out of the backend's side after each round.
     func settleUpstream(for client: ClientConnection) {
+        settleAwaited(for: client)
         if stage == .tunnelling { settleTunnel() }
         guard stage == .forwarding, let upstream, let pool else { return }
         let timeout: Int64
@@ -239,9 +246,9 @@ extension Exchange {
         connection.end(reusable: reusable)
     }
 
-    /// Lets go of the backend in whatever stage the exchange is: the client has left, or was
-    /// answered already.
-    func abandonUpstream() {
+    /// Lets go of the backend in whatever stage the exchange is, because of that party.
+    func abandonUpstream(by party: Outcome.Party = .gateway) {
+        let phase = phase
         if let handle = parkedHandle {
             pool?.cancel(handle)
             parkedHandle = nil
@@ -253,6 +260,6 @@ extension Exchange {
         if let connection = upstream {
             release(connection, reusable: false)
         }
-        spendPermit(.ignored)
+        spendPermit(.cancelled(by: party, in: phase))
     }
 }

@@ -6,6 +6,8 @@ internal import Admission
 struct ExchangeRecord {
     /// The first byte of the head was there.
     var startedAt = Instant(nanoseconds: 0)
+    /// The request was offered for the first time: from then on its client waits for the gateway.
+    var offeredAt = Instant(nanoseconds: 0)
     /// The request was offered to its pool, or went back to its queue after a failed dial.
     var waitBeganAt = Instant(nanoseconds: 0)
     /// The last permit was granted.
@@ -26,6 +28,8 @@ struct ExchangeRecord {
     var answeredAt = Instant(nanoseconds: 0)
     /// The backend last took or gave a byte.
     var upstreamProgressAt = Instant(nanoseconds: 0)
+    /// A sign of the backend's life was last told to its pool.
+    var lifeReportedAt = Instant(nanoseconds: 0)
     /// The client last sent a byte of the body.
     var bodyProgressAt = Instant(nanoseconds: 0)
 
@@ -51,6 +55,8 @@ struct ExchangeRecord {
     var reason = Reason.none
     /// What it would have been refused for, if the pool did more than observe.
     var withheld = Reason.none
+    /// How often it was tried again after its backend had failed.
+    var retries = 0
     /// Backends that were tried.
     var attempts = 0
     /// Whether the last try was on a connection that had served before.

@@ -103,8 +103,8 @@ struct LocalAnswer {
     static func status(of reason: Reason) -> Int {
         switch reason {
         case .none, .clientGone, .writeTimeout, .tunnelIdleTimeout: 0
-        case .queueFull, .queueBytesFull, .waitTooLong, .queueTimeout, .deadline, .noBackend,
-            .draining, .displaced, .exhausted:
+        case .queueFull, .queueBytesFull, .waitTooLong, .queueTimeout, .deadline, .patience,
+            .noBackend, .draining, .displaced, .exhausted:
             503
         case .tenantOverShare, .tenantLimit, .tenantRequestRate, .tenantTokenRate, .retryShed: 429
         case .keyMissing, .keyUnknown: 401
@@ -135,6 +135,7 @@ struct LocalAnswer {
         case .waitTooLong: "The server is at its limit and the wait would be too long."
         case .queueTimeout: "The server is at its limit and did not get to this request in time."
         case .deadline: "The request's deadline would pass before it could be started."
+        case .patience: "The answer would come later than most clients wait for one."
         case .noBackend: "No server is available for this request at the moment."
         case .draining: "The server is shutting down."
         case .tenantOverShare: "You are using more than your share while others wait."

@@ -119,6 +119,14 @@ package struct BackendSnapshot {
     package var evidence = LimitEvidence()
     /// Seconds for which the limit was used up.
     package var boundSeconds = 0.0
+    /// Requests that have a permit although their clients have left: the backend's engine goes on.
+    package var abandoned = 0
+    /// Requests that have a permit and wait for their clients.
+    package var waitingForClient = 0
+    /// Why it is sent less than its limit; nil when nothing is held against it.
+    package var suspicion: SuspicionCause?
+    /// How often it was suspected, by `SuspicionCause`.
+    package var suspicions = [Int](repeating: 0, count: SuspicionCause.allCases.count)
     /// Whether it is not left out after refused connections.
     package var isUsable = true
     /// Connections to it, in use or not.

@@ -13,6 +13,44 @@ extension MetricFamily {
         .backend("penstock_inflight", .gauge, "Requests that the backend has in flight.") {
             UInt64(clamping: $0.inFlight)
         },
+        .backend(
+            "penstock_inflight_abandoned", .gauge,
+            "Requests in flight whose clients have left: the backend's engine goes on with them."
+        ) { UInt64(clamping: $0.abandoned) },
+        .backend(
+            "penstock_inflight_held_by_client", .gauge,
+            "Requests in flight that wait for their clients, to send a body or to read a response."
+        ) { UInt64(clamping: $0.waitingForClient) },
+        MetricFamily(
+            name: "penstock_backend_suspected", kind: .gauge, unit: nil,
+            labels: ["pool", "backend", "cause"],
+            help: "1 for why the backend is sent less than its limit at present."
+        ) { writer, scrape in
+            for pool in scrape.gateway.pools {
+                for backend in pool.backends {
+                    for cause in SuspicionCause.allCases {
+                        writer.sample(
+                            backend.metrics.labels, "cause=\"\(cause.name)\"",
+                            backend.suspicion == cause ? 1 : 0)
+                    }
+                }
+            }
+        },
+        MetricFamily(
+            name: "penstock_backend_suspicions_total", kind: .counter, unit: nil,
+            labels: ["pool", "backend", "cause"],
+            help: "Times that the backend was suspected, by cause."
+        ) { writer, scrape in
+            for pool in scrape.gateway.pools {
+                for backend in pool.backends {
+                    for cause in SuspicionCause.allCases {
+                        writer.sample(
+                            backend.metrics.labels, "cause=\"\(cause.name)\"",
+                            UInt64(clamping: backend.suspicions[Int(cause.rawValue)]))
+                    }
+                }
+            }
+        },
         MetricFamily(
             name: "penstock_limit_moves_total", kind: .counter, unit: nil,
             labels: ["pool", "backend", "direction", "reason"],

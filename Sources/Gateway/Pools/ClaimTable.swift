@@ -10,10 +10,22 @@ final class ClaimTable {
     /// What a request's head comes to.
     struct Claim: Equatable {
         var tenant = TenantID.anonymous
+        /// Index of the tenant among those that the policy names, -1 for none of them.
+        var tenantIndex = -1
         /// Never higher than the tenant may have.
         var priorityClass = 0
         /// Why it may not be served at all; `none` where it may.
         var fault = Reason.none
+    }
+
+    /// Whose a request is, by this version of the policy.
+    enum Owner: Equatable {
+        /// Nobody said.
+        case nobody
+        /// The tenant at that index of the policy.
+        case named(Int)
+        /// A tenant that the policy does not name.
+        case hashed(UInt64)
     }
 
     /// Where a key stands in a request, and what it is.
@@ -31,6 +43,7 @@ final class ClaimTable {
     private let classNames: [[UInt8]]
     private let defaultClass: Int
     private let tenantNames: [[UInt8]]
+    private let tenantKeys: [TenantKey]
     private let highestClasses: [Int]
     private let highestOtherClass: Int
     /// Hash table with open addressing, at most half full: indices of `tenantNames`, -1 for none.
@@ -50,6 +63,7 @@ final class ClaimTable {
         classNames = settings.admission.classes.map { Array($0.name.utf8) }
         defaultClass = settings.claims.defaultClass
         tenantNames = settings.admission.tenants.map { Array($0.name.utf8) }
+        tenantKeys = settings.admission.tenants.map { TenantKey($0.name) }
         highestClasses = settings.admission.tenants.map(\.highestClass)
         highestOtherClass = settings.admission.otherTenants.highestClass
         var size = 1
@@ -66,7 +80,7 @@ final class ClaimTable {
         networks = NetworkTable(settings.claims.networks)
         keys = settings.claims.keys.map { keys in
             KeyTable(keys.entries) { name in
-                ClaimTable.tenant(name, names, slots, hashKey)
+                ClaimTable.owner(name, names, slots, hashKey)
             }
         }
     }
@@ -81,15 +95,23 @@ final class ClaimTable {
     ) -> Claim {
         var claim = Claim()
         var highest = highestOtherClass
-        let byKey = tenant(of: key, &claim.fault)
+        var owner = Owner.nobody
+        let byKey = self.owner(of: key, &claim.fault)
         if let byKey {
-            claim.tenant = byKey
+            owner = byKey
         } else if let tenantHeader, let field = ClaimTable.field(tenantHeader, of: head) {
-            claim.tenant = ClaimTable.tenant(head.value(of: field), tenantNames, slots, hashKey)
+            owner = ClaimTable.owner(head.value(of: field), tenantNames, slots, hashKey)
         } else if address != 0, let index = networks.tenant(of: address) {
-            claim.tenant = .named(index)
+            owner = .named(index)
         }
-        if case .named(let index) = claim.tenant { highest = highestClasses[index] }
+        switch owner {
+        case .nobody: break
+        case .hashed(let hash): claim.tenant = .hashed(hash)
+        case .named(let index):
+            claim.tenant = .named(tenantKeys[index])
+            claim.tenantIndex = index
+            highest = highestClasses[index]
+        }
         claim.priorityClass = defaultClass
         if let priorityHeader, let field = ClaimTable.field(priorityHeader, of: head) {
             claim.priorityClass = priorityClass(head.value(of: field))
@@ -106,7 +128,7 @@ final class ClaimTable {
         return nil
     }
 
-    private func tenant(of key: Key, _ fault: inout Reason) -> TenantID? {
+    private func owner(of key: Key, _ fault: inout Reason) -> Owner? {
         guard let keys else { return nil }
         switch key {
         case .missing:
@@ -116,15 +138,15 @@ final class ClaimTable {
             if isKeyRequired { fault = .exhausted }
             return nil
         case .digest(let digest?):
-            let tenant = keys.tenant(of: digest)
-            if tenant == nil, isKeyRequired { fault = .keyUnknown }
-            return tenant
+            let owner = keys.owner(of: digest)
+            if owner == nil, isKeyRequired { fault = .keyUnknown }
+            return owner
         }
     }
 
-    private static func tenant(
+    private static func owner(
         _ name: Span<UInt8>, _ tenantNames: [[UInt8]], _ slots: [Int32], _ hashKey: HashKey
-    ) -> TenantID {
+    ) -> Owner {
         let hash = hashKey.hash(name)
         let mask = slots.count &- 1
         var slot = Int(truncatingIfNeeded: hash) & mask

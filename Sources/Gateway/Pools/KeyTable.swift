@@ -6,16 +6,16 @@ internal import Policy
 /// The API keys of a pool, by their digests.
 struct KeyTable {
     private let digests: [KeyDigest]
-    private let tenants: [TenantID]
+    private let owners: [ClaimTable.Owner]
     /// Hash table with open addressing, at most half full: indices of `digests`, -1 for none.
     private let slots: [Int32]
 
-    /// The table of `entries`; `tenantID` says which tenant has a name.
-    init(_ entries: [KeyEntry], tenantID: (Span<UInt8>) -> TenantID) {
+    /// The table of `entries`; `owner` says which tenant has a name.
+    init(_ entries: [KeyEntry], owner: (Span<UInt8>) -> ClaimTable.Owner) {
         digests = entries.map { KeyDigest($0.digest.span) }
-        tenants = entries.map { entry in
+        owners = entries.map { entry in
             let name = Array(entry.tenant.utf8)
-            return tenantID(name.span)
+            return owner(name.span)
         }
         var size = 1
         while size < 2 * entries.count { size *= 2 }
@@ -32,12 +32,12 @@ struct KeyTable {
     ///
     /// Which slots are looked at depends on the digest alone. Nobody can choose a key by its digest,
     /// so the time tells nothing that helps to find one.
-    func tenant(of digest: KeyDigest) -> TenantID? {
+    func owner(of digest: KeyDigest) -> ClaimTable.Owner? {
         let mask = slots.count &- 1
         var slot = digest.hash & mask
         while slots[slot] >= 0 {
             let index = Int(slots[slot])
-            if digests[index].isEqual(to: digest) { return tenants[index] }
+            if digests[index].isEqual(to: digest) { return owners[index] }
             slot = (slot &+ 1) & mask
         }
         return nil

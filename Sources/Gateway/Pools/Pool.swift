@@ -193,6 +193,42 @@ final class Pool {
         needsPoll = true
     }
 
+    /// A running request waits for somebody else.
+    func wait(on awaited: Awaited, _ permit: inout Permit?) {
+        admission.wait(on: awaited, &permit, now: reactor.now)
+        needsPoll = true
+    }
+
+    /// A running request's client has left.
+    func leave(_ permit: inout Permit?, _ kind: RequestKind, _ phase: Outcome.Phase) -> Departure {
+        needsPoll = true
+        return admission.leave(&permit, kind, phase, now: reactor.now)
+    }
+
+    /// Whether a request that has failed may be tried at another backend.
+    func mayRetry(_ permit: inout Permit?, after outcome: Outcome) -> Bool {
+        admission.mayRetry(&permit, after: outcome, now: reactor.now)
+    }
+
+    /// Spends the permit of a request that failed, and looks for another backend; `makeTicket` writes
+    /// its ticket, by the settings in force.
+    func retry(
+        _ permit: consuming Permit, after outcome: Outcome, _ work: ServedWork, _ id: RequestID,
+        _ makeTicket: () -> Ticket
+    ) -> Verdict {
+        needsPoll = true
+        var given: Permit? = consume permit
+        while true {
+            if let verdict = admission.retry(
+                &given, after: outcome, work, id, makeTicket(), version: version,
+                now: reactor.now)
+            {
+                return verdict
+            }
+            catchUp()
+        }
+    }
+
     /// Pieces of streamed answers came from a backend: what a limit that measures throughput counts.
     func progress(at backend: BackendID, units: Int) {
         if admission.progress(at: backend, units: units, now: reactor.now) { needsPoll = true }
@@ -224,10 +260,9 @@ final class Pool {
             upstream.id, label: upstream.address.label, now: reactor.now)
     }
 
-    /// Where the metrics keep a tenant, -1 for nowhere of its own.
-    func tenantPlace(of tenant: TenantID) -> Int {
-        guard case .named(let index) = tenant, index < tenantPlaces.count else { return -1 }
-        return tenantPlaces[index]
+    /// Where the metrics keep the tenant at that index of the policy, -1 for nowhere of its own.
+    func tenantPlace(of index: Int) -> Int {
+        tenantPlaces.indices.contains(index) ? tenantPlaces[index] : -1
     }
 
     /// What a tenant's quotas come to; nil for one that has none, or is not told.

@@ -109,6 +109,52 @@ package final class SharedAdmission: Sendable {
         }
     }
 
+    /// A running request waits for somebody else.
+    func wait(on awaited: Awaited, _ permit: inout Permit?, now: Instant) {
+        state.withLock { state in
+            guard var taken = permit.take() else { return }
+            state.controller.wait(on: awaited, &taken, now: now)
+            permit = consume taken
+        }
+    }
+
+    /// A running request's client has left; what to do with the backend's connection.
+    func leave(
+        _ permit: inout Permit?, _ kind: RequestKind, _ phase: Outcome.Phase, now: Instant
+    ) -> Departure {
+        state.withLock { state in
+            guard var taken = permit.take() else { return .close }
+            let departure = state.controller.leave(&taken, kind, phase, now: now)
+            permit = consume taken
+            return departure
+        }
+    }
+
+    /// Whether a request that has failed may be tried at another backend.
+    func mayRetry(_ permit: inout Permit?, after outcome: Outcome, now: Instant) -> Bool {
+        guard let backend = permit?.backend else { return false }
+        return state.withLock { state in
+            state.controller.mayRetry(at: backend, after: outcome, now: now)
+        }
+    }
+
+    /// Spends the permit of a request that failed, and looks for another backend; nil, with the permit
+    /// left as it is, when the ticket was written by settings that are in force no more.
+    func retry(
+        _ permit: inout Permit?, after outcome: Outcome, _ work: ServedWork, _ id: RequestID,
+        _ ticket: Ticket, version: Int, now: Instant
+    ) -> Verdict? {
+        state.withLock { state in
+            guard state.version == version, let given = permit.take() else { return nil }
+            return state.controller.retry(given, after: outcome, work, id, ticket, now: now)
+        }
+    }
+
+    /// News of a backend from outside.
+    package func signal(_ backend: BackendID, _ signal: Signal, now: Instant) {
+        state.withLock { $0.controller.signal(backend, signal, now: now) }
+    }
+
     /// A running request made progress; whether a limit moved.
     func progress(at backend: BackendID, units: Int, now: Instant) -> Bool {
         state.withLock { $0.controller.progress(at: backend, units: units, now: now) }
@@ -251,6 +297,11 @@ extension SharedAdmission {
     /// Whether any backend may be sent requests.
     func hasUsableBackend(now: Instant) -> Bool {
         state.withLock { $0.controller.hasUsableBackend(now: now) }
+    }
+
+    /// How often a backend was suspected for that cause.
+    func suspicions(of backend: BackendID, _ cause: SuspicionCause) -> Int {
+        state.withLock { $0.controller.suspicions(of: backend, cause) }
     }
 
     /// How often a backend's limit was moved for that reason.

@@ -11,6 +11,8 @@ final class UpstreamConnection: StreamConnection {
     var parser: ResponseParser
     /// The exchange this connection serves; nil while idle.
     var exchange: Exchange?
+    /// What reads its response when the client has left.
+    private var abandoned: AbandonedResponse?
     /// Exchanges served before the present one.
     private(set) var servedCount = 0
     /// `sentBytes` and `receivedBytes` when the present exchange began.
@@ -59,8 +61,26 @@ final class UpstreamConnection: StreamConnection {
         upstream.giveBack(self, now: reactor.now)
     }
 
+    /// Goes on for a client that has left.
+    func abandon(to rest: AbandonedResponse) {
+        exchange = nil
+        abandoned = rest
+    }
+
+    /// The response of a client that has left is over.
+    func endAbandoned(reusable: Bool) {
+        abandoned = nil
+        end(reusable: reusable)
+    }
+
+    override func resume() { abandoned?.advance() }
+
     override func ready(_ readiness: Readiness) {
         guard note(readiness) else { return }
+        if let abandoned {
+            abandoned.advance()
+            return
+        }
         if let exchange {
             // Reported before this turn's request was written, so it is no answer to that; unless it
             // was the rest of the answer before, read in this turn too.
@@ -81,7 +101,9 @@ final class UpstreamConnection: StreamConnection {
     }
 
     override func deadlineReached() {
-        if let exchange {
+        if let abandoned {
+            abandoned.timedOut()
+        } else if let exchange {
             exchange.upstreamDeadlineReached()
         } else {
             upstream.removeIdle(self)

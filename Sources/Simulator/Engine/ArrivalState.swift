@@ -20,8 +20,8 @@ struct ArrivalState {
     init(_ group: ClientGroup, _ settings: AdmissionSettings, seed: UInt64, index: Int) {
         self.group = group
         if let name = group.tenantName {
-            let known = settings.tenants.firstIndex { $0.name == name }
-            tenant = known.map { .named($0) } ?? .hashed(Self.hash(name))
+            let isKnown = settings.tenants.contains { $0.name == name }
+            tenant = isKnown ? .named(name) : .hashed(Self.hash(name))
         } else {
             tenant = .anonymous
         }

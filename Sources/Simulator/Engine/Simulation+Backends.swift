@@ -42,7 +42,7 @@ extension Simulation {
             guard slot >= 0 else { break }
             requests[Int(slot)].generation &+= 1
             remove(slot, was: .running)
-            fail(slot, .dropped)
+            fail(slot, .overload)
         }
         times[finishSource + backend] = backends[backend].nextFinish
     }

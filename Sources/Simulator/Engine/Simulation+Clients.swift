@@ -69,7 +69,7 @@ extension Simulation {
         let request = requests[Int(slot)]
         let isTold = request.deadline != .max && arrivals[Int(request.group)].group.tellsDeadline
         var ticket = Ticket(
-            deadline: isTold ? Instant(nanoseconds: request.deadline) : nil)
+            answerBy: isTold ? Instant(nanoseconds: request.deadline) : nil)
         ticket.tenant = request.tenant
         ticket.priorityClass = arrivals[Int(request.group)].group.priorityClass
         ticket.cost = request.cost
@@ -107,10 +107,10 @@ extension Simulation {
                 _ = controllers[Int(requests[index].gateway)].cancel(handle, now: instant)
             }
         case .answeredAtOnce:
-            spend(slot, .ignored)
+            spend(slot, .cancelled(by: .client, in: .connecting))
         case .waiting, .running:
             remove(slot, was: state)
-            spend(slot, .ignored)
+            spend(slot, .cancelled(by: .client, in: .waiting))
         }
         if isMeasured {
             result.groups[cell * result.groupCount + Int(requests[index].group)].cancelled += 1

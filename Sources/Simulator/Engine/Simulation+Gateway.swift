@@ -171,7 +171,7 @@ extension Simulation {
             requests[index].generation &+= 1
             trace.mix(now, 19, UInt64(slot))
             remove(slot, was: state)
-            fail(slot, .dropped)
+            fail(slot, .failed(.timeout))
         }
         settleTimeout()
     }

@@ -167,8 +167,8 @@ package struct Simulation: ~Copyable {
         case .refusal: refuse(event.slot)
         case .tooMany:
             if isMeasured { result.cells[cell].backendRejects += 1 }
-            answerAtOnce(event.slot, .dropped)
-        case .failure: answerAtOnce(event.slot, .ignored)
+            answerAtOnce(event.slot, .overload)
+        case .failure: answerAtOnce(event.slot, .failed(.status))
         }
     }
 
@@ -182,7 +182,8 @@ package struct Simulation: ~Copyable {
             }
             guard let permit = permits[slot].take() else { continue }
             let gateway = Int(requests[slot].gateway)
-            controllers[gateway].complete(permit, .ignored, now: Instant(nanoseconds: now))
+            controllers[gateway].complete(
+                permit, .cancelled(by: .gateway, in: .waiting), now: Instant(nanoseconds: now))
         }
         for (index, reason) in LimitMoveReason.allCases.enumerated() {
             for gateway in controllers.indices {

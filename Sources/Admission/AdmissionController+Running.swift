@@ -1,0 +1,191 @@
+// What happens while requests run: whom they wait for, whose client has left, what became of them.
+
+extension AdmissionController {
+    /// A running request waits for somebody else from now on; poll afterwards.
+    ///
+    /// Calls that change nothing cost next to nothing.
+    package mutating func wait(on awaited: Awaited, _ permit: inout Permit, now: Instant) {
+        guard awaited != permit.awaited else { return }
+        advance(to: now)
+        let index = permit.backend.index
+        count(permit.awaited, by: -1, seats: permit.seats, at: index)
+        permit.wait(on: awaited)
+        count(awaited, by: 1, seats: permit.seats, at: index)
+        recountInFlight(index)
+    }
+
+    /// A running request's client has left; what to do with the backend's connection.
+    ///
+    /// With `.keep` the permit is to be kept until the response has ended, and then spent with
+    /// `.cancelled(by: .client, in: .finished)`; with `.close` it is to be spent at once, with the
+    /// phase in which the client left.
+    package mutating func leave(
+        _ permit: inout Permit, _ kind: RequestKind, _ phase: Outcome.Phase, now: Instant
+    ) -> Departure {
+        advance(to: now)
+        let stub = permit.stub
+        let age = clock.seconds(since: stub.arrivedAt)
+        if phase != .answering {
+            queue.left(stub.tenant, stub.row, afterSeconds: age, now: clock)
+        }
+        // An engine has begun once it has the whole request.
+        guard phase == .waiting || phase == .answering else { return .close }
+        guard departure(stub, kind) == .keep else { return .close }
+        wait(on: .backend, &permit, now: now)
+        permit.abandon()
+        backends[stub.backend.index].abandoned += stub.seats
+        return .keep
+    }
+
+    private mutating func departure(_ stub: Permit.Stub, _ kind: RequestKind) -> Departure {
+        switch settings.cancel {
+        case .stops: return .close
+        case .continues: return .keep
+        case .auto: break
+        }
+        let index = stub.backend.index
+        let service = serviceNanoseconds(index)
+        let age = clock.nanoseconds(since: stub.grantedAt)
+        return backends[index].cancels[Int(kind.rawValue)].depart(
+            rest: max(service - age, service / 4), service: service, isBound: isBound(index),
+            limit: backends[index].allowed, now: clock, random: &random)
+    }
+
+    /// Whether others want the backend's places.
+    private func isBound(_ index: Int) -> Bool {
+        10 * backends[index].counted >= 9 * backends[index].allowed
+    }
+
+    /// The mean time from grant to success at a backend, in nanoseconds.
+    func serviceNanoseconds(_ index: Int) -> Int64 {
+        Int64(min(backends[index].meter.serviceSeconds, 3_600) * 1e9)
+    }
+
+    /// What a request says about closed work that starts now.
+    mutating func comparison(_ index: Int) -> CancelLearning.Comparison {
+        guard settings.cancel == .auto, isBound(index) else { return .none }
+        let whole = Int(RequestKind.whole.rawValue)
+        let streamed = Int(RequestKind.streamed.rawValue)
+        let wholeClosed = backends[index].cancels[whole].closedCount(now: clock)
+        let streamsClosed = backends[index].cancels[streamed].closedCount(now: clock)
+        if wholeClosed > 0, streamsClosed > 0 { return .none }
+        if wholeClosed > 0 { return .beside(.whole, Int32(wholeClosed)) }
+        if streamsClosed > 0 { return .beside(.streamed, Int32(streamsClosed)) }
+        let service = serviceNanoseconds(index)
+        let isClear =
+            backends[index].cancels[whole].isClear(service: service, now: clock)
+            && backends[index].cancels[streamed].isClear(service: service, now: clock)
+        return isClear ? .without : .none
+    }
+
+    private mutating func count(_ awaited: Awaited, by change: Int, seats: Int, at index: Int) {
+        switch awaited {
+        case .backend:
+            backends[index].meter.countAwaited(by: change, now: clock)
+            noteChange(at: backends[index].silenceDeadline)
+        case .client: backends[index].waitingForClient += change * seats
+        case .nobody: break
+        }
+    }
+
+    /// Counts a started request as one that waits for its backend.
+    mutating func beginWaiting(_ index: Int, seats: Int) {
+        count(.backend, by: 1, seats: seats, at: index)
+    }
+
+    /// Takes back what is counted of a request that has ended.
+    mutating func endWaiting(_ stub: Permit.Stub) {
+        count(stub.awaited, by: -1, seats: stub.seats, at: stub.backend.index)
+        if stub.isAbandoned { backends[stub.backend.index].abandoned -= stub.seats }
+    }
+}
+
+// MARK: - What became of a request
+
+extension AdmissionController {
+    /// Tells the backend's meter, before the request's place is free.
+    mutating func note(_ outcome: Outcome, _ stub: Permit.Stub) {
+        let index = stub.backend.index
+        if outcome == .success {
+            backends[index].meter.succeeded(
+                afterSeconds: clock.seconds(since: stub.grantedAt), now: clock)
+            queue.stayed(
+                stub.tenant, stub.row, forSeconds: clock.seconds(since: stub.arrivedAt),
+                now: clock)
+        } else if outcome.isDrop {
+            backends[index].meter.dropped()
+        } else if outcome.isWorkDone {
+            backends[index].meter.moved(now: clock)
+        }
+    }
+
+    /// What the end says of the backend's health, once the place is free.
+    mutating func judge(_ outcome: Outcome, _ stub: Permit.Stub) {
+        let index = stub.backend.index
+        if outcome == .overload { backends[index].noteOverload(now: clock) }
+        if outcome == .success {
+            if stub.trial != 0 { connected(stub.backend, now: clock) }
+            let changed = backends[index].suspicion.good(
+                isTrial: stub.isOnSuspicion, serviceNanoseconds: serviceNanoseconds(index),
+                now: clock)
+            if changed { refresh(index) }
+        } else if case .cancelled = outcome {
+            if stub.isOnSuspicion { backends[index].suspicion.endTrial() }
+            if outcome.isWorkDone { noteLife(index) }
+        } else {
+            noteBad(outcome, stub)
+        }
+        comparePeers()
+    }
+
+    private mutating func noteBad(_ outcome: Outcome, _ stub: Permit.Stub) {
+        let index = stub.backend.index
+        let isSuspected = backends[index].suspicion.bad(
+            outcome, isTrial: stub.isOnSuspicion, peers: peers(of: index),
+            serviceNanoseconds: serviceNanoseconds(index), now: clock, random: &random)
+        if isSuspected { suspected(index) }
+    }
+
+    /// Teaches limits and estimates.
+    mutating func learn(_ outcome: Outcome, _ stub: Permit.Stub, _ work: ServedWork) {
+        let index = stub.backend.index
+        if outcome == .overload, let time = work.retryAfterNanoseconds, time > 0 {
+            signal(stub.backend, .hold(until: clock.advanced(byNanoseconds: time)), now: clock)
+        }
+        guard outcome == .success || outcome.isDrop else { return }
+        let sample = Sample(
+            latencyNanoseconds: clock.nanoseconds(since: stub.grantedAt), inFlight: stub.inFlight,
+            isDropped: outcome.isDrop, now: clock, work: work)
+        if outcome == .success {
+            drainEstimate.recordService(
+                nanoseconds: sample.latencyNanoseconds,
+                firstByteNanoseconds: sample.firstByteNanoseconds, cost: stub.cost,
+                seats: stub.seats)
+            tokenTime.learn(
+                input: Int(stub.expected.input), output: Int(stub.expected.output),
+                seconds: Double(sample.latencyNanoseconds) / 1e9 * Double(stub.seats))
+            learnCancel(stub, sample)
+        }
+        guard backends[index].isPresent, backends[index].isMeasured(now: clock) else { return }
+        if let move = backends[index].limiter.update(sample, backends[index].meter) {
+            record(move, at: index)
+        }
+    }
+
+    private mutating func learnCancel(_ stub: Permit.Stub, _ sample: Sample) {
+        let index = stub.backend.index
+        let time = Double(sample.latencyNanoseconds) / Double(sample.units)
+        switch stub.comparison {
+        case .none: return
+        case .beside(let kind, let closed):
+            backends[index].cancels[Int(kind.rawValue)].learn(
+                besideClosed: closed, inFlight: stub.inFlight, nanosecondsPerUnit: time,
+                now: clock)
+        case .without:
+            for kind in RequestKind.allCases {
+                backends[index].cancels[Int(kind.rawValue)].learn(
+                    nanosecondsPerUnit: time, now: clock)
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+// What is known of backends' health, and what follows: how much each may have in flight.
+
+extension AdmissionController {
+    /// Takes in news of a backend; poll afterwards.
+    package mutating func signal(_ backend: BackendID, _ signal: Signal, now: Instant) {
+        advance(to: now)
+        let index = backend.index
+        guard backends.indices.contains(index), backends[index].isPresent else { return }
+        if case .load(let running, let waiting) = signal {
+            for kind in RequestKind.allCases {
+                backends[index].cancels[Int(kind.rawValue)].note(
+                    inside: running + waiting, inFlight: backends[index].inFlight, now: clock)
+            }
+        }
+        backends[index].signals.note(signal, now: clock)
+        refresh(index)
+    }
+
+    /// Puts what a backend may have in flight in force, after something about it has changed.
+    mutating func refresh(_ index: Int) {
+        backends[index].refreshAllowed(now: clock)
+        noteChange(at: backends[index].nextChange(now: clock))
+        meter(index)
+        recount()
+    }
+
+    /// Remembers when something changes by itself.
+    mutating func noteChange(at instant: Instant) { nextChangeAt = min(nextChangeAt, instant) }
+
+    /// Carries out what the passing of time has changed.
+    mutating func takeChanges() {
+        nextChangeAt = .distantFuture
+        for index in backends.indices where backends[index].isPresent {
+            if backends[index].silenceDeadline <= clock,
+                backends[index].suspicion.silent(now: clock, random: &random)
+            {
+                suspected(index)
+            }
+            backends[index].suspicion.advance(
+                limit: backends[index].limit, serviceNanoseconds: serviceNanoseconds(index),
+                now: clock)
+            refresh(index)
+        }
+    }
+
+    /// A backend is suspected from now on.
+    mutating func suspected(_ index: Int) {
+        backends[index].suspicions[Int(backends[index].suspicion.cause.rawValue)] += 1
+        refresh(index)
+    }
+
+    /// Something came from a backend.
+    mutating func noteLife(_ index: Int) {
+        guard backends[index].suspicion.isSuspected else { return }
+        if backends[index].suspicion.moved(
+            serviceNanoseconds: serviceNanoseconds(index), now: clock)
+        {
+            refresh(index)
+        }
+    }
+
+    /// Good and bad ends at all present backends but one; nil when it is alone.
+    func peers(of index: Int) -> Suspicion.Ends? {
+        var sum: Suspicion.Ends?
+        for other in backends.indices where other != index && backends[other].isPresent {
+            guard !backends[other].suspicion.isSuspected else { continue }
+            sum = (sum ?? Suspicion.Ends()) + backends[other].suspicion.ends(now: clock)
+        }
+        return sum
+    }
+
+    /// Compares the backends' shares of good ends with one another, some seconds after the last time.
+    mutating func comparePeers() {
+        guard backends.count > 1,
+            clock.nanoseconds(since: comparedAt) > Self.comparisonNanoseconds
+        else { return }
+        comparedAt = clock
+        for index in backends.indices where backends[index].isPresent {
+            guard let peers = peers(of: index) else { continue }
+            let wasTrusted = backends[index].suspicion.isTrusted
+            guard backends[index].suspicion.compare(with: peers, now: clock) else { continue }
+            if wasTrusted { suspected(index) } else { refresh(index) }
+        }
+    }
+
+    private static var comparisonNanoseconds: Int64 { 5_000_000_000 }
+}

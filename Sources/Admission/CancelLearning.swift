@@ -1,0 +1,192 @@
+// Whether closing a connection stops the engine behind it. A place of the limit is free when the
+// engine is done with it; many engines go on with work that nobody wants any more, and say nothing.
+//
+// Where nothing is known, the work goes on as if the client were there, and its place comes back at
+// its end: that is right for either kind of engine, and costs one that would have stopped the work.
+// Meanwhile a few connections are closed at once, in stretches of time left to chance, and their
+// places given away. If the engine stops, requests that start beside such closed work take as long
+// as those that start without it, at equal numbers in flight. If it goes on, there are more inside
+// than are counted, and they take longer: with z requests that nobody counts beside n that are, by
+// Little's law, up to
+//
+//     ln T' - ln T = ln(1 + z / n)
+//
+// A difference that is surely below half of it says that the engine stops; one that is surely above
+// a quarter of it says that it goes on.
+
+/// How a response comes, as far as it matters to engines that look whether their client is there.
+package enum RequestKind: UInt8, CaseIterable, Sendable {
+    /// In one piece.
+    case whole
+    /// As a stream.
+    case streamed
+}
+
+/// What is known of a pool's engines and clients that leave.
+package enum CancelRule: String, CaseIterable, Sendable {
+    /// It is learnt for each backend and kind of request.
+    case auto
+    /// They stop when the connection is closed.
+    case stops
+    /// They go on to the end of the response.
+    case continues
+}
+
+/// What to do with the backend's connection of a request whose client has left.
+package enum Departure: Sendable {
+    /// Close it, and spend the permit: the place is free.
+    case close
+    /// Read the response to its end, and spend the permit then.
+    case keep
+}
+
+/// What one backend does about closed connections of one kind of request.
+struct CancelLearning: Sendable {
+    /// What is believed.
+    enum Verdict: Sendable {
+        case unknown
+        case stops
+        case continues
+    }
+
+    /// What a request that starts now will be counted as when it ends.
+    enum Comparison: Sendable {
+        /// The limit was not used up, or closed work of both kinds was there.
+        case none
+        /// It started beside so many closed requests of that kind.
+        case beside(RequestKind, Int32)
+        /// It started without any.
+        case without
+    }
+
+    /// Mean and variance of the logarithms of times, over about the last few hundred.
+    struct Times: Sendable {
+        private static let most = 400.0
+        private(set) var count = 0.0
+        private(set) var mean = 0.0
+        private var squares = 0.0
+
+        mutating func add(_ value: Double) {
+            if count >= Self.most {
+                count /= 2
+                squares /= 2
+            }
+            count += 1
+            let distance = value - mean
+            mean += distance / count
+            squares += distance * (value - mean)
+        }
+
+        /// The square of the mean's standard error.
+        var error: Double { count > 1 ? squares / (count - 1) / count : .infinity }
+    }
+
+    /// Requests of either sort that a verdict needs.
+    private static let enough = 24.0
+    /// Most requests of a sort after which nothing more is to be found out: safe is safe.
+    private static let most = 399.0
+    /// After so long a verdict is looked at anew: engines are upgraded.
+    private static let memoryNanoseconds: Int64 = 900_000_000_000
+
+    private(set) var verdict = Verdict.unknown
+    private var judgedAt = Instant(nanoseconds: 0)
+    /// When closed work would end if the engine went on with it.
+    private var closed: [Instant] = []
+    private var lastClosedEnd = Instant(nanoseconds: .min / 2)
+    private var besideClosed = Times()
+    private var withoutClosed = Times()
+    /// Running mean of ln(1 + z / n) over the requests that started beside closed work.
+    private var expected = 0.0
+    private var isTesting = false
+    /// Reports that spoke for going on, less those that spoke for stopping.
+    private var reportsInside = 0
+    private static let reportsEnough = 8
+    private var stretchEnd = Instant(nanoseconds: .min / 2)
+
+    /// How many of the closed would still be at work at `now`.
+    mutating func closedCount(now: Instant) -> Int {
+        guard !closed.isEmpty else { return 0 }
+        closed.removeAll { $0 <= now }
+        return closed.count
+    }
+
+    /// Decides about a client that leaves; `rest` is for how long its work would go on.
+    ///
+    /// `isBound` says whether others want the place, `limit` how many there are.
+    mutating func depart(
+        rest: Int64, service: Int64, isBound: Bool, limit: Int, now: Instant,
+        random: inout SplitMix64
+    ) -> Departure {
+        if verdict != .unknown, now.nanoseconds(since: judgedAt) > Self.memoryNanoseconds {
+            self = CancelLearning()
+        }
+        switch verdict {
+        case .stops: return .close
+        case .continues: return .keep
+        case .unknown: break
+        }
+        if now >= stretchEnd {
+            isTesting = random.next() & 1 == 0
+            let length = min(max(4 * service, 500_000_000), 10_000_000_000)
+            stretchEnd = now.advanced(byNanoseconds: length)
+        }
+        let most = limit <= 4 ? 1 : max(2, limit / 8)
+        guard isBound, isTesting, closedCount(now: now) < most else { return .keep }
+        let end = now.advanced(byNanoseconds: max(0, rest))
+        closed.append(end)
+        lastClosedEnd = max(lastClosedEnd, end)
+        return .close
+    }
+
+    /// Whether what closed work has held up has left by `now`.
+    func isClear(service: Int64, now: Instant) -> Bool {
+        now >= lastClosedEnd.advanced(byNanoseconds: service)
+    }
+
+    /// A request has succeeded that started beside closed work, after that time for each unit.
+    mutating func learn(
+        besideClosed closed: Int32, inFlight: Int, nanosecondsPerUnit time: Double, now: Instant
+    ) {
+        guard verdict == .unknown else { return }
+        besideClosed.add(naturalLogarithm(max(time, 1)))
+        let ratio = naturalLogarithm(1 + Double(max(closed, 1)) / Double(max(inFlight, 1)))
+        expected += (ratio - expected) / max(1, besideClosed.count)
+        judge(now: now)
+    }
+
+    /// The same of one that started without.
+    mutating func learn(nanosecondsPerUnit time: Double, now: Instant) {
+        guard verdict == .unknown else { return }
+        withoutClosed.add(naturalLogarithm(max(time, 1)))
+        judge(now: now)
+    }
+
+    /// A report says how many the engine has inside while `closed` would be at work beside the
+    /// `inFlight` that are counted: which of the two it is nearer to.
+    mutating func note(inside: Int, inFlight: Int, now: Instant) {
+        let count = closedCount(now: now)
+        guard verdict == .unknown, count > 0 else { return }
+        reportsInside += 2 * (inside - inFlight) > count ? 1 : -1
+        guard abs(reportsInside) >= Self.reportsEnough else { return }
+        settle(reportsInside > 0 ? .continues : .stops, now: now)
+    }
+
+    private mutating func judge(now: Instant) {
+        guard besideClosed.count >= Self.enough, withoutClosed.count >= Self.enough else { return }
+        let difference = besideClosed.mean - withoutClosed.mean
+        let doubt = 2 * (besideClosed.error + withoutClosed.error).squareRoot()
+        if difference + doubt < expected / 2 {
+            settle(.stops, now: now)
+        } else if difference - doubt > expected / 4 {
+            settle(.continues, now: now)
+        } else if besideClosed.count >= Self.most, withoutClosed.count >= Self.most {
+            settle(.continues, now: now)
+        }
+    }
+
+    private mutating func settle(_ verdict: Verdict, now: Instant) {
+        self = CancelLearning()
+        self.verdict = verdict
+        judgedAt = now
+    }
+}

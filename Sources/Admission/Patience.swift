@@ -1,0 +1,111 @@
+// What clients bear: the time from a request's arrival to the first byte of its answer by which half
+// of them have left. It is learnt from those who left, and from those who were still there.
+//
+// A running quantile (Robbins and Monro, "A Stochastic Approximation Method", 1951) of a time that is
+// seen only in part: somebody who is served after .2 s says nothing about whether he would have borne
+// 2 s. So only two kinds of events count: leaving before the present estimate, which lowers it, and
+// being there after it, which raises it by as much. Of clients that all bear the same, nine who leave
+// lead from four times the right value to it.
+//
+// While nobody waits long enough to leave, nothing is learnt, and what was learnt is true for some
+// time. After a minute the estimate begins to rise, so that clients with more patience are found.
+
+/// What the clients of one flow bear.
+struct Patience: Sendable {
+    private static let leastStep = 0.1
+    private static let restNanoseconds: Int64 = 60_000_000_000
+    private static let doublingSeconds = 300.0
+    /// Doublings after which all is forgotten.
+    private static let mostDoublings = 4.0
+    /// Departures before which nothing is assumed: one who leaves may have had any reason.
+    private static let leastDepartures: UInt32 = 4
+
+    /// The estimate, in seconds; infinite before the first departure.
+    private var seconds = Double.infinity
+    private var departures: UInt32 = 0
+    private var changedAt = Instant(nanoseconds: 0)
+
+    /// What is assumed at `now`, in seconds; infinite while too little is known.
+    func assumedSeconds(now: Instant) -> Double {
+        departures >= Self.leastDepartures ? agedSeconds(now: now) : .infinity
+    }
+
+    /// Whether anybody has left so far.
+    var hasDepartures: Bool { departures > 0 }
+
+    /// A client left that had waited for so long; before the first one `prior` is assumed.
+    mutating func left(afterSeconds age: Double, prior: Double, now: Instant) {
+        forgetIfOld(now: now)
+        if departures == 0 { seconds = max(prior, age) }
+        departures = min(departures + 1, 1_000)
+        guard age < seconds else { return rise(now: now) }
+        let step = max(Self.leastStep, 1 / Double(departures))
+        seconds = max(age, seconds * exponential(-0.5 * step))
+        changedAt = now
+    }
+
+    /// A client was there still when it had waited for so long.
+    mutating func stayed(forSeconds age: Double, now: Instant) {
+        guard departures > 0, age >= seconds else { return }
+        forgetIfOld(now: now)
+        if departures > 0 { rise(now: now) }
+    }
+
+    private mutating func rise(now: Instant) {
+        seconds *= exponential(0.5 * Self.leastStep)
+        changedAt = now
+    }
+
+    /// Puts the age of what was learnt into it, before something new is learnt.
+    private mutating func forgetIfOld(now: Instant) {
+        guard departures > 0 else { return }
+        seconds = agedSeconds(now: now)
+        if seconds == .infinity { self = Patience() }
+    }
+
+    /// The estimate as far as it is still true; infinite once it has been forgotten.
+    private func agedSeconds(now: Instant) -> Double {
+        let rest = now.nanoseconds(since: changedAt) - Self.restNanoseconds
+        guard rest > 0 else { return seconds }
+        let doublings = Double(rest) / 1e9 / Self.doublingSeconds
+        guard doublings < Self.mostDoublings else { return .infinity }
+        return seconds * exponential(doublings * 0.693_147)
+    }
+}
+
+/// What the clients of a priority class bear, from which a flow starts that knows nothing of its own.
+///
+/// No tenant speaks for the others: of the last eight departures that count at most two are of the
+/// same one. And it never shortens what somebody may wait whose own clients stay: it is only asked
+/// when one of them has left.
+struct SharedPatience: Sendable {
+    private static let remembered = 8
+    private static let mostOfOne = 2
+
+    private var patience = Patience()
+    private var lastTenants: [Int32] = []
+    private var next = 0
+
+    /// What is assumed at `now`, in seconds; infinite while too little is known.
+    func assumedSeconds(now: Instant) -> Double {
+        lastTenants.count == Self.remembered ? patience.assumedSeconds(now: now) : .infinity
+    }
+
+    /// A client of `tenant` left.
+    mutating func left(_ tenant: Int32, afterSeconds age: Double, prior: Double, now: Instant) {
+        let own = lastTenants.reduce(0) { $0 + ($1 == tenant ? 1 : 0) }
+        guard own < Self.mostOfOne else { return }
+        if lastTenants.count < Self.remembered {
+            lastTenants.append(tenant)
+        } else {
+            lastTenants[next] = tenant
+            next = (next + 1) % Self.remembered
+        }
+        patience.left(afterSeconds: age, prior: prior, now: now)
+    }
+
+    /// A client was there still when it had waited for so long.
+    mutating func stayed(forSeconds age: Double, now: Instant) {
+        patience.stayed(forSeconds: age, now: now)
+    }
+}

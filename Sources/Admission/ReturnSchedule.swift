@@ -1,0 +1,66 @@
+// When a refused client should come back: when there will be room, as far as that can be said. What
+// others were promised is in front of it, as far as they will come back.
+//
+// Promises lie one behind the other in time, each as long as the pool needs for the request. A client
+// that comes then meets the others one at a time, and the pool never runs dry while promises wait.
+// If it does run dry all the same, they did not come back: then the way is free at once, and for some
+// time less is set aside for each promise.
+
+/// The times handed out with rejections.
+struct ReturnSchedule: Sendable {
+    /// Longest time before jitter: half as much again is just the 60 s that are never exceeded.
+    ///
+    /// Cutting the jittered time off at 60 s instead would send many clients back at the same
+    /// instant.
+    private static let longestSeconds = 40.0
+    /// Shortest time: who is refused now would be refused in a moment.
+    private static let leastSeconds = 0.25
+    private static let leastReturning = 0.1
+    private static let lossWhenDry = 0.8
+    private static let recoverySeconds = 60.0
+
+    /// Up to when the pool's time is promised.
+    private var promisedUntil = Instant(nanoseconds: .min / 2)
+    /// The share of promises that are taken to lead to something, .1...1.
+    private var returning = 1.0
+    private var driedAt = Instant(nanoseconds: .min / 2)
+
+    /// There is room for whoever comes, at `now`.
+    mutating func ranDry(now: Instant) {
+        let ahead = promisedUntil.nanoseconds(since: now)
+        guard ahead > 0 else { return }
+        promisedUntil = now
+        if ahead > 500_000_000 { returning = max(Self.leastReturning, Self.lossWhenDry * share(now)) }
+        driedAt = now
+    }
+
+    private func share(_ now: Instant) -> Double {
+        min(1, returning + max(0, now.seconds(since: driedAt)) / Self.recoverySeconds)
+    }
+
+    /// Milliseconds, 250...60,000, for a request that would wait that long now and that takes the
+    /// pool so long; infinite waits are the longest.
+    mutating func promise(
+        waitSeconds: Double, requestSeconds: Double, now: Instant, random: inout SplitMix64
+    ) -> Int {
+        let promised = max(0, promisedUntil.seconds(since: now))
+        let wait = waitSeconds.isFinite ? waitSeconds : Self.longestSeconds
+        let seconds = min(max(wait, promised, Self.leastSeconds), Self.longestSeconds)
+        let length = min(max(requestSeconds, 0), 10) * share(now)
+        let end = min(seconds + length, Self.longestSeconds)
+        promisedUntil = now.advanced(byNanoseconds: Int64(end * 1e9))
+        // Beyond what is spread already, a tenth is left to chance; at the end of the scale half.
+        let spread = seconds >= Self.longestSeconds ? 0.5 : 0.1
+        return Self.milliseconds(seconds * (1 + spread * random.nextUnit()))
+    }
+
+    /// Milliseconds, 1,000...60,000, for a quota that comes back at its own pace.
+    static func milliseconds(quotaSeconds: Double, random: inout SplitMix64) -> Int {
+        let seconds = min(max(quotaSeconds, 1), longestSeconds)
+        return milliseconds(seconds * (1 + 0.5 * random.nextUnit()))
+    }
+
+    private static func milliseconds(_ seconds: Double) -> Int {
+        min(max(Int((seconds * 1000).rounded(.up)), 250), 60_000)
+    }
+}

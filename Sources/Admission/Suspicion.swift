@@ -1,0 +1,278 @@
+// What a backend's answers say about its health. An outlier loses its limit and not its existence:
+// it is sent one request at a time, on trial, and what its limit has learnt waits for it. So
+// ejection, half-open trials and a slow start are one mechanism.
+//
+// A backend is suspected when
+//
+// - five requests in a row failed at it, and its siblings answer well; alone in its pool, only when
+//   these were silence or broken connections, and nothing else ended well for as long as requests
+//   take: errors of single requests are mostly the requests' fault, and would let one client shut
+//   everybody out;
+// - it refuses ten requests in a row with 401, 403, 404, 422, or with 429, 503, 529, while its
+//   siblings answer well;
+// - nothing moves there although somebody waits for it: max(5 s, three long service times).
+//
+// Three good trials in a row end the suspicion; then it may have 2, 4, 8 .. in flight, one doubling a
+// service time, up to what its limit was. A failed trial puts the next one off for .5, 1, 2, 3 s: more
+// would keep a healthy backend idle, and a trial that fails costs little, as it is tried again
+// elsewhere.
+//
+// Apart from that, one that fails in part has its limit halved for as long as its share of good ends
+// is surely below that of all others together: the upper bound of Wilson's interval ("Probable
+// Inference", 1927; z = 2.6) below theirs less .1. Leaving the one out that is judged makes it work
+// with two backends, where mean and deviation over all cannot find an outlier.
+
+/// Why a backend is sent less than its limit.
+package enum SuspicionCause: UInt8, CaseIterable, Sendable {
+    /// Requests failed in a row.
+    case failures
+    /// Requests were refused in a row that its siblings take.
+    case refusals
+    /// Nothing moved although somebody waited for it.
+    case silence
+    /// More requests fail there than at its siblings.
+    case outlier
+
+    /// The value of the metric's `cause` label.
+    package var name: StaticString {
+        switch self {
+        case .failures: "failures"
+        case .refusals: "refusals"
+        case .silence: "silence"
+        case .outlier: "outlier"
+        }
+    }
+}
+
+/// One backend's record of good and bad ends.
+struct Suspicion: Sendable {
+    /// What is believed of a backend.
+    enum State: Sendable {
+        case trusted
+        /// One request at a time, on trial.
+        case suspected
+        /// It comes back, and may have that much in flight.
+        case returning(most: Int)
+    }
+
+    /// Good and bad ends over some time.
+    struct Ends: Sendable {
+        var good = 0
+        var bad = 0
+
+        static func + (one: Ends, other: Ends) -> Ends {
+            Ends(good: one.good + other.good, bad: one.bad + other.bad)
+        }
+
+        var count: Int { good + bad }
+    }
+
+    private static let failuresInRow = 5
+    private static let refusalsInRow = 10
+    private static let goodTrials = 3
+    private static let firstPause: Int64 = 500_000_000
+    private static let longestPause: Int64 = 3_000_000_000
+    private static let windowNanoseconds: Int64 = 15_000_000_000
+    private static let leastEnds = 20
+
+    private(set) var state = State.trusted
+    private(set) var cause = SuspicionCause.failures
+    /// How many have failed, or were refused, since the last good end.
+    private var failuresSinceGood = 0
+    private var refusalsSinceGood = 0
+    private var lastGoodAt = Instant(nanoseconds: .min / 2)
+    private var trialsGood = 0
+    private var pause = firstPause
+    private(set) var nextTrialAt = Instant(nanoseconds: .min / 2)
+    private(set) var isOnTrial = false
+    /// When the next doubling of a return is due.
+    private(set) var nextStepAt = Instant.distantFuture
+    /// The factor 1 / 2^k on the limit of one that fails in part, as k.
+    private(set) var halvings = 0
+    private var current = Ends()
+    private var previous = Ends()
+    private var windowStart = Instant(nanoseconds: .min / 2)
+
+    /// Whether it is trusted with its whole limit.
+    var isTrusted: Bool { if case .trusted = state { halvings == 0 } else { false } }
+
+    /// Whether it is on trial.
+    var isSuspected: Bool { if case .suspected = state { true } else { false } }
+
+    /// Ends in the last fifteen to thirty seconds.
+    func ends(now: Instant) -> Ends {
+        let age = now.nanoseconds(since: windowStart)
+        if age >= 2 * Self.windowNanoseconds { return Ends() }
+        return age >= Self.windowNanoseconds ? current : current + previous
+    }
+
+    /// What is left of `limit`.
+    func allowed(of limit: Int) -> Int {
+        switch state {
+        case .suspected: 1
+        case .returning(let most): max(1, min(limit, most) >> halvings)
+        case .trusted: max(1, limit >> halvings)
+        }
+    }
+
+    /// Whether a suspected backend may be given a trial at `now`.
+    func allowsTrial(now: Instant) -> Bool { !isOnTrial && now >= nextTrialAt }
+
+    /// A trial begins.
+    mutating func beginTrial() { isOnTrial = true }
+
+    /// A trial has ended without saying anything.
+    mutating func endTrial() { isOnTrial = false }
+
+    // MARK: Ends of requests
+
+    /// A request ended well; whether that changed what is allowed.
+    mutating func good(isTrial: Bool, serviceNanoseconds: Int64, now: Instant) -> Bool {
+        turn(now)
+        current.good += 1
+        failuresSinceGood = 0
+        refusalsSinceGood = 0
+        lastGoodAt = now
+        if isTrial { isOnTrial = false }
+        guard case .suspected = state else { return false }
+        // What was silent has spoken: that is what was doubted.
+        trialsGood += 1
+        nextTrialAt = now
+        guard trialsGood >= Self.goodTrials else { return false }
+        state = .returning(most: 2)
+        pause = Self.firstPause
+        step(serviceNanoseconds, now)
+        return true
+    }
+
+    /// A request failed; whether the backend is suspected from now on.
+    ///
+    /// `peers` are the ends at all others, nil when there are none.
+    mutating func bad(
+        _ outcome: Outcome, isTrial: Bool, peers: Ends?, serviceNanoseconds: Int64, now: Instant,
+        random: inout SplitMix64
+    ) -> Bool {
+        turn(now)
+        if isTrial { isOnTrial = false }
+        switch outcome {
+        case .overload, .failed(.refusal):
+            refusalsSinceGood += 1
+            if isSuspected, isTrial, cause == .refusals { putOff(now, &random) }
+            guard refusalsSinceGood >= Self.refusalsInRow, isGood(peers) else { return false }
+            return suspect(.refusals, now, &random)
+        case .failed(.request), .failed(.local), .cancelled, .success:
+            return false
+        case .failed:
+            current.bad += 1
+            failuresSinceGood += 1
+            if isSuspected {
+                if isTrial { putOff(now, &random) }
+                trialsGood = 0
+                return false
+            }
+            if case .returning = state { return suspect(cause, now, &random) }
+            guard failuresSinceGood >= Self.failuresInRow else { return false }
+            guard let peers else {
+                let isBroken = outcome != .failed(.status)
+                let isDry = now.nanoseconds(since: lastGoodAt) > max(serviceNanoseconds, 1_000_000_000)
+                return isBroken && isDry && suspect(.failures, now, &random)
+            }
+            return isGood(peers) && suspect(.failures, now, &random)
+        }
+    }
+
+    /// Nothing has moved for long.
+    mutating func silent(now: Instant, random: inout SplitMix64) -> Bool {
+        suspect(.silence, now, &random)
+    }
+
+    /// Something moved at a backend that was suspected of silence; whether that cleared it.
+    mutating func moved(serviceNanoseconds: Int64, now: Instant) -> Bool {
+        guard isSuspected, cause == .silence else { return false }
+        state = .returning(most: 2)
+        step(serviceNanoseconds, now)
+        return true
+    }
+
+    /// Forgets what was held against it: another process may answer there.
+    mutating func reset() { self = Suspicion() }
+
+    // MARK: Time
+
+    /// Takes a step of the way back that is due, or judges the share of bad ends once a window.
+    ///
+    /// `limit` is what it comes back to.
+    mutating func advance(limit: Int, serviceNanoseconds: Int64, now: Instant) {
+        guard case .returning(let most) = state, now >= nextStepAt else { return }
+        if most >= limit {
+            state = .trusted
+            nextStepAt = .distantFuture
+        } else {
+            state = .returning(most: 2 * most)
+            step(serviceNanoseconds, now)
+        }
+    }
+
+    /// Compares its share of good ends with its siblings'; whether that changed what is allowed.
+    mutating func compare(with peers: Ends, now: Instant) -> Bool {
+        let own = ends(now: now)
+        guard own.count >= Self.leastEnds, peers.count >= Self.leastEnds else { return false }
+        let before = halvings
+        let theirs = Double(peers.good) / Double(peers.count)
+        if Self.wilsonUpper(own) < theirs - 0.1 {
+            halvings = min(halvings + 1, 16)
+        } else {
+            halvings = max(0, halvings - 1)
+        }
+        if halvings > before, before == 0, !isSuspected { cause = .outlier }
+        return halvings != before
+    }
+
+    private mutating func step(_ serviceNanoseconds: Int64, _ now: Instant) {
+        let time = min(max(serviceNanoseconds, 100_000_000), 2_000_000_000)
+        nextStepAt = now.advanced(byNanoseconds: time)
+    }
+
+    private mutating func suspect(
+        _ cause: SuspicionCause, _ now: Instant, _ random: inout SplitMix64
+    ) -> Bool {
+        guard !isSuspected else { return false }
+        state = .suspected
+        self.cause = cause
+        trialsGood = 0
+        isOnTrial = false
+        nextStepAt = .distantFuture
+        putOff(now, &random)
+        return true
+    }
+
+    private mutating func putOff(_ now: Instant, _ random: inout SplitMix64) {
+        let shortened = Double(pause) * (1 - 0.25 * random.nextUnit())
+        nextTrialAt = now.advanced(byNanoseconds: Int64(shortened))
+        pause = min(2 * pause, Self.longestPause)
+        trialsGood = 0
+    }
+
+    private func isGood(_ peers: Ends?) -> Bool {
+        guard let peers, peers.count >= Self.failuresInRow else { return false }
+        return Double(peers.good) >= 0.8 * Double(peers.count)
+    }
+
+    private mutating func turn(_ now: Instant) {
+        let age = now.nanoseconds(since: windowStart)
+        guard age >= Self.windowNanoseconds else { return }
+        previous = age < 2 * Self.windowNanoseconds ? current : Ends()
+        current = Ends()
+        windowStart = now
+    }
+
+    /// The upper end of Wilson's interval for the share of good ends, z = 2.6.
+    static func wilsonUpper(_ ends: Ends) -> Double {
+        let count = Double(ends.count)
+        let square = 2.6 * 2.6
+        let center = Double(ends.good) + square / 2
+        let product = Double(ends.good) * Double(ends.bad) / count
+        let spread = 2.6 * (product + square / 4).squareRoot()
+        return (center + spread) / (count + square)
+    }
+}

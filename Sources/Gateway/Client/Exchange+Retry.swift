@@ -1,0 +1,67 @@
+// A request whose backend failed before its client had anything is tried once more elsewhere, within
+// the pool's budget.
+
+internal import Admission
+internal import HTTP1
+internal import Policy
+
+extension Exchange {
+    /// How often one request is tried again at most.
+    private static let mostRetries = 2
+
+    /// Sends the request to another backend after its own failed in that way; false where it cannot.
+    ///
+    /// The connection is closed when it is sent, and in use as before when it is not.
+    func triesElsewhere(after outcome: Outcome) -> Bool {
+        guard mayBeRepeated(after: outcome), let pool, let connection = upstream,
+            pool.mayRetry(&permit, after: outcome), let permit = permit.take()
+        else { return false }
+        let work = servedWork(outcome)
+        release(connection, reusable: false)
+        record.retries += 1
+        forgetAttempt()
+        pool.metrics.retries &+= 1
+        record.waitBeganAt = now
+        let verdict = pool.retry(permit, after: outcome, work, id) { makeTicket(pool) }
+        switch consume verdict {
+        case .forward(let next):
+            granted(next)
+        case .reject(let rejection):
+            refused(rejection)
+        case .parked(let handle):
+            parkedHandle = handle
+            stage = .parked
+        }
+        return true
+    }
+
+    /// Whether the request may be sent a second time, and can be.
+    ///
+    /// What says overload was not begun. Anything else may have been: RFC 9110 section 9.2.2 lets only
+    /// idempotent requests be repeated then, and those of which is known that they do no harm. In the
+    /// dialects of inference servers a request computes and changes nothing.
+    private func mayBeRepeated(after outcome: Outcome) -> Bool {
+        guard !isAnswerBegun || isStreamPromised, isWhole, record.retries < Exchange.mostRetries
+        else { return false }
+        switch outcome {
+        case .overload: return record.retries == 0
+        case .failed(.status), .failed(.invalid), .failed(.closed), .failed(.refusal):
+            return head.method.isIdempotent || isFollowingAnswer
+        case .success, .failed, .cancelled: return false
+        }
+    }
+
+    /// Whether all of the request is still there to be sent.
+    private var isWhole: Bool { head.framing == .none || head.framing == .length(0) }
+
+    /// Forgets what the failed attempt left.
+    private func forgetAttempt() {
+        record.firstByteAt = Instant(nanoseconds: 0)
+        record.connectBeganAt = Instant(nanoseconds: 0)
+        record.backendStatus = 0
+        record.backendRetryAfterSeconds = 0
+        interimAnswers = 0
+        isAnswerPaused = false
+        answerNeedsMore = true
+    }
+}

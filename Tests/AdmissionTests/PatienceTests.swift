@@ -1,0 +1,148 @@
+// What is learnt of clients' patience, and what follows from it for a request.
+
+import Testing
+
+@testable import Admission
+
+@Suite struct PatienceTests {
+    @Test func nineDeparturesLeadToTheRightValue() {
+        var patience = Patience()
+        for step in 1...3 as ClosedRange<Int64> {
+            patience.left(afterSeconds: 0.5, prior: 2, now: at(step))
+        }
+        #expect(patience.assumedSeconds(now: at(10)) == .infinity, "three may have had any reason")
+        for step in 4...9 as ClosedRange<Int64> {
+            patience.left(afterSeconds: 0.5, prior: 2, now: at(step))
+        }
+        #expect(abs(patience.assumedSeconds(now: at(10)) - 0.5) < 0.03)
+    }
+
+    @Test(arguments: [1, 2, 3] as [UInt64])
+    func halfOfThemLeaveByIt(seed: UInt64) {
+        var random = SplitMix64(seed: seed)
+        var patience = Patience()
+        for step in 1...4_000 as ClosedRange<Int64> {
+            // Uniform from .2 to 1.8 s: the median is 1 s.
+            let borne = 0.2 + 1.6 * random.nextUnit()
+            patience.left(afterSeconds: borne, prior: 2, now: at(step))
+        }
+        let found = patience.assumedSeconds(now: at(4_000))
+        #expect((0.75...1.3).contains(found), "\(found), seed \(seed)")
+    }
+
+    @Test func whoStaysRaisesIt() {
+        var patience = Patience()
+        for step in 1...40 as ClosedRange<Int64> {
+            patience.left(afterSeconds: 0.2, prior: 2, now: at(step))
+        }
+        for step in 41...140 as ClosedRange<Int64> {
+            patience.stayed(forSeconds: 5, now: at(step))
+        }
+        #expect(patience.assumedSeconds(now: at(140)) > 2)
+        // Whoever was served before the estimate says nothing.
+        let before = patience.assumedSeconds(now: at(140))
+        patience.stayed(forSeconds: 0.1, now: at(141))
+        #expect(patience.assumedSeconds(now: at(141)) == before)
+    }
+
+    @Test func whatNobodyConfirmsFadesAway() {
+        var patience = Patience()
+        for step in 1...40 as ClosedRange<Int64> {
+            patience.left(afterSeconds: 0.2, prior: 2, now: at(step))
+        }
+        #expect(patience.assumedSeconds(now: at(60_000)) < 0.22)
+        #expect(abs(patience.assumedSeconds(now: at(360_040)) - 0.4) < 0.03)
+        #expect(patience.assumedSeconds(now: at(3_600_000)) == .infinity)
+    }
+
+    @Test func noTenantSpeaksForTheOthers() {
+        var shared = SharedPatience()
+        for step in 1...1_000 as ClosedRange<Int64> {
+            shared.left(7, afterSeconds: 0.05, prior: 2, now: at(step))
+        }
+        #expect(shared.assumedSeconds(now: at(1_000)) == .infinity)
+        for tenant in 0..<40 as Range<Int32> {
+            shared.left(tenant % 8, afterSeconds: 1, prior: 2, now: at(1_000 + Int64(tenant)))
+        }
+        #expect(shared.assumedSeconds(now: at(1_050)) > 0.5)
+    }
+}
+
+@Suite struct ImpatientClientsTests {
+    /// A pool of one place of 100 ms whose clients of `tenant` have left after .5 s each.
+    private func pool(_ tenant: TenantID = .anonymous) -> (pool: PoolDriver, now: Int64) {
+        var settings = AdmissionSettings.fixed(1)
+        settings.tenants = [TenantSettings(name: "hasty"), TenantSettings(name: "calm")]
+        let pool = PoolDriver(settings)
+        var now: Int64 = 0
+        for id in 0..<20 as Range<UInt64> {
+            #expect(pool.offer(id, at: at(now)) == .forwarded(0))
+            now += 100
+            pool.complete(id, at: at(now))
+        }
+        #expect(pool.offer(99, at: at(now)) == .forwarded(0))
+        for id in 100..<116 as Range<UInt64> {
+            #expect(pool.offer(id, at: at(now), tenant: tenant) == .parked)
+        }
+        now += 500
+        for id in 100..<116 as Range<UInt64> { #expect(pool.cancel(id, at: at(now))) }
+        pool.complete(99, at: at(now))
+        return (pool, now)
+    }
+
+    @Test func whoWouldNotLiveToSeeHisAnswerIsToldAtOnce() {
+        let (pool, now) = pool()
+        #expect(pool.offer(200, at: at(now)) == .forwarded(0))
+        var answers: [Answer] = []
+        for id in 201..<211 as Range<UInt64> { answers.append(pool.offer(id, at: at(now))) }
+        // Four or five of 100 ms fit into half a second.
+        let parked = answers.filter { $0 == .parked }.count
+        #expect((2...5).contains(parked), "\(parked)")
+        #expect(answers.last == .rejected(.patience))
+    }
+
+    @Test func nobodyIsServedWhoIsAboutToLeave() {
+        let (pool, now) = pool()
+        #expect(pool.offer(200, at: at(now)) == .forwarded(0))
+        #expect(pool.offer(201, at: at(now)) == .parked)
+        #expect(pool.poll(at: at(now)) == nil)
+        let told = pool.controller.nextDeadline.map { $0.nanoseconds / 1_000_000 - now }
+        #expect((350...430).contains(told ?? 0), "\(told ?? 0)")
+        #expect(pool.poll(at: at(now + 440)) == .rejected(201, .patience))
+        pool.complete(200, at: at(now + 450))
+    }
+
+    @Test func oneTenantsHasteIsNotHeldAgainstAnother() {
+        let (pool, now) = pool(.named("hasty"))
+        #expect(pool.offer(200, at: at(now), tenant: .named("calm")) == .forwarded(0))
+        var calm = 0
+        for id in 201..<215 as Range<UInt64> {
+            if pool.offer(id, at: at(now), tenant: .named("calm")) == .parked { calm += 1 }
+        }
+        #expect(calm == 14)
+        pool.complete(200, at: at(now + 100))
+    }
+
+    @Test func departuresAreNoService() {
+        let pool = PoolDriver(.fixed(2, queue: 64))
+        var now: Int64 = 0
+        for id in 0..<20 as Range<UInt64> {
+            _ = pool.offer(id, at: at(now))
+            now += 100
+            pool.complete(id, at: at(now))
+        }
+        let before = pool.controller.drainRate ?? 0
+        // For ten seconds everything is given up after 10 ms.
+        for id in 1_000..<2_000 as Range<UInt64> {
+            _ = pool.offer(2 * id, at: at(now))
+            _ = pool.offer(2 * id + 1, at: at(now))
+            now += 10
+            for one in [2 * id, 2 * id + 1] where pool.permits[one] != nil {
+                pool.complete(one, .cancelled(by: .client, in: .waiting), at: at(now))
+            }
+            while pool.poll(at: at(now)) != nil {}
+        }
+        #expect((pool.controller.drainRate ?? 0) < before / 2)
+        for id in Array(pool.permits.keys) { pool.complete(id, at: at(now)) }
+    }
+}

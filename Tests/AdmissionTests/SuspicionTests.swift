@@ -1,0 +1,119 @@
+// Backends that fail are sent less, and come back.
+
+import Testing
+
+@testable import Admission
+
+@Suite struct SuspicionTests {
+    /// Two backends of 4 places, each of which has answered 20 requests well by 2 s.
+    private func pool(_ backends: [String] = ["a", "b"]) -> PoolDriver {
+        let pool = PoolDriver(.fixed(4, queue: 0), backends: backends)
+        for id in 0..<40 as Range<UInt64> {
+            _ = pool.offer(id, at: at(Int64(id) * 50))
+            pool.complete(id, at: at(Int64(id) * 50 + 40))
+        }
+        return pool
+    }
+
+    /// Offers one request every 10 ms; those of the sick backend end so after 1 ms.
+    private func run(
+        _ pool: PoolDriver, _ outcome: Outcome, sick: Int = 0, from start: Int64, count: Int,
+        first: UInt64
+    ) -> Int {
+        var failed = 0
+        for step in 0..<count {
+            let id = first + UInt64(step)
+            let now = start + Int64(step) * 10
+            guard case .forwarded(let backend) = pool.offer(id, at: at(now)) else { continue }
+            if backend == sick {
+                failed += 1
+                pool.complete(id, outcome, at: at(now + 1))
+            } else {
+                pool.complete(id, at: at(now + 9))
+            }
+        }
+        return failed
+    }
+
+    @Test(arguments: [
+        Outcome.failed(.status), .failed(.invalid), .failed(.closed), .failed(.refusal),
+        .failed(.timeout), .overload,
+    ])
+    func aSickBackendDrawsNoTraffic(_ outcome: Outcome) {
+        let pool = pool()
+        let failed = run(pool, outcome, from: 2_000, count: 1_000, first: 100)
+        #expect(failed <= 20, "\(failed) of 1,000")
+        #expect(pool.status(0)?.allowed == 1)
+        #expect(pool.status(1)?.allowed == 4)
+        #expect(pool.status(0)?.limit == 4)
+        // It is well again, and has its part of the work within six seconds.
+        let well = run(pool, .success, from: 12_000, count: 600, first: 2_000)
+        #expect(well > 120, "\(well) of 600")
+        #expect(pool.status(0, at: at(18_000))?.suspicion == nil)
+    }
+
+    @Test func aloneErrorsOfRequestsAreTheRequestsFault() {
+        let pool = pool(["a"])
+        let failed = run(pool, .failed(.status), from: 2_000, count: 200, first: 100)
+        #expect(failed == 200)
+        #expect(pool.status(0)?.suspicion == nil)
+    }
+
+    @Test func requestsThatFailEverywhereAreNobodysFault() {
+        let pool = pool()
+        for id in 100..<600 as Range<UInt64> {
+            let now = 2_000 + Int64(id - 100) * 10
+            guard case .forwarded = pool.offer(id, at: at(now)) else { continue }
+            // Half of them, wherever they go.
+            pool.complete(id, id % 16 < 8 ? .failed(.status) : .success, at: at(now + 1))
+        }
+        #expect(pool.status(0)?.suspicion == nil || pool.status(1)?.suspicion == nil)
+    }
+
+    @Test func oneThatFailsInPartGetsLess() {
+        let pool = pool()
+        for id in 100..<2_100 as Range<UInt64> {
+            let now = 2_000 + Int64(id - 100) * 10
+            guard case .forwarded(let backend) = pool.offer(id, at: at(now)) else { continue }
+            let fails = backend == 0 && id % 3 == 0
+            pool.complete(id, fails ? .failed(.status) : .success, at: at(now + 5))
+        }
+        #expect(pool.status(0)?.suspicion == .outlier)
+        #expect((pool.status(0)?.allowed ?? 4) < 4)
+        #expect(pool.status(1)?.allowed == 4)
+    }
+
+    @Test func whatFailedIsTriedElsewhereWithinTheBudget() {
+        let pool = pool()
+        guard case .forwarded(let first) = pool.offer(100, at: at(3_000)) else { return }
+        #expect(pool.mayRetry(100, after: .failed(.status), at: at(3_001)))
+        #expect(!pool.mayRetry(100, after: .failed(.refusal), at: at(3_001)))
+        guard case .forwarded(let second) = pool.retry(100, after: .failed(.status), at: at(3_001))
+        else {
+            Issue.record("the other one has room")
+            return
+        }
+        #expect(first != second)
+        pool.complete(100, at: at(3_010))
+        var retries = 0
+        for id in 200..<400 as Range<UInt64> {
+            guard case .forwarded = pool.offer(id, at: at(3_100)) else { continue }
+            if pool.mayRetry(id, after: .overload, at: at(3_100)) {
+                retries += 1
+                _ = pool.retry(id, after: .overload, at: at(3_100))
+            }
+            if pool.permits[id] != nil { pool.complete(id, at: at(3_100)) }
+        }
+        // A tenth of the 240 requests, and one a second for ten seconds.
+        #expect((25...36).contains(retries), "\(retries)")
+    }
+
+    @Test func wilsonsBoundIsThatOfTheTable() {
+        var ends = Suspicion.Ends()
+        ends.good = 14
+        ends.bad = 6
+        #expect(abs(Suspicion.wilsonUpper(ends) - 0.885_277) < 0.000_01)
+        ends = Suspicion.Ends(good: 20, bad: 0)
+        #expect(abs(Suspicion.wilsonUpper(ends) - 1) < 1e-9)
+    }
+}
