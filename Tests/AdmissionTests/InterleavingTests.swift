@@ -22,7 +22,7 @@ import Testing
         }
         let reasons: Set<Reason> = [
             .queueFull, .queueBytesFull, .waitTooLong, .queueTimeout, .deadline, .noBackend,
-            .connectFailed, .tenantOverShare, .tenantLimit, .displaced,
+            .connectFailed, .tenantOverShare, .tenantLimit, .displaced, .patience,
         ]
         #expect(walk.reasons.isSuperset(of: reasons), "seed \(seed)")
         // Which tenants have quotas is left to chance, and may be none for long.
