@@ -85,7 +85,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "SimulatorTests", dependencies: ["Simulator", "Admission", "Policy"],
-            exclude: ["Scenarios", "Scenarios.md", "Comparison", "run"],
+            exclude: ["Scenarios", "Scenarios.md", "README.md", "Comparison", "run"],
             swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
         // Steps that the cost gates count instructions of: Tests/Gates/run.

@@ -8,6 +8,8 @@ package struct SettingsNode {
     package let path: String
     /// Whether it is a mapping.
     package var isMapping: Bool { if case .mapping = node.content { true } else { false } }
+    /// Whether it is a list.
+    package var isList: Bool { if case .list = node.content { true } else { false } }
 }
 
 /// Reads one file, and collects its faults.

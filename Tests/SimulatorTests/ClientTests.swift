@@ -35,13 +35,21 @@ import Testing
         scenario.admission.queue.maxRequests = 5
         scenario.firstByteTimeoutNanoseconds = 2 * Example.second
         scenario.clients[0].retry = .sdk
-        scenario.clients[0].patienceSeconds = 0.3
+        scenario.clients[0].patience = Patience(.exponential(meanSeconds: 0.3))
         scenario.clients[0].deadlineSeconds = 1
         scenario.clients[0].streams = seed % 2 == 0
+        scenario.clients[0].returnSeconds = seed % 3 == 0 ? nil : 0.1
+        scenario.clients[0].readingSeconds = 0.2
+        scenario.clients[0].isBuffered = seed % 5 == 0
         var loop = ClientGroup(name: "loop", rate: 20)
         loop.arrivals = .closed(thinkSeconds: 0.2)
         loop.segments.append(.init(startNanoseconds: 30 * Example.second, value: 5))
+        loop.patience = Patience(.logNormal(medianSeconds: 0.3, sigma: 0.5))
         scenario.clients.append(loop)
+        var uploads = ClientGroup(name: "uploads", rate: 2)
+        uploads.sendingSeconds = 0.5
+        uploads.sends = seed % 2 == 0 ? .before : .after
+        scenario.clients.append(uploads)
         var phase = scenario.backends[0].phases[0]
         let states: [BackendPhase.Availability] = [.silent, .refusing, .serving]
         for (index, state) in states.enumerated() {
@@ -50,6 +58,10 @@ import Testing
             phase.errorShare = 0.1
             phase.failAtStart = 3
             phase.requestsPerSecond = 70
+            phase.onCancel = (Int(seed) + index) % 2 == 0 ? .stops : .continues
+            phase.cancelDelayNanoseconds = seed % 3 == 1 ? 25_000_000 : 0
+            phase.failure = [BackendFailure(.cut), BackendFailure(.close), nil][index]
+            phase.failure?.share = 0.2
             scenario.backends[0].phases.append(phase)
         }
         scenario.backends.append(BackendModel(name: "b", phase: scenario.backends[0].phases[0]))

@@ -97,6 +97,50 @@ import Testing
         #expect(scenario.clients[0].segments[1].startNanoseconds == 5_000_000_000)
     }
 
+    @Test func whatBackendsAndClientsDoCanBeSaid() throws {
+        let scenario = try ScenarioLoader.load(
+            text: """
+                duration: 10s
+                backends:
+                  - base: 20ms
+                    on_cancel: continues
+                    cancel_delay: 25ms
+                    fails: {status: 503, share: 0.3, after: 5ms, retry_after: 2s}
+                    phases: [{at: 2s, fails: {as: cut, part: 0.2}}, {at: 4s, fails: {as: close, share: 0}}]
+                clients:
+                  - {rate: 1, patience: 2s, retry_after_leaving: 0s}
+                  - {rate: 1, patience: {fixed: 1s, until: first}, sending: 3s, sends: before}
+                  - {rate: 1, patience: {lognormal: {median: 1s, sigma: 0.5}}, reading: 4s, reads: 20, buffered: false}
+                variants: [{name: same}]
+                expect:
+                  - {measure: work_share, backend: backend-0, at_most: 1}
+                  - {measure: goodput, of: capacity, in: [same, same], at_least: 0.5}
+                """, file: "a.yaml")
+        let phases = scenario.backends[0].phases
+        #expect(phases.allSatisfy { $0.onCancel == .continues })
+        #expect(phases[0].cancelDelayNanoseconds == 25_000_000)
+        var failure = BackendFailure.status(503)
+        failure.share = 0.3
+        failure.afterNanoseconds = 5_000_000
+        failure.retryAfterNanoseconds = 2_000_000_000
+        #expect(phases[0].failure == failure)
+        #expect(phases[1].failure?.kind == .cut && phases[1].failure?.part == 0.2)
+        #expect(phases[2].failure == nil)
+        let clients = scenario.clients
+        #expect(clients[0].patience == Patience(.exponential(meanSeconds: 2)))
+        #expect(clients[0].returnSeconds == 0)
+        #expect(clients[1].patience?.distribution == .fixed(seconds: 1))
+        #expect(clients[1].patience?.until == .first)
+        #expect(clients[1].sendingSeconds == 3 && clients[1].sends == .before)
+        #expect(
+            clients[2].patience?.distribution == .logNormal(medianSeconds: 1, sigma: 0.5))
+        #expect(clients[2].readingSeconds == 4 && clients[2].readUnitsPerSecond == 20)
+        #expect(!clients[2].isBuffered)
+        #expect(scenario.expectations.map(\.variant) == [nil, "same", "same"])
+        #expect(scenario.expectations[0].backend == "backend-0")
+        #expect(scenario.expectations[1].standard == .capacity)
+    }
+
     @Test(arguments: [
         ("backends: [{base: 20}]", "a.yaml:2:19: error: backends[0].base: "),
         ("backends: [{base: 1s, batsh: 4}]", "a.yaml:2:23: error: backends[0].batsh: is not known"),
@@ -109,6 +153,21 @@ import Testing
         ),
         ("backends: 5", "a.yaml:2:11: error: backends: found"),
         ("backends: [{base: 0s}]", "no time at all"),
+        ("backends: [{base: 1s, fails: {share: 0.5}}]", "fails: does not say what comes"),
+        ("backends: [{base: 1s, fails: {status: 200}}]", "fails.status: "),
+        ("backends: [{base: 1s, on_cancel: runs}]", "on_cancel: "),
+        (
+            "backends: [{base: 1s}]\nexpect: [{measure: work_share, at_most: 1}]",
+            "expect[0].measure: is a backend's"
+        ),
+        (
+            "backends: [{base: 1s}]\nexpect: [{measure: jain, backend: backend-0, at_most: 1}]",
+            "expect[0].backend: is no measure of a backend"
+        ),
+        (
+            "backends: [{base: 1s}]\nexpect: [{measure: jain, of: capacity, at_most: 1}]",
+            "expect[0].of: is a rate of work"
+        ),
         ("", "a.yaml:1:1: error: backends: is missing"),
     ])
     func faultsSayWhereTheyAre(text: String, expected: String) {

@@ -10,10 +10,16 @@ struct Event {
         case patience
         /// The connection to the backend is refused.
         case refusal
-        /// The backend answers at once with 429.
-        case tooMany
-        /// The backend answers at once with 500.
+        /// The backend fails the request without any work.
         case failure
+        /// An engine notices that the gateway closed the connection.
+        case stop
+        /// A slow client has sent its body to the gateway, which offers the request.
+        case bodyHeld
+        /// A slow client has sent its body through to the backend.
+        case sent
+        /// A slow client has taken the answer.
+        case delivered
     }
 
     /// Nanoseconds since the simulation's start.

@@ -86,20 +86,34 @@ struct SimulatedBackend {
     }
 
     /// What a request meets that comes now.
-    enum Reception { case refused, tooMany, failure, taken }
+    enum Reception {
+        case refused
+        case failure(BackendFailure)
+        case taken
+    }
+
+    /// Whether it refuses connections.
+    var isRefusing: Bool { phase.availability == .refusing }
 
     mutating func receive(now: Int64, random: inout SplitMix64) -> Reception {
-        if phase.availability == .refusing { return .refused }
-        if let most = phase.maxRequests, running + waiting >= most { return .tooMany }
+        if isRefusing { return .refused }
+        if let most = phase.maxRequests, running + waiting >= most {
+            return .failure(.status(429))
+        }
         if let perSecond = phase.requestsPerSecond {
             // A bucket of a tenth of a second's requests.
             let filled = allowance + Double(now - allowanceAt) * 1e-9 * perSecond
             allowance = min(filled, max(1, perSecond / 10))
             allowanceAt = now
-            if allowance < 1 { return .tooMany }
+            if allowance < 1 { return .failure(.status(429)) }
             allowance -= 1
         }
-        if phase.errorShare > 0, random.unit() < phase.errorShare { return .failure }
+        if phase.errorShare > 0, random.unit() < phase.errorShare {
+            return .failure(.status(500))
+        }
+        if let failure = phase.failure, failure.share >= 1 || random.unit() < failure.share {
+            return .failure(failure)
+        }
         return .taken
     }
 
@@ -131,6 +145,25 @@ struct SimulatedBackend {
             waiting -= 1
         }
         settle(requests)
+    }
+
+    /// The gateway sees no more of a request that is worked on.
+    mutating func hide(
+        _ slot: Int32, now: Int64, _ requests: inout [RequestRecord], streams: [Bool]
+    ) {
+        advance(to: now)
+        let request = requests[Int(slot)]
+        if request.state == .running, isSeen(request, streams) {
+            streamsRunning[Int(request.gateway)] -= 1
+        }
+        requests[Int(slot)].isUnseen = true
+    }
+
+    /// Units done so far for a request.
+    mutating func unitsDone(for request: RequestRecord, now: Int64) -> Double {
+        guard request.state == .running else { return 0 }
+        advance(to: now)
+        return min(virtualTime - request.virtualStart, request.workUnits)
     }
 
     /// The request that ends now.
@@ -168,19 +201,23 @@ struct SimulatedBackend {
         requests[index].state = .running
         requests[index].virtualStart = virtualTime
         running += 1
-        if streams[Int(requests[index].group)] {
+        if isSeen(requests[index], streams) {
             streamsRunning[Int(requests[index].gateway)] += 1
         }
         push(
             Finish(
-                end: virtualTime + requests[index].units, slot: slot,
+                end: virtualTime + requests[index].workUnits, slot: slot,
                 generation: requests[index].generation))
     }
 
     private mutating func leave(_ slot: Int32, _ requests: [RequestRecord], _ streams: [Bool]) {
         running -= 1
         let request = requests[Int(slot)]
-        if streams[Int(request.group)] { streamsRunning[Int(request.gateway)] -= 1 }
+        if isSeen(request, streams) { streamsRunning[Int(request.gateway)] -= 1 }
+    }
+
+    private func isSeen(_ request: RequestRecord, _ streams: [Bool]) -> Bool {
+        streams[Int(request.group)] && !request.isUnseen
     }
 
     private mutating func fill(_ requests: inout [RequestRecord], _ streams: [Bool]) {

@@ -9,19 +9,20 @@ extension Simulation {
         let slot = backends[backend].finishNext(now: now, &requests, streams: streams)
         times[finishSource + backend] = backends[backend].nextFinish
         trace.mix(now, 20, UInt64(slot))
-        countCompletion(Int(slot))
-        spend(slot, .success)
-        endRequest(slot)
-        settleTimeout()
-        pump(Int(requests[Int(slot)].gateway))
+        if requests[Int(slot)].isAbandoned {
+            countWaste(Int(slot))
+            endAbandoned(slot)
+        } else {
+            finish(slot)
+        }
     }
 
-    private mutating func countCompletion(_ index: Int) {
+    mutating func countCompletion(_ index: Int) {
         guard isMeasured else { return }
         let request = requests[index]
         let place = cell * result.groupCount + Int(request.group)
         result.groups[place].completed += 1
-        let perUnit = Double(now - request.startedAt) / request.units
+        let perUnit = Double(request.workedAt - request.begunAt) / request.units
         let target = arrivals[Int(request.group)].group.unitTargetSeconds ?? .infinity
         if now <= request.deadline, perUnit * 1e-9 <= target {
             result.groups[place].inDeadline += 1
@@ -40,9 +41,15 @@ extension Simulation {
         for _ in 0..<backends[backend].phase.failAtStart {
             let slot = backends[backend].anyRunning
             guard slot >= 0 else { break }
+            if requests[Int(slot)].isAbandoned {
+                stopAbandoned(slot)
+                continue
+            }
             requests[Int(slot)].generation &+= 1
             remove(slot, was: .running)
-            fail(slot, .overload)
+            // It is at work no more, so nothing is left that might go on.
+            requests[Int(slot)].state = .answeredAtOnce
+            fail(slot, .status(503))
         }
         times[finishSource + backend] = backends[backend].nextFinish
     }
@@ -55,9 +62,11 @@ extension Simulation {
         times[finishSource + backend] = backends[backend].nextFinish
     }
 
-    /// A backend answers with an error without doing any work.
-    mutating func answerAtOnce(_ slot: Int32, _ outcome: Outcome) {
-        fail(slot, outcome)
+    /// A backend fails a request without doing any work.
+    mutating func takeFailure(_ slot: Int32) {
+        guard let failure = requests[Int(slot)].failure else { return }
+        if isMeasured, failure.kind == .status(429) { result.cells[cell].backendRejects += 1 }
+        fail(slot, failure)
     }
 
     /// Reports the streams' progress.

@@ -12,7 +12,7 @@ extension Simulation {
         case .open:
             let gap = arrivals[index].drawGap()
             times[index] = min(arrivals[index].nextSegment, now + min(gap, .max - now))
-            if !isSegment { attempt(takeRecord(group: index)) }
+            if !isSegment { begin(takeRecord(group: index)) }
         case .closed(let thinkSeconds):
             times[index] = arrivals[index].nextSegment
             while arrivals[index].population < Int(arrivals[index].value) {
@@ -22,13 +22,25 @@ extension Simulation {
         }
     }
 
-    /// A new request's first attempt, or a further one.
+    /// A client makes an attempt; a body that the gateway holds is sent before the offer.
+    mutating func begin(_ slot: Int32) {
+        let index = Int(slot)
+        let group = arrivals[Int(requests[index].group)].group
+        if requests[index].state == .promised { promisedClients -= 1 }
+        if requests[index].attempt == 0 { requests[index].arrivedAt = now }
+        guard group.sendingSeconds > 0, group.sends == .before else { return attempt(slot) }
+        requests[index].state = .away
+        heap.schedule(
+            .bodyHeld, at: now + Int64(group.sendingSeconds * 1e9), slot: slot,
+            generation: requests[index].generation)
+    }
+
+    /// A new request's first attempt, or a further one, comes to the gateway.
     mutating func attempt(_ slot: Int32) {
         let index = Int(slot)
         let group = Int(requests[index].group)
         if requests[index].attempt == 0 {
             result.requests += 1
-            requests[index].arrivedAt = now
             requests[index].units = arrivals[group].drawUnits()
             requests[index].tenant = arrivals[group].drawTenant()
             let unitsPerCost = arrivals[group].group.unitsPerCost
@@ -41,10 +53,11 @@ extension Simulation {
         if let seconds = arrivals[group].group.deadlineSeconds {
             requests[index].deadline = now + Int64(seconds * 1e9)
         }
-        let mean = arrivals[group].group.patienceSeconds
-        let share = arrivals[group].group.impatientShare
-        if let mean, share >= 1 || patienceRandom.unit() < share {
-            let patience = Int64(patienceRandom.exponential() * mean * 1e9)
+        requests[index].isAccepted = false
+        requests[index].failure = nil
+        let patience = drawPatience(arrivals[group].group)
+        requests[index].patience = patience
+        if patience != .max {
             heap.schedule(
                 .patience, at: now + patience, slot: slot,
                 generation: requests[index].generation)
@@ -69,7 +82,7 @@ extension Simulation {
         let request = requests[Int(slot)]
         let isTold = request.deadline != .max && arrivals[Int(request.group)].group.tellsDeadline
         var ticket = Ticket(
-            answerBy: isTold ? Instant(nanoseconds: request.deadline) : nil)
+            deadline: isTold ? Instant(nanoseconds: request.deadline) : nil)
         ticket.tenant = request.tenant
         ticket.priorityClass = arrivals[Int(request.group)].group.priorityClass
         ticket.cost = request.cost
@@ -93,34 +106,10 @@ extension Simulation {
         }
     }
 
-    /// The client loses patience.
-    mutating func giveUp(_ slot: Int32) {
-        let index = Int(slot)
-        let state = requests[index].state
-        let instant = Instant(nanoseconds: now)
-        requests[index].generation &+= 1
-        switch state {
-        case .vacant, .away:
-            return
-        case .parked:
-            if let handle = requests[index].handle {
-                _ = controllers[Int(requests[index].gateway)].cancel(handle, now: instant)
-            }
-        case .answeredAtOnce:
-            spend(slot, .cancelled(by: .client, in: .connecting))
-        case .waiting, .running:
-            remove(slot, was: state)
-            spend(slot, .cancelled(by: .client, in: .waiting))
-        }
-        if isMeasured {
-            result.groups[cell * result.groupCount + Int(requests[index].group)].cancelled += 1
-        }
-        endRequest(slot)
-        pump(Int(requests[index].gateway))
-    }
-
     /// An attempt failed or was refused: the client tries again or gives up.
-    mutating func endAttempt(_ slot: Int32, retryAfterMilliseconds: Int?) {
+    mutating func endAttempt(
+        _ slot: Int32, retryAfterMilliseconds: Int?, isTriedAgain: Bool = true
+    ) {
         let index = Int(slot)
         let group = arrivals[Int(requests[index].group)].group
         var delay: Int64?
@@ -137,8 +126,15 @@ extension Simulation {
                 retryAfterMilliseconds: retryAfterMilliseconds == nil ? nil : milliseconds,
                 random: &retryRandom)
         }
-        guard let delay else { return endRequest(slot) }
-        requests[index].state = .away
+        guard let delay, isTriedAgain else { return endRequest(slot) }
+        tryAgain(slot, afterNanoseconds: delay)
+    }
+
+    /// The client waits, and makes another attempt.
+    mutating func tryAgain(_ slot: Int32, afterNanoseconds delay: Int64) {
+        let index = Int(slot)
+        requests[index].state = .promised
+        promisedClients += 1
         requests[index].attempt += 1
         requests[index].generation &+= 1
         heap.schedule(
@@ -157,8 +153,15 @@ extension Simulation {
             }
             arrivals[group].population -= 1
         }
-        requests[index].state = .vacant
-        requests[index].nextVacant = firstVacant
+        vacate(slot)
+    }
+
+    /// The record is free.
+    mutating func vacate(_ slot: Int32) {
+        requests[Int(slot)].state = .vacant
+        requests[Int(slot)].isAbandoned = false
+        requests[Int(slot)].isUnseen = false
+        requests[Int(slot)].nextVacant = firstVacant
         firstVacant = slot
     }
 
@@ -170,7 +173,7 @@ extension Simulation {
             .arrival, at: now + time, slot: slot, generation: requests[Int(slot)].generation)
     }
 
-    private mutating func takeRecord(group: Int) -> Int32 {
+    mutating func takeRecord(group: Int) -> Int32 {
         let slot = firstVacant
         guard slot >= 0 else {
             var record = RequestRecord()

@@ -78,6 +78,9 @@ extension Simulation {
         if isMeasured {
             let place = cell * result.groupCount + Int(requests[Int(slot)].group)
             result.groups[place].rejectedByReason[reason] += 1
+            if now - requests[Int(slot)].offeredAt > requests[Int(slot)].patience / 4 {
+                result.groups[place].refusedLate += 1
+            }
         }
         endAttempt(slot, retryAfterMilliseconds: rejection.retryAfterMilliseconds)
     }
@@ -90,25 +93,17 @@ extension Simulation {
         requests[index].backend = Int32(backend)
         requests[index].startedAt = now
         trace.mix(now, 18, UInt64(slot) << 16 | UInt64(backend))
-        let generation = requests[index].generation
-        switch backends[backend].receive(now: now, random: &errorRandom) {
-        case .refused:
-            requests[index].state = .answeredAtOnce
-            heap.schedule(.refusal, at: now + 500_000, slot: slot, generation: generation)
-            return
-        case .tooMany:
-            requests[index].state = .answeredAtOnce
-            heap.schedule(.tooMany, at: now + 1_000_000, slot: slot, generation: generation)
-        case .failure:
-            requests[index].state = .answeredAtOnce
-            heap.schedule(.failure, at: now + 1_000_000, slot: slot, generation: generation)
-        case .taken:
-            backends[backend].begin(slot, now: now, &requests, streams: streams)
-            times[finishSource + backend] = backends[backend].nextFinish
-            let timeout = scenario.firstByteTimeoutNanoseconds
-            timeouts.append(Timeout(time: now + timeout, slot: slot, generation: generation))
-            if timeouts.count == 1 { times[timeoutSource] = now + timeout }
+        let group = arrivals[Int(requests[index].group)].group
+        if group.sendingSeconds > 0, group.sends == .after, !backends[backend].isRefusing {
+            requests[index].state = .sending
+            heap.schedule(
+                .sent, at: now + Int64(group.sendingSeconds * 1e9), slot: slot,
+                generation: requests[index].generation)
+            waitOnClient(slot)
+        } else {
+            reach(slot)
         }
+        guard !backends[backend].isRefusing else { return }
         countStart(index)
         if backends[backend].mayBeLeftOut {
             backends[backend].mayBeLeftOut = false
@@ -118,20 +113,105 @@ extension Simulation {
         }
     }
 
+    /// A slow client's body has come through.
+    mutating func takeSent(_ slot: Int32) {
+        waitOnBackend(slot)
+        reach(slot)
+    }
+
+    /// The gateway waits for the client of a request that is in flight.
+    private func waitOnClient(_ slot: Int32) {}
+
+    /// The gateway waits for the backend again.
+    private func waitOnBackend(_ slot: Int32) {}
+
+    /// The backend has the whole request.
+    private mutating func reach(_ slot: Int32) {
+        let index = Int(slot)
+        let backend = Int(requests[index].backend)
+        let generation = requests[index].generation
+        requests[index].begunAt = now
+        requests[index].failure = nil
+        requests[index].workUnits = requests[index].units
+        switch backends[backend].receive(now: now, random: &errorRandom) {
+        case .refused:
+            requests[index].state = .answeredAtOnce
+            heap.schedule(.refusal, at: now + 500_000, slot: slot, generation: generation)
+        case .failure(let failure) where failure.kind == .cut:
+            requests[index].failure = failure
+            requests[index].workUnits *= failure.part
+            beginWork(slot, at: backend)
+        case .failure(let failure):
+            requests[index].failure = failure
+            requests[index].state = .answeredAtOnce
+            heap.schedule(
+                .failure, at: now + failure.afterNanoseconds, slot: slot, generation: generation)
+        case .taken:
+            beginWork(slot, at: backend)
+        }
+    }
+
+    private mutating func beginWork(_ slot: Int32, at backend: Int) {
+        backends[backend].begin(slot, now: now, &requests, streams: streams)
+        times[finishSource + backend] = backends[backend].nextFinish
+        let timeout = scenario.firstByteTimeoutNanoseconds
+        timeouts.append(
+            Timeout(time: now + timeout, slot: slot, generation: requests[Int(slot)].generation))
+        if timeouts.count == 1 { times[timeoutSource] = now + timeout }
+    }
+
     private mutating func countStart(_ index: Int) {
         let wait = now - requests[index].offeredAt
         if wait > sampled.longestWait { sampled.longestWait = wait }
-        guard isMeasured else { return }
+        guard isMeasured, !requests[index].isAccepted else { return }
+        requests[index].isAccepted = true
         let place = cell * result.groupCount + Int(requests[index].group)
         result.groups[place].accepted += 1
         result.groups[place].wait.record(wait)
     }
 
-    /// Spends a request's permit.
-    mutating func spend(_ slot: Int32, _ outcome: Outcome) {
+    /// The work is done: the request ends, or its client still takes the answer.
+    mutating func finish(_ slot: Int32) {
+        let index = Int(slot)
+        requests[index].workedAt = now
+        if let failure = requests[index].failure {
+            // The engine is done with it: nothing is left that might go on.
+            requests[index].state = .answeredAtOnce
+            return fail(slot, failure)
+        }
+        let group = arrivals[Int(requests[index].group)].group
+        let rest = group.isBuffered ? 0 : group.readingNanoseconds(of: requests[index])
+        guard rest > 0 else { return deliver(slot) }
+        requests[index].state = .delivering
+        heap.schedule(
+            .delivered, at: now + rest, slot: slot, generation: requests[index].generation)
+        waitOnClient(slot)
+    }
+
+    /// The client has the answer.
+    mutating func deliver(_ slot: Int32) {
+        countCompletion(Int(slot))
+        spend(slot, .success)
+        endRequest(slot)
+        settleTimeout()
+        pump(Int(requests[Int(slot)].gateway))
+    }
+
+    /// A client has left a request in flight; whether the gateway closes the backend's connection.
+    mutating func leave(_ slot: Int32) -> Bool {
+        spend(slot, .ignored)
+        return true
+    }
+
+    /// The engine is done with a request whose client has left.
+    mutating func spendAbandoned(_ slot: Int32) { spend(slot, .ignored) }
+
+    /// Spends a request's permit, if it still has one.
+    mutating func spend(_ slot: Int32, _ outcome: Outcome, retryAfterNanoseconds: Int64? = nil) {
         guard let permit = permits[Int(slot)].take() else { return }
         let gateway = Int(requests[Int(slot)].gateway)
-        let work = outcome == .success ? servedWork(Int(slot)) : ServedWork()
+        var work = outcome == .success ? servedWork(Int(slot)) : ServedWork()
+        work.retryAfterNanoseconds = retryAfterNanoseconds
         controllers[gateway].complete(permit, outcome, work, now: Instant(nanoseconds: now))
         settleLimit()
     }
@@ -144,8 +224,11 @@ extension Simulation {
             if arrivals[Int(request.group)].group.sizesTell { work.size = request.units }
             return work
         }
+        // All units but the first come after the first byte.
+        let working = Double(request.workedAt - request.begunAt)
         return ServedWork(
-            firstByteNanoseconds: Int64(Double(now - request.startedAt) / max(request.units, 1)),
+            firstByteNanoseconds: request.begunAt - request.startedAt
+                + Int64(working / max(request.units, 1)),
             units: max(1, Int(request.units.rounded())))
     }
 
@@ -166,12 +249,11 @@ extension Simulation {
         timeouts.removeFirst()
         let slot = timeout.slot
         let index = Int(slot)
-        if requests[index].generation == timeout.generation, !hasFirstByte(index) {
-            let state = requests[index].state
-            requests[index].generation &+= 1
+        if requests[index].generation == timeout.generation, !requests[index].isAbandoned,
+            !hasFirstByte(index)
+        {
             trace.mix(now, 19, UInt64(slot))
-            remove(slot, was: state)
-            fail(slot, .failed(.timeout))
+            fail(slot, BackendFailure(.timeout))
         }
         settleTimeout()
     }
@@ -187,20 +269,36 @@ extension Simulation {
     }
 
     /// A streamed answer begins with its first unit, any other one with its last.
-    private func hasFirstByte(_ index: Int) -> Bool {
+    mutating func hasFirstByte(_ index: Int) -> Bool {
         let request = requests[index]
+        if request.state == .delivering { return true }
         guard request.state == .running, streams[Int(request.group)] else { return false }
-        return backends[Int(request.backend)].virtualTime - request.virtualStart >= 1
+        return backends[Int(request.backend)].unitsDone(for: request, now: now) >= 1
     }
 
     /// A request ends without a usable answer.
-    mutating func fail(_ slot: Int32, _ outcome: Outcome) {
-        spend(slot, outcome)
+    mutating func fail(_ slot: Int32, _ failure: BackendFailure) {
+        spend(
+            slot, outcome(of: failure), retryAfterNanoseconds: failure.retryAfterNanoseconds)
+        let client = detach(slot, closes: true)
+        let index = Int(client)
         if isMeasured {
-            result.groups[cell * result.groupCount + Int(requests[Int(slot)].group)].failed += 1
+            result.groups[cell * result.groupCount + Int(requests[index].group)].failed += 1
         }
-        endAttempt(slot, retryAfterMilliseconds: nil)
-        pump(Int(requests[Int(slot)].gateway))
+        endAttempt(
+            client,
+            retryAfterMilliseconds: failure.retryAfterNanoseconds.map { Int($0 / 1_000_000) },
+            isTriedAgain: failure.isTriedAgain)
+        settleTimeout()
+        pump(Int(requests[index].gateway))
+    }
+
+    /// What the gateway tells the controller of a failure.
+    private func outcome(of failure: BackendFailure) -> Outcome {
+        switch failure.kind {
+        case .timeout, .status(429), .status(503), .status(529): .dropped
+        case .status, .garbage, .close, .cut: .ignored
+        }
     }
 
     /// Tells a gateway how much its streams of a backend got done since the last report.

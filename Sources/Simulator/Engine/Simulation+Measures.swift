@@ -41,12 +41,34 @@ extension Simulation {
         cell += 1
         isMeasured = cell < result.cells.count
         times[cellSource] = isMeasured ? result.cells[cell].endNanoseconds : .max
-        unitsBefore = unitsDone()
+        _ = unitsDone()
+        unitsBefore = backends.map(\.unitsDone)
+    }
+
+    /// Notes what the backends were like for some time.
+    mutating func measureBackends(seconds: Double) {
+        var running = 0
+        var inside = 0
+        for index in backends.indices {
+            running += backends[index].running
+            inside += backends[index].running + backends[index].waiting
+        }
+        if inside > result.cells[cell].maxInside { result.cells[cell].maxInside = inside }
+        if inside - limit > result.cells[cell].maxOverLimit {
+            result.cells[cell].maxOverLimit = inside - limit
+        }
+        if running == 0, promisedClients > 0 || queueLength > 0 {
+            result.cells[cell].idleSeconds += seconds
+        }
     }
 
     mutating func closeCell() {
         guard isMeasured else { return }
-        result.cells[cell].unitsDone = unitsDone() - unitsBefore
+        result.cells[cell].unitsDone = unitsDone() - unitsBefore.reduce(0, +)
+        for index in backends.indices {
+            result.cells[cell].backendUnits[index] =
+                backends[index].unitsDone - unitsBefore[index]
+        }
     }
 
     /// The next point of the time series.

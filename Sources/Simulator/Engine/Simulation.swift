@@ -30,7 +30,10 @@ package struct Simulation: ~Copyable {
     var cell = 0
     var isMeasured = false
     var limit = 0
-    var unitsBefore = 0.0
+    /// Units done by each backend when the stretch of measurement began.
+    var unitsBefore: [Double]
+    /// Clients that wait for the time that they were told, or take, to try again.
+    var promisedClients = 0
     var arrivalsThisSecond = 0
     var second: Int64 = -1
     var sampled = SampleSums()
@@ -68,11 +71,13 @@ package struct Simulation: ~Copyable {
         retryRandom = SplitMix64(seed: seed, purpose: 3)
         patienceRandom = SplitMix64(seed: seed, purpose: 4)
         gatewayRandom = SplitMix64(seed: seed, purpose: 5)
+        unitsBefore = Array(repeating: 0, count: scenario.backends.count)
         let borders = scenario.borders
         result = SimulationResult(
             seed: seed, trace: 0,
             cells: zip(borders, borders.dropFirst()).map {
-                CellMeasures(startNanoseconds: $0, endNanoseconds: $1)
+                CellMeasures(
+                    startNanoseconds: $0, endNanoseconds: $1, backends: scenario.backends.count)
             },
             groups: Array(
                 repeating: GroupMeasures(),
@@ -122,6 +127,7 @@ package struct Simulation: ~Copyable {
     /// Moves the clock on; the state up to now was in force meanwhile.
     private mutating func move(to next: Int64) {
         if isMeasured, next > now {
+            measureBackends(seconds: Double(next - now) * 1e-9)
             let seconds = Double(next - now) * 1e-9
             let inFlight = inFlight
             result.cells[cell].limitSeconds += Double(limit) * seconds
@@ -162,13 +168,14 @@ package struct Simulation: ~Copyable {
         else { return }
         trace.mix(now, UInt64(event.kind.rawValue), UInt64(event.slot))
         switch event.kind {
-        case .arrival: attempt(event.slot)
+        case .arrival: begin(event.slot)
+        case .bodyHeld: attempt(event.slot)
         case .patience: giveUp(event.slot)
         case .refusal: refuse(event.slot)
-        case .tooMany:
-            if isMeasured { result.cells[cell].backendRejects += 1 }
-            answerAtOnce(event.slot, .overload)
-        case .failure: answerAtOnce(event.slot, .failed(.status))
+        case .failure: takeFailure(event.slot)
+        case .stop: stopAbandoned(event.slot)
+        case .sent: takeSent(event.slot)
+        case .delivered: deliver(event.slot)
         }
     }
 
@@ -177,13 +184,13 @@ package struct Simulation: ~Copyable {
         closeCell()
         for slot in requests.indices {
             switch requests[slot].state {
-            case .vacant, .away: continue
-            case .parked, .answeredAtOnce, .waiting, .running: result.stillIn += 1
+            case .vacant, .away, .promised: continue
+            case .parked, .sending, .answeredAtOnce, .waiting, .running, .delivering:
+                if !requests[slot].isAbandoned { result.stillIn += 1 }
             }
             guard let permit = permits[slot].take() else { continue }
             let gateway = Int(requests[slot].gateway)
-            controllers[gateway].complete(
-                permit, .cancelled(by: .gateway, in: .waiting), now: Instant(nanoseconds: now))
+            controllers[gateway].complete(permit, .ignored, now: Instant(nanoseconds: now))
         }
         for (index, reason) in LimitMoveReason.allCases.enumerated() {
             for gateway in controllers.indices {

@@ -20,13 +20,24 @@ package struct CellMeasures: Equatable, Sendable {
     package var maxLimit = 0
     /// Most requests in flight.
     package var maxInFlight = 0
+    /// Most requests inside the backends, with those whose clients have left.
+    package var maxInside = 0
+    /// The most by which those exceeded the limit in force, below 0 where they never did.
+    package var maxOverLimit = Int.min
+    /// Seconds in which no backend worked while clients waited.
+    package var idleSeconds = 0.0
+    /// Units of work that backends did for clients that had left.
+    package var wastedUnits = 0.0
+    /// Units of work by backend.
+    package var backendUnits: [Double]
     /// Attempts that backends answered with 429.
     package var backendRejects = 0
     /// Most attempts that came within one second.
     package var peakArrivals = 0
 
     /// Nothing yet.
-    init(startNanoseconds: Int64, endNanoseconds: Int64) {
+    init(startNanoseconds: Int64, endNanoseconds: Int64, backends: Int) {
+        backendUnits = Array(repeating: 0, count: backends)
         self.startNanoseconds = startNanoseconds
         self.endNanoseconds = endNanoseconds
     }
@@ -40,6 +51,11 @@ package struct CellMeasures: Equatable, Sendable {
         minLimit = min(minLimit, other.minLimit)
         maxLimit = max(maxLimit, other.maxLimit)
         maxInFlight = max(maxInFlight, other.maxInFlight)
+        maxInside = max(maxInside, other.maxInside)
+        maxOverLimit = max(maxOverLimit, other.maxOverLimit)
+        idleSeconds += other.idleSeconds
+        wastedUnits += other.wastedUnits
+        for index in backendUnits.indices { backendUnits[index] += other.backendUnits[index] }
         backendRejects += other.backendRejects
         peakArrivals = max(peakArrivals, other.peakArrivals)
     }

@@ -20,6 +20,8 @@ package struct GroupMeasures: Equatable, Sendable {
     package var failed = 0
     /// Attempts that the gateway refused, by reason.
     package var rejectedByReason = [Int](repeating: 0, count: Reason.allCases.count)
+    /// Attempts that the gateway refused after more than a quarter of what their clients bear.
+    package var refusedLate = 0
     /// Units of work of the attempts that were answered before their deadline.
     package var goodUnits = 0.0
     /// Costs of the attempts that were answered before their deadline.
@@ -47,6 +49,7 @@ package struct GroupMeasures: Equatable, Sendable {
         for index in rejectedByReason.indices {
             rejectedByReason[index] += other.rejectedByReason[index]
         }
+        refusedLate += other.refusedLate
         goodUnits += other.goodUnits
         goodCost += other.goodCost
         offeredCost += other.offeredCost

@@ -5,12 +5,14 @@ extension Expectation {
     package var subject: String {
         var text = measure.rawValue
         if let clients { text += " of \(clients)" }
+        if let backend { text += " of \(backend)" }
         if let variant { text += " with \(variant)" }
         if let window { text += ", \(window)" }
         switch standard {
         case .one: break
         case .oracle: text += " / best fixed limit's"
         case .knee: text += " / knee"
+        case .capacity: text += " / capacity"
         case .variant(let name): text += " / \(name)'s"
         case .eachOther: text += ", highest / lowest"
         }

@@ -39,8 +39,9 @@ package struct ScenarioRun: Sendable {
     ) -> Double {
         let window = scenario.window(named: expectation.window)
         let group = scenario.clients.firstIndex { $0.name == expectation.clients }
+        let backend = scenario.backends.firstIndex { $0.name == expectation.backend }
         func measured(_ result: SimulationResult) -> Double {
-            result.value(expectation.measure, over: window, group: group)
+            result.value(expectation.measure, over: window, group: group, backend: backend)
         }
         let own = expectation.variant.flatMap(scenario.variantIndex).map { variants[$0] } ?? result
         let value = measured(control.flatMap { controls[$0] } ?? own)
@@ -53,6 +54,11 @@ package struct ScenarioRun: Sendable {
         case .knee:
             let knee = scenario.kneeConcurrency(atNanoseconds: window.startNanoseconds)
             return value / Double(knee)
+        case .capacity:
+            let subject = control ?? expectation.variant
+            let run = subject.flatMap(scenario.variantIndex).map { scenario.variants[$0].scenario }
+            return share(
+                value, of: (run ?? scenario).capacity(atNanoseconds: window.startNanoseconds))
         case .variant(let name):
             return share(value, of: scenario.variantIndex(name).map { measured(variants[$0]) } ?? 0)
         case .eachOther:

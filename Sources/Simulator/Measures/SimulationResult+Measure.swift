@@ -16,15 +16,19 @@ extension Scenario {
 }
 
 extension SimulationResult {
-    /// The value of `measure` over `window`, of one group of clients or of all.
+    /// The value of `measure` over `window`, of one group of clients or of all, of one backend or of
+    /// all.
     package func value(
-        _ measure: Measure, over window: Scenario.Window, group: Int? = nil
+        _ measure: Measure, over window: Scenario.Window, group: Int? = nil, backend: Int? = nil
     ) -> Double {
         let (start, end) = (window.startNanoseconds, window.endNanoseconds)
         let clients = clients(from: start, to: end) { group == nil || $0 == group }
         let pool = pool(from: start, to: end)
         switch measure {
-        case .throughput: return ratio(pool.unitsDone, pool.seconds)
+        case .throughput:
+            return ratio(backend.map { pool.backendUnits[$0] } ?? pool.unitsDone, pool.seconds)
+        case .workShare:
+            return ratio(backend.map { pool.backendUnits[$0] } ?? 0, pool.unitsDone)
         case .goodput: return ratio(clients.goodUnits, pool.seconds)
         case .offered: return ratio(Double(clients.offered), pool.seconds)
         case .completed: return ratio(Double(clients.completed), pool.seconds)
@@ -37,6 +41,7 @@ extension SimulationResult {
         case .lateShare:
             return ratio(clients.completed - clients.inDeadline, clients.completed)
         case .failedShare: return ratio(clients.failed, clients.accepted)
+        case .refusedWaitedShare: return ratio(clients.refusedLate, clients.rejected)
         case .backendRejectedShare: return ratio(pool.backendRejects, clients.accepted)
         case .limitMean: return ratio(pool.limitSeconds, pool.seconds)
         case .limitMin: return pool.seconds == 0 ? 0 : Double(pool.minLimit)
@@ -50,6 +55,10 @@ extension SimulationResult {
         case .limitMoves: return Double(limitMoves.reduce(0, +))
         case .inFlightMean: return ratio(pool.inFlightSeconds, pool.seconds)
         case .inFlightMax: return Double(pool.maxInFlight)
+        case .insideMax: return Double(pool.maxInside)
+        case .insideOverLimit: return pool.seconds == 0 ? 0 : Double(pool.maxOverLimit)
+        case .wasteShare: return ratio(pool.wastedUnits, pool.unitsDone)
+        case .idleSeconds: return pool.idleSeconds
         case .unitMedian: return clients.perUnit.quantileSeconds(0.5)
         case .unitHigh: return clients.perUnit.quantileSeconds(0.99)
         case .totalMedian: return clients.total.quantileSeconds(0.5)

@@ -27,7 +27,9 @@ package struct SimulationResult: Equatable, Sendable {
 
     /// What the pool did between two times, which are borders of windows or phases.
     package func pool(from start: Int64, to end: Int64) -> CellMeasures {
-        var sum = CellMeasures(startNanoseconds: start, endNanoseconds: end)
+        var sum = CellMeasures(
+            startNanoseconds: start, endNanoseconds: end,
+            backends: cells.first?.backendUnits.count ?? 0)
         for cell in cells where cell.startNanoseconds >= start && cell.endNanoseconds <= end {
             sum.add(cell)
         }

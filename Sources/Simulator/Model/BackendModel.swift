@@ -20,6 +20,14 @@ package struct BackendModel: Equatable, Sendable {
 /// `tau(n) = (baseSeconds + perRequestSeconds n) (1 + cliffSlope max(0, n - cliffThreshold))
 /// slowdown`. With `perRequestSeconds` 0 and a batch of K it is K fixed slots.
 package struct BackendPhase: Equatable, Sendable {
+    /// What becomes of a request whose connection the gateway closes.
+    package enum OnCancel: String, CaseIterable, Sendable {
+        /// The engine stops, `cancelDelayNanoseconds` later.
+        case stops
+        /// The engine works on to the end, for nobody.
+        case continues
+    }
+
     /// How it treats connections and requests.
     package enum Availability: String, CaseIterable, Sendable {
         /// It works.
@@ -52,6 +60,12 @@ package struct BackendPhase: Equatable, Sendable {
     package var maxRequests: Int?
     /// Share of requests that it answers with 500 at once, 0...1.
     package var errorShare = 0.0
+    /// How it fails requests; nil when it does not.
+    package var failure: BackendFailure?
+    /// What becomes of a request whose connection the gateway closes.
+    package var onCancel = OnCancel.stops
+    /// Nanoseconds until an engine that stops has noticed the close, from 0.
+    package var cancelDelayNanoseconds: Int64 = 0
     /// Running requests that it ends with 503 as the phase begins.
     package var failAtStart = 0
 
@@ -65,5 +79,10 @@ package struct BackendPhase: Equatable, Sendable {
             time *= 1 + cliffSlope * Double(running - threshold)
         }
         return time * slowdown
+    }
+
+    /// Units a second that it does at best.
+    package var unitsPerSecond: Double {
+        (1...min(batch, 4096)).reduce(0) { max($0, Double($1) / secondsPerUnit(running: $1)) }
     }
 }

@@ -36,6 +36,14 @@ package struct ClientGroup: Equatable, Sendable {
         }
     }
 
+    /// When a slow client sends its body.
+    package enum Sends: String, CaseIterable, Sendable {
+        /// Before the request is offered: the gateway holds the body.
+        case before
+        /// After the permit: the body passes through, and the work begins when all of it is there.
+        case after
+    }
+
     /// Its name in results.
     package var name: String
     /// When requests come.
@@ -54,12 +62,25 @@ package struct ClientGroup: Equatable, Sendable {
     package var unitsPerCost = 0.0
     /// Seconds after which the answer is no use any more; nil for never.
     package var deadlineSeconds: Double?
-    /// Mean of the exponential time after which a client goes away; nil for a patient one.
-    package var patienceSeconds: Double?
+    /// Time after which a client goes away; nil for a patient one.
+    package var patience: Patience?
     /// Share of the clients that are impatient.
     package var impatientShare = 1.0
     /// What a refused client does.
     package var retry = Retry.none
+    /// Seconds after which a client that went away comes again, as often as the SDK tries; nil for
+    /// never.
+    package var returnSeconds: Double?
+    /// Seconds that a client takes to send its body, from 0.
+    package var sendingSeconds = 0.0
+    /// When it sends it.
+    package var sends = Sends.after
+    /// Seconds that a client takes for the answer after the work is done, from 0.
+    package var readingSeconds = 0.0
+    /// Units a second that a client takes of the answer from the work's begin; nil for all at once.
+    package var readUnitsPerSecond: Double?
+    /// Whether the gateway can hold the whole answer, so that the backend is not kept by its reader.
+    package var isBuffered = true
     /// The longest that a unit of an answer may take for the answer to be of use; nil for any time.
     ///
     /// The answer's duration over its units counts, as an `objective` for `unit` has it.
@@ -96,4 +117,16 @@ package struct Work: Equatable, Sendable {
 
     /// Mean units over all requests.
     package var overallMean: Double { mean * (1 + expensiveShare * (expensiveFactor - 1)) }
+}
+
+extension ClientGroup {
+    /// Nanoseconds for which the client still takes the answer when the work is done.
+    func readingNanoseconds(of request: RequestRecord) -> Int64 {
+        var seconds = readingSeconds
+        if let readUnitsPerSecond {
+            let working = Double(request.workedAt - request.begunAt) * 1e-9
+            seconds = max(seconds, request.units / readUnitsPerSecond - working)
+        }
+        return Int64(seconds * 1e9)
+    }
 }

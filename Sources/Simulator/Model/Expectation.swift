@@ -11,6 +11,8 @@ package struct Expectation: Equatable, Sendable {
         /// The requests in flight at which throughput's elasticity is the one asked for, worked out
         /// from the backends' description.
         case knee
+        /// The units a second that the backends can do at best, as they are when the window begins.
+        case capacity
         /// What the variant of that name reaches.
         case variant(String)
         /// The lowest value among the scenario and its variants; the value is the highest of them.
@@ -23,6 +25,8 @@ package struct Expectation: Equatable, Sendable {
     package var window: String?
     /// The group of clients that it is measured of; nil for all.
     package var clients: String?
+    /// The backend that it is measured of; nil for all.
+    package var backend: String?
     /// The variant that it is measured in; nil for the scenario itself.
     package var variant: String?
     /// What the bounds are factors on.

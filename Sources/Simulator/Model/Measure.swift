@@ -20,6 +20,9 @@ package enum Measure: String, CaseIterable, Sendable {
     case lateShare = "late_share"
     /// Attempts that backends failed over attempts accepted.
     case failedShare = "failed_share"
+    /// Refused attempts that had waited more than a quarter of what their clients bear, over
+    /// attempts refused.
+    case refusedWaitedShare = "refused_waited_share"
     /// Attempts that backends answered with 429 over attempts accepted.
     case backendRejectedShare = "backend_rejected_share"
     /// Mean of the limit over time.
@@ -40,6 +43,17 @@ package enum Measure: String, CaseIterable, Sendable {
     case inFlightMean = "in_flight_mean"
     /// Most requests in flight.
     case inFlightMax = "in_flight_max"
+    /// Most requests inside the backends, with those whose clients have left.
+    case insideMax = "inside_max"
+    /// The most by which those exceeded the limit in force.
+    case insideOverLimit = "inside_over_limit"
+    /// Units that backends worked for clients that had left, over all units of work.
+    case wasteShare = "waste_share"
+    /// Units of work that one backend did over those of all.
+    case workShare = "work_share"
+    /// Seconds in which no backend worked while clients waited in the queue or for a time they
+    /// were told.
+    case idleSeconds = "idle_seconds"
     /// Median seconds a unit.
     case unitMedian = "unit_p50"
     /// Seconds a unit that 99 of 100 answers keep below.
@@ -59,6 +73,9 @@ package enum Measure: String, CaseIterable, Sendable {
 }
 
 extension Measure {
+    /// Whether it can be measured of one backend.
+    package var isOfBackend: Bool { self == .throughput || self == .workShare }
+
     /// Whether it is a number of requests in flight, or the limit on it.
     package var isOfConcurrency: Bool {
         switch self {

@@ -19,6 +19,17 @@ extension Scenario {
     }
 }
 
+extension Scenario {
+    /// Units a second that all backends can do at best, as they are at a time; those that do not
+    /// work add nothing.
+    package func capacity(atNanoseconds time: Int64) -> Double {
+        backends.reduce(0) { sum, backend in
+            let phase = backend.phases.last { $0.startNanoseconds <= time } ?? backend.phases[0]
+            return phase.availability == .serving ? sum + phase.unitsPerSecond : sum
+        }
+    }
+}
+
 extension BackendPhase {
     fileprivate func kneeConcurrency(elasticity: Double) -> Int {
         let most = min(batch, 4096)

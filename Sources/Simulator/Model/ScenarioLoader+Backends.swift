@@ -6,7 +6,7 @@ import Policy
 extension Scenario {
     private static let phaseKeys = [
         "base", "per_request", "batch", "preempt_above", "preempt_slope", "slowdown", "state",
-        "max_rate", "max_requests", "error_share", "fail",
+        "max_rate", "max_requests", "error_share", "fail", "fails", "on_cancel", "cancel_delay",
     ]
 
     mutating func readBackends(_ node: SettingsNode, _ reader: inout SettingsReader) {
@@ -95,6 +95,54 @@ extension BackendPhase {
         }
         if let node = given["fail"], let count = reader.integer(node, 0...1_000_000) {
             failAtStart = count
+        }
+        if let node = given["fails"] { failure = reader.failure(node) }
+        if let node = given["on_cancel"], let word = reader.word(node, blank: onCancel) {
+            onCancel = word
+        }
+        if let node = given["cancel_delay"], let time = reader.duration(node, times) {
+            cancelDelayNanoseconds = time.wholeNanoseconds
+        }
+    }
+}
+
+extension SettingsReader {
+    /// How requests fail; a share of 0 is for phases in which they do not.
+    fileprivate mutating func failure(_ node: SettingsNode) -> BackendFailure? {
+        let given = mapping(
+            node, keys: ["status", "as", "share", "after", "part", "retry_after"])
+        var kind: BackendFailure.Kind?
+        if let node = given["status"] {
+            kind = integer(node, 400...599).map { .status($0) }
+        } else if let node = given["as"] {
+            kind = word(node, blank: FailureWord.close).map(\.kind)
+        }
+        if (given["status"] == nil) == (given["as"] == nil), node.isMapping {
+            report(node, "does not say what comes", "write {status: 503} or {as: close}")
+        }
+        guard let kind else { return nil }
+        var failure = BackendFailure(kind)
+        if let node = given["share"], let share = number(node, 0...1) { failure.share = share }
+        if let node = given["after"], let time = duration(node, ScenarioLoader.times) {
+            failure.afterNanoseconds = time.wholeNanoseconds
+        }
+        if let node = given["part"], let part = number(node, 0...1) { failure.part = part }
+        if let node = given["retry_after"] {
+            failure.retryAfterNanoseconds = duration(node, ScenarioLoader.times)?.wholeNanoseconds
+        }
+        return failure.share > 0 ? failure : nil
+    }
+}
+
+/// What may come instead of an answer.
+private enum FailureWord: String, CaseIterable {
+    case garbage, close, cut
+
+    var kind: BackendFailure.Kind {
+        switch self {
+        case .garbage: .garbage
+        case .close: .close
+        case .cut: .cut
         }
     }
 }

@@ -8,19 +8,13 @@ extension Scenario {
         "name", "rate", "load", "clients", "think", "phases", "bursts", "units", "variation",
         "expensive_share", "expensive_factor", "tenant", "tenants", "class", "units_per_cost",
         "deadline", "tells_deadline", "unit_target", "patience", "impatient_share", "retry",
-        "retry_after", "streams", "sizes_tell", "gateway",
+        "retry_after", "retry_after_leaving", "streams", "sizes_tell", "gateway", "sending",
+        "sends", "reading", "reads", "buffered",
     ]
 
     /// Units a second that the backends can do at best, as they are at the start.
     package var capacity: Double {
-        backends.reduce(0) { sum, backend in
-            let phase = backend.phases[0]
-            let most = min(phase.batch, 4096)
-            return sum
-                + (1...most).reduce(0) {
-                    max($0, Double($1) / phase.secondsPerUnit(running: $1))
-                }
-        }
+        backends.reduce(0) { $0 + $1.phases[0].unitsPerSecond }
     }
 
     mutating func readClients(_ node: SettingsNode, _ reader: inout SettingsReader) {
@@ -30,6 +24,7 @@ extension Scenario {
                 name: given["name"].flatMap { reader.text($0) } ?? "clients-\(index)", rate: 0)
             group.readWork(given, &reader)
             group.readManner(given, &reader)
+            group.readPace(given, &reader)
             if let node = given["think"], let time = reader.duration(node, ScenarioLoader.times) {
                 group.arrivals = .closed(thinkSeconds: time.inSeconds)
             }
@@ -145,9 +140,7 @@ extension ClientGroup {
             unitTargetSeconds = time.inSeconds
         }
         if let node = given["gateway"] { gateway = reader.integer(node, 0...63) }
-        if let node = given["patience"], let time = reader.duration(node, ScenarioLoader.times) {
-            patienceSeconds = time.inSeconds
-        }
+        if let node = given["patience"] { patience = reader.patience(node) }
         if let node = given["impatient_share"], let share = reader.number(node, 0...1) {
             impatientShare = share
         }
@@ -159,6 +152,80 @@ extension ClientGroup {
         {
             retry = .sdkWithConstant(milliseconds: Int(time.wholeNanoseconds / 1_000_000))
         }
+        if let node = given["retry_after_leaving"],
+            let time = reader.duration(node, ScenarioLoader.times)
+        {
+            returnSeconds = time.inSeconds
+        }
+    }
+
+    /// How fast they send and read.
+    fileprivate mutating func readPace(
+        _ given: [String: SettingsNode], _ reader: inout SettingsReader
+    ) {
+        if let node = given["sending"], let time = reader.duration(node, ScenarioLoader.times) {
+            sendingSeconds = time.inSeconds
+        }
+        if let node = given["sends"], let word = reader.word(node, blank: sends) { sends = word }
+        if let node = given["reading"], let time = reader.duration(node, ScenarioLoader.times) {
+            readingSeconds = time.inSeconds
+        }
+        if let node = given["reads"] {
+            readUnitsPerSecond = reader.number(node, 0...1e9, excludesLower: true)
+        }
+        if let node = given["buffered"], let value = reader.boolean(node) { isBuffered = value }
+    }
+}
+
+extension SettingsReader {
+    /// What clients bear: `1s` is `{mean: 1s}`.
+    fileprivate mutating func patience(_ node: SettingsNode) -> Patience? {
+        guard node.isMapping else {
+            return duration(node, ScenarioLoader.times).map {
+                Patience(.exponential(meanSeconds: $0.inSeconds))
+            }
+        }
+        let given = mapping(node, keys: ["fixed", "mean", "lognormal", "until"])
+        guard [given["fixed"], given["mean"], given["lognormal"]].count(where: { $0 != nil }) == 1
+        else {
+            report(
+                node, "is no one distribution",
+                "write {fixed: 1s}, {mean: 1s} or {lognormal: {median: 1s, sigma: 0.5}}")
+            return nil
+        }
+        var distribution: Patience.Distribution?
+        if let node = given["fixed"] {
+            distribution = duration(node, ScenarioLoader.times).map {
+                .fixed(seconds: $0.inSeconds)
+            }
+        } else if let node = given["mean"] {
+            distribution = duration(node, ScenarioLoader.times).map {
+                .exponential(meanSeconds: $0.inSeconds)
+            }
+        } else if let node = given["lognormal"] {
+            distribution = logNormal(node)
+        }
+        guard let distribution else { return nil }
+        var patience = Patience(distribution)
+        if let node = given["until"], let word = word(node, blank: patience.until) {
+            patience.until = word
+        }
+        return patience
+    }
+
+    private mutating func logNormal(_ node: SettingsNode) -> Patience.Distribution? {
+        let given = mapping(node, keys: ["median", "sigma"])
+        guard let median = given["median"], let sigma = given["sigma"] else {
+            if node.isMapping {
+                report(node, "is incomplete", "write {median: 1s, sigma: 0.5}")
+            }
+            return nil
+        }
+        let times = Duration.milliseconds(1)...ScenarioLoader.times.upperBound
+        guard let median = duration(median, times), let sigma = number(sigma, 0...10) else {
+            return nil
+        }
+        return .logNormal(medianSeconds: median.inSeconds, sigma: sigma)
     }
 }
 

@@ -40,7 +40,8 @@ extension Scenario {
     /// Reads what the results have to be.
     mutating func readExpectations(_ node: SettingsNode, _ reader: inout SettingsReader) {
         let keys = [
-            "measure", "window", "clients", "in", "at_least", "at_most", "of", "fails_with",
+            "measure", "window", "clients", "backend", "in", "at_least", "at_most", "of",
+            "fails_with",
         ]
         for item in reader.list(node) {
             let given = reader.mapping(item, keys: keys)
@@ -57,8 +58,23 @@ extension Scenario {
             if given["at_least"] == nil, given["at_most"] == nil {
                 reader.report(item, "asserts nothing", "write at_least or at_most")
             }
-            expectations.append(expectation)
+            guard let node = given["in"] else {
+                expectations.append(expectation)
+                continue
+            }
+            for item in node.isList ? reader.list(node) : [node] {
+                expectation.variant = variantName(item, &reader)
+                expectations.append(expectation)
+            }
         }
+    }
+
+    private func variantName(_ node: SettingsNode, _ reader: inout SettingsReader) -> String? {
+        guard let name = reader.text(node) else { return nil }
+        if variantIndex(name) == nil {
+            reader.report(node, "there is no such variant", "name one of variants")
+        }
+        return name
     }
 
     private func readSubject(
@@ -77,11 +93,16 @@ extension Scenario {
                 reader.report(node, "there are no such clients", "name one of clients")
             }
         }
-        if let node = given["in"], let name = reader.text(node) {
-            expectation.variant = name
-            if variantIndex(name) == nil {
-                reader.report(node, "there is no such variant", "name one of variants")
+        if let node = given["backend"], let name = reader.text(node) {
+            expectation.backend = name
+            if !backends.contains(where: { $0.name == name }) {
+                reader.report(node, "there is no such backend", "name one of backends")
+            } else if !expectation.measure.isOfBackend {
+                reader.report(
+                    node, "is no measure of a backend", "measure throughput or work_share")
             }
+        } else if expectation.measure == .workShare, let node = given["measure"] {
+            reader.report(node, "is a backend's", "name the backend")
         }
     }
 
@@ -96,12 +117,16 @@ extension Scenario {
             case .knee:
                 reader.report(
                     node, "is a number of requests", "measure a limit or the requests in flight")
+            case .capacity where [.throughput, .goodput].contains(expectation.measure):
+                expectation.standard = .capacity
+            case .capacity:
+                reader.report(node, "is a rate of work", "measure throughput or goodput")
             case .eachOther: expectation.standard = .eachOther
             case nil where variantIndex(name) != nil: expectation.standard = .variant(name)
             case nil:
                 reader.report(
                     node, "there is no such variant",
-                    "write oracle, knee, each_other or the name of a variant")
+                    "write oracle, knee, capacity, each_other or the name of a variant")
             }
         }
         guard let node = given["fails_with"] else { return }
@@ -121,5 +146,6 @@ extension Scenario {
 private enum StandardWord: String, CaseIterable {
     case oracle
     case knee
+    case capacity
     case eachOther = "each_other"
 }

@@ -1,0 +1,113 @@
+// Clients that leave, and what their engines do then. A request that is worked on for nobody keeps
+// its record until the engine is done with it; its client goes on with another one.
+
+import Admission
+import BasicContainers
+
+extension Simulation {
+    /// How long the client of a new attempt bears it; the end of time for a patient one.
+    mutating func drawPatience(_ group: ClientGroup) -> Int64 {
+        guard let patience = group.patience,
+            group.impatientShare >= 1 || patienceRandom.unit() < group.impatientShare
+        else { return .max }
+        let seconds =
+            switch patience.distribution {
+            case .fixed(let seconds): seconds
+            case .exponential(let mean): patienceRandom.exponential() * mean
+            case .logNormal(let median, let sigma):
+                median * Arithmetic.exponential(sigma * patienceRandom.normal())
+            }
+        return Int64(min(seconds * 1e9, 4e18))
+    }
+
+    /// The client loses patience.
+    mutating func giveUp(_ slot: Int32) {
+        let index = Int(slot)
+        let request = requests[index]
+        let group = arrivals[Int(request.group)].group
+        guard !request.isAbandoned else { return }
+        if group.patience?.until == .first, hasFirstByte(index) { return }
+        var client = slot
+        switch request.state {
+        case .vacant, .away, .promised:
+            requests[index].generation &+= 1
+            return
+        case .parked:
+            requests[index].generation &+= 1
+            if let handle = request.handle {
+                _ = controllers[Int(request.gateway)].cancel(
+                    handle, now: Instant(nanoseconds: now))
+            }
+        case .sending, .answeredAtOnce, .waiting, .running, .delivering:
+            let closes = leave(slot)
+            client = detach(slot, closes: closes)
+        }
+        if isMeasured {
+            result.groups[cell * result.groupCount + Int(request.group)].cancelled += 1
+        }
+        if let seconds = group.returnSeconds, request.attempt < SDKRetry.maxRetries {
+            tryAgain(client, afterNanoseconds: Int64(seconds * 1e9))
+        } else {
+            endRequest(client)
+        }
+        pump(Int(request.gateway))
+    }
+
+    /// Parts a client from its request, whose connection the gateway closes or keeps; the record
+    /// that the client goes on with.
+    ///
+    /// The permit stays with the request.
+    mutating func detach(_ slot: Int32, closes: Bool) -> Int32 {
+        let index = Int(slot)
+        let request = requests[index]
+        guard request.state == .waiting || request.state == .running else {
+            requests[index].generation &+= 1
+            return slot
+        }
+        let backend = Int(request.backend)
+        let phase = backends[backend].phase
+        let stops = closes && phase.onCancel == .stops
+        if stops, phase.cancelDelayNanoseconds == 0 {
+            requests[index].generation &+= 1
+            remove(slot, was: request.state)
+            return slot
+        }
+        requests[index].unitsAtLeaving = backends[backend].unitsDone(for: request, now: now)
+        requests[index].isAbandoned = true
+        if closes { backends[backend].hide(slot, now: now, &requests, streams: streams) }
+        if stops {
+            heap.schedule(
+                .stop, at: now + phase.cancelDelayNanoseconds, slot: slot,
+                generation: request.generation)
+        }
+        let client = takeRecord(group: Int(request.group))
+        requests[Int(client)].takeClient(of: request)
+        return client
+    }
+
+    /// An engine stops working for nobody.
+    mutating func stopAbandoned(_ slot: Int32) {
+        let index = Int(slot)
+        let state = requests[index].state
+        countWaste(index)
+        requests[index].generation &+= 1
+        remove(slot, was: state)
+        endAbandoned(slot)
+    }
+
+    /// The engine is done with a request that nobody waits for.
+    mutating func endAbandoned(_ slot: Int32) {
+        spendAbandoned(slot)
+        vacate(slot)
+        settleTimeout()
+        pump(Int(requests[Int(slot)].gateway))
+    }
+
+    /// Counts what was worked on an abandoned request since its client left.
+    mutating func countWaste(_ index: Int) {
+        let request = requests[index]
+        guard isMeasured else { return }
+        let units = backends[Int(request.backend)].unitsDone(for: request, now: now)
+        result.cells[cell].wastedUnits += units - request.unitsAtLeaving
+    }
+}
