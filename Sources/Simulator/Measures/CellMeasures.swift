@@ -42,6 +42,11 @@ package struct CellMeasures: Equatable, Sendable {
         self.endNanoseconds = endNanoseconds
     }
 
+    /// Units of work of the backend at that index; 0 when there is none.
+    package func unitsDone(by backend: Int) -> Double {
+        backendUnits.indices.contains(backend) ? backendUnits[backend] : 0
+    }
+
     /// Adds what happened in another stretch of time.
     mutating func add(_ other: CellMeasures) {
         unitsDone += other.unitsDone

@@ -26,9 +26,9 @@ extension SimulationResult {
         let pool = pool(from: start, to: end)
         switch measure {
         case .throughput:
-            return ratio(backend.map { pool.backendUnits[$0] } ?? pool.unitsDone, pool.seconds)
+            return ratio(backend.map(pool.unitsDone(by:)) ?? pool.unitsDone, pool.seconds)
         case .workShare:
-            return ratio(backend.map { pool.backendUnits[$0] } ?? 0, pool.unitsDone)
+            return ratio(backend.map(pool.unitsDone(by:)) ?? 0, pool.unitsDone)
         case .goodput: return ratio(clients.goodUnits, pool.seconds)
         case .offered: return ratio(Double(clients.offered), pool.seconds)
         case .completed: return ratio(Double(clients.completed), pool.seconds)
