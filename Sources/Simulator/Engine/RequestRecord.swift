@@ -44,6 +44,8 @@ struct RequestRecord {
     var patience: Int64 = .max
     /// Whether this attempt was counted as accepted.
     var isAccepted = false
+    /// How often it was sent to another backend after its own had failed.
+    var retries: UInt8 = 0
     /// The end of this attempt's deadline; the end of time when there is none.
     var deadline: Int64 = .max
     var units = 0.0

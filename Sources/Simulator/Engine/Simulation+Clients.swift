@@ -54,6 +54,7 @@ extension Simulation {
             requests[index].deadline = now + Int64(seconds * 1e9)
         }
         requests[index].isAccepted = false
+        requests[index].retries = 0
         requests[index].failure = nil
         let patience = drawPatience(arrivals[group].group)
         requests[index].patience = patience
@@ -82,7 +83,8 @@ extension Simulation {
         let request = requests[Int(slot)]
         let isTold = request.deadline != .max && arrivals[Int(request.group)].group.tellsDeadline
         var ticket = Ticket(
-            deadline: isTold ? Instant(nanoseconds: request.deadline) : nil)
+            answerBy: isTold ? Instant(nanoseconds: request.deadline) : nil)
+        ticket.arrivedAt = Instant(nanoseconds: request.offeredAt)
         ticket.tenant = request.tenant
         ticket.priorityClass = arrivals[Int(request.group)].group.priorityClass
         ticket.cost = request.cost

@@ -47,6 +47,8 @@ extension Simulation {
             case .reject(let id, let rejection): reject(Int32(id.rawValue), rejection)
             }
         }
+        let next = controllers[gateway].nextDeadline ?? .distantFuture
+        precondition(next > instant, "nothing is due, and the deadline is not ahead")
         settleDeadline()
     }
 
@@ -64,9 +66,7 @@ extension Simulation {
         var earliest = Int64.max
         for gateway in controllers.indices {
             guard let deadline = controllers[gateway].nextDeadline else { continue }
-            // What is due has been taken; time must go on all the same.
-            let time = deadline.nanoseconds
-            earliest = min(earliest, time > now ? time : now + 1_000_000)
+            earliest = min(earliest, max(now, deadline.nanoseconds))
         }
         times[deadlineSource] = earliest
     }
@@ -118,12 +118,6 @@ extension Simulation {
         waitOnBackend(slot)
         reach(slot)
     }
-
-    /// The gateway waits for the client of a request that is in flight.
-    private func waitOnClient(_ slot: Int32) {}
-
-    /// The gateway waits for the backend again.
-    private func waitOnBackend(_ slot: Int32) {}
 
     /// The backend has the whole request.
     private mutating func reach(_ slot: Int32) {
@@ -197,15 +191,6 @@ extension Simulation {
         pump(Int(requests[Int(slot)].gateway))
     }
 
-    /// A client has left a request in flight; whether the gateway closes the backend's connection.
-    mutating func leave(_ slot: Int32) -> Bool {
-        spend(slot, .ignored)
-        return true
-    }
-
-    /// The engine is done with a request whose client has left.
-    mutating func spendAbandoned(_ slot: Int32) { spend(slot, .ignored) }
-
     /// Spends a request's permit, if it still has one.
     mutating func spend(_ slot: Int32, _ outcome: Outcome, retryAfterNanoseconds: Int64? = nil) {
         guard let permit = permits[Int(slot)].take() else { return }
@@ -232,6 +217,9 @@ extension Simulation {
             units: max(1, Int(request.units.rounded())))
     }
 
+    /// How long a gateway goes on trying to connect.
+    private static var connectNanoseconds: Int64 { 3_000_000_000 }
+
     /// The connection to the backend was refused.
     mutating func refuse(_ slot: Int32) {
         guard let permit = permits[Int(slot)].take() else { return }
@@ -239,7 +227,9 @@ extension Simulation {
         let id = RequestID(rawValue: UInt64(slot))
         let instant = Instant(nanoseconds: now)
         let gateway = Int(requests[Int(slot)].gateway)
-        receive(controllers[gateway].retry(permit, id, ticket(slot), now: instant), slot)
+        var ticket = ticket(slot)
+        ticket.startBy = instant.advanced(byNanoseconds: Self.connectNanoseconds)
+        receive(controllers[gateway].retry(permit, id, ticket, now: instant), slot)
         pump(gateway)
     }
 
@@ -278,8 +268,9 @@ extension Simulation {
 
     /// A request ends without a usable answer.
     mutating func fail(_ slot: Int32, _ failure: BackendFailure) {
-        spend(
-            slot, outcome(of: failure), retryAfterNanoseconds: failure.retryAfterNanoseconds)
+        let outcome = outcome(of: failure)
+        if isTriedElsewhere(slot, after: outcome, failure) { return }
+        spend(slot, outcome, retryAfterNanoseconds: failure.retryAfterNanoseconds)
         let client = detach(slot, closes: true)
         let index = Int(client)
         if isMeasured {
@@ -296,8 +287,10 @@ extension Simulation {
     /// What the gateway tells the controller of a failure.
     private func outcome(of failure: BackendFailure) -> Outcome {
         switch failure.kind {
-        case .timeout, .status(429), .status(503), .status(529): .dropped
-        case .status, .garbage, .close, .cut: .ignored
+        case .timeout: .failed(.timeout)
+        case .status(let status): Outcome(status: status)
+        case .garbage: .failed(.invalid)
+        case .close, .cut: .failed(.closed)
         }
     }
 

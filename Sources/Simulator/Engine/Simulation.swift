@@ -190,7 +190,8 @@ package struct Simulation: ~Copyable {
             }
             guard let permit = permits[slot].take() else { continue }
             let gateway = Int(requests[slot].gateway)
-            controllers[gateway].complete(permit, .ignored, now: Instant(nanoseconds: now))
+            controllers[gateway].complete(
+                permit, .cancelled(by: .gateway, in: .waiting), now: Instant(nanoseconds: now))
         }
         for (index, reason) in LimitMoveReason.allCases.enumerated() {
             for gateway in controllers.indices {
