@@ -3,7 +3,8 @@
 #
 #   1. build                 the release binary
 #   2. end-to-end, long      the tests of Tests/EndToEnd marked `long`: a gigabyte to a slow reader and from a slow
-#                            sender, slowloris, a hundred thousand clients that leave (PENSTOCK_CYCLES)
+#                            sender, slowloris, a hundred thousand clients that leave (PENSTOCK_CYCLES), all cases of
+#                            clients that are impatient or slow and of backends that are ill
 #   3. thread sanitizer      the Swift tests under it
 #   4. address sanitizer     the Swift tests under it
 #   5. soak                  twice the load with random faults, 30 minutes unless said otherwise
@@ -12,7 +13,7 @@
 #   7. fuzzing               each target of Tests/Fuzz for half an hour, or FUZZ_SECONDS
 #
 # A stage that fails does not keep the next ones from running. The last line is "N passed, N failed, N skipped" over all
-# stages. Takes between three and four hours on two cores.
+# stages. Takes between four and five hours on two cores.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source-path=SCRIPTDIR source=packages.sh
