@@ -16,6 +16,8 @@ struct Backend: Sendable {
     var limit: Int
     /// What it may have in flight now: `limit`, as far as signals and suspicion allow.
     private(set) var allowed: Int
+    /// Whether less than the limit was in force when that was last worked out.
+    private var wasReduced = false
     /// What the limit's algorithm looks back on.
     var meter: ConcurrencyMeter
     var ejection = Ejection()
@@ -80,9 +82,10 @@ struct Backend: Sendable {
 
     /// Works out anew what it may have in flight.
     mutating func refreshAllowed(now: Instant) {
-        let wasMeasured = allowed == limit
         allowed = allowed(now: now)
-        if !wasMeasured, allowed == limit { limiter.resume(now: now) }
+        let isReduced = !isMeasured(now: now)
+        if wasReduced, !isReduced { limiter.resume(now: now) }
+        wasReduced = isReduced
     }
 
     /// When `allowed` changes by itself, or silence has lasted too long; the distant future for
