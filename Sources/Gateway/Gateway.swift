@@ -59,6 +59,8 @@ package final class Gateway {
     var drainTimer: DrainTimer?
     /// Bytes of bodies held until their requests are forwarded.
     var heldBytes = 0
+    /// Bytes of storage for bodies that may have to be sent again.
+    var keptBytes = 0
 
     /// Most reactors of one gateway.
     private static let maxReactors = 128

@@ -61,6 +61,7 @@ final class Pool {
         var keepAliveNanoseconds: Int64 = 0
     }
 
+    private var repeats = RepeatBudget()
     private let reactor: Reactor
     private let place: Place
     private let hashKey: HashKey
@@ -258,6 +259,11 @@ final class Pool {
         needsPoll = true
         return admission.connected(
             upstream.id, label: upstream.address.label, now: reactor.now)
+    }
+
+    /// Whether one more request may be sent again that may have been begun.
+    func takesRepeat() -> Bool {
+        repeats.take(requests: metrics.count(of: .forwarded, .none), now: reactor.now)
     }
 
     /// Where the metrics keep the tenant at that index of the policy, -1 for nowhere of its own.
