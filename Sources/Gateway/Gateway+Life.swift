@@ -21,11 +21,11 @@ extension Gateway {
             throw error
         }
         let admissions = policy.pools.map { settings in
-            if let kept = snapshot.pools.first(where: { $0.name == settings.name }) {
-                kept.admission.reconfigure(settings, now: reactor.now)
-                return kept.admission
+            guard let kept = pool(toBecome: settings, in: policy) else {
+                return SharedAdmission(settings, seed: drawSeed())
             }
-            return SharedAdmission(settings, seed: drawSeed())
+            kept.admission.reconfigure(settings, now: reactor.now)
+            return kept.admission
         }
         putInForce(policy, admissions)
         listeners.append(contentsOf: opened.own)
@@ -42,6 +42,35 @@ extension Gateway {
 
     /// Listeners of one reactor that opened sockets for all of them.
     struct OpenedListeners {
+    /// The pool whose admission goes on as that of `settings`.
+    ///
+    /// The one of its name, also one that was taken out of the policy and still serves what it has; else one
+    /// of the same backends whose name the policy has no more. Two limits for the same backends would
+    /// let twice as much through, and the new one would have to learn again.
+    private func pool(toBecome settings: PoolSettings, in policy: Policy) -> Pool? {
+        if let kept = pools.last(where: { pool in
+            pool.name == settings.name && !(pool.isRetired && goesOn(pool.admission, in: policy))
+        }) {
+            return kept
+        }
+        let labels = settings.backends.map(\.label).sorted()
+        let twins = policy.pools.count { $0.backends.map(\.label).sorted() == labels }
+        // Among several it is not known which is which.
+        guard twins == 1 else { return nil }
+        let renamed = snapshot.pools.filter { pool in
+            pool.settings.backends.map(\.label).sorted() == labels
+                && !policy.pools.contains { $0.name == pool.name }
+        }
+        return renamed.count == 1 ? renamed[0] : nil
+    }
+
+    /// Whether another pool has the admission now, and stays.
+    private func goesOn(_ admission: SharedAdmission, in policy: Policy) -> Bool {
+        snapshot.pools.contains { pool in
+            pool.admission === admission && policy.pools.contains { $0.name == pool.name }
+        }
+    }
+
         /// Those of the reactor itself.
         var own: [Listener] = []
         /// The sockets of each other one.
@@ -98,8 +127,12 @@ extension Gateway {
 
     private func replacePools(_ policy: Policy, _ admissions: [SharedAdmission]) {
         var current: [Pool] = []
-        for admission in admissions {
-            if let kept = snapshot.pools.first(where: { $0.admission === admission }) {
+        for (settings, admission) in zip(policy.pools, admissions) {
+            // Under another name it is another pool, whose counters are its own.
+            if let kept = pools.first(where: {
+                $0.admission === admission && $0.name == settings.name
+            }) {
+                kept.revive()
                 kept.catchUp()
                 current.append(kept)
             } else {

@@ -182,8 +182,7 @@ package final class Gateway {
             }
         }
         if explains { for pool in pools { explainMoves(pool) } }
-        forgetRetiredPools()
-        return next
+        return forgetRetiredPools() ? reactor.now : next
     }
 
     private func apply(_ decision: consuming Decision, _ pool: Pool) {
@@ -221,11 +220,15 @@ package final class Gateway {
         return exchange.id == id ? exchange : nil
     }
 
-    private func forgetRetiredPools() {
-        guard pools.count > snapshot.pools.count else { return }
+    /// Forgets pools that the policy has no more and that have nothing to do; whether another one has
+    /// to look at parked requests for them.
+    private func forgetRetiredPools() -> Bool {
+        guard pools.count > snapshot.pools.count else { return false }
         var kept = pools
         kept.removeAll { pool in
-            guard pool.isRetired && pool.admission.isIdle else { return false }
+            guard pool.isRetired else { return false }
+            let heir = snapshot.pools.first { $0.admission === pool.admission }
+            guard heir == nil ? pool.admission.isIdle : isUnused(pool) else { return false }
             pool.admission.leave(index)
             return true
         }
@@ -252,12 +255,23 @@ package final class Gateway {
         swap(&made, &exchanges)
         return exchange
     }
+        var heirs: [Pool] = []
 
     /// Takes an exchange back that has ended.
     func takeBack(_ exchange: Exchange) {
+            if let heir { heirs.append(heir) }
         exchange.reset()
         exchange.nextFreePlace = firstFreePlace
         firstFreePlace = exchange.place
+        for heir in heirs { heir.lookAgain() }
+        return !heirs.isEmpty
+    }
+
+    /// Whether no request is in the pool, as far as that was looked for of late: there may be many.
+    private func isUnused(_ pool: Pool) -> Bool {
+        guard pool.looksForUseAt <= reactor.now else { return false }
+        pool.looksForUseAt = reactor.now.advanced(byNanoseconds: 500_000_000)
+        return !exchanges.contains { $0.pool === pool }
         freeCount &+= 1
     }
 
