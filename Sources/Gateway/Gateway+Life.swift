@@ -10,8 +10,9 @@ extension Gateway {
     /// Puts `policy` in force in all reactors.
     ///
     /// Listeners that it adds are opened first: when one cannot be had, nothing changes. How many
-    /// threads there are does not change either.
-    package func reload(_ policy: Policy) throws(SystemError) {
+    /// threads there are does not change either. `logs` are those that are written from now on; nil for
+    /// the same as before.
+    package func reload(_ policy: Policy, logs: LogWriters? = nil) throws(SystemError) {
         for pool in policy.pools { try pool.tls.checkFiles() }
         let opened = try openListeners(policy.listen)
         do throws(SystemError) {
@@ -27,21 +28,20 @@ extension Gateway {
             kept.admission.reconfigure(settings, now: reactor.now)
             return kept.admission
         }
-        putInForce(policy, admissions)
+        putInForce(policy, admissions, logs)
+        if let logs { watch(logs) }
         listeners.append(contentsOf: opened.own)
         for other in 1..<max(1, group.count) {
             let sockets = opened.others[other - 1]
             group.send(to: other) { gateway in
                 guard !gateway.hasEnded && !gateway.isDraining else { return }
-                gateway.putInForce(policy, admissions)
+                gateway.putInForce(policy, admissions, logs)
                 gateway.listen(on: sockets)
             }
         }
         metrics.countReload(atNanoseconds: ProcessClock.wallNanoseconds())
     }
 
-    /// Listeners of one reactor that opened sockets for all of them.
-    struct OpenedListeners {
     /// The pool whose admission goes on as that of `settings`.
     ///
     /// The one of its name, also one that was taken out of the policy and still serves what it has; else one
@@ -71,6 +71,8 @@ extension Gateway {
         }
     }
 
+    /// Listeners of one reactor that opened sockets for all of them.
+    struct OpenedListeners {
         /// Those of the reactor itself.
         var own: [Listener] = []
         /// The sockets of each other one.
@@ -114,15 +116,22 @@ extension Gateway {
     }
 
     /// Takes over `policy`, whose pools have `admissions`, in this reactor.
-    private func putInForce(_ policy: Policy, _ admissions: [SharedAdmission]) {
+    private func putInForce(
+        _ policy: Policy, _ admissions: [SharedAdmission], _ logs: LogWriters?
+    ) {
         for listener in listeners where !policy.listen.contains(listener.configured) {
             listener.close()
         }
         listeners.removeAll { !policy.listen.contains($0.configured) }
         replacePools(policy, admissions)
+        followLogLevel()
         // There may be more room for clients than before.
         resumeAccepting()
-        accessLog?.apply(policy.log)
+        if let logs {
+            takeOver(policy.log, access: logs.access)
+        } else {
+            accessLog?.apply(policy.log)
+        }
     }
 
     private func replacePools(_ policy: Policy, _ admissions: [SharedAdmission]) {
