@@ -50,9 +50,12 @@ extension Exchange {
         gateway.keptBytes += keptBody.bytes.capacity
     }
 
-    /// Gives up what is kept once the response has begun.
+    /// Gives up what is kept once the response has begun, unless the request goes to another backend
+    /// instead.
     func settleKept(of connection: UpstreamConnection) {
-        if connection.receivedBytes != connection.receivedBefore { dropKept() }
+        let isLeft = upstream !== connection && (upstream != nil || stage != .delivering)
+        guard !isLeft, connection.receivedBytes != connection.receivedBefore else { return }
+        dropKept()
     }
 
     /// Gives up what is kept.
