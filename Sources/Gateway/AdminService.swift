@@ -3,6 +3,7 @@
 
 internal import Admission
 internal import HTTP1
+internal import Policy
 
 /// Answers requests to the admin listener.
 struct AdminService {
@@ -68,7 +69,10 @@ struct AdminService {
         if path.isEqual(to: Array("/healthz".utf8)) { return Page("ok\n") }
         if path.isEqual(to: Array("/readyz".utf8)) {
             if gateway.isDraining { return Page(status: 503, "draining\n") }
-            return gateway.hasUsableBackend
+            // Where a platform takes who is not ready out of its rotation, nobody would be left to tell
+            // clients when to come back.
+            let asksBackends = gateway.snapshot.policy.server.readiness == .backends
+            return !asksBackends || gateway.hasUsableBackend
                 ? Page("ready\n") : Page(status: 503, "no usable backend\n")
         }
         return Page(status: 404, "pages: /metrics /status /healthz /readyz\n")

@@ -10,8 +10,9 @@ extension Gateway {
     /// Puts `policy` in force in all reactors.
     ///
     /// Listeners that it adds are opened first: when one cannot be had, nothing changes. How many
-    /// threads there are does not change either.
-    package func reload(_ policy: Policy) throws(SystemError) {
+    /// threads there are does not change either. `logs` are those that are written from now on; nil for
+    /// the same as before.
+    package func reload(_ policy: Policy, logs: LogWriters? = nil) throws(SystemError) {
         for pool in policy.pools { try pool.tls.checkFiles() }
         let opened = try openListeners(policy.listen)
         do throws(SystemError) {
@@ -21,23 +22,53 @@ extension Gateway {
             throw error
         }
         let admissions = policy.pools.map { settings in
-            if let kept = snapshot.pools.first(where: { $0.name == settings.name }) {
-                kept.admission.reconfigure(settings, now: reactor.now)
-                return kept.admission
+            guard let kept = pool(toBecome: settings, in: policy) else {
+                return SharedAdmission(settings, seed: drawSeed())
             }
-            return SharedAdmission(settings, seed: drawSeed())
+            kept.admission.reconfigure(settings, now: reactor.now)
+            return kept.admission
         }
-        putInForce(policy, admissions)
+        putInForce(policy, admissions, logs)
+        if let logs { watch(logs) }
         listeners.append(contentsOf: opened.own)
         for other in 1..<max(1, group.count) {
             let sockets = opened.others[other - 1]
             group.send(to: other) { gateway in
                 guard !gateway.hasEnded && !gateway.isDraining else { return }
-                gateway.putInForce(policy, admissions)
+                gateway.putInForce(policy, admissions, logs)
                 gateway.listen(on: sockets)
             }
         }
         metrics.countReload(atNanoseconds: ProcessClock.wallNanoseconds())
+    }
+
+    /// The pool whose admission goes on as that of `settings`.
+    ///
+    /// The one of its name, also one that was taken out of the policy and still serves what it has; else one
+    /// of the same backends whose name the policy has no more. Two limits for the same backends would
+    /// let twice as much through, and the new one would have to learn again.
+    private func pool(toBecome settings: PoolSettings, in policy: Policy) -> Pool? {
+        if let kept = pools.last(where: { pool in
+            pool.name == settings.name && !(pool.isRetired && goesOn(pool.admission, in: policy))
+        }) {
+            return kept
+        }
+        let labels = settings.backends.map(\.label).sorted()
+        let twins = policy.pools.count { $0.backends.map(\.label).sorted() == labels }
+        // Among several it is not known which is which.
+        guard twins == 1 else { return nil }
+        let renamed = snapshot.pools.filter { pool in
+            pool.settings.backends.map(\.label).sorted() == labels
+                && !policy.pools.contains { $0.name == pool.name }
+        }
+        return renamed.count == 1 ? renamed[0] : nil
+    }
+
+    /// Whether another pool has the admission now, and stays.
+    private func goesOn(_ admission: SharedAdmission, in policy: Policy) -> Bool {
+        snapshot.pools.contains { pool in
+            pool.admission === admission && policy.pools.contains { $0.name == pool.name }
+        }
     }
 
     /// Listeners of one reactor that opened sockets for all of them.
@@ -85,21 +116,32 @@ extension Gateway {
     }
 
     /// Takes over `policy`, whose pools have `admissions`, in this reactor.
-    private func putInForce(_ policy: Policy, _ admissions: [SharedAdmission]) {
+    private func putInForce(
+        _ policy: Policy, _ admissions: [SharedAdmission], _ logs: LogWriters?
+    ) {
         for listener in listeners where !policy.listen.contains(listener.configured) {
             listener.close()
         }
         listeners.removeAll { !policy.listen.contains($0.configured) }
         replacePools(policy, admissions)
+        followLogLevel()
         // There may be more room for clients than before.
         resumeAccepting()
-        accessLog?.apply(policy.log)
+        if let logs {
+            takeOver(policy.log, access: logs.access)
+        } else {
+            accessLog?.apply(policy.log)
+        }
     }
 
     private func replacePools(_ policy: Policy, _ admissions: [SharedAdmission]) {
         var current: [Pool] = []
-        for admission in admissions {
-            if let kept = snapshot.pools.first(where: { $0.admission === admission }) {
+        for (settings, admission) in zip(policy.pools, admissions) {
+            // Under another name it is another pool, whose counters are its own.
+            if let kept = pools.first(where: {
+                $0.admission === admission && $0.name == settings.name
+            }) {
+                kept.revive()
                 kept.catchUp()
                 current.append(kept)
             } else {

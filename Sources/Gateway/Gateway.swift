@@ -23,8 +23,8 @@ package final class Gateway {
     package let metrics: GatewayMetrics
     let dialler: Dialler
     let logger: Logger
-    /// Whether decisions are written to the log: its level, which stays.
-    let explains: Bool
+    /// Whether decisions are written to the log: its level.
+    private(set) var explains: Bool
     /// Answers that are no pool's.
     let ownAnswers = OwnAnswers()
     /// The policy in force.
@@ -59,6 +59,8 @@ package final class Gateway {
     var drainTimer: DrainTimer?
     /// Bytes of bodies held until their requests are forwarded.
     var heldBytes = 0
+    /// Bytes of storage for bodies that may have to be sent again.
+    var keptBytes = 0
 
     /// Most reactors of one gateway.
     private static let maxReactors = 128
@@ -124,6 +126,34 @@ package final class Gateway {
         try group.deliver(to: index, self)
     }
 
+    /// Takes over the logs of a reloaded policy: `access` is the access log's writer, nil where it is
+    /// off.
+    func takeOver(_ settings: LogSettings, access: LogWriter?) {
+        if let access {
+            if accessLog == nil {
+                accessLog = AccessLog(writer: access, settings: settings, seed: drawSeed())
+            }
+            accessLog?.move(to: access)
+            accessLog?.apply(settings)
+        } else {
+            accessLog = nil
+        }
+        logsAccess = access != nil
+    }
+
+    /// Takes over the level of the log, which decides whether decisions are written to it.
+    func followLogLevel() {
+        explains = logger.logLevel <= .debug
+        for pool in pools { pool.admission.noteMoves(explains) }
+    }
+
+    /// Notes the logs whose losses are counted.
+    func watch(_ writers: LogWriters) {
+        logWriters = []
+        if let access = writers.access { logWriters.append(("access", access)) }
+        logWriters.append(("operational", writers.operational))
+    }
+
     /// The addresses that clients can connect to, with the ports that the kernel chose.
     package var addresses: [ListenAddress] { listeners.map(\.address) }
 
@@ -180,8 +210,7 @@ package final class Gateway {
             }
         }
         if explains { for pool in pools { explainMoves(pool) } }
-        forgetRetiredPools()
-        return next
+        return forgetRetiredPools() ? reactor.now : next
     }
 
     private func apply(_ decision: consuming Decision, _ pool: Pool) {
@@ -219,15 +248,30 @@ package final class Gateway {
         return exchange.id == id ? exchange : nil
     }
 
-    private func forgetRetiredPools() {
-        guard pools.count > snapshot.pools.count else { return }
+    /// Forgets pools that the policy has no more and that have nothing to do; whether another one has
+    /// to look at parked requests for them.
+    private func forgetRetiredPools() -> Bool {
+        guard pools.count > snapshot.pools.count else { return false }
         var kept = pools
+        var heirs: [Pool] = []
         kept.removeAll { pool in
-            guard pool.isRetired && pool.admission.isIdle else { return false }
+            guard pool.isRetired else { return false }
+            let heir = snapshot.pools.first { $0.admission === pool.admission }
+            guard heir == nil ? pool.admission.isIdle : isUnused(pool) else { return false }
             pool.admission.leave(index)
+            if let heir { heirs.append(heir) }
             return true
         }
         pools = kept
+        for heir in heirs { heir.lookAgain() }
+        return !heirs.isEmpty
+    }
+
+    /// Whether no request is in the pool, as far as that was looked for of late: there may be many.
+    private func isUnused(_ pool: Pool) -> Bool {
+        guard pool.looksForUseAt <= reactor.now else { return false }
+        pool.looksForUseAt = reactor.now.advanced(byNanoseconds: 500_000_000)
+        return !exchanges.contains { $0.pool === pool }
     }
 
     // MARK: Exchanges

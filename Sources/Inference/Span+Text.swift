@@ -22,6 +22,12 @@ extension Span<UInt8> {
         return true
     }
 
+    /// Whether these end with the bytes of `word`.
+    func hasSuffix(_ word: String) -> Bool {
+        let length = word.utf8.count
+        return count >= length && extracting((count - length)..<count).equals(word)
+    }
+
     /// Whether these begin with the bytes of `word`, which is in lower case, in any mixture of
     /// cases.
     func hasPrefix(lowercase word: String) -> Bool {

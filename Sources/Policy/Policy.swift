@@ -61,6 +61,18 @@ package struct ServerSettings: Equatable, Sendable {
     /// Without any progress in writing to a client that has bytes to take, 1 ms..24 h.
     package var writeStallTimeout = Duration.seconds(30)
 
+    /// What `/readyz` says.
+    package var readiness = Readiness.gateway
+
+    /// What `/readyz` says.
+    package enum Readiness: String, CaseIterable, Sendable {
+        /// Whether the gateway takes requests; without a backend it refuses them with a time to come
+        /// back.
+        case gateway
+        /// Whether some backend is usable besides.
+        case backends
+    }
+
     /// What a client's FIN while its answer is outstanding means.
     package enum HalfClose: String, CaseIterable, Sendable {
         /// The client has left: its request is cancelled.

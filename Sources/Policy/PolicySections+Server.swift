@@ -24,6 +24,10 @@ extension PolicySections {
             Key(
                 "drain_timeout", \.drainTimeout, .duration(.zero...timeouts.upperBound),
                 "Time that queued and running requests get after SIGTERM."),
+            Key(
+                "readiness", \.readiness, .words,
+                "What `/readyz` says: whether the `gateway` takes requests, or whether some of its `backends` "
+                    + "can be used besides."),
             Key("timeouts", \.self, serverTimeouts.kind(), "Time-outs of client connections."),
         ])
 

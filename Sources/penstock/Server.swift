@@ -11,8 +11,8 @@ final class Server {
     private let policyFile: String
     private let gateway: Gateway
     private let logger: Logger
-    private let operationalWriter: LogWriter
-    private let accessWriter: LogWriter?
+    private let logTarget: LogTarget
+    private var logs: LogWriters
     private var signals: SignalSource?
     private var policy: Policy
 
@@ -33,26 +33,17 @@ final class Server {
         }
         try Server.checkDescriptors(policy)
         do throws(LogWriter.Failure) {
-            operationalWriter = try LogWriter(destination: policy.log.destination)
-            if let access = policy.log.access {
-                accessWriter =
-                    access == policy.log.destination
-                    ? operationalWriter : try LogWriter(destination: access)
-            } else {
-                accessWriter = nil
-            }
+            logs = try LogWriters(policy.log)
         } catch {
             throw ServeError(text: "error: \(error.description)")
         }
-        let level = Logger.Level(rawValue: policy.log.level.rawValue) ?? .info
-        let writer = operationalWriter
-        logger = Logger(label: "penstock") {
-            JSONLinesLogHandler(label: $0, writer: writer, level: level)
-        }
+        let target = LogTarget(writer: logs.operational, level: policy.log.level.loggerLevel)
+        logTarget = target
+        logger = Logger(label: "penstock") { JSONLinesLogHandler(label: $0, target: target) }
         do throws(SystemError) {
             gateway = try Gateway(
                 policy: policy, version: Penstock.version, logger: logger,
-                accessWriter: accessWriter, operationalWriter: operationalWriter, seed: seed)
+                accessWriter: logs.access, operationalWriter: logs.operational, seed: seed)
         } catch {
             throw ServeError(text: "error: \(error.description)")
         }
@@ -75,8 +66,8 @@ final class Server {
         StartMemory.giveBack()
         gateway.run()
         logger.notice("ended")
-        _ = accessWriter?.close(within: .seconds(2))
-        _ = operationalWriter.close(within: .seconds(2))
+        _ = logs.access?.close(within: .seconds(2))
+        _ = logs.operational.close(within: .seconds(2))
     }
 
     /// Compares the limit of open files with what the policy may need.
@@ -108,8 +99,8 @@ final class Server {
         case .reload:
             reload()
         case .reopenLogs:
-            accessWriter?.reopen()
-            operationalWriter.reopen()
+            logs.access?.reopen()
+            logs.operational.reopen()
         }
     }
 
@@ -117,7 +108,18 @@ final class Server {
         guard !gateway.isDraining else { return }
         do {
             let next = try PolicyLoader.load(path: policyFile)
-            try gateway.reload(next)
+            let nextLogs = try LogWriters(next.log, former: logs)
+            let formerLevel = logTarget.level
+            // Reactors look at the level when they take the policy over.
+            logTarget.change(to: logTarget.writer, level: next.log.level.loggerLevel)
+            do {
+                try gateway.reload(next, logs: nextLogs)
+            } catch {
+                logTarget.change(to: logTarget.writer, level: formerLevel)
+                throw error
+            }
+            logTarget.change(to: nextLogs.operational, level: next.log.level.loggerLevel)
+            logs = nextLogs
             if (next.threads ?? ProcessorCount.usable()) != gateway.threadCount {
                 logger.warning("the number of threads changes when penstock is started again")
             }

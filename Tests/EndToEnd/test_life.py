@@ -157,6 +157,34 @@ def test_reload_error_names_the_line(gateway: StartGateway) -> None:
     eventually(lambda: "policy.yaml:3:1" in "".join(through.errors), "place of the error in the log")
 
 
+def test_reload_changes_the_logs(gateway: StartGateway, tmp_path: Path) -> None:
+    """Another level, another file and another access log are in force with the reload."""
+    access, operational = tmp_path / "access.log", tmp_path / "operational.log"
+
+    def policy(log: str) -> str:
+        plain = one_pool(closed_address())
+        return plain.replace("log: {access: {to: off}}", f"log: {{{log}}}")
+
+    through = gateway(policy("level: notice, access: off"))
+    through.reload(policy(f"level: info, to: {operational}, access: {access}"))
+    eventually(lambda: reloads(through, "reloads") == 1, "reload counted")
+    request(through.url, "/first")
+    eventually(lambda: '"/first"' in access.read_text(), "a line in the new access log")
+    eventually(lambda: "policy reloaded" in operational.read_text(), "a line in the new log")
+    # A file that cannot be opened is a fault, and changes nothing.
+    through.reload(policy(f"to: {tmp_path}/no/such, access: off"))
+    eventually(lambda: reloads(through, "reload_failures") == 1, "failed reload counted")
+    eventually(lambda: "/no/such" in operational.read_text(), "the fault in the log")
+    request(through.url, "/second")
+    eventually(lambda: '"/second"' in access.read_text(), "the access log goes on")
+    # Decisions are explained at level debug, and no access is logged any more.
+    through.reload(policy(f"level: debug, to: {operational}, access: off"))
+    eventually(lambda: reloads(through, "reloads") == 2, "reload counted")
+    assert request(through.url, "/third").status >= 500
+    eventually(lambda: '"message":"refused"' in operational.read_text(), "a decision in the log")
+    assert "/third" not in access.read_text()
+
+
 def test_port_in_use(penstock: Path, gateway: StartGateway, tmp_path: Path) -> None:
     """A second gateway on the same port says so in a line and fails before it serves anything."""
     running = gateway(one_pool(closed_address()))

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from conftest import StartGateway, StartServer
-from processes import Gateway, one_pool, parse_metrics, post_json, request
+from processes import Gateway, eventually, one_pool, parse_metrics, post_json, request
 from sockets import RawClient, closed_address
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
@@ -83,7 +83,7 @@ def test_clients_cannot_add_series(server: StartServer, gateway: StartGateway) -
 
 
 def test_health_and_readiness(server: StartServer, gateway: StartGateway) -> None:
-    """Healthy while it runs, ready while a backend can be used."""
+    """Healthy and ready while it takes requests; ready while a backend can be used, where that is asked."""
     through = used_gateway(server, gateway)
     assert request(through.admin_url, "/healthz").status == 200
     assert request(through.admin_url, "/readyz").status == 200
@@ -92,6 +92,12 @@ def test_health_and_readiness(server: StartServer, gateway: StartGateway) -> Non
     for _ in range(3):
         request(alone.url)
     assert request(alone.admin_url, "/healthz").status == 200
+    assert request(alone.admin_url, "/readyz").status == 200
+    assert alone.status()["state"] == "unavailable"
+    alone.reload(one_pool(closed_address(), extra="server: {readiness: backends}"))
+    eventually(lambda: alone.metric("penstock_policy_reloads_total") == 1, "reload counted")
+    for _ in range(3):
+        request(alone.url)
     assert request(alone.admin_url, "/readyz").status == 503
 
 

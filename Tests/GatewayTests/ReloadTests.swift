@@ -64,6 +64,60 @@ import Testing
         #expect(try gateway.ask { $0.pools.count } == 1)
     }
 
+    /// The limit of a backend holds over a pool's change of name, for what runs and waits already too.
+    @Test func aRenamedPoolKeepsItsLimit() throws {
+        let go = Door()
+        let backend = try streaming("one", go)
+        let text = policyText([backend.url], pool: "limit: 1, queue: {max_wait: 10s}")
+        let gateway = try RunningGateway(text)
+        let clients = try (0..<4).map { _ in try gateway.connect() }
+        try clients[0].send(Self.get)
+        _ = try clients[0].read(until: "one\r\n")
+        try clients[1].send(Self.get)
+        try eventually("one waits") { try gateway.holdings().queued == 1 }
+        try gateway.reload(text.replacingOccurrences(of: "main", with: "other"))
+        try clients[2].send(Self.get)
+        try eventually("two wait") { try gateway.holdings().queued == 2 }
+        #expect(backend.acceptedCount == 1)
+        // And back again, which finds the same admission once more.
+        try gateway.reload(text)
+        try clients[3].send(Self.get)
+        try eventually("three wait") { try gateway.holdings().queued == 3 }
+        #expect(try gateway.holdings().inFlight == 1)
+        go.open()
+        #expect(try clients[0].read(until: "0\r\n\r\n") == "3\r\nend\r\n0\r\n\r\n")
+        for client in clients[1...] { #expect(try client.readAnswer().bodyText == "oneend") }
+        try eventually("the other name is forgotten") {
+            try gateway.askAll { $0.pools.map(\.name) }.allSatisfy { $0 == ["main"] }
+        }
+        try gateway.settles(clients: 4)
+    }
+
+    /// A pool that comes back while it still serves what it had is the same one.
+    @Test func aPoolThatComesBackKeepsItsLimit() throws {
+        let go = Door()
+        let backend = try streaming("one", go)
+        let elsewhere = try ScriptedBackend.echoing()
+        let text = policyText([backend.url], pool: "limit: 1, queue: {max_wait: 10s}")
+        let gateway = try RunningGateway(text)
+        let clients = try (0..<2).map { _ in try gateway.connect() }
+        try clients[0].send(Self.get)
+        _ = try clients[0].read(until: "one\r\n")
+        try gateway.reload(
+            policyText([elsewhere.url]).replacingOccurrences(of: "main", with: "other"))
+        try gateway.reload(text)
+        try clients[1].send(Self.get)
+        try eventually("one waits") { try gateway.holdings().queued == 1 }
+        #expect(backend.acceptedCount == 1)
+        go.open()
+        for client in clients {
+            let rest = try client.read(until: "0\r\n\r\n")
+            #expect(rest.hasSuffix("end\r\n0\r\n\r\n"))
+        }
+        try gateway.settles(clients: 2)
+        #expect(try gateway.ask { $0.pools.count } == 1)
+    }
+
     @Test func aStreamOutlivesItsBackend() throws {
         let go = Door()
         let old = try streaming("old", go)

@@ -117,6 +117,54 @@ import Testing
             ])
     }
 
+    /// Names that no backend knows give way to one that a backend has answered for.
+    @Test func inventedNamesDoNotUseTheRowsUp() throws {
+        let backend = try ScriptedBackend.serving { wire, request in
+            let status = request.bodyText.contains("real") ? 200 : 404
+            try wire.answer(
+                "{\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":1}}", status: status,
+                fields: "Content-Type: application/json\r\n")
+        }
+        let gateway = try RunningGateway(policy(backend.url, "limit: 10"), threads: 1)
+        let client = try gateway.connect()
+        for number in 0..<70 {
+            try client.send(post("invented-\(number)", ""))
+            #expect(try client.readAnswer().status == 404)
+        }
+        for _ in 0..<3 {
+            try client.send(post("real", ""))
+            #expect(try client.readAnswer().status == 200)
+        }
+        let real = "model=\"real\",class=\"low\",tenant=\"\", answers 3, in time 3"
+        #expect(try rows(gateway).contains { $0.hasPrefix(real) })
+        let models = try gateway.ask { $0.pools[0].metrics.models.count }
+        #expect(models == PoolMetrics.mostModels + 1)
+        // Nor can those that come later, when the real ones were there first.
+        for number in 0..<200 {
+            try client.send(post("later-\(number)", ""))
+            _ = try client.readAnswer()
+        }
+        #expect(try rows(gateway).contains { $0.hasPrefix(real) })
+    }
+
+    /// What a row had counted that gives way is counted as of the others.
+    @Test func nothingIsLostWithARow() {
+        let metrics = PoolMetrics(name: "p", backends: ["b"])
+        for number in 0..<PoolMetrics.mostModels {
+            let model = metrics.model([UInt8(number)])
+            metrics.traffic(model, metrics.classes[0], tenant: -1).countAnswer(isInTime: true)
+        }
+        let own = metrics.answered(metrics.model(Array("real".utf8)), Array("real".utf8))
+        #expect(own.name == Array("real".utf8) && own.hasAnswered)
+        #expect(metrics.trafficCount == PoolMetrics.mostModels - 1)
+        let answers = metrics.allStreams.flatMap(\.traffic).reduce(0) { $0 + $1.answers }
+        #expect(answers == UInt64(PoolMetrics.mostModels))
+        // Rows that were answered do not give way.
+        for model in metrics.models { model.hasAnswered = true }
+        let late = metrics.answered(metrics.model(Array("late".utf8)), Array("late".utf8))
+        #expect(late.name == Array("other".utf8))
+    }
+
     /// However many models, classes and tenants there are, the rows are bounded and nothing is lost.
     @Test func rowsAreBounded() {
         let classes = (0..<20).map { "class-\($0)" }

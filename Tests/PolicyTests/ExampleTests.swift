@@ -11,7 +11,7 @@ import Testing
         .deletingLastPathComponent().deletingLastPathComponent().appending(path: "policies")
 
     private static let names = [
-        "api-keys", "embeddings", "ollama", "one-backend", "several-replicas", "sglang",
+        "api-keys", "embeddings", "llamacpp", "ollama", "one-backend", "several-replicas", "sglang",
         "streaming-chat", "strict", "tenants", "tgi", "triton", "vllm",
     ]
 
@@ -107,6 +107,7 @@ import Testing
         ("triton", 8000, ["/v2/repository/models/m/load", "/v2/logging", "/metrics"]),
         ("tgi", 80, ["/metrics", "/"]),
         ("ollama", 11434, ["/api/pull", "/api/delete", "/api/create"]),
+        ("llamacpp", 8080, ["/slots", "/props", "/lora-adapters", "/metrics"]),
     ])
     func anEngineIsReachedForItsWorkOnly(_ name: String, _ port: UInt16, _ closed: [String]) throws
     {
@@ -137,6 +138,9 @@ import Testing
         #expect(triton.server.maxBodyBytes > 64 << 20)
         #expect(triton.pools[0].admission.limit == .fixed(FixedLimitSettings(limit: 64)))
         #expect(try policy("tgi").server.maxBodyBytes == 2 << 20)
+        let llama = try policy("llamacpp").pools[0]
+        #expect(llama.admission.limit == .fixed(FixedLimitSettings(limit: 4)))
+        #expect(llama.keepAliveTimeout < .seconds(5))
         let ollama = try policy("ollama")
         #expect(ollama.pools.allSatisfy { $0.host == .backend })
         #expect(ollama.pools[0].admission.limit == .fixed(FixedLimitSettings(limit: 4)))

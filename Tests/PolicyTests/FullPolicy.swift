@@ -42,6 +42,7 @@ enum FullPolicy {
             low: 8KiB
           half_close: allow
           drain_timeout: 21s
+          readiness: backends
           timeouts:
             head: 22s
             body_idle: 23s

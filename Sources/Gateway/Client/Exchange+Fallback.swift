@@ -41,9 +41,12 @@ extension Exchange {
     private func fallBack(to fallback: Route.Fallback) -> Bool {
         let other = snapshot.pools[fallback.pool]
         if asksForTunnel, other.settings.webSocket != .allow { return false }
+        // The name in a compressed body cannot be replaced.
+        if fallback.model != nil, let body, body.isCompressed, modelPathRange == nil {
+            return false
+        }
         hasFallenBack = true
         if let model = fallback.model {
-            if let body, body.isCompressed, modelPathRange == nil { return false }
             guard replaceModel(Array(model.utf8)) else { return true }
         }
         pool?.metrics.fallbacks &+= 1

@@ -124,9 +124,22 @@ extension Exchange {
     /// wants before the stream's end, and leave.
     func countTokens() { if isAnswering { traffic?.countTokens(usage) } }
 
+    /// The row of the request's model, which a backend has answered for; its traffic is counted there.
+    private func takeRow(_ counted: ModelMetrics, in pool: Pool) -> ModelMetrics {
+        let row = pool.metrics.answered(counted, model)
+        guard row !== counted, let former = traffic else { return row }
+        modelMetrics = row
+        traffic = pool.metrics.traffic(
+            row, former.streams.priorityClass, tenant: former.tenant)
+        return row
+    }
+
     /// Counts a whole answer and learns from it.
     func learnUsage() {
-        guard isAnswering, let metrics = modelMetrics else { return }
+        guard isAnswering, var metrics = modelMetrics else { return }
+        if let pool, !metrics.hasAnswered || metrics.name != model {
+            metrics = takeRow(metrics, in: pool)
+        }
         traffic?.countAnswer(isInTime: now <= answerDeadline)
         var usage = usage
         if isStreaming, let tokens = usage.output {

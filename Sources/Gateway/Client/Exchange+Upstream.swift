@@ -130,7 +130,7 @@ extension Exchange {
         connection.prepareOutput()
         RequestRewriter(self, in: pool).append(
             head, of: self, for: connection.upstream, peer: client.peer, to: &connection.output)
-        forwardHeld(to: connection)
+        forwardBody(to: connection)
     }
 
     /// Bytes came, or the end, before the request was sent.
@@ -168,19 +168,6 @@ extension Exchange {
         case .upstreamClosed: .failed(.closed)
         default: .cancelled(by: .gateway, in: phase)
         }
-    }
-
-    /// Whether a dead connection may be replaced by a fresh one, RFC 9110 section 9.2.2.
-    ///
-    /// Once, and only one that had served before: closing it raced with our use of it. Nothing of
-    /// the answer may have come, the request must be idempotent or untouched, and must have no body
-    /// that was partly taken from the client.
-    private func canTryAgain(_ connection: UpstreamConnection) -> Bool {
-        guard record.isReused, !record.wasSentAgain,
-            connection.receivedBytes == connection.receivedBefore,
-            head.framing == .none || head.framing == .length(0)
-        else { return false }
-        return head.method.isIdempotent || connection.sentBytes == connection.sentBefore
     }
 
     /// The backend's time is up.

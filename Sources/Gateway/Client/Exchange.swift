@@ -63,6 +63,10 @@ final class Exchange {
     var hasFallenBack = false
     /// The body, of a request that is routed by model.
     var body: RequestBody?
+    /// What was sent of the body on a connection that may turn out to be at its end.
+    var keptBody: KeptBody?
+    /// Whether that is all that was sent of it.
+    var keepsBody = false
     /// What follows the answer, of a dialect whose answers are read.
     var answerReader: AnswerReader?
     /// The counters of the request's model, and those of its model, class and tenant.
@@ -171,6 +175,7 @@ final class Exchange {
         routeIndex = -1
         hasFallenBack = false
         dropHeld()
+        if keepsBody { dropKept() }
         body?.reset()
         answerReader?.reset()
         modelMetrics = nil
@@ -239,11 +244,13 @@ final class Exchange {
         var goesOn = false
         if !isRequestComplete { goesOn = relayRequest(from: client, to: upstream) }
         if stage == .forwarding {
+            if keepsBody { keepSent(on: upstream) }
             if upstream.flush() > 0 {
                 record.upstreamProgressAt = now
                 goesOn = goesOn || !isRequestComplete
             }
             relayAnswer(from: upstream, to: client)
+            if keepsBody { settleKept(of: upstream) }
         }
         let madeRoom = flush(client) && isAnswerPaused
         if goesOn || madeRoom || client.isBroken { return true }

@@ -49,7 +49,7 @@ package struct AccessRecord {
 ///
 /// It belongs to the reactor's thread.
 package struct AccessLog: ~Copyable {
-    private let writer: LogWriter
+    private var writer: LogWriter
     private var level: LogSettings.AccessLevel
     private var sample: Double
     private var random: UInt64
@@ -77,6 +77,9 @@ package struct AccessLog: ~Copyable {
         level = settings.accessLevel
         sample = settings.accessSample
     }
+
+    /// Writes to `writer` from now on.
+    package mutating func move(to writer: LogWriter) { self.writer = writer }
 
     /// Writes the line of a finished request, if the level and the sample want it.
     ///

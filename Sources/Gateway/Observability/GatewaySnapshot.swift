@@ -77,7 +77,7 @@ package struct PoolSnapshot {
     package var tenants: [TenantStatus] = []
     /// Tenants whose figures are shown.
     package static let mostTenants = 100
-    /// The backends, in the policy's order.
+    /// The backends, in the order in which the pool's admission keeps them.
     package var backends: [BackendSnapshot]
 
     /// A snapshot of what `metrics` counts, with an empty queue.

@@ -9,10 +9,14 @@ package import Policy
 /// `{"time":…,"level":…,"logger":…,"message":…,…}`; metadata named like one of these is renamed.
 package struct JSONLinesLogHandler: LogHandler {
     private let label: String
-    private let writer: LogWriter
+    private let target: LogTarget
+    private var ownLevel: Logger.Level?
 
-    /// Least severe level that is written.
-    package var logLevel: Logger.Level
+    /// Least severe level that is written: the target's, unless it is set here.
+    package var logLevel: Logger.Level {
+        get { ownLevel ?? target.level }
+        set { ownLevel = newValue }
+    }
     /// Values that every line has.
     package var metadata: Logger.Metadata = [:]
     /// Where values come from that depend on the place of the call.
@@ -23,9 +27,13 @@ package struct JSONLinesLogHandler: LogHandler {
 
     /// Makes a handler that writes lines of `level` and above to `writer`.
     package init(label: String, writer: LogWriter, level: Logger.Level) {
+        self.init(label: label, target: LogTarget(writer: writer, level: level))
+    }
+
+    /// Makes a handler that writes what `target` says, to where it says.
+    package init(label: String, target: LogTarget) {
         self.label = label
-        self.writer = writer
-        self.logLevel = level
+        self.target = target
     }
 
     /// The value that every line has for `key`.
@@ -52,7 +60,7 @@ package struct JSONLinesLogHandler: LogHandler {
         }
         append(merged(event.metadata), to: &line)
         line.append(0x7d)
-        writer.append(line.bytes)
+        target.writer.append(line.bytes)
     }
 
     /// All metadata of a line: the call's over the handler's over the provider's.

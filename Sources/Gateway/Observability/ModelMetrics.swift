@@ -16,6 +16,10 @@ package final class ModelMetrics {
     package let name: [UInt8]
     /// `model="…"`, ready to be written.
     let label: String
+    /// Whether a backend has answered requests for it with success.
+    package var hasAnswered = false
+    /// Whether its row is another model's now.
+    fileprivate(set) var hasLeft = false
     /// By priority class, in the order of their first requests.
     package private(set) var streams: [StreamMetrics] = []
     /// What is expected of requests.
@@ -99,12 +103,43 @@ extension PoolMetrics {
         return made
     }
 
-    private func otherModel() -> ModelMetrics {
-        let name = Array("other".utf8)
-        for model in models where model.name == name { return model }
-        let made = ModelMetrics(name: name)
+    func otherModel() -> ModelMetrics {
+        for model in models where model.name == PoolMetrics.otherName { return model }
+        let made = ModelMetrics(name: PoolMetrics.otherName)
         models.append(made)
         return made
+    }
+
+    private static let otherName = Array("other".utf8)
+
+    /// A backend has answered a request for the model `name`, which was counted in `row`, with success;
+    /// the row that it is counted in from now on.
+    ///
+    /// Where there was no room for one of its own it takes that of a model that no backend has
+    /// answered for: names can be invented, answers cannot.
+    func answered(_ row: ModelMetrics, _ name: [UInt8]) -> ModelMetrics {
+        if row.name == name, !row.hasLeft {
+            row.hasAnswered = true
+            return row
+        }
+        var own = models.first { $0.name == name }
+        if own == nil, let place = models.firstIndex(where: { isRoom($0) }) {
+            let leaving = models[place]
+            let made = ModelMetrics(name: name)
+            models[place] = made
+            leaving.hasLeft = true
+            trafficCount -= leaving.streams.reduce(0) { $0 + $1.traffic.count }
+            add(leaving, to: otherModel())
+            own = made
+        }
+        guard let own else { return row }
+        own.hasAnswered = true
+        return own
+    }
+
+    /// Whether the row may be given to another model.
+    private func isRoom(_ model: ModelMetrics) -> Bool {
+        !model.hasAnswered && model.name != PoolMetrics.otherName
     }
 
     /// The counters of a model, a class and the tenant in that place of `tenantNames`, -1 for those

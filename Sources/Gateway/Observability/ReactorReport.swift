@@ -57,6 +57,7 @@ struct ReactorReport: Sendable {
     /// Those of one model in one class, and of its tenants.
     struct StreamReport: Sendable {
         let model: [UInt8]
+        let hasAnswered: Bool
         let priorityClass: String
         let counters: [UInt128]
         let traffic: [(tenant: String, counters: [UInt128])]
@@ -108,8 +109,8 @@ extension PoolMetrics {
             streams: models.flatMap { model in
                 model.streams.map { streams in
                     ReactorReport.StreamReport(
-                        model: model.name, priorityClass: streams.priorityClass.name,
-                        counters: streams.copies,
+                        model: model.name, hasAnswered: model.hasAnswered,
+                        priorityClass: streams.priorityClass.name, counters: streams.copies,
                         traffic: streams.traffic.map { ($0.tenantName, $0.copies) })
                 }
             },
@@ -134,13 +135,26 @@ extension PoolMetrics {
                 let own = report.classes.first { $0.name == counted.name }
                 if let own { counted.add(own.counters) }
             }
-            for streams in report.streams { sum.add(streams) }
             for counted in sum.backends {
                 let own = report.backends.first { $0.label == counted.label }
                 if let own { counted.add(own.counters) }
             }
         }
+        // Those that were answered first: together the reactors may have more than there is room for.
+        let streams = reports.flatMap(\.streams)
+        for report in streams where report.hasAnswered { sum.add(report) }
+        for report in streams where !report.hasAnswered { sum.add(report) }
         return sum
+    }
+
+    /// Adds the counters of a model to those of another one.
+    func add(_ leaving: ModelMetrics, to other: ModelMetrics) {
+        for streams in leaving.streams {
+            other.streams(in: streams.priorityClass).add(streams.copies)
+            for row in streams.traffic {
+                traffic(other, streams.priorityClass, tenant: row.tenant).add(row.copies)
+            }
+        }
     }
 
     private func add(_ report: ReactorReport.StreamReport) {

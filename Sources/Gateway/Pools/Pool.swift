@@ -24,6 +24,8 @@ final class Pool {
     private var version: Int
     /// Whether the policy names this pool no more.
     private(set) var isRetired = false
+    /// When to look next whether requests are in a pool whose admission another one has taken over.
+    var looksForUseAt = Instant(nanoseconds: 0)
 
     /// `settings` in nanoseconds, for the data path.
     private(set) var timeouts = Timeouts()
@@ -61,6 +63,7 @@ final class Pool {
         var keepAliveNanoseconds: Int64 = 0
     }
 
+    private var repeats = RepeatBudget()
     private let reactor: Reactor
     private let place: Place
     private let hashKey: HashKey
@@ -160,6 +163,8 @@ final class Pool {
             if admission.backend(left.id, now: reactor.now) != nil { next[left.id.index] = left }
         }
         upstreams = next
+        // What still runs may need connections, which are not kept.
+        if isRetired { for upstream in upstreams { upstream?.retire() } }
     }
 
     // MARK: Admission, with what must follow each call
@@ -260,6 +265,11 @@ final class Pool {
             upstream.id, label: upstream.address.label, now: reactor.now)
     }
 
+    /// Whether one more request may be sent again that may have been begun.
+    func takesRepeat() -> Bool {
+        repeats.take(requests: metrics.count(of: .forwarded, .none), now: reactor.now)
+    }
+
     /// Where the metrics keep the tenant at that index of the policy, -1 for nowhere of its own.
     func tenantPlace(of index: Int) -> Int {
         tenantPlaces.indices.contains(index) ? tenantPlaces[index] : -1
@@ -278,6 +288,17 @@ final class Pool {
     func retire() {
         isRetired = true
         for upstream in upstreams { upstream?.retire() }
+    }
+
+    /// Has this reactor look at parked requests although nothing happened in it.
+    func lookAgain() { needsPoll = true }
+
+    /// The policy names this pool again.
+    func revive() {
+        guard isRetired else { return }
+        isRetired = false
+        // Its backends' connections were closed; they are made anew.
+        takeOver(admission.layout)
     }
 
     /// When `poll` wants to be called even if nothing happens.

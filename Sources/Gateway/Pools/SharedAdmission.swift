@@ -21,6 +21,11 @@ package final class SharedAdmission: Sendable {
         /// One that watches is enough: the others would all wake for nothing.
         var watcher = -1
         var watchedUntil = Instant.distantFuture
+        /// When to look at the wall clock again; never where nobody measures by it.
+        var epochDueAt = Instant.distantFuture
+        /// What the controller was told of it, and where that is learnt.
+        var epochNanoseconds: Int64 = 0
+        let nanosecondsToWall: @Sendable () -> Int64
         /// Labels of backends that the log says are left out.
         var reportedLeftOut: [String] = []
     }
@@ -39,13 +44,24 @@ package final class SharedAdmission: Sendable {
     /// `State.version`, to be seen without the lock.
     private let latestVersion = Atomic<Int>(0)
 
-    /// Admission for `settings`; `seed` decides what is left to chance.
-    package init(_ settings: PoolSettings, seed: UInt64) {
+    /// Admission for `settings`; `seed` decides what is left to chance, and `nanosecondsToWall` says how
+    /// far the wall clock is ahead of the monotonic one.
+    package init(
+        _ settings: PoolSettings, seed: UInt64,
+        nanosecondsToWall: @escaping @Sendable () -> Int64 = { MonotonicClock.nanosecondsToWall }
+    ) {
+        let epoch = nanosecondsToWall()
         let controller = AdmissionController(
-            settings: settings.admission.withEpoch(), backends: settings.backends.map(\.label),
-            seed: seed)
-        state = Lock(State(controller: controller, settings: settings))
+            settings: settings.admission.with(epochNanoseconds: epoch),
+            backends: settings.backends.map(\.label), seed: seed)
+        var state = State(
+            controller: controller, settings: settings, nanosecondsToWall: nanosecondsToWall)
+        state.beginFollowingClock(epoch)
+        self.state = Lock(state)
     }
+
+    /// How far the wall clock was ahead when it was last looked at.
+    var epochNanoseconds: Int64 { state.withLock { $0.epochNanoseconds } }
 
     // MARK: Settings
 
@@ -58,9 +74,12 @@ package final class SharedAdmission: Sendable {
             guard state.settings != settings else { return }
             state.settings = settings
             let labels = settings.backends.map(\.label)
+            let epoch = state.nanosecondsToWall()
             state.controller.reconfigure(
-                settings: settings.admission.withEpoch(), backends: labels, now: now)
+                settings: settings.admission.with(epochNanoseconds: epoch), backends: labels,
+                now: now)
             state.reportedLeftOut.removeAll { !labels.contains($0) }
+            state.beginFollowingClock(epoch)
             state.version += 1
             latestVersion.store(state.version, ordering: .releasing)
         }
@@ -203,6 +222,7 @@ package final class SharedAdmission: Sendable {
     /// After the last one `deadline` is when this reactor has to ask again.
     package func poll(by reactor: Int, now: Instant, deadline: inout Instant) -> Decision? {
         state.withLock { state in
+            if now >= state.epochDueAt { state.followClock(now: now) }
             if let decision = state.controller.poll(now: now) { return decision }
             deadline = state.watch(by: reactor)
             return nil
@@ -240,6 +260,30 @@ package final class SharedAdmission: Sendable {
 }
 
 extension SharedAdmission.State {
+    /// How often the wall clock is looked at, and what it has to have moved by to matter: slots in
+    /// which gateways measure are tens of milliseconds at least.
+    private static var clockNanoseconds: Int64 { 5_000_000_000 }
+    private static var toleranceNanoseconds: Int64 { 1_000_000 }
+
+    /// Looks at the wall clock from now on, where limits are measured by it.
+    fileprivate mutating func beginFollowingClock(_ epoch: Int64) {
+        epochNanoseconds = epoch
+        guard case .knee(let knee) = settings.admission.limit, knee.replicas > 1 else {
+            epochDueAt = .distantFuture
+            return
+        }
+        epochDueAt = Instant(nanoseconds: 0)
+    }
+
+    /// Looks whether the wall clock was set: at the start of a machine it often is, later.
+    fileprivate mutating func followClock(now: Instant) {
+        epochDueAt = now.advanced(byNanoseconds: Self.clockNanoseconds)
+        let latest = nanosecondsToWall()
+        guard abs(latest &- epochNanoseconds) > Self.toleranceNanoseconds else { return }
+        epochNanoseconds = latest
+        controller.setEpoch(nanoseconds: latest)
+    }
+
     /// When the reactor has to poll again: never, when another one will in time.
     fileprivate mutating func watch(by reactor: Int) -> Instant {
         let next = controller.nextDeadline ?? .distantFuture
@@ -327,10 +371,10 @@ extension SharedAdmission {
 
 extension AdmissionSettings {
     /// The same, and gateways that share backends know what time it is on the wall.
-    fileprivate func withEpoch() -> AdmissionSettings {
+    fileprivate func with(epochNanoseconds: Int64) -> AdmissionSettings {
         guard case .knee(var knee) = limit, knee.replicas > 1 else { return self }
         var settings = self
-        knee.epochNanoseconds = MonotonicClock.nanosecondsToWall
+        knee.epochNanoseconds = epochNanoseconds
         settings.limit = .knee(knee)
         return settings
     }

@@ -22,6 +22,10 @@ open class EventHandler {
     /// The descriptor has become ready.
     open func ready(_ readiness: Readiness) {}
 
+    /// The peer's end is among the events that `ready` will be told of in this turn, perhaps after others
+    /// have been told of theirs.
+    open func foreseesEnd(_ readiness: Readiness) {}
+
     /// The deadline has passed; it is cleared before the call.
     open func deadlineReached() {}
 

@@ -6,7 +6,7 @@ internal import Glibc
 /// The machine's monotonic clock.
 package enum MonotonicClock {
     /// What an instant's nanoseconds have to be increased by to be those since 1970, at present.
-    static var nanosecondsToWall: Int64 {
+    package static var nanosecondsToWall: Int64 {
         var time = timespec()
         // The structure lives through the call, which cannot fail for this clock.
         unsafe clock_gettime(CLOCK_REALTIME, &time)

@@ -215,12 +215,23 @@ package final class Reactor {
         let count = epoll.wait(milliseconds: waitMilliseconds(until: limit))
         turnBeganAt = MonotonicClock.now
         turnsBegun &+= 1
+        if count > 1 { tellOfEnds(among: count) }
         for index in 0..<count {
             let event = epoll.event(at: index)
             handler(for: event.token)?.ready(event.readiness)
         }
         fireDeadlines()
         resumeYielded()
+    }
+
+    /// Tells of ends before anything else is done: what has ended is then not used for what an earlier
+    /// event of the same turn brings.
+    private func tellOfEnds(among count: Int) {
+        for index in 0..<count {
+            let event = epoll.event(at: index)
+            guard !event.readiness.isDisjoint(with: .ended) else { continue }
+            handler(for: event.token)?.foreseesEnd(event.readiness)
+        }
     }
 
     private func waitMilliseconds(until limit: Instant) -> Int32 {

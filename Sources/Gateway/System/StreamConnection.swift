@@ -54,6 +54,8 @@ class StreamConnection: EventHandler {
     final private(set) var mayWrite = false
     /// Whether the peer's end was read: nothing follows what is in `input`.
     final private(set) var inputEnded = false
+    /// Whether that end was one that the peer sent, whatever followed it.
+    final private(set) var endedInOrder = false
     /// Whether the peer is known to have closed its side, though bytes may be left to read.
     final private(set) var peerClosed = false
     /// Whether the connection failed in either direction.
@@ -159,6 +161,7 @@ class StreamConnection: EventHandler {
             mayRead = false
         case .ended:
             inputEnded = true
+            endedInOrder = true
             peerClosed = true
             mayRead = false
         case .failed:
@@ -208,6 +211,10 @@ class StreamConnection: EventHandler {
 
     /// Whether an idle connection has anything to read, its end included; one system call.
     final func hasPendingInput() -> Bool { transport.hasPendingInput() }
+
+    /// Bytes that were sent and that the peer has not taken yet; one system call, nil where nobody
+    /// knows.
+    final func unsentBytes() -> Int? { transport.unsentBytes() }
 
     /// Tells the peer that nothing follows, and keeps reading.
     final func shutdownWriting() { transport.shutdownWriting() }

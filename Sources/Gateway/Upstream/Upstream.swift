@@ -21,6 +21,8 @@ final class Upstream {
     /// Connections that exist, idle or in use.
     private(set) var openCount = 0
     private var idle: [UpstreamConnection] = []
+    /// Whether connections outlive the responses that they carried.
+    private var habit = ReuseHabit()
     /// Whether the backend has left the policy; should it come back, it is another `Upstream`.
     private(set) var isRetired = false
 
@@ -39,15 +41,44 @@ final class Upstream {
     /// Idle connections.
     var idleCount: Int { idle.count }
 
+    /// Whether connections are reused at all.
+    var reusesConnections: Bool { !habit.isOff }
+
     /// Takes the connection that was used last, if one is still good.
     func lend(now: Instant) -> UpstreamConnection? {
+        if habit.isOff && !hasLastingTrial(now: now) { return nil }
         while let connection = takeIdle() {
             connection.idleIndex = -1
-            let rested = now.nanoseconds(since: connection.idleSince) > Upstream.restNanoseconds
-            if connection.isOpen && !(rested && connection.hasPendingInput()) { return connection }
+            let rested = now.nanoseconds(since: connection.idleSince)
+            connection.restedNanoseconds = rested
+            let isDoubtful = rested > Upstream.restNanoseconds || habit.isDoubtful
+            if connection.isOpen && !(isDoubtful && connection.hasPendingInput()) {
+                if habit.isOff { habit.resume() }
+                return connection
+            }
             connection.close()
+            ended(afterResting: rested, now: now)
         }
         return nil
+    }
+
+    /// Whether the connection that was kept to see what becomes of it is still there.
+    private func hasLastingTrial(now: Instant) -> Bool {
+        guard let trial = idle.last else { return false }
+        return habit.hasLasted(now.nanoseconds(since: trial.idleSince))
+    }
+
+    /// An idle connection was ended by the backend.
+    func endedWhileIdle(_ connection: UpstreamConnection) {
+        removeIdle(connection)
+        connection.close()
+        let now = connection.reactor.now
+        ended(afterResting: now.nanoseconds(since: connection.idleSince), now: now)
+    }
+
+    /// A connection turned out to be at its end that had been idle for so long.
+    func ended(afterResting nanoseconds: Int64, now: Instant) {
+        if habit.ended(afterResting: nanoseconds, now: now) { closeIdle() }
     }
 
     /// The list is taken out and put back: what is changed in place is checked at run time.
@@ -61,6 +92,17 @@ final class Upstream {
     /// Keeps a connection for the next request, or closes it where enough are kept.
     func giveBack(_ connection: UpstreamConnection, now: Instant) {
         guard !isRetired, idle.count < maxIdle, keepAliveNanoseconds > 0 else {
+            connection.close()
+            return
+        }
+        // It was idle before, and served since.
+        if connection.servedCount > 1 {
+            // Taken out and put back: what is changed in place is checked at run time.
+            var lasting = habit
+            lasting.lasted()
+            habit = lasting
+        }
+        if habit.isOff && !(idle.isEmpty && habit.beginsTrial(now: now)) {
             connection.close()
             return
         }

@@ -24,6 +24,10 @@ final class UpstreamConnection: StreamConnection {
     var idleIndex = -1
     /// When it became idle.
     var idleSince = Instant(nanoseconds: 0)
+    /// For how long it had been idle when it was taken for the present exchange.
+    var restedNanoseconds: Int64 = 0
+    /// Whether its end was reported before anything of the present exchange was written.
+    private(set) var endedBeforeUse = false
 
     /// Heads of answers may be this long; model servers send short ones.
     static let headLimits = HeadLimits(maxHeadBytes: 64 * 1024, maxFields: 200)
@@ -43,6 +47,7 @@ final class UpstreamConnection: StreamConnection {
         precondition(self.exchange == nil, "a connection serves one exchange at a time")
         self.exchange = exchange
         begunInTurn = reactor.turnNumber
+        endedBeforeUse = false
         sentBefore = sentBytes
         receivedBefore = receivedBytes
         parser.begin(requestMethod: method, mayBecomeWebSocket: mayBecomeWebSocket)
@@ -87,17 +92,22 @@ final class UpstreamConnection: StreamConnection {
             if begunInTurn == reactor.turnNumber && receivedInTurn != begunInTurn
                 && readiness.contains(.readable)
             {
+                endedBeforeUse = !readiness.isDisjoint(with: .ended)
                 exchange.upstreamSpokeTooEarly()
             }
             exchange.client?.advance()
         } else if fill(highBytes: 1) > 0 || inputEnded || isBroken {
             // Nothing was asked, so whatever came is the end or nonsense. A TLS session may have
             // had something to tell that is neither.
-            upstream.removeIdle(self)
-            close()
+            upstream.endedWhileIdle(self)
         } else {
             releaseBuffers()
         }
+    }
+
+    override func foreseesEnd(_ readiness: Readiness) {
+        // The next request of this turn would take the connection that was used last.
+        if idleIndex >= 0 { ready(readiness) }
     }
 
     override func deadlineReached() {

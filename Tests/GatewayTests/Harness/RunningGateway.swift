@@ -162,8 +162,11 @@ final class RunningGateway: Sendable {
     func holdings() throws -> Holdings {
         let parts = try askAll { gateway in
             var holdings = Holdings()
+            var seen: [SharedAdmission] = []
             for pool in gateway.pools {
-                if gateway.leads {
+                // A pool that was given another name leaves its admission to the new one.
+                if gateway.leads, !seen.contains(where: { $0 === pool.admission }) {
+                    seen.append(pool.admission)
                     holdings.inFlight += pool.admission.inFlight
                     holdings.queued += pool.admission.queueLength
                 }

@@ -1,0 +1,112 @@
+// Requests that meet a connection at its end. A backend may close an idle connection at any time, and
+// so just as the next request is written to it; the request is then sent again on a fresh one, if
+// all of it is still there and if it may be sent twice.
+
+internal import Admission
+internal import HTTP1
+internal import Inference
+
+extension Exchange {
+    /// Bytes that are kept of one body, and storage for those of all a thread's: what is longer is
+    /// sent once.
+    private static let keptBytes = 256 << 10
+    private static let keptTotalBytes = 8 << 20
+
+    /// Whether the request has no body.
+    private var isBodyless: Bool { head.framing == .none || head.framing == .length(0) }
+
+    /// Hands what there is of the body to `connection`, behind the head.
+    func forwardBody(to connection: UpstreamConnection) {
+        if keepsBody, let keptBody {
+            keptBody.append(to: &connection.output)
+            dropKept()
+            return
+        }
+        if record.isReused, !record.wasSentAgain, !isBodyless {
+            let kept = keptBody ?? KeptBody(pool: gateway.reactor.buffers)
+            keptBody = kept
+            kept.begin(after: connection.output.count)
+            keepsBody = true
+        }
+        forwardHeld(to: connection)
+    }
+
+    /// Keeps what `connection` is about to send of the body.
+    func keepSent(on connection: UpstreamConnection) {
+        guard let keptBody else { return }
+        let waiting = connection.hasOutput ? connection.output.count : 0
+        let sent = connection.sentBytes - connection.sentBefore
+        let count = sent + waiting - keptBody.headBytes
+        let fresh = count - keptBody.bytes.count
+        guard fresh > 0 else { return }
+        guard fresh <= waiting, count <= Exchange.keptBytes,
+            gateway.keptBytes + count <= Exchange.keptTotalBytes
+        else {
+            dropKept()
+            return
+        }
+        gateway.keptBytes -= keptBody.bytes.capacity
+        keptBody.keep(last: fresh, of: connection.output)
+        gateway.keptBytes += keptBody.bytes.capacity
+    }
+
+    /// Gives up what is kept once the response has begun, unless the request goes to another backend
+    /// instead.
+    func settleKept(of connection: UpstreamConnection) {
+        let isLeft = upstream !== connection && (upstream != nil || stage != .delivering)
+        guard !isLeft, connection.receivedBytes != connection.receivedBefore else { return }
+        dropKept()
+    }
+
+    /// Gives up what is kept.
+    func dropKept() {
+        keepsBody = false
+        guard let keptBody else { return }
+        gateway.keptBytes -= keptBody.bytes.capacity
+        keptBody.release()
+    }
+
+    /// Whether a dead connection may be replaced by a fresh one.
+    ///
+    /// Once, and only one that had served before: closing it raced with our use of it. Nothing of
+    /// the response may have come, and all of the request must be there still.
+    func canTryAgain(_ connection: UpstreamConnection) -> Bool {
+        guard record.isReused, connection.receivedBytes == connection.receivedBefore else {
+            return false
+        }
+        connection.upstream.ended(afterResting: connection.restedNanoseconds, now: now)
+        guard !record.wasSentAgain, isWhole(on: connection) else { return false }
+        return mayRepeat(mayHaveBegun: !isProvablyUnread(on: connection))
+    }
+
+    /// Whether all of the request is there to be sent again.
+    private func isWhole(on connection: UpstreamConnection) -> Bool {
+        if isBodyless { return true }
+        // Nothing was handed over yet.
+        if connection.sentBytes == connection.sentBefore, !connection.hasOutput { return true }
+        if keepsBody { keepSent(on: connection) }
+        return keepsBody
+    }
+
+    /// Whether the backend's program cannot have read any of the request.
+    ///
+    /// It has not where its end was there before anything was written, and not where its kernel had
+    /// taken none of what was written when it sent the end: an end says how much has been taken.
+    private func isProvablyUnread(on connection: UpstreamConnection) -> Bool {
+        let sent = connection.sentBytes - connection.sentBefore
+        if sent == 0 || connection.endedBeforeUse { return true }
+        guard connection.endedInOrder, let untaken = connection.unsentBytes() else { return false }
+        return untaken >= sent
+    }
+
+    /// Whether the request may be sent a second time, RFC 9110 section 9.2.2.
+    ///
+    /// One that may have been begun has to be idempotent, or one that computes an answer and changes
+    /// nothing; of the latter no more than the pool's budget allows.
+    private func mayRepeat(mayHaveBegun: Bool) -> Bool {
+        if !mayHaveBegun || head.method.isIdempotent { return true }
+        let head = head
+        guard let pool, dialect.isRepeatable(path: head.span(head.path)) else { return false }
+        return pool.takesRepeat()
+    }
+}

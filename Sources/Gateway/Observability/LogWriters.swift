@@ -1,0 +1,40 @@
+// The logs of a process: two at most, which share a writer where they go to the same place.
+
+package import Policy
+
+/// The writers of the operational and of the access log.
+package struct LogWriters: Sendable {
+    /// The operational log's.
+    package let operational: LogWriter
+    /// The access log's; nil where it is off.
+    package let access: LogWriter?
+    private let settings: LogSettings
+
+    /// Opens what `settings` ask for, except what `former` has open already.
+    package init(
+        _ settings: LogSettings, former: LogWriters? = nil
+    ) throws(LogWriter.Failure) {
+        self.settings = settings
+        operational = try LogWriters.writer(to: settings.destination, former)
+        if let destination = settings.access {
+            access =
+                destination == settings.destination
+                ? operational : try LogWriters.writer(to: destination, former)
+        } else {
+            access = nil
+        }
+    }
+
+    private static func writer(
+        to destination: LogSettings.Destination, _ former: LogWriters?
+    ) throws(LogWriter.Failure) -> LogWriter {
+        if let open = former?.writer(to: destination) { return open }
+        return try LogWriter(destination: destination)
+    }
+
+    /// What is open to `destination`.
+    private func writer(to destination: LogSettings.Destination) -> LogWriter? {
+        if destination == settings.destination { return operational }
+        return destination == settings.access ? access : nil
+    }
+}
