@@ -58,7 +58,7 @@ package struct ServerSettings: Equatable, Sendable {
     package var bodyIdleTimeout = Duration.seconds(30)
     /// Between two requests of one connection, 1 ms..24 h.
     package var keepAliveTimeout = Duration.seconds(75)
-    /// Without any progress in writing to a client that has bytes to take, 1 ms..24 h.
+    /// Without a byte that a client took of those it has to take, 1 ms..24 h.
     package var writeStallTimeout = Duration.seconds(30)
 
     /// What a client's FIN while its answer is outstanding means.

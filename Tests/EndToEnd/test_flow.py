@@ -283,8 +283,9 @@ def test_slowloris(gateway: StartGateway, kind: str) -> None:
         print(f"to {max(cut_by):.2f} s, half of them alive at {statistics.median(alive):.2f} s and cut by")
         print(f"{statistics.median(cut_by):.2f} s")
         assert min(beside) <= 1.2 * min(alone)
-        # A reader's time begins when the kernel's buffers are full, which takes a busy machine some seconds.
-        assert min(cut_by) > 2.9 and statistics.median(alive) < (10 if kind == "reader" else 5)
+        # A reader's time begins when the kernel's buffers are full, which takes a busy machine some seconds, and is
+        # up to three times the time-out: its kernel has taken as much as slow readers need such a time for.
+        assert min(cut_by) > 2.9 and statistics.median(alive) < (15 if kind == "reader" else 5)
         reason = "write_timeout" if kind == "reader" else "client_timeout"
         cut = through.metric("penstock_requests_total", reason=reason)
         cut += through.metric("penstock_unrouted_requests_total", reason=reason)

@@ -5,9 +5,11 @@
 
 // libcurl's type-checking macros turn calls into expressions that Swift cannot import.
 #define CURL_DISABLE_TYPECHECK
+#include <asm/ioctls.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -51,6 +53,12 @@ static inline ssize_t penstock_receive(int descriptor, void *bytes, size_t count
 
 static inline ssize_t penstock_send(int descriptor, const void *bytes, size_t count, int flags) {
     return syscall(SYS_sendto, descriptor, bytes, count, flags, NULL, 0);
+}
+
+// Bytes that were written and that the peer's kernel has not taken yet; -1 where nobody knows.
+static inline int penstock_unsent_bytes(int descriptor) {
+    int count = 0;
+    return syscall(SYS_ioctl, descriptor, SIOCOUTQ, &count) == 0 ? count : -1;
 }
 
 // Sockets: the address structures are cast here, so that Swift passes the storage that holds any of them.

@@ -35,7 +35,7 @@ final class ClientConnection: StreamConnection {
     /// The API key of its last request that had one.
     var lastKey = LastKey()
     /// When the client last took a byte.
-    var writeProgressAt: Instant
+    var writeProgress: WriteProgress
     private var isOutputPending = false
     private var state = State.open
     private var isAdvancing = false
@@ -53,7 +53,7 @@ final class ClientConnection: StreamConnection {
         self.gateway = gateway
         self.role = role
         self.peer = peer
-        writeProgressAt = gateway.reactor.now
+        writeProgress = WriteProgress(now: gateway.reactor.now)
         idleSince = gateway.reactor.now
         super.init(reactor: gateway.reactor)
         open(transport)
@@ -225,7 +225,7 @@ final class ClientConnection: StreamConnection {
         guard isOpen else { return }
         // A time-out counts from when there was something to wait for.
         let isPending = hasOutput
-        if !isPending || !isOutputPending { writeProgressAt = reactor.now }
+        if !isPending || !isOutputPending { writeProgress = WriteProgress(now: reactor.now) }
         isOutputPending = isPending
         releaseBuffers()
         guard let exchange else {
@@ -243,16 +243,14 @@ final class ClientConnection: StreamConnection {
         if state == .lingering {
             return idleSince.advanced(byNanoseconds: ClientConnection.lingerNanoseconds)
         }
-        if isOutputPending {
-            return writeProgressAt.advanced(byNanoseconds: limits.writeStallNanoseconds)
-        }
+        if isOutputPending { return writeProgress.nextLook(stall: limits.writeStallNanoseconds) }
         return idleSince.advanced(byNanoseconds: limits.keepAliveNanoseconds)
     }
 
     private func nextDeadline(of exchange: Exchange) -> Instant {
         let limits = gateway.snapshot.timeouts
         if isOutputPending {
-            return writeProgressAt.advanced(byNanoseconds: limits.writeStallNanoseconds)
+            return writeProgress.nextLook(stall: limits.writeStallNanoseconds)
         }
         if exchange.stage == .readingHead {
             return exchange.record.startedAt.advanced(byNanoseconds: limits.headNanoseconds)
@@ -267,19 +265,36 @@ final class ClientConnection: StreamConnection {
     }
 
     override func deadlineReached() {
-        if state == .lingering {
+        if state == .lingering || exchange == nil && !mayRest {
             end()
-        } else if let exchange, hasOutput {
-            exchange.cut(.writeTimeout)
+            return
+        }
+        if hasOutput {
+            if let exchange, isWriteStalled {
+                exchange.cut(.writeTimeout)
+                return
+            }
         } else if let exchange {
             if exchange.keepAliveDeadline <= reactor.now {
                 exchange.sendKeepAlive()
             } else {
                 exchange.clientTimedOut()
             }
-            advance()
-        } else {
-            end()
         }
+        advance()
+    }
+
+    /// Whether the client has taken nothing for as long as it may.
+    private var isWriteStalled: Bool {
+        writeProgress.isStalled(
+            sent: sentBytes, unsent: unsentBytes(),
+            stall: gateway.snapshot.timeouts.writeStallNanoseconds, now: reactor.now)
+    }
+
+    /// Whether a connection without an exchange may stay.
+    private var mayRest: Bool {
+        if hasOutput { return !isWriteStalled }
+        let rested = reactor.now.nanoseconds(since: idleSince)
+        return rested < gateway.snapshot.timeouts.keepAliveNanoseconds
     }
 }

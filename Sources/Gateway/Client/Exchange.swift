@@ -265,7 +265,7 @@ final class Exchange {
 
     private func flush(_ client: ClientConnection) -> Bool {
         guard client.isOpen, client.flush() > 0 else { return false }
-        client.writeProgressAt = now
+        client.writeProgress.moved(now: now)
         return true
     }
 }

@@ -70,6 +70,12 @@ package struct Descriptor: ~Copyable, Sendable {
         return count >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
     }
 
+    /// Bytes that were written and that the peer has not taken yet; nil where the kernel does not tell.
+    package borrowing func unsentBytes() -> Int? {
+        let count = penstock_unsent_bytes(rawValue)
+        return count < 0 ? nil : Int(count)
+    }
+
     /// Tells the peer that nothing will follow, and keeps reading possible.
     package borrowing func shutdownWriting() { _ = shutdown(rawValue, Int32(SHUT_WR)) }
 

@@ -209,6 +209,10 @@ class StreamConnection: EventHandler {
     /// Whether an idle connection has anything to read, its end included; one system call.
     final func hasPendingInput() -> Bool { transport.hasPendingInput() }
 
+    /// Bytes that were sent and that the peer has not taken yet; one system call, nil where nobody
+    /// knows.
+    final func unsentBytes() -> Int? { transport.unsentBytes() }
+
     /// Tells the peer that nothing follows, and keeps reading.
     final func shutdownWriting() { transport.shutdownWriting() }
 

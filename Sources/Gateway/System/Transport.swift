@@ -66,6 +66,16 @@ package enum Transport: ~Copyable {
         }
     }
 
+    /// Bytes that were written and that the peer has not taken yet; nil where nobody knows.
+    borrowing func unsentBytes() -> Int? {
+        switch self {
+        case .plain(let descriptor): descriptor.unsentBytes()
+        case .secure: nil
+        case .memory: nil
+        case .closed: nil
+        }
+    }
+
     /// Tells a plain connection's peer that nothing follows.
     borrowing func shutdownWriting() {
         switch self {
