@@ -15,6 +15,18 @@ extension PolicySections {
                 "Most fields of a request's head or trailer section."),
             Key("max_body_size", \.maxBodyBytes, .size(0...1 << 40), "Largest body of a request."),
             Key(
+                "body_before_queue", \.bodyBeforeQueueBytes, .size(0...1 << 30),
+                "Bodies up to this are read whole before their request asks for a place of the limit; longer "
+                    + "ones, and those of clients that wait to be asked, follow when it has one. `0B`: all do, for clients "
+                    + "that read an answer while they still send."),
+            Key(
+                "body_before_queue_total", \.bodyBeforeQueueTotalBytes, .size(0...1 << 40),
+                "The same over all requests of a thread; what is beyond follows later."),
+            Key(
+                "body_min_rate", \.bodyMinRateBytes, .size(0...1 << 30),
+                "Bytes a second that a body comes with at least, on average, while the gateway reads it; from "
+                    + "`timeouts.head` on. `0B` for no such rate."),
+            Key(
                 "buffer", \.self, buffer.kind(),
                 "Water marks of one direction of one connection."),
             Key(
@@ -58,11 +70,17 @@ extension PolicySections {
                 "body_idle", \.bodyIdleTimeout, .duration(timeouts),
                 "Between two reads of a request's body."),
             Key(
+                "body", \.bodyTimeout,
+                Kind<Duration>.duration(timeouts).optional(blank: .seconds(300), absent: "off"),
+                "Until a request's body has come, without the time in which the gateway does not read it."
+            ),
+            Key(
                 "keep_alive", \.keepAliveTimeout, .duration(timeouts),
                 "Between two requests of a connection."),
             Key(
                 "write_stall", \.writeStallTimeout, .duration(timeouts),
-                "Without progress in writing to a client that has bytes to take."),
+                "Without a sign that a client takes of what it has to take. Up to three times that, for as long as a "
+                    + "reader of 2 kB/s needs for what its kernel took last."),
         ])
 
     // MARK: Admin

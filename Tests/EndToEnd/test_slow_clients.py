@@ -1,16 +1,102 @@
-"""Clients that read slowly have their time."""
+"""Clients that send and read slowly, in the pool of good ones: they have their time, and cost nobody a place."""
 
 from __future__ import annotations
 
 import socket
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from conftest import StartGateway
-from processes import one_pool
+from processes import Gateway, eventually, one_pool, request
 from sockets import RawClient, read_head, scripted_backend
+
+SLOW = 12
+LARGE = 900_000
+
+
+def script(connection: socket.socket) -> None:
+    """A backend that reads bodies whole and answers at once, `/large` with much."""
+    connection.settimeout(60)
+    while head := read_head(connection):
+        fields, _, rest = head.partition(b"\r\n\r\n")
+        missing = int((fields.lower() + b"\r\ncontent-length: 0").split(b"content-length: ")[1].split(b"\r\n")[0])
+        missing -= len(rest)
+        while missing > 0:
+            missing -= len(connection.recv(65_536)) or missing
+        size = LARGE if b" /large" in head else 2
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"~" * size)
+
+
+def good_requests(through: Gateway, seconds: float) -> list[float]:
+    """The times of good requests, one behind the other; all are answered."""
+    times = []
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        began = time.monotonic()
+        assert request(through.url, method="POST", body=b"{}").status == 200
+        times.append(time.monotonic() - began)
+        time.sleep(0.02)
+    return times
+
+
+@contextmanager
+def trickling(clients: list[RawClient], seconds: float) -> Iterator[None]:
+    """Sends a byte on each of them every so often, for as long as they take it."""
+    ending = threading.Event()
+
+    def trickle() -> None:
+        while not ending.wait(seconds):
+            for client in clients:
+                try:
+                    client.send(b"a")
+                except OSError:
+                    continue
+
+    thread = threading.Thread(target=trickle, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        thread.join()
+
+
+@pytest.mark.limit(60)
+def test_slow_uploads_take_no_place(gateway: StartGateway) -> None:
+    """A byte each half second: no place of the limit waits for it, and it ends when a head's time has passed."""
+    with scripted_backend(script) as address:
+        times = "server: {timeouts: {head: 2s}}\n"
+        through = gateway(one_pool(address, limit=2, max_requests=100, extra=times))
+        clients = [RawClient(through.url) for _ in range(SLOW)]
+        for client in clients:
+            client.send(b"POST / HTTP/1.1\r\nHost: gateway\r\nContent-Length: 1000\r\n\r\n")
+        with trickling(clients, 0.5):
+            taken = good_requests(through, 4)
+        print(f"{len(taken)} good requests, the longest in {max(taken):.3f} s")
+        assert max(taken) < 1
+        for client in clients:
+            assert b" 408 " in client.read_until(b"client_timeout")
+            client.close()
+        through.wait_until_idle()
+
+
+@pytest.mark.limit(60)
+def test_a_steady_upload_is_served(gateway: StartGateway) -> None:
+    """A phone: some kilobytes a second, and nothing for a while on the way."""
+    with scripted_backend(script) as address:
+        times = "server: {timeouts: {head: 1s, body_idle: 4s}}\n"
+        through = gateway(one_pool(address, extra=times))
+        with RawClient(through.url) as client:
+            client.send(b"POST / HTTP/1.1\r\nHost: gateway\r\nContent-Length: 20000\r\n\r\n")
+            for number in range(20):
+                client.send(b"b" * 1000)
+                time.sleep(3 if number == 5 else 0.1)
+            assert b" 200 OK" in client.read_until(b"~~")
 
 
 @pytest.mark.limit(60)

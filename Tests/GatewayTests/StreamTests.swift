@@ -222,7 +222,8 @@ import Testing
             try wire.send("0\r\n\r\n")
             _ = wire.ends()
         }
-        let gateway = try RunningGateway(policyText([backend.url]))
+        let gateway = try RunningGateway(
+            policyText([backend.url], server: "body_before_queue: 0B"))
         let client = try gateway.connect()
         try client.send("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n")
         _ = try client.read(until: "\r\n\r\n")

@@ -37,6 +37,9 @@ enum FullPolicy {
           max_head_size: 2KiB
           max_fields: 102
           max_body_size: 3B
+          body_before_queue: 4B
+          body_before_queue_total: 5B
+          body_min_rate: 6B
           buffer:
             high: 128KiB
             low: 8KiB
@@ -45,6 +48,7 @@ enum FullPolicy {
           timeouts:
             head: 22s
             body_idle: 23s
+            body: 26s
             keep_alive: 24s
             write_stall: 25s
         log:
@@ -192,6 +196,10 @@ enum FullPolicy {
         server.maxBodyBytes = 3
         server.bufferHighBytes = 131_072
         server.bufferLowBytes = 8192
+        server.bodyBeforeQueueBytes = 4
+        server.bodyBeforeQueueTotalBytes = 5
+        server.bodyMinRateBytes = 6
+        server.bodyTimeout = .seconds(26)
         server.halfClose = .allow
         server.drainTimeout = .seconds(21)
         server.headTimeout = .seconds(22)

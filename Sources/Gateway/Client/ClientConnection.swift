@@ -232,7 +232,7 @@ final class ClientConnection: StreamConnection {
             reactor.setDeadline(of: self, to: nextDeadline())
             return
         }
-        if !exchange.awaitsBody { exchange.record.bodyProgressAt = reactor.now }
+        exchange.noteBodyWait()
         reactor.setDeadline(of: self, to: nextDeadline(of: exchange))
         exchange.settleUpstream(for: self)
     }
@@ -257,9 +257,7 @@ final class ClientConnection: StreamConnection {
         }
         let keepAliveAt = exchange.keepAliveDeadline
         if exchange.awaitsBody {
-            let patience = limits.bodyIdleNanoseconds
-            return min(
-                keepAliveAt, exchange.record.bodyProgressAt.advanced(byNanoseconds: patience))
+            return min(keepAliveAt, exchange.bodyDeadline(limits))
         }
         return keepAliveAt
     }

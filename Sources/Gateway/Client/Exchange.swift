@@ -20,7 +20,7 @@ final class Exchange {
     enum Stage {
         /// The head is being read.
         case readingHead
-        /// The body is read for the model that it names.
+        /// The body is read for the model that it names, or before the request is offered.
         case readingBody
         /// Waiting in the pool's queue for a permit.
         case parked
@@ -61,7 +61,7 @@ final class Exchange {
     var routeIndex = -1
     /// Whether the request was sent to the route's other pool.
     var hasFallenBack = false
-    /// The body, of a request that is routed by model.
+    /// The body, of a request that is routed by model or waits for the rest of it.
     var body: RequestBody?
     /// What follows the answer, of a dialect whose answers are read.
     var answerReader: AnswerReader?

@@ -33,6 +33,9 @@ struct ExchangeRecord {
     /// The client last sent a byte of the body.
     var bodyProgressAt = Instant(nanoseconds: 0)
 
+    /// For how long the client was waited for.
+    var bodyClock = BodyClock()
+
     /// The client connection's counters when the exchange began.
     var receivedBefore = 0
     var sentBefore = 0
