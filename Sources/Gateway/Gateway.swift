@@ -59,6 +59,8 @@ package final class Gateway {
     var drainTimer: DrainTimer?
     /// Bytes of bodies held until their requests are forwarded.
     var heldBytes = 0
+    /// Bytes that outputs may hold of answers that are taken ahead of their clients.
+    var aheadBytes = 0
 
     /// Most reactors of one gateway.
     private static let maxReactors = 128

@@ -57,6 +57,11 @@ package struct ServerSettings: Equatable, Sendable {
     package var bufferHighBytes = 64 * 1024
     /// Buffered bytes below which reading resumes; less than `bufferHighBytes`.
     package var bufferLowBytes = 16 * 1024
+    /// Bytes of an answer that are taken from the backend although the client reads slowly,
+    /// 0..256 MiB.
+    package var bufferAnswerBytes = 1 << 20
+    /// The same over all answers of a thread, 0..1 TiB.
+    package var bufferAnswersTotalBytes = 64 << 20
     /// What a client's FIN while its answer is outstanding means.
     package var halfClose = HalfClose.gone
     /// Time that queued and running requests get after SIGTERM, 0..24 h.

@@ -48,6 +48,14 @@ extension PolicySections {
             Key(
                 "low", \.bufferLowBytes, .size(0...16 << 20),
                 "Buffered bytes below which reading resumes; less than `high`."),
+            Key(
+                "answer", \.bufferAnswerBytes, .size(0...256 << 20),
+                "Bytes of an answer that are taken from the backend as fast as it gives them although the client "
+                    + "reads slowly, so that it does not keep the backend; not below `high`."),
+            Key(
+                "answers_total", \.bufferAnswersTotalBytes, .size(0...1 << 40),
+                "The same over all such answers of a thread; beyond it backends wait for their clients."
+            ),
         ],
         rules: [
             Rule("low", "high") { settings in

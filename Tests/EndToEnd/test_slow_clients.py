@@ -32,6 +32,19 @@ def script(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"~" * size)
 
 
+def small_segments(url: str) -> RawClient:
+    """A client whose kernel takes little at a time, and for which the gateway's holds little: as on a real network."""
+    client = RawClient.__new__(RawClient)
+    host, _, port = url.removeprefix("http://").partition(":")
+    client.socket = socket.socket()
+    client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1000)
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+    client.socket.settimeout(20)
+    client.socket.connect((host, int(port)))
+    client.received = b""
+    return client
+
+
 def good_requests(through: Gateway, seconds: float) -> list[float]:
     """The times of good requests, one behind the other; all are answered."""
     times = []
@@ -97,6 +110,33 @@ def test_a_steady_upload_is_served(gateway: StartGateway) -> None:
                 client.send(b"b" * 1000)
                 time.sleep(3 if number == 5 else 0.1)
             assert b" 200 OK" in client.read_until(b"~~")
+
+
+@pytest.mark.limit(60)
+def test_slow_readers_keep_no_place(gateway: StartGateway) -> None:
+    """A large answer to a client that reads little by little is taken from the backend at once."""
+    with scripted_backend(script) as address:
+        through = gateway(one_pool(address, limit=2, max_requests=100))
+        assert request(through.url).status == 200
+        before = through.resident_bytes()
+        clients = [small_segments(through.url) for _ in range(SLOW)]
+        for client in clients:
+            client.send(b"GET /large HTTP/1.1\r\nHost: gateway\r\n\r\n")
+        eventually(lambda: through.metric("penstock_upstream_received_bytes_total") > SLOW * LARGE, "all answers")
+        through.wait_until_idle(2)
+        taken = good_requests(through, 2)
+        assert max(taken) < 1
+        assert through.metric("penstock_client_connections") == SLOW
+        # The clients have most of it still to come.
+        for client in clients:
+            assert len(client.read_until(b"\r\n\r\n")) < 1000
+            while len(client.received) < LARGE:
+                client.received += client.socket.recv(65_536)
+            client.close()
+        eventually(lambda: through.metric("penstock_client_connections") == 0, "all of them gone")
+        growth = through.resident_bytes() - before
+        print(f"{len(taken)} good requests, the longest in {max(taken):.3f} s; {growth / 1e6:.1f} MB kept")
+        assert growth < 6 << 20
 
 
 @pytest.mark.limit(60)

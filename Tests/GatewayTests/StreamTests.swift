@@ -89,7 +89,8 @@ import Testing
             try wire.sendPattern(size)
             _ = wire.ends()
         }
-        let gateway = try RunningGateway(policyText([backend.url], server: "buffer: {high: 64KiB}"))
+        let gateway = try RunningGateway(
+            policyText([backend.url], server: "buffer: {high: 64KiB, answer: 0B}"))
         let client = try gateway.connect(receiveBuffer: 64 << 10)
         try client.send(Self.get)
         _ = try client.read(until: "\r\n\r\n")

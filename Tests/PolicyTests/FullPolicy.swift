@@ -43,6 +43,8 @@ enum FullPolicy {
           buffer:
             high: 128KiB
             low: 8KiB
+            answer: 7B
+            answers_total: 8B
           half_close: allow
           drain_timeout: 21s
           timeouts:
@@ -199,6 +201,8 @@ enum FullPolicy {
         server.bodyBeforeQueueBytes = 4
         server.bodyBeforeQueueTotalBytes = 5
         server.bodyMinRateBytes = 6
+        server.bufferAnswerBytes = 7
+        server.bufferAnswersTotalBytes = 8
         server.bodyTimeout = .seconds(26)
         server.halfClose = .allow
         server.drainTimeout = .seconds(21)

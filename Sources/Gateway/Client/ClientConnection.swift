@@ -250,7 +250,9 @@ final class ClientConnection: StreamConnection {
     private func nextDeadline(of exchange: Exchange) -> Instant {
         let limits = gateway.snapshot.timeouts
         if isOutputPending {
-            return writeProgress.nextLook(stall: limits.writeStallNanoseconds)
+            return min(
+                exchange.takesMoreAt,
+                writeProgress.nextLook(stall: limits.writeStallNanoseconds))
         }
         if exchange.stage == .readingHead {
             return exchange.record.startedAt.advanced(byNanoseconds: limits.headNanoseconds)
@@ -268,7 +270,7 @@ final class ClientConnection: StreamConnection {
             return
         }
         if hasOutput {
-            if let exchange, isWriteStalled {
+            if let exchange, !exchange.takesMore(), isWriteStalled {
                 exchange.cut(.writeTimeout)
                 return
             }

@@ -105,6 +105,8 @@ final class Exchange {
     /// Whether reading one side waits for the other side's output to sink to the low mark.
     var isRequestPaused = false
     var isAnswerPaused = false
+    /// What the client's output may hold of an answer that is taken ahead of it; 0 for the usual.
+    var aheadBytes = 0
     /// Whether all bytes of the answer that were read have been looked at.
     var answerNeedsMore = true
     /// Whether the request asks for a WebSocket, and may have one.
@@ -192,6 +194,7 @@ final class Exchange {
         isDiscarding = false
         isRequestPaused = false
         isAnswerPaused = false
+        releaseAhead()
         answerNeedsMore = true
         asksForTunnel = false
         interimAnswers = 0
@@ -266,6 +269,7 @@ final class Exchange {
     private func flush(_ client: ClientConnection) -> Bool {
         guard client.isOpen, client.flush() > 0 else { return false }
         client.writeProgress.moved(now: now)
+        if aheadBytes > 0, !client.hasOutput { releaseAhead() }
         return true
     }
 }

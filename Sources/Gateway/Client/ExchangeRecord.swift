@@ -35,6 +35,8 @@ struct ExchangeRecord {
 
     /// For how long the client was waited for.
     var bodyClock = BodyClock()
+    /// A paused answer is taken further from then on, although its client is slow.
+    var takesMoreAt = Instant(nanoseconds: 0)
 
     /// The client connection's counters when the exchange began.
     var receivedBefore = 0

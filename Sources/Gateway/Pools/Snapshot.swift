@@ -18,6 +18,9 @@ final class Snapshot {
     /// What is read of a body before its request is offered; 0 for nothing.
     let bodyBeforeQueueBytes: Int
     let bodyBeforeQueueTotalBytes: Int
+    /// What an answer's buffer may grow to while its client reads slowly.
+    let answerAheadBytes: Int
+    let answersTotalBytes: Int
     let timeouts: Timeouts
     /// Whether a client's request id is kept.
     let keepsRequestID: Bool
@@ -51,6 +54,8 @@ final class Snapshot {
         bufferLowBytes = server.bufferLowBytes
         bodyBeforeQueueBytes = server.bodyBeforeQueueBytes
         bodyBeforeQueueTotalBytes = server.bodyBeforeQueueTotalBytes
+        answerAheadBytes = server.bufferAnswerBytes
+        answersTotalBytes = server.bufferAnswersTotalBytes
         let rate = Double(server.bodyMinRateBytes)
         timeouts = Timeouts(
             headNanoseconds: server.headTimeout.wholeNanoseconds,
