@@ -62,6 +62,8 @@ package struct ServerSettings: Equatable, Sendable {
     package var bufferAnswerBytes = 1 << 20
     /// The same over all answers of a thread, 0..1 TiB.
     package var bufferAnswersTotalBytes = 64 << 20
+    /// Shares of `maxConnections` that one client network may have.
+    package var perNetwork = NetworkShares()
     /// What a client's FIN while its answer is outstanding means.
     package var halfClose = HalfClose.gone
     /// Time that queued and running requests get after SIGTERM, 0..24 h.
@@ -86,6 +88,24 @@ package struct ServerSettings: Equatable, Sendable {
         case gone
         /// The client still wants its answer.
         case allow
+    }
+
+    /// Shares of `maxConnections` that one client network, an IPv4 address or a /64 of IPv6, may
+    /// have; each more than 0 and 1 at most.
+    ///
+    /// Half of the connections leaves as many to all others. Of heads and bodies that are under way
+    /// at a time even a large office behind one address has few: each is there for as long as its
+    /// bytes take.
+    package struct NetworkShares: Equatable, Sendable {
+        /// Connections.
+        package var connections = 0.5
+        /// Connections with a head that has begun and is not complete.
+        package var heads = 0.1
+        /// Connections with a body that is not complete.
+        package var bodies = 0.25
+
+        /// The defaults.
+        package init() {}
     }
 
     /// The defaults.

@@ -30,6 +30,10 @@ extension PolicySections {
                 "buffer", \.self, buffer.kind(),
                 "Water marks of one direction of one connection."),
             Key(
+                "per_network", \.perNetwork, perNetwork.kind(),
+                "Shares of `max_connections` that one client network may have: an IPv4 address, or a /64 of IPv6. "
+                    + "Loopback, unix sockets and `forwarding.trusted_proxies` have no such bound."),
+            Key(
                 "half_close", \.halfClose, .words,
                 "What a client means that closes its sending side while its answer is outstanding: `gone` "
                     + "cancels its request, `allow` still answers it."),
@@ -68,6 +72,20 @@ extension PolicySections {
             }
         ])
 
+    private static let perNetwork = Section<ServerSettings.NetworkShares>(
+        blank: ServerSettings.NetworkShares(),
+        keys: [
+            Key(
+                "connections", \.connections, .number(0...1, excludesLower: true),
+                "Connections; more are closed at once."),
+            Key(
+                "heads", \.heads, .number(0...1, excludesLower: true),
+                "Heads that have begun and are not complete, 16 at least; more are refused."),
+            Key(
+                "bodies", \.bodies, .number(0...1, excludesLower: true),
+                "Bodies that are not complete, 16 at least; more are refused."),
+        ])
+
     private static let serverTimeouts = Section<ServerSettings>(
         blank: ServerSettings(),
         keys: [
@@ -84,7 +102,8 @@ extension PolicySections {
             ),
             Key(
                 "keep_alive", \.keepAliveTimeout, .duration(timeouts),
-                "Between two requests of a connection."),
+                "Between two requests of a connection. One that has sent nothing yet gets `head`, while more than "
+                    + "three quarters of `max_connections` are in use."),
             Key(
                 "write_stall", \.writeStallTimeout, .duration(timeouts),
                 "Without a sign that a client takes of what it has to take. Up to three times that, for as long as a "

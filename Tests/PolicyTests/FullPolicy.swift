@@ -45,6 +45,10 @@ enum FullPolicy {
             low: 8KiB
             answer: 7B
             answers_total: 8B
+          per_network:
+            connections: 0.4
+            heads: 0.2
+            bodies: 0.3
           half_close: allow
           drain_timeout: 21s
           timeouts:
@@ -203,6 +207,9 @@ enum FullPolicy {
         server.bodyMinRateBytes = 6
         server.bufferAnswerBytes = 7
         server.bufferAnswersTotalBytes = 8
+        server.perNetwork.connections = 0.4
+        server.perNetwork.heads = 0.2
+        server.perNetwork.bodies = 0.3
         server.bodyTimeout = .seconds(26)
         server.halfClose = .allow
         server.drainTimeout = .seconds(21)

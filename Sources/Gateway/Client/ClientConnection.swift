@@ -36,11 +36,15 @@ final class ClientConnection: StreamConnection {
     var lastKey = LastKey()
     /// When the client last took a byte.
     var writeProgress: WriteProgress
+    /// The client network whose bounds hold for it, 0 for none, and what it has of them beside the
+    /// connection.
+    let network: UInt64
+    var unfinished: ClientNetworks.Kind?
     private var isOutputPending = false
     private var state = State.open
     private var isAdvancing = false
     /// When the last exchange ended, or the connection began.
-    private var idleSince: Instant
+    private(set) var idleSince: Instant
     private var lingeringBytes = 0
 
     /// Rounds in one turn before others get theirs.
@@ -49,10 +53,14 @@ final class ClientConnection: StreamConnection {
     private static let lingerNanoseconds: Int64 = 2_000_000_000
     private static let lingerBytes = 1 << 20
 
-    init(gateway: Gateway, role: Role, transport: consuming Transport, peer: PeerAddress) {
+    init(
+        gateway: Gateway, role: Role, transport: consuming Transport, peer: PeerAddress,
+        network: UInt64 = 0
+    ) {
         self.gateway = gateway
         self.role = role
         self.peer = peer
+        self.network = network
         writeProgress = WriteProgress(now: gateway.reactor.now)
         idleSince = gateway.reactor.now
         super.init(reactor: gateway.reactor)
@@ -81,6 +89,11 @@ final class ClientConnection: StreamConnection {
             }
         }
         isAdvancing = false
+        if network != 0, !keepsNetworkBounds() {
+            // The refusal is sent now.
+            advance()
+            return
+        }
         settle()
     }
 
@@ -244,8 +257,16 @@ final class ClientConnection: StreamConnection {
             return idleSince.advanced(byNanoseconds: ClientConnection.lingerNanoseconds)
         }
         if isOutputPending { return writeProgress.nextLook(stall: limits.writeStallNanoseconds) }
-        return idleSince.advanced(byNanoseconds: limits.keepAliveNanoseconds)
+        let end = idleSince.advanced(byNanoseconds: limits.keepAliveNanoseconds)
+        guard isFresh else { return end }
+        // Looked at now and then: connections may have become scarce.
+        let looked = idleSince.advanced(byNanoseconds: limits.headNanoseconds)
+        let next = reactor.now.advanced(byNanoseconds: limits.headNanoseconds)
+        return min(end, looked <= reactor.now ? next : looked)
     }
+
+    /// Whether the client has sent nothing yet.
+    private var isFresh: Bool { receivedBytes == 0 }
 
     private func nextDeadline(of exchange: Exchange) -> Instant {
         let limits = gateway.snapshot.timeouts
@@ -294,7 +315,9 @@ final class ClientConnection: StreamConnection {
     /// Whether a connection without an exchange may stay.
     private var mayRest: Bool {
         if hasOutput { return !isWriteStalled }
+        let limits = gateway.snapshot.timeouts
         let rested = reactor.now.nanoseconds(since: idleSince)
-        return rested < gateway.snapshot.timeouts.keepAliveNanoseconds
+        if rested >= limits.keepAliveNanoseconds { return false }
+        return !isFresh || rested < limits.headNanoseconds || !gateway.isShortOfConnections
     }
 }

@@ -21,6 +21,7 @@ final class Snapshot {
     /// What an answer's buffer may grow to while its client reads slowly.
     let answerAheadBytes: Int
     let answersTotalBytes: Int
+    let networkBounds: NetworkBounds
     let timeouts: Timeouts
     /// Whether a client's request id is kept.
     let keepsRequestID: Bool
@@ -56,6 +57,7 @@ final class Snapshot {
         bodyBeforeQueueTotalBytes = server.bodyBeforeQueueTotalBytes
         answerAheadBytes = server.bufferAnswerBytes
         answersTotalBytes = server.bufferAnswersTotalBytes
+        networkBounds = NetworkBounds(server)
         let rate = Double(server.bodyMinRateBytes)
         timeouts = Timeouts(
             headNanoseconds: server.headTimeout.wholeNanoseconds,

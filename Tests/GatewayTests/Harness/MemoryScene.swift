@@ -48,12 +48,14 @@ final class MemoryScene {
     }
 
     /// A client that is accepted.
-    func connect() -> Client {
+    func connect(network: UInt64 = 0) -> Client {
         let stream = MemoryStream()
         let connection = ClientConnection(
-            gateway: gateway, role: .proxy, transport: .memory(stream), peer: PeerAddress())
+            gateway: gateway, role: .proxy, transport: .memory(stream), peer: PeerAddress(),
+            network: network)
         _ = gateway.reserveConnection()
         _ = gateway.group.place(acceptedBy: gateway.index)
+        if network != 0 { _ = gateway.group.networks.take(.connections, network, most: .max) }
         turn { gateway.adopt(connection) }
         return Client(stream: stream, connection: connection)
     }
