@@ -66,37 +66,55 @@ extension Gateway {
     ) {
         switch role {
         case .admin:
-            guard connections.adminCount < Gateway.maxAdminConnections else {
+            // Whoever holds them all silently must not make probes fail.
+            guard
+                connections.adminCount < Gateway.maxAdminConnections
+                    || closeIdle(.admin, most: 1, idleSince: reactor.now) > 0
+            else {
                 metrics.connectionsRejected &+= 1
                 return
             }
+            take(descriptor, peer: peer, role: role)
         case .proxy:
-            let chosen = group.place(acceptedBy: index)
-            guard chosen == index else {
-                handOver(descriptor, peer: peer, to: chosen)
+            let network = peer.network(
+                unlessAmong: snapshot.policy.forwarding.trustedProxies)
+            let most = snapshot.networkBounds[.connections]
+            guard network == 0 || group.networks.take(.connections, network, most: most) else {
+                metrics.connectionsRejected &+= 1
+                refusedNetwork(.connections, peer)
+                group.releaseConnection(at: index)
                 return
             }
+            let chosen = group.place(acceptedBy: index)
+            guard chosen == index else {
+                handOver(descriptor, peer: peer, network, to: chosen)
+                return
+            }
+            take(descriptor, peer: peer, role: role, network)
         }
-        take(descriptor, peer: peer, role: role)
     }
 
-    private func handOver(_ descriptor: consuming Descriptor, peer: PeerAddress, to other: Int) {
+    private func handOver(
+        _ descriptor: consuming Descriptor, peer: PeerAddress, _ network: UInt64, to other: Int
+    ) {
         let handed = Handed(descriptor)
         let isTaken = group.send(to: other) { other in
             guard let descriptor = handed.take() else { return }
-            other.take(descriptor, peer: peer, role: .proxy)
+            other.take(descriptor, peer: peer, role: .proxy, network)
         }
         guard !isTaken, let descriptor = handed.take() else { return }
         group.moveConnection(from: other, to: index)
-        take(descriptor, peer: peer, role: .proxy)
+        take(descriptor, peer: peer, role: .proxy, network)
     }
 
     private func take(
-        _ descriptor: consuming Descriptor, peer: PeerAddress, role: ClientConnection.Role
+        _ descriptor: consuming Descriptor, peer: PeerAddress, role: ClientConnection.Role,
+        _ network: UInt64 = 0
     ) {
         adopt(
             ClientConnection(
-                gateway: self, role: role, transport: .plain(descriptor), peer: peer))
+                gateway: self, role: role, transport: .plain(descriptor), peer: peer,
+                network: network))
     }
 
     /// Begins to serve a connection for which room was taken.
@@ -105,6 +123,7 @@ extension Gateway {
         guard !hasEnded, connection.start() else {
             metrics.connectionsRejected &+= 1
             connection.close()
+            connection.leaveNetwork()
             if role == .proxy { leave() }
             return
         }
@@ -126,6 +145,7 @@ extension Gateway {
     func connectionEnded(_ connection: ClientConnection) {
         guard connection.tableIndex >= 0 else { return }
         connections.remove(connection)
+        connection.leaveNetwork()
         guard connection.role == .proxy else { return }
         metrics.countConnectionClosed()
         leave()

@@ -61,6 +61,10 @@ package final class Gateway {
     var heldBytes = 0
     /// Bytes of storage for bodies that may have to be sent again.
     var keptBytes = 0
+    /// Bytes that outputs may hold of answers that are taken ahead of their clients.
+    var aheadBytes = 0
+    /// What has become of the connection cap.
+    var capWatch = CapWatch()
 
     /// Most reactors of one gateway.
     private static let maxReactors = 128

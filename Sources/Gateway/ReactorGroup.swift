@@ -25,6 +25,8 @@ final class ReactorGroup: Sendable {
     }
 
     private let members: [Member]
+    /// What each client network has, at all reactors.
+    let networks = ClientNetworks()
     /// Client connections of all reactors, and those that are just being accepted.
     private let total = Atomic<Int>(0)
 

@@ -44,10 +44,26 @@ package struct ServerSettings: Equatable, Sendable {
     package var maxFields = 100
     /// Bytes of a request's body, 0..1 TiB.
     package var maxBodyBytes = 256 << 20
+    /// Bytes of a body that is read whole before its request is offered to its pool, 0..1 GiB.
+    package var bodyBeforeQueueBytes = 1 << 20
+    /// The same over all requests of a thread, 0..1 TiB.
+    package var bodyBeforeQueueTotalBytes = 64 << 20
+    /// Bytes a second that a body comes with at least, once `headTimeout` has passed, 0..1 GiB.
+    ///
+    /// Seldom does a phone that moves get less than ten times as much, and it may rest for half a
+    /// minute when it has sent 10 kB; a byte now and then is not enough.
+    package var bodyMinRateBytes = 500
     /// Buffered bytes of one direction above which its source is no longer read, 4 KiB..16 MiB.
     package var bufferHighBytes = 64 * 1024
     /// Buffered bytes below which reading resumes; less than `bufferHighBytes`.
     package var bufferLowBytes = 16 * 1024
+    /// Bytes of an answer that are taken from the backend although the client reads slowly,
+    /// 0..256 MiB.
+    package var bufferAnswerBytes = 1 << 20
+    /// The same over all answers of a thread, 0..1 TiB.
+    package var bufferAnswersTotalBytes = 64 << 20
+    /// Shares of `maxConnections` that one client network may have.
+    package var perNetwork = NetworkShares()
     /// What a client's FIN while its answer is outstanding means.
     package var halfClose = HalfClose.gone
     /// Time that queued and running requests get after SIGTERM, 0..24 h.
@@ -56,9 +72,14 @@ package struct ServerSettings: Equatable, Sendable {
     package var headTimeout = Duration.seconds(10)
     /// Between two reads of a request's body, 1 ms..24 h.
     package var bodyIdleTimeout = Duration.seconds(30)
+    /// Until a request's body has come, 1 ms..24 h; `nil` for as long as it takes.
+    ///
+    /// Envoy recommends as much for the whole request where clients are strangers
+    /// (`request_timeout` in its guide to edge proxies); a body of 256 MiB takes 7 Mbit/s then.
+    package var bodyTimeout: Duration? = .seconds(300)
     /// Between two requests of one connection, 1 ms..24 h.
     package var keepAliveTimeout = Duration.seconds(75)
-    /// Without any progress in writing to a client that has bytes to take, 1 ms..24 h.
+    /// Without a byte that a client took of those it has to take, 1 ms..24 h.
     package var writeStallTimeout = Duration.seconds(30)
 
     /// What `/readyz` says.
@@ -79,6 +100,24 @@ package struct ServerSettings: Equatable, Sendable {
         case gone
         /// The client still wants its answer.
         case allow
+    }
+
+    /// Shares of `maxConnections` that one client network, an IPv4 address or a /64 of IPv6, may
+    /// have; each more than 0 and 1 at most.
+    ///
+    /// Half of the connections leaves as many to all others. Of heads and bodies that are under way
+    /// at a time even a large office behind one address has few: each is there for as long as its
+    /// bytes take.
+    package struct NetworkShares: Equatable, Sendable {
+        /// Connections.
+        package var connections = 0.5
+        /// Connections with a head that has begun and is not complete.
+        package var heads = 0.1
+        /// Connections with a body that is not complete.
+        package var bodies = 0.25
+
+        /// The defaults.
+        package init() {}
     }
 
     /// The defaults.

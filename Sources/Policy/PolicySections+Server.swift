@@ -15,8 +15,24 @@ extension PolicySections {
                 "Most fields of a request's head or trailer section."),
             Key("max_body_size", \.maxBodyBytes, .size(0...1 << 40), "Largest body of a request."),
             Key(
+                "body_before_queue", \.bodyBeforeQueueBytes, .size(0...1 << 30),
+                "Bodies up to this are read whole before their request asks for a place of the limit; longer "
+                    + "ones, and those of clients that wait to be asked, follow when it has one. `0B`: all do, for clients "
+                    + "that read an answer while they still send."),
+            Key(
+                "body_before_queue_total", \.bodyBeforeQueueTotalBytes, .size(0...1 << 40),
+                "The same over all requests of a thread; what is beyond follows later."),
+            Key(
+                "body_min_rate", \.bodyMinRateBytes, .size(0...1 << 30),
+                "Bytes a second that a body comes with at least, on average, while the gateway reads it; from "
+                    + "`timeouts.head` on. `0B` for no such rate."),
+            Key(
                 "buffer", \.self, buffer.kind(),
                 "Water marks of one direction of one connection."),
+            Key(
+                "per_network", \.perNetwork, perNetwork.kind(),
+                "Shares of `max_connections` that one client network may have: an IPv4 address, or a /64 of IPv6. "
+                    + "Loopback, unix sockets and `forwarding.trusted_proxies` have no such bound."),
             Key(
                 "half_close", \.halfClose, .words,
                 "What a client means that closes its sending side while its answer is outstanding: `gone` "
@@ -40,6 +56,14 @@ extension PolicySections {
             Key(
                 "low", \.bufferLowBytes, .size(0...16 << 20),
                 "Buffered bytes below which reading resumes; less than `high`."),
+            Key(
+                "answer", \.bufferAnswerBytes, .size(0...256 << 20),
+                "Bytes of an answer that are taken from the backend as fast as it gives them although the client "
+                    + "reads slowly, so that it does not keep the backend; not below `high`."),
+            Key(
+                "answers_total", \.bufferAnswersTotalBytes, .size(0...1 << 40),
+                "The same over all such answers of a thread; beyond it backends wait for their clients."
+            ),
         ],
         rules: [
             Rule("low", "high") { settings in
@@ -52,6 +76,20 @@ extension PolicySections {
             }
         ])
 
+    private static let perNetwork = Section<ServerSettings.NetworkShares>(
+        blank: ServerSettings.NetworkShares(),
+        keys: [
+            Key(
+                "connections", \.connections, .number(0...1, excludesLower: true),
+                "Connections; more are closed at once."),
+            Key(
+                "heads", \.heads, .number(0...1, excludesLower: true),
+                "Heads that have begun and are not complete, 16 at least; more are refused."),
+            Key(
+                "bodies", \.bodies, .number(0...1, excludesLower: true),
+                "Bodies that are not complete, 16 at least; more are refused."),
+        ])
+
     private static let serverTimeouts = Section<ServerSettings>(
         blank: ServerSettings(),
         keys: [
@@ -62,11 +100,18 @@ extension PolicySections {
                 "body_idle", \.bodyIdleTimeout, .duration(timeouts),
                 "Between two reads of a request's body."),
             Key(
+                "body", \.bodyTimeout,
+                Kind<Duration>.duration(timeouts).optional(blank: .seconds(300), absent: "off"),
+                "Until a request's body has come, without the time in which the gateway does not read it."
+            ),
+            Key(
                 "keep_alive", \.keepAliveTimeout, .duration(timeouts),
-                "Between two requests of a connection."),
+                "Between two requests of a connection. One that has sent nothing yet gets `head`, while more than "
+                    + "three quarters of `max_connections` are in use."),
             Key(
                 "write_stall", \.writeStallTimeout, .duration(timeouts),
-                "Without progress in writing to a client that has bytes to take."),
+                "Without a sign that a client takes of what it has to take. Up to three times that, for as long as a "
+                    + "reader of 2 kB/s needs for what its kernel took last."),
         ])
 
     // MARK: Admin

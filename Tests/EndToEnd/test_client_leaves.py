@@ -110,7 +110,7 @@ def test_while_uploading(
     backend = server("--no-model")
     through = gateway(one_pool(backend.url))
     with RawClient(through.url) as client:
-        client.send(b"POST /upload HTTP/1.1\r\nHost: gateway\r\nContent-Length: 1000000\r\n\r\nhalf")
+        client.send(b"POST /upload HTTP/1.1\r\nHost: gateway\r\nContent-Length: 2000000\r\n\r\nhalf")
         eventually(lambda: through.metric("penstock_inflight") == 1, "upload admitted")
         leave(client)
         through.wait_until_idle(AT_ONCE)

@@ -22,7 +22,7 @@ from sockets import RawClient, read_head, scripted_backend
 
 GIGABYTE = 1 << 30
 PIECE = bytes(range(251)) * 4178  # about a megabyte whose period is no power of two
-GROWTH = 2 << 20
+GROWTH = 4 << 20
 HIGH = 64 << 10
 
 
@@ -206,10 +206,10 @@ def test_five_hundred_slow_streams(gateway: StartGateway) -> None:
     """Streams that nobody reads fast hold their water marks and no more."""
     count = 500
 
-    async def run() -> tuple[list[int], int]:
+    async def run() -> tuple[list[int], int, int]:
         server = await small_server(endless)
         port = server.sockets[0].getsockname()[1]
-        patient = "server: {timeouts: {write_stall: 10m}}\n"
+        patient = "server: {timeouts: {write_stall: 10m}, buffer: {answers_total: 16MiB}}\n"
         through = gateway(one_pool(f"http://127.0.0.1:{port}", limit=count, max_requests=count, extra=patient))
         clients = [Dawdler() for _ in range(count)]
         ending = asyncio.Event()
@@ -227,12 +227,12 @@ def test_five_hundred_slow_streams(gateway: StartGateway) -> None:
         assert least > 10_000
         await asyncio.get_running_loop().run_in_executor(None, through.wait_until_idle, 30)
         server.close()
-        return memory, least
+        return memory, least, through.threads
 
-    memory, least = asyncio.run(run())
+    memory, least, threads = asyncio.run(run())
     growth = max(memory) - memory[0]
-    # A stream has a buffer on either connection.
-    marks = count * 2 * HIGH
+    # A stream has a buffer on either connection, and some are taken further ahead.
+    marks = count * 2 * HIGH + threads * (16 << 20)
     print(f"grew by {growth / 1e6:.1f} MB of {marks / 1e6:.1f} MB; the slowest got {least} bytes")
     assert growth < marks
 
@@ -283,8 +283,9 @@ def test_slowloris(gateway: StartGateway, kind: str) -> None:
         print(f"to {max(cut_by):.2f} s, half of them alive at {statistics.median(alive):.2f} s and cut by")
         print(f"{statistics.median(cut_by):.2f} s")
         assert min(beside) <= 1.2 * min(alone)
-        # A reader's time begins when the kernel's buffers are full, which takes a busy machine some seconds.
-        assert min(cut_by) > 2.9 and statistics.median(alive) < (10 if kind == "reader" else 5)
+        # A reader's time begins when the kernel's buffers are full, which takes a busy machine some seconds, and is
+        # up to three times the time-out: its kernel has taken as much as slow readers need such a time for.
+        assert min(cut_by) > 2.9 and statistics.median(alive) < (15 if kind == "reader" else 5)
         reason = "write_timeout" if kind == "reader" else "client_timeout"
         cut = through.metric("penstock_requests_total", reason=reason)
         cut += through.metric("penstock_unrouted_requests_total", reason=reason)

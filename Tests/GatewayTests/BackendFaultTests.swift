@@ -300,7 +300,8 @@ import Testing
             try wire.answer(number == 0 ? "early" : "next")
             _ = wire.ends()
         }
-        let gateway = try RunningGateway(policyText([backend.url]))
+        let gateway = try RunningGateway(
+            policyText([backend.url], server: "body_before_queue: 0B"))
         let client = try gateway.connect()
         try client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 8\r\n\r\nabcd")
         #expect(try client.readAnswer().bodyText == "early")

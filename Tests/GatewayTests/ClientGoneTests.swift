@@ -121,7 +121,8 @@ enum Leaving: String, CaseIterable, Sendable {
             begun.open()
             noticed.give(wire.ends())
         }
-        let gateway = try RunningGateway(policyText([backend.url]))
+        let gateway = try RunningGateway(
+            policyText([backend.url], server: "body_before_queue: 0B"))
         let client = try gateway.connect()
         try client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nabc")
         try begun.pass()

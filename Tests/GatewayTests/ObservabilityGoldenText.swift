@@ -33,6 +33,17 @@ let goldenMetrics = #"""
     # HELP penstock_accept_pauses_total Times that accepting paused: at the connection cap, or out of descriptors or memory.
     # TYPE penstock_accept_pauses_total counter
     penstock_accept_pauses_total 2
+    # HELP penstock_client_connection_cap_reached_total Times that a client found all connections taken.
+    # TYPE penstock_client_connection_cap_reached_total counter
+    penstock_client_connection_cap_reached_total 0
+    # HELP penstock_client_connections_evicted_total Idle client connections that were closed because others waited at the cap.
+    # TYPE penstock_client_connections_evicted_total counter
+    penstock_client_connections_evicted_total 0
+    # HELP penstock_client_network_refusals_total Connections, heads and bodies refused because their network had its share.
+    # TYPE penstock_client_network_refusals_total counter
+    penstock_client_network_refusals_total{bound="connections"} 0
+    penstock_client_network_refusals_total{bound="heads"} 0
+    penstock_client_network_refusals_total{bound="bodies"} 0
     # HELP penstock_unrouted_requests_total Requests that ended before a pool was found for them, by reason.
     # TYPE penstock_unrouted_requests_total counter
     penstock_unrouted_requests_total{reason="bad_request"} 0

@@ -89,7 +89,8 @@ import Testing
             try wire.sendPattern(size)
             _ = wire.ends()
         }
-        let gateway = try RunningGateway(policyText([backend.url], server: "buffer: {high: 64KiB}"))
+        let gateway = try RunningGateway(
+            policyText([backend.url], server: "buffer: {high: 64KiB, answer: 0B}"))
         let client = try gateway.connect(receiveBuffer: 64 << 10)
         try client.send(Self.get)
         _ = try client.read(until: "\r\n\r\n")
@@ -222,7 +223,8 @@ import Testing
             try wire.send("0\r\n\r\n")
             _ = wire.ends()
         }
-        let gateway = try RunningGateway(policyText([backend.url]))
+        let gateway = try RunningGateway(
+            policyText([backend.url], server: "body_before_queue: 0B"))
         let client = try gateway.connect()
         try client.send("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n")
         _ = try client.read(until: "\r\n\r\n")

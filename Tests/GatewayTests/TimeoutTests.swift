@@ -66,7 +66,8 @@ import Testing
             noticed.give(true)
         }
         let gateway = try RunningGateway(
-            policyText([backend.url], server: "timeouts: {body_idle: 100ms}"))
+            policyText(
+                [backend.url], server: "body_before_queue: 0B, timeouts: {body_idle: 100ms}"))
         let client = try gateway.connect()
         try client.send("POST / HTTP/1.1\r\nHost: h\r\n\(framing)\r\n\r\n5\r\nabcde\r\n")
         let answer = try client.readAnswer()
@@ -83,7 +84,7 @@ import Testing
         let gateway = try RunningGateway(
             policyText(
                 [backend.url], pool: "timeouts: {first_byte: 150ms, idle: 150ms}",
-                server: "timeouts: {body_idle: 150ms}"))
+                server: "body_before_queue: 0B, timeouts: {body_idle: 150ms}"))
         let client = try gateway.connect()
         try client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 8\r\n\r\n")
         for byte in Array("bit by b".utf8) {
@@ -98,7 +99,9 @@ import Testing
     @Test func theBackendIsNotBlamedForASlowClient() throws {
         let backend = try ScriptedBackend.echoing()
         let gateway = try RunningGateway(
-            policyText([backend.url], pool: "timeouts: {first_byte: 100ms}"))
+            policyText(
+                [backend.url], pool: "timeouts: {first_byte: 100ms}",
+                server: "body_before_queue: 0B"))
         let client = try gateway.connect()
         try client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\na")
         usleep(250_000)

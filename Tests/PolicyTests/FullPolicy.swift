@@ -37,15 +37,25 @@ enum FullPolicy {
           max_head_size: 2KiB
           max_fields: 102
           max_body_size: 3B
+          body_before_queue: 4B
+          body_before_queue_total: 5B
+          body_min_rate: 6B
           buffer:
             high: 128KiB
             low: 8KiB
+            answer: 7B
+            answers_total: 8B
+          per_network:
+            connections: 0.4
+            heads: 0.2
+            bodies: 0.3
           half_close: allow
           drain_timeout: 21s
           readiness: backends
           timeouts:
             head: 22s
             body_idle: 23s
+            body: 26s
             keep_alive: 24s
             write_stall: 25s
         log:
@@ -193,6 +203,15 @@ enum FullPolicy {
         server.maxBodyBytes = 3
         server.bufferHighBytes = 131_072
         server.bufferLowBytes = 8192
+        server.bodyBeforeQueueBytes = 4
+        server.bodyBeforeQueueTotalBytes = 5
+        server.bodyMinRateBytes = 6
+        server.bufferAnswerBytes = 7
+        server.bufferAnswersTotalBytes = 8
+        server.perNetwork.connections = 0.4
+        server.perNetwork.heads = 0.2
+        server.perNetwork.bodies = 0.3
+        server.bodyTimeout = .seconds(26)
         server.halfClose = .allow
         server.drainTimeout = .seconds(21)
         server.headTimeout = .seconds(22)

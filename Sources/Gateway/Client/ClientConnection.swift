@@ -35,12 +35,16 @@ final class ClientConnection: StreamConnection {
     /// The API key of its last request that had one.
     var lastKey = LastKey()
     /// When the client last took a byte.
-    var writeProgressAt: Instant
+    var writeProgress: WriteProgress
+    /// The client network whose bounds hold for it, 0 for none, and what it has of them beside the
+    /// connection.
+    let network: UInt64
+    var unfinished: ClientNetworks.Kind?
     private var isOutputPending = false
     private var state = State.open
     private var isAdvancing = false
     /// When the last exchange ended, or the connection began.
-    private var idleSince: Instant
+    private(set) var idleSince: Instant
     private var lingeringBytes = 0
 
     /// Rounds in one turn before others get theirs.
@@ -49,11 +53,15 @@ final class ClientConnection: StreamConnection {
     private static let lingerNanoseconds: Int64 = 2_000_000_000
     private static let lingerBytes = 1 << 20
 
-    init(gateway: Gateway, role: Role, transport: consuming Transport, peer: PeerAddress) {
+    init(
+        gateway: Gateway, role: Role, transport: consuming Transport, peer: PeerAddress,
+        network: UInt64 = 0
+    ) {
         self.gateway = gateway
         self.role = role
         self.peer = peer
-        writeProgressAt = gateway.reactor.now
+        self.network = network
+        writeProgress = WriteProgress(now: gateway.reactor.now)
         idleSince = gateway.reactor.now
         super.init(reactor: gateway.reactor)
         open(transport)
@@ -81,6 +89,11 @@ final class ClientConnection: StreamConnection {
             }
         }
         isAdvancing = false
+        if network != 0, !keepsNetworkBounds() {
+            // The refusal is sent now.
+            advance()
+            return
+        }
         settle()
     }
 
@@ -225,14 +238,14 @@ final class ClientConnection: StreamConnection {
         guard isOpen else { return }
         // A time-out counts from when there was something to wait for.
         let isPending = hasOutput
-        if !isPending || !isOutputPending { writeProgressAt = reactor.now }
+        if !isPending || !isOutputPending { writeProgress = WriteProgress(now: reactor.now) }
         isOutputPending = isPending
         releaseBuffers()
         guard let exchange else {
             reactor.setDeadline(of: self, to: nextDeadline())
             return
         }
-        if !exchange.awaitsBody { exchange.record.bodyProgressAt = reactor.now }
+        exchange.noteBodyWait()
         reactor.setDeadline(of: self, to: nextDeadline(of: exchange))
         exchange.settleUpstream(for: self)
     }
@@ -243,43 +256,68 @@ final class ClientConnection: StreamConnection {
         if state == .lingering {
             return idleSince.advanced(byNanoseconds: ClientConnection.lingerNanoseconds)
         }
-        if isOutputPending {
-            return writeProgressAt.advanced(byNanoseconds: limits.writeStallNanoseconds)
-        }
-        return idleSince.advanced(byNanoseconds: limits.keepAliveNanoseconds)
+        if isOutputPending { return writeProgress.nextLook(stall: limits.writeStallNanoseconds) }
+        let end = idleSince.advanced(byNanoseconds: limits.keepAliveNanoseconds)
+        guard isFresh else { return end }
+        // Looked at now and then: connections may have become scarce.
+        let looked = idleSince.advanced(byNanoseconds: limits.headNanoseconds)
+        let next = reactor.now.advanced(byNanoseconds: limits.headNanoseconds)
+        return min(end, looked <= reactor.now ? next : looked)
     }
+
+    /// Whether the client has sent nothing yet.
+    private var isFresh: Bool { receivedBytes == 0 }
 
     private func nextDeadline(of exchange: Exchange) -> Instant {
         let limits = gateway.snapshot.timeouts
         if isOutputPending {
-            return writeProgressAt.advanced(byNanoseconds: limits.writeStallNanoseconds)
+            return min(
+                exchange.takesMoreAt,
+                writeProgress.nextLook(stall: limits.writeStallNanoseconds))
         }
         if exchange.stage == .readingHead {
             return exchange.record.startedAt.advanced(byNanoseconds: limits.headNanoseconds)
         }
         let keepAliveAt = exchange.keepAliveDeadline
         if exchange.awaitsBody {
-            let patience = limits.bodyIdleNanoseconds
-            return min(
-                keepAliveAt, exchange.record.bodyProgressAt.advanced(byNanoseconds: patience))
+            return min(keepAliveAt, exchange.bodyDeadline(limits))
         }
         return keepAliveAt
     }
 
     override func deadlineReached() {
-        if state == .lingering {
+        if state == .lingering || exchange == nil && !mayRest {
             end()
-        } else if let exchange, hasOutput {
-            exchange.cut(.writeTimeout)
+            return
+        }
+        if hasOutput {
+            if let exchange, !exchange.takesMore(), isWriteStalled {
+                exchange.cut(.writeTimeout)
+                return
+            }
         } else if let exchange {
             if exchange.keepAliveDeadline <= reactor.now {
                 exchange.sendKeepAlive()
             } else {
                 exchange.clientTimedOut()
             }
-            advance()
-        } else {
-            end()
         }
+        advance()
+    }
+
+    /// Whether the client has taken nothing for as long as it may.
+    private var isWriteStalled: Bool {
+        writeProgress.isStalled(
+            sent: sentBytes, unsent: unsentBytes(),
+            stall: gateway.snapshot.timeouts.writeStallNanoseconds, now: reactor.now)
+    }
+
+    /// Whether a connection without an exchange may stay.
+    private var mayRest: Bool {
+        if hasOutput { return !isWriteStalled }
+        let limits = gateway.snapshot.timeouts
+        let rested = reactor.now.nanoseconds(since: idleSince)
+        if rested >= limits.keepAliveNanoseconds { return false }
+        return !isFresh || rested < limits.headNanoseconds || !gateway.isShortOfConnections
     }
 }

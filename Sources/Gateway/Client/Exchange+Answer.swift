@@ -11,7 +11,7 @@ extension Exchange {
     func relayAnswer(from upstream: UpstreamConnection, to client: ClientConnection) {
         let piecesBefore = record.answerPieces
         defer { reportProgress(since: piecesBefore) }
-        if isAnswerPaused && client.output.count > snapshot.bufferLowBytes { return }
+        if isAnswerPaused && client.output.count > answerLowBytes { return }
         isAnswerPaused = false
         if answerNeedsMore && !upstream.hasInput {
             guard fillAnswer(upstream, for: client) else {
@@ -38,7 +38,8 @@ extension Exchange {
                 upstreamFailed(.upstreamInvalid)
                 return
             case .full:
-                isAnswerPaused = true
+                if growsFurther() { continue }
+                pauseAnswer()
                 return
             }
         }
@@ -48,7 +49,7 @@ extension Exchange {
         from upstream: UpstreamConnection, to client: ClientConnection
     ) -> BodyStep {
         var relay = BodyRelay(
-            highBytes: snapshot.bufferHighBytes, writesChunks: answerFraming.isChunked)
+            highBytes: answerHighBytes, writesChunks: answerFraming.isChunked)
         let step = relay.moveAnswer(
             &upstream.parser, &upstream.input, &client.output,
             lentBy: client.buffers, readBy: isFollowingAnswer ? answerReader : nil)
@@ -81,7 +82,7 @@ extension Exchange {
     private func fillAnswer(
         _ upstream: UpstreamConnection, for client: ClientConnection
     ) -> Bool {
-        let high = snapshot.bufferHighBytes
+        let high = answerHighBytes
         let held = upstream.hasInput ? upstream.input.count : 0
         // What is left in a full buffer when more is asked for is a head, or trailers: they may be
         // larger than what is buffered of a body.

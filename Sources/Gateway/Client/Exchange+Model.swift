@@ -1,5 +1,5 @@
-// Routing by model: the body is read until it names its model, held meanwhile, and forwarded from
-// what is held; a name that stands for another one is replaced on the way.
+// Routing by model: the body is read until it names its model, and forwarded from what is held
+// meanwhile (`Exchange+Body.swift`); a name that stands for another one is replaced on the way.
 
 internal import Admission
 internal import HTTP1
@@ -30,7 +30,7 @@ extension Exchange {
         }
     }
 
-    private var announcedLength: Int? {
+    var announcedLength: Int? {
         if case .length(let length) = head.framing { length } else { nil }
     }
 
@@ -64,9 +64,7 @@ extension Exchange {
 
     /// Begins to read the body for what decides about the request.
     private func readBodyFirst() {
-        let body = self.body ?? RequestBody(pool: gateway.reactor.buffers)
-        self.body = body
-        switch body.begin(head) {
+        switch makeBody().begin(head) {
         case .encoding?:
             answer(.bodyEncoding)
             return
@@ -75,8 +73,7 @@ extension Exchange {
             return
         case nil: break
         }
-        stage = .readingBody
-        record.bodyProgressAt = now
+        beginReadingBody()
         if head.expectsContinue, let client {
             // The backend is not known yet, so the gateway asks for the body itself.
             hasAskedForBody = true
@@ -99,61 +96,15 @@ extension Exchange {
         ModelPath.decode(head.span(range), into: &name)
     }
 
-    /// Reads the body until the model is known.
-    ///
-    /// Returns whether anything moved.
-    func readBody() -> Bool {
-        guard let client, let body else { return false }
-        var moved = false
-        while stage == .readingBody {
-            switch nextRequestEvent(client) {
-            case .needMoreData:
-                // A body that keeps filling its storage is read into a larger piece.
-                client.releaseBuffers()
-                guard client.fill(highBytes: snapshot.bufferHighBytes) > 0 else {
-                    if client.inputEnded { clientGone() }
-                    return moved
-                }
-                record.bodyProgressAt = now
-                moved = true
-            case .body(let consumed, let content):
-                record.bodyBytes += content.count
-                hold(content, of: client, in: body)
-                client.input.drop(consumed)
-                moved = true
-                // What has come already may say how much work it is, or be all and not complete.
-                if stage == .readingBody, client.input.isEmpty,
-                    record.bodyBytes != announcedLength, isRead(body)
-                {
-                    takeModel(modelName(body))
-                }
-            case .end(let consumed):
-                client.input.drop(consumed)
-                isRequestComplete = true
-                do throws(BodyFault) {
-                    try body.finish()
-                } catch {
-                    answer(error)
-                    return true
-                }
-                takeModel(modelName(body))
-                return true
-            case .head, nil:
-                return true
-            }
-        }
-        return moved
-    }
-
     /// The model that the path names, else the body; empty where neither has.
-    private func modelName(_ body: RequestBody) -> [UInt8] {
+    func modelName(_ body: RequestBody) -> [UInt8] {
         guard let modelPathRange else { return body.model }
         var name: [UInt8] = []
         return Exchange.decode(modelPathRange, of: head, into: &name) ? name : []
     }
 
     /// Whether the body has told all that decides about the request.
-    private func isRead(_ body: RequestBody) -> Bool {
+    func isRead(_ body: RequestBody) -> Bool {
         let routes = snapshot.routes
         guard routes.keepsStreamsAlive else { return body.hasModel }
         switch routes.match(head, named: modelName(body)) {
@@ -163,27 +114,8 @@ extension Exchange {
         }
     }
 
-    private func hold(_ content: Range<Int>, of client: ClientConnection, in body: RequestBody) {
-        let models = snapshot.policy.models
-        if record.bodyBytes > snapshot.maxBodyBytes
-            || body.held.count + content.count > models.maxHeldBytes
-        {
-            answer(.bodyTooLarge)
-        } else if gateway.heldBytes + content.count > models.maxHeldTotalBytes {
-            answer(.exhausted)
-        } else {
-            gateway.heldBytes += content.count
-            body.hold(content, of: client.input)
-            do throws(BodyFault) {
-                try body.read(content, of: client.input)
-            } catch {
-                answer(error)
-            }
-        }
-    }
-
     /// The model is known, or known not to be named: finds the route and goes on.
-    private func takeModel(_ name: [UInt8], orElse missing: Reason = .modelMissing) {
+    func takeModel(_ name: [UInt8], orElse missing: Reason = .modelMissing) {
         let routes = snapshot.routes
         let alias = name.isEmpty ? nil : routes.modelBehind(name)
         model = alias ?? name
@@ -235,7 +167,11 @@ extension Exchange {
             }
             asksForTunnel = true
         }
-        offer(to: found, head, from: client)
+        if !isRequestComplete, readsBodyBefore(head, client) {
+            beginReadingBody()
+        } else {
+            offer(to: found, head, from: client)
+        }
     }
 
     // MARK: Forwarding
@@ -247,7 +183,7 @@ extension Exchange {
     }
 
     /// The bytes that stand for the model in the body.
-    private func replacement(in body: RequestBody) -> [UInt8] {
+    func replacement(in body: RequestBody) -> [UInt8] {
         let model = model
         guard body.isJSON else { return model }
         var escaped = ByteBuffer()
@@ -255,48 +191,6 @@ extension Exchange {
         var bytes: [UInt8] = []
         for index in 0..<escaped.count { bytes.append(escaped.bytes[index]) }
         return bytes
-    }
-
-    /// Hands what is held to the backend's connection, behind the head.
-    func forwardHeld(to connection: UpstreamConnection) {
-        guard let body, body.isHolding else { return }
-        gateway.heldBytes -= body.held.count
-        let isChunked = head.framing.isChunked
-        if isModelReplaced, modelPathRange == nil {
-            var rewritten = ByteBuffer()
-            let range = body.modelRange
-            rewritten.append(0..<range.lowerBound, of: body.held)
-            rewritten.append(replacement(in: body))
-            rewritten.append(range.upperBound..<body.held.count, of: body.held)
-            swap(&rewritten, &body.held)
-            gateway.reactor.buffers.reclaim(from: &rewritten)
-        }
-        if isChunked {
-            connection.output.appendChunk(0..<body.held.count, of: body.held)
-        } else if body.held.count > Exchange.copiedBytes, connection.flush() > 0,
-            connection.output.isEmpty
-        {
-            // Copying a long prompt costs more than a system call.
-            connection.releaseBuffers()
-            swap(&connection.output, &body.held)
-            connection.outputWasFilled()
-        } else {
-            connection.prepareOutput()
-            connection.output.append(0..<body.held.count, of: body.held)
-        }
-        body.release()
-        if isChunked && isRequestComplete {
-            connection.output.appendLastChunk(trailers: parser.trailers)
-        }
-    }
-
-    private static let copiedBytes = 16 * 1024
-
-    /// Lets go of what is held and not wanted any more.
-    func dropHeld() {
-        guard let body, body.isHolding else { return }
-        gateway.heldBytes -= body.held.count
-        body.release()
     }
 
     /// What passed after the model was known broke the body.

@@ -112,9 +112,11 @@ extension Exchange {
 
     /// The parser's next event, with `needMoreData` consumed; nil when the body's framing broke,
     /// which has been dealt with then.
-    func nextRequestEvent(_ client: ClientConnection) -> ParserEvent? {
+    func nextRequestEvent(
+        _ client: ClientConnection, contentAtMost most: Int = .max
+    ) -> ParserEvent? {
         do throws(ParseError) {
-            let event = try parser.next(in: client.input)
+            let event = try parser.next(in: client.input, contentAtMost: most)
             if case .needMoreData(let consumed) = event { client.input.drop(consumed) }
             return event
         } catch {

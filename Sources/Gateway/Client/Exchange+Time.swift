@@ -15,6 +15,28 @@ extension Exchange {
         }
     }
 
+    /// Notes after each round whether the client is waited for to send more of its body.
+    func noteBodyWait() {
+        if awaitsBody {
+            record.bodyClock.start(now: now)
+        } else {
+            record.bodyProgressAt = now
+            record.bodyClock.stop(now: now)
+        }
+    }
+
+    /// When a body that is waited for comes too late: by its last piece, by all of it, or by the rate
+    /// that it comes at.
+    func bodyDeadline(_ limits: Snapshot.Timeouts) -> Instant {
+        var at = record.bodyProgressAt.advanced(byNanoseconds: limits.bodyIdleNanoseconds)
+        at = min(at, record.bodyClock.reaches(limits.bodyNanoseconds))
+        guard limits.bodyByteNanoseconds > 0 else { return at }
+        // A head's time to begin with; from then on each byte has bought some.
+        let bought = Double(record.bodyBytes) * limits.bodyByteNanoseconds
+        let allowed = Double(limits.headNanoseconds) + bought
+        return min(at, record.bodyClock.reaches(Int64(min(allowed, 9e18))))
+    }
+
     /// The head or the body did not arrive in time.
     func clientTimedOut() {
         keepsClient = false

@@ -32,7 +32,7 @@ extension Exchange {
         let fromBackend = pass(from: upstream, to: client, isPaused: &answerPaused)
         isRequestPaused = requestPaused
         isAnswerPaused = answerPaused
-        if client.flush() > 0 { client.writeProgressAt = now }
+        if client.flush() > 0 { client.writeProgress.moved(now: now) }
         let moved = fromClient || fromBackend
         if moved { record.upstreamProgressAt = now }
         if upstream.isBroken {

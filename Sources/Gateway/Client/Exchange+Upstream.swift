@@ -205,7 +205,7 @@ extension Exchange {
         if stage == .tunnelling { settleTunnel() }
         guard stage == .forwarding, let upstream, let pool else { return }
         let timeout: Int64
-        if client.hasOutput || awaitsBody {
+        if isAnswerPaused || awaitsBody {
             // The client is the slow one, and its own time-outs watch it.
             record.upstreamProgressAt = now
             timeout = .max

@@ -20,7 +20,7 @@ final class Exchange {
     enum Stage {
         /// The head is being read.
         case readingHead
-        /// The body is read for the model that it names.
+        /// The body is read for the model that it names, or before the request is offered.
         case readingBody
         /// Waiting in the pool's queue for a permit.
         case parked
@@ -61,7 +61,7 @@ final class Exchange {
     var routeIndex = -1
     /// Whether the request was sent to the route's other pool.
     var hasFallenBack = false
-    /// The body, of a request that is routed by model.
+    /// The body, of a request that is routed by model or waits for the rest of it.
     var body: RequestBody?
     /// What was sent of the body on a connection that may turn out to be at its end.
     var keptBody: KeptBody?
@@ -109,6 +109,8 @@ final class Exchange {
     /// Whether reading one side waits for the other side's output to sink to the low mark.
     var isRequestPaused = false
     var isAnswerPaused = false
+    /// What the client's output may hold of an answer that is taken ahead of it; 0 for the usual.
+    var aheadBytes = 0
     /// Whether all bytes of the answer that were read have been looked at.
     var answerNeedsMore = true
     /// Whether the request asks for a WebSocket, and may have one.
@@ -197,6 +199,7 @@ final class Exchange {
         isDiscarding = false
         isRequestPaused = false
         isAnswerPaused = false
+        releaseAhead()
         answerNeedsMore = true
         asksForTunnel = false
         interimAnswers = 0
@@ -272,7 +275,8 @@ final class Exchange {
 
     private func flush(_ client: ClientConnection) -> Bool {
         guard client.isOpen, client.flush() > 0 else { return false }
-        client.writeProgressAt = now
+        client.writeProgress.moved(now: now)
+        if aheadBytes > 0, !client.hasOutput { releaseAhead() }
         return true
     }
 }

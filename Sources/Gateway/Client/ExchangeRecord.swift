@@ -33,6 +33,11 @@ struct ExchangeRecord {
     /// The client last sent a byte of the body.
     var bodyProgressAt = Instant(nanoseconds: 0)
 
+    /// For how long the client was waited for.
+    var bodyClock = BodyClock()
+    /// A paused answer is taken further from then on, although its client is slow.
+    var takesMoreAt = Instant(nanoseconds: 0)
+
     /// The client connection's counters when the exchange began.
     var receivedBefore = 0
     var sentBefore = 0

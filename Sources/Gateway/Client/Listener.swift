@@ -14,6 +14,8 @@ final class Listener: EventHandler {
     private var isPaused = false
     /// Whether it is paused until a connection ends, and not for want of descriptors or memory.
     private(set) var waitsForRoom = false
+    /// Whether it was paused before and nobody has been accepted since.
+    private var isPausedAgain = false
 
     /// Connections accepted in one turn before others get theirs.
     private static let acceptsPerTurn = 64
@@ -58,16 +60,21 @@ final class Listener: EventHandler {
     }
 
     private func accept() {
-        for _ in 0..<Listener.acceptsPerTurn {
+        for number in 0..<Listener.acceptsPerTurn {
             // The admin's connections do not count, so that a full gateway can still be looked at.
-            guard role == .admin || gateway.reserveConnection() else {
+            guard role == .admin || gateway.reserveConnection() || makesRoom(number) else {
+                // The kernel says so if somebody waits.
+                if number > 0 { return }
                 pause(untilRoom: true)
+                // Others may have begun to rest by then.
+                lookAgain()
                 // One may have ended before anybody could see that this listener waits.
                 if gateway.hasRoomForConnection { resumeAccepting() }
                 return
             }
             switch socket.accept() {
             case .connection(let descriptor, let peer):
+                isPausedAgain = false
                 gateway.accepted(descriptor, peer: peer, role: role)
             case .none:
                 giveUpReservation()
@@ -75,12 +82,21 @@ final class Listener: EventHandler {
             case .exhausted:
                 giveUpReservation()
                 pause(untilRoom: false)
-                gateway.reactor.setDeadline(
-                    of: self,
-                    to: gateway.reactor.now.advanced(byNanoseconds: Listener.pauseNanoseconds))
+                lookAgain()
                 return
             }
         }
+    }
+
+    /// Whether a connection that rests has given way to the one that waits, of which only the first
+    /// is known to be there.
+    private func makesRoom(_ number: Int) -> Bool {
+        number == 0 && gateway.makeRoom(isNews: !isPausedAgain) && gateway.reserveConnection()
+    }
+
+    private func lookAgain() {
+        gateway.reactor.setDeadline(
+            of: self, to: gateway.reactor.now.advanced(byNanoseconds: Listener.pauseNanoseconds))
     }
 
     private func giveUpReservation() {
@@ -92,7 +108,8 @@ final class Listener: EventHandler {
         isPaused = true
         waitsForRoom = untilRoom
         gateway.noteAcceptPauses()
-        gateway.metrics.acceptPauses &+= 1
+        if !isPausedAgain { gateway.metrics.acceptPauses &+= 1 }
+        isPausedAgain = true
         gateway.reactor.watch(self, descriptor: socket.rawValue, interest: [])
     }
 }

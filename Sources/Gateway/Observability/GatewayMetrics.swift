@@ -19,6 +19,13 @@ package final class GatewayMetrics {
     /// Times that accepting was paused: at the connection cap, or for want of descriptors or
     /// memory.
     package var acceptPauses: UInt64 = 0
+    /// Times that a client found all connections taken.
+    package var capReached: UInt64 = 0
+    /// Connections that rested and were closed for others.
+    package var connectionsEvicted: UInt64 = 0
+    /// Connections, heads and bodies refused because a client network had its share, by
+    /// `ClientNetworks.Kind`.
+    package var networkRefusals = [UInt64](repeating: 0, count: 3)
     /// Reloads that put a new policy in force.
     package private(set) var reloads: UInt64 = 0
     /// Reloads that failed and left the old policy in force.
@@ -44,6 +51,9 @@ package final class GatewayMetrics {
         walk.visit(&connectionsClosed)
         walk.visit(&connectionsRejected)
         walk.visit(&acceptPauses)
+        walk.visit(&capReached)
+        walk.visit(&connectionsEvicted)
+        walk.visit(&networkRefusals)
         walk.visit(&unrouted)
     }
 

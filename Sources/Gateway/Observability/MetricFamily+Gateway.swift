@@ -50,6 +50,25 @@ extension MetricFamily {
             "penstock_accept_pauses_total", .counter,
             "Times that accepting paused: at the connection cap, or out of descriptors or memory."
         ) { $0.gateway.metrics.acceptPauses },
+        .single(
+            "penstock_client_connection_cap_reached_total", .counter,
+            "Times that a client found all connections taken."
+        ) { $0.gateway.metrics.capReached },
+        .single(
+            "penstock_client_connections_evicted_total", .counter,
+            "Idle client connections that were closed because others waited at the cap."
+        ) { $0.gateway.metrics.connectionsEvicted },
+        MetricFamily(
+            name: "penstock_client_network_refusals_total", kind: .counter, unit: nil,
+            labels: ["bound"],
+            help: "Connections, heads and bodies refused because their network had its share."
+        ) { writer, scrape in
+            for kind in ClientNetworks.Kind.allCases {
+                writer.sample(
+                    "bound=\"\(kind.name)\"",
+                    scrape.gateway.metrics.networkRefusals[kind.rawValue])
+            }
+        },
     ]
 
     private static let unroutedRequests = MetricFamily(

@@ -15,6 +15,13 @@ final class Snapshot {
     let maxBodyBytes: Int
     let bufferHighBytes: Int
     let bufferLowBytes: Int
+    /// What is read of a body before its request is offered; 0 for nothing.
+    let bodyBeforeQueueBytes: Int
+    let bodyBeforeQueueTotalBytes: Int
+    /// What an answer's buffer may grow to while its client reads slowly.
+    let answerAheadBytes: Int
+    let answersTotalBytes: Int
+    let networkBounds: NetworkBounds
     let timeouts: Timeouts
     /// Whether a client's request id is kept.
     let keepsRequestID: Bool
@@ -25,6 +32,10 @@ final class Snapshot {
     struct Timeouts {
         let headNanoseconds: Int64
         let bodyIdleNanoseconds: Int64
+        /// Until a whole body has come; `max` for as long as it takes.
+        let bodyNanoseconds: Int64
+        /// What a body's byte adds to the time that it may take; 0 for no least rate.
+        let bodyByteNanoseconds: Double
         let keepAliveNanoseconds: Int64
         let writeStallNanoseconds: Int64
     }
@@ -42,9 +53,17 @@ final class Snapshot {
         // A head must fit into the buffer that it is collected in.
         bufferHighBytes = max(server.bufferHighBytes, server.maxHeadBytes + 1024)
         bufferLowBytes = server.bufferLowBytes
+        bodyBeforeQueueBytes = server.bodyBeforeQueueBytes
+        bodyBeforeQueueTotalBytes = server.bodyBeforeQueueTotalBytes
+        answerAheadBytes = server.bufferAnswerBytes
+        answersTotalBytes = server.bufferAnswersTotalBytes
+        networkBounds = NetworkBounds(server)
+        let rate = Double(server.bodyMinRateBytes)
         timeouts = Timeouts(
             headNanoseconds: server.headTimeout.wholeNanoseconds,
             bodyIdleNanoseconds: server.bodyIdleTimeout.wholeNanoseconds,
+            bodyNanoseconds: server.bodyTimeout?.wholeNanoseconds ?? .max,
+            bodyByteNanoseconds: rate > 0 ? 1e9 / rate : 0,
             keepAliveNanoseconds: server.keepAliveTimeout.wholeNanoseconds,
             writeStallNanoseconds: server.writeStallTimeout.wholeNanoseconds)
     }

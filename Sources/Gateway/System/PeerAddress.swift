@@ -6,7 +6,7 @@ internal import Policy
 
 /// A peer's numeric address without its port; empty for a unix socket.
 package struct PeerAddress: Sendable {
-    private var text = InlineArray<46, UInt8>(repeating: 0)
+    private var rendered = InlineArray<46, UInt8>(repeating: 0)
     private var length = 0
     /// The address as IPv6, an IPv4 address mapped (RFC 4291 section 2.5.5.2); 0 for none.
     private(set) var bits: UInt128 = 0
@@ -42,10 +42,13 @@ package struct PeerAddress: Sendable {
     /// Whether there is no address.
     package var isEmpty: Bool { length == 0 }
 
+    /// The address as text.
+    var text: String { String(decoding: (0..<length).map { rendered[$0] }, as: UTF8.self) }
+
     /// The text as bytes.
     package var bytes: Span<UInt8> {
         @_lifetime(borrow self)
-        get { text.span.extracting(0..<length) }
+        get { rendered.span.extracting(0..<length) }
     }
 
     /// Whether `peers` name this one.
@@ -92,7 +95,7 @@ package struct PeerAddress: Sendable {
     }
 
     private mutating func append(_ byte: UInt8) {
-        text[length] = byte
+        rendered[length] = byte
         length += 1
     }
 }

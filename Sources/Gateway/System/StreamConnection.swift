@@ -216,6 +216,12 @@ class StreamConnection: EventHandler {
     /// knows.
     final func unsentBytes() -> Int? { transport.unsentBytes() }
 
+    /// Gives the output storage for `bytes`, and keeps what is in it.
+    final func growOutput(to bytes: Int) {
+        holdsOutput = true
+        StreamConnection.grow(&output, to: bytes, from: buffers)
+    }
+
     /// Tells the peer that nothing follows, and keeps reading.
     final func shutdownWriting() { transport.shutdownWriting() }
 
@@ -279,6 +285,16 @@ extension StreamConnection {
     ) {
         guard buffer.capacity == 0 else { return }
         pool.lend(to: &buffer, large: storageBytes > BufferPool.pieceBytes)
+    }
+
+    /// Exchanges the buffer's storage for larger one, unless it has as much.
+    private static func grow(_ buffer: inout ByteBuffer, to bytes: Int, from pool: BufferPool) {
+        guard buffer.capacity < bytes else { return }
+        var larger = ByteBuffer()
+        pool.lend(to: &larger, atLeast: bytes)
+        larger.append(0..<buffer.count, of: buffer)
+        swap(&larger, &buffer)
+        pool.reclaim(from: &larger)
     }
 
     /// Gives the storage of an empty buffer back; whether it still holds some.

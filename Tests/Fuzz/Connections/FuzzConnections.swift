@@ -33,10 +33,12 @@ enum Stage {
           max_head_size: 1KiB
           max_fields: 20
           max_body_size: 20KiB
-          buffer: {high: 4KiB, low: 1KiB}
+          body_before_queue: 6KiB
+          body_before_queue_total: 10KiB
+          buffer: {high: 4KiB, low: 1KiB, answer: 16KiB, answers_total: 24KiB}
           half_close: HALF
           drain_timeout: 5s
-          timeouts: {head: 1s, body_idle: 2s, keep_alive: 3s, write_stall: 2s}
+          timeouts: {head: 1s, body_idle: 2s, body: 3s, keep_alive: 3s, write_stall: 2s}
         pools:
           main:
             backends: ["http://127.0.0.1:2", "http://127.0.0.1:3"]
