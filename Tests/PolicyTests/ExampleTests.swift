@@ -11,8 +11,8 @@ import Testing
         .deletingLastPathComponent().deletingLastPathComponent().appending(path: "policies")
 
     private static let names = [
-        "api-keys", "embeddings", "ollama", "one-backend", "several-replicas", "sglang",
-        "streaming-chat", "strict", "tenants", "tgi", "triton", "vllm",
+        "api-keys", "embeddings", "llamacpp", "ollama", "one-backend", "several-replicas",
+        "sglang", "streaming-chat", "strict", "tenants", "tgi", "triton", "vllm",
     ]
 
     private func policy(_ name: String) throws -> Policy {
