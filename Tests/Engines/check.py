@@ -11,7 +11,7 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -125,7 +125,8 @@ async def take_turns(engine: Engine, url: str, rate: float) -> Measured:
     inside = Inside()
     begin = time.monotonic()
     watching = asyncio.create_task(inside.watch(engine))
-    served, seconds = Counter[str](), Counter[str]()
+    served: dict[str, int] = defaultdict(int)
+    seconds: dict[str, float] = defaultdict(float)
     ends = Counter[str]()
     for seed, (who, length) in enumerate(TURNS):
         if who == "direct":
