@@ -31,14 +31,7 @@ SAMPLE_SECONDS = 0.05
 LEARNING_SECONDS = 3.0
 # Who comes, and for how many seconds: by turns, so that all meet the same machine. Direct ones are patient and do not go through
 # the gateway, which then has nothing to do.
-TURNS = (
-    ("patient", 8.0),
-    ("leaving", 10.0),
-    ("direct", 4.0),
-    ("patient", 6.0),
-    ("leaving", 8.0),
-    ("direct", 4.0),
-)
+TURNS = 3 * (("patient", 6.0), ("leaving", 8.0), ("direct", 3.0))
 # A gateway that lets hardly anybody in would treat all alike: so much of what the engine does without it is asked of it.
 LEAST_USE = 0.5
 EMPTY_SECONDS = 60.0

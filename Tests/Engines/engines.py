@@ -132,7 +132,8 @@ class LanguageEngine(Engine):
     def ask(self, streamed: bool) -> bytes:
         """A completion of about so many tokens."""
         tokens = self.chance.randint(max(1, self.tokens // 2), self.tokens + self.tokens // 2)
-        prompt = " ".join(f"word{self.chance.randrange(2000)}" for _ in range(4))
+        # Tokens, not words: GGUF's tokenizer would take the made-up words for letters.
+        prompt = [self.chance.randrange(300, 2000) for _ in range(4)]
         return post(
             "/v1/completions",
             {
