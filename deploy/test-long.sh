@@ -11,6 +11,7 @@
 #   6. differential          20,000 random requests through Penstock, nginx and HAProxy, or DIFFERENTIAL_REQUESTS; SEED=N for
 #                            other ones
 #   7. fuzzing               each target of Tests/Fuzz for half an hour, or FUZZ_SECONDS
+#   8. engines               Triton, llama.cpp and vLLM, installed from PyPI (5 GB), under clients that leave
 #
 # A stage that fails does not keep the next ones from running. The last line is "N passed, N failed, N skipped" over all
 # stages. Takes between four and five hours on two cores.
@@ -62,6 +63,7 @@ stage "soak" .build/end-to-end/bin/python -B Tests/EndToEnd/soak.py --minutes "$
 stage "differential" .build/end-to-end/bin/python -B Tests/EndToEnd/differential.py \
     .build/release/penstock --seed "${SEED:-1}" --count "${DIFFERENTIAL_REQUESTS:-20000}"
 stage "fuzzing" Tests/Fuzz/run all "${FUZZ_SECONDS:-1800}"
+stage "engines" Tests/Engines/run
 
 printf '\n== summary ==\n'
 printf '%s\n' "${report[@]}"
