@@ -130,4 +130,19 @@ import Testing
             result.value(.throughput, over: window, backend: 0)
                 == result.value(.throughput, over: window))
     }
+
+    /// Holds after `Retry-After` once left a deadline that had passed with nothing to do.
+    ///
+    /// It makes `serve` turn without waiting, and stops the simulator.
+    @Test(arguments: 1...5) func holdsEndWithoutWakingInVain(seed: UInt64) {
+        var scenario = Example.slots(16, load: 1.2, limit: 16, seconds: 60)
+        scenario.admission.limit = .knee(KneeLimitSettings())
+        var failure = BackendFailure.status(503)
+        failure.share = 0.05
+        failure.retryAfterNanoseconds = 2 * Example.second
+        scenario.backends[0].phases[0].failure = failure
+        let result = Simulation.run(scenario, seed: seed)
+        #expect(result.all.failed > 10)
+        #expect(result.all.completed > 100)
+    }
 }
