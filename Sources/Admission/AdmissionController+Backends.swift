@@ -39,6 +39,15 @@ extension AdmissionController {
         return isThere && settings.mode == .enforce && retryBudget.allowsRetry(now: clock)
     }
 
+    /// Whether a request may be sent to its own backend once more, because a connection ended under
+    /// it that had served before; it is paid for from the pool's budget of retries.
+    package mutating func takesRepeat(now: Instant) -> Bool {
+        advance(to: now)
+        guard retryBudget.allowsRetry(now: clock) else { return false }
+        retryBudget.withdraw(now: clock)
+        return true
+    }
+
     /// Spends a permit whose backend failed before the client had anything, and looks for another
     /// backend, as `mayRetry` said it may; the same as for a connection that was refused follows.
     package mutating func retry(

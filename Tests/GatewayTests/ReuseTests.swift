@@ -235,39 +235,3 @@ import Testing
         }
     }
 }
-
-@Suite struct RepeatBudgetTests {
-    private static func at(_ seconds: Double) -> Instant {
-        Instant(nanoseconds: Int64(seconds * 1e9))
-    }
-
-    /// What of `asked` repetitions a second is allowed over `seconds`, at so many requests a second.
-    private func allowed(_ asked: Int, rate: Int, from start: Double, seconds: Int) -> Int {
-        var budget = RepeatBudget()
-        _ = budget.take(requests: 0, now: Self.at(start))
-        var count = 0
-        for step in 0..<(seconds * asked) {
-            let time = Double(step + 1) / Double(asked)
-            let requests = UInt64(Double(rate) * time)
-            if budget.take(requests: requests, now: Self.at(start + time)) { count += 1 }
-        }
-        return count
-    }
-
-    @Test func aTenthAndTheFloorAreAllowed() {
-        // 100 s at 100 a second: 1,000 of the requests' and 100 of the floor, and 10 at the start.
-        let busy = allowed(100, rate: 100, from: 0, seconds: 100)
-        #expect(busy > 950 && busy <= 1_110)
-        let quiet = allowed(10, rate: 0, from: 0, seconds: 100)
-        #expect(quiet > 80 && quiet <= 110)
-    }
-
-    @Test func nothingIsSavedUp() {
-        var budget = RepeatBudget()
-        _ = budget.take(requests: 0, now: Self.at(0))
-        // An hour at 100 a second earns what the last ten seconds do.
-        var count = 0
-        while budget.take(requests: 360_000, now: Self.at(3_600)) { count += 1 }
-        #expect(count >= 100 && count <= 110)
-    }
-}

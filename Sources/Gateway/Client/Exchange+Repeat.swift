@@ -9,8 +9,8 @@ internal import Inference
 extension Exchange {
     /// Bytes that are kept of one body, and storage for those of all a thread's: what is longer is
     /// sent once.
-    private static let keptBytes = 256 << 10
-    private static let keptTotalBytes = 8 << 20
+    private static let keptBytes = 1 << 20
+    private static let keptTotalBytes = 32 << 20
 
     /// Whether the request has no body.
     private var isBodyless: Bool { head.framing == .none || head.framing == .length(0) }
@@ -22,13 +22,19 @@ extension Exchange {
             dropKept()
             return
         }
-        if record.isReused, !record.wasSentAgain, !isBodyless {
+        if !isBodyless, mayHaveToRepeat {
             let kept = keptBody ?? KeptBody(pool: gateway.reactor.buffers)
             keptBody = kept
             kept.begin(after: connection.output.count)
             keepsBody = true
         }
         forwardHeld(to: connection)
+    }
+
+    /// Whether the connection may turn out to be at its end, or another backend may have to do it.
+    private var mayHaveToRepeat: Bool {
+        record.isReused && !record.wasSentAgain
+            || record.retries < Exchange.mostRetries && (pool?.settings.backends.count ?? 1) > 1
     }
 
     /// Keeps what `connection` is about to send of the body.
@@ -80,7 +86,7 @@ extension Exchange {
     }
 
     /// Whether all of the request is there to be sent again.
-    private func isWhole(on connection: UpstreamConnection) -> Bool {
+    func isWhole(on connection: UpstreamConnection) -> Bool {
         if isBodyless { return true }
         // Nothing was handed over yet.
         if connection.sentBytes == connection.sentBefore, !connection.hasOutput { return true }

@@ -7,7 +7,7 @@ internal import Policy
 
 extension Exchange {
     /// How often one request is tried again at most.
-    private static let mostRetries = 2
+    static let mostRetries = 2
 
     /// Sends the request to another backend after its own failed in that way; false where it cannot.
     ///
@@ -41,18 +41,17 @@ extension Exchange {
     /// idempotent requests be repeated then, and those of which is known that they do no harm. In the
     /// dialects of inference servers a request computes and changes nothing.
     private func mayBeRepeated(after outcome: Outcome) -> Bool {
-        guard !isAnswerBegun || isStreamPromised, isWhole, record.retries < Exchange.mostRetries
+        guard !isAnswerBegun || isStreamPromised, record.retries < Exchange.mostRetries,
+            let upstream, isWhole(on: upstream)
         else { return false }
         switch outcome {
         case .overload: return record.retries == 0
         case .failed(.status), .failed(.invalid), .failed(.closed), .failed(.refusal):
-            return head.method.isIdempotent || isFollowingAnswer
+            let head = head
+            return head.method.isIdempotent || dialect.isRepeatable(path: head.span(head.path))
         case .success, .failed, .cancelled: return false
         }
     }
-
-    /// Whether all of the request is still there to be sent.
-    private var isWhole: Bool { head.framing == .none || head.framing == .length(0) }
 
     /// Forgets what the failed attempt left.
     private func forgetAttempt() {

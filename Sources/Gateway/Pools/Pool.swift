@@ -267,7 +267,7 @@ final class Pool {
 
     /// Whether one more request may be sent again that may have been begun.
     func takesRepeat() -> Bool {
-        repeats.take(requests: metrics.count(of: .forwarded, .none), now: reactor.now)
+        admission.takesRepeat(now: reactor.now)
     }
 
     /// Where the metrics keep the tenant at that index of the policy, -1 for nowhere of its own.

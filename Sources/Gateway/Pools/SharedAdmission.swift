@@ -157,6 +157,11 @@ package final class SharedAdmission: Sendable {
         }
     }
 
+    /// Whether one more request may be sent again, which is then paid for.
+    func takesRepeat(now: Instant) -> Bool {
+        state.withLock { $0.controller.takesRepeat(now: now) }
+    }
+
     /// Spends the permit of a request that failed, and looks for another backend; nil, with the permit
     /// left as it is, when the ticket was written by settings that are in force no more.
     func retry(
