@@ -214,6 +214,7 @@ enum FullPolicy {
         server.bodyTimeout = .seconds(26)
         server.halfClose = .allow
         server.drainTimeout = .seconds(21)
+        server.readiness = .backends
         server.headTimeout = .seconds(22)
         server.bodyIdleTimeout = .seconds(23)
         server.keepAliveTimeout = .seconds(24)
