@@ -5,6 +5,7 @@
 internal import Admission
 internal import HTTP1
 internal import Inference
+internal import Policy
 
 extension Exchange {
     /// Bytes that are kept of one body, and storage for those of all a thread's: what is longer is

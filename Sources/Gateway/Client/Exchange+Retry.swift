@@ -3,6 +3,7 @@
 
 internal import Admission
 internal import HTTP1
+internal import Inference
 internal import Policy
 
 extension Exchange {

@@ -63,7 +63,6 @@ final class Pool {
         var keepAliveNanoseconds: Int64 = 0
     }
 
-    private var repeats = RepeatBudget()
     private let reactor: Reactor
     private let place: Place
     private let hashKey: HashKey
