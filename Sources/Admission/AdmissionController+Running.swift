@@ -46,8 +46,16 @@ extension AdmissionController {
         let index = stub.backend.index
         let service = serviceNanoseconds(index)
         let age = clock.nanoseconds(since: stub.grantedAt)
+        let rest = max(service - age, service / 4)
+        let isUnknown = backends[index].cancels[Int(kind.rawValue)].verdict == .unknown
+        if isUnknown, !isBound(index) {
+            // Nobody wants the place, so the engine may as well be told, and given its time.
+            backends[index].keepFree(stub.seats, until: clock.advanced(byNanoseconds: rest))
+            noteChange(at: backends[index].nextChange(now: clock))
+            return .close
+        }
         return backends[index].cancels[Int(kind.rawValue)].depart(
-            rest: max(service - age, service / 4), service: service, isBound: isBound(index),
+            rest: rest, service: service, isBound: isBound(index),
             limit: backends[index].allowed, now: clock, random: &random)
     }
 
@@ -179,12 +187,10 @@ extension AdmissionController {
         case .none: return
         case .beside(let kind, let closed):
             backends[index].cancels[Int(kind.rawValue)].learn(
-                besideClosed: closed, inFlight: stub.inFlight, nanosecondsPerUnit: time,
-                now: clock)
+                besideClosed: closed, inFlight: stub.inFlight, nanosecondsPerUnit: time)
         case .without:
             for kind in RequestKind.allCases {
-                backends[index].cancels[Int(kind.rawValue)].learn(
-                    nanosecondsPerUnit: time, now: clock)
+                backends[index].cancels[Int(kind.rawValue)].learn(nanosecondsPerUnit: time)
             }
         }
     }

@@ -36,6 +36,7 @@ extension AdmissionController {
             {
                 suspected(index)
             }
+            backends[index].releaseKeptFree(now: clock)
             backends[index].suspicion.advance(
                 limit: backends[index].limit, serviceNanoseconds: serviceNanoseconds(index),
                 now: clock)

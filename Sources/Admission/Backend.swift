@@ -16,6 +16,10 @@ struct Backend: Sendable {
     var limit: Int
     /// What it may have in flight now: `limit`, as far as signals and suspicion allow.
     private(set) var allowed: Int
+    /// Units that are kept free for work that may go on after its connection was closed, and until
+    /// when each.
+    private(set) var keptFree = 0
+    private var freeAgain: [(at: Instant, seats: Int)] = []
     /// Whether less than the limit was in force when that was last worked out.
     private var wasReduced = false
     /// What the limit's algorithm looks back on.
@@ -49,7 +53,9 @@ struct Backend: Sendable {
     ///
     /// A request that waits for its client keeps the engine from nothing, as long as there are not
     /// too many: each has a connection at the engine.
-    var counted: Int { inFlight - min(waitingForClient, max(Self.leastUncounted, 4 * limit)) }
+    var counted: Int {
+        inFlight + keptFree - min(waitingForClient, max(Self.leastUncounted, 4 * limit))
+    }
 
     /// How many may wait for their clients without using up the limit, however small that is.
     private static let leastUncounted = 64
@@ -93,7 +99,21 @@ struct Backend: Sendable {
     func nextChange(now: Instant) -> Instant {
         var next = min(silenceDeadline, suspicion.nextStepAt)
         if signals.heldUntil > now { next = min(next, signals.heldUntil) }
+        for kept in freeAgain { next = min(next, kept.at) }
         return next
+    }
+
+    /// Keeps units of the limit free for work that may go on until then.
+    mutating func keepFree(_ seats: Int, until instant: Instant) {
+        keptFree += seats
+        freeAgain.append((instant, seats))
+    }
+
+    /// Gives away what was kept free until `now`.
+    mutating func releaseKeptFree(now: Instant) {
+        guard keptFree > 0 else { return }
+        freeAgain.removeAll { $0.at <= now }
+        keptFree = freeAgain.reduce(0) { $0 + $1.seats }
     }
 
     /// When nothing will have moved for too long although somebody waits for it.

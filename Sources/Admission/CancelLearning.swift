@@ -1,10 +1,11 @@
 // Whether closing a connection stops the engine behind it. A place of the limit is free when the
 // engine is done with it; many engines go on with work that nobody wants any more, and say nothing.
 //
-// Where nothing is known, the work goes on as if the client were there, and its place comes back at
-// its end: that is right for either kind of engine, and costs one that would have stopped the work.
-// Meanwhile a few connections are closed at once, in stretches of time left to chance, and their
-// places given away. If the engine stops, requests that start beside such closed work take as long
+// Where nothing is known and others want the place, the work goes on as if the client were there, and
+// its place comes back at its end: that is right for either kind of engine, and costs one that would
+// have stopped the work. Where nobody wants it, the connection is closed, and the place is kept free
+// for as long as the work would take. Meanwhile a few connections are closed at once although others
+// want the place, in one of each two stretches of time, left to chance, and their places given away. If the engine stops, requests that start beside such closed work take as long
 // as those that start without it, at equal numbers in flight. If it goes on, there are more inside
 // than are counted, and they take longer: with z requests that nobody counts beside n that are, by
 // Little's law, up to
@@ -12,7 +13,7 @@
 //     ln T' - ln T = ln(1 + z / n)
 //
 // A difference that is surely below half of it says that the engine stops; one that is surely above
-// a quarter of it says that it goes on.
+// a quarter of it says that it goes on. What is compared are neighbouring stretches.
 
 /// How a response comes, as far as it matters to engines that look whether their client is there.
 package enum RequestKind: UInt8, CaseIterable, Sendable {
@@ -59,18 +60,13 @@ struct CancelLearning: Sendable {
         case without
     }
 
-    /// Mean and variance of the logarithms of times, over about the last few hundred.
-    struct Times: Sendable {
-        private static let most = 400.0
+    /// Mean and variance of numbers that come one by one (Welford, 1962).
+    struct Mean: Sendable {
         private(set) var count = 0.0
         private(set) var mean = 0.0
         private var squares = 0.0
 
         mutating func add(_ value: Double) {
-            if count >= Self.most {
-                count /= 2
-                squares /= 2
-            }
             count += 1
             let distance = value - mean
             mean += distance / count
@@ -81,10 +77,13 @@ struct CancelLearning: Sendable {
         var error: Double { count > 1 ? squares / (count - 1) / count : .infinity }
     }
 
-    /// Requests of either sort that a verdict needs.
-    private static let enough = 24.0
-    /// Most requests of a sort after which nothing more is to be found out: safe is safe.
-    private static let most = 399.0
+    /// Pairs of stretches that a verdict needs, and after which nothing more is to be found out.
+    private static let pairs = (least: 6.0, most: 60.0)
+    /// Requests of either sort that a pair needs.
+    private static let leastRequests = 3.0
+    /// Standard errors by which a verdict has to be sure: Student's t for half a dozen pairs.
+    private static let certainty = 2.5
+    private static let reportsEnough = 8
     /// After so long a verdict is looked at anew: engines are upgraded.
     private static let memoryNanoseconds: Int64 = 900_000_000_000
 
@@ -93,15 +92,20 @@ struct CancelLearning: Sendable {
     /// When closed work would end if the engine went on with it.
     private var closed: [Instant] = []
     private var lastClosedEnd = Instant(nanoseconds: .min / 2)
-    private var besideClosed = Times()
-    private var withoutClosed = Times()
-    /// Running mean of ln(1 + z / n) over the requests that started beside closed work.
-    private var expected = 0.0
+    /// Logarithms of times in the present pair of stretches.
+    private var besideClosed = Mean()
+    private var withoutClosed = Mean()
+    /// Their differences, by pair: neighbours in time, so that a machine that gets slower for other
+    /// reasons does not count.
+    private var differences = Mean()
+    /// Mean of ln(1 + z / n) over the requests that started beside closed work.
+    private var expected = Mean()
+    /// Whether connections are closed in this stretch; the other one of its pair is the opposite.
     private var isTesting = false
+    private var isSecond = true
+    private var stretchEnd = Instant(nanoseconds: .min / 2)
     /// Reports that spoke for going on, less those that spoke for stopping.
     private var reportsInside = 0
-    private static let reportsEnough = 8
-    private var stretchEnd = Instant(nanoseconds: .min / 2)
 
     /// How many of the closed would still be at work at `now`.
     mutating func closedCount(now: Instant) -> Int {
@@ -125,11 +129,7 @@ struct CancelLearning: Sendable {
         case .continues: return .keep
         case .unknown: break
         }
-        if now >= stretchEnd {
-            isTesting = random.next() & 1 == 0
-            let length = min(max(4 * service, 500_000_000), 10_000_000_000)
-            stretchEnd = now.advanced(byNanoseconds: length)
-        }
+        turn(service: service, now: now, random: &random)
         let most = limit <= 4 ? 1 : max(2, limit / 8)
         guard isBound, isTesting, closedCount(now: now) < most else { return .keep }
         let end = now.advanced(byNanoseconds: max(0, rest))
@@ -144,21 +144,16 @@ struct CancelLearning: Sendable {
     }
 
     /// A request has succeeded that started beside closed work, after that time for each unit.
-    mutating func learn(
-        besideClosed closed: Int32, inFlight: Int, nanosecondsPerUnit time: Double, now: Instant
-    ) {
+    mutating func learn(besideClosed closed: Int32, inFlight: Int, nanosecondsPerUnit time: Double) {
         guard verdict == .unknown else { return }
         besideClosed.add(naturalLogarithm(max(time, 1)))
-        let ratio = naturalLogarithm(1 + Double(max(closed, 1)) / Double(max(inFlight, 1)))
-        expected += (ratio - expected) / max(1, besideClosed.count)
-        judge(now: now)
+        expected.add(naturalLogarithm(1 + Double(max(closed, 1)) / Double(max(inFlight, 1))))
     }
 
     /// The same of one that started without.
-    mutating func learn(nanosecondsPerUnit time: Double, now: Instant) {
+    mutating func learn(nanosecondsPerUnit time: Double) {
         guard verdict == .unknown else { return }
         withoutClosed.add(naturalLogarithm(max(time, 1)))
-        judge(now: now)
     }
 
     /// A report says how many the engine has inside while `closed` would be at work beside the
@@ -171,15 +166,33 @@ struct CancelLearning: Sendable {
         settle(reportsInside > 0 ? .continues : .stops, now: now)
     }
 
-    private mutating func judge(now: Instant) {
-        guard besideClosed.count >= Self.enough, withoutClosed.count >= Self.enough else { return }
-        let difference = besideClosed.mean - withoutClosed.mean
-        let doubt = 2 * (besideClosed.error + withoutClosed.error).squareRoot()
-        if difference + doubt < expected / 2 {
+    /// Begins the next stretch if the last one is over.
+    private mutating func turn(service: Int64, now: Instant, random: inout SplitMix64) {
+        guard now >= stretchEnd else { return }
+        if isSecond {
+            endPair(now: now)
+            isTesting = random.next() & 1 == 0
+        } else {
+            isTesting.toggle()
+        }
+        isSecond.toggle()
+        let length = min(max(4 * service, 500_000_000), 10_000_000_000)
+        stretchEnd = now.advanced(byNanoseconds: length)
+    }
+
+    private mutating func endPair(now: Instant) {
+        if besideClosed.count >= Self.leastRequests, withoutClosed.count >= Self.leastRequests {
+            differences.add(besideClosed.mean - withoutClosed.mean)
+        }
+        besideClosed = Mean()
+        withoutClosed = Mean()
+        guard differences.count >= Self.pairs.least else { return }
+        let doubt = Self.certainty * differences.error.squareRoot()
+        if differences.mean + doubt < expected.mean / 2 {
             settle(.stops, now: now)
-        } else if difference - doubt > expected / 4 {
-            settle(.continues, now: now)
-        } else if besideClosed.count >= Self.most, withoutClosed.count >= Self.most {
+        } else if differences.mean - doubt > expected.mean / 4
+            || differences.count >= Self.pairs.most
+        {
             settle(.continues, now: now)
         }
     }

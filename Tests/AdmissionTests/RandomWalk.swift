@@ -287,7 +287,8 @@ extension RandomWalk {
             if model.settings.mode == .enforce {
                 // `status` is from after the grant, the model from before it.
                 let isTrial = controller.backends[index].suspicion.isSuspected
-                let fits = model.canGrant(index, status, seats: seats)
+                let fits = model.canGrant(
+                    index, status, seats: seats, keptFree: controller.backends[index].keptFree)
                 expect(fits || isTrial, "\(id) went to a backend without room")
                 expect(
                     permit.inFlight <= status.allowed || isTrial,
@@ -301,7 +302,10 @@ extension RandomWalk {
             }
         }
         expect(status != nil, "\(id) went to a backend that is not there")
-        expect(permit.inFlight == model.counted(index) + seats, "in flight: \(permit.inFlight)")
+        let free = controller.backends[index].keptFree
+        expect(
+            permit.inFlight == model.counted(index) + free + seats,
+            "in flight: \(permit.inFlight)")
         expect(model.places[Int(id)] != .gone, "\(id) left twice")
         model.places[Int(id)] = .running
         if seats > 1 { events[Event.startedWide.rawValue] += 1 }
@@ -356,7 +360,8 @@ extension RandomWalk {
                 return status.isUsable && suspicion.allowsTrial(now: instant)
                     && (status.consecutiveFailures == 0 || model.trial[index] == nil)
             }
-            return model.canGrant(index, status, seats: seats)
+            return model.canGrant(
+                index, status, seats: seats, keptFree: controller.backends[index].keptFree)
                 && !controller.backends[index].hasEnough(now: instant)
         }
     }

@@ -83,9 +83,12 @@ struct ReferencePool {
     }
 
     /// Whether one more request of that many seats may go to that backend.
-    func canGrant(_ index: Int, _ status: BackendStatus, seats: Int) -> Bool {
+    ///
+    /// `keptFree` units are kept for work that may go on after its connection was closed.
+    func canGrant(_ index: Int, _ status: BackendStatus, seats: Int, keptFree: Int) -> Bool {
         let taken = min(max(seats, 1), max(1, status.allowed / 2))
-        return status.isPresent && status.isUsable && counted(index) + taken <= status.allowed
+        return status.isPresent && status.isUsable
+            && counted(index) + keptFree + taken <= status.allowed
             && (status.consecutiveFailures == 0 || trial[index] == nil)
     }
 }

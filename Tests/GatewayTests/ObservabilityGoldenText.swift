@@ -378,6 +378,24 @@ let goldenMetrics = #"""
     # HELP penstock_inflight Requests that the backend has in flight.
     # TYPE penstock_inflight gauge
     penstock_inflight{pool="chat",backend="http://10.0.0.11:8000"} 11
+    # HELP penstock_inflight_abandoned Requests in flight whose clients have left: the backend's engine goes on with them.
+    # TYPE penstock_inflight_abandoned gauge
+    penstock_inflight_abandoned{pool="chat",backend="http://10.0.0.11:8000"} 0
+    # HELP penstock_inflight_held_by_client Requests in flight that wait for their clients, to send a body or to read a response.
+    # TYPE penstock_inflight_held_by_client gauge
+    penstock_inflight_held_by_client{pool="chat",backend="http://10.0.0.11:8000"} 0
+    # HELP penstock_backend_suspected 1 for why the backend is sent less than its limit at present.
+    # TYPE penstock_backend_suspected gauge
+    penstock_backend_suspected{pool="chat",backend="http://10.0.0.11:8000",cause="failures"} 0
+    penstock_backend_suspected{pool="chat",backend="http://10.0.0.11:8000",cause="refusals"} 0
+    penstock_backend_suspected{pool="chat",backend="http://10.0.0.11:8000",cause="silence"} 0
+    penstock_backend_suspected{pool="chat",backend="http://10.0.0.11:8000",cause="outlier"} 0
+    # HELP penstock_backend_suspicions_total Times that the backend was suspected, by cause.
+    # TYPE penstock_backend_suspicions_total counter
+    penstock_backend_suspicions_total{pool="chat",backend="http://10.0.0.11:8000",cause="failures"} 0
+    penstock_backend_suspicions_total{pool="chat",backend="http://10.0.0.11:8000",cause="refusals"} 0
+    penstock_backend_suspicions_total{pool="chat",backend="http://10.0.0.11:8000",cause="silence"} 0
+    penstock_backend_suspicions_total{pool="chat",backend="http://10.0.0.11:8000",cause="outlier"} 0
     # HELP penstock_limit_moves_total Changes of the limit, by direction and by what the algorithm saw.
     # TYPE penstock_limit_moves_total counter
     penstock_limit_moves_total{pool="chat",backend="http://10.0.0.11:8000",direction="up",reason="room"} 9
