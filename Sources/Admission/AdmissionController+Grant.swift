@@ -112,7 +112,8 @@ extension AdmissionController {
             }
             let waiting = queue.start(
                 slot, now: clock,
-                serviceNanoseconds: drainEstimate.medianServiceNanoseconds)
+                serviceNanoseconds: drainEstimate.medianServiceNanoseconds,
+                firstByteSeconds: drainEstimate.firstByteSeconds)
             let place = queue.place(tenant: waiting.tenant, row: Int(waiting.row))
             var work = GrantedWork(
                 cost: waiting.cost, expected: waiting.expected, arrivedAt: waiting.arrivedAt)

@@ -138,12 +138,37 @@ extension AdmissionController {
                 now: clock)
             if changed { refresh(index) }
         } else if case .cancelled = outcome {
-            if stub.isOnSuspicion { backends[index].suspicion.endTrial() }
+            if isOverdue(outcome, stub) {
+                noteOverdue(stub)
+            } else if stub.isOnSuspicion {
+                backends[index].suspicion.endTrial()
+            }
             if outcome.isWorkDone { noteLife(index) }
         } else {
             noteBad(outcome, stub)
         }
         comparePeers()
+    }
+
+    /// Whether a client left a request that had been at its backend for twice as long as requests
+    /// take at the others.
+    private func isOverdue(_ outcome: Outcome, _ stub: Permit.Stub) -> Bool {
+        switch outcome {
+        case .cancelled(by: .client, in: .waiting), .cancelled(by: .client, in: .finished): break
+        default: return false
+        }
+        var longest = 0.0
+        for other in backends.indices where other != stub.backend.index {
+            longest = max(longest, backends[other].meter.serviceSeconds)
+        }
+        return longest > 0 && clock.seconds(since: stub.grantedAt) > 2 * longest
+    }
+
+    private mutating func noteOverdue(_ stub: Permit.Stub) {
+        let index = stub.backend.index
+        let isSuspected = backends[index].suspicion.overdue(
+            isTrial: stub.isOnSuspicion, peers: peers(of: index), now: clock, random: &random)
+        if isSuspected { suspected(index) }
     }
 
     private mutating func noteBad(_ outcome: Outcome, _ stub: Permit.Stub) {

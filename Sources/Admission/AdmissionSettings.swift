@@ -253,7 +253,9 @@ package struct EjectionSettings: Equatable, Sendable {
     /// Time after the first refusal, 10 ms..1 h.
     package var base = Duration.seconds(1)
     /// Longest time, `base`..1 h.
-    package var max = Duration.seconds(30)
+    ///
+    /// A trial that is refused costs nothing where others can take the request.
+    package var max = Duration.seconds(4)
 
     /// The defaults.
     package init() {}

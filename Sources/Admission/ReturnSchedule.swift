@@ -1,8 +1,8 @@
 // When a refused client should come back: when there will be room, as far as that can be said. What
 // others were promised is in front of it, as far as they will come back.
 //
-// Promises lie one behind the other in time, each as long as the pool needs for the request. A client
-// that comes then meets the others one at a time, and the pool never runs dry while promises wait.
+// Promises lie one behind the other in time, each half as long as the pool needs for the request. A
+// client that comes then meets not many others, and the pool never runs dry while promises wait.
 // If it does run dry all the same, they did not come back: then the way is free at once, and for some
 // time less is set aside for each promise.
 
@@ -13,6 +13,9 @@ struct ReturnSchedule: Sendable {
     /// Cutting the jittered time off at 60 s instead would send many clients back at the same
     /// instant.
     private static let longestSeconds = 40.0
+    /// How much of the time that requests take is set aside for them: half, so that the pool does not
+    /// run dry when it turns out to be faster, or its limit grows, or clients are late.
+    private static let shareSetAside = 0.5
     /// Shortest time: who is refused now would be refused in a moment.
     private static let leastSeconds = 0.25
     private static let leastReturning = 0.1
@@ -46,7 +49,7 @@ struct ReturnSchedule: Sendable {
         let promised = max(0, promisedUntil.seconds(since: now))
         let wait = waitSeconds.isFinite ? waitSeconds : Self.longestSeconds
         let seconds = min(max(wait, promised, Self.leastSeconds), Self.longestSeconds)
-        let length = min(max(requestSeconds, 0), 10) * share(now)
+        let length = min(max(requestSeconds, 0), 10) * Self.shareSetAside * share(now)
         let end = min(seconds + length, Self.longestSeconds)
         promisedUntil = now.advanced(byNanoseconds: Int64(end * 1e9))
         // Beyond what is spread already, a tenth is left to chance; at the end of the scale half.

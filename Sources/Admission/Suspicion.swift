@@ -10,7 +10,9 @@
 //   everybody out;
 // - it refuses ten requests in a row with 401, 403, 404, 422, or with 429, 503, 529, while its
 //   siblings answer well;
-// - nothing moves there although somebody waits for it: max(5 s, three long service times).
+// - nothing moves there although somebody waits for it: max(5 s, three long service times);
+// - the clients of ten requests in a row have left that were there for twice as long as its siblings
+//   take, and nothing has ended well meanwhile.
 //
 // Three good trials in a row end the suspicion; then it may have 2, 4, 8 .. in flight, one doubling a
 // service time, up to what its limit was. A failed trial puts the next one off for .5, 1, 2, 3 s: more
@@ -30,6 +32,8 @@ package enum SuspicionCause: UInt8, CaseIterable, Sendable {
     case refusals
     /// Nothing moved although somebody waited for it.
     case silence
+    /// Requests were given up by their clients that its siblings would have answered long before.
+    case slowness
     /// More requests fail there than at its siblings.
     case outlier
 
@@ -39,6 +43,7 @@ package enum SuspicionCause: UInt8, CaseIterable, Sendable {
         case .failures: "failures"
         case .refusals: "refusals"
         case .silence: "silence"
+        case .slowness: "slowness"
         case .outlier: "outlier"
         }
     }
@@ -69,6 +74,7 @@ struct Suspicion: Sendable {
 
     private static let failuresInRow = 5
     private static let refusalsInRow = 10
+    private static let departuresInRow = 10
     private static let goodTrials = 3
     private static let firstPause: Int64 = 500_000_000
     private static let longestPause: Int64 = 3_000_000_000
@@ -80,6 +86,7 @@ struct Suspicion: Sendable {
     /// How many have failed, or were refused, since the last good end.
     private var failuresSinceGood = 0
     private var refusalsSinceGood = 0
+    private var departuresSinceGood = 0
     private var lastGoodAt = Instant(nanoseconds: .min / 2)
     private var trialsGood = 0
     private var pause = firstPause
@@ -132,6 +139,7 @@ struct Suspicion: Sendable {
         current.good += 1
         failuresSinceGood = 0
         refusalsSinceGood = 0
+        departuresSinceGood = 0
         lastGoodAt = now
         if isTrial { isOnTrial = false }
         guard case .suspected = state else { return false }
@@ -179,6 +187,20 @@ struct Suspicion: Sendable {
             }
             return isGood(peers) && suspect(.failures, now, &random)
         }
+    }
+
+    /// A client left a request that its backend's siblings would have answered long before; whether
+    /// the backend is suspected from now on.
+    mutating func overdue(
+        isTrial: Bool, peers: Ends?, now: Instant, random: inout SplitMix64
+    ) -> Bool {
+        departuresSinceGood += 1
+        if isTrial {
+            isOnTrial = false
+            putOff(now, &random)
+        }
+        guard departuresSinceGood >= Self.departuresInRow, isGood(peers) else { return false }
+        return suspect(.slowness, now, &random)
     }
 
     /// Nothing has moved for long.

@@ -109,9 +109,13 @@ extension FairQueue {
     // MARK: Taking a turn
 
     /// Takes out a request to start it, and charges its tenant unless that was done already.
-    mutating func start(_ slot: Int32, now: Instant, serviceNanoseconds: Int64) -> Waiting {
+    mutating func start(
+        _ slot: Int32, now: Instant, serviceNanoseconds: Int64, firstByteSeconds: Double = 0
+    ) -> Waiting {
         if slots[Int(slot)].stage == .inFlow {
-            observeWait(of: slot, now: now, serviceNanoseconds: serviceNanoseconds)
+            observeWait(
+                of: slot, now: now, serviceNanoseconds: serviceNanoseconds,
+                firstByteSeconds: firstByteSeconds)
             charge(slot)
         }
         return remove(slot)
@@ -140,21 +144,17 @@ extension FairQueue {
     }
 
     private mutating func observeWait(
-        of slot: Int32, now: Instant, serviceNanoseconds: Int64
+        of slot: Int32, now: Instant, serviceNanoseconds: Int64, firstByteSeconds: Double
     ) {
         let waiting = slots[Int(slot)]
         let row = Int(waiting.row)
-        let longest = longestWaitNanoseconds(of: waiting, now: now)
+        let borne = patienceSeconds(waiting.tenant, row, now: now) - firstByteSeconds
+        let longest = min(
+            waiting.expiresAt.nanoseconds(since: waiting.parkedAt),
+            Int64(min(max(borne, 0), 3_600) * 1e9))
         flows[waiting.tenant, row].standing.observe(
             waitNanoseconds: now.nanoseconds(since: waiting.parkedAt), now: now,
             target: longest / 4, interval: min(max(100_000_000, serviceNanoseconds), longest))
-    }
-
-    /// For how long a request may wait, by the policy, by its deadline and by what its client bears.
-    private func longestWaitNanoseconds(of waiting: Waiting, now: Instant) -> Int64 {
-        let borne = patienceSeconds(waiting.tenant, Int(waiting.row), now: now)
-        let longest = waiting.expiresAt.nanoseconds(since: waiting.parkedAt)
-        return min(longest, Int64(min(borne, 3_600) * 1e9))
     }
 
     // MARK: Permits

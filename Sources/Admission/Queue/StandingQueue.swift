@@ -5,9 +5,9 @@
 /// CoDel's test (Nichols, Jacobson: "Controlling Queue Delay", ACM Queue 2012): the *minimum* of
 /// the wait over an interval is above a target. CoDel's 5 ms do not fit here; closed loops of clients
 /// keep queues of tens of milliseconds that harm nobody. The target is a quarter of what the flow's
-/// clients bear, at most of the longest wait. While the queue stands, new requests may join it only if
-/// they would not wait longer than that, so it ends when some have waited for less than a quarter of
-/// the target.
+/// clients bear beside the service, at most of the longest wait. While the queue stands, new requests
+/// may join it only if they would not wait longer than that, so it ends when some have waited for less
+/// than an eighth of the target.
 struct StandingQueue: Sendable {
     /// Whether the queue stands.
     private(set) var isStanding = false
@@ -24,7 +24,7 @@ struct StandingQueue: Sendable {
             return
         }
         guard now >= end else { return }
-        isStanding = minimumNanoseconds > (isStanding ? target / 4 : target)
+        isStanding = minimumNanoseconds > (isStanding ? target / 8 : target)
         minimumNanoseconds = .max
         intervalEnd = now.advanced(byNanoseconds: interval)
     }
