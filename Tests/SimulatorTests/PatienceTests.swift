@@ -13,6 +13,7 @@ import Testing
         scenario.warmUpNanoseconds = 100 * Example.second
         scenario.backends[0].phases[0].availability = .silent
         scenario.clients[0].patience = patience
+        scenario.admitEverything()
         change(&scenario)
         return (scenario, Simulation.run(scenario, seed: 1))
     }
@@ -42,6 +43,7 @@ import Testing
         scenario.backends[0].phases[0].baseSeconds = median
         scenario.clients[0].work.variation = 0
         scenario.clients[0].patience = Patience(distribution)
+        scenario.admitEverything()
         let result = Simulation.run(scenario, seed: 2)
         let (served, left) = (result.all.completed, result.all.cancelled)
         let share = Double(served) / Double(served + left)
@@ -53,6 +55,7 @@ import Testing
         scenario.clients[0].work.mean = 20
         scenario.clients[0].work.variation = 0.1
         scenario.clients[0].segments[0].value = 10
+        scenario.admitEverything()
         scenario.clients[0].patience = Patience(.fixed(seconds: 0.5))
         #expect(Simulation.run(scenario, seed: 3).all.completed == 0)
         scenario.clients[0].patience?.until = .first
@@ -71,6 +74,26 @@ import Testing
         }
         #expect(result.attempts == 3 * result.requests)
         #expect(result.all.cancelled == result.attempts)
+    }
+
+    /// The first backend fails at once, the second one does nothing: whoever is sent there leaves when
+    /// its patience ends, counted from its offer.
+    @Test func anotherTryLeavesPatienceAsItIs() {
+        var scenario = Example.slots(100, load: 0, limit: 100, seconds: 20)
+        scenario.warmUpNanoseconds = 0
+        scenario.clients[0].segments[0].value = 20
+        scenario.clients[0].streams = false
+        scenario.clients[0].patience = Patience(.fixed(seconds: 1))
+        var silent = scenario.backends[0]
+        silent.name = "b"
+        silent.phases[0].availability = .silent
+        scenario.backends[0].phases[0].failure = .status(500)
+        scenario.backends.append(silent)
+        let result = Simulation.run(scenario, seed: 7)
+        #expect(result.all.completed == 0)
+        #expect(result.all.cancelled > 20)
+        // Nobody stays longer than a second: no more than came within the last one.
+        #expect(result.stillIn <= 35, "\(result.stillIn) still in")
     }
 
     /// A refusal at once has cost nobody a quarter of what he bears, one at the end has.
@@ -123,6 +146,7 @@ import Testing
         scenario.warmUpNanoseconds = 20 * Example.second
         scenario.clients[0].segments[0].value = 10
         scenario.clients[0].work.variation = 0
+        scenario.admitEverything()
         slowness.slow(&scenario.clients[0])
         let result = Simulation.run(scenario, seed: 5)
         let held =

@@ -66,6 +66,12 @@ extension Simulation {
         else { return false }
         requests[index].generation &+= 1
         requests[index].retries += 1
+        // The new generation voids the end of the client's patience, which stays what it was.
+        if request.patience != .max {
+            heap.schedule(
+                .patience, at: max(now, request.offeredAt + request.patience), slot: slot,
+                generation: requests[index].generation)
+        }
         var work = ServedWork()
         work.retryAfterNanoseconds = failure.retryAfterNanoseconds
         let id = RequestID(rawValue: UInt64(slot))
