@@ -20,12 +20,12 @@ import Testing
         .filter { $0.hasSuffix(".yaml") }.sorted()
 
     @Test func thereAreScenarios() {
-        // D1 to D20, D22, and E1 to E7.
+        // D1 to D20, D22, and E1 to E8.
         for number in Array(1...20) + [22] {
             let prefix = number < 10 ? "d0\(number)-" : "d\(number)-"
             #expect(ScenarioTests.files.contains { $0.hasPrefix(prefix) }, "\(prefix)")
         }
-        for number in 1...7 {
+        for number in 1...8 {
             let prefix = "e0\(number)-"
             #expect(ScenarioTests.files.contains { $0.hasPrefix(prefix) }, "\(prefix)")
         }
