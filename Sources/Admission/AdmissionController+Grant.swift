@@ -36,8 +36,8 @@ extension AdmissionController {
                 continue
             }
             // a/b < c/d as a·d < c·b, which is exact.
-            let mine = backends[index].counted * backends[best].allowed
-            let theirs = backends[best].counted * backends[index].allowed
+            let mine = backends[index].counted * backends[best].weight
+            let theirs = backends[best].counted * backends[index].weight
             if mine < theirs {
                 best = index
                 ties = 1
@@ -224,6 +224,14 @@ extension AdmissionController {
         for index in backends.indices where backends[index].isProven {
             provenLimit += backends[index].allowed
             provenInFlight += backends[index].counted
+        }
+        guard backends.count > 1 else { return }
+        let provenCount = backends.reduce(0) { $0 + ($1.isProven ? 1 : 0) }
+        let mean = provenLimit / max(1, provenCount)
+        for index in backends.indices {
+            let allowed = backends[index].allowed
+            let isTried = backends[index].isLimitTried(now: clock)
+            backends[index].weight = isTried ? allowed : max(allowed, mean)
         }
     }
 }

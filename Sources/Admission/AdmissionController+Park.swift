@@ -191,8 +191,11 @@ extension AdmissionController {
                 quotaSeconds: waitSeconds, random: &random)
         } else {
             let rate = drainEstimate.perSecond(limit: provenLimit)
+            // Of what waits no more is served than fits into the longest wait.
+            let longest = Double(maxWaitNanoseconds) / 1e9
+            let queued = min(circumstances.predictedWaitSeconds ?? 1, max(longest, 0.25))
             milliseconds = returns.promise(
-                waitSeconds: circumstances.predictedWaitSeconds ?? 1,
+                waitSeconds: secondsUntilAnyReturn ?? queued,
                 requestSeconds: cost / (rate ?? 1), now: clock, random: &random)
         }
         var rejection = Rejection(reason: reason, retryAfterMilliseconds: milliseconds)

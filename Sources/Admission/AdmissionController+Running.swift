@@ -47,15 +47,17 @@ extension AdmissionController {
         let service = serviceNanoseconds(index)
         let age = clock.nanoseconds(since: stub.grantedAt)
         let rest = max(service - age, service / 4)
+        let longest = Int64(min(backends[index].meter.longServiceSeconds, 3_600) * 1e9)
         let isUnknown = backends[index].cancels[Int(kind.rawValue)].verdict == .unknown
         if isUnknown, !isBound(index) {
-            // Nobody wants the place, so the engine may as well be told, and given its time.
-            backends[index].keepFree(stub.seats, until: clock.advanced(byNanoseconds: rest))
+            // Nobody wants the place, so the engine may as well be told, and given all its time.
+            let end = stub.grantedAt.advanced(byNanoseconds: longest)
+            backends[index].keepFree(stub.seats, until: max(end, clock))
             noteChange(at: backends[index].nextChange(now: clock))
             return .close
         }
         return backends[index].cancels[Int(kind.rawValue)].depart(
-            rest: rest, service: service, isBound: isBound(index),
+            rest: rest, longestRest: longest - age, service: service, isBound: isBound(index),
             limit: backends[index].allowed, now: clock, random: &random)
     }
 

@@ -16,6 +16,9 @@ struct Backend: Sendable {
     var limit: Int
     /// What it may have in flight now: `limit`, as far as signals and suspicion allow.
     private(set) var allowed: Int
+    /// What its share of the requests goes by, from 1: what it may have in flight, but no less than
+    /// the backends' mean while its limit has not been tried of late.
+    var weight: Int
     /// Units that are kept free for work that may go on after its connection was closed, and until
     /// when each.
     private(set) var keptFree = 0
@@ -43,6 +46,7 @@ struct Backend: Sendable {
         self.limiter = limiter
         limit = limiter.limit
         allowed = limit
+        weight = limit
         meter = ConcurrencyMeter(now: now)
     }
 
@@ -126,6 +130,14 @@ struct Backend: Sendable {
     }
 
     private static let leastSilenceSeconds = 5.0
+
+    /// Whether its limit was used up within the last minute, so that it says something.
+    func isLimitTried(now: Instant) -> Bool {
+        guard let last = meter.lastBoundAt else { return false }
+        return now.nanoseconds(since: last) < Self.triedNanoseconds
+    }
+
+    private static let triedNanoseconds: Int64 = 60_000_000_000
 
     /// Notes an answer that said overload.
     ///

@@ -12,8 +12,8 @@
 //
 //     ln T' - ln T = ln(1 + z / n)
 //
-// A difference that is surely below half of it says that the engine stops; one that is surely above
-// a quarter of it says that it goes on. What is compared are neighbouring stretches.
+// A difference that is surely below .6 of it says that the engine stops, soon at least; one that is
+// surely above .4 of it says that it goes on. What is compared are neighbouring stretches.
 
 /// How a response comes, as far as it matters to engines that look whether their client is there.
 package enum RequestKind: UInt8, CaseIterable, Sendable {
@@ -91,6 +91,8 @@ struct CancelLearning: Sendable {
     private var judgedAt = Instant(nanoseconds: 0)
     /// When closed work would end if the engine went on with it.
     private var closed: [Instant] = []
+    /// When the last of them would surely have ended.
+    private var surelyEnded: [Instant] = []
     private var lastClosedEnd = Instant(nanoseconds: .min / 2)
     /// Logarithms of times in the present pair of stretches.
     private var besideClosed = Mean()
@@ -114,11 +116,12 @@ struct CancelLearning: Sendable {
         return closed.count
     }
 
-    /// Decides about a client that leaves; `rest` is for how long its work would go on.
+    /// Decides about a client that leaves; `rest` is for how long its work would go on, and
+    /// `longestRest` for how long at most.
     ///
     /// `isBound` says whether others want the place, `limit` how many there are.
     mutating func depart(
-        rest: Int64, service: Int64, isBound: Bool, limit: Int, now: Instant,
+        rest: Int64, longestRest: Int64, service: Int64, isBound: Bool, limit: Int, now: Instant,
         random: inout SplitMix64
     ) -> Departure {
         if verdict != .unknown, now.nanoseconds(since: judgedAt) > Self.memoryNanoseconds {
@@ -131,7 +134,9 @@ struct CancelLearning: Sendable {
         }
         turn(service: service, now: now, random: &random)
         let most = limit <= 4 ? 1 : max(2, limit / 8)
-        guard isBound, isTesting, closedCount(now: now) < most else { return .keep }
+        surelyEnded.removeAll { $0 <= now }
+        guard isBound, isTesting, surelyEnded.count < most else { return .keep }
+        surelyEnded.append(now.advanced(byNanoseconds: max(0, longestRest)))
         let end = now.advanced(byNanoseconds: max(0, rest))
         closed.append(end)
         lastClosedEnd = max(lastClosedEnd, end)
@@ -188,9 +193,9 @@ struct CancelLearning: Sendable {
         withoutClosed = Mean()
         guard differences.count >= Self.pairs.least else { return }
         let doubt = Self.certainty * differences.error.squareRoot()
-        if differences.mean + doubt < expected.mean / 2 {
+        if differences.mean + doubt < 0.6 * expected.mean {
             settle(.stops, now: now)
-        } else if differences.mean - doubt > expected.mean / 4
+        } else if differences.mean - doubt > 0.4 * expected.mean
             || differences.count >= Self.pairs.most
         {
             settle(.continues, now: now)

@@ -19,26 +19,35 @@ struct ReturnSchedule: Sendable {
     /// Shortest time: who is refused now would be refused in a moment.
     private static let leastSeconds = 0.25
     private static let leastReturning = 0.1
+    private static let shareAtStart = 0.25
     private static let lossWhenDry = 0.8
     private static let recoverySeconds = 60.0
 
     /// Up to when the pool's time is promised.
     private var promisedUntil = Instant(nanoseconds: .min / 2)
-    /// The share of promises that are taken to lead to something, .1...1.
-    private var returning = 1.0
-    private var driedAt = Instant(nanoseconds: .min / 2)
+    /// The share of promises that are taken to lead to something, .1...1, and since when that was
+    /// right. At the start little is known of what the pool can do, and a limit that still grows would
+    /// leave it idle while a crowd waits for what was promised by a small one.
+    private var returning = shareAtStart
+    private var judgedAt: Instant?
 
     /// There is room for whoever comes, at `now`.
     mutating func ranDry(now: Instant) {
         let ahead = promisedUntil.nanoseconds(since: now)
         guard ahead > 0 else { return }
         promisedUntil = now
-        if ahead > 500_000_000 { returning = max(Self.leastReturning, Self.lossWhenDry * share(now)) }
-        driedAt = now
+        if ahead > 500_000_000 {
+            returning = max(Self.leastReturning, Self.lossWhenDry * share(now))
+            judgedAt = now
+        }
     }
 
-    private func share(_ now: Instant) -> Double {
-        min(1, returning + max(0, now.seconds(since: driedAt)) / Self.recoverySeconds)
+    private mutating func share(_ now: Instant) -> Double {
+        guard let judgedAt else {
+            self.judgedAt = now
+            return returning
+        }
+        return min(1, returning + max(0, now.seconds(since: judgedAt)) / Self.recoverySeconds)
     }
 
     /// Milliseconds, 250...60,000, for a request that would wait that long now and that takes the
