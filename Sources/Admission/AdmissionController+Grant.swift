@@ -202,8 +202,11 @@ extension AdmissionController {
 
     /// Tells a backend's meter of its in-flight requests and its limit.
     mutating func meter(_ index: Int) {
+        // A limit of which only a part is in force is not tried by using that up.
+        let isMeasured = backends[index].isMeasured(now: clock)
         backends[index].meter.set(
-            inFlight: backends[index].counted, limit: backends[index].allowed, now: clock)
+            inFlight: backends[index].counted,
+            limit: isMeasured ? backends[index].allowed : backends[index].limit, now: clock)
     }
 
     /// Lets the limit's algorithm look at a backend if it is time.

@@ -131,13 +131,13 @@ struct Backend: Sendable {
 
     private static let leastSilenceSeconds = 5.0
 
-    /// Whether its limit was used up within the last minute, so that it says something.
+    /// Whether its limit was used up in the last seconds, so that it says something.
     func isLimitTried(now: Instant) -> Bool {
         guard let last = meter.lastBoundAt else { return false }
         return now.nanoseconds(since: last) < Self.triedNanoseconds
     }
 
-    private static let triedNanoseconds: Int64 = 60_000_000_000
+    private static let triedNanoseconds: Int64 = 5_000_000_000
 
     /// Notes an answer that said overload.
     ///

@@ -12,8 +12,10 @@
 //
 //     ln T' - ln T = ln(1 + z / n)
 //
-// A difference that is surely below .6 of it says that the engine stops, soon at least; one that is
-// surely above .4 of it says that it goes on. What is compared are neighbouring stretches.
+// and as much as two thirds of it were found with engines that go on. Less than .45 of it says that the
+// engine stops, soon at least; more says that it goes on. What is compared are neighbouring stretches.
+// At first so few are closed at a time that it harms nobody, which takes long to tell anything; as it
+// becomes likely that the engine stops, twice as many are.
 
 /// How a response comes, as far as it matters to engines that look whether their client is there.
 package enum RequestKind: UInt8, CaseIterable, Sendable {
@@ -78,11 +80,18 @@ struct CancelLearning: Sendable {
     }
 
     /// Pairs of stretches that a verdict needs, and after which nothing more is to be found out.
-    private static let pairs = (least: 6.0, most: 60.0)
+    private static let pairs = (least: 5.0, most: 60.0)
+    /// The part of the expected difference that divides the two.
+    private static let divide = 0.45
+    /// How often the number of requests that are closed at a time is doubled before a verdict.
+    private static let doublings = 1
     /// Requests of either sort that a pair needs.
     private static let leastRequests = 3.0
-    /// Standard errors by which a verdict has to be sure: Student's t for half a dozen pairs.
-    private static let certainty = 2.5
+    /// Standard errors by which verdicts, and the next doubling, have to be sure.
+    ///
+    /// To take an engine
+    /// that goes on for one that stops is the worse mistake.
+    private static let certainty = (stops: 2.5, continues: 2.5, doubling: 1.0)
     private static let reportsEnough = 8
     /// After so long a verdict is looked at anew: engines are upgraded.
     private static let memoryNanoseconds: Int64 = 900_000_000_000
@@ -104,6 +113,7 @@ struct CancelLearning: Sendable {
     private var expected = Mean()
     /// Whether connections are closed in this stretch; the other one of its pair is the opposite.
     private var isTesting = false
+    private var doubled = 0
     private var isSecond = true
     private var stretchEnd = Instant(nanoseconds: .min / 2)
     /// Reports that spoke for going on, less those that spoke for stopping.
@@ -133,7 +143,7 @@ struct CancelLearning: Sendable {
         case .unknown: break
         }
         turn(service: service, now: now, random: &random)
-        let most = limit <= 4 ? 1 : max(2, limit / 8)
+        let most = (limit <= 4 ? 1 : max(2, limit / 8)) << doubled
         surelyEnded.removeAll { $0 <= now }
         guard isBound, isTesting, surelyEnded.count < most else { return .keep }
         surelyEnded.append(now.advanced(byNanoseconds: max(0, longestRest)))
@@ -149,7 +159,8 @@ struct CancelLearning: Sendable {
     }
 
     /// A request has succeeded that started beside closed work, after that time for each unit.
-    mutating func learn(besideClosed closed: Int32, inFlight: Int, nanosecondsPerUnit time: Double) {
+    mutating func learn(besideClosed closed: Int32, inFlight: Int, nanosecondsPerUnit time: Double)
+    {
         guard verdict == .unknown else { return }
         besideClosed.add(naturalLogarithm(max(time, 1)))
         expected.add(naturalLogarithm(1 + Double(max(closed, 1)) / Double(max(inFlight, 1))))
@@ -192,13 +203,19 @@ struct CancelLearning: Sendable {
         besideClosed = Mean()
         withoutClosed = Mean()
         guard differences.count >= Self.pairs.least else { return }
-        let doubt = Self.certainty * differences.error.squareRoot()
-        if differences.mean + doubt < 0.6 * expected.mean {
-            settle(.stops, now: now)
-        } else if differences.mean - doubt > 0.4 * expected.mean
+        let error = differences.error.squareRoot()
+        let divide = Self.divide * expected.mean
+        if differences.mean - Self.certainty.continues * error > divide
             || differences.count >= Self.pairs.most
         {
             settle(.continues, now: now)
+        } else if doubled < Self.doublings {
+            guard differences.mean + Self.certainty.doubling * error < divide else { return }
+            doubled += 1
+            differences = Mean()
+            expected = Mean()
+        } else if differences.mean + Self.certainty.stops * error < divide {
+            settle(.stops, now: now)
         }
     }
 

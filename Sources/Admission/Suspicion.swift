@@ -182,7 +182,8 @@ struct Suspicion: Sendable {
             guard failuresSinceGood >= Self.failuresInRow else { return false }
             guard let peers else {
                 let isBroken = outcome != .failed(.status)
-                let isDry = now.nanoseconds(since: lastGoodAt) > max(serviceNanoseconds, 1_000_000_000)
+                let isDry =
+                    now.nanoseconds(since: lastGoodAt) > max(serviceNanoseconds, 1_000_000_000)
                 return isBroken && isDry && suspect(.failures, now, &random)
             }
             return isGood(peers) && suspect(.failures, now, &random)

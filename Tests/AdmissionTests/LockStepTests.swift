@@ -43,7 +43,8 @@ import Testing
         }
         for box in running {
             let permit = box.take()
-            controller.complete(permit, .failed(.request), now: Instant(nanoseconds: 61_000_000_000))
+            controller.complete(
+                permit, .failed(.request), now: Instant(nanoseconds: 61_000_000_000))
         }
         return sum / rounds
     }

@@ -37,7 +37,8 @@ import Testing
         #expect(pool.offer(101, at: at(0), tenant: .named("b")) == .forwarded(0))
         #expect(pool.rates(.named("b"), at: at(0)) == nil)
         #expect(pool.offer(102, at: at(1_001), tenant: .named("a")) == .forwarded(0))
-        #expect(pool.offer(103, at: at(1_001), tenant: .named("a")) == .rejected(.tenantRequestRate))
+        #expect(
+            pool.offer(103, at: at(1_001), tenant: .named("a")) == .rejected(.tenantRequestRate))
     }
 
     @Test func tokensAreReservedAndSettled() {
@@ -45,7 +46,8 @@ import Testing
         #expect(pool.offer(1, at: at(0), tenant: .named("a"), tokens: 600) == .forwarded(0))
         #expect(tokens(pool) == 400)
         #expect(
-            pool.offer(2, at: at(0), tenant: .named("a"), tokens: 600) == .rejected(.tenantTokenRate))
+            pool.offer(2, at: at(0), tenant: .named("a"), tokens: 600)
+                == .rejected(.tenantTokenRate))
         #expect(tokens(pool) == 400)
         pool.complete(1, charge: .tokens(250), at: at(0))
         #expect(tokens(pool) == 750)

@@ -77,7 +77,9 @@ struct RandomWalk: ~Copyable {
         expect(controller.queueBytes == 0, "bytes are left")
         expect(controller.nextDeadline == nil, "an idle pool has a deadline")
         expect(!model.places.contains { $0 != .gone }, "a request has not left")
-        for entry in model.running { controller.complete(entry.box.take(), .failed(.request), now: instant) }
+        for entry in model.running {
+            controller.complete(entry.box.take(), .failed(.request), now: instant)
+        }
     }
 }
 

@@ -98,7 +98,8 @@ import Testing
         _ pool: PoolDriver, _ id: UInt64, _ now: Instant, _ output: Int, _ tenant: Int = 0
     ) -> Answer {
         pool.offer(
-            id, at: now, tenant: .named(tenant == 0 ? "long" : "short"), tokens: 10 + output, outputTokens: output)
+            id, at: now, tenant: .named(tenant == 0 ? "long" : "short"), tokens: 10 + output,
+            outputTokens: output)
     }
 
     private func ticket(_ output: Int) -> Ticket {
