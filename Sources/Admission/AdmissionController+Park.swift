@@ -218,6 +218,8 @@ extension AdmissionController {
         circumstances.limit = provenLimit
         circumstances.inFlight = provenInFlight
         circumstances.queued = queue.count
+        let borne = queue.patienceSeconds(place.tenant, place.row, now: clock)
+        circumstances.patienceSeconds = borne.isFinite ? borne : nil
         circumstances.predictedWaitSeconds =
             secondsUntilAnyReturn ?? predictedWaitSeconds(cost, place)
         return circumstances

@@ -86,6 +86,18 @@ extension AdmissionController {
         backends.contains { $0.isUsable(now: max(clock, now)) }
     }
 
+    /// The shortest time to a first byte, in seconds, that the clients of any tenant of a class are
+    /// taken to bear, by the class's index in the settings; nil while nothing is assumed of any.
+    package func patienceSeconds(ofClass index: Int, now: Instant) -> Double? {
+        let row = queue.ranks[index]
+        var shortest = Double.infinity
+        for tenant in queue.tenants.rows.indices {
+            let borne = queue.patienceSeconds(Int32(tenant), row, now: max(clock, now))
+            shortest = min(shortest, borne)
+        }
+        return shortest.isFinite ? shortest : nil
+    }
+
     /// How often a backend was suspected for that cause; 0 for a vacant place.
     package func suspicions(of backend: BackendID, _ cause: SuspicionCause) -> Int {
         guard backends.indices.contains(backend.index) else { return 0 }

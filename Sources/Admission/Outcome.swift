@@ -55,6 +55,38 @@ package enum Outcome: Equatable, Sendable {
         case finished
     }
 
+    /// The value of the metric's `outcome` label.
+    package var name: StaticString {
+        switch self {
+        case .success: "success"
+        case .overload: "overload"
+        case .failed(.status): "error"
+        case .failed(.refusal): "refusal"
+        case .failed(.request): "bad_request"
+        case .failed(.invalid): "invalid"
+        case .failed(.closed): "closed"
+        case .failed(.timeout): "timeout"
+        case .failed(.stalled): "stalled"
+        case .failed(.local): "local"
+        case .cancelled: "cancelled"
+        }
+    }
+
+    /// One outcome of each name.
+    package static let named: [Outcome] =
+        [.success, .overload] + Failure.allCases.map { .failed($0) }
+        + [.cancelled(by: .client, in: .waiting)]
+
+    /// Where its name stands in `named`.
+    package var index: Int {
+        switch self {
+        case .success: 0
+        case .overload: 1
+        case .failed(let failure): 2 + Int(failure.rawValue)
+        case .cancelled: 2 + Failure.allCases.count
+        }
+    }
+
     /// The outcome of a response with this status that came whole.
     package init(status: Int) {
         switch status {

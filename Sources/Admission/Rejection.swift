@@ -35,6 +35,9 @@ package struct Circumstances: Equatable, Sendable {
     /// Seconds that the request would have waited, or would have had to wait on; nil while that is
     /// unknown.
     package var predictedWaitSeconds: Double?
+    /// Seconds from its arrival to the first byte that the request's client was taken to bear; nil
+    /// while nothing is assumed.
+    package var patienceSeconds: Double?
 
     /// An empty pool.
     package init() {}

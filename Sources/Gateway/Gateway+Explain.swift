@@ -59,6 +59,9 @@ extension Gateway {
             }
         }
         if let name = exchange.classMetrics?.name { facts["class"] = "\(name)" }
+        if let seconds = circumstances.patienceSeconds {
+            facts["patience_ms"] = "\(Gateway.short(seconds * 1000))"
+        }
         if let seconds = circumstances.predictedWaitSeconds {
             facts["predicted_wait_ms"] = "\(Gateway.short(seconds * 1000))"
         }

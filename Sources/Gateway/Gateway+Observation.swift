@@ -87,9 +87,12 @@ extension Gateway {
         observed.drainRatePerSecond = pool.admission.drainRate ?? 0
         observed.isObserving = pool.isObserving
         observed.classes = metrics.classes.indices.map { index in
-            ClassSnapshot(
+            var shown = ClassSnapshot(
                 inFlight: pool.admission.inFlight(ofClass: index),
                 queued: pool.admission.queueLength(ofClass: index))
+            shown.patienceSeconds = pool.admission.patienceSeconds(
+                ofClass: index, now: reactor.now)
+            return shown
         }
         observed.tenants = pool.admission.tenants(first: PoolSnapshot.mostTenants)
         return observed

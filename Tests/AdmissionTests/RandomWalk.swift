@@ -99,6 +99,8 @@ extension RandomWalk {
         let ticket = randomTicket()
         tickets.append(ticket)
         model.places.append(.unknown)
+        // What the passing of time alone has changed is seen by the model as well.
+        controller.advance(to: instant)
         let couldStart = anyCanGrant(seats: ticket.seats)
         let mustWait = someoneComesBefore(ticket)
         let before = controller.queue.displacedCount

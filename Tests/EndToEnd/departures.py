@@ -45,8 +45,8 @@ listen: 127.0.0.1:0
 admin: 127.0.0.1:0
 log: {{access: {{to: off}}}}
 pools:
-  open: {{backends: ["{backend}"], limit: 1000}}
-  full: {{backends: ["{backend}"], limit: 1, queue: {{max_requests: 1000, max_wait: 10m}}, timeouts: {{first_byte: 1h}}}}
+  open: {{backends: ["{backend}"], limit: 1000, cancel: stops}}
+  full: {{backends: ["{backend}"], limit: 1, cancel: stops, queue: {{max_requests: 1000, max_wait: 10m}}, timeouts: {{first_byte: 1h}}}}
   hole: {{backends: ["{hole}"], limit: 1000, timeouts: {{connect: 10m}}}}
 routes:
   - {{path: /queued, pool: full}}

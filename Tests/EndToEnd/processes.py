@@ -337,9 +337,13 @@ def one_pool(
     max_requests: int = 8,
     max_wait: str = "2s",
     listen: str = "127.0.0.1:0",
+    cancel: str = "auto",
     extra: str = "",
 ) -> str:
-    """A policy with one pool; `extra` is further YAML at the top level."""
+    """A policy with one pool, whose engines do what `cancel` says when a client leaves.
+
+    `extra` is further YAML at the top level.
+    """
     return f"""\
 version: 1
 listen: {listen}
@@ -350,5 +354,6 @@ pools:
     backends: [{", ".join(backends)}]
     limit: {{algorithm: fixed, limit: {limit}}}
     queue: {{max_requests: {max_requests}, max_wait: {max_wait}}}
+    cancel: {cancel}
 routes: [{{path: /*, pool: chat}}]
 {extra}"""

@@ -70,6 +70,7 @@ pools:
   work:
     backends: [{backends}]
     limit: {{algorithm: fixed, limit: {places}}}
+    cancel: stops
     queue: {{max_requests: 64, max_wait: 500ms}}
     ejection: {{base: 200ms, max: 2s}}
     timeouts: {{connect: 2s, first_byte: 5s, idle: 5s}}

@@ -37,7 +37,7 @@ def test_while_streaming(
 ) -> None:
     """The backend's connection is closed, so that an engine stops generating."""
     backend = server("--no-model")
-    through = gateway(one_pool(backend.url))
+    through = gateway(one_pool(backend.url, cancel="stops"))
     with RawClient(through.url) as client:
         client.send(chat_bytes(600, FOREVER / 600))
         client.read_until(b"data: ")
@@ -54,7 +54,7 @@ def test_while_waiting_for_the_answer(
 ) -> None:
     """The same before the answer's first byte, where there is nothing to fail to write."""
     backend = server("--no-model")
-    through = gateway(one_pool(backend.url))
+    through = gateway(one_pool(backend.url, cancel="stops"))
     with RawClient(through.url) as client:
         client.send(chat_bytes(1, FOREVER, stream=False))
         eventually(lambda: backend.stats()["held"] == 1, "request at the backend")
@@ -70,7 +70,7 @@ def test_while_queued(
 ) -> None:
     """The request leaves the queue and never travels; its neighbours are not touched."""
     backend = server("--no-model")
-    through = gateway(one_pool(backend.url, max_wait=f"{FOREVER:g}s"))
+    through = gateway(one_pool(backend.url, max_wait=f"{FOREVER:g}s", cancel="stops"))
     with RawClient(through.url) as running, RawClient(through.url) as client:
         running.send(chat_bytes(600, FOREVER / 600))
         running.read_until(b"data: ")
@@ -108,7 +108,7 @@ def test_while_uploading(
 ) -> None:
     """An upload that breaks off in its middle frees the slot too."""
     backend = server("--no-model")
-    through = gateway(one_pool(backend.url))
+    through = gateway(one_pool(backend.url, cancel="stops"))
     with RawClient(through.url) as client:
         client.send(b"POST /upload HTTP/1.1\r\nHost: gateway\r\nContent-Length: 2000000\r\n\r\nhalf")
         eventually(lambda: through.metric("penstock_inflight") == 1, "upload admitted")
@@ -124,7 +124,7 @@ def test_many_leaving_clients_leak_nothing(server: StartServer, gateway: StartGa
     print(f"seed {seed}")
     choose = random.Random(seed)
     backend = server("--no-model", "--concurrency", "4")
-    through = gateway(one_pool(backend.url, limit=4, max_requests=16))
+    through = gateway(one_pool(backend.url, limit=4, max_requests=16, cancel="stops"))
     short_chat(through)
     for _ in range(30):
         clients = [RawClient(through.url) for _ in range(20)]

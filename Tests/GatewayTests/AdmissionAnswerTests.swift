@@ -155,7 +155,7 @@ import Testing
         let gateway = try RunningGateway(
             policyText(
                 [try ScriptedBackend.refusingURL()],
-                pool: "limit: 5, ejection: {base: 10s}, queue: {max_wait: 100ms}"))
+                pool: "limit: 5, ejection: {base: 10s, max: 10s}, queue: {max_wait: 100ms}"))
         let client = try gateway.connect()
         #expect(try client.get("/").value("X-Penstock-Reason") == "connect_failed")
         try expectComeBack(try client.get("/"), "no_backend")

@@ -239,6 +239,8 @@ let goldenMetrics = #"""
     # HELP penstock_class_queue_requests Requests of the priority class that wait now.
     # TYPE penstock_class_queue_requests gauge
     penstock_class_queue_requests{pool="chat",class="default"} 5
+    # HELP penstock_class_patience_seconds Shortest time to a first byte that the clients of any tenant in the class are taken to bear; missing while nothing is assumed.
+    # TYPE penstock_class_patience_seconds gauge
     # HELP penstock_tenant_inflight Requests of the tenant that have a permit now.
     # TYPE penstock_tenant_inflight gauge
     penstock_tenant_inflight{pool="chat",tenant="acme"} 7
@@ -389,12 +391,14 @@ let goldenMetrics = #"""
     penstock_backend_suspected{pool="chat",backend="http://10.0.0.11:8000",cause="failures"} 0
     penstock_backend_suspected{pool="chat",backend="http://10.0.0.11:8000",cause="refusals"} 0
     penstock_backend_suspected{pool="chat",backend="http://10.0.0.11:8000",cause="silence"} 0
+    penstock_backend_suspected{pool="chat",backend="http://10.0.0.11:8000",cause="slowness"} 0
     penstock_backend_suspected{pool="chat",backend="http://10.0.0.11:8000",cause="outlier"} 0
     # HELP penstock_backend_suspicions_total Times that the backend was suspected, by cause.
     # TYPE penstock_backend_suspicions_total counter
     penstock_backend_suspicions_total{pool="chat",backend="http://10.0.0.11:8000",cause="failures"} 0
     penstock_backend_suspicions_total{pool="chat",backend="http://10.0.0.11:8000",cause="refusals"} 0
     penstock_backend_suspicions_total{pool="chat",backend="http://10.0.0.11:8000",cause="silence"} 0
+    penstock_backend_suspicions_total{pool="chat",backend="http://10.0.0.11:8000",cause="slowness"} 0
     penstock_backend_suspicions_total{pool="chat",backend="http://10.0.0.11:8000",cause="outlier"} 0
     # HELP penstock_limit_moves_total Changes of the limit, by direction and by what the algorithm saw.
     # TYPE penstock_limit_moves_total counter
@@ -417,6 +421,19 @@ let goldenMetrics = #"""
     # HELP penstock_backend_ejections_total Times that the backend was left out after refused connections.
     # TYPE penstock_backend_ejections_total counter
     penstock_backend_ejections_total{pool="chat",backend="http://10.0.0.11:8000"} 1
+    # HELP penstock_backend_outcomes_total Requests that were sent to the backend, tries of one request apart, by what became of them.
+    # TYPE penstock_backend_outcomes_total counter
+    penstock_backend_outcomes_total{pool="chat",backend="http://10.0.0.11:8000",outcome="success"} 0
+    penstock_backend_outcomes_total{pool="chat",backend="http://10.0.0.11:8000",outcome="overload"} 0
+    penstock_backend_outcomes_total{pool="chat",backend="http://10.0.0.11:8000",outcome="error"} 0
+    penstock_backend_outcomes_total{pool="chat",backend="http://10.0.0.11:8000",outcome="refusal"} 0
+    penstock_backend_outcomes_total{pool="chat",backend="http://10.0.0.11:8000",outcome="bad_request"} 0
+    penstock_backend_outcomes_total{pool="chat",backend="http://10.0.0.11:8000",outcome="invalid"} 0
+    penstock_backend_outcomes_total{pool="chat",backend="http://10.0.0.11:8000",outcome="closed"} 0
+    penstock_backend_outcomes_total{pool="chat",backend="http://10.0.0.11:8000",outcome="timeout"} 0
+    penstock_backend_outcomes_total{pool="chat",backend="http://10.0.0.11:8000",outcome="stalled"} 0
+    penstock_backend_outcomes_total{pool="chat",backend="http://10.0.0.11:8000",outcome="local"} 0
+    penstock_backend_outcomes_total{pool="chat",backend="http://10.0.0.11:8000",outcome="cancelled"} 0
     # HELP penstock_upstream_connections Connections to the backend open now, idle ones included.
     # TYPE penstock_upstream_connections gauge
     penstock_upstream_connections{pool="chat",backend="http://10.0.0.11:8000"} 13

@@ -180,6 +180,7 @@ extension Exchange {
         guard let pool, let permit = permit.take() else { return }
         traffic?.countCost(
             nanoseconds: now.nanoseconds(since: permit.grantedAt), units: permit.seats)
+        backendMetrics?.count(outcome)
         pool.complete(permit, outcome, servedWork(outcome))
     }
 

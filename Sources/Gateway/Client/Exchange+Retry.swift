@@ -19,6 +19,7 @@ extension Exchange {
         else { return false }
         let work = servedWork(outcome)
         release(connection, reusable: false)
+        connection.upstream.metrics.count(outcome)
         record.retries += 1
         forgetAttempt()
         pool.metrics.retries &+= 1

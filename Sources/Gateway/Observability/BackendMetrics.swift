@@ -23,6 +23,7 @@ package final class BackendMetrics {
 
     // What other modules could reach is checked at run time with every access; this is not.
     private var reused: UInt64 = 0
+    private var outcomes = [UInt64](repeating: 0, count: Outcome.named.count)
     private var failures = [UInt64](repeating: 0, count: Reason.allCases.count)
 
     /// Makes zeroed counters for the backend `label` of the pool whose labels are `poolLabels`.
@@ -37,7 +38,14 @@ package final class BackendMetrics {
         walk.visit(&connectionsReused)
         walk.visit(&ejections)
         walk.visit(&failures)
+        walk.visit(&outcomes)
     }
+
+    /// Counts what became of a request at the backend.
+    func count(_ outcome: Outcome) { outcomes[outcome.index] &+= 1 }
+
+    /// How many requests came to an outcome of that name.
+    package func count(of outcome: Outcome) -> UInt64 { outcomes[outcome.index] }
 
     /// Counts a connection that could not be made: `connectFailed`, `connectTimeout`, `tlsFailed`
     /// or `exhausted`.

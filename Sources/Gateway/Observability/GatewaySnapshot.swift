@@ -99,6 +99,9 @@ package struct ClassSnapshot: Equatable {
     package var inFlight: Int
     /// Requests that wait.
     package var queued: Int
+    /// The shortest time to a first byte, in seconds, that the clients of any of its tenants are
+    /// taken to bear; nil while nothing is assumed.
+    package var patienceSeconds: Double?
 
     /// A class with that many requests.
     package init(inFlight: Int, queued: Int) {

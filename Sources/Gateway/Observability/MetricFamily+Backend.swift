@@ -118,6 +118,22 @@ extension MetricFamily {
     ]
 
     private static let upstreamFamilies: [MetricFamily] = [
+        MetricFamily(
+            name: "penstock_backend_outcomes_total", kind: .counter, unit: nil,
+            labels: ["pool", "backend", "outcome"],
+            help: "Requests that were sent to the backend, tries of one request apart, by what "
+                + "became of them."
+        ) { writer, scrape in
+            for pool in scrape.gateway.pools {
+                for backend in pool.backends {
+                    for outcome in Outcome.named {
+                        writer.sample(
+                            backend.metrics.labels, "outcome=\"\(outcome.name)\"",
+                            backend.metrics.count(of: outcome))
+                    }
+                }
+            }
+        },
         .backend(
             "penstock_upstream_connections", .gauge,
             "Connections to the backend open now, idle ones included."

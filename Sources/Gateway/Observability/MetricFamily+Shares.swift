@@ -16,6 +16,21 @@ extension MetricFamily {
         .priorityClass(
             "penstock_class_queue_requests", "Requests of the priority class that wait now."
         ) { $0.queued },
+        MetricFamily(
+            name: "penstock_class_patience_seconds", kind: .gauge, unit: .seconds,
+            labels: ["pool", "class"],
+            help: "Shortest time to a first byte that the clients of any tenant in the class are "
+                + "taken to bear; missing while nothing is assumed."
+        ) { writer, scrape in
+            for pool in scrape.gateway.pools {
+                for (counters, now) in zip(pool.metrics.classes, pool.classes) {
+                    guard let seconds = now.patienceSeconds else { continue }
+                    writer.seconds(
+                        "\(pool.metrics.labels),\(counters.label)",
+                        nanoseconds: Int64(seconds * 1e9))
+                }
+            }
+        },
         .tenant(
             "penstock_tenant_inflight", "Requests of the tenant that have a permit now."
         ) { $0.inFlight },

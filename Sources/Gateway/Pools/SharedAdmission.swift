@@ -328,6 +328,11 @@ extension SharedAdmission {
         state.withLock { $0.controller.inFlight(ofClass: index) }
     }
 
+    /// What the clients of a class are taken to bear, in seconds; nil while nothing is assumed.
+    func patienceSeconds(ofClass index: Int, now: Instant) -> Double? {
+        state.withLock { $0.controller.patienceSeconds(ofClass: index, now: now) }
+    }
+
     /// Requests of a class that are parked.
     func queueLength(ofClass index: Int) -> Int {
         state.withLock { $0.controller.queueLength(ofClass: index) }

@@ -106,6 +106,7 @@ final class AbandonedResponse {
         guard let permit = permit.take() else { return }
         var work = ServedWork()
         work.charge = charge
+        connection.upstream.metrics.count(outcome)
         pool.complete(permit, outcome, work)
         pool.metrics.upstreamReceivedBytes &+= UInt64(
             connection.receivedBytes - connection.receivedBefore)
