@@ -19,7 +19,7 @@ extension AdmissionController {
     /// The widest request that fits at any backend; 0 when every one is full.
     @inline(__always) var room: Int {
         var widest = 0
-        for index in backends.indices { widest = max(widest, backends[index].room(now: clock)) }
+        for index in backends.indices { widest = max(widest, room(at: index)) }
         return widest
     }
 
@@ -29,15 +29,15 @@ extension AdmissionController {
         var best = -1
         var ties = 0
         for index in backends.indices {
-            guard index != excluded, backends[index].room(now: clock) >= seats else { continue }
+            guard index != excluded, room(at: index) >= seats else { continue }
             guard best >= 0 else {
                 best = index
                 ties = 1
                 continue
             }
             // a/b < c/d as a·d < c·b, which is exact.
-            let mine = backends[index].counted * backends[best].weight
-            let theirs = backends[best].counted * backends[index].weight
+            let mine = counted(index) * backends[best].weight
+            let theirs = counted(best) * backends[index].weight
             if mine < theirs {
                 best = index
                 ties = 1
@@ -68,7 +68,7 @@ extension AdmissionController {
         return Permit(
             Permit.Stub(
                 backend: BackendID(index: index), grantedAt: clock, arrivedAt: work.arrivedAt,
-                inFlight: backends[index].counted, trial: trial, seats: taken,
+                inFlight: counted(index), trial: trial, seats: taken,
                 tenant: place.tenant, row: place.row, cost: work.cost, isCharged: work.isCharged,
                 expected: work.expected, reserved: reserved, withheld: withheld,
                 wouldWait: wouldWait, comparison: comparison(index),
@@ -79,7 +79,7 @@ extension AdmissionController {
     mutating func recountInFlight(_ index: Int) {
         let before = backends[index].meter.inFlight
         meter(index)
-        guard backends[index].isProven else { return }
+        guard isProven(index) else { return }
         provenInFlight += backends[index].meter.inFlight - before
     }
 
@@ -203,15 +203,15 @@ extension AdmissionController {
     /// Tells a backend's meter of its in-flight requests and its limit.
     mutating func meter(_ index: Int) {
         // A limit of which only a part is in force is not tried by using that up.
-        let isMeasured = backends[index].isMeasured(now: clock)
+        let isMeasured = isMeasured(index)
         backends[index].meter.set(
-            inFlight: backends[index].counted,
+            inFlight: counted(index),
             limit: isMeasured ? backends[index].allowed : backends[index].limit, now: clock)
     }
 
     /// Lets the limit's algorithm look at a backend if it is time.
     mutating func look(at index: Int) {
-        guard backends[index].limiter.nextLook <= clock, backends[index].isMeasured(now: clock)
+        guard backends[index].limiter.nextLook <= clock, isMeasured(index)
         else { return }
         backends[index].meter.advance(to: clock)
         if let move = backends[index].limiter.look(backends[index].meter, now: clock) {
@@ -224,12 +224,13 @@ extension AdmissionController {
     mutating func recount() {
         provenLimit = 0
         provenInFlight = 0
-        for index in backends.indices where backends[index].isProven {
+        provenCount = 0
+        for index in backends.indices where isProven(index) {
+            provenCount += 1
             provenLimit += backends[index].allowed
-            provenInFlight += backends[index].counted
+            provenInFlight += counted(index)
         }
         guard backends.count > 1 else { return }
-        let provenCount = backends.reduce(0) { $0 + ($1.isProven ? 1 : 0) }
         let mean = provenLimit / max(1, provenCount)
         for index in backends.indices {
             let allowed = backends[index].allowed

@@ -64,8 +64,8 @@ extension AdmissionController {
             }
             let isOut = !isWelcome(index)
             let otherIsOut = !isWelcome(other)
-            let mine = backends[index].counted * backends[other].allowed
-            let theirs = backends[other].counted * backends[index].allowed
+            let mine = counted(index) * backends[other].allowed
+            let theirs = counted(other) * backends[index].allowed
             if isOut != otherIsOut ? otherIsOut : mine < theirs { best = index }
         }
         return best

@@ -36,7 +36,7 @@ extension AdmissionController {
     /// loaded.
     @inline(__always) var isCold: Bool {
         settings.queue.coldWait > .zero && drainEstimate.seatSecondsPerUnit == nil
-            && !backends.contains(where: \.isProven)
+            && provenCount == 0
     }
 
     /// What a request is told whose wait has ended.
@@ -98,7 +98,7 @@ extension AdmissionController {
 
     /// For how long the request may wait, if its client bears what most of its kind do, and the time
     /// to the first byte is as usual.
-    private func patienceNanoseconds(_ ticket: Ticket, _ place: QueuePlace) -> Int64 {
+    @inline(__always) private func patienceNanoseconds(_ ticket: Ticket, _ place: QueuePlace) -> Int64 {
         let borne = queue.patienceSeconds(place.tenant, place.row, now: clock)
         guard borne.isFinite else { return .max }
         let age = ticket.arrivedAt.map { max(0, clock.seconds(since: $0)) } ?? 0

@@ -62,12 +62,12 @@ extension AdmissionController {
     }
 
     /// Whether others want the backend's places.
-    private func isBound(_ index: Int) -> Bool {
-        10 * backends[index].counted >= 9 * backends[index].allowed
+    @inline(__always) private func isBound(_ index: Int) -> Bool {
+        10 * counted(index) >= 9 * backends[index].allowed
     }
 
     /// The mean time from grant to success at a backend, in nanoseconds.
-    func serviceNanoseconds(_ index: Int) -> Int64 {
+    @inline(__always) func serviceNanoseconds(_ index: Int) -> Int64 {
         Int64(min(backends[index].meter.serviceSeconds, 3_600) * 1e9)
     }
 
@@ -132,7 +132,7 @@ extension AdmissionController {
     /// What the end says of the backend's health, once the place is free.
     mutating func judge(_ outcome: Outcome, _ stub: Permit.Stub) {
         let index = stub.backend.index
-        if outcome == .overload { backends[index].noteOverload(now: clock) }
+        if outcome == .overload { backends[index].noteOverload(counted: counted(index), now: clock) }
         if outcome == .success {
             if stub.trial != 0 { connected(stub.backend, now: clock) }
             let changed = backends[index].suspicion.good(
@@ -154,7 +154,7 @@ extension AdmissionController {
 
     /// Whether a client left a request that had been at its backend for twice as long as requests
     /// take at the others.
-    private func isOverdue(_ outcome: Outcome, _ stub: Permit.Stub) -> Bool {
+    @inline(__always) private func isOverdue(_ outcome: Outcome, _ stub: Permit.Stub) -> Bool {
         switch outcome {
         case .cancelled(by: .client, in: .waiting), .cancelled(by: .client, in: .finished): break
         default: return false
@@ -201,7 +201,7 @@ extension AdmissionController {
                 seconds: Double(sample.latencyNanoseconds) / 1e9 * Double(stub.seats))
             learnCancel(stub, sample)
         }
-        guard backends[index].isPresent, backends[index].isMeasured(now: clock) else { return }
+        guard backends[index].isPresent, isMeasured(index) else { return }
         if let move = backends[index].limiter.update(sample, backends[index].meter) {
             record(move, at: index)
         }

@@ -30,6 +30,8 @@ package struct AdmissionController: ~Copyable, Sendable {
     /// `release`.
     var provenLimit = 0
     var provenInFlight = 0
+    /// How many these are.
+    var provenCount = 0
     var totalInFlight = 0
     /// How much of `totalInFlight` observe mode let through that would have been refused.
     var withheldInFlight = 0
@@ -176,7 +178,7 @@ package struct AdmissionController: ~Copyable, Sendable {
     }
 
     /// An instant that is still to come; the distant future for one that has passed.
-    private func later(_ instant: Instant) -> Instant {
+    @inline(__always) private func later(_ instant: Instant) -> Instant {
         instant > clock ? instant : .distantFuture
     }
 }

@@ -23,6 +23,8 @@ struct Backend: Sendable {
     /// when each.
     private(set) var keptFree = 0
     private var freeAgain: [(at: Instant, seats: Int)] = []
+    /// Whether it is trusted with its whole limit, as far as that was last worked out.
+    private(set) var isTrusted = true
     /// Whether less than the limit was in force when that was last worked out.
     private var wasReduced = false
     /// What the limit's algorithm looks back on.
@@ -33,7 +35,7 @@ struct Backend: Sendable {
     /// What is known of closed connections, by `RequestKind`.
     var cancels = [CancelLearning](repeating: CancelLearning(), count: RequestKind.allCases.count)
     /// What it had in flight when it last said overload, and until when it gets no more than that.
-    private var refusedAbove = Int.max
+    private(set) var refusedAbove = Int.max
     private(set) var refusesUntil = Instant(nanoseconds: .min / 2)
     /// Moves of the limit by `LimitMoveReason`, upwards and downwards.
     var movesUp = [Int](repeating: 0, count: LimitMoveReason.allCases.count)
@@ -51,56 +53,37 @@ struct Backend: Sendable {
     }
 
     /// Whether the row may be given to another backend.
-    var isVacant: Bool { !isPresent && inFlight == 0 }
-
-    /// Units in flight that use up the limit.
-    ///
-    /// A request that waits for its client keeps the engine from nothing, as long as there are not
-    /// too many: each has a connection at the engine.
-    var counted: Int {
-        inFlight + keptFree - min(waitingForClient, max(Self.leastUncounted, 4 * limit))
-    }
+    @inline(__always) var isVacant: Bool { !isPresent && inFlight == 0 }
 
     /// How many may wait for their clients without using up the limit, however small that is.
-    private static let leastUncounted = 64
+    static let leastUncounted = 64
 
     /// Units of the limit that one request may take at most: half of it, so that one wide request
     /// does not have to wait for all others to end.
-    var widest: Int { max(1, allowed / 2) }
-
-    /// The widest request that may go there at `now`: 0 for none, `Int.max` for any.
-    @inline(__always) func room(now: Instant) -> Int {
-        guard isPresent, signals.health == .up, ejection.allowsRequest(now: now) else { return 0 }
-        if suspicion.isSuspected { return suspicion.allowsTrial(now: now) ? .max : 0 }
-        guard counted < allowed, !hasEnough(now: now) else { return 0 }
-        let free = allowed - counted
-        return free >= widest ? .max : free
-    }
+    @inline(__always) var widest: Int { max(1, allowed / 2) }
 
     /// Whether it may be sent requests at all, at least on trial and later.
-    func isUsable(now: Instant) -> Bool {
+    @inline(__always) func isUsable(now: Instant) -> Bool {
         isPresent && signals.health == .up && !ejection.isLeftOut(now: now)
     }
 
-    /// Whether its limit is measured: while it is not in force, nothing can be learnt about it.
-    func isMeasured(now: Instant) -> Bool { suspicion.isTrusted && now >= signals.heldUntil }
-
     /// What it may have in flight at `now`.
-    func allowed(now: Instant) -> Int {
+    @inline(__always) func allowed(now: Instant) -> Int {
         suspicion.allowed(of: signals.allowed(of: limit, now: now))
     }
 
     /// Works out anew what it may have in flight.
     mutating func refreshAllowed(now: Instant) {
         allowed = allowed(now: now)
-        let isReduced = !isMeasured(now: now)
+        isTrusted = suspicion.isTrusted
+        let isReduced = !isTrusted || now < signals.heldUntil
         if wasReduced, !isReduced { limiter.resume(now: now) }
         wasReduced = isReduced
     }
 
     /// When `allowed` changes by itself, or silence has lasted too long; the distant future for
     /// never.
-    func nextChange(now: Instant) -> Instant {
+    @inline(__always) func nextChange(now: Instant) -> Instant {
         var next = min(silenceDeadline, suspicion.nextStepAt)
         if signals.heldUntil > now { next = min(next, signals.heldUntil) }
         for kept in freeAgain { next = min(next, kept.at) }
@@ -121,7 +104,7 @@ struct Backend: Sendable {
     }
 
     /// When nothing will have moved for too long although somebody waits for it.
-    var silenceDeadline: Instant {
+    @inline(__always) var silenceDeadline: Instant {
         guard meter.awaited > 0, meter.successes > 0, !suspicion.isSuspected else {
             return .distantFuture
         }
@@ -132,7 +115,7 @@ struct Backend: Sendable {
     private static let leastSilenceSeconds = 5.0
 
     /// Whether its limit was used up in the last seconds, so that it says something.
-    func isLimitTried(now: Instant) -> Bool {
+    @inline(__always) func isLimitTried(now: Instant) -> Bool {
         guard let last = meter.lastBoundAt else { return false }
         return now.nanoseconds(since: last) < Self.triedNanoseconds
     }
@@ -143,19 +126,11 @@ struct Backend: Sendable {
     ///
     /// For a service time, a second at most, what is in flight is enough. A place that is given back
     /// after a millisecond is not room for another request.
-    mutating func noteOverload(now: Instant) {
+    mutating func noteOverload(counted: Int, now: Instant) {
         let seconds = min(meter.serviceSeconds, Self.longestRefusalSeconds)
         refusedAbove = max(1, counted)
         refusesUntil = now.advanced(byNanoseconds: Int64(seconds * 1e9))
     }
 
-    /// Whether it has as much in flight as when it last said overload, just now.
-    func hasEnough(now: Instant) -> Bool { counted >= refusedAbove && now < refusesUntil }
-
     private static let longestRefusalSeconds = 1.0
-
-    /// Whether it counts towards the pool's capacity: present, and no refusal outstanding.
-    var isProven: Bool {
-        isPresent && ejection.isProven && signals.health == .up && !suspicion.isSuspected
-    }
 }

@@ -154,7 +154,7 @@ struct CancelLearning: Sendable {
     }
 
     /// Whether what closed work has held up has left by `now`.
-    func isClear(service: Int64, now: Instant) -> Bool {
+    @inline(__always) func isClear(service: Int64, now: Instant) -> Bool {
         now >= lastClosedEnd.advanced(byNanoseconds: service)
     }
 

@@ -48,7 +48,7 @@ struct SignalState: Sendable {
     }
 
     /// What is left of `limit`.
-    func allowed(of limit: Int, now: Instant) -> Int {
+    @inline(__always) func allowed(of limit: Int, now: Instant) -> Int {
         let held = now < heldUntil ? max(1, limit / 2) : limit
         return min(held, ceiling)
     }

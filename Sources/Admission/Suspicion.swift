@@ -82,6 +82,8 @@ struct Suspicion: Sendable {
     private static let leastEnds = 20
 
     private(set) var state = State.trusted
+    /// Whether it is on trial: said apart, because looking into `state` would copy all of a backend.
+    private(set) var isSuspected = false
     private(set) var cause = SuspicionCause.failures
     /// How many have failed, or were refused, since the last good end.
     private var failuresSinceGood = 0
@@ -101,10 +103,7 @@ struct Suspicion: Sendable {
     private var windowStart = Instant(nanoseconds: .min / 2)
 
     /// Whether it is trusted with its whole limit.
-    var isTrusted: Bool { if case .trusted = state { halvings == 0 } else { false } }
-
-    /// Whether it is on trial.
-    var isSuspected: Bool { if case .suspected = state { true } else { false } }
+    @inline(__always) var isTrusted: Bool { if case .trusted = state { halvings == 0 } else { false } }
 
     /// Ends in the last fifteen to thirty seconds.
     func ends(now: Instant) -> Ends {
@@ -114,7 +113,7 @@ struct Suspicion: Sendable {
     }
 
     /// What is left of `limit`.
-    func allowed(of limit: Int) -> Int {
+    @inline(__always) func allowed(of limit: Int) -> Int {
         switch state {
         case .suspected: 1
         case .returning(let most): max(1, min(limit, most) >> halvings)
@@ -123,7 +122,7 @@ struct Suspicion: Sendable {
     }
 
     /// Whether a suspected backend may be given a trial at `now`.
-    func allowsTrial(now: Instant) -> Bool { !isOnTrial && now >= nextTrialAt }
+    @inline(__always) func allowsTrial(now: Instant) -> Bool { !isOnTrial && now >= nextTrialAt }
 
     /// A trial begins.
     mutating func beginTrial() { isOnTrial = true }
@@ -148,6 +147,7 @@ struct Suspicion: Sendable {
         nextTrialAt = now
         guard trialsGood >= Self.goodTrials else { return false }
         state = .returning(most: 2)
+        isSuspected = false
         pause = Self.firstPause
         step(serviceNanoseconds, now)
         return true
@@ -213,6 +213,7 @@ struct Suspicion: Sendable {
     mutating func moved(serviceNanoseconds: Int64, now: Instant) -> Bool {
         guard isSuspected, cause == .silence else { return false }
         state = .returning(most: 2)
+        isSuspected = false
         step(serviceNanoseconds, now)
         return true
     }
@@ -261,6 +262,7 @@ struct Suspicion: Sendable {
     ) -> Bool {
         guard !isSuspected else { return false }
         state = .suspected
+        isSuspected = true
         self.cause = cause
         trialsGood = 0
         isOnTrial = false

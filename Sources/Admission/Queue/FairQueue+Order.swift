@@ -34,7 +34,7 @@ extension FairQueue {
 
     /// Whether the wide request whose turn it is may start as far as its tenant and its class go;
     /// what it waits for is room.
-    private func mayStartHand(limit: Int) -> Bool {
+    @inline(__always) private func mayStartHand(limit: Int) -> Bool {
         let waiting = slots[Int(hand)]
         return !tenants[waiting.tenant].isAtLimit
             && isBelowCeilings(classes[Int(waiting.row)].rank, limit: limit)

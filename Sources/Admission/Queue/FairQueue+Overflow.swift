@@ -19,9 +19,13 @@ extension FairQueue {
     }
 
     /// Whether a request may come that holds so many bytes, if others make room for it.
-    func hasRoom(forBytes wanted: Int, at place: QueuePlace) -> Bool {
+    @inline(__always) func hasRoom(forBytes wanted: Int, at place: QueuePlace) -> Bool {
         let missing = wanted - (settings.maxBytes - bytes)
         if missing <= 0 { return true }
+        return mayMakeRoom(forBytes: wanted, missing: missing, at: place)
+    }
+
+    private func mayMakeRoom(forBytes wanted: Int, missing: Int, at place: QueuePlace) -> Bool {
         guard wanted <= settings.maxBytes else { return false }
         switch settings.overflow {
         case .rejectNew:

@@ -4,7 +4,7 @@
 extension FairQueue {
     /// Seconds from a request's arrival to the first byte of its answer that most of the flow's
     /// clients bear; infinite while that is unknown.
-    func patienceSeconds(_ tenant: Int32, _ row: Int, now: Instant) -> Double {
+    @inline(__always) func patienceSeconds(_ tenant: Int32, _ row: Int, now: Instant) -> Double {
         guard flows[tenant, row].patience.hasDepartures else { return .infinity }
         let own = flows[tenant, row].patience.assumedSeconds(now: now)
         return own.isFinite ? own : classes[row].patience.assumedSeconds(now: now)

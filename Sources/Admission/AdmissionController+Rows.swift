@@ -1,0 +1,44 @@
+// What is asked of a backend's row for every request, from the fields alone: what an element of an
+// array is asked by a method of its own is copied first, and a row is more than a kilobyte.
+
+extension AdmissionController {
+    /// Units in flight at a backend that use up its limit.
+    ///
+    /// A request that waits for its client keeps the engine from nothing, as long as there are not
+    /// too many: each has a connection at the engine.
+    @inline(__always) func counted(_ index: Int) -> Int {
+        let most = max(Backend.leastUncounted, 4 * backends[index].limit)
+        return backends[index].inFlight + backends[index].keptFree
+            - min(backends[index].waitingForClient, most)
+    }
+
+    /// The widest request that may go to a backend now: 0 for none, `Int.max` for any.
+    @inline(__always) func room(at index: Int) -> Int {
+        guard backends[index].isPresent, backends[index].signals.health == .up,
+            backends[index].ejection.allowsRequest(now: clock)
+        else { return 0 }
+        if backends[index].suspicion.isSuspected {
+            let isFree = !backends[index].suspicion.isOnTrial
+            return isFree && clock >= backends[index].suspicion.nextTrialAt ? .max : 0
+        }
+        let counted = counted(index)
+        let allowed = backends[index].allowed
+        let hasEnough =
+            counted >= backends[index].refusedAbove && clock < backends[index].refusesUntil
+        guard counted < allowed, !hasEnough else { return 0 }
+        let free = allowed - counted
+        return free >= max(1, allowed / 2) ? .max : free
+    }
+
+    /// Whether a backend counts towards the pool's capacity: present, well, and no refusal
+    /// outstanding.
+    @inline(__always) func isProven(_ index: Int) -> Bool {
+        backends[index].isPresent && backends[index].ejection.consecutiveFailures == 0
+            && backends[index].signals.health == .up && !backends[index].suspicion.isSuspected
+    }
+
+    /// Whether a backend's limit is measured: while it is not in force, nothing can be learnt of it.
+    @inline(__always) func isMeasured(_ index: Int) -> Bool {
+        backends[index].isTrusted && clock >= backends[index].signals.heldUntil
+    }
+}
