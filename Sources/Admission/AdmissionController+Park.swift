@@ -98,7 +98,9 @@ extension AdmissionController {
 
     /// For how long the request may wait, if its client bears what most of its kind do, and the time
     /// to the first byte is as usual.
-    @inline(__always) private func patienceNanoseconds(_ ticket: Ticket, _ place: QueuePlace) -> Int64 {
+    @inline(__always) private func patienceNanoseconds(_ ticket: Ticket, _ place: QueuePlace)
+        -> Int64
+    {
         let borne = queue.patienceSeconds(place.tenant, place.row, now: clock)
         guard borne.isFinite else { return .max }
         let age = ticket.arrivedAt.map { max(0, clock.seconds(since: $0)) } ?? 0

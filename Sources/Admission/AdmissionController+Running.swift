@@ -132,7 +132,9 @@ extension AdmissionController {
     /// What the end says of the backend's health, once the place is free.
     mutating func judge(_ outcome: Outcome, _ stub: Permit.Stub) {
         let index = stub.backend.index
-        if outcome == .overload { backends[index].noteOverload(counted: counted(index), now: clock) }
+        if outcome == .overload {
+            backends[index].noteOverload(counted: counted(index), now: clock)
+        }
         if outcome == .success {
             if stub.trial != 0 { connected(stub.backend, now: clock) }
             let changed = backends[index].suspicion.good(

@@ -103,7 +103,9 @@ struct Suspicion: Sendable {
     private var windowStart = Instant(nanoseconds: .min / 2)
 
     /// Whether it is trusted with its whole limit.
-    @inline(__always) var isTrusted: Bool { if case .trusted = state { halvings == 0 } else { false } }
+    @inline(__always) var isTrusted: Bool {
+        if case .trusted = state { halvings == 0 } else { false }
+    }
 
     /// Ends in the last fifteen to thirty seconds.
     func ends(now: Instant) -> Ends {

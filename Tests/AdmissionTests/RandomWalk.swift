@@ -356,6 +356,12 @@ extension RandomWalk {
         controller.backend(BackendID(index: index), now: instant)
     }
 
+    /// Whether a backend has as much in flight as when it last said overload, just now.
+    private func hasEnough(_ index: Int) -> Bool {
+        controller.counted(index) >= controller.backends[index].refusedAbove
+            && instant < controller.backends[index].refusesUntil
+    }
+
     func anyCanGrant(seats: Int) -> Bool {
         (0..<controller.backendPlaces).contains { index in
             guard let status = status(index) else { return false }
@@ -366,7 +372,7 @@ extension RandomWalk {
             }
             return model.canGrant(
                 index, status, seats: seats, keptFree: controller.backends[index].keptFree)
-                && !controller.backends[index].hasEnough(now: instant)
+                && !hasEnough(index)
         }
     }
 }

@@ -44,6 +44,8 @@ version: 1
 listen: 127.0.0.1:0
 admin: 127.0.0.1:0
 log: {{access: {{to: off}}}}
+# Bodies that are still to come are at the backend, and not held before their requests are offered.
+server: {{body_before_queue: 0B}}
 pools:
   open: {{backends: ["{backend}"], limit: 1000, cancel: stops}}
   full: {{backends: ["{backend}"], limit: 1, cancel: stops, queue: {{max_requests: 1000, max_wait: 10m}}, timeouts: {{first_byte: 1h}}}}

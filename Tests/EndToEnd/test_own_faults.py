@@ -345,7 +345,7 @@ pools:
   full: {{backends: ["{url}"], limit: 1, queue: {{max_wait: 10s}}}}
 """
         through = gateway(
-            one_pool(url, limit=8).replace("pools:\n", pools).replace(
+            one_pool(url, limit=8, extra="server: {body_before_queue: 0B}\n").replace("pools:\n", pools).replace(
                 "routes: [", "routes: [{path: /dialling, pool: hole}, {path: /queued, pool: full}, "
             )
         )
@@ -515,7 +515,7 @@ def test_two_thousand_uploads(gateway: StartGateway, max_bytes: int) -> None:
     """Two thousand clients post a megabyte each: the queue's bound in bytes and the connections' buffers hold."""
     with backend_process("fault_server.py", "--places", "10", "--milliseconds", "2") as url:
         through = gateway(
-            one_pool(url, limit=10, max_requests=CLIENTS, max_wait="60s", extra="server: {max_connections: 3000}\n")
+            one_pool(url, limit=10, max_requests=CLIENTS, max_wait="60s", extra="server: {max_connections: 3000, body_before_queue: 0B}\n")
             .replace("max_wait: 60s", f"max_wait: 60s, max_bytes: {max_bytes}B")
         )
         assert request(through.url).status == 200

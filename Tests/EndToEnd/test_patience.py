@@ -18,6 +18,9 @@ from conftest import StartGateway
 from crowd import LEFT, Ask, Crowd, Load, Machine, fairly, quantile, share
 from engines import Engines, default_policy, running_engines
 
+# Minutes of load, and sensitive to whatever else the machine does: not for every run.
+pytestmark = pytest.mark.long
+
 SLOTS = 8
 SLOT_MILLISECONDS = 80
 # A step of the batch engine alone, and for each request in it, in seconds; and the steps of a request.

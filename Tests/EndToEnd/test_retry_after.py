@@ -15,6 +15,9 @@ from conftest import StartGateway
 from crowd import Ask, Crowd, Load, Machine, fairly, share
 from engines import Engines, default_policy, running_engines
 
+# Minutes of load, and sensitive to whatever else the machine does: not for every run.
+pytestmark = pytest.mark.long
+
 SLOTS = 8
 CLIENTS = 200
 ARRIVAL_SECONDS = 12.0

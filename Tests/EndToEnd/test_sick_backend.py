@@ -17,6 +17,9 @@ from crowd import Ask, Crowd, Load, Machine, fairly, posting, quantile, share
 from engines import Engines, running_engines
 from work_server import SICKNESSES
 
+# Minutes of load, and sensitive to whatever else the machine does: not for every run.
+pytestmark = pytest.mark.long
+
 PLACES, MILLISECONDS = 8, 60.0
 PATIENCE_SECONDS = 3.0
 WARM_UP_SECONDS, SICK_SECONDS = 6.0, 20.0

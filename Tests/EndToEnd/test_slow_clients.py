@@ -15,6 +15,9 @@ from crowd import Ask, Crowd, Load, Machine, fairly, quantile, share
 from engines import default_policy, running_engines
 from slow_clients import KINDS, SlowClients
 
+# Minutes of load, and sensitive to whatever else the machine does: not for every run.
+pytestmark = pytest.mark.long
+
 SLOTS = 16
 MILLISECONDS = 80.0
 CAPACITY = SLOTS * 1000 / MILLISECONDS
