@@ -10,8 +10,8 @@ internal import Policy
 extension Exchange {
     /// Bytes that are kept of one body, and storage for those of all a thread's: what is longer is
     /// sent once.
-    private static let keptBytes = 1 << 20
-    private static let keptTotalBytes = 32 << 20
+    private static let keptBytes = 256 << 10
+    private static let keptTotalBytes = 8 << 20
 
     /// Whether the request has no body.
     private var isBodyless: Bool { head.framing == .none || head.framing == .length(0) }
