@@ -198,7 +198,8 @@ extension AdmissionController {
             let queued = min(circumstances.predictedWaitSeconds ?? 1, max(longest, 0.25))
             milliseconds = returns.promise(
                 waitSeconds: secondsUntilAnyReturn ?? queued,
-                requestSeconds: cost / (rate ?? 1), now: clock, random: &random)
+                requestSeconds: cost / (rate ?? 1), isOutage: secondsUntilAnyReturn != nil,
+                now: clock, random: &random)
         }
         var rejection = Rejection(reason: reason, retryAfterMilliseconds: milliseconds)
         rejection.circumstances = circumstances

@@ -49,7 +49,7 @@ extension AdmissionController {
         let rest = max(service - age, service / 4)
         let longest = Int64(min(backends[index].meter.longServiceSeconds, 3_600) * 1e9)
         let isUnknown = backends[index].cancels[Int(kind.rawValue)].verdict == .unknown
-        if isUnknown, queue.isEmpty || !isBound(index) {
+        if isUnknown, !isBound(index) || queue.isEmpty && counted(index) <= stub.seats {
             // Nobody wants the place, so the engine may as well be told, and given all its time.
             let end = stub.grantedAt.advanced(byNanoseconds: longest)
             backends[index].keepFree(stub.seats, until: max(end, clock))

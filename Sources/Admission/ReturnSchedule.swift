@@ -55,12 +55,15 @@ struct ReturnSchedule: Sendable {
     /// Milliseconds, 250...60,000, for a request that would wait that long now and that takes the
     /// pool so long; infinite waits are the longest.
     mutating func promise(
-        waitSeconds: Double, requestSeconds: Double, now: Instant, random: inout SplitMix64
+        waitSeconds: Double, requestSeconds: Double, isOutage: Bool = false, now: Instant,
+        random: inout SplitMix64
     ) -> Int {
         let promised = max(0, promisedUntil.seconds(since: now))
         let wait = waitSeconds.isFinite ? waitSeconds : Self.longestSeconds
         let seconds = min(max(wait, promised, Self.leastSeconds), Self.longestSeconds)
-        let length = min(max(requestSeconds, 0), 10) * Self.shareSetAside * share(now)
+        // In an outage nothing runs dry: all are to come back one after the other.
+        let share = isOutage ? 1 : Self.shareSetAside * share(now)
+        let length = min(max(requestSeconds, 0), 10) * share
         let end = min(seconds + length, Self.longestSeconds)
         promisedUntil = now.advanced(byNanoseconds: Int64(end * 1e9))
         // Beyond what is spread already, a tenth is left to chance; at the end of the scale half.
