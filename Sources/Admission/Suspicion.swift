@@ -220,9 +220,6 @@ struct Suspicion: Sendable {
         return true
     }
 
-    /// Forgets what was held against it: another process may answer there.
-    mutating func reset() { self = Suspicion() }
-
     // MARK: Time
 
     /// Takes a step of the way back that is due, or judges the share of bad ends once a window.
