@@ -22,7 +22,8 @@ def accepts(url: str) -> bool:
     """Whether a connection to `url` succeeds."""
     try:
         RawClient(url).close()
-    except ConnectionRefusedError:
+    except ConnectionError:
+        # Refused, or reset: the listener closed while the connection waited to be accepted.
         return False
     return True
 

@@ -159,7 +159,8 @@ def test_slow_reader_costs_no_memory(nginx: str, gateway: StartGateway) -> None:
         for answer in answers:
             assert len(answer.read(50_000)) == 50_000
         time.sleep(0.02)
-    assert through.resident_bytes() - before < 8 << 20
+    # Each may have `buffer.answer` taken ahead, 1 MiB, and as much again in storage that growing to it left.
+    assert through.resident_bytes() - before < 4 * (2 << 20) + (4 << 20)
     for connection in connections:
         connection.close()
     through.wait_until_idle()

@@ -23,13 +23,19 @@ extension Exchange {
             dropKept()
             return
         }
-        if !isBodyless, mayHaveToRepeat {
+        if !isBodyless, mayFitKept, mayHaveToRepeat {
             let kept = keptBody ?? KeptBody(pool: gateway.reactor.buffers)
             keptBody = kept
             kept.begin(after: connection.output.count)
             keepsBody = true
         }
         forwardHeld(to: connection)
+    }
+
+    /// Whether all of the body can be kept, as far as its head tells.
+    private var mayFitKept: Bool {
+        guard case .length(let count) = head.framing else { return true }
+        return count <= Exchange.keptBytes
     }
 
     /// Whether the connection may turn out to be at its end, or another backend may have to do it.
