@@ -134,7 +134,9 @@ extension KneeLimit {
 
     mutating func move(_ verdict: KneeVerdict, now: Instant) -> LimitMove? {
         let distance = verdict.distance(to: wantedElasticity)
-        let isReturn = (distance < 0) != (lastDistance < 0)
+        let isHeld = isHeld(verdict)
+        let isReturn = isHeld || (distance < 0) != (lastDistance < 0)
+        noteNeed(verdict)
         // One way and back again is about right: smaller steps. On and on is not: larger ones.
         gain = isReturn ? max(Self.leastGain, gain / 2) : min(1, 1.5 * gain)
         lastDistance = distance
@@ -150,18 +152,30 @@ extension KneeLimit {
             narrowing = min(1, 1.5 * narrowing)
         }
         let step = step(verdict, distance: distance)
+        let flatLevel = low?.level
         let reason: LimitMoveReason = step > Self.largestSteps.usual ? .slowStart : .elasticity
         return change(reason) { knee in
-            let target = knee.center * exponential(step)
+            // What lies between is known: not less than the lower level, and no more.
+            let target = isHeld ? (flatLevel ?? knee.center) : knee.center * exponential(step)
             let most = max(knee.ceiling, knee.center * Self.stepBeyondCeiling)
             knee.center = knee.bounded(min(target, most))
             // Where overload answers say when to stop, a wide pair is wide for nothing.
             if target >= knee.ceiling { knee.narrowing = min(knee.narrowing, 0.7) }
             // What has been left behind is no ceiling any more.
             knee.ceiling = max(knee.ceiling, knee.center)
-            knee.center = min(knee.center, 1.2 * knee.cap)
-            knee.beginPair(now: now)
+            knee.center = min(max(knee.center, knee.settled.needed), 1.2 * knee.cap)
+            let isNear = abs(distance) < Self.usualDistance
+            if knee.confirms(isReturn: isReturn, isNear: isNear) {
+                knee.settle(flatFrom: knee.isFlat(verdict) ? flatLevel : nil, now: now)
+            } else {
+                knee.beginPair(now: now)
+            }
         }
+    }
+
+    /// Whether more concurrency surely bought nothing.
+    func isFlat(_ verdict: KneeVerdict) -> Bool {
+        verdict.elasticity + verdict.standardError < wantedElasticity / 3
     }
 
     /// By how much a verdict moves the limit, in ln n.
@@ -177,9 +191,8 @@ extension KneeLimit {
             return min(max(gain * trust * bounded, -most), most)
         }
         let isSteep = verdict.elasticity - verdict.standardError > wantedElasticity + 0.2
-        let isFlat = verdict.elasticity + verdict.standardError < wantedElasticity / 3
         let most = isSteep ? Self.largestSteps.up : Self.largestSteps.usual
-        let least = isFlat ? Self.largestSteps.down : Self.largestSteps.usual
+        let least = isFlat(verdict) ? Self.largestSteps.down : Self.largestSteps.usual
         return min(max(gain * trust * bounded, -least), most)
     }
 
@@ -188,6 +201,7 @@ extension KneeLimit {
         low = nil
         high = nil
         rounds = 0
+        settled.pairBegan = now
         if usesSlots { return holdSlot(now: now) }
         let highFirst = random.next() & 1 == 0 && !lowFirst
         comingHigh = !highFirst
@@ -202,7 +216,7 @@ extension KneeLimit {
         let most = max(ceiling, center * Self.stepBeyondCeiling, center.rounded(.down) + 1)
         return isHigh
             ? clamp(min(max(center * width, center.rounded(.down) + 1), most))
-            : clamp(max(1, min(center / width, center.rounded(.up) - 1)))
+            : clamp(max(1, settled.needed, min(center / width, center.rounded(.up) - 1)))
     }
 
     /// A request has ended on the way down to a level.

@@ -12,6 +12,7 @@ extension KneeLimit {
             knee.ceiling = min(knee.limit, knee.center * 1.15)
             let lowered = knee.clamp(knee.center * Self.cutFactor)
             knee.phase = .compare
+            knee.settled.needed = 0
             knee.center = lowered
             knee.gain = 1
             knee.beginPair(now: now, lowFirst: true)
@@ -25,7 +26,7 @@ extension KneeLimit {
             guard knee.objective?.judge(limit: inForce, meter, now: now) == true else { return }
             let cap = knee.objective?.cap ?? .infinity
             knee.cap = cap
-            if knee.phase == .climb || knee.phase == .rest, cap < knee.level {
+            if knee.phase != .compare, knee.phase != .approach, cap < knee.level {
                 knee.phase = .compare
             }
             let lowered = min(knee.center, 1.2 * cap)
@@ -70,7 +71,7 @@ extension KneeLimit {
         return change(.headroom) { knee in
             knee.low = nil
             knee.center = knee.clamp(max(rise, knee.center))
-            if knee.phase == .compare { knee.phase = .rest }
+            if knee.phase == .compare || knee.phase == .settled { knee.phase = .rest }
             knee.hold(knee.center, now: now)
         }
     }

@@ -18,6 +18,8 @@ struct KneeLimit: Sendable {
         case climb
         /// Levels around the centre are compared.
         case compare
+        /// The centre is held: it was found right. See `+Settled`.
+        case settled
         /// The centre is held: the limit is not used up.
         case rest
         /// The limit returns to one that was right earlier, twice as much after each settling.
@@ -42,6 +44,7 @@ struct KneeLimit: Sendable {
     var rounds = 0
     /// See `+Slots`.
     var slots = KneeSlots()
+    var settled: KneeSettled
     /// Factor on the width of a pair, .3...1: small while verdicts are what was wanted.
     var narrowing = 1.0
     /// How far from the knee the last verdict saw itself, in ln n.
@@ -79,6 +82,7 @@ struct KneeLimit: Sendable {
         sideStart = now
         measuredSince = now
         nextLook = now
+        settled = KneeSettled(now: now)
         objective = settings.objective.map { ObjectiveCap($0, now: now) }
     }
 
@@ -129,11 +133,12 @@ struct KneeLimit: Sendable {
         switch phase {
         case .approach:
             return approach(meter, now: now)
-        case .climb, .compare, .rest:
+        case .climb, .compare, .settled, .rest:
             if isStale(meter, now: now) { return becomeStale(meter, now: now) }
             if let move = judgeObjective(meter, now: now) { return move }
             if let move = makeRoom(meter, now: now) { return move }
             if phase == .rest { return rest(meter, now: now) }
+            if phase == .settled { return watch(meter, now: now) }
             return usesSlots ? measureSlot(meter, now: now) : measure(meter, now: now)
         }
     }

@@ -1,0 +1,142 @@
+// A limit that was found about right is left alone for a while: every pair of levels costs what its
+// lower one does not do and what its higher one makes others wait. While it is left alone the work
+// that each running request gets done is watched, which costs nothing; it changes when the capacity
+// or the work does, and then levels are compared at once.
+
+/// How sure the limit is, and what is watched while it is left alone.
+struct KneeSettled: Sendable {
+    /// Verdicts that came back to where the limit was, or found it right; few in between did not.
+    var confirmations = 0
+    /// Verdicts in a row that pointed on and on.
+    var departures = 0
+    /// When the pair began that is measured now.
+    var pairBegan: Instant
+    /// When levels are compared again.
+    var until: Instant
+    /// What was watched first, at the level in force.
+    var reference: KneeSide?
+    /// The level below which throughput was seen to fall; 0 where none is known.
+    var needed = 0.0
+    /// Comparisons until what lies below that level is looked at again.
+    var trusted = 0
+
+    init(now: Instant) {
+        pairBegan = now
+        until = now
+    }
+}
+
+extension KneeLimit {
+    /// The limit is left alone for as long as 2, 4, 8 and at most 16 comparisons take ...
+    private static let mostConfirmations = 4
+    /// ... up to 20 s, or two comparisons where they take longer than that.
+    private static let longestSeconds = 20.0
+    private static let leastPairs = 2.0
+    /// Verdicts in a row in one direction after which nothing is confirmed any more.
+    private static let mostDepartures = 3
+    /// A change of the work per request, in its logarithm, that calls for a comparison.
+    private static let leastChange = 0.1
+    /// The same in standard errors.
+    private static let leastErrors = 4.0
+    /// Below this many, a window says too little.
+    private static let leastCount = 24.0
+    /// Elasticity above which the lower level was surely too low, comparisons for which that holds,
+    /// and the level below which slots are counted in whole numbers.
+    private static let steep = 0.35
+    private static let comparisonsTrusted = 8
+    private static let wholeBelow = 64.0
+    /// A fraction above a whole number that does not yet make the next one the limit.
+    private static let roundedDown = 0.25
+
+    /// Whether a verdict says that no more is needed than what is known to be needed.
+    func isHeld(_ verdict: KneeVerdict) -> Bool {
+        guard !usesSlots, isFlat(verdict), let low else { return false }
+        return low.level <= max(settled.needed, bounded(1))
+    }
+
+    /// Learns which level is needed. Looking below it costs what it adds, and so is done seldom.
+    ///
+    /// Where throughput grows in proportion up to a number of slots and then no more, the elasticity
+    /// e between two levels puts that number at low (high / low)^e.
+    mutating func noteNeed(_ verdict: KneeVerdict) {
+        guard !usesSlots, let low, let high else { return }
+        if verdict.elasticity - verdict.standardError > Self.steep {
+            let ratio = naturalLogarithm(high.level / low.level)
+            let slots = low.level * exponential(min(1, verdict.elasticity) * ratio)
+            settled.needed = bounded(slots < Self.wholeBelow ? slots.rounded() : slots)
+            settled.trusted = Self.comparisonsTrusted
+        } else if settled.trusted > 0 {
+            settled.trusted -= 1
+            if settled.trusted == 0 { settled.needed = 0 }
+        }
+    }
+
+    /// Notes a verdict; whether the limit is now to be left alone.
+    mutating func confirms(isReturn: Bool, isNear: Bool) -> Bool {
+        guard !usesSlots else { return false }
+        if isReturn || isNear {
+            settled.departures = 0
+            settled.confirmations = min(settled.confirmations + 1, Self.mostConfirmations)
+            return true
+        }
+        settled.departures += 1
+        if settled.departures >= Self.mostDepartures { settled.confirmations = 0 }
+        return false
+    }
+
+    /// Leaves the limit alone at its centre; or, where `flatFrom` says from which level on more has
+    /// been found to buy nothing, not below that.
+    mutating func settle(flatFrom: Double?, now: Instant) {
+        let pairSeconds = now.seconds(since: settled.pairBegan)
+        let pairs = Double(1 << settled.confirmations)
+        let most = max(Self.longestSeconds, Self.leastPairs * pairSeconds)
+        settled.until = now.advanced(byNanoseconds: nanoseconds(min(pairs * pairSeconds, most)))
+        settled.reference = nil
+        phase = .settled
+        low = nil
+        high = nil
+        let wanted = max(center, flatFrom ?? 0)
+        // The limit in force is a whole number: the one below would cost a slot of few.
+        hold(clamp((wanted - Self.roundedDown).rounded(.up)), now: now, gently: true)
+    }
+
+    /// Watches the work that each running request gets done.
+    mutating func watch(_ meter: ConcurrencyMeter, now: Instant) -> LimitMove? {
+        guard now < settled.until else { return compareAgain(now: now) }
+        guard let begin = lastMeter else {
+            if descent == 0, now.seconds(since: sideStart) >= settleSeconds(meter) {
+                lastMeter = meter
+            }
+            return nil
+        }
+        side.add(from: begin, to: meter)
+        lastMeter = meter
+        let count = usesProgress ? side.units : side.completions
+        guard side.seconds >= windowSeconds(meter), count >= Self.leastCount else { return nil }
+        defer { side = KneeSide(level: level) }
+        guard let reference = settled.reference else {
+            settled.reference = side
+            return nil
+        }
+        guard hasChanged(from: reference, to: side) else { return nil }
+        settled.confirmations = 0
+        settled.needed = 0
+        narrowing = 1
+        return compareAgain(now: now)
+    }
+
+    private mutating func compareAgain(now: Instant) -> LimitMove? {
+        phase = .compare
+        return change(.probe) { $0.beginPair(now: now) }
+    }
+
+    private func hasChanged(from before: KneeSide, to after: KneeSide) -> Bool {
+        let dispersion = (usesProgress ? unitDispersion : completionDispersion).index
+        let counts =
+            usesProgress ? (before.units, after.units) : (before.completions, after.completions)
+        let rates = (counts.0 / before.requestSeconds, counts.1 / after.requestSeconds)
+        let error = (dispersion * (1 / counts.0 + 1 / counts.1)).squareRoot()
+        let change = abs(naturalLogarithm(rates.1 / rates.0))
+        return change > max(Self.leastChange, Self.leastErrors * error)
+    }
+}
