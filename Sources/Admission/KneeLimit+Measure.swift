@@ -135,10 +135,11 @@ extension KneeLimit {
     mutating func move(_ verdict: KneeVerdict, now: Instant) -> LimitMove? {
         let distance = verdict.distance(to: wantedElasticity)
         let isHeld = isHeld(verdict)
-        let isReturn = isHeld || (distance < 0) != (lastDistance < 0)
+        let isNews = needsMore(verdict)
+        let isReturn = isHeld || !isNews && (distance < 0) != (lastDistance < 0)
         noteNeed(verdict)
         // One way and back again is about right: smaller steps. On and on is not: larger ones.
-        gain = isReturn ? max(Self.leastGain, gain / 2) : min(1, 1.5 * gain)
+        gain = isNews ? 1 : isReturn ? max(Self.leastGain, gain / 2) : min(1, 1.5 * gain)
         lastDistance = distance
         // About right, a narrow pair costs less; what is still far off needs a wide one. It has to
         // be wide enough to see anything, too.
@@ -149,7 +150,7 @@ extension KneeLimit {
             narrowing =
                 verdict.standardError < 0.12 ? max(Self.leastNarrowing, 0.8 * narrowing) : narrowing
         } else {
-            narrowing = min(1, 1.5 * narrowing)
+            narrowing = isNews ? 1 : min(1, 1.5 * narrowing)
         }
         let step = step(verdict, distance: distance)
         let flatLevel = low?.level
@@ -165,8 +166,9 @@ extension KneeLimit {
             knee.ceiling = max(knee.ceiling, knee.center)
             knee.center = min(max(knee.center, knee.settled.needed), 1.2 * knee.cap)
             let isNear = abs(distance) < Self.usualDistance
-            if knee.confirms(isReturn: isReturn, isNear: isNear) {
-                knee.settle(flatFrom: knee.isFlat(verdict) ? flatLevel : nil, now: now)
+            if knee.confirms(verdict, isReturn: isReturn, isNear: isNear) {
+                knee.settle(
+                    flatFrom: knee.isFlat(verdict) ? flatLevel : nil, isHeld: isHeld, now: now)
             } else {
                 knee.beginPair(now: now)
             }

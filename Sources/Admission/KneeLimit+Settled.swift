@@ -27,10 +27,11 @@ struct KneeSettled: Sendable {
 }
 
 extension KneeLimit {
-    /// The limit is left alone for as long as 2, 4, 8 and at most 16 comparisons take ...
+    // The limit is left alone for as long as 2, 4, 8 and at most 16 comparisons take, up to 10 s; or
+    // 6 s where comparing costs no throughput, since the lower level is known to suffice; or two
+    // comparisons where those take longer than that.
     private static let mostConfirmations = 4
-    /// ... up to 20 s, or two comparisons where they take longer than that.
-    private static let longestSeconds = 20.0
+    private static let longestSeconds = (usual: 10.0, held: 6.0)
     private static let leastPairs = 2.0
     /// Verdicts in a row in one direction after which nothing is confirmed any more.
     private static let mostDepartures = 3
@@ -43,26 +44,36 @@ extension KneeLimit {
     /// Elasticity above which the lower level was surely too low, comparisons for which that holds,
     /// and the level below which slots are counted in whole numbers.
     private static let steep = 0.35
-    private static let comparisonsTrusted = 8
+    private static let comparisonsTrusted = 16
     private static let wholeBelow = 64.0
+    /// How many times what was needed says that the capacity has grown.
+    private static let grown = 1.06
     /// A fraction above a whole number that does not yet make the next one the limit.
     private static let roundedDown = 0.25
 
+    /// Whether the limit is ever left alone: an objective has signs of its own that move it, and
+    /// gateways that take their levels together have to go on together.
+    private var canSettle: Bool { !usesSlots && objective == nil }
+
     /// Whether a verdict says that no more is needed than what is known to be needed.
     func isHeld(_ verdict: KneeVerdict) -> Bool {
-        guard !usesSlots, isFlat(verdict), let low else { return false }
-        return low.level <= max(settled.needed, bounded(1))
+        guard canSettle, isFlat(verdict), let low else { return false }
+        return low.level.rounded(.down) <= max(settled.needed, bounded(1))
     }
 
-    /// Learns which level is needed. Looking below it costs what it adds, and so is done seldom.
+    /// Whether a verdict says that more is needed than what sufficed before, by more than a slot and
+    /// what an estimate may be off by: the capacity has grown.
+    func needsMore(_ verdict: KneeVerdict) -> Bool {
+        guard settled.needed > 0, isSteep(verdict), let slots = slots(verdict) else { return false }
+        return slots >= max(settled.needed + 1, Self.grown * settled.needed) - 0.1
+    }
+
+    /// Learns which level is needed.
     ///
-    /// Where throughput grows in proportion up to a number of slots and then no more, the elasticity
-    /// e between two levels puts that number at low (high / low)^e.
+    /// Looking below it costs what it adds, and so is done seldom.
     mutating func noteNeed(_ verdict: KneeVerdict) {
-        guard !usesSlots, let low, let high else { return }
-        if verdict.elasticity - verdict.standardError > Self.steep {
-            let ratio = naturalLogarithm(high.level / low.level)
-            let slots = low.level * exponential(min(1, verdict.elasticity) * ratio)
+        guard canSettle else { return }
+        if isSteep(verdict), let slots = slots(verdict) {
             settled.needed = bounded(slots < Self.wholeBelow ? slots.rounded() : slots)
             settled.trusted = Self.comparisonsTrusted
         } else if settled.trusted > 0 {
@@ -71,9 +82,25 @@ extension KneeLimit {
         }
     }
 
+    /// Whether the lower level was surely too low.
+    private func isSteep(_ verdict: KneeVerdict) -> Bool {
+        verdict.elasticity - verdict.standardError > Self.steep
+    }
+
+    /// The number of slots that a verdict speaks of.
+    ///
+    /// Where throughput grows in proportion up to a number of slots and then no more, the elasticity
+    /// e between two levels puts that number at low (high / low)^e.
+    private func slots(_ verdict: KneeVerdict) -> Double? {
+        guard let low, let high else { return nil }
+        let ratio = naturalLogarithm(high.meanInFlight / low.meanInFlight)
+        return low.meanInFlight * exponential(min(1, verdict.elasticity) * ratio)
+    }
+
     /// Notes a verdict; whether the limit is now to be left alone.
-    mutating func confirms(isReturn: Bool, isNear: Bool) -> Bool {
-        guard !usesSlots else { return false }
+    mutating func confirms(_ verdict: KneeVerdict, isReturn: Bool, isNear: Bool) -> Bool {
+        // What asks for more is followed up: it may be that much more is to be had.
+        guard canSettle, verdict.elasticity < Self.steep else { return false }
         if isReturn || isNear {
             settled.departures = 0
             settled.confirmations = min(settled.confirmations + 1, Self.mostConfirmations)
@@ -86,10 +113,11 @@ extension KneeLimit {
 
     /// Leaves the limit alone at its centre; or, where `flatFrom` says from which level on more has
     /// been found to buy nothing, not below that.
-    mutating func settle(flatFrom: Double?, now: Instant) {
-        let pairSeconds = now.seconds(since: settled.pairBegan)
+    mutating func settle(flatFrom: Double?, isHeld: Bool, now: Instant) {
+        let pairSeconds = now.seconds(since: settled.pairBegan) / Double(max(rounds, 1))
         let pairs = Double(1 << settled.confirmations)
-        let most = max(Self.longestSeconds, Self.leastPairs * pairSeconds)
+        let longest = isHeld ? Self.longestSeconds.held : Self.longestSeconds.usual
+        let most = max(longest, Self.leastPairs * pairSeconds)
         settled.until = now.advanced(byNanoseconds: nanoseconds(min(pairs * pairSeconds, most)))
         settled.reference = nil
         phase = .settled
