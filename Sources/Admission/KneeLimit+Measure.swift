@@ -175,6 +175,11 @@ extension KneeLimit {
         }
     }
 
+    /// Whether more concurrency surely is worth it: the lower level was too low.
+    func isSteep(_ verdict: KneeVerdict) -> Bool {
+        verdict.elasticity - verdict.standardError > wantedElasticity + Self.clearly
+    }
+
     /// Whether more concurrency surely bought nothing.
     func isFlat(_ verdict: KneeVerdict) -> Bool {
         verdict.elasticity + verdict.standardError < wantedElasticity / 3
@@ -192,8 +197,7 @@ extension KneeLimit {
             let most = Self.largestSteps.usual
             return min(max(gain * trust * bounded, -most), most)
         }
-        let isSteep = verdict.elasticity - verdict.standardError > wantedElasticity + 0.2
-        let most = isSteep ? Self.largestSteps.up : Self.largestSteps.usual
+        let most = isSteep(verdict) ? Self.largestSteps.up : Self.largestSteps.usual
         let least = isFlat(verdict) ? Self.largestSteps.down : Self.largestSteps.usual
         return min(max(gain * trust * bounded, -least), most)
     }

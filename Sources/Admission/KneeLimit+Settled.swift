@@ -41,9 +41,8 @@ extension KneeLimit {
     private static let leastErrors = 4.0
     /// Below this many, a window says too little.
     private static let leastCount = 24.0
-    /// Elasticity above which the lower level was surely too low, comparisons for which that holds,
-    /// and the level below which slots are counted in whole numbers.
-    private static let steep = 0.35
+    /// Comparisons for which a level is known to be needed, and the level below which slots are
+    /// counted in whole numbers.
     private static let comparisonsTrusted = 16
     private static let wholeBelow = 64.0
     /// How many times what was needed says that the capacity has grown.
@@ -82,11 +81,6 @@ extension KneeLimit {
         }
     }
 
-    /// Whether the lower level was surely too low.
-    private func isSteep(_ verdict: KneeVerdict) -> Bool {
-        verdict.elasticity - verdict.standardError > Self.steep
-    }
-
     /// The number of slots that a verdict speaks of.
     ///
     /// Where throughput grows in proportion up to a number of slots and then no more, the elasticity
@@ -100,7 +94,7 @@ extension KneeLimit {
     /// Notes a verdict; whether the limit is now to be left alone.
     mutating func confirms(_ verdict: KneeVerdict, isReturn: Bool, isNear: Bool) -> Bool {
         // What asks for more is followed up: it may be that much more is to be had.
-        guard canSettle, verdict.elasticity < Self.steep else { return false }
+        guard canSettle, verdict.elasticity < wantedElasticity + Self.clearly else { return false }
         if isReturn || isNear {
             settled.departures = 0
             settled.confirmations = min(settled.confirmations + 1, Self.mostConfirmations)

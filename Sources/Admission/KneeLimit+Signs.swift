@@ -4,7 +4,7 @@ extension KneeLimit {
     static let unboundSecondsUntilStale = 600.0
     private static let cutFactor = 0.95
     /// Elasticity above the wanted one by which more is clearly worth it.
-    private static let clearly = 0.2
+    static let clearly = 0.2
 
     /// A cohort of requests ended in answers that say overload.
     mutating func cut(now: Instant) -> LimitMove? {

@@ -123,9 +123,6 @@ struct Suspicion: Sendable {
         }
     }
 
-    /// Whether a suspected backend may be given a trial at `now`.
-    @inline(__always) func allowsTrial(now: Instant) -> Bool { !isOnTrial && now >= nextTrialAt }
-
     /// A trial begins.
     mutating func beginTrial() { isOnTrial = true }
 

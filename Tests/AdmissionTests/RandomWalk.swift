@@ -367,7 +367,7 @@ extension RandomWalk {
             guard let status = status(index) else { return false }
             let suspicion = controller.backends[index].suspicion
             if suspicion.isSuspected {
-                return status.isUsable && suspicion.allowsTrial(now: instant)
+                return status.isUsable && !suspicion.isOnTrial && instant >= suspicion.nextTrialAt
                     && (status.consecutiveFailures == 0 || model.trial[index] == nil)
             }
             return model.canGrant(

@@ -21,91 +21,61 @@ extension MetricFamily {
             "penstock_inflight_held_by_client", .gauge,
             "Requests in flight that wait for their clients, to send a body or to read a response."
         ) { UInt64(clamping: $0.waitingForClient) },
-        MetricFamily(
-            name: "penstock_backend_suspected", kind: .gauge, unit: nil,
-            labels: ["pool", "backend", "cause"],
-            help: "1 for why the backend is sent less than its limit at present."
-        ) { writer, scrape in
-            for pool in scrape.gateway.pools {
-                for backend in pool.backends {
-                    for cause in SuspicionCause.allCases {
-                        writer.sample(
-                            backend.metrics.labels, "cause=\"\(cause.name)\"",
-                            backend.suspicion == cause ? 1 : 0)
-                    }
-                }
+        .eachBackend(
+            "penstock_backend_suspected", .gauge, further: ["cause"],
+            "1 for why the backend is sent less than its limit at present."
+        ) { writer, backend in
+            for cause in SuspicionCause.allCases {
+                writer.sample(
+                    backend.metrics.labels, "cause=\"\(cause.name)\"",
+                    backend.suspicion == cause ? 1 : 0)
             }
         },
-        MetricFamily(
-            name: "penstock_backend_suspicions_total", kind: .counter, unit: nil,
-            labels: ["pool", "backend", "cause"],
-            help: "Times that the backend was suspected, by cause."
-        ) { writer, scrape in
-            for pool in scrape.gateway.pools {
-                for backend in pool.backends {
-                    for cause in SuspicionCause.allCases {
-                        writer.sample(
-                            backend.metrics.labels, "cause=\"\(cause.name)\"",
-                            UInt64(clamping: backend.suspicions[Int(cause.rawValue)]))
-                    }
-                }
+        .eachBackend(
+            "penstock_backend_suspicions_total", .counter, further: ["cause"],
+            "Times that the backend was suspected, by cause."
+        ) { writer, backend in
+            for cause in SuspicionCause.allCases {
+                writer.sample(
+                    backend.metrics.labels, "cause=\"\(cause.name)\"",
+                    UInt64(clamping: backend.suspicions[Int(cause.rawValue)]))
             }
         },
-        MetricFamily(
-            name: "penstock_limit_moves_total", kind: .counter, unit: nil,
-            labels: ["pool", "backend", "direction", "reason"],
-            help: "Changes of the limit, by direction and by what the algorithm saw."
-        ) { writer, scrape in
-            for pool in scrape.gateway.pools {
-                for backend in pool.backends {
-                    for move in backend.limitMoves {
-                        writer.sample(
-                            backend.metrics.labels, "direction=\"\(move.direction.rawValue)\"",
-                            "reason=\"\(escapedLabel(move.reason))\"", move.count)
-                    }
-                }
+        .eachBackend(
+            "penstock_limit_moves_total", .counter, further: ["direction", "reason"],
+            "Changes of the limit, by direction and by what the algorithm saw."
+        ) { writer, backend in
+            for move in backend.limitMoves {
+                writer.sample(
+                    backend.metrics.labels, "direction=\"\(move.direction.rawValue)\"",
+                    "reason=\"\(escapedLabel(move.reason))\"", move.count)
             }
         },
-        MetricFamily(
-            name: "penstock_limit_elasticity", kind: .gauge, unit: nil,
-            labels: ["pool", "backend"],
-            help: "Share of more concurrency that came out as more throughput when it was last "
+        .eachBackend(
+            "penstock_limit_elasticity", .gauge,
+            "Share of more concurrency that came out as more throughput when it was last "
                 + "measured; missing before that."
-        ) { writer, scrape in
-            for pool in scrape.gateway.pools {
-                for backend in pool.backends {
-                    guard let elasticity = backend.evidence.elasticity else { continue }
-                    writer.sample(backend.metrics.labels, double: elasticity)
-                }
-            }
+        ) { writer, backend in
+            guard let elasticity = backend.evidence.elasticity else { return }
+            writer.sample(backend.metrics.labels, double: elasticity)
         },
-        MetricFamily(
-            name: "penstock_limit_held_by", kind: .gauge, unit: nil,
-            labels: ["pool", "backend", "by"],
-            help: "1 for what holds the limit: the algorithm, the latency objective, or the "
+        .eachBackend(
+            "penstock_limit_held_by", .gauge, further: ["by"],
+            "1 for what holds the limit: the algorithm, the latency objective, or the "
                 + "highest limit that the policy allows."
-        ) { writer, scrape in
-            for pool in scrape.gateway.pools {
-                for backend in pool.backends {
-                    for holder in LimitEvidence.Holder.allCases {
-                        writer.sample(
-                            backend.metrics.labels, "by=\"\(holder.name)\"",
-                            backend.evidence.holder == holder ? 1 : 0)
-                    }
-                }
+        ) { writer, backend in
+            for holder in LimitEvidence.Holder.allCases {
+                writer.sample(
+                    backend.metrics.labels, "by=\"\(holder.name)\"",
+                    backend.evidence.holder == holder ? 1 : 0)
             }
         },
-        MetricFamily(
-            name: "penstock_limit_bound_seconds_total", kind: .counter, unit: .seconds,
-            labels: ["pool", "backend"],
-            help: "Time for which nine tenths or more of the limit were in use."
-        ) { writer, scrape in
-            for pool in scrape.gateway.pools {
-                for backend in pool.backends {
-                    writer.seconds(
-                        backend.metrics.labels, nanoseconds: Int64(backend.boundSeconds * 1e9))
-                }
-            }
+        .eachBackend(
+            "penstock_limit_bound_seconds_total", .counter, unit: .seconds,
+            "Time for which nine tenths or more of the limit were in use."
+        ) { writer, backend in
+            writer.seconds(
+                backend.metrics.labels, nanoseconds: Int64(backend.boundSeconds * 1e9))
         },
         .backend(
             "penstock_backend_usable", .gauge,
@@ -118,20 +88,15 @@ extension MetricFamily {
     ]
 
     private static let upstreamFamilies: [MetricFamily] = [
-        MetricFamily(
-            name: "penstock_backend_outcomes_total", kind: .counter, unit: nil,
-            labels: ["pool", "backend", "outcome"],
-            help: "Requests that were sent to the backend, tries of one request apart, by what "
+        .eachBackend(
+            "penstock_backend_outcomes_total", .counter, further: ["outcome"],
+            "Requests that were sent to the backend, tries of one request apart, by what "
                 + "became of them."
-        ) { writer, scrape in
-            for pool in scrape.gateway.pools {
-                for backend in pool.backends {
-                    for outcome in Outcome.named {
-                        writer.sample(
-                            backend.metrics.labels, "outcome=\"\(outcome.name)\"",
-                            backend.metrics.count(of: outcome))
-                    }
-                }
+        ) { writer, backend in
+            for outcome in Outcome.named {
+                writer.sample(
+                    backend.metrics.labels, "outcome=\"\(outcome.name)\"",
+                    backend.metrics.count(of: outcome))
             }
         },
         .backend(
@@ -150,19 +115,14 @@ extension MetricFamily {
             "penstock_upstream_connections_reused_total", .counter,
             "Requests that went out on a connection that was open already."
         ) { $0.metrics.connectionsReused },
-        MetricFamily(
-            name: "penstock_upstream_connections_failed_total", kind: .counter, unit: nil,
-            labels: ["pool", "backend", "reason"],
-            help: "Connections to the backend that could not be made, by reason."
-        ) { writer, scrape in
-            for pool in scrape.gateway.pools {
-                for backend in pool.backends {
-                    for reason in Reason.allCases {
-                        let count = backend.metrics.connectionsFailed(reason)
-                        if count > 0 || reason == .connectFailed || reason == .connectTimeout {
-                            writer.sample(backend.metrics.labels, reason.label, count)
-                        }
-                    }
+        .eachBackend(
+            "penstock_upstream_connections_failed_total", .counter, further: ["reason"],
+            "Connections to the backend that could not be made, by reason."
+        ) { writer, backend in
+            for reason in Reason.allCases {
+                let count = backend.metrics.connectionsFailed(reason)
+                if count > 0 || reason == .connectFailed || reason == .connectTimeout {
+                    writer.sample(backend.metrics.labels, reason.label, count)
                 }
             }
         },

@@ -86,13 +86,22 @@ extension MetricFamily {
         _ name: String, _ kind: Kind, unit: Unit? = nil, _ help: String,
         _ value: @escaping @Sendable (BackendSnapshot) -> UInt64
     ) -> MetricFamily {
+        eachBackend(name, kind, unit: unit, help) { writer, backend in
+            writer.sample(backend.metrics.labels, value(backend))
+        }
+    }
+
+    /// A family whose samples are written backend by backend; `further` names its labels beside the
+    /// pool's and the backend's.
+    static func eachBackend(
+        _ name: String, _ kind: Kind, unit: Unit? = nil, further: [String] = [], _ help: String,
+        _ write: @escaping @Sendable (inout MetricsWriter, BackendSnapshot) -> Void
+    ) -> MetricFamily {
         MetricFamily(
-            name: name, kind: kind, unit: unit, labels: ["pool", "backend"], help: help
+            name: name, kind: kind, unit: unit, labels: ["pool", "backend"] + further, help: help
         ) { writer, scrape in
             for pool in scrape.gateway.pools {
-                for backend in pool.backends {
-                    writer.sample(backend.metrics.labels, value(backend))
-                }
+                for backend in pool.backends { write(&writer, backend) }
             }
         }
     }
