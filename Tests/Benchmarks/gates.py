@@ -17,7 +17,7 @@ import counted
 from allocations import AllocationCounter
 from bench import compile_tools, raise_descriptor_limit
 from figures import Figure
-from processes import BenchError, Process, resident_bytes
+from processes import BenchError, Process, private_bytes, resident_bytes
 from subjects import HERE, Penstock, Setting, start_origin, start_streams
 
 # Below this share of its threshold a figure has become so good that the threshold should follow.
@@ -104,7 +104,7 @@ def gateway_figures(penstock: Path, directory: Path) -> Iterator[Figure]:
         origins.append(streams)
         setting = Setting(
             directory, penstock, None, min(os.sched_getaffinity(0)), core, port, tls, stream_port)
-        yield fresh_memory(setting)
+        yield from fresh_memory(setting)
         yield from counted.instructions(setting, quiet)
         yield from counted.allocations(setting, quiet)
         yield from counted.system_calls(setting, [Penstock], quiet)
@@ -113,11 +113,12 @@ def gateway_figures(penstock: Path, directory: Path) -> Iterator[Figure]:
             process.stop()
 
 
-def fresh_memory(setting: Setting) -> Figure:
-    """Resident memory of a process that has started and serves nobody yet but a request that is held."""
+def fresh_memory(setting: Setting) -> Iterator[Figure]:
+    """Memory of a process that has started and serves nobody yet but a request that is held: all, and its own."""
     subject = Penstock(setting)
     try:
-        return Figure("fresh process, MiB", subject.name, "", [resident_bytes(subject.pid) / 2**20])
+        yield Figure("fresh process, MiB", subject.name, "", [resident_bytes(subject.pid) / 2**20])
+        yield Figure("fresh process, private MiB", subject.name, "", [private_bytes(subject.pid) / 2**20])
     finally:
         subject.stop()
 

@@ -110,10 +110,19 @@ def cpu_seconds(pid: int) -> float:
 
 def resident_bytes(pid: int) -> int:
     """The resident memory of a process, exact (/proc/PID/statm may lag by pages per thread)."""
+    return _memory_bytes(pid, "Rss")
+
+
+def private_bytes(pid: int) -> int:
+    """What a process has written and shares with no other: the part of its resident memory that it costs by itself."""
+    return _memory_bytes(pid, "Private_Dirty")
+
+
+def _memory_bytes(pid: int, kind: str) -> int:
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    match = re.search(r"^Rss:\s+(\d+) kB", text, re.MULTILINE)
+    match = re.search(rf"^{kind}:\s+(\d+) kB", text, re.MULTILINE)
     if not match:
-        raise BenchError(f"no Rss in /proc/{pid}/smaps_rollup")
+        raise BenchError(f"no {kind} in /proc/{pid}/smaps_rollup")
     return int(match[1]) * 1024
 
 

@@ -118,25 +118,34 @@ def test_slow_readers_keep_no_place(gateway: StartGateway) -> None:
     with scripted_backend(script) as address:
         through = gateway(one_pool(address, limit=2, max_requests=100))
         assert request(through.url).status == 200
+        slow_readers_round(through)
+        # The first round warms code and buffers; a second one needs nothing more.
         before = through.resident_bytes()
-        clients = [small_segments(through.url) for _ in range(SLOW)]
-        for client in clients:
-            client.send(b"GET /large HTTP/1.1\r\nHost: gateway\r\n\r\n")
-        eventually(lambda: through.metric("penstock_upstream_received_bytes_total") > SLOW * LARGE, "all answers")
-        through.wait_until_idle(2)
-        taken = good_requests(through, 2)
-        assert max(taken) < 1
-        assert through.metric("penstock_client_connections") == SLOW
-        # The clients have most of it still to come.
-        for client in clients:
-            assert len(client.read_until(b"\r\n\r\n")) < 1000
-            while len(client.received) < LARGE:
-                client.received += client.socket.recv(65_536)
-            client.close()
-        eventually(lambda: through.metric("penstock_client_connections") == 0, "all of them gone")
+        slow_readers_round(through)
         growth = through.resident_bytes() - before
-        print(f"{len(taken)} good requests, the longest in {max(taken):.3f} s; {growth / 1e6:.1f} MB kept")
-        assert growth < 6 << 20
+        print(f"{growth / 1e6:.1f} MB more after a second round")
+        assert growth < 3 << 20
+
+
+def slow_readers_round(through: Gateway) -> None:
+    """Twelve slow readers of a large answer each, beside good requests; they have all of it in the end."""
+    expected = through.metric("penstock_upstream_received_bytes_total") + SLOW * LARGE
+    clients = [small_segments(through.url) for _ in range(SLOW)]
+    for client in clients:
+        client.send(b"GET /large HTTP/1.1\r\nHost: gateway\r\n\r\n")
+    eventually(lambda: through.metric("penstock_upstream_received_bytes_total") > expected, "all answers")
+    through.wait_until_idle(2)
+    taken = good_requests(through, 2)
+    print(f"{len(taken)} good requests, the longest in {max(taken):.3f} s")
+    assert max(taken) < 1
+    assert through.metric("penstock_client_connections") == SLOW
+    # The clients have most of it still to come.
+    for client in clients:
+        assert len(client.read_until(b"\r\n\r\n")) < 1000
+        while len(client.received) < LARGE:
+            client.received += client.socket.recv(65_536)
+        client.close()
+    eventually(lambda: through.metric("penstock_client_connections") == 0, "all of them gone")
 
 
 @pytest.mark.limit(60)

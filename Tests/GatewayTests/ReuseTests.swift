@@ -163,9 +163,9 @@ import Testing
         let backend = try endingBackend(afterMicroseconds: 300)
         let gateway = try RunningGateway(policyText([backend.url]), threads: 1)
         let client = try gateway.connect()
+        // What may always be repeated: on a busy machine an end may come between a request and its response.
         for _ in 0..<20 {
-            try client.send(ReuseTests.post("/", "x"))
-            #expect(try client.readAnswer().status == 200)
+            #expect(try client.get("/").status == 200)
             usleep(1_000)
         }
         let reuses = try gateway.ask { gateway in
