@@ -86,6 +86,31 @@ import Testing
         try gateway.settles(clients: 2, idle: 0)
     }
 
+    /// Two backends fail with all of a body: the third has it too, in pieces or with a length.
+    @Test(arguments: [
+        "Content-Length: 11\r\n\r\nhello world",
+        "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n",
+    ])
+    func aBodyGoesToAThirdBackend(body: String) throws {
+        let log = RequestLog()
+        let backends = try (0..<3).map { _ in
+            try ScriptedBackend(log: log) { wire, _ in
+                let request = try wire.readRequest()
+                log.note(request)
+                let status = log.requests.count < 3 ? "500 Internal Server Error" : "200 OK"
+                try wire.send("HTTP/1.1 \(status)\r\nContent-Length: 2\r\n\r\nok")
+                _ = try? wire.receive(within: 60)
+            }
+        }
+        let gateway = try RunningGateway(policyText(backends.map(\.url)), threads: 1)
+        let client = try gateway.connect()
+        try client.send("POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\n" + body)
+        #expect(try client.readAnswer().status == 200)
+        #expect(log.requests.map(\.bodyText) == ["hello world", "hello world", "hello world"])
+        #expect(try gateway.metric { $0.retries } == 2)
+        #expect(try gateway.ask { $0.keptBytes } == 0)
+    }
+
     @Test(arguments: ["", "body"])
     func postsThatMayHaveBegunAreNeverTriedAgain(body: String) throws {
         let log = RequestLog()

@@ -19,8 +19,9 @@ extension Exchange {
     /// Hands what there is of the body to `connection`, behind the head.
     func forwardBody(to connection: UpstreamConnection) {
         if keepsBody, let keptBody {
+            keptBody.begin(after: connection.output.count)
             keptBody.append(to: &connection.output)
-            dropKept()
+            if !mayHaveToRepeat { dropKept() }
             return
         }
         if !isBodyless, mayFitKept, mayHaveToRepeat {
@@ -112,14 +113,22 @@ extension Exchange {
         return untaken >= sent
     }
 
-    /// Whether the request may be sent a second time, RFC 9110 section 9.2.2.
+    /// Whether the request may be sent a second time on a fresh connection to the same backend.
     ///
-    /// One that may have been begun has to be idempotent, or one that computes an answer and changes
-    /// nothing; of the latter no more than the pool's budget allows.
+    /// Of those that may have been begun and are not idempotent no more than the pool's budget allows.
     private func mayRepeat(mayHaveBegun: Bool) -> Bool {
         if !mayHaveBegun || head.method.isIdempotent { return true }
-        let head = head
-        guard let pool, dialect.isRepeatable(path: head.span(head.path)) else { return false }
+        guard let pool, doesNoHarmTwice else { return false }
         return pool.takesRepeat()
+    }
+
+    /// Whether the request may be begun twice.
+    ///
+    /// RFC 9110 section 9.2.2 lets only idempotent requests be repeated once they may have been begun, and
+    /// those of which is known that they do no harm. In the dialects of inference servers a request
+    /// computes and changes nothing.
+    var doesNoHarmTwice: Bool {
+        let head = head
+        return head.method.isIdempotent || dialect.isRepeatable(path: head.span(head.path))
     }
 }

@@ -39,9 +39,7 @@ extension Exchange {
 
     /// Whether the request may be sent a second time, and can be.
     ///
-    /// What says overload was not begun. Anything else may have been: RFC 9110 section 9.2.2 lets only
-    /// idempotent requests be repeated then, and those of which is known that they do no harm. In the
-    /// dialects of inference servers a request computes and changes nothing.
+    /// What says overload was not begun. Anything else may have been.
     private func mayBeRepeated(after outcome: Outcome) -> Bool {
         guard !isAnswerBegun || isStreamPromised, record.retries < Exchange.mostRetries,
             let upstream, isWhole(on: upstream)
@@ -49,8 +47,7 @@ extension Exchange {
         switch outcome {
         case .overload: return record.retries == 0
         case .failed(.status), .failed(.invalid), .failed(.closed), .failed(.refusal):
-            let head = head
-            return head.method.isIdempotent || dialect.isRepeatable(path: head.span(head.path))
+            return doesNoHarmTwice
         case .success, .failed, .cancelled: return false
         }
     }
