@@ -36,6 +36,16 @@ import Testing
         }
     }
 
+    private func waitingForClient(_ gateway: RunningGateway) throws -> Int? {
+        try gateway.ask { gateway in
+            let pool = gateway.pools[0]
+            return pool.upstreams[0].flatMap {
+                pool.admission.backend($0.id, now: gateway.reactor.now)
+            }?
+            .waitingForClient
+        }
+    }
+
     private func open(_ gateway: RunningGateway) throws -> Wire {
         let client = try gateway.connect()
         try client.send(Self.handshake)
@@ -289,11 +299,15 @@ import Testing
     }
 
     @Test func aTunnelTakesAPlaceOfTheLimit() throws {
-        let backend = try agreeing { wire in _ = wire.ends(within: 60) }
+        let backend = try agreeing { wire in _ = try wire.readToEnd(within: 60) }
         let gateway = try RunningGateway(
             policyText(
                 [backend.url], pool: "limit: 1, websocket: allow, queue: {max_requests: 0}"))
         let client = try open(gateway)
+        try client.send("work")
+        try eventually("the tunnel is busy") {
+            try waitingForClient(gateway) == 0
+        }
         let second = try gateway.connect()
         try second.send(Self.handshake)
         #expect(try second.readAnswer().status == 503)
@@ -302,6 +316,23 @@ import Testing
         second.close()
         let third = try open(gateway)
         third.close()
+        try gateway.settles(clients: 0, idle: 0)
+    }
+
+    /// Tunnels through which nothing has been asked yet, and those that have been quiet for a second,
+    /// leave the pool to others.
+    @Test func quietTunnelsTakeNoPlace() throws {
+        let backend = try agreeing { wire in _ = try wire.readToEnd(within: 60) }
+        let gateway = try RunningGateway(
+            policyText(
+                [backend.url], pool: "limit: 1, websocket: allow, queue: {max_requests: 0}"))
+        let silent = try (0..<5).map { _ in try open(gateway) }
+        try silent[0].send("work")
+        try eventually("it is quiet again") {
+            try waitingForClient(gateway) == 5
+        }
+        let another = try open(gateway)
+        for client in silent + [another] { client.close() }
         try gateway.settles(clients: 0, idle: 0)
     }
 }

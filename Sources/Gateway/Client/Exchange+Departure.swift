@@ -60,9 +60,11 @@ extension Exchange {
         awaitsBody || (isAnswerPaused && client.hasOutput)
     }
 
-    /// Whether nothing has passed through a tunnel for a while: it takes nothing from the engine.
+    /// Whether a tunnel takes nothing from the engine: its client has not asked for anything yet, or
+    /// nothing has passed through it for a while.
     private var isTunnelQuiet: Bool {
-        now.nanoseconds(since: record.upstreamProgressAt) >= Exchange.quietNanoseconds
+        !record.hasSpokenInTunnel
+            || now.nanoseconds(since: record.upstreamProgressAt) >= Exchange.quietNanoseconds
     }
 
     /// After this a tunnel through which nothing passes is quiet.

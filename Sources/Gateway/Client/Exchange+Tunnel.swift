@@ -1,6 +1,7 @@
 // A WebSocket's life after the handshake: bytes both ways below the water marks, until either side
-// ends, nothing passes for too long, or the gateway has drained. The permit is held throughout: the
-// backend works for the connection as long as it stands.
+// ends, nothing passes for too long, or the gateway has drained. The permit is held throughout, and
+// takes a place of the limit only while there is something to work at: from the client's first byte
+// on, until nothing has passed for a second.
 
 internal import Admission
 internal import HTTP1
@@ -32,6 +33,7 @@ extension Exchange {
         let fromBackend = pass(from: upstream, to: client, isPaused: &answerPaused)
         isRequestPaused = requestPaused
         isAnswerPaused = answerPaused
+        if fromClient { record.hasSpokenInTunnel = true }
         if client.flush() > 0 { client.writeProgress.moved(now: now) }
         let moved = fromClient || fromBackend
         if moved { record.upstreamProgressAt = now }
@@ -88,13 +90,30 @@ extension Exchange {
         client.exchangeFinished(keeps: false, lingers: true)
     }
 
-    /// Sets the tunnel's time-out after each round.
+    /// Sets the tunnel's time-out after each round: when it is quiet, if it is not yet, and then when it
+    /// has been quiet for too long.
     func settleTunnel() {
-        guard let pool, let upstream else { return }
-        gateway.reactor.setDeadline(
-            of: upstream,
-            to: record.upstreamProgressAt.advanced(
-                byNanoseconds: pool.timeouts.tunnelIdleNanoseconds))
+        guard let upstream else { return }
+        var at = tunnelEnd
+        if permit?.awaited == .nobody {
+            at = min(
+                at, record.upstreamProgressAt.advanced(byNanoseconds: Exchange.quietNanoseconds))
+        }
+        gateway.reactor.setDeadline(of: upstream, to: at)
         upstream.releaseBuffers()
+    }
+
+    /// The time-out that `settleTunnel` has set.
+    func tunnelDeadlineReached() {
+        let client = client
+        if now >= tunnelEnd { endTunnel(.tunnelIdleTimeout) }
+        // After an end the exchange has gone; its connection lingers, for as long as it says now.
+        client?.advance()
+    }
+
+    /// When the tunnel ends if nothing passes any more.
+    private var tunnelEnd: Instant {
+        record.upstreamProgressAt.advanced(
+            byNanoseconds: pool?.timeouts.tunnelIdleNanoseconds ?? 0)
     }
 }

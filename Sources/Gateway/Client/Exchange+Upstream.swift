@@ -173,10 +173,7 @@ extension Exchange {
     /// The backend's time is up.
     func upstreamDeadlineReached() {
         if stage == .tunnelling {
-            let left = client
-            endTunnel(.tunnelIdleTimeout)
-            // The exchange has gone; its connection lingers, for as long as it says now.
-            left?.advance()
+            tunnelDeadlineReached()
             return
         }
         if !ExchangeRecord.happened(record.firstByteAt) {

@@ -66,6 +66,8 @@ struct ExchangeRecord {
     var attempts = 0
     /// Whether the last try was on a connection that had served before.
     var isReused = false
+    /// Whether the client has sent a byte through its tunnel.
+    var hasSpokenInTunnel = false
     /// Whether it was sent once more because a connection closed under it.
     var wasSentAgain = false
     /// The last backend's label.
