@@ -30,8 +30,9 @@ let package = Package(
                 .linkedLibrary("curl"), .linkedLibrary("z"), .linkedLibrary("crypto"),
             ]),
         .target(name: "Admission", swiftSettings: strict),
-        .target(name: "HTTP1", swiftSettings: strict),
-        .target(name: "Inference", swiftSettings: strict),
+        .target(name: "Bytes", swiftSettings: strict),
+        .target(name: "HTTP1", dependencies: ["Bytes"], swiftSettings: strict),
+        .target(name: "Inference", dependencies: ["Bytes"], swiftSettings: strict),
         .target(
             name: "Policy",
             dependencies: ["Admission", .product(name: "Yams", package: "Yams")],
@@ -46,7 +47,7 @@ let package = Package(
         .target(
             name: "Gateway",
             dependencies: [
-                "Admission", "HTTP1", "Inference", "Policy", "CShims",
+                "Admission", "Bytes", "HTTP1", "Inference", "Policy", "CShims",
                 .product(name: "HeapModule", package: "swift-collections"),
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
@@ -55,7 +56,7 @@ let package = Package(
         .target(
             name: "Demo",
             dependencies: [
-                "Admission", "HTTP1", "Policy", "Gateway",
+                "Admission", "Bytes", "HTTP1", "Policy", "Gateway",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
@@ -70,9 +71,10 @@ let package = Package(
         .testTarget(
             name: "AdmissionTests", dependencies: ["Admission"], swiftSettings: strict),
         .testTarget(
-            name: "HTTP1Tests", dependencies: ["HTTP1"], exclude: ["Corpus"], swiftSettings: strict),
+            name: "HTTP1Tests", dependencies: ["HTTP1", "Bytes"], exclude: ["Corpus"],
+            swiftSettings: strict),
         .testTarget(
-            name: "InferenceTests", dependencies: ["Inference"], exclude: ["Corpus"],
+            name: "InferenceTests", dependencies: ["Inference", "Bytes"], exclude: ["Corpus"],
             swiftSettings: strict),
         .testTarget(
             name: "PolicyTests", dependencies: ["Policy", "Admission"], exclude: ["Golden"],
@@ -80,7 +82,7 @@ let package = Package(
         .testTarget(
             name: "GatewayTests",
             dependencies: [
-                "Gateway", "Admission", "HTTP1", "Inference", "Policy", "CShims", "Demo",
+                "Gateway", "Admission", "Bytes", "HTTP1", "Inference", "Policy", "CShims", "Demo",
             ],
             swiftSettings: strict),
         .testTarget(
@@ -90,7 +92,7 @@ let package = Package(
         .testTarget(name: "TidyTests", swiftSettings: strict),
         // Steps that the cost gates count instructions of: Tests/Gates/run.
         .executableTarget(
-            name: "cost-probe", dependencies: ["Admission", "HTTP1", "Inference"],
+            name: "cost-probe", dependencies: ["Admission", "Bytes", "HTTP1", "Inference"],
             path: "Tests/CostProbe",
             swiftSettings: strict,
             // Nothing else of it imports the C library, whose functions rounding calls in a debug
@@ -107,12 +109,14 @@ let package = Package(
 if Context.environment["PENSTOCK_FUZZ"] != nil {
     package.targets += [
         .target(
-            name: "FuzzSupport", dependencies: ["HTTP1"], path: "Tests/Fuzz/Support",
+            name: "FuzzSupport", dependencies: ["Bytes", "HTTP1"], path: "Tests/Fuzz/Support",
             swiftSettings: strict)
     ]
     let modules = [
-        "RequestParser": ["HTTP1"], "ResponseParser": ["HTTP1"], "ChunkedDecoder": ["HTTP1"],
-        "PolicyLoader": ["Policy"], "Connections": ["Admission", "Gateway", "HTTP1", "Policy"],
+        "RequestParser": ["Bytes", "HTTP1"], "ResponseParser": ["Bytes", "HTTP1"],
+        "ChunkedDecoder": ["Bytes", "HTTP1"],
+        "PolicyLoader": ["Policy"],
+        "Connections": ["Admission", "Bytes", "Gateway", "HTTP1", "Policy"],
     ]
     for (name, modules) in modules {
         var dependencies = modules.map { Target.Dependency.target(name: $0) }

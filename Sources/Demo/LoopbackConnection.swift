@@ -2,8 +2,8 @@
 // way. The gateway's own connections are not used for this, so that what the demo shows does not
 // rest on itself.
 
+internal import Bytes
 internal import Gateway
-internal import HTTP1
 
 /// A buffered, non-blocking connection; subclasses act in `received`, `ended` and on their
 /// deadline.

@@ -2,6 +2,7 @@
 // leading reactor's thread; a scrape of a gateway with dozens of backends takes well under a millisecond.
 
 internal import Admission
+internal import Bytes
 internal import HTTP1
 internal import Policy
 
@@ -35,7 +36,7 @@ struct AdminService {
 
     private static func showsCounters(_ head: borrowing RequestHead) -> Bool {
         let path = head.span(head.path)
-        return path.isEqual(to: Array("/metrics".utf8)) || path.isEqual(to: Array("/status".utf8))
+        return path.equals(Array("/metrics".utf8)) || path.equals(Array("/status".utf8))
     }
 
     /// Answers with what the other reactors have counted.
@@ -59,15 +60,15 @@ struct AdminService {
         _ gateway: Gateway, _ head: borrowing RequestHead, _ reports: [ReactorReport]
     ) -> Page {
         let path = head.span(head.path)
-        if path.isEqual(to: Array("/metrics".utf8)) { return metrics(gateway, head, reports) }
-        if path.isEqual(to: Array("/status".utf8)) {
+        if path.equals(Array("/metrics".utf8)) { return metrics(gateway, head, reports) }
+        if path.equals(Array("/status".utf8)) {
             var page = Page()
             page.contentType = StatusRenderer.contentType
             StatusRenderer.render(gateway.observe(with: reports), into: &page.body)
             return page
         }
-        if path.isEqual(to: Array("/healthz".utf8)) { return Page("ok\n") }
-        if path.isEqual(to: Array("/readyz".utf8)) {
+        if path.equals(Array("/healthz".utf8)) { return Page("ok\n") }
+        if path.equals(Array("/readyz".utf8)) {
             if gateway.isDraining { return Page(status: 503, "draining\n") }
             // Where a platform takes who is not ready out of its rotation, nobody would be left to tell
             // clients when to come back.

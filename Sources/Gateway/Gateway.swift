@@ -4,6 +4,7 @@
 // nothing is global.
 
 internal import Admission
+internal import Bytes
 internal import HTTP1
 package import Logging
 package import Policy

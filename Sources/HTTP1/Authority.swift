@@ -1,5 +1,7 @@
 // Checks `host[:port]`, in Host and in request targets alike.
 
+internal import Bytes
+
 /// The grammar of an authority without user information, RFC 3986 section 3.2.
 enum Authority {
     /// Whether `range` of `bytes` is `host[:port]` with a host that is not empty.

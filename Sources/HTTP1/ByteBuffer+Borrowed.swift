@@ -2,6 +2,8 @@
 // property cannot outlive the access to the property; an argument is accessed for just as long as
 // the call lasts.
 
+package import Bytes
+
 extension RequestParser {
     /// `next(in:)` over the readable bytes of `buffer`.
     package mutating func next(
@@ -34,11 +36,6 @@ extension ResponseParser {
 }
 
 extension ByteBuffer {
-    /// Appends the bytes in `range` of the readable bytes of `source`.
-    package mutating func append(_ range: Range<Int>, of source: borrowing ByteBuffer) {
-        append(source.bytes.extracting(range))
-    }
-
     /// Appends the bytes in `range` of the readable bytes of `source` as one chunk.
     package mutating func appendChunk(_ range: Range<Int>, of source: borrowing ByteBuffer) {
         appendChunk(source.bytes.extracting(range))

@@ -1,6 +1,8 @@
 // Passes field lines on. Most lines of a message go out as they came, and are copied together: they
 // need not be taken apart where they are written as the gateway would write them.
 
+internal import Bytes
+
 extension ByteBuffer {
     /// Appends field lines of `head` from the one with the index `first` on, without those of this
     /// hop and of the names in `dropped`.

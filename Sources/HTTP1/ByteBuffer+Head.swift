@@ -2,10 +2,36 @@
 // parts: no value can end a line, begin another one or be none of a field's. Nothing here allocates,
 // for literals are in the program's image.
 
+internal import Bytes
+
 extension ByteBuffer {
-    /// Appends the UTF-8 bytes of `text`: a literal, as a rule.
-    package mutating func append(_ text: String) {
-        append(text.utf8.span)
+    /// Appends the bytes of `first`, `separator`, `second` and a line end, with one look at the
+    /// room.
+    mutating func appendLine(
+        _ first: Span<UInt8>, separator: (UInt8, UInt8), _ second: Span<UInt8>
+    ) {
+        reserve(first.count &+ second.count &+ 4)
+        var index = end
+        var bytes = storage.mutableSpan
+        bytes.write(first, at: index)
+        index &+= first.count
+        bytes[index] = separator.0
+        bytes[index &+ 1] = separator.1
+        bytes.write(second, at: index &+ 2)
+        index &+= second.count &+ 2
+        bytes[index] = ByteClass.carriageReturn
+        bytes[index &+ 1] = ByteClass.lineFeed
+        end = index &+ 2
+    }
+
+    /// Makes spaces of the bytes among `count` readable ones from `offset` on that no field value
+    /// may have.
+    mutating func blankControls(_ offset: Int, _ count: Int) {
+        precondition(offset >= 0 && count >= 0 && offset &+ count <= self.count, "out of bounds")
+        let first = start &+ offset
+        for index in first..<(first &+ count) where !ByteClass.isFieldValue(storage[index]) {
+            storage[index] = ByteClass.space
+        }
     }
 
     /// Appends a line end.

@@ -64,24 +64,3 @@ enum ByteClass {
         return byte < 0x80 && (word &>> UInt64(byte & 0x3f)) & 1 != 0
     }
 }
-
-/// Whether `range` of `bytes` is exactly `text`.
-func matches(_ bytes: Span<UInt8>, _ range: Range<Int>, _ text: String) -> Bool {
-    guard range.count == text.utf8.count else { return false }
-    let wanted = text.utf8.span
-    let part = bytes.extracting(range)
-    for index in 0..<part.count where part[index] != wanted[index] { return false }
-    return true
-}
-
-/// Whether `range` of `bytes`, token bytes only, is `text` in any mixture of cases.
-///
-/// Setting bit 0x20 folds letters and leaves the hyphen and digits alone; among token bytes only
-/// `^` and `~` would be confused, and no name that is compared here has them.
-func matchesIgnoringCase(_ bytes: Span<UInt8>, _ range: Range<Int>, _ text: String) -> Bool {
-    guard range.count == text.utf8.count else { return false }
-    let wanted = text.utf8.span
-    let part = bytes.extracting(range)
-    for index in 0..<part.count where part[index] | 0x20 != wanted[index] | 0x20 { return false }
-    return true
-}

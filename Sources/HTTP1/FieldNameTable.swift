@@ -1,6 +1,8 @@
 // Finds a field name among those that the gateway acts on: one multiplication gives the only place
 // where it can be.
 
+internal import Bytes
+
 /// The listed names by their bytes without bit 0x20, in which the cases of letters differ.
 ///
 /// Among token bytes this confuses, beside letters, only `^` with `~`; no listed name has either.

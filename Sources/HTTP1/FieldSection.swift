@@ -1,5 +1,7 @@
 // A trailer section on its own: the bytes it came in and its fields.
 
+internal import Bytes
+
 /// Fields with the bytes that they are places in; reused from message to message.
 package struct FieldSection: Sendable {
     /// The section as received.

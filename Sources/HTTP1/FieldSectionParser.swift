@@ -2,6 +2,8 @@
 // at, so a section that arrives byte by byte costs no more than one that arrives whole, and a wrong
 // byte is reported when it is seen, not when the section is complete.
 
+internal import Bytes
+
 /// An incremental parser of field lines up to the empty line, RFC 9112 section 5.
 struct FieldSectionParser: ~Copyable {
     private enum State: UInt8 {

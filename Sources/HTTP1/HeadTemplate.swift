@@ -1,6 +1,8 @@
 // Lines of a head that differ from message to message in a few values only: their text is made once,
 // and what goes between its pieces is copied in with one look at the room.
 
+internal import Bytes
+
 /// Text of a head with gaps for values.
 package struct HeadTemplate: Sendable {
     /// The pieces, each followed by zeros up to a multiple of 32 bytes: they are copied by that many,

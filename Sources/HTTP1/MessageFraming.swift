@@ -2,6 +2,8 @@
 // which a disagreement between two servers lets one request hide inside another, so nothing here is
 // repaired or guessed.
 
+internal import Bytes
+
 /// Collects Content-Length, Transfer-Encoding and Connection while a head is parsed.
 struct MessageFraming: FieldObserver {
     /// Each option is compared with every field, so their number has to be small.
@@ -44,7 +46,7 @@ struct MessageFraming: FieldObserver {
             try readConnection(bytes, field.value)
         case .upgrade:
             upgradeFields &+= 1
-            isToWebSocket = matchesIgnoringCase(bytes, field.value, "websocket")
+            isToWebSocket = bytes.extracting(field.value).equals(lowercase: "websocket")
         default:
             break
         }
@@ -68,7 +70,9 @@ struct MessageFraming: FieldObserver {
             while let option = nextElement(of: &rest, in: bytes) {
                 if option.isEmpty { continue }
                 for index in fields.indices where fields[index].known == .other {
-                    if equalsIgnoringCase(bytes, fields[index].name, option) {
+                    if bytes.extracting(fields[index].name).equalsIgnoringCase(
+                        bytes.extracting(option))
+                    {
                         fields[index].isHopByHop = true
                     }
                 }
@@ -105,11 +109,11 @@ struct MessageFraming: FieldObserver {
             options &+= 1
             if options > MessageFraming.maxConnectionOptions { throw .tooManyConnectionOptions }
             for index in option where !ByteClass.isToken(bytes[index]) { throw .invalidConnection }
-            if matchesIgnoringCase(bytes, option, "close") {
+            if bytes.extracting(option).equals(lowercase: "close") {
                 closes = true
-            } else if matchesIgnoringCase(bytes, option, "keep-alive") {
+            } else if bytes.extracting(option).equals(lowercase: "keep-alive") {
                 keepsAlive = true
-            } else if matchesIgnoringCase(bytes, option, "upgrade") {
+            } else if bytes.extracting(option).equals(lowercase: "upgrade") {
                 namesUpgrade = true
             } else {
                 namesFields = true
@@ -150,7 +154,7 @@ struct MessageFraming: FieldObserver {
     private static func checkTransferEncoding(
         _ bytes: Span<UInt8>, _ value: Range<Int>
     ) throws(ParseError) {
-        if matchesIgnoringCase(bytes, value, "chunked") { return }
+        if bytes.extracting(value).equals(lowercase: "chunked") { return }
         if value.isEmpty || bytes[value.upperBound &- 1] == UInt8(ascii: ",") {
             throw .invalidTransferEncoding
         }
@@ -161,8 +165,12 @@ struct MessageFraming: FieldObserver {
             for index in coding where !ByteClass.isToken(bytes[index]) {
                 throw .invalidTransferEncoding
             }
-            if matchesIgnoringCase(bytes, coding, "identity") { throw .invalidTransferEncoding }
-            if matchesIgnoringCase(bytes, last, "chunked") { throw .invalidTransferEncoding }
+            if bytes.extracting(coding).equals(lowercase: "identity") {
+                throw .invalidTransferEncoding
+            }
+            if bytes.extracting(last).equals(lowercase: "chunked") {
+                throw .invalidTransferEncoding
+            }
             last = coding
         }
         throw .unsupportedTransferEncoding
@@ -182,21 +190,6 @@ func nextElement(of rest: inout Range<Int>, in bytes: Span<UInt8>) -> Range<Int>
     while end > start, ByteClass.isBlank(bytes[end &- 1]) { end &-= 1 }
     rest = min(comma &+ 1, rest.upperBound)..<rest.upperBound
     return start..<end
-}
-
-/// Whether two runs of token bytes are equal but for the case of letters.
-private func equalsIgnoringCase(
-    _ bytes: Span<UInt8>, _ one: Range<Int>, _ other: Range<Int>
-) -> Bool {
-    guard one.count == other.count else { return false }
-    let left = bytes.extracting(one)
-    let right = bytes.extracting(other)
-    for index in left.indices where lowered(left[index]) != lowered(right[index]) { return false }
-    return true
-}
-
-private func lowered(_ byte: UInt8) -> UInt8 {
-    byte &- 0x41 < 26 ? byte | 0x20 : byte
 }
 
 /// What collects something about a message from its fields.

@@ -1,6 +1,8 @@
 // A whole message of which most is known beforehand: an answer of the gateway's own. It is written by
 // one call, which looks for room once.
 
+internal import Bytes
+
 /// Text of a message with gaps.
 package struct MessageTemplate: Sendable {
     /// What goes into a gap.

@@ -1,5 +1,7 @@
 // Reads a request line, stopping at the first wrong byte and resuming at the first unseen one.
 
+internal import Bytes
+
 /// An incremental parser of `method SP target SP version CRLF`, RFC 9112 section 3.
 struct RequestLineParser: ~Copyable {
     private enum State: UInt8 {

@@ -2,6 +2,8 @@
 // connection and no buffer; it lives as long as its connection and is reset between requests, so
 // that its storage is allocated once.
 
+internal import Bytes
+
 /// An incremental, strict parser of requests, RFC 9112.
 ///
 /// Call `next` with all unconsumed bytes until it says `.needMoreData` or `.end`; after `.end`,
@@ -125,7 +127,8 @@ package struct RequestParser: ~Copyable {
         for field in head.fields {
             switch field.known {
             case .secWebSocketKey: keys &+= field.value.count == 24 ? 1 : 2
-            case .secWebSocketVersion: versions &+= matches(bytes, field.value, "13") ? 1 : 2
+            case .secWebSocketVersion:
+                versions &+= bytes.extracting(field.value).equals("13") ? 1 : 2
             default: break
             }
         }
@@ -150,7 +153,7 @@ private struct RequestFacts: FieldObserver {
             guard Authority.isValid(bytes, field.value) else { throw .invalidHost }
             host = field.value
         case .expect:
-            guard matchesIgnoringCase(bytes, field.value, "100-continue") else {
+            guard bytes.extracting(field.value).equals(lowercase: "100-continue") else {
                 throw .unknownExpectation
             }
             expectsContinue = true

@@ -1,5 +1,7 @@
 // Takes a request target apart: form, authority, path, query.
 
+internal import Bytes
+
 /// The four forms of a target, RFC 9112 section 3.2.
 enum RequestTarget {
     /// Sets form, authority, path and query of `head` from its target and method.
@@ -14,7 +16,7 @@ enum RequestTarget {
         } else if bytes[target.lowerBound] == UInt8(ascii: "/") {
             head.form = .origin
             try splitPath(target, in: bytes, &head)
-        } else if head.method == .options, matches(bytes, target, "*") {
+        } else if head.method == .options, bytes.extracting(target).equals("*") {
             head.form = .asterisk
             head.path = target
             head.query = target.upperBound..<target.upperBound
@@ -77,6 +79,6 @@ enum RequestTarget {
         let count = prefix.utf8.count
         guard range.count >= count else { return false }
         let start = range.lowerBound
-        return matchesIgnoringCase(bytes, start..<(start &+ count), prefix)
+        return bytes.extracting(start..<(start &+ count)).equals(lowercase: prefix)
     }
 }

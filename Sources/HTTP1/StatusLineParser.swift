@@ -1,5 +1,7 @@
 // Reads a status line, stopping at the first wrong byte and resuming at the first unseen one.
 
+internal import Bytes
+
 /// An incremental parser of `version SP status [SP reason] CRLF`, RFC 9112 section 4.
 ///
 /// The space after the status belongs to the grammar even without a reason, but many servers leave

@@ -1,5 +1,7 @@
 // Reads `HTTP/digit.digit`, for both kinds of start line.
 
+internal import Bytes
+
 /// An incremental parser of an HTTP version, fed byte by byte.
 struct VersionParser {
     private var count = 0

@@ -1,5 +1,7 @@
 // What an answer is made of, by its `Content-Type`.
 
+internal import Bytes
+
 /// How an answer can be read as it passes.
 package enum AnswerForm: Sendable {
     /// A stream of events.

@@ -1,6 +1,8 @@
 // Which POSTs may be sent twice: those that compute an answer and leave nothing behind. In the same
 // dialects there are others, which make files, batches and threads or load models.
 
+internal import Bytes
+
 extension Dialect {
     /// Whether requests of this dialect for `path` only compute an answer.
     package func isRepeatable(path: Span<UInt8>) -> Bool {

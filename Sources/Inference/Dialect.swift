@@ -1,6 +1,8 @@
 // Which interface a request speaks, from its path: it decides what an error looks like, so that the
 // client's library can read it, and where the gateway finds models and usage.
 
+internal import Bytes
+
 /// An interface of inference servers.
 package enum Dialect: UInt8, CaseIterable, Sendable {
     /// OpenAI's, below `/v1/`, and the engines that imitate it.

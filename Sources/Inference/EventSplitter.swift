@@ -2,6 +2,8 @@
 // JSON text a line. It says where the data of events are and when each ends, and whether a text of
 // the gateway's own could go in between here.
 
+internal import Bytes
+
 /// An incremental splitter of one stream.
 package struct EventSplitter {
     /// How events are told apart.

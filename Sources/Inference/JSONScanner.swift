@@ -5,6 +5,8 @@
 // UTF-8 is not checked: what counts here is where texts end, and no byte of a longer sequence looks
 // like a quotation mark or a backslash.
 
+internal import Bytes
+
 /// An incremental, strict scanner of one JSON text.
 package struct JSONScanner {
     private enum State: UInt8 {

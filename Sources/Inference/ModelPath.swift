@@ -1,6 +1,8 @@
 // Models that are named by the path: the Open Inference Protocol's, and deployments as Azure names
 // them.
 
+internal import Bytes
+
 /// Where a path names a model.
 package enum ModelPath {
     /// The range of `path` that is the model's name, still percent-encoded; nil where it names

@@ -1,6 +1,8 @@
 // The `model` field of a form with files, as audio and images are sent (RFC 7578, RFC 2046 section
 // 5.1). Files pass without being held; only the heads of parts and the model's few bytes are kept.
 
+internal import Bytes
+
 /// Reads the model's name out of one `multipart/form-data` body.
 package struct MultipartReader {
     private enum State {

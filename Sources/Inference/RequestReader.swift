@@ -1,6 +1,8 @@
 // What the gateway wants to know of a request's body: the model, and what says how much work it
 // is. The body is read as it passes, whole, so that a second `model` at its end is found.
 
+internal import Bytes
+
 /// Reads the JSON body of one inference request.
 package struct RequestReader {
     private enum Value {

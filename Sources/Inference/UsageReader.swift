@@ -8,6 +8,8 @@
 //     TGI                    "details": {"generated_tokens", "input_length" in a stream}
 //     SGLang's own           "meta_info": {"prompt_tokens", "completion_tokens"}
 
+internal import Bytes
+
 /// Reads reported usage out of JSON texts.
 package struct UsageReader {
     private enum Value {

@@ -114,8 +114,8 @@ def resident_bytes(pid: int) -> int:
 
 
 def private_bytes(pid: int) -> int:
-    """What a process has written and shares with no other: the part of its resident memory that it costs by itself."""
-    return _memory_bytes(pid, "Private_Dirty")
+    """What a process has written, and so shares with no other and no file."""
+    return _memory_bytes(pid, "Anonymous")
 
 
 def _memory_bytes(pid: int, kind: str) -> int:

@@ -5,6 +5,7 @@
 //   cost-probe STEP COUNT
 
 import Admission
+import Bytes
 import HTTP1
 
 @main

@@ -1,5 +1,6 @@
 // Storage for buffers is kept for reuse, up to a bound, and request ids have the digits that they should.
 
+import Bytes
 import HTTP1
 import Testing
 

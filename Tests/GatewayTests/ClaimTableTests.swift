@@ -1,6 +1,7 @@
 // Whose a request is and which class it gets, by its fields.
 
 import Admission
+import Bytes
 import HTTP1
 import Policy
 import Testing

@@ -1,6 +1,7 @@
 // The gateway's own answers in each dialect, as clients' libraries get them.
 
 import Admission
+import Bytes
 import Foundation
 import HTTP1
 import Inference

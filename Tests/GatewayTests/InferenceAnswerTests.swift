@@ -1,6 +1,7 @@
 // What is learnt from answers as they pass, streams that fail, and pools that stand in for others.
 
 import Admission
+import Bytes
 import Foundation
 import HTTP1
 import Inference

@@ -2,6 +2,7 @@
 // see them unless they are to.
 
 import Admission
+import Bytes
 import Foundation
 import HTTP1
 import Policy

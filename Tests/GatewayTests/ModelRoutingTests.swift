@@ -1,5 +1,6 @@
 // Requests find their pool by the model that they name.
 
+import Bytes
 import Foundation
 import HTTP1
 import Testing

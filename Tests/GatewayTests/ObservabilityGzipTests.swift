@@ -1,5 +1,6 @@
 // Compression, checked by the gunzip that everybody has, and its negotiation.
 
+import Bytes
 import Foundation
 import Gateway
 import HTTP1

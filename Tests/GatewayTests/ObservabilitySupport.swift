@@ -2,6 +2,7 @@
 // and files that go away.
 
 import Admission
+import Bytes
 import Foundation
 import HTTP1
 import Inference

@@ -1,6 +1,7 @@
 // What clients say about their patience and their tries, in every way they say it, and in ways that
 // mean nothing.
 
+import Bytes
 import HTTP1
 import Testing
 

@@ -2,6 +2,7 @@
 // and they themselves have the time that they need as long as they take anything.
 
 import Admission
+import Bytes
 import Foundation
 import HTTP1
 import Testing

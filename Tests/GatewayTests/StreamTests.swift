@@ -1,5 +1,6 @@
 // Much data and slow data: every byte arrives, nobody's memory grows, and an event is passed on when it happens.
 
+import Bytes
 import Foundation
 import HTTP1
 import Synchronization

@@ -2,6 +2,7 @@
 // then bytes both ways with bounds, time-outs and one permit until the end.
 
 import Admission
+import Bytes
 import Foundation
 import HTTP1
 import Testing

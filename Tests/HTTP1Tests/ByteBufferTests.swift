@@ -1,5 +1,6 @@
 // The buffer against a plain array, and its promises about storage.
 
+import Bytes
 import HTTP1
 import Testing
 

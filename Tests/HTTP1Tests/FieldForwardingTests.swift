@@ -1,6 +1,7 @@
 // Fields that are passed on together against the same fields written one by one, and the texts with
 // gaps.
 
+import Bytes
 import HTTP1
 import Testing
 

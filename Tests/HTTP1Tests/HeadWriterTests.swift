@@ -1,5 +1,6 @@
 // What the gateway writes itself, byte by byte.
 
+import Bytes
 import HTTP1
 import Testing
 

@@ -1,6 +1,7 @@
 // What holds for any input: how the bytes arrive changes nothing, nothing traps, and messages
 // behind one another are told apart. Inputs are the corpus and random damage to it.
 
+import Bytes
 import HTTP1
 import Testing
 

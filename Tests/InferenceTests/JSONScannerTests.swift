@@ -1,5 +1,6 @@
 // The scanner against Foundation's parser, on texts made from a grammar and on damaged ones.
 
+import Bytes
 import Foundation
 import Testing
 

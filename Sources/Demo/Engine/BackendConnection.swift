@@ -1,5 +1,6 @@
 // The server's end of a connection to a simulated backend: one request after another, in HTTP/1.1.
 
+internal import Bytes
 internal import Gateway
 internal import HTTP1
 

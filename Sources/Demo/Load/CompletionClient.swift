@@ -2,6 +2,7 @@
 // is at an end.
 
 internal import Admission
+internal import Bytes
 internal import Gateway
 internal import HTTP1
 

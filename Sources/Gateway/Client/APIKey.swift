@@ -1,6 +1,7 @@
 // Where a request has its API key, and the digest of the last key of a connection: clients send the
 // same key with every request, and hashing it again would only cost time.
 
+internal import Bytes
 internal import HTTP1
 
 /// Finds API keys in requests.
@@ -39,7 +40,7 @@ enum APIKey {
     /// RFC 6750 section 2.1; schemes are compared without case (RFC 9110 section 11.1).
     private static func isBearer(_ value: Span<UInt8>) -> Bool {
         value.count > bearer.count
-            && value.extracting(0..<bearer.count).isEqualIgnoringCase(to: bearer)
+            && value.extracting(0..<bearer.count).equals(lowercase: bearer)
     }
 
     private static func skippingSpaces(

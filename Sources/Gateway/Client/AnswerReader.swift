@@ -2,6 +2,7 @@
 // under way, and finds the usage that it reports. Nothing of it is held. An exchange makes one the
 // first time that it is needed and keeps it for its later requests.
 
+internal import Bytes
 internal import HTTP1
 internal import Inference
 

@@ -2,6 +2,7 @@
 // buffers are arguments, so that each is borrowed once for the whole loop: as properties of objects
 // every look at them would be checked at run time for overlaps.
 
+internal import Bytes
 internal import HTTP1
 internal import Inference
 

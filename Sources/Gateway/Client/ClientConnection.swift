@@ -6,6 +6,7 @@
 // recurses: a call that arrives while it runs is covered by the rounds that are still to come.
 
 internal import Admission
+internal import Bytes
 internal import HTTP1
 internal import Policy
 

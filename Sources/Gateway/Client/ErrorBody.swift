@@ -1,5 +1,6 @@
 // Writes an error's body out of its pieces; nothing is allocated for it.
 
+internal import Bytes
 internal import HTTP1
 internal import Inference
 

@@ -1,6 +1,7 @@
 // From a complete head to a permit or a refusal: stops 3 to 5.
 
 internal import Admission
+internal import Bytes
 internal import HTTP1
 internal import Inference
 internal import Policy
@@ -204,7 +205,7 @@ extension Exchange {
         let path = head.span(head.path)
         var hasVersion = false
         for field in head.fields where field.name.count == anthropicVersion.count {
-            if head.name(of: field).isEqualIgnoringCase(to: anthropicVersion) { hasVersion = true }
+            if head.name(of: field).equals(lowercase: anthropicVersion) { hasVersion = true }
         }
         return Dialect(path: path, hasAnthropicVersion: hasVersion)
     }

@@ -1,6 +1,7 @@
 // The backend's answer, from its connection to the client's: stops 6 and 7.
 
 internal import Admission
+internal import Bytes
 internal import HTTP1
 
 extension Exchange {

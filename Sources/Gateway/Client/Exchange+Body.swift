@@ -7,6 +7,7 @@
 // thread have as much as they may, follows when the request has its permit.
 
 internal import Admission
+internal import Bytes
 internal import HTTP1
 internal import Inference
 internal import Policy

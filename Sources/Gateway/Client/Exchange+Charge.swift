@@ -2,6 +2,7 @@
 // it ends, nothing when it was not served.
 
 internal import Admission
+internal import Bytes
 internal import HTTP1
 internal import Inference
 

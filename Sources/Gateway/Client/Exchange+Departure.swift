@@ -1,7 +1,6 @@
 // What becomes of a backend's work when its client leaves, and whom a running request waits for.
 
 internal import Admission
-internal import HTTP1
 internal import Policy
 
 extension Exchange {

@@ -2,6 +2,7 @@
 // what would wait too long in its own.
 
 internal import Admission
+internal import Bytes
 internal import HTTP1
 internal import Policy
 

@@ -6,6 +6,7 @@
 // whatever else becomes of the request is told by an error event.
 
 internal import Admission
+internal import Bytes
 internal import HTTP1
 internal import Inference
 internal import Policy

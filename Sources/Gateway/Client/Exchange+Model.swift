@@ -2,6 +2,7 @@
 // meanwhile (`Exchange+Body.swift`); a name that stands for another one is replaced on the way.
 
 internal import Admission
+internal import Bytes
 internal import HTTP1
 internal import Inference
 internal import Policy

@@ -3,6 +3,7 @@
 // all of it is still there and if it may be sent twice.
 
 internal import Admission
+internal import Bytes
 internal import HTTP1
 internal import Inference
 internal import Policy

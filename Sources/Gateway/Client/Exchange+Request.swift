@@ -1,6 +1,7 @@
 // The request's body, from the client to the backend.
 
 internal import Admission
+internal import Bytes
 internal import HTTP1
 
 extension Exchange {

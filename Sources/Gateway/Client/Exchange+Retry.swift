@@ -2,7 +2,6 @@
 // the pool's budget.
 
 internal import Admission
-internal import HTTP1
 internal import Inference
 internal import Policy
 

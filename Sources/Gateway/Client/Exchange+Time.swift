@@ -1,7 +1,6 @@
 // What a client's slowness means in each stage.
 
 internal import Admission
-internal import HTTP1
 
 extension Exchange {
     /// Whether the exchange can only go on when the client sends more of the body.

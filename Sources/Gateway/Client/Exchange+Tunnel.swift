@@ -4,6 +4,7 @@
 // on, until nothing has passed for a second.
 
 internal import Admission
+internal import Bytes
 internal import HTTP1
 
 extension Exchange {

@@ -1,6 +1,7 @@
 // What of a request's body was written to a connection that had been idle, until the response begins:
 // should the connection turn out to have been at its end, the request can be sent again.
 
+internal import Bytes
 internal import HTTP1
 
 /// A body as it was sent.

@@ -2,6 +2,7 @@
 // the fields, to people in the body. No text tells anything about a backend's address.
 
 internal import Admission
+internal import Bytes
 internal import HTTP1
 internal import Inference
 internal import Policy

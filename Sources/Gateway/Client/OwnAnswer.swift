@@ -2,6 +2,7 @@
 // itself. A refusal is then a few copies.
 
 internal import Admission
+internal import Bytes
 internal import HTTP1
 internal import Inference
 internal import Policy

@@ -2,6 +2,7 @@
 // fields of draft-ietf-httpapi-ratelimit-headers-11 for everybody.
 
 internal import Admission
+internal import Bytes
 internal import HTTP1
 internal import Inference
 
@@ -131,7 +132,7 @@ struct RateFields {
     /// Whether a backend's field says what these fields say: a client can only go by one of them.
     static func isRateField(_ name: Span<UInt8>) -> Bool {
         for prefix in prefixes where name.count >= prefix.count {
-            if name.extracting(0..<prefix.count).isEqualIgnoringCase(to: prefix) { return true }
+            if name.extracting(0..<prefix.count).equals(lowercase: prefix) { return true }
         }
         return false
     }

@@ -2,6 +2,7 @@
 // Both are structured fields, RFC 9651: lists of one item with parameters.
 
 internal import Admission
+internal import Bytes
 internal import HTTP1
 
 /// The fields `RateLimit-Policy` and `RateLimit`.

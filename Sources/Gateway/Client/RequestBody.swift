@@ -3,6 +3,7 @@
 // its end is found before the backend has the whole of it. An exchange makes one the first time
 // that it is needed and keeps it for its later requests.
 
+internal import Bytes
 internal import HTTP1
 internal import Inference
 
@@ -39,11 +40,11 @@ final class RequestBody {
         isFollowed = true
         if let field = head.firstField(.contentEncoding) {
             let coding = head.value(of: field)
-            if coding.isEqualIgnoringCase(to: RequestBody.gzip) {
+            if coding.equals(lowercase: RequestBody.gzip) {
                 guard let made = Inflater() else { return .memory }
                 inflater = made
                 isCompressed = true
-            } else if !coding.isEqualIgnoringCase(to: RequestBody.identity) {
+            } else if !coding.equals(lowercase: RequestBody.identity) {
                 return .encoding
             }
         }

@@ -1,6 +1,7 @@
 // What a client says in fields about its patience and its tries. Both only ever work against the
 // one who says them, so they are believed; what is not a time or a number is ignored.
 
+internal import Bytes
 internal import HTTP1
 
 /// What one request's head says.

@@ -2,6 +2,7 @@
 // version, and what RFC 9110 asks of a proxy is added.
 
 internal import Admission
+internal import Bytes
 internal import HTTP1
 internal import Policy
 

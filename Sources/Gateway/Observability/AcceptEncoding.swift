@@ -1,5 +1,7 @@
 // Whether a client wants its answer compressed.
 
+internal import Bytes
+
 /// What the values of a request's `Accept-Encoding` fields say about gzip (RFC 9110 section
 /// 12.5.3).
 package struct AcceptEncoding {

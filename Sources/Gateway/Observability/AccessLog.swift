@@ -3,7 +3,7 @@
 // secrets.
 
 package import Admission
-import HTTP1
+internal import Bytes
 package import Policy
 
 /// What a finished request's line says besides its bytes of text.

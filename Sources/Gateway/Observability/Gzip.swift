@@ -5,8 +5,8 @@
 // within its closure only. And `next`/`avail` are set together from one buffer, so that zlib stays
 // within it.
 
+package import Bytes
 import CShims
-package import HTTP1
 
 /// Compresses bytes into the gzip format (RFC 1952).
 package enum Gzip {

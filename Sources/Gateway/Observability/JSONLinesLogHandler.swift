@@ -1,6 +1,6 @@
 // The operational log: what the program says through swift-log becomes one JSON object a line.
 
-import HTTP1
+internal import Bytes
 package import Logging
 package import Policy
 

@@ -2,7 +2,7 @@
 // passed as `String`: they are constants of the binary, and their UTF-8 is lent as a span without a
 // copy.
 
-package import HTTP1
+internal import Bytes
 
 extension ByteBuffer {
     /// Appends the UTF-8 of `text`.

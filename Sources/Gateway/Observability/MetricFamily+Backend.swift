@@ -1,7 +1,6 @@
 // The families with one or more samples a backend.
 
 import Admission
-import HTTP1
 
 extension MetricFamily {
     static let backendFamilies: [MetricFamily] = limitFamilies + upstreamFamilies

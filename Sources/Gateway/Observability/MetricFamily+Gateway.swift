@@ -1,7 +1,6 @@
 // The families about the gateway as a whole.
 
 import Admission
-import HTTP1
 
 extension MetricFamily {
     static let gatewayFamilies: [MetricFamily] =

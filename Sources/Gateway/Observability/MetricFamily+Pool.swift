@@ -1,7 +1,6 @@
 // The families with one or more samples a pool.
 
 import Admission
-import HTTP1
 
 extension MetricFamily {
     static let poolFamilies: [MetricFamily] =

@@ -1,7 +1,5 @@
 // The families about the process, under the names that all Prometheus client libraries use.
 
-import HTTP1
-
 extension MetricFamily {
     static let processFamilies: [MetricFamily] = [
         MetricFamily(

@@ -2,7 +2,6 @@
 // names, the first hundred of them, so that no client can add series.
 
 import Admission
-import HTTP1
 
 extension MetricFamily {
     static let shareFamilies: [MetricFamily] = [

@@ -1,6 +1,6 @@
 // The two text formats of Prometheus, line by line. Labels arrive escaped and joined already.
 
-import HTTP1
+internal import Bytes
 
 /// Appends the families' lines to a buffer, in one of the two formats.
 struct MetricsWriter: ~Copyable {

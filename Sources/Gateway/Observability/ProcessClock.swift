@@ -1,8 +1,8 @@
 // The wall clock, and how moments are written in logs and headers. The calendar is computed here
 // because Foundation stays out of the gateway.
 
+package import Bytes
 import Glibc
-package import HTTP1
 
 /// The system's wall clock; `MonotonicClock` is the one that is measured with.
 package enum ProcessClock {

@@ -1,7 +1,7 @@
 // What a scrape of /metrics gets: all families in one of two text formats, whichever the scraper
 // asked for.
 
-package import HTTP1
+package import Bytes
 
 /// The text formats in which metrics can be had.
 package enum MetricsFormat: Equatable, Sendable {

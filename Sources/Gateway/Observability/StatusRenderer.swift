@@ -2,7 +2,7 @@
 // read.
 
 import Admission
-package import HTTP1
+package import Bytes
 
 /// Renders the gateway's state as JSON.
 package enum StatusRenderer {

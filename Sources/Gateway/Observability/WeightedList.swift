@@ -69,16 +69,4 @@ extension Span<UInt8> {
         while end > start && (self[end - 1] == 0x20 || self[end - 1] == 0x09) { end -= 1 }
         return start..<end
     }
-
-    /// Whether these bytes are `name`, which has no upper-case letters, in any case.
-    func equals(lowercase name: String) -> Bool {
-        let wanted = name.utf8.span
-        guard count == wanted.count else { return false }
-        for index in 0..<count {
-            let byte = self[index]
-            let lower = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte
-            if lower != wanted[index] { return false }
-        }
-        return true
-    }
 }

@@ -2,6 +2,7 @@
 // into force, so that a request is only compared with bytes that are there already.
 
 internal import Admission
+internal import Bytes
 internal import HTTP1
 internal import Policy
 
@@ -123,7 +124,7 @@ final class ClaimTable {
     /// The first field of that name that says something.
     private static func field(_ name: [UInt8], of head: borrowing RequestHead) -> Field? {
         for field in head.fields where field.name.count == name.count && !field.value.isEmpty {
-            if head.name(of: field).isEqualIgnoringCase(to: name) { return field }
+            if head.name(of: field).equals(lowercase: name) { return field }
         }
         return nil
     }
@@ -152,14 +153,14 @@ final class ClaimTable {
         var slot = Int(truncatingIfNeeded: hash) & mask
         while slots[slot] >= 0 {
             let index = Int(slots[slot])
-            if name.isEqual(to: tenantNames[index]) { return .named(index) }
+            if name.equals(tenantNames[index]) { return .named(index) }
             slot = (slot &+ 1) & mask
         }
         return .hashed(hash)
     }
 
     private func priorityClass(_ value: Span<UInt8>) -> Int {
-        for index in classNames.indices where value.isEqual(to: classNames[index]) { return index }
+        for index in classNames.indices where value.equals(classNames[index]) { return index }
         if takesUrgency, let urgency = PriorityField.urgency(value) {
             return urgency * classNames.count / PriorityField.urgencies
         }

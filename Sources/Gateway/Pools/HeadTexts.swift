@@ -1,6 +1,7 @@
 // The text of heads that are sent on which is the same for every message, and which of a message's
 // fields stay here: both are made when the policy is loaded.
 
+internal import Bytes
 internal import HTTP1
 internal import Policy
 

@@ -2,6 +2,7 @@
 // the policy. Patterns name none.
 
 internal import Admission
+internal import Bytes
 internal import HTTP1
 internal import Inference
 internal import Policy
@@ -30,13 +31,13 @@ struct ModelList {
     func answers(_ head: borrowing RequestHead) -> Bool {
         guard isServed, head.method == .get || head.method == .head else { return false }
         let path = head.span(head.path)
-        return path.isEqual(to: ModelList.path) || ModelList.name(in: path) != nil
+        return path.equals(ModelList.path) || ModelList.name(in: path) != nil
     }
 
     /// Where a path names one model.
     private static func name(in path: Span<UInt8>) -> Range<Int>? {
         guard path.count > ModelList.path.count + 1,
-            path.extracting(..<ModelList.path.count).isEqual(to: ModelList.path),
+            path.extracting(..<ModelList.path.count).equals(ModelList.path),
             path[ModelList.path.count] == UInt8(ascii: "/")
         else { return nil }
         return (ModelList.path.count + 1)..<path.count

@@ -1,5 +1,6 @@
 // Routes as bytes, so that matching a request compares bytes and makes no String.
 
+internal import Bytes
 internal import HTTP1
 internal import Inference
 internal import Policy
@@ -67,14 +68,14 @@ final class RouteTable {
         for index in entries.indices where entries[index].matches(path: path) {
             if !entries[index].methods.isEmpty {
                 let method = bytes.extracting(head.methodRange)
-                guard entries[index].methods.contains(where: { method.isEqual(to: $0) }) else {
+                guard entries[index].methods.contains(where: { method.equals($0) }) else {
                     continue
                 }
             }
             if !entries[index].hosts.isEmpty {
                 guard let range = head.authority else { continue }
                 let host = bytes.extracting(range).withoutPort
-                guard entries[index].hosts.contains(where: { host.isEqualIgnoringCase(to: $0) })
+                guard entries[index].hosts.contains(where: { host.equals(lowercase: $0) })
                 else { continue }
             }
             if !entries[index].models.isEmpty {
@@ -93,33 +94,15 @@ extension RouteTable.Entry {
     fileprivate func matches(path: Span<UInt8>) -> Bool {
         // An absolute-form target without a path means "/", RFC 9110 section 4.2.3.
         if path.isEmpty { return isPrefix ? self.path.count <= 1 : self.path == [0x2f] }
-        guard isPrefix else { return path.isEqual(to: self.path) }
+        guard isPrefix else { return path.equals(self.path) }
         // `/*` matches all, `OPTIONS *` included.
         if self.path.count <= 1 { return true }
         return path.count >= self.path.count
-            && path.extracting(0..<self.path.count).isEqual(to: self.path)
+            && path.extracting(0..<self.path.count).equals(self.path)
     }
 }
 
 extension Span<UInt8> {
-    /// Whether these are exactly the bytes of `other`.
-    func isEqual(to other: [UInt8]) -> Bool {
-        guard count == other.count else { return false }
-        for index in 0..<count where self[index] != other[index] { return false }
-        return true
-    }
-
-    /// Whether these are the bytes of `other`, which is lower case, in any mixture of cases.
-    func isEqualIgnoringCase(to other: [UInt8]) -> Bool {
-        guard count == other.count else { return false }
-        for index in 0..<count {
-            let byte = self[index]
-            let folded = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte
-            if folded != other[index] { return false }
-        }
-        return true
-    }
-
     /// An authority's host, without `:port`.
     var withoutPort: Span<UInt8> {
         @_lifetime(copy self)

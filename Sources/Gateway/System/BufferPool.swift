@@ -3,7 +3,7 @@
 // There are three sizes: one for heads, events and short answers, one for bodies that keep filling
 // the first, which then take a quarter of the system calls, and one for prompts that are held whole.
 
-package import HTTP1
+package import Bytes
 
 /// Storage of three sizes, kept for reuse up to a bound.
 package final class BufferPool {

@@ -1,9 +1,9 @@
 // File descriptors as values that are closed exactly once, and the reads and writes on them. This
 // file and its neighbours in System are where Penstock touches C; what leaves them is safe.
 
+package import Bytes
 internal import CShims
 internal import Glibc
-package import HTTP1
 
 /// What one read or write did.
 package enum TransferResult: Equatable, Sendable {

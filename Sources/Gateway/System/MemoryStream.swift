@@ -1,7 +1,7 @@
 // A connection without a socket: what it reads was put there, what it writes can be looked at. With
 // it a whole gateway runs on a schedule that a test or a fuzzer makes, one event at a time.
 
-internal import HTTP1
+internal import Bytes
 
 /// The gateway's end of a connection in memory; the other end's acts are its methods.
 package final class MemoryStream {

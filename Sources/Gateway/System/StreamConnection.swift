@@ -5,7 +5,7 @@
 // clears them. A connection that stops reading because the other side is slow therefore misses
 // nothing: it goes on when there is room.
 
-internal import HTTP1
+internal import Bytes
 
 /// A buffered, non-blocking connection in a reactor.
 class StreamConnection: EventHandler {

@@ -1,6 +1,6 @@
 // What bytes travel over: a socket of our own, or a TLS session of libcurl's.
 
-internal import HTTP1
+internal import Bytes
 
 /// An open connection's way to move bytes.
 package enum Transport: ~Copyable {

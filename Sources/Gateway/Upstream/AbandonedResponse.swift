@@ -6,6 +6,7 @@
 // connection, which wakes it; gone when the response has ended, failed, or fallen silent.
 
 internal import Admission
+internal import Bytes
 internal import HTTP1
 
 /// A response that nobody wants any more, and the permit that it holds.

@@ -3,6 +3,7 @@
 // anew, never copied.
 
 internal import Admission
+internal import Bytes
 internal import HTTP1
 internal import Policy
 

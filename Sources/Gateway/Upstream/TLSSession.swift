@@ -4,8 +4,8 @@
 // The easy handle must stay in the multi handle that dialled it for as long as the connection
 // lives: taking it out closes the connection, and that is how this one is closed.
 
+internal import Bytes
 internal import CShims
-internal import HTTP1
 
 /// One established TLS connection.
 @safe package final class TLSSession {

@@ -1,6 +1,7 @@
 // Chunked bodies: how the bytes arrive changes nothing, and content that was decoded and framed
 // again is the same content.
 
+import Bytes
 import FuzzSupport
 
 @testable import HTTP1

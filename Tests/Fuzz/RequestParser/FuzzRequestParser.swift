@@ -1,6 +1,7 @@
 // Requests: how the bytes arrive changes nothing, what was accepted is framed in one way only, and
 // what the gateway would write of it is read back as the same.
 
+import Bytes
 import FuzzSupport
 import HTTP1
 

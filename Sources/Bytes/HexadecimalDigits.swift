@@ -1,10 +1,10 @@
 // Request ids are made for every request, so their digits are made eight at a time.
 
 /// Hexadecimal digits of a number.
-enum HexadecimalDigits {
+@usableFromInline package enum HexadecimalDigits {
     /// Writes the 16 digits of `value` from `start` on, the lowest first.
-    @inline(__always)
-    static func write(_ value: UInt64, to span: inout MutableSpan<UInt8>, at start: Int) {
+    @inlinable @inline(__always)
+    package static func write(_ value: UInt64, to span: inout MutableSpan<UInt8>, at start: Int) {
         var bytes = MutableRawSpan(_elements: &span)
         let low = digits(of: UInt32(truncatingIfNeeded: value))
         let high = digits(of: UInt32(truncatingIfNeeded: value >> 32))
@@ -13,8 +13,8 @@ enum HexadecimalDigits {
     }
 
     /// The eight digits of `value` in the bytes of a word, the lowest first.
-    @inline(__always)
-    static func digits(of value: UInt32) -> UInt64 {
+    @inlinable @inline(__always)
+    package static func digits(of value: UInt32) -> UInt64 {
         // Each nibble goes into a byte of its own.
         var spread = UInt64(value)
         spread = (spread | spread << 16) & 0x0000_ffff_0000_ffff

@@ -8,8 +8,8 @@
 extension Span<UInt8> {
     /// The first index from `start` on of a byte that ends or interrupts a JSON string: a quotation
     /// mark, a backslash or a control character; `count` when there is none.
-    @inline(__always)
-    func endOfPlainText(from start: Int) -> Int {
+    @inlinable @inline(__always)
+    package func endOfPlainText(from start: Int) -> Int {
         var index = start
         while index <= count &- 64 {
             let words = vector(at: index)
@@ -39,8 +39,8 @@ extension Span<UInt8> {
 
     /// The first index from `start` on of a carriage return or a line feed; `count` when there is
     /// none.
-    @inline(__always)
-    func endOfLine(from start: Int) -> Int {
+    @inlinable @inline(__always)
+    package func endOfLine(from start: Int) -> Int {
         var index = start
         while index <= count &- 8 {
             let word = word(at: index)
@@ -55,20 +55,9 @@ extension Span<UInt8> {
         return index
     }
 
-    /// The eight bytes from `index` on, the first in the lowest bits.
-    @inline(__always)
-    private func word(at index: Int) -> UInt64 {
-        let part = extracting(index..<(index &+ 8))
-        let low =
-            UInt64(part[0]) | UInt64(part[1]) << 8 | UInt64(part[2]) << 16 | UInt64(part[3]) << 24
-        let high =
-            UInt64(part[4]) | UInt64(part[5]) << 8 | UInt64(part[6]) << 16 | UInt64(part[7]) << 24
-        return low | high << 32
-    }
-
     /// The 64 bytes from `index` on.
-    @inline(__always)
-    private func vector(at index: Int) -> SIMD8<UInt64> {
+    @inlinable @inline(__always)
+    func vector(at index: Int) -> SIMD8<UInt64> {
         let part = extracting(index..<(index &+ 64))
         return SIMD8(
             part.word(at: 0), part.word(at: 8), part.word(at: 16), part.word(at: 24),
@@ -77,30 +66,31 @@ extension Span<UInt8> {
 }
 
 /// Words in which every byte is the same, and the test for bytes that are 0.
-private enum Marks {
-    static let ones: UInt64 = 0x0101_0101_0101_0101
-    static let high: UInt64 = 0x8080_8080_8080_8080
-    static let quote = ones &* 0x22
-    static let backslash = ones &* 0x5c
-    static let space = ones &* 0x20
-    static let carriageReturn = ones &* 0x0d
-    static let lineFeed = ones &* 0x0a
-    static var quotes: SIMD8<UInt64> { SIMD8(repeating: quote) }
-    static var backslashes: SIMD8<UInt64> { SIMD8(repeating: backslash) }
-    static var spaces: SIMD8<UInt64> { SIMD8(repeating: space) }
+@usableFromInline
+enum Marks {
+    @inlinable static var ones: UInt64 { 0x0101_0101_0101_0101 }
+    @inlinable static var high: UInt64 { 0x8080_8080_8080_8080 }
+    @inlinable static var quote: UInt64 { ones &* 0x22 }
+    @inlinable static var backslash: UInt64 { ones &* 0x5c }
+    @inlinable static var space: UInt64 { ones &* 0x20 }
+    @inlinable static var carriageReturn: UInt64 { ones &* 0x0d }
+    @inlinable static var lineFeed: UInt64 { ones &* 0x0a }
+    @inlinable static var quotes: SIMD8<UInt64> { SIMD8(repeating: quote) }
+    @inlinable static var backslashes: SIMD8<UInt64> { SIMD8(repeating: backslash) }
+    @inlinable static var spaces: SIMD8<UInt64> { SIMD8(repeating: space) }
 
     /// Sets the highest bit of the lowest byte that is 0, and perhaps of others above it.
-    @inline(__always)
+    @inlinable @inline(__always)
     static func zeroes(_ word: UInt64) -> UInt64 { (word &- ones) & ~word }
 
     /// The same for eight words.
-    @inline(__always)
+    @inlinable @inline(__always)
     static func zeroes(_ words: SIMD8<UInt64>) -> SIMD8<UInt64> {
         (words &- SIMD8(repeating: ones)) & ~words
     }
 
     /// Whether a highest bit is set.
-    @inline(__always)
+    @inlinable @inline(__always)
     static func any(_ marks: SIMD8<UInt64>) -> Bool {
         let half = marks.lowHalf | marks.highHalf
         let quarter = half.lowHalf | half.highHalf

@@ -7,10 +7,10 @@
 
 /// Bytes in order, appended at the end and dropped from the front.
 @frozen public struct ByteBuffer: ~Copyable {
-    // Only what is in this module's files of ByteBuffer touches these.
-    @usableFromInline var storage: [UInt8] = []
-    @usableFromInline var start = 0
-    @usableFromInline var end = 0
+    // Only files of ByteBuffer touch these, here and in HTTP1.
+    @usableFromInline package var storage: [UInt8] = []
+    @usableFromInline package var start = 0
+    @usableFromInline package var end = 0
 
     /// Makes an empty buffer that owns no storage.
     @inlinable public init() {}
@@ -111,33 +111,14 @@
         end = base &+ count
     }
 
-    /// Appends the bytes of `first`, `separator`, `second` and a line end, with one look at the
-    /// room.
-    mutating func appendLine(
-        _ first: Span<UInt8>, separator: (UInt8, UInt8), _ second: Span<UInt8>
-    ) {
-        reserve(first.count &+ second.count &+ 4)
-        var index = end
-        var bytes = storage.mutableSpan
-        bytes.write(first, at: index)
-        index &+= first.count
-        bytes[index] = separator.0
-        bytes[index &+ 1] = separator.1
-        bytes.write(second, at: index &+ 2)
-        index &+= second.count &+ 2
-        bytes[index] = ByteClass.carriageReturn
-        bytes[index &+ 1] = ByteClass.lineFeed
-        end = index &+ 2
+    /// Appends the bytes in `range` of the readable bytes of `source`.
+    package mutating func append(_ range: Range<Int>, of source: borrowing ByteBuffer) {
+        append(source.bytes.extracting(range))
     }
 
-    /// Makes spaces of the bytes among `count` readable ones from `offset` on that no field value
-    /// may have.
-    mutating func blankControls(_ offset: Int, _ count: Int) {
-        precondition(offset >= 0 && count >= 0 && offset &+ count <= self.count, "out of bounds")
-        let first = start &+ offset
-        for index in first..<(first &+ count) where !ByteClass.isFieldValue(storage[index]) {
-            storage[index] = ByteClass.space
-        }
+    /// Appends the UTF-8 bytes of `text`: a literal, as a rule.
+    package mutating func append(_ text: String) {
+        append(text.utf8.span)
     }
 
     /// Appends one byte.
@@ -148,7 +129,7 @@
     }
 
     /// Appends two bytes.
-    mutating func append(_ first: UInt8, _ second: UInt8) {
+    package mutating func append(_ first: UInt8, _ second: UInt8) {
         reserve(2)
         let base = end
         var bytes = storage.mutableSpan
