@@ -2,6 +2,7 @@
 
 internal import Admission
 internal import Gateway
+internal import Reactor
 
 /// Backends and the clients that mean to reach them.
 final class DemoSide {

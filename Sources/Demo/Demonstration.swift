@@ -6,9 +6,10 @@
 // sending what they made takes a small part of a core. The report says how large a part.
 
 internal import Admission
-package import Gateway
+internal import Gateway
 internal import Logging
 internal import Policy
+package import Reactor
 
 /// One run of the demo.
 package final class Demonstration {

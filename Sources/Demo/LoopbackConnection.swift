@@ -4,6 +4,7 @@
 
 internal import Bytes
 internal import Gateway
+internal import Reactor
 
 /// A buffered, non-blocking connection; subclasses act in `received`, `ended` and on their
 /// deadline.

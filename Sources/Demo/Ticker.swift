@@ -2,6 +2,7 @@
 
 internal import Admission
 internal import Gateway
+internal import Reactor
 
 /// Calls back at one instant after another.
 final class Ticker: EventHandler {

@@ -5,6 +5,7 @@ internal import Admission
 internal import Bytes
 internal import HTTP1
 internal import Policy
+internal import Reactor
 
 /// Answers requests to the admin listener.
 struct AdminService {

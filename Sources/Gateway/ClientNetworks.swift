@@ -4,6 +4,7 @@
 // ends and when it is slow, and for no request that comes in one piece.
 
 internal import Policy
+internal import Reactor
 
 /// What one client network may have at most.
 struct NetworkBounds: Sendable {

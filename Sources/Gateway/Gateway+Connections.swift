@@ -4,6 +4,7 @@
 internal import Admission
 internal import HTTP1
 internal import Policy
+internal import Reactor
 
 /// The open client connections, in no order.
 struct ConnectionTable {

@@ -3,6 +3,7 @@
 
 internal import Admission
 package import Policy
+package import Reactor
 
 // MARK: Reload
 
@@ -200,13 +201,4 @@ extension Gateway {
         guard isDraining && group.connectionCount == 0 else { return }
         if leads { stop() } else { group.send(to: 0) { $0.stopIfDrained() } }
     }
-}
-
-/// The deadline of a drain.
-final class DrainTimer: EventHandler {
-    private unowned let gateway: Gateway
-
-    init(gateway: Gateway) { self.gateway = gateway }
-
-    override func deadlineReached() { gateway.stop() }
 }

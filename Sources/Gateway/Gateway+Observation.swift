@@ -3,6 +3,7 @@
 internal import Admission
 internal import Logging
 internal import Policy
+internal import Reactor
 
 extension Gateway {
     /// Whether some pool has a backend that is not left out.

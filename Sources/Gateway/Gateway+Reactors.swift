@@ -5,6 +5,7 @@
 internal import Admission
 internal import Logging
 internal import Policy
+internal import Reactor
 internal import Synchronization
 
 /// What a reactor of a gateway is told when it begins.

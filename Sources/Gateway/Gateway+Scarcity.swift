@@ -4,6 +4,7 @@
 internal import Admission
 internal import Logging
 internal import Policy
+internal import Reactor
 
 /// When the log last said that connections are scarce, and what has happened since.
 struct CapWatch {

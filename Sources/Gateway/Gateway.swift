@@ -8,6 +8,7 @@ internal import Bytes
 internal import HTTP1
 package import Logging
 package import Policy
+package import Reactor
 
 /// A running gateway, or one reactor of it.
 package final class Gateway {
@@ -292,11 +293,7 @@ package final class Gateway {
         }
         let exchange = Exchange(
             gateway: self, place: exchanges.count, snapshot: snapshot)
-        // Taken out and put back, so that looking one up is not checked at run time.
-        var made: [Exchange] = []
-        swap(&made, &exchanges)
-        made.append(exchange)
-        swap(&made, &exchanges)
+        exchanges.append(exchange)
         return exchange
     }
 
@@ -347,19 +344,13 @@ package final class Gateway {
         _ template: borrowing MessageTemplate, requestID: borrowing [UInt8], _ first: Int,
         _ second: Int, _ third: Int, to output: inout ByteBuffer
     ) {
-        var taken = DateWriter()
-        swap(&taken, &dates)
-        output.append(
-            template, date: taken.httpDateText(ProcessClock.wallNanoseconds()),
-            requestID: requestID, first, second, third)
-        swap(&taken, &dates)
+        dates.withHTTPDate(ProcessClock.wallNanoseconds()) { date in
+            output.append(template, date: date, requestID: requestID, first, second, third)
+        }
     }
 
     /// Appends what a `Date` field says; the text is made once a second.
     func appendDateText(to output: inout ByteBuffer) {
-        var taken = DateWriter()
-        swap(&taken, &dates)
-        taken.appendHTTPDate(ProcessClock.wallNanoseconds(), to: &output)
-        swap(&taken, &dates)
+        dates.appendHTTPDate(ProcessClock.wallNanoseconds(), to: &output)
     }
 }

@@ -7,6 +7,7 @@
 // they are few it does so for a difference of one. When they are many, an eighth is tolerated, so
 // that short connections mostly stay where they were accepted.
 
+internal import Reactor
 internal import Synchronization
 
 /// The reactors of one gateway.

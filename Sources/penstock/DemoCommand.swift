@@ -3,6 +3,7 @@
 import ArgumentParser
 import Demo
 import Gateway
+internal import Reactor
 
 /// Shows simulated backends under too much load, without and with the gateway.
 struct DemoCommand: ParsableCommand {

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Gateway
 import Policy
+internal import Reactor
 
 /// `penstock`, the command.
 @main

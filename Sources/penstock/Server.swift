@@ -5,6 +5,7 @@ import Admission
 import Gateway
 import Logging
 import Policy
+internal import Reactor
 
 /// The process's one gateway.
 final class Server {

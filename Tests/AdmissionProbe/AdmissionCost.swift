@@ -6,6 +6,8 @@
 import Admission
 import Gateway
 
+@testable import Reactor
+
 /// The cost of a request at a controller that nobody else uses.
 enum AdmissionCost {
     private static let operationsInBatch = 32

@@ -11,6 +11,8 @@ import Glibc
 import Policy
 import Synchronization
 
+@testable import Reactor
+
 @main
 enum AdmissionProbe {
     /// What one thread did.

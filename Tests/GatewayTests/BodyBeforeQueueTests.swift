@@ -4,6 +4,7 @@
 import Testing
 
 @testable import Gateway
+@testable import Reactor
 
 @Suite struct BodyBeforeQueueTests {
     private static let post = "POST / HTTP/1.1\r\nHost: h\r\n"

@@ -5,6 +5,7 @@ import HTTP1
 import Testing
 
 @testable import Gateway
+@testable import Reactor
 
 @Suite struct BufferPoolTests {
     /// Storage from `pool` for at least so many bytes: how much it is, and its first byte.

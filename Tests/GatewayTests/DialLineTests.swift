@@ -3,6 +3,7 @@ import Policy
 import Testing
 
 @testable import Gateway
+@testable import Reactor
 
 /// Dials to one backend, of which so many are under way at once.
 @Suite struct DialLineTests {

@@ -9,6 +9,7 @@ import Policy
 import Testing
 
 @testable import Gateway
+@testable import Reactor
 
 @Suite struct EarlyAnswerTests {
     /// A gateway with one client and held dials, stepped by hand.

@@ -5,6 +5,7 @@ import Foundation
 import Testing
 
 @testable import Gateway
+@testable import Reactor
 
 @Suite struct LimitFeedTests {
     private func limit(_ gateway: RunningGateway) throws -> Int {

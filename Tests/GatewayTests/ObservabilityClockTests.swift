@@ -5,6 +5,8 @@ import Gateway
 import HTTP1
 import Testing
 
+@testable import Reactor
+
 @Suite struct ObservabilityClockTests {
     private func timestamp(_ nanoseconds: Int64) -> String {
         var dates = DateWriter()

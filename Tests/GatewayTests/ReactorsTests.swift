@@ -8,6 +8,7 @@ import Synchronization
 import Testing
 
 @testable import Gateway
+@testable import Reactor
 
 @Suite struct ReactorsTests {
     private static let get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"

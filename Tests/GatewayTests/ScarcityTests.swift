@@ -8,6 +8,7 @@ import Policy
 import Testing
 
 @testable import Gateway
+@testable import Reactor
 
 @Suite struct ScarcityTests {
     private static let get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"

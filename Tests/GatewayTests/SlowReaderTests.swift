@@ -8,6 +8,7 @@ import HTTP1
 import Testing
 
 @testable import Gateway
+@testable import Reactor
 
 @Suite struct SlowReaderTests {
     private static let get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"

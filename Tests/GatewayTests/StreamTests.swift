@@ -7,6 +7,7 @@ import Synchronization
 import Testing
 
 @testable import Gateway
+@testable import Reactor
 
 @Suite struct StreamTests {
     private static let size = 64 << 20

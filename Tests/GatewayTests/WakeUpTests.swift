@@ -4,6 +4,7 @@ import Admission
 import Testing
 
 @testable import Gateway
+@testable import Reactor
 
 /// A handler that counts its deadlines.
 private final class Counting: EventHandler {

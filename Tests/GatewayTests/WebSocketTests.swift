@@ -8,6 +8,7 @@ import HTTP1
 import Testing
 
 @testable import Gateway
+@testable import Reactor
 
 @Suite struct WebSocketTests {
     private static let handshake =

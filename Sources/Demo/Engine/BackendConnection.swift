@@ -3,6 +3,7 @@
 internal import Bytes
 internal import Gateway
 internal import HTTP1
+internal import Reactor
 
 /// A connection of a backend's.
 final class BackendConnection: LoopbackConnection {

@@ -3,6 +3,7 @@
 
 internal import Admission
 internal import Gateway
+internal import Reactor
 
 /// One backend.
 final class BackendServer: EventHandler {

@@ -3,6 +3,7 @@
 
 internal import Gateway
 internal import Policy
+internal import Reactor
 
 /// A listening socket on a loopback port that the kernel chose.
 final class BackendSocket {

@@ -5,6 +5,7 @@ internal import Admission
 internal import Bytes
 internal import Gateway
 internal import HTTP1
+internal import Reactor
 
 /// One client connection, used for one request after another.
 final class CompletionClient: LoopbackConnection {

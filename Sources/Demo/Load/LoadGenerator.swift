@@ -2,6 +2,7 @@
 
 internal import Admission
 internal import Gateway
+internal import Reactor
 
 /// Lets the workload's clients arrive when their time has come.
 final class LoadGenerator: EventHandler {

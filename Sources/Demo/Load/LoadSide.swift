@@ -4,6 +4,7 @@
 
 internal import Admission
 internal import Gateway
+internal import Reactor
 
 /// One side's clients.
 final class LoadSide {

@@ -3,6 +3,7 @@
 
 internal import Gateway
 internal import Glibc
+internal import Reactor
 
 /// Begins to connect to a loopback port without waiting; nil when there is no descriptor or no port
 /// left.

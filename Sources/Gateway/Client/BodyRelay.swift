@@ -1,10 +1,10 @@
 // The inner loop of both directions: what a parser finds in one buffer goes to another one. Parser and
-// buffers are arguments, so that each is borrowed once for the whole loop: as properties of objects
-// every look at them would be checked at run time for overlaps.
+// buffers are arguments, so that each is borrowed once for the whole loop.
 
 internal import Bytes
 internal import HTTP1
 internal import Inference
+internal import Reactor
 
 /// How far a step of relaying came.
 enum BodyStep {

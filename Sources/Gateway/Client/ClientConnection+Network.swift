@@ -2,6 +2,7 @@
 // It is looked at after each round: what came whole in one was never counted.
 
 internal import Admission
+internal import Reactor
 
 extension ClientConnection {
     /// Counts what the client has not completed; false where its network has too much of that, which

@@ -9,6 +9,7 @@ internal import Admission
 internal import Bytes
 internal import HTTP1
 internal import Policy
+internal import Reactor
 
 /// One accepted connection.
 final class ClientConnection: StreamConnection {

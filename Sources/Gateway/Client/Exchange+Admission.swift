@@ -5,6 +5,7 @@ internal import Bytes
 internal import HTTP1
 internal import Inference
 internal import Policy
+internal import Reactor
 
 extension Exchange {
     /// The head that `client` sent is complete: finds the pool and asks for a permit.
@@ -214,18 +215,15 @@ extension Exchange {
 
     /// Keeps the client's request id where the policy says so and it is harmless, else makes one.
     private func takeRequestID(_ head: borrowing RequestHead) {
-        var taken: [UInt8] = []
-        swap(&taken, &requestID)
         if snapshot.keepsRequestID,
             let field = head.firstField(.xRequestID),
             field.value.count >= 1 && field.value.count <= Exchange.requestIDBytes
         {
-            taken.removeAll(keepingCapacity: true)
-            taken.append(contentsOf: head.bytes[field.value])
+            requestID.removeAll(keepingCapacity: true)
+            requestID.append(contentsOf: head.bytes[field.value])
         } else {
-            gateway.makeRequestID(&taken)
+            gateway.makeRequestID(&requestID)
         }
-        swap(&taken, &requestID)
     }
 
     /// Longest request id that is kept.

@@ -4,6 +4,7 @@
 // does for everybody. A client that takes what it gets within a moment never has any of it.
 
 internal import Admission
+internal import Reactor
 
 extension Exchange {
     /// How long an answer is paused before it is taken further: a client that reads as fast as it

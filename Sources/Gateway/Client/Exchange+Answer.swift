@@ -3,6 +3,7 @@
 internal import Admission
 internal import Bytes
 internal import HTTP1
+internal import Reactor
 
 extension Exchange {
     /// Interim answers passed on for one request; a backend that sends more is not taken seriously.

@@ -11,6 +11,7 @@ internal import Bytes
 internal import HTTP1
 internal import Inference
 internal import Policy
+internal import Reactor
 
 extension Exchange {
     /// The request's body, made the first time that one is needed.

@@ -5,6 +5,7 @@ internal import Admission
 internal import Bytes
 internal import HTTP1
 internal import Inference
+internal import Reactor
 
 extension Exchange {
     /// Bytes of English text that make a token, about: OpenAI, "What are tokens and how to count

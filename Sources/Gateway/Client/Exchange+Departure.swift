@@ -2,6 +2,7 @@
 
 internal import Admission
 internal import Policy
+internal import Reactor
 
 extension Exchange {
     /// How far the request has come.

@@ -5,6 +5,7 @@ internal import Admission
 internal import HTTP1
 internal import Inference
 internal import Policy
+internal import Reactor
 
 extension Exchange {
     /// Answers with a rejection of the admission controller's.

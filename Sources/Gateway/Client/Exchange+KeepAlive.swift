@@ -10,6 +10,7 @@ internal import Bytes
 internal import HTTP1
 internal import Inference
 internal import Policy
+internal import Reactor
 
 extension Exchange {
     /// Whether it decides something about the request, on the route with that index, that it asks

@@ -6,6 +6,7 @@ internal import Bytes
 internal import HTTP1
 internal import Inference
 internal import Policy
+internal import Reactor
 
 extension Exchange {
     /// Finds the route, or begins to read the body for it.

@@ -7,6 +7,7 @@ internal import Bytes
 internal import HTTP1
 internal import Inference
 internal import Policy
+internal import Reactor
 
 extension Exchange {
     /// Bytes that are kept of one body, and storage for those of all a thread's: what is longer is

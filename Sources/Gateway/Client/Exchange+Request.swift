@@ -3,6 +3,7 @@
 internal import Admission
 internal import Bytes
 internal import HTTP1
+internal import Reactor
 
 extension Exchange {
     /// Relays body bytes while the backend's output has room.

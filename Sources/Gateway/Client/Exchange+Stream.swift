@@ -5,6 +5,7 @@ internal import Admission
 internal import HTTP1
 internal import Inference
 internal import Policy
+internal import Reactor
 
 extension Exchange {
     /// Begins to follow the answer whose head has come.

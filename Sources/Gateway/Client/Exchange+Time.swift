@@ -1,6 +1,7 @@
 // What a client's slowness means in each stage.
 
 internal import Admission
+internal import Reactor
 
 extension Exchange {
     /// Whether the exchange can only go on when the client sends more of the body.

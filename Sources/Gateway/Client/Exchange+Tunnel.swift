@@ -6,6 +6,7 @@
 internal import Admission
 internal import Bytes
 internal import HTTP1
+internal import Reactor
 
 extension Exchange {
     /// The backend has agreed: passes its answer on and turns the connection into a tunnel.
@@ -28,12 +29,8 @@ extension Exchange {
     /// Returns whether anything moved.
     func relayTunnel() -> Bool {
         guard let client, let upstream else { return false }
-        // Variables of its own: properties that are lent to a call are checked with every access.
-        var (requestPaused, answerPaused) = (isRequestPaused, isAnswerPaused)
-        let fromClient = pass(from: client, to: upstream, isPaused: &requestPaused)
-        let fromBackend = pass(from: upstream, to: client, isPaused: &answerPaused)
-        isRequestPaused = requestPaused
-        isAnswerPaused = answerPaused
+        let fromClient = pass(from: client, to: upstream, isPaused: &isRequestPaused)
+        let fromBackend = pass(from: upstream, to: client, isPaused: &isAnswerPaused)
         if fromClient { record.hasSpokenInTunnel = true }
         if client.flush() > 0 { client.writeProgress.moved(now: now) }
         let moved = fromClient || fromBackend

@@ -3,6 +3,7 @@
 internal import Admission
 internal import HTTP1
 internal import Policy
+internal import Reactor
 
 extension Exchange {
     /// Borrows an idle connection to the backend, or dials.

@@ -13,6 +13,7 @@
 internal import Admission
 internal import HTTP1
 internal import Inference
+internal import Reactor
 
 /// A request and its answer.
 final class Exchange {
@@ -45,9 +46,6 @@ final class Exchange {
     var client: ClientConnection?
     var parser: RequestParser
     /// The request's head, once it is complete; before, that of some other request.
-    ///
-    /// It is the parser's no more: what is lent to calls, as the parser is, is checked at run time with
-    /// every look at it.
     private(set) var head = RequestHead()
     /// Whether the parser has read another request and was not reset since: it is borrowed once for
     /// both.
@@ -214,11 +212,8 @@ final class Exchange {
     func readHead(_ client: ClientConnection) throws(ParseError) -> ParserEvent {
         let isUsed = parserIsUsed
         parserIsUsed = false
-        var taken = RequestHead()
-        swap(&taken, &head)
-        defer { swap(&taken, &head) }
         let event = try parser.next(
-            in: client.input, afterReset: isUsed, givingHeadFor: &taken)
+            in: client.input, afterReset: isUsed, givingHeadFor: &head)
         if case .head = event { isHeadComplete = true }
         return event
     }

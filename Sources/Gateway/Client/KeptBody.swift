@@ -3,6 +3,7 @@
 
 internal import Bytes
 internal import HTTP1
+internal import Reactor
 
 /// A body as it was sent.
 final class KeptBody {

@@ -3,6 +3,7 @@
 
 internal import Admission
 internal import Policy
+internal import Reactor
 
 /// A listening address at work.
 final class Listener: EventHandler {

@@ -261,11 +261,10 @@ final class OwnAnswers {
             return found
         }
         let made = OwnAnswer(kind, answer)
-        // Put back as a whole: what is changed in place is checked at run time with every look at it.
-        let places = 2 * Reason.allCases.count * dialects
-        var changed = kept.isEmpty ? [OwnAnswer?](repeating: nil, count: places) : kept
-        changed[index] = made
-        kept = changed
+        if kept.isEmpty {
+            kept = Array(repeating: nil, count: 2 * Reason.allCases.count * dialects)
+        }
+        kept[index] = made
         return made
     }
 }

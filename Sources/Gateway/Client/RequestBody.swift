@@ -6,6 +6,7 @@
 internal import Bytes
 internal import HTTP1
 internal import Inference
+internal import Reactor
 
 /// The body of a request that is routed by model.
 final class RequestBody {

@@ -14,15 +14,10 @@ package final class BackendMetrics {
     /// Connections that became ready to use.
     package var connectionsOpened: UInt64 = 0
     /// Requests that went out on a connection that was open already.
-    package var connectionsReused: UInt64 {
-        get { reused }
-        set { reused = newValue }
-    }
+    package var connectionsReused: UInt64 = 0
     /// Times that the backend was left out after refused connections.
     package var ejections: UInt64 = 0
 
-    // What other modules could reach is checked at run time with every access; this is not.
-    private var reused: UInt64 = 0
     private var outcomes = [UInt64](repeating: 0, count: Outcome.named.count)
     private var failures = [UInt64](repeating: 0, count: Reason.allCases.count)
 

@@ -43,11 +43,7 @@ package final class ClassMetrics {
 
     /// Counts a decision.
     func count(_ decision: PoolMetrics.Decision, _ reason: Reason) {
-        // Taken out and put back: a property that is changed in place is checked at run time.
-        var decisions: [UInt64] = []
-        swap(&decisions, &self.decisions)
         decisions[Int(decision.rawValue) &* reasonCount &+ Int(reason.rawValue)] &+= 1
-        swap(&decisions, &self.decisions)
     }
 
     /// Counts what would have been decided.

@@ -6,6 +6,7 @@ import Admission
 import CShims
 import Glibc
 import Policy
+internal import Reactor
 import Synchronization
 
 /// The pending lines of one destination, and the thread that writes them.

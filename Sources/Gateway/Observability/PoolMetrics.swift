@@ -72,48 +72,24 @@ package final class PoolMetrics {
     /// Requests sent to their route's other pool.
     package var fallbacks: UInt64 = 0
     /// Bytes read from clients whose request went to this pool: heads and bodies as they came.
-    package var clientReceivedBytes: UInt64 {
-        get { heldClientReceived }
-        set { heldClientReceived = newValue }
-    }
+    package var clientReceivedBytes: UInt64 = 0
     /// Bytes written to those clients.
-    package var clientSentBytes: UInt64 {
-        get { heldClientSent }
-        set { heldClientSent = newValue }
-    }
+    package var clientSentBytes: UInt64 = 0
     /// Bytes read from this pool's backends.
-    package var upstreamReceivedBytes: UInt64 {
-        get { heldUpstreamReceived }
-        set { heldUpstreamReceived = newValue }
-    }
+    package var upstreamReceivedBytes: UInt64 = 0
     /// Bytes written to this pool's backends.
-    package var upstreamSentBytes: UInt64 {
-        get { heldUpstreamSent }
-        set { heldUpstreamSent = newValue }
-    }
+    package var upstreamSentBytes: UInt64 = 0
 
     /// Time from the offer to the permit of forwarded requests; 0 for those that did not wait.
-    package private(set) var queueWait: Histogram {
-        get { heldQueueWait }
-        set { heldQueueWait = newValue }
-    }
+    package private(set) var queueWait = Histogram(bounds: Histogram.durationBounds)
     /// The `Retry-After` that was handed out.
-    package private(set) var retryAfter: Histogram {
-        get { heldRetryAfter }
-        set { heldRetryAfter = newValue }
-    }
+    package private(set) var retryAfter = Histogram(bounds: Histogram.retryAfterBounds)
     /// Time to a backend connection that is ready to use, new connections only.
     package private(set) var connect = Histogram(bounds: Histogram.durationBounds)
     /// Time from the permit to the first byte of the backend's answer.
-    package private(set) var firstByte: Histogram {
-        get { heldFirstByte }
-        set { heldFirstByte = newValue }
-    }
+    package private(set) var firstByte = Histogram(bounds: Histogram.durationBounds)
     /// Time from a request's first byte to the end of its answer.
-    package private(set) var total: Histogram {
-        get { heldTotal }
-        set { heldTotal = newValue }
-    }
+    package private(set) var total = Histogram(bounds: Histogram.durationBounds)
 
     /// The counters of the backends, in the policy's order.
     package private(set) var backends: [BackendMetrics]
@@ -125,18 +101,6 @@ package final class PoolMetrics {
     var trafficCount = 0
     /// Tenants that the policy has named, at most `PoolSnapshot.mostTenants`.
     var tenantNames: [String] = []
-
-    // What each request counts. A property that other modules can reach, or that is lent to a call, is
-    // checked at run time with every access for others that it overlaps; these are loaded and stored,
-    // or taken out and put back.
-    private var heldClientReceived: UInt64 = 0
-    private var heldClientSent: UInt64 = 0
-    private var heldUpstreamReceived: UInt64 = 0
-    private var heldUpstreamSent: UInt64 = 0
-    private var heldQueueWait = Histogram(bounds: Histogram.durationBounds)
-    private var heldRetryAfter = Histogram(bounds: Histogram.retryAfterBounds)
-    private var heldFirstByte = Histogram(bounds: Histogram.durationBounds)
-    private var heldTotal = Histogram(bounds: Histogram.durationBounds)
 
     /// Kept because `allCases` makes an array each time.
     private let reasonCount = Reason.allCases.count
@@ -214,10 +178,7 @@ extension PoolMetrics {
         afterNanoseconds nanoseconds: Int64, in priorityClass: ClassMetrics? = nil
     ) {
         (priorityClass ?? classes[0]).count(.forwarded, .none)
-        var taken = Histogram.none
-        swap(&taken, &heldQueueWait)
-        taken.observe(nanoseconds: nanoseconds)
-        swap(&taken, &heldQueueWait)
+        queueWait.observe(nanoseconds: nanoseconds)
     }
 
     /// Counts a refused request that was told to come back in `retryAfterSeconds`; `nil` when it
@@ -227,10 +188,7 @@ extension PoolMetrics {
     ) {
         (priorityClass ?? classes[0]).count(.rejected, reason)
         if let retryAfterSeconds {
-            var taken = Histogram.none
-            swap(&taken, &heldRetryAfter)
-            taken.observe(nanoseconds: Int64(retryAfterSeconds) &* 1_000_000_000)
-            swap(&taken, &heldRetryAfter)
+            retryAfter.observe(nanoseconds: Int64(retryAfterSeconds) &* 1_000_000_000)
         }
     }
 
@@ -249,14 +207,8 @@ extension PoolMetrics {
     /// Counts a request that has ended, whatever its fate: with the status that the client got (0
     /// for none) and the time since its first byte.
     package func countEnded(status: Int, reason: Reason, totalNanoseconds: Int64) {
-        var requests: [UInt64] = []
-        swap(&requests, &self.requests)
         requests[index(StatusClass(status: status), reason)] &+= 1
-        swap(&requests, &self.requests)
-        var taken = Histogram.none
-        swap(&taken, &heldTotal)
-        taken.observe(nanoseconds: totalNanoseconds)
-        swap(&taken, &heldTotal)
+        total.observe(nanoseconds: totalNanoseconds)
     }
 
     /// Counts the time that a new backend connection took to be ready.
@@ -266,10 +218,7 @@ extension PoolMetrics {
 
     /// Counts the time from the permit to the first byte of a backend's answer.
     package func observeFirstByte(nanoseconds: Int64) {
-        var taken = Histogram.none
-        swap(&taken, &heldFirstByte)
-        taken.observe(nanoseconds: nanoseconds)
-        swap(&taken, &heldFirstByte)
+        firstByte.observe(nanoseconds: nanoseconds)
     }
 }
 

@@ -93,18 +93,18 @@ package struct DateWriter: ~Copyable {
     /// Appends `wallNanoseconds` since 1970 as a `Date` field has it (RFC 9110 section 5.6.7,
     /// IMF-fixdate): `Tue, 04 Aug 2026 09:05:03 GMT`, for the years 0..9999.
     package mutating func appendHTTPDate(_ wallNanoseconds: Int64, to buffer: inout ByteBuffer) {
-        buffer.append(httpDateText(wallNanoseconds))
+        withHTTPDate(wallNanoseconds) { buffer.append($0) }
     }
 
-    /// What a `Date` field says at `wallNanoseconds`, as `appendHTTPDate` appends it.
-    @_lifetime(&self)
-    mutating func httpDateText(_ wallNanoseconds: Int64) -> Span<UInt8> {
+    /// Lends `body` what a `Date` field says at `wallNanoseconds`, as `appendHTTPDate` appends it.
+    @inline(__always)
+    mutating func withHTTPDate(_ wallNanoseconds: Int64, _ body: (Span<UInt8>) -> Void) {
         let second = floorDivide(wallNanoseconds, 1_000_000_000)
         if second != httpSecond {
             httpSecond = second
             httpDate = DateWriter.httpDate(second)
         }
-        return httpDate.span
+        body(httpDate.span)
     }
 
     private static func timestamp(_ second: Int64) -> [UInt8] {

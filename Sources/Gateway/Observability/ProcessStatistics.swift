@@ -2,6 +2,7 @@
 // on. Read at a scrape, on the reactor's thread, so every read is small.
 
 import Glibc
+internal import Reactor
 
 /// Resources that this process uses.
 package struct ProcessStatistics: Equatable, Sendable {
@@ -26,7 +27,7 @@ package struct ProcessStatistics: Equatable, Sendable {
     package static func read() -> ProcessStatistics {
         var statistics = ProcessStatistics()
         statistics.cpuNanoseconds = ProcessClock.nanoseconds(of: CLOCK_PROCESS_CPUTIME_ID)
-        let pages = numbers(in: contents(of: "/proc/self/statm"), from: 0)
+        let pages = numbers(in: KernelFile.contents(of: "/proc/self/statm"), from: 0)
         if pages.count >= 2 {
             let pageBytes = UInt64(sysconf(Int32(_SC_PAGESIZE)))
             statistics.virtualBytes = pages[0] &* pageBytes
@@ -44,7 +45,7 @@ package struct ProcessStatistics: Equatable, Sendable {
 
     /// Found once: the two clocks are read one after the other, and the result must not tremble.
     private static let startOfProcess: Int64 = {
-        let text = contents(of: "/proc/self/stat")
+        let text = KernelFile.contents(of: "/proc/self/stat")
         // The command's name, in parentheses, may hold anything; field 3, the state, follows its
         // last one.
         guard let end = text.lastIndex(of: 0x29) else { return 0 }
@@ -81,7 +82,7 @@ extension ProcessStatistics {
     }
 
     private static func descriptorTableSize() -> Int32 {
-        let text = contents(of: "/proc/self/status")
+        let text = KernelFile.contents(of: "/proc/self/status")
         let key = Array("\nFDSize:\t".utf8)
         var index = 0
         while index + key.count < text.count {
@@ -92,18 +93,6 @@ extension ProcessStatistics {
             index += 1
         }
         return 0
-    }
-
-    /// The first 4 KiB of a file of /proc or /sys; empty where it cannot be read.
-    static func contents(of path: String) -> [UInt8] {
-        // The path is lent as a C string.
-        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return [] }
-        defer { close(descriptor) }
-        return unsafe [UInt8](unsafeUninitializedCapacity: 4096) { bytes, count in
-            // The kernel writes at most as many bytes as the array has room for, and says how many.
-            count = unsafe max(0, Glibc.read(descriptor, bytes.baseAddress, bytes.count))
-        }
     }
 
     /// The numbers of `text` from `start` on, up to the first word that is not a whole, unsigned

@@ -4,6 +4,7 @@
 internal import Bytes
 internal import HTTP1
 internal import Policy
+internal import Reactor
 
 /// What one policy makes of heads.
 ///

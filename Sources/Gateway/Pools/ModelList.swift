@@ -6,6 +6,7 @@ internal import Bytes
 internal import HTTP1
 internal import Inference
 internal import Policy
+internal import Reactor
 
 /// The models that a policy serves by name.
 struct ModelList {

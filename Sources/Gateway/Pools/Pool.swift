@@ -6,6 +6,7 @@
 
 internal import Admission
 internal import Policy
+internal import Reactor
 
 /// One pool of backends, in one reactor.
 final class Pool {

@@ -7,6 +7,7 @@
 
 package import Admission
 package import Policy
+internal import Reactor
 internal import Synchronization
 
 /// The admission controller of one pool, with what reactors must agree on.

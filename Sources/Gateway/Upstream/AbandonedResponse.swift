@@ -8,6 +8,7 @@
 internal import Admission
 internal import Bytes
 internal import HTTP1
+internal import Reactor
 
 /// A response that nobody wants any more, and the permit that it holds.
 final class AbandonedResponse {

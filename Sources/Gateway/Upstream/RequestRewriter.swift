@@ -6,6 +6,7 @@ internal import Admission
 internal import Bytes
 internal import HTTP1
 internal import Policy
+internal import Reactor
 
 /// Writes one request's head for one backend.
 struct RequestRewriter {

@@ -5,6 +5,7 @@
 
 internal import Admission
 internal import Policy
+internal import Reactor
 
 /// A backend and its idle connections, in one reactor.
 final class Upstream {
@@ -47,7 +48,7 @@ final class Upstream {
     /// Takes the connection that was used last, if one is still good.
     func lend(now: Instant) -> UpstreamConnection? {
         if habit.isOff && !hasLastingTrial(now: now) { return nil }
-        while let connection = takeIdle() {
+        while let connection = idle.popLast() {
             connection.idleIndex = -1
             let rested = now.nanoseconds(since: connection.idleSince)
             connection.restedNanoseconds = rested
@@ -81,14 +82,6 @@ final class Upstream {
         if habit.ended(afterResting: nanoseconds, now: now) { closeIdle() }
     }
 
-    /// The list is taken out and put back: what is changed in place is checked at run time.
-    private func takeIdle() -> UpstreamConnection? {
-        var list: [UpstreamConnection] = []
-        swap(&list, &idle)
-        defer { swap(&list, &idle) }
-        return list.popLast()
-    }
-
     /// Keeps a connection for the next request, or closes it where enough are kept.
     func giveBack(_ connection: UpstreamConnection, now: Instant) {
         guard !isRetired, idle.count < maxIdle, keepAliveNanoseconds > 0 else {
@@ -96,22 +89,14 @@ final class Upstream {
             return
         }
         // It was idle before, and served since.
-        if connection.servedCount > 1 {
-            // Taken out and put back: what is changed in place is checked at run time.
-            var lasting = habit
-            lasting.lasted()
-            habit = lasting
-        }
+        if connection.servedCount > 1 { habit.lasted() }
         if habit.isOff && !(idle.isEmpty && habit.beginsTrial(now: now)) {
             connection.close()
             return
         }
         connection.idleSince = now
         connection.idleIndex = idle.count
-        var list: [UpstreamConnection] = []
-        swap(&list, &idle)
-        list.append(connection)
-        swap(&list, &idle)
+        idle.append(connection)
         connection.reactor.setDeadline(
             of: connection, to: now.advanced(byNanoseconds: keepAliveNanoseconds))
     }
@@ -122,11 +107,8 @@ final class Upstream {
         let index = connection.idleIndex
         guard index >= 0 else { return }
         connection.idleIndex = -1
-        var list: [UpstreamConnection] = []
-        swap(&list, &idle)
-        list.remove(at: index)
-        for later in index..<list.count { list[later].idleIndex = later }
-        swap(&list, &idle)
+        idle.remove(at: index)
+        for later in index..<idle.count { idle[later].idleIndex = later }
     }
 
     /// Keeps no connection from now on: the backend has left the policy.

@@ -3,6 +3,7 @@
 
 internal import Admission
 internal import HTTP1
+internal import Reactor
 
 /// An established connection to a backend.
 final class UpstreamConnection: StreamConnection {

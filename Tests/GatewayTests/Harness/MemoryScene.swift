@@ -6,6 +6,7 @@ import Logging
 import Policy
 
 @testable import Gateway
+@testable import Reactor
 
 /// A gateway of one reactor, stepped by hand.
 final class MemoryScene {

@@ -9,6 +9,7 @@ import Policy
 import Testing
 
 @testable import Gateway
+@testable import Reactor
 
 /// A gateway under test.
 ///

@@ -6,14 +6,14 @@
 internal import Glibc
 
 /// A value that one thread at a time may look at and change.
-@safe struct Lock<Value: ~Copyable>: ~Copyable, @unchecked Sendable {
+@safe package struct Lock<Value: ~Copyable>: ~Copyable, @unchecked Sendable {
     /// Made in `init`, gone in `deinit`; a mutex may not move.
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     /// Reached only while `mutex` is held.
     private let value: UnsafeMutablePointer<Value>
 
     /// A lock around `value` that nobody holds.
-    init(_ value: consuming Value) {
+    package init(_ value: consuming Value) {
         unsafe mutex = .allocate(capacity: 1)
         var attributes = pthread_mutexattr_t()
         unsafe pthread_mutexattr_init(&attributes)
@@ -36,7 +36,7 @@ internal import Glibc
     /// Runs `body` with the value to itself.
     ///
     /// It must not take the same lock again, nor hand the value on.
-    func withLock<Result: ~Copyable>(_ body: (inout Value) -> Result) -> Result {
+    package func withLock<Result: ~Copyable>(_ body: (inout Value) -> Result) -> Result {
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }
         return unsafe body(&value.pointee)

@@ -3,6 +3,7 @@
 internal import CShims
 internal import Glibc
 internal import Policy
+internal import Reactor
 
 extension TLSSettings {
     /// Throws for the first file that cannot be read, so that a wrong path is a line at start and

@@ -11,8 +11,6 @@ internal import HeapModule
 /// An event loop over epoll for one thread.
 package final class Reactor {
     private let epoll: Epoll
-    /// Taken out and put back where it is changed: what is changed in place is checked at run time with
-    /// every look at it.
     private var table = Table()
     private var wakeUps = Heap<WakeUp>()
     /// When the first of them is due.
@@ -21,26 +19,19 @@ package final class Reactor {
     private var isStopped = false
 
     /// When this turn began; read once from the clock.
-    package var now: Instant { turnBeganAt }
-    // What other modules could reach is checked at run time with every access; this is not.
-    private var turnBeganAt: Instant
+    package private(set) var now: Instant
     /// Turns begun: events of one turn were reported before anything was done in it.
-    package var turnNumber: UInt64 { turnsBegun }
-    private var turnsBegun: UInt64 = 0
+    package private(set) var turnNumber: UInt64 = 0
     /// Storage for the buffers of this reactor's connections.
     package let buffers = BufferPool()
     /// Called at the end of each turn, before the next wait; answers when it wants to be called
     /// next.
-    package var turnEnded: (() -> Instant)? {
-        get { whenTurnEnds }
-        set { whenTurnEnds = newValue }
-    }
-    private var whenTurnEnds: (() -> Instant)?
+    package var turnEnded: (() -> Instant)?
 
     /// Makes a loop; throws when the kernel gives no epoll instance.
     package init() throws(SystemError) {
         epoll = try Epoll()
-        turnBeganAt = MonotonicClock.now
+        now = MonotonicClock.now
     }
 
     /// The handlers by their slots.
@@ -82,10 +73,7 @@ package final class Reactor {
     /// Takes in a handler that has only deadlines.
     package func register(_ handler: EventHandler) {
         precondition(handler.slot < 0, "a handler is registered once")
-        var taken = Table()
-        swap(&taken, &table)
-        taken.insert(handler)
-        swap(&taken, &table)
+        table.insert(handler)
     }
 
     /// Takes in a handler and watches its descriptor; false, with nothing registered, when the
@@ -109,10 +97,7 @@ package final class Reactor {
     /// The kernel forgets a descriptor that is closed.
     package func deregister(_ handler: EventHandler) {
         guard handler.slot >= 0 else { return }
-        var taken = Table()
-        swap(&taken, &table)
-        taken.remove(handler)
-        swap(&taken, &table)
+        table.remove(handler)
         handler.forgetDeadline()
     }
 
@@ -162,7 +147,7 @@ package final class Reactor {
     }
 
     /// Wake-ups arranged, useless ones included.
-    var wakeUpCount: Int { wakeUps.count }
+    package var wakeUpCount: Int { wakeUps.count }
 
     /// Useless wake-ups that are always tolerated.
     static let wakeUpsKept = 1024
@@ -179,10 +164,7 @@ package final class Reactor {
     package func resumeLater(_ handler: EventHandler) {
         guard !handler.isInResumeList else { return }
         handler.isInResumeList = true
-        var list: [EventHandler] = []
-        swap(&list, &resumeList)
-        list.append(handler)
-        swap(&list, &resumeList)
+        resumeList.append(handler)
     }
 
     // MARK: The loop
@@ -203,8 +185,8 @@ package final class Reactor {
     /// Runs one turn at `instant` in which `events` happens instead of what the kernel reports: for
     /// tests with a clock of their own.
     package func turn(at instant: Instant, _ events: () -> Void) {
-        turnBeganAt = instant
-        turnsBegun &+= 1
+        now = instant
+        turnNumber &+= 1
         events()
         fireDeadlines()
         resumeYielded()
@@ -213,8 +195,8 @@ package final class Reactor {
 
     private func turn(until limit: Instant) {
         let count = epoll.wait(milliseconds: waitMilliseconds(until: limit))
-        turnBeganAt = MonotonicClock.now
-        turnsBegun &+= 1
+        now = MonotonicClock.now
+        turnNumber &+= 1
         if count > 1 { tellOfEnds(among: count) }
         for index in 0..<count {
             let event = epoll.event(at: index)

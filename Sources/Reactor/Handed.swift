@@ -3,11 +3,11 @@
 internal import Synchronization
 
 /// A value that one thread leaves and another one takes; what nobody takes ends with the box.
-final class Handed<Value: ~Copyable & Sendable>: Sendable {
+package final class Handed<Value: ~Copyable & Sendable>: Sendable {
     private let value: Mutex<Value?>
 
-    init(_ value: consuming Value) { self.value = Mutex(consume value) }
+    package init(_ value: consuming Value) { self.value = Mutex(consume value) }
 
     /// The value, for whoever comes first.
-    func take() -> Value? { value.withLock { $0.take() } }
+    package func take() -> Value? { value.withLock { $0.take() } }
 }

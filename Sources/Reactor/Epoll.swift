@@ -24,7 +24,7 @@ public struct Readiness: OptionSet, Sendable {
     /// The peer has closed its side, though unread bytes may be left.
     package static let peerClosed = Readiness(rawValue: 0x2000)
     /// Whatever says that nothing, or nothing more, comes from the peer.
-    static let ended: Readiness = [.failed, .hungUp, .peerClosed]
+    package static let ended: Readiness = [.failed, .hungUp, .peerClosed]
     /// Report changes only, not states.
     package static let edgeTriggered = Readiness(rawValue: 1 << 31)
 

@@ -7,7 +7,7 @@ internal import Admission
 /// All calls come from the reactor's thread, one at a time.
 open class EventHandler {
     /// Where the reactor keeps this handler; negative while it is not registered.
-    final var slot: Int32 = -1
+    package final var slot: Int32 = -1
     /// When the handler wants `deadlineReached`; later than any time for never.
     final fileprivate var deadline = Instant.distantFuture
     /// When the reactor's timer for this handler will go off, at the latest then looking at

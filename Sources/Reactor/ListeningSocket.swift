@@ -36,7 +36,7 @@ package struct ListeningSocket: ~Copyable, Sendable {
     /// Another socket for the TCP address of this one, which must be shared.
     ///
     /// nil for a unix path, which only one socket can have.
-    borrowing func another() throws(SystemError) -> ListeningSocket? {
+    package borrowing func another() throws(SystemError) -> ListeningSocket? {
         guard case .tcp(let host, let port) = address else { return nil }
         let bound = try ListeningSocket.bindTCP(host: host, port: port, .further)
         return ListeningSocket(bound, address)

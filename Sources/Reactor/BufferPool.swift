@@ -22,8 +22,7 @@ package final class BufferPool {
 
     /// The pieces that came back last: one for each side of a connection.
     ///
-    /// Changing places calls nothing, so nothing is checked at run time, as it is with every access
-    /// to an array of pieces, and no references are counted.
+    /// Changing places with them counts no references, as moving pieces in and out of an array does.
     private var lastPiece = ByteBuffer()
     private var nextPiece = ByteBuffer()
     private var pieces: [[UInt8]] = []

@@ -41,7 +41,8 @@ package final class MemoryStream {
         if incoming.isEmpty { return isPeerClosed ? .ended : .wouldBlock }
         let count = min(limit, incoming.count)
         if count == 0 { return .wouldBlock }
-        buffer.append(incoming.span.extracting(0..<count))
+        let arrived = incoming
+        buffer.append(arrived.span.extracting(0..<count))
         incoming.removeFirst(count)
         return .moved(count)
     }

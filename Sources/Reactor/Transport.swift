@@ -1,6 +1,6 @@
 // What bytes travel over: a socket of our own, or a TLS session of libcurl's.
 
-internal import Bytes
+package import Bytes
 
 /// An open connection's way to move bytes.
 package enum Transport: ~Copyable {
@@ -14,7 +14,7 @@ package enum Transport: ~Copyable {
     case closed
 
     /// The socket that readiness is watched on; -1 where there is none.
-    borrowing func socket() -> Int32 {
+    package borrowing func socket() -> Int32 {
         switch self {
         case .plain(let descriptor): descriptor.rawValue
         case .secure(let session): session.socket
@@ -24,7 +24,8 @@ package enum Transport: ~Copyable {
     }
 
     /// Reads once into the buffer's reserved storage.
-    borrowing func read(into buffer: inout ByteBuffer, atMost limit: Int) -> TransferResult {
+    package borrowing func read(into buffer: inout ByteBuffer, atMost limit: Int) -> TransferResult
+    {
         switch self {
         case .plain(let descriptor): descriptor.read(into: &buffer, atMost: limit)
         case .secure(let session): session.read(into: &buffer, atMost: limit)
@@ -34,7 +35,7 @@ package enum Transport: ~Copyable {
     }
 
     /// Writes once from the front of the buffer.
-    borrowing func write(from buffer: inout ByteBuffer) -> TransferResult {
+    package borrowing func write(from buffer: inout ByteBuffer) -> TransferResult {
         switch self {
         case .plain(let descriptor): descriptor.write(from: &buffer)
         case .secure(let session): session.write(from: &buffer)
@@ -47,7 +48,7 @@ package enum Transport: ~Copyable {
     ///
     /// TLS may hold decrypted bytes that the socket's readiness does not know of, so there only
     /// `wouldBlock` shows it.
-    borrowing func shortReadMeansDrained() -> Bool {
+    package borrowing func shortReadMeansDrained() -> Bool {
         switch self {
         case .plain: true
         case .secure: false
@@ -57,7 +58,7 @@ package enum Transport: ~Copyable {
     }
 
     /// Whether an idle plain connection has anything to read, its end included.
-    borrowing func hasPendingInput() -> Bool {
+    package borrowing func hasPendingInput() -> Bool {
         switch self {
         case .plain(let descriptor): descriptor.hasPendingInput()
         case .secure: false
@@ -67,7 +68,7 @@ package enum Transport: ~Copyable {
     }
 
     /// Bytes that were written and that the peer has not taken yet; nil where nobody knows.
-    borrowing func unsentBytes() -> Int? {
+    package borrowing func unsentBytes() -> Int? {
         switch self {
         case .plain(let descriptor): descriptor.unsentBytes()
         case .secure: nil
@@ -77,7 +78,7 @@ package enum Transport: ~Copyable {
     }
 
     /// Tells a plain connection's peer that nothing follows.
-    borrowing func shutdownWriting() {
+    package borrowing func shutdownWriting() {
         switch self {
         case .plain(let descriptor): descriptor.shutdownWriting()
         case .secure: break
@@ -87,7 +88,7 @@ package enum Transport: ~Copyable {
     }
 
     /// Makes closing a plain connection reset it.
-    borrowing func resetOnClose() {
+    package borrowing func resetOnClose() {
         switch self {
         case .plain(let descriptor): descriptor.resetOnClose()
         case .secure: break
@@ -97,7 +98,7 @@ package enum Transport: ~Copyable {
     }
 
     /// Whether there is no socket to watch: somebody else tells of readiness.
-    borrowing func isInMemory() -> Bool {
+    package borrowing func isInMemory() -> Bool {
         switch self {
         case .memory: true
         case .plain: false
@@ -108,7 +109,7 @@ package enum Transport: ~Copyable {
 
     /// Whether the end of this value ends the watch on its socket, as closing does with the last
     /// descriptor; libcurl closes its own in its time.
-    borrowing func isForgottenWhenClosed() -> Bool {
+    package borrowing func isForgottenWhenClosed() -> Bool {
         switch self {
         case .plain: true
         case .secure: false
@@ -118,7 +119,7 @@ package enum Transport: ~Copyable {
     }
 
     /// Whether this is the connection over `stream`.
-    borrowing func isOver(_ stream: MemoryStream) -> Bool {
+    package borrowing func isOver(_ stream: MemoryStream) -> Bool {
         switch self {
         case .memory(let own): own === stream
         case .plain: false
@@ -128,7 +129,7 @@ package enum Transport: ~Copyable {
     }
 
     /// Tells a peer in memory; other peers are told when the value ends.
-    borrowing func closeInMemory() {
+    package borrowing func closeInMemory() {
         switch self {
         case .memory(let stream): stream.close()
         case .plain: break

@@ -2,14 +2,14 @@
 
 internal import CShims
 internal import Glibc
-internal import Policy
+package import Policy
 
 /// A peer's numeric address without its port; empty for a unix socket.
 package struct PeerAddress: Sendable {
     private var rendered = InlineArray<46, UInt8>(repeating: 0)
     private var length = 0
     /// The address as IPv6, an IPv4 address mapped (RFC 4291 section 2.5.5.2); 0 for none.
-    private(set) var bits: UInt128 = 0
+    package private(set) var bits: UInt128 = 0
 
     /// No address: a unix socket's peer.
     package init() {}
@@ -43,7 +43,7 @@ package struct PeerAddress: Sendable {
     package var isEmpty: Bool { length == 0 }
 
     /// The address as text.
-    var text: String { String(decoding: (0..<length).map { rendered[$0] }, as: UTF8.self) }
+    package var text: String { String(decoding: (0..<length).map { rendered[$0] }, as: UTF8.self) }
 
     /// The text as bytes.
     package var bytes: Span<UInt8> {
@@ -52,7 +52,7 @@ package struct PeerAddress: Sendable {
     }
 
     /// Whether `peers` name this one.
-    func isAmong(_ peers: [TrustedPeer]) -> Bool {
+    package func isAmong(_ peers: [TrustedPeer]) -> Bool {
         for peer in peers {
             switch peer {
             case .unixSockets:

@@ -5,80 +5,41 @@
 // clears them. A connection that stops reading because the other side is slow therefore misses
 // nothing: it goes on when there is room.
 
-internal import Bytes
+package import Bytes
 
 /// A buffered, non-blocking connection in a reactor.
-class StreamConnection: EventHandler {
+open class StreamConnection: EventHandler {
     /// The loop this connection lives in.
-    final let reactor: Reactor
+    package final let reactor: Reactor
     /// Where its buffers' storage comes from: the reactor's, looked up once.
-    final let buffers: BufferPool
+    package final let buffers: BufferPool
     /// Bytes received and not yet used.
-    final var input: ByteBuffer {
-        @inline(__always) _read {
-            var taken = ByteBuffer()
-            swap(&taken, &heldInput)
-            defer { swap(&taken, &heldInput) }
-            yield taken
-        }
-        @inline(__always) _modify {
-            var taken = ByteBuffer()
-            swap(&taken, &heldInput)
-            defer { swap(&taken, &heldInput) }
-            yield &taken
-        }
-    }
+    package final var input = ByteBuffer()
     /// Bytes to be sent.
-    final var output: ByteBuffer {
-        @inline(__always) _read {
-            var taken = ByteBuffer()
-            swap(&taken, &heldOutput)
-            defer { swap(&taken, &heldOutput) }
-            yield taken
-        }
-        @inline(__always) _modify {
-            var taken = ByteBuffer()
-            swap(&taken, &heldOutput)
-            defer { swap(&taken, &heldOutput) }
-            yield &taken
-        }
-    }
-    // A property that is lent to a call is checked at run time for others that use it meanwhile, and
-    // so is every other look at it. These are only ever taken out and put back, which is a few moves;
-    // whoever looked while a buffer is lent would find an empty one.
-    private final var heldInput = ByteBuffer()
-    private final var heldOutput = ByteBuffer()
+    package final var output = ByteBuffer()
     /// Whether a read may find something.
-    final private(set) var mayRead = false
+    package final private(set) var mayRead = false
     /// Whether a write may be taken.
     final private(set) var mayWrite = false
     /// Whether the peer's end was read: nothing follows what is in `input`.
-    final private(set) var inputEnded = false
+    package final private(set) var inputEnded = false
     /// Whether that end was one that the peer sent, whatever followed it.
-    final private(set) var endedInOrder = false
+    package final private(set) var endedInOrder = false
     /// Whether the peer is known to have closed its side, though bytes may be left to read.
-    final private(set) var peerClosed = false
+    package final private(set) var peerClosed = false
     /// Whether the connection failed in either direction.
-    final private(set) var isBroken = false
+    package final private(set) var isBroken = false
     /// Whether the connection is still open on our side.
-    final private(set) var isOpen = false
+    package final private(set) var isOpen = false
     /// Bytes received and sent over the connection's life.
-    final private(set) var receivedBytes = 0
-    final private(set) var sentBytes = 0
+    package final private(set) var receivedBytes = 0
+    package final private(set) var sentBytes = 0
     /// Bytes received that were taken out of the input.
-    final var usedBytes: Int { receivedBytes &- (holdsInput ? input.count : 0) }
+    package final var usedBytes: Int { receivedBytes &- (holdsInput ? input.count : 0) }
     /// The reactor's turn in which bytes were last received.
-    final private(set) var receivedInTurn: UInt64 = 0
+    package final private(set) var receivedInTurn: UInt64 = 0
 
-    private final var transport: Transport {
-        @inline(__always) _read {
-            var taken = Transport.closed
-            swap(&taken, &heldTransport)
-            defer { swap(&taken, &heldTransport) }
-            yield taken
-        }
-    }
-    private final var heldTransport = Transport.closed
+    private final var transport = Transport.closed
     /// Whether a buffer may hold storage; where it holds none, it is not looked at.
     private final var holdsInput = false
     private final var holdsOutput = false
@@ -86,20 +47,20 @@ class StreamConnection: EventHandler {
     private final var readsMuch = false
 
     /// A connection without a transport: `open` gives it one.
-    init(reactor: Reactor) {
+    package init(reactor: Reactor) {
         self.reactor = reactor
         buffers = reactor.buffers
     }
 
     /// Takes the transport over; called once, before `start`.
-    final func open(_ transport: consuming Transport) {
+    package final func open(_ transport: consuming Transport) {
         exchangeTransport(transport)
         isOpen = self.transport.socket() >= 0 || self.transport.isInMemory()
     }
 
     /// Puts another transport in the place of the present one, which ends.
     private final func exchangeTransport(_ transport: consuming Transport) {
-        swap(&transport, &heldTransport)
+        swap(&transport, &self.transport)
     }
 
     /// Whether this is the connection over `stream`.
@@ -109,7 +70,7 @@ class StreamConnection: EventHandler {
     ///
     /// The first attempt to read or write is made without waiting to be told: after accept and
     /// after a dial there is often something to do already.
-    final func start() -> Bool {
+    package final func start() -> Bool {
         mayRead = true
         mayWrite = true
         if transport.isInMemory() {
@@ -122,7 +83,7 @@ class StreamConnection: EventHandler {
     /// Notes what the kernel said; false where it is no news: that a new socket can be written to.
     ///
     /// Subclasses call this first in `ready`.
-    final func note(_ readiness: Readiness) -> Bool {
+    package final func note(_ readiness: Readiness) -> Bool {
         if mayWrite, readiness == .writable { return false }
         if !readiness.isDisjoint(with: [.readable, .peerClosed, .hungUp, .failed]) {
             mayRead = true
@@ -134,15 +95,15 @@ class StreamConnection: EventHandler {
     }
 
     /// Whether there is anything in the input.
-    final var hasInput: Bool { holdsInput && !input.isEmpty }
+    package final var hasInput: Bool { holdsInput && !input.isEmpty }
 
     /// Whether there is anything to be sent.
-    final var hasOutput: Bool { holdsOutput && !output.isEmpty }
+    package final var hasOutput: Bool { holdsOutput && !output.isEmpty }
 
     /// Reads once, while fewer than `highBytes` are buffered.
     ///
     /// Returns the bytes added.
-    final func fill(highBytes: Int) -> Int {
+    package final func fill(highBytes: Int) -> Int {
         guard mayRead, !inputEnded else { return 0 }
         var room = 0
         holdsInput = true
@@ -176,7 +137,7 @@ class StreamConnection: EventHandler {
 
     /// Writes as much of the output as is taken, and returns the bytes that left.
     @discardableResult
-    final func flush() -> Int {
+    package final func flush() -> Int {
         guard mayWrite, holdsOutput else { return 0 }
         var total = 0
         switch StreamConnection.send(&output, to: transport, buffers, &total) {
@@ -194,39 +155,39 @@ class StreamConnection: EventHandler {
     }
 
     /// Gives empty buffers' storage back for others to use.
-    final func releaseBuffers() {
+    package final func releaseBuffers() {
         if holdsInput { holdsInput = StreamConnection.release(&input, to: buffers) }
         if holdsOutput { holdsOutput = StreamConnection.release(&output, to: buffers) }
     }
 
     /// Lends the output its storage before something is appended to it.
-    final func prepareOutput() {
+    package final func prepareOutput() {
         if holdsOutput { return }
         holdsOutput = true
         StreamConnection.prepare(&output, from: buffers, BufferPool.pieceBytes)
     }
 
     /// Notes that the output was given bytes together with their storage.
-    final func outputWasFilled() { holdsOutput = true }
+    package final func outputWasFilled() { holdsOutput = true }
 
     /// Whether an idle connection has anything to read, its end included; one system call.
-    final func hasPendingInput() -> Bool { transport.hasPendingInput() }
+    package final func hasPendingInput() -> Bool { transport.hasPendingInput() }
 
     /// Bytes that were sent and that the peer has not taken yet; one system call, nil where nobody
     /// knows.
-    final func unsentBytes() -> Int? { transport.unsentBytes() }
+    package final func unsentBytes() -> Int? { transport.unsentBytes() }
 
     /// Gives the output storage for `bytes`, and keeps what is in it.
-    final func growOutput(to bytes: Int) {
+    package final func growOutput(to bytes: Int) {
         holdsOutput = true
         StreamConnection.grow(&output, to: bytes, from: buffers)
     }
 
     /// Tells the peer that nothing follows, and keeps reading.
-    final func shutdownWriting() { transport.shutdownWriting() }
+    package final func shutdownWriting() { transport.shutdownWriting() }
 
     /// Closes the connection; with `reset`, so that the peer cannot take it for a complete answer.
-    final func close(reset: Bool = false) {
+    package final func close(reset: Bool = false) {
         guard isOpen else { return }
         if reset { transport.resetOnClose() }
         transport.closeInMemory()
@@ -243,8 +204,7 @@ class StreamConnection: EventHandler {
     }
 }
 
-// Each access to an object's buffer is checked at run time for others that it would overlap. What
-// follows takes a buffer as an argument, so that a step is one access and not one for every look.
+// A buffer is an argument here: one borrow for a whole step.
 extension StreamConnection {
     /// Reads once, while fewer than `highBytes` are in the buffer; nil where there are as many.
     ///

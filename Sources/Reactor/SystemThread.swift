@@ -46,7 +46,7 @@ package struct SystemThread: Sendable {
     }
 
     /// Lets the thread end by itself; called once, instead of `join`.
-    func detach() { pthread_detach(thread) }
+    package func detach() { pthread_detach(thread) }
 
     /// Waits for the thread's end; called once.
     package func join() { _ = pthread_join(thread, nil) }

@@ -56,7 +56,7 @@ package enum ProcessorCount {
     }
 
     private static func lines(of path: String) -> [Substring] {
-        let bytes = ProcessStatistics.contents(of: path)
+        let bytes = KernelFile.contents(of: path)
         return String(decoding: bytes, as: UTF8.self).split(separator: "\n")
     }
 }
