@@ -21,22 +21,19 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
-        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         .target(
             name: "CShims",
             linkerSettings: [
                 .linkedLibrary("curl"), .linkedLibrary("z"), .linkedLibrary("crypto"),
+                .linkedLibrary("yaml"),
             ]),
         .target(name: "Admission", swiftSettings: strict),
         .target(name: "Bytes", swiftSettings: strict),
         .target(name: "HTTP1", dependencies: ["Bytes"], swiftSettings: strict),
         .target(name: "Inference", dependencies: ["Bytes"], swiftSettings: strict),
-        .target(
-            name: "Policy",
-            dependencies: ["Admission", .product(name: "Yams", package: "Yams")],
-            swiftSettings: strict),
+        .target(name: "Policy", dependencies: ["Admission", "CShims"], swiftSettings: strict),
         .target(
             name: "Simulator",
             dependencies: [
