@@ -18,7 +18,6 @@ let package = Package(
     name: "penstock",
     products: [.executable(name: "penstock", targets: ["penstock"])],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     ],
@@ -61,7 +60,6 @@ let package = Package(
             name: "penstock",
             dependencies: [
                 "Admission", "Demo", "Gateway", "Policy", "Simulator",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
@@ -86,6 +84,7 @@ let package = Package(
             name: "SimulatorTests", dependencies: ["Simulator", "Admission", "Policy"],
             exclude: ["Scenarios", "Scenarios.md", "README.md", "Comparison", "run"],
             swiftSettings: strict),
+        .testTarget(name: "CommandTests", dependencies: ["penstock"], swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
         // Steps that the cost gates count instructions of: Tests/Gates/run.
         .executableTarget(
