@@ -1,7 +1,6 @@
 // The house rules that a program can check. A rule that has exceptions names them here, each with
 // its reason.
 
-import Bytes
 import Testing
 
 @Suite struct TidyTests {
