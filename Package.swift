@@ -25,25 +25,21 @@ let package = Package(
     name: "penstock",
     products: [.executable(name: "penstock", targets: ["penstock"])],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
-        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         .target(
             name: "CShims",
             linkerSettings: [
                 .linkedLibrary("curl"), .linkedLibrary("z"), .linkedLibrary("crypto"),
+                .linkedLibrary("yaml"),
             ]),
         .target(name: "Admission", swiftSettings: strict),
         .target(name: "Bytes", swiftSettings: strict),
         .target(name: "HTTP1", dependencies: ["Bytes"], swiftSettings: strict),
         .target(name: "Inference", dependencies: ["Bytes"], swiftSettings: strict),
-        .target(
-            name: "Policy",
-            dependencies: ["Admission", .product(name: "Yams", package: "Yams")],
-            swiftSettings: strict),
+        .target(name: "Policy", dependencies: ["Admission", "CShims"], swiftSettings: strict),
         .target(
             name: "Simulator",
             dependencies: [
@@ -78,7 +74,6 @@ let package = Package(
             name: "penstock",
             dependencies: [
                 "Admission", "Demo", "Gateway", "Policy", "Reactor", "Simulator",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
@@ -105,6 +100,7 @@ let package = Package(
             name: "SimulatorTests", dependencies: ["Simulator", "Admission", "Policy"],
             exclude: ["Scenarios", "Scenarios.md", "README.md", "Comparison", "run"],
             swiftSettings: strict),
+        .testTarget(name: "CommandTests", dependencies: ["penstock"], swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
         // Steps that the cost gates count instructions of: Tests/Gates/run.
         .executableTarget(

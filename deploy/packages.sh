@@ -6,8 +6,8 @@
 #   require_packages ... the Debian packages named, installed if that can be done without asking
 # Nothing is installed over a newer version, and no installed server is started.
 
-# Headers of the three C libraries that the binary links.
-readonly BUILD_PACKAGES=(libcurl4-openssl-dev libssl-dev zlib1g-dev)
+# Headers of the four C libraries that the binary links.
+readonly BUILD_PACKAGES=(libcurl4-openssl-dev libssl-dev libyaml-dev zlib1g-dev)
 # The test suite's peers: an HTTP server, a load generator, a client, certificates, promtool, Python.
 readonly TEST_PACKAGES=(nginx-light wrk curl openssl prometheus python3-venv)
 # What Tests/Benchmarks/gates counts with.
@@ -24,6 +24,7 @@ package_is_there() {
     case $1 in
     libcurl4-openssl-dev) header_is_there curl/curl.h && library_is_there libcurl.so ;;
     libssl-dev) header_is_there openssl/sha.h && library_is_there libcrypto.so ;;
+    libyaml-dev) header_is_there yaml.h && library_is_there libyaml.so ;;
     zlib1g-dev) header_is_there zlib.h && library_is_there libz.so ;;
     nginx-light) command -v nginx >/dev/null || [[ -x /usr/sbin/nginx ]] ;;
     prometheus) command -v promtool >/dev/null ;;

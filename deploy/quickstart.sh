@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # From a clone to the demonstration: deploy/quickstart.sh [arguments of penstock demo]
 #
-# Installs the three Debian packages that the build needs if they are missing, builds the release binary
+# Installs the four Debian packages that the build needs if they are missing, builds the release binary
 # .build/release/penstock, and runs `penstock demo`, which needs nothing else.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

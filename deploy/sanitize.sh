@@ -19,7 +19,7 @@ thread)
     export TSAN_OPTIONS="halt_on_error=0 exitcode=66 ${TSAN_OPTIONS:-}"
     ;;
 address)
-    # What libcurl, Foundation and the runtime keep until the process ends is no leak worth a report.
+    # What libcurl and the runtime keep until the process ends is no leak worth a report.
     export ASAN_OPTIONS="detect_leaks=0 exitcode=66 ${ASAN_OPTIONS:-}"
     ;;
 *)

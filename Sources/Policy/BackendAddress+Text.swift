@@ -1,7 +1,5 @@
 // `http://10.0.0.11:8000`, `https://host:8443`, `http+unix:///run/vllm.sock`.
 
-import Foundation
-
 extension BackendAddress {
     /// What must differ between the backends of a pool; the label is only how it was written.
     var identity: [String] { [scheme.rawValue, host, "\(port)", socketPath] }
@@ -47,7 +45,7 @@ extension BackendAddress {
     }
 
     private static func socket(_ rest: String, label: String) throws(Fault) -> BackendAddress {
-        guard let path = rest.removingPercentEncoding else {
+        guard let path = rest.percentDecoded else {
             throw Fault("\(label.quoted) has a bad percent-encoding", "write % as %25")
         }
         return BackendAddress(

@@ -2,8 +2,6 @@
 // writes them. Diagnostics never show what a line says: it may be the key itself, put there by
 // mistake.
 
-import Foundation
-
 /// Reads and writes the lines of keys files.
 package enum KeysFile {
     /// Bytes of the largest file.
@@ -105,7 +103,7 @@ package enum KeysFile {
         var bytes: [UInt8] = []
         var high: UInt8?
         for digit in digits {
-            guard let value = value(ofHexadecimal: digit) else { return nil }
+            guard let value = digit.hexadecimalValue else { return nil }
             if let upper = high {
                 bytes.append(upper << 4 | value)
                 high = nil
@@ -114,14 +112,5 @@ package enum KeysFile {
             }
         }
         return bytes
-    }
-
-    private static func value(ofHexadecimal digit: UInt8) -> UInt8? {
-        switch digit {
-        case 0x30...0x39: digit - 0x30
-        case 0x41...0x46: digit - 0x37
-        case 0x61...0x66: digit - 0x57
-        default: nil
-        }
     }
 }

@@ -2,8 +2,6 @@
 // by `YAMLReader` (text to tree), `PolicySections` (tree to settings) and the checks across
 // settings below.
 
-import Foundation
-
 /// Makes policies from files.
 package enum PolicyLoader {
     /// Bytes of the largest file.
@@ -114,18 +112,17 @@ extension PolicyLoader {
     static func contents(
         of path: String, maxBytes: Int = maxBytes, subject: String = "policy"
     ) throws(PolicyError) -> String {
-        let data: Data
-        do {
-            let file = try FileHandle(forReadingFrom: URL(filePath: path))
-            defer { try? file.close() }
+        let bytes: [UInt8]
+        do throws(TextFile.Reason) {
             // One byte more tells a file that is too large without reading it.
-            data = try file.read(upToCount: maxBytes + 1) ?? Data()
+            bytes = try TextFile.bytes(path: path, atMost: maxBytes + 1)
         } catch {
-            let fault = Fault("cannot be read: \(reason(error))", "name a file that is readable")
+            let fault = Fault(
+                "cannot be read: \(error.description)", "name a file that is readable")
             throw only(fault, file: path, subject)
         }
-        guard data.count <= maxBytes else { throw tooLarge(path, maxBytes, subject) }
-        guard let text = String(validating: data, as: UTF8.self) else {
+        guard bytes.count <= maxBytes else { throw tooLarge(path, maxBytes, subject) }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
             throw only(Fault("is not UTF-8", "save the file as UTF-8"), file: path, subject)
         }
         return text
@@ -144,15 +141,5 @@ extension PolicyLoader {
         reading.subject = subject
         reading.report(fault, path: "", at: .start)
         return PolicyError(reading.diagnostics)
-    }
-
-    private static func reason(_ error: any Error) -> String {
-        let error = error as NSError
-        let cause = error.userInfo[NSUnderlyingErrorKey] as? NSError ?? error
-        guard cause.domain == NSPOSIXErrorDomain, let code = Int32(exactly: cause.code) else {
-            return cause.localizedDescription
-        }
-        // The C library returns a text for every number, which lasts until this thread asks again.
-        return unsafe String(cString: strerror(code))
     }
 }

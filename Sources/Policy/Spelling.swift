@@ -1,7 +1,7 @@
 // Guesses which known word was meant by an unknown one.
 
 /// Guesses at misspelt words.
-enum Spelling {
+package enum Spelling {
     /// `did you mean ...? ` for the nearest of `known`, empty when none is near.
     static func hint(_ word: String, among known: [String]) -> String {
         guard let meant = nearest(word, among: known) else { return "" }
@@ -9,7 +9,7 @@ enum Spelling {
     }
 
     /// The known word with the fewest edits, at most a third of its length; the first of several.
-    static func nearest(_ word: String, among known: [String]) -> String? {
+    package static func nearest(_ word: String, among known: [String]) -> String? {
         // Nobody misspells a short word by that many characters; it also bounds the work.
         guard word.count <= 64 else { return nil }
         let folded = fold(word)

@@ -1,41 +1,30 @@
-// What Yams says of a text that is not YAML, in the words of somebody who has to put it right.
+// What stops the reading of a text that is not YAML, or not YAML that policies may be written in, in
+// the words of somebody who has to put it right.
 
-import Yams
-
-/// A syntax error.
-struct YAMLFault {
+/// A fault that leaves nothing to read on with.
+struct YAMLFault: Error {
     var fault: Fault
     var position: Position
 
-    /// Translates what Yams threw while it read `characters`.
-    init(_ error: any Error, _ characters: [Unicode.Scalar]) {
-        switch error as? YamlError {
-        case .scanner(let context, let problem, let mark, _),
-            .parser(let context, let problem, let mark, _),
-            .composer(let context, let problem, let mark, _):
-            position = Position(line: mark.line, column: mark.column)
-            let character = characters.offset(of: position).map { characters[$0] }
-            fault = Self.fault(problem, context: context, character: character)
-        case .duplicatedKeysInMapping(_, let context):
-            position = Position(line: context.mark.line, column: context.mark.column)
-            fault = Fault("too many keys are given twice", "keep one of each")
-        default:
-            position = .start
-            fault = Fault("the file is not valid YAML", "correct its syntax")
-        }
+    init(_ fault: Fault, at position: Position) {
+        self.fault = fault
+        self.position = position
+    }
+
+    /// Translates what libyaml said while it read `characters`.
+    init(_ error: YAMLSyntaxError, _ characters: [Unicode.Scalar]) {
+        position = error.position
+        let character = characters.offset(of: position).map { characters[$0] }
+        fault = Self.fault(error, character: character)
     }
 
     func report(_ reading: inout Reading) {
         reading.report(fault, path: "", at: position)
     }
 
-    private static func fault(
-        _ problem: String, context: YamlError.Context?, character: Unicode.Scalar?
-    ) -> Fault {
-        if problem.contains("another document") {
-            return Fault("a second document begins here", "keep one document a file")
-        }
-        if context?.text.contains("scanning an alias") == true {
+    private static func fault(_ error: YAMLSyntaxError, character: Unicode.Scalar?) -> Fault {
+        let problem = error.problem
+        if error.context?.text.contains("scanning an alias") == true {
             return Fault(
                 "an unquoted `*` begins an alias", "put quotes around text that begins with `*`")
         }
@@ -48,7 +37,7 @@ struct YAMLFault {
                 "put quotes around it")
         }
         // Where an unfinished list or text began says more than where its end was missed.
-        let begun = context.map { " \($0.text) begun at line \($0.mark.line)" } ?? ""
+        let begun = error.context.map { " \($0.text) begun at line \($0.line)" } ?? ""
         return Fault("the file is not valid YAML: \(problem)\(begun)", remedy(for: problem))
     }
 

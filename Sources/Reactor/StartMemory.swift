@@ -1,5 +1,5 @@
-// Reading a policy touches much more of the program than serving does: Foundation, the YAML parser,
-// and the runtime's tables of types.
+// Reading a policy touches much more of the program than serving does: the YAML parser, the tables of
+// what policies may have, and the runtime's tables of types.
 
 internal import CShims
 

@@ -1,10 +1,9 @@
 // `penstock check`: what `serve` would say about policy files, without serving.
 
-import ArgumentParser
 import Policy
 
 /// Checks policy files with the code that `serve` runs.
-struct CheckCommand: ParsableCommand {
+struct CheckCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "check",
         abstract: "Check policy files and report every fault with its line and column.",
@@ -14,12 +13,14 @@ struct CheckCommand: ParsableCommand {
               policy.yaml:7:15: error: pools.chat.queue.max_wait: "2" has no unit; write 2s
             """)
 
-    @Argument(
-        help: ArgumentHelp("The policy files.", valueName: "file"),
-        completion: .file(extensions: ["yaml", "yml"]))
-    var files: [String]
+    static var parameters: [Parameter<Self>] {
+        [
+            .arguments("file", \.files, "The policy files."),
+            .flag("--dump", \.dump, "Print each valid policy whole, with every default filled in."),
+        ]
+    }
 
-    @Flag(help: "Print each valid policy whole, with every default filled in.")
+    var files: [String] = []
     var dump = false
 
     func run() throws {

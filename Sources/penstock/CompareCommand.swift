@@ -1,11 +1,10 @@
 // `penstock compare`: every limit there is, in the same scenarios.
 
-import ArgumentParser
 import Policy
 import Simulator
 
 /// Runs scenarios under all limits and prints tables.
-struct CompareCommand: ParsableCommand {
+struct CompareCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "compare",
         abstract: "Compare all limits with the best fixed one.",
@@ -16,18 +15,20 @@ struct CompareCommand: ParsableCommand {
             Exits with 2 when a file has faults.
             """)
 
-    @Argument(
-        help: ArgumentHelp("The scenarios' files.", valueName: "scenario"),
-        completion: .file(extensions: ["yaml", "yml"]))
-    var files: [String]
+    static var parameters: [Parameter<Self>] {
+        [
+            .arguments("scenario", \.files, "The scenarios' files."),
+            .option("--seed", value: "seed", \.seed, "The first seed."),
+            .option(
+                "--seeds", value: "seeds", \.seeds,
+                "How many seeds to run; figures are means over them."),
+            .option("--plot", value: "file.svg", \.plot, "Write the figures as bars, too."),
+        ]
+    }
 
-    @Option(help: "The first seed.")
+    var files: [String] = []
     var seed: UInt64 = 1
-
-    @Option(help: "How many seeds to run; figures are means over them.")
     var seeds = 1
-
-    @Option(help: ArgumentHelp("Write the figures as bars, too.", valueName: "file.svg"))
     var plot: String?
 
     func validate() throws {

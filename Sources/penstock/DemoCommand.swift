@@ -1,12 +1,11 @@
 // `penstock demo`: what admission changes, to be seen without installing anything.
 
-import ArgumentParser
 import Demo
 import Gateway
 internal import Reactor
 
 /// Shows simulated backends under too much load, without and with the gateway.
-struct DemoCommand: ParsableCommand {
+struct DemoCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "demo",
         abstract: "Show what happens under overload, without and with Penstock.",
@@ -34,38 +33,43 @@ struct DemoCommand: ParsableCommand {
             """)
 
     /// The limit algorithms of the command line.
-    enum Algorithm: String, CaseIterable, ExpressibleByArgument {
+    enum Algorithm: String, CaseIterable, LosslessStringConvertible {
         case fixed, aimd, gradient, knee
+
+        var description: String { rawValue }
+
+        init?(_ description: String) { self.init(rawValue: description) }
     }
 
-    @Option(
-        help: ArgumentHelp("How long the demo runs; 0 goes on until Ctrl-C.", valueName: "seconds"))
+    static var parameters: [Parameter<Self>] {
+        [
+            .option(
+                "--seconds", value: "seconds", \.seconds,
+                "How long the demo runs; 0 goes on until Ctrl-C."),
+            .option(
+                "--load", value: "factor", \.load,
+                "Arrivals as a multiple of what the backends can serve, 0.1 to 10."),
+            .option("--seed", value: "number", \.seed, "Decides whatever is left to chance."),
+            .option("--backends", value: "number", \.backends, "Backends of each side, 1 to 8."),
+            .option(
+                "--algorithm", value: "algorithm", \.algorithm,
+                "How the gateway finds each backend's limit.",
+                values: Algorithm.allCases.map(\.rawValue)),
+            .option(
+                "--limit", value: "number", \.limit,
+                "Requests that each backend may have in flight, for fixed; 64 by default."),
+            .option(
+                "--retries", value: "share", \.retries,
+                "Share of refused clients that come back once, 0 to 1."),
+        ]
+    }
+
     var seconds = 30.0
-
-    @Option(
-        help: ArgumentHelp(
-            "Arrivals as a multiple of what the backends can serve, 0.1 to 10.",
-            valueName: "factor"))
     var load = 3.0
-
-    @Option(help: ArgumentHelp("Decides whatever is left to chance.", valueName: "number"))
     var seed: UInt64 = 1
-
-    @Option(help: ArgumentHelp("Backends of each side, 1 to 8.", valueName: "number"))
     var backends = 2
-
-    @Option(help: "How the gateway finds each backend's limit.")
     var algorithm = Algorithm.aimd
-
-    @Option(
-        help: ArgumentHelp(
-            "Requests that each backend may have in flight, for fixed; 64 by default.",
-            valueName: "number"))
     var limit: Int?
-
-    @Option(
-        help: ArgumentHelp(
-            "Share of refused clients that come back once, 0 to 1.", valueName: "share"))
     var retries = 0.5
 
     func validate() throws {

@@ -1,18 +1,17 @@
 // `penstock key`: API keys for the keys files of policies.
 
-import ArgumentParser
 import Gateway
 import Policy
 
 /// Makes API keys.
-struct KeyCommand: ParsableCommand {
+struct KeyCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "key", abstract: "Make API keys for tenants.",
         subcommands: [KeyNewCommand.self])
 }
 
 /// Makes one API key.
-struct KeyNewCommand: ParsableCommand {
+struct KeyNewCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "new",
         abstract: "Make an API key and print the line for the keys file.",
@@ -23,8 +22,15 @@ struct KeyNewCommand: ParsableCommand {
               penstock key new acme >> /etc/penstock/penstock.keys
             """)
 
-    @Argument(help: "The tenant whose key it is, by its name in the policy or any other.")
-    var tenant: String
+    static var parameters: [Parameter<Self>] {
+        [
+            .argument(
+                "tenant", \.tenant,
+                "The tenant whose key it is, by its name in the policy or any other.")
+        ]
+    }
+
+    var tenant = ""
 
     func validate() throws {
         guard KeysFile.isTenantName(tenant) else {

@@ -1,13 +1,13 @@
 // The command line. Each command is a file of its own; this one holds what they share.
 
-import ArgumentParser
 import Gateway
+import Glibc
 import Policy
 internal import Reactor
 
 /// `penstock`, the command.
 @main
-struct Penstock: ParsableCommand {
+struct Penstock: Command {
     /// The version that this source makes.
     static let version = "0.1.0"
 
@@ -23,11 +23,15 @@ struct Penstock: ParsableCommand {
             To run it:                   penstock serve --policy policy.yaml
             To check a policy first:     penstock check policy.yaml
             """,
-        version: version,
         subcommands: [
             ServeCommand.self, CheckCommand.self, SchemaCommand.self, SimulateCommand.self,
             CompareCommand.self, DemoCommand.self, KeyCommand.self,
         ])
+
+    static func main() {
+        var parser = CommandParser(version: version)
+        exit(parser.run(Penstock.self, Array(CommandLine.arguments.dropFirst())))
+    }
 }
 
 /// Writes to standard error, so that standard output stays for results.

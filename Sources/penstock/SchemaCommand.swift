@@ -1,10 +1,9 @@
 // `penstock schema`: the policy's definition, for editors and for people.
 
-import ArgumentParser
 import Policy
 
 /// Prints the definition of policy files.
-struct SchemaCommand: ParsableCommand {
+struct SchemaCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "schema",
         abstract: "Print the JSON Schema of policy files, for editors.",
@@ -14,7 +13,12 @@ struct SchemaCommand: ParsableCommand {
               # yaml-language-server: $schema=penstock.schema.json
             """)
 
-    @Flag(help: "Print the reference of all keys as Markdown instead.")
+    static var parameters: [Parameter<Self>] {
+        [
+            .flag("--markdown", \.markdown, "Print the reference of all keys as Markdown instead.")
+        ]
+    }
+
     var markdown = false
 
     func run() {

@@ -2,13 +2,12 @@
 // one line, before anything is served.
 
 import Admission
-import ArgumentParser
 import Gateway
 import Logging
 import Policy
 
 /// Runs the gateway.
-struct ServeCommand: ParsableCommand {
+struct ServeCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "serve",
         abstract: "Run the gateway with a policy.",
@@ -27,15 +26,17 @@ struct ServeCommand: ParsableCommand {
                 - {path: /*, pool: chat}
             """)
 
-    @Option(
-        name: [.short, .long], help: ArgumentHelp("The policy file.", valueName: "file"),
-        completion: .file(extensions: ["yaml", "yml"]))
-    var policy: String
+    static var parameters: [Parameter<Self>] {
+        [
+            .option(
+                "-p", "--policy", value: "file", \.policy, "The policy file.", isRequired: true),
+            .option(
+                "--seed", value: "number", \.seed,
+                "Decides whatever is left to chance; by default another one each time."),
+        ]
+    }
 
-    @Option(
-        help: ArgumentHelp(
-            "Decides whatever is left to chance; by default another one each time.",
-            valueName: "number"))
+    var policy = ""
     var seed: UInt64?
 
     func run() throws {

@@ -1,12 +1,11 @@
 // `penstock simulate`: tries a policy against simulated clients and backends.
 
 import Admission
-import ArgumentParser
 import Policy
 import Simulator
 
 /// Runs a scenario and judges it by its expectations.
-struct SimulateCommand: ParsableCommand {
+struct SimulateCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "simulate",
         abstract: "Try a policy against simulated clients and backends.",
@@ -18,39 +17,39 @@ struct SimulateCommand: ParsableCommand {
             has faults.
             """)
 
-    @Argument(
-        help: ArgumentHelp("The scenarios' files.", valueName: "scenario"),
-        completion: .file(extensions: ["yaml", "yml"]))
-    var files: [String]
+    static var parameters: [Parameter<Self>] {
+        [
+            .arguments("scenario", \.files, "The scenarios' files."),
+            .option(
+                "--policy", value: "file", \.policy, "Take the pool's settings from this policy."),
+            .option(
+                "--pool", value: "pool", \.pool, "The policy's pool; the first one if not given."),
+            .option(
+                "--limit", value: "name", \.limit,
+                "Take this limit instead of the scenario's: "
+                    + "\(LimitSettings.simulatorNames.joined(separator: ", ")), or fixed:N."),
+            .option("--seed", value: "seed", \.seed, "The first seed."),
+            .option(
+                "--seeds", value: "seeds", \.seeds,
+                "How many seeds to run; the scenario's own number if not given."),
+            .option(
+                "--report", value: "file", \.report, "Write a page with plots of the first run."),
+            .flag("--trace", \.trace, "Print the hash over all events of each run."),
+            .flag("--quiet", \.quiet, "Print only which expectations do not hold."),
+            .flag(
+                "--table", \.table, "Print a table in Markdown with a row for each expectation."),
+        ]
+    }
 
-    @Option(help: ArgumentHelp("Take the pool's settings from this policy.", valueName: "file"))
+    var files: [String] = []
     var policy: String?
-
-    @Option(help: "The policy's pool; the first one if not given.")
     var pool: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "Take this limit instead of the scenario's: \(LimitSettings.simulatorNames.joined(separator: ", ")), or fixed:N.",
-            valueName: "name"))
     var limit: String?
-
-    @Option(help: "The first seed.")
     var seed: UInt64 = 1
-
-    @Option(help: "How many seeds to run; the scenario's own number if not given.")
     var seeds: Int?
-
-    @Option(help: ArgumentHelp("Write a page with plots of the first run.", valueName: "file"))
     var report: String?
-
-    @Flag(help: "Print the hash over all events of each run.")
     var trace = false
-
-    @Flag(help: "Print only which expectations do not hold.")
     var quiet = false
-
-    @Flag(help: "Print a table in Markdown with a row for each expectation.")
     var table = false
 
     func validate() throws {

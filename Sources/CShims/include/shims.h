@@ -22,6 +22,7 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <yaml.h>
 #include <zlib.h>
 
 // accept4 is only declared under _GNU_SOURCE, which would give C types other shapes than Swift's Glibc module has.

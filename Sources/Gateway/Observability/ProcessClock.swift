@@ -1,5 +1,5 @@
 // The wall clock, and how moments are written in logs and headers. The calendar is computed here
-// because Foundation stays out of the gateway.
+// because Foundation stays out of the program.
 
 package import Bytes
 import Glibc
