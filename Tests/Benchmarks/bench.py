@@ -53,8 +53,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--svg", type=Path, metavar="FILE", help="also draw them here")
     parser.add_argument(
         "--record", action="store_true",
-        help="write results.md, results.json and results.svg beside this script, and the tables in ARCHITECTURE.md "
-        "and README.md")
+        help="write results.md, results.json and results.svg beside this script, and the tables in "
+        "docs/measurements.md and README.md")
     parser.add_argument(
         "--before", type=Path, metavar="FILE",
         help="another build of Penstock, timed in the same rounds: what a change has bought")

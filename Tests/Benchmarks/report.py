@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,10 @@ HEADLINES = (
 
 
 def number(value: float) -> str:
-    """A value with three or four figures; below one without the nought."""
+    """A value with three or four figures."""
     if abs(value) >= 100:
         return f"{value:.0f}"
-    text = f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
-    return re.sub(r"^(-?)0\.", r"\1.", text)
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
 def find(figures: list[Figure], work: str, subject: str) -> Figure | None:
@@ -116,12 +115,13 @@ def machine() -> dict[str, Any]:
 def setting(machine: dict[str, Any], versions: dict[str, str], how: str) -> str:
     """How it was measured, on what, and what was measured."""
     told = ", ".join(f"{name} {version}" for name, version in versions.items())
-    return "\n".join([
+    lines = [
         how,
         f"Machine: {machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
         f"{machine['system']}, Linux {machine['kernel']}; load average before the run {machine['load'][0]}.",
         f"Versions: {told}.",
-    ])
+    ]
+    return "\n".join(textwrap.fill(line, 118, break_on_hyphens=False) for line in lines)
 
 
 def as_markdown(figures: list[Figure], told: str) -> str:
@@ -161,8 +161,8 @@ def replace_block(file: Path, name: str, content: str) -> None:
 
 
 def record(root: Path, figures: list[Figure], told: str) -> None:
-    """Puts the figures where they are read: ARCHITECTURE.md and README.md."""
+    """Puts the figures where they are read: docs/measurements.md and README.md."""
     works = list(dict.fromkeys(figure.work for figure in figures))
-    replace_block(root / "ARCHITECTURE.md", "benchmarks", f"{table(figures, works)}\n\n{told}")
+    replace_block(root / "docs" / "measurements.md", "benchmarks", f"{table(figures, works)}\n\n{told}")
     headlines = [work for work in HEADLINES if work in works]
     replace_block(root / "README.md", "benchmarks", table(figures, headlines, goals=False))

@@ -31,6 +31,21 @@ import Testing
         }
     }
 
+    @Test func thePageAboutThemHasEveryMeasureAndAnExampleThatHolds() throws {
+        let page = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent()
+            .appendingPathComponent("docs/scenarios.md")
+        let text = try String(contentsOf: page, encoding: .utf8)
+        for measure in Measure.allCases { #expect(text.contains("| `\(measure.rawValue)` |")) }
+        let parts = text.components(separatedBy: "```")
+        let example = try #require(parts.first { $0.hasPrefix("yaml\n") }).dropFirst(5)
+        let scenario = try ScenarioLoader.load(text: String(example), file: "scenarios.md")
+        let run = ScenarioRun(scenario, seed: 1, withControls: false)
+        for judgement in Judgement.all(scenario, [run], withControls: false) {
+            #expect(judgement.holds, "\(Judgement.text([judgement]))")
+        }
+    }
+
     /// Without optimization the others take too long; `deploy/test.sh` runs all of them in the
     /// release build.
     private static let quick = ["d17-model-load.yaml", "d22-deadlines.yaml"]
