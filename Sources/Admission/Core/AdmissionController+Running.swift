@@ -28,6 +28,10 @@ extension AdmissionController {
         if phase != .answering {
             queue.left(stub.tenant, stub.row, afterSeconds: age, now: clock)
         }
+        if phase == .waiting {
+            backends[stub.backend.index].meter.left(
+                afterSeconds: clock.seconds(since: stub.grantedAt), now: clock)
+        }
         // An engine has begun once it has the whole request.
         guard phase == .waiting || phase == .answering else { return .close }
         guard departure(stub, kind) == .keep else { return .close }

@@ -23,6 +23,9 @@ struct ConcurrencyMeter: Sendable {
     private(set) var boundUnits = 0.0
     /// Requests that ended well while the limit was binding.
     private(set) var boundCompletions = 0
+    /// Requests whose client left while the limit was binding, without a byte of the response after
+    /// more than the mean time in which others had all of it.
+    private(set) var boundLateDepartures = 0
     /// Requests that ended well.
     private(set) var successes = 0
     /// Requests whose end said that the backend is overloaded.
@@ -118,6 +121,12 @@ struct ConcurrencyMeter: Sendable {
             serviceSeconds += Self.serviceWeight * (seconds - serviceSeconds)
             serviceDeviationSeconds += Self.serviceWeight * (distance - serviceDeviationSeconds)
         }
+    }
+
+    /// A client left that had no byte of its response, so long after the grant.
+    mutating func left(afterSeconds seconds: Double, now: Instant) {
+        advance(to: now)
+        if wasBound, successes > 0, seconds > serviceSeconds { boundLateDepartures += 1 }
     }
 
     /// A request ended in an answer, or a silence, that means overload.

@@ -16,6 +16,11 @@ extension KneeLimit {
     private static let leastGain = 0.15
     private static let leastNarrowing = 0.3
     private static let narrowingInSlots = 0.6
+    /// Late departures that say something, and how many there are for each success where a level
+    /// serves few.
+    private static let leastLateDepartures = 16
+    private static let lateDeparturesOfSuccesses = 1.0
+    private static let retreatFactor = 0.7
     /// Factor on a limit at which the backend has said overload.
     private static let stepBeyondCeiling = 1.05
 
@@ -31,6 +36,7 @@ extension KneeLimit {
         }
         side.add(from: begin, to: meter)
         lastMeter = meter
+        if servesFew { return retreat(now: now) }
         guard hasEvidence(meter) else {
             let patience = max(60, 16 * meter.serviceSeconds)
             guard now.seconds(since: sideStart) > patience, side.seconds < patience / 8 else {
@@ -52,6 +58,33 @@ extension KneeLimit {
         usesProgress = side.hasProgress
         unitDispersion.add(side.unitExcess)
         completionDispersion.add(side.completionExcess)
+    }
+
+    /// Whether most of what ends at this level ends with clients that have left, and would have had
+    /// their response at a lower one: they waited for longer than that usually takes.
+    ///
+    /// Too high a limit then serves nobody, and nothing that is counted by successes would say so.
+    private var servesFew: Bool {
+        side.lateDepartures >= Self.leastLateDepartures
+            && Double(side.lateDepartures) > Self.lateDeparturesOfSuccesses * side.completions
+    }
+
+    private mutating func retreat(now: Instant) -> LimitMove? {
+        change(.departures) { knee in
+            let tried = knee.level
+            knee.center = knee.bounded(
+                knee.phase == .climb
+                    ? knee.low?.level ?? tried / Self.climbFactor
+                    : min(knee.center, tried) * Self.retreatFactor)
+            knee.phase = .compare
+            // Somewhere between the two it begins.
+            knee.ceiling = (knee.center * tried).squareRoot()
+            knee.settled.needed = 0
+            knee.lastDistance = -1
+            knee.gain = 1
+            knee.narrowing = 1
+            knee.beginPair(now: now, lowFirst: true)
+        }
     }
 
     private func hasEvidence(_ meter: ConcurrencyMeter) -> Bool {

@@ -8,6 +8,8 @@ struct KneeSide: Sendable {
     private(set) var seconds = 0.0
     private(set) var units = 0.0
     private(set) var completions = 0.0
+    /// Requests whose clients left after more than a usual service time.
+    private(set) var lateDepartures = 0
     private(set) var sized = SizedWork()
     private var unitScatter = CountScatter()
     private var completionScatter = CountScatter()
@@ -23,6 +25,7 @@ struct KneeSide: Sendable {
         seconds += newSeconds
         units += newUnits
         completions += newCompletions
+        lateDepartures += end.boundLateDepartures - start.boundLateDepartures
         unitScatter.add(newUnits, seconds: newSeconds)
         completionScatter.add(newCompletions, seconds: newSeconds)
     }
@@ -36,6 +39,7 @@ struct KneeSide: Sendable {
         seconds += other.seconds
         units += other.units
         completions += other.completions
+        lateDepartures += other.lateDepartures
         sized.add(other.sized)
         unitScatter.add(other.unitScatter)
         completionScatter.add(other.completionScatter)

@@ -26,6 +26,9 @@ package enum LimitMoveReason: UInt8, CaseIterable, Sendable {
     case stale
     /// Knee: the limit was used up now and then and is raised above what was in flight.
     case headroom
+    /// Knee: most of what ran was given up by clients that had waited for longer than a request
+    /// usually takes.
+    case departures
     /// New settings do not allow the old limit.
     case settings
 
@@ -43,6 +46,7 @@ package enum LimitMoveReason: UInt8, CaseIterable, Sendable {
         case .objective: "objective"
         case .stale: "stale"
         case .headroom: "headroom"
+        case .departures: "departures"
         case .settings: "settings"
         }
     }

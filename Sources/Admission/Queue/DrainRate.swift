@@ -40,7 +40,7 @@ struct DrainRate: Sendable {
     private var meanCost = 1.0
     private var median = 0.0
     private var long = 0.0
-    private var firstByteMedian = 0.0
+    private var firstByteLate = 0.0
 
     /// Accounts for the time since the last call, throughout which the pool was busy or not.
     mutating func advance(to now: Instant, wasBusy: Bool) {
@@ -78,8 +78,11 @@ struct DrainRate: Sendable {
     /// first success.
     var longServiceNanoseconds: Int64 { Int64(max(long, median)) }
 
-    /// The usual time from grant to an answer's first byte, in seconds; 0 before the first success.
-    var firstByteSeconds: Double { firstByteMedian / 1e9 }
+    /// A time from grant to a response's first byte that one request in ten exceeds, in seconds; 0 before
+    /// the first success.
+    ///
+    /// Who may wait until the usual time is left would be answered too late in half of all cases.
+    var firstByteSeconds: Double { firstByteLate / 1e9 }
 
     /// A request's work was done to its end while the pool was busy.
     mutating func recordBusyCompletion(cost: Double = 1) {
@@ -99,7 +102,7 @@ struct DrainRate: Sendable {
             meanCost = cost
             median = time
             long = time
-            firstByteMedian = firstByte
+            firstByteLate = firstByte
             return
         }
         seatSeconds = mean + Self.serviceTimeWeight * (sample - mean)
@@ -107,8 +110,9 @@ struct DrainRate: Sendable {
         // As many steps up as down leave it where half of the samples are above it.
         if time > median { median *= 1 + Self.medianStep }
         if time < median { median /= 1 + Self.medianStep }
-        if firstByte > firstByteMedian { firstByteMedian *= 1 + Self.medianStep }
-        if firstByte < firstByteMedian { firstByteMedian /= 1 + Self.medianStep }
+        // Nine small steps down for one large step up.
+        if firstByte > firstByteLate { firstByteLate *= 1 + Self.medianStep }
+        if firstByte < firstByteLate { firstByteLate /= 1 + Self.medianStep / 9 }
         // Ninety-nine small steps down for one large step up.
         if time > long { long *= 1 + Self.medianStep }
         if time < long { long /= 1 + Self.medianStep / 99 }

@@ -1,0 +1,79 @@
+// A climb past what clients bear: at the level that is too high they leave, and no success is left to
+// judge it by.
+
+import Testing
+
+@testable import Admission
+
+@Suite struct KneeDeparturesTests {
+    /// A backend where up to `bearable` requests succeed after 100 ms; with more inside, so many of a
+    /// hundred do, and the clients of the others leave after so many seconds.
+    private struct Backend {
+        var bearable = 32
+        var successesOfHundred = 0
+        var leavingAfterSeconds = 0.5
+        var knee: KneeLimit
+        var meter = ConcurrencyMeter(now: Instant(nanoseconds: 0))
+        var now = Instant(nanoseconds: 0)
+        var moves: [LimitMove] = []
+
+        init(initial: Int = 4) {
+            var settings = KneeLimitSettings()
+            settings.initial = initial
+            knee = KneeLimit(settings, seed: 1, now: now)
+        }
+
+        /// Full of requests for so long.
+        mutating func run(seconds: Double) {
+            for step in 0..<Int(seconds * 10) {
+                let count = Int(knee.limit)
+                meter.set(inFlight: count, limit: count, now: now)
+                now = now.advanced(byNanoseconds: 100_000_000)
+                for place in 0..<count {
+                    let succeeds =
+                        count <= bearable || (place * 7 + step) * 37 % 100 < successesOfHundred
+                    if succeeds {
+                        meter.succeeded(afterSeconds: 0.1, now: now)
+                    } else {
+                        meter.left(afterSeconds: leavingAfterSeconds, now: now)
+                    }
+                }
+                if now >= knee.nextLook, let move = knee.look(meter, now: now) {
+                    moves.append(move)
+                }
+            }
+        }
+
+        func count(_ reason: LimitMoveReason) -> Int { moves.filter { $0.reason == reason }.count }
+    }
+
+    @Test func theClimbGoesBackWhereAllLeave() {
+        var backend = Backend()
+        backend.run(seconds: 60)
+        #expect(backend.count(.departures) >= 1)
+        #expect(backend.moves.filter { $0.to > 64 }.isEmpty, "\(backend.moves)")
+        #expect(backend.knee.limit <= 32 && backend.knee.limit >= 16, "\(backend.knee.limit)")
+    }
+
+    /// What begins far too high comes down step by step.
+    @Test func aStartThatServesNobodyIsLeft() {
+        var backend = Backend(initial: 512)
+        // So that it is known how long a request usually takes.
+        backend.meter.succeeded(afterSeconds: 0.1, now: backend.now)
+        backend.run(seconds: 120)
+        #expect(backend.count(.departures) >= 3)
+        #expect(backend.knee.limit <= 48, "\(backend.knee.limit)")
+    }
+
+    /// Who leaves before a request usually takes as long, as a flood of feigned impatience does, lowers
+    /// nobody's limit; nor do some who leave late among many who are served.
+    @Test(arguments: [(leaving: 0.05, successes: 0), (leaving: 0.5, successes: 60)])
+    func othersWhoLeaveSayNothing(leaving: Double, successes: Int) {
+        var backend = Backend(initial: 16)
+        backend.bearable = 0
+        backend.successesOfHundred = max(successes, 40)
+        backend.leavingAfterSeconds = leaving
+        backend.run(seconds: 60)
+        #expect(backend.count(.departures) == 0)
+    }
+}
