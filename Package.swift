@@ -55,9 +55,17 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
+            name: "Telemetry",
+            dependencies: [
+                "Admission", "Bytes", "Inference", "Policy", "Reactor", "CShims",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+        .target(
             name: "Gateway",
             dependencies: [
-                "Admission", "Bytes", "HTTP1", "Inference", "Policy", "Reactor", "CShims",
+                "Admission", "Bytes", "HTTP1", "Inference", "Policy", "Reactor", "Telemetry",
+                "CShims",
                 .product(name: "HeapModule", package: "swift-collections"),
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
@@ -66,14 +74,14 @@ let package = Package(
         .target(
             name: "Demo",
             dependencies: [
-                "Admission", "Bytes", "HTTP1", "Policy", "Reactor", "Gateway",
+                "Admission", "Bytes", "HTTP1", "Policy", "Reactor", "Telemetry", "Gateway",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "penstock",
             dependencies: [
-                "Admission", "Demo", "Gateway", "Policy", "Reactor", "Simulator",
+                "Admission", "Demo", "Gateway", "Policy", "Reactor", "Simulator", "Telemetry",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
@@ -128,7 +136,9 @@ if Context.environment["PENSTOCK_FUZZ"] != nil {
         "RequestParser": ["Bytes", "HTTP1"], "ResponseParser": ["Bytes", "HTTP1"],
         "ChunkedDecoder": ["Bytes", "HTTP1"],
         "PolicyLoader": ["Policy"],
-        "Connections": ["Admission", "Bytes", "Gateway", "HTTP1", "Policy", "Reactor"],
+        "Connections": [
+            "Admission", "Bytes", "Gateway", "HTTP1", "Policy", "Reactor", "Telemetry",
+        ],
     ]
     for (name, modules) in modules {
         var dependencies = modules.map { Target.Dependency.target(name: $0) }

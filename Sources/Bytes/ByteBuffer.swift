@@ -8,8 +8,11 @@
 /// Bytes in order, appended at the end and dropped from the front.
 @frozen public struct ByteBuffer: ~Copyable {
     // Only files of ByteBuffer touch these, here and in HTTP1.
+    /// Where the bytes are, with room before and behind them.
     @usableFromInline package var storage: [UInt8] = []
+    /// Index of the first readable byte.
     @usableFromInline package var start = 0
+    /// Index behind the last readable byte.
     @usableFromInline package var end = 0
 
     /// Makes an empty buffer that owns no storage.

@@ -5,13 +5,15 @@
 /// Each result has bit 7 set in every byte that the test holds for; the
 /// sums never carry from one byte into the next.
 @usableFromInline package enum WordMask {
-    /// A word whose bytes are all 1, and such of 0x7f and of 0x80.
+    /// A word whose bytes are all 1.
     ///
-    /// They are no stored constants: those of another module are asked for with a call.
+    /// No stored constant: those of another module are asked for with a call.
     @inlinable @inline(__always)
     package static var ones: UInt64 { 0x0101_0101_0101_0101 }
+    /// A word whose bytes are all 0x7f.
     @inlinable @inline(__always)
     package static var low: UInt64 { ones &* 0x7f }
+    /// A word whose bytes are all 0x80.
     @inlinable @inline(__always)
     package static var high: UInt64 { ones &* 0x80 }
 

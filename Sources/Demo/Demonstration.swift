@@ -10,6 +10,7 @@ internal import Gateway
 internal import Logging
 internal import Policy
 package import Reactor
+internal import Telemetry
 
 /// One run of the demo.
 package final class Demonstration {

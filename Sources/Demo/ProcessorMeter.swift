@@ -3,6 +3,7 @@
 
 internal import Admission
 internal import Gateway
+internal import Telemetry
 
 /// The share of one core that this process uses.
 struct ProcessorMeter {

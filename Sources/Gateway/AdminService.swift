@@ -6,6 +6,7 @@ internal import Bytes
 internal import HTTP1
 internal import Policy
 internal import Reactor
+internal import Telemetry
 
 /// Answers requests to the admin listener.
 struct AdminService {

@@ -5,6 +5,7 @@
 
 internal import Policy
 internal import Reactor
+internal import Telemetry
 
 /// What one client network may have at most.
 struct NetworkBounds: Sendable {
@@ -24,25 +25,11 @@ struct NetworkBounds: Sendable {
         ]
     }
 
-    subscript(_ kind: ClientNetworks.Kind) -> Int { most[kind.rawValue] }
+    subscript(_ kind: NetworkBound) -> Int { most[kind.rawValue] }
 }
 
 /// The table of client networks; it may be used from any thread.
 final class ClientNetworks: Sendable {
-    /// What is counted.
-    enum Kind: Int, CaseIterable, Sendable {
-        case connections, heads, bodies
-
-        /// The metric's label.
-        var name: String {
-            switch self {
-            case .connections: "connections"
-            case .heads: "heads"
-            case .bodies: "bodies"
-            }
-        }
-    }
-
     private struct Counts {
         var counts: InlineArray<3, Int32> = [0, 0, 0]
 
@@ -53,7 +40,7 @@ final class ClientNetworks: Sendable {
     private let table = Lock<[UInt64: Counts]>([:])
 
     /// Takes room for one more of `kind`; false where `network` has `most`.
-    func take(_ kind: Kind, _ network: UInt64, most: Int) -> Bool {
+    func take(_ kind: NetworkBound, _ network: UInt64, most: Int) -> Bool {
         table.withLock { rows in
             let count = rows[network]?.counts[kind.rawValue] ?? 0
             guard Int(count) < most else { return false }
@@ -63,7 +50,7 @@ final class ClientNetworks: Sendable {
     }
 
     /// Gives that room up again.
-    func giveBack(_ kind: Kind, _ network: UInt64) {
+    func giveBack(_ kind: NetworkBound, _ network: UInt64) {
         table.withLock { rows in
             guard var row = rows[network] else { return }
             row.counts[kind.rawValue] -= 1

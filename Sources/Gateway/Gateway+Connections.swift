@@ -5,6 +5,7 @@ internal import Admission
 internal import HTTP1
 internal import Policy
 internal import Reactor
+internal import Telemetry
 
 /// The open client connections, in no order.
 struct ConnectionTable {

@@ -4,6 +4,7 @@
 internal import Admission
 internal import Logging
 internal import Policy
+internal import Telemetry
 
 extension Gateway {
     /// Writes why the request of `exchange` was refused.

@@ -4,6 +4,7 @@
 internal import Admission
 package import Policy
 package import Reactor
+package import Telemetry
 
 // MARK: Reload
 

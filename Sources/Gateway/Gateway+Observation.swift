@@ -4,6 +4,7 @@ internal import Admission
 internal import Logging
 internal import Policy
 internal import Reactor
+package import Telemetry
 
 extension Gateway {
     /// Whether some pool has a backend that is not left out.

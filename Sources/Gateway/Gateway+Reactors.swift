@@ -7,6 +7,7 @@ internal import Logging
 internal import Policy
 internal import Reactor
 internal import Synchronization
+internal import Telemetry
 
 /// What a reactor of a gateway is told when it begins.
 struct Assignment: Sendable {

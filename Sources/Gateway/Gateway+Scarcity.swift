@@ -5,6 +5,7 @@ internal import Admission
 internal import Logging
 internal import Policy
 internal import Reactor
+internal import Telemetry
 
 /// When the log last said that connections are scarce, and what has happened since.
 struct CapWatch {
@@ -91,7 +92,7 @@ extension Gateway {
     }
 
     /// Notes that a client network was refused more of `kind`.
-    func refusedNetwork(_ kind: ClientNetworks.Kind, _ peer: borrowing PeerAddress) {
+    func refusedNetwork(_ kind: NetworkBound, _ peer: borrowing PeerAddress) {
         metrics.networkRefusals[kind.rawValue] &+= 1
         guard let times = capWatch.note(1, now: reactor.now) else { return }
         let client = peer.text

@@ -9,9 +9,11 @@ internal import HTTP1
 package import Logging
 package import Policy
 package import Reactor
+package import Telemetry
 
 /// A running gateway, or one reactor of it.
 package final class Gateway {
+    /// The loop that everything here lives in.
     package let reactor: Reactor
     /// All reactors, and which of them this is.
     let group: ReactorGroup
@@ -22,6 +24,7 @@ package final class Gateway {
     var gatherings: [Gathering] = []
     /// Whether this reactor has let everything go.
     private(set) var hasEnded = false
+    /// What is counted of it as a whole.
     package let metrics: GatewayMetrics
     let dialler: Dialler
     let logger: Logger

@@ -6,6 +6,7 @@ internal import Synchronization
 package final class Handed<Value: ~Copyable & Sendable>: Sendable {
     private let value: Mutex<Value?>
 
+    /// A box with a value for somebody else.
     package init(_ value: consuming Value) { self.value = Mutex(consume value) }
 
     /// The value, for whoever comes first.

@@ -31,8 +31,9 @@ open class StreamConnection: EventHandler {
     package final private(set) var isBroken = false
     /// Whether the connection is still open on our side.
     package final private(set) var isOpen = false
-    /// Bytes received and sent over the connection's life.
+    /// Bytes received over the connection's life.
     package final private(set) var receivedBytes = 0
+    /// Bytes sent over the connection's life.
     package final private(set) var sentBytes = 0
     /// Bytes received that were taken out of the input.
     package final var usedBytes: Int { receivedBytes &- (holdsInput ? input.count : 0) }

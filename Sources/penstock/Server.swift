@@ -6,6 +6,7 @@ import Gateway
 import Logging
 import Policy
 internal import Reactor
+internal import Telemetry
 
 /// The process's one gateway.
 final class Server {

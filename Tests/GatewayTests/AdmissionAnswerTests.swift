@@ -6,6 +6,7 @@ import Synchronization
 import Testing
 
 @testable import Gateway
+@testable import Telemetry
 
 @Suite struct AdmissionAnswerTests {
     private static let get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"

@@ -8,6 +8,7 @@ import Inference
 import Testing
 
 @testable import Gateway
+@testable import Telemetry
 
 @Suite struct InferenceAnswerTests {
     private static let stream =

@@ -6,6 +6,7 @@ import Foundation
 import Testing
 
 @testable import Gateway
+@testable import Telemetry
 
 @Suite struct KeepAliveTests {
     private static let comment = ": waiting\n\n"

@@ -6,6 +6,7 @@ import HTTP1
 import Testing
 
 @testable import Gateway
+@testable import Telemetry
 
 @Suite struct ModelRoutingTests {
     /// A gateway with a pool for each of two backends, which say their name and what they got.

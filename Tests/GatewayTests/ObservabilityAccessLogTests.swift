@@ -7,6 +7,8 @@ import HTTP1
 import Policy
 import Testing
 
+@testable import Telemetry
+
 @Suite struct ObservabilityAccessLogTests {
     private static let moment: Int64 = 1_700_000_123_456_789_000
 

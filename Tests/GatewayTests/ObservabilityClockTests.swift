@@ -6,6 +6,7 @@ import HTTP1
 import Testing
 
 @testable import Reactor
+@testable import Telemetry
 
 @Suite struct ObservabilityClockTests {
     private func timestamp(_ nanoseconds: Int64) -> String {

@@ -4,6 +4,8 @@ import Admission
 import Gateway
 import Testing
 
+@testable import Telemetry
+
 @Suite struct ObservabilityCounterTests {
     @Test func histogramCountsAValueBelowTheBoundItEquals() {
         var histogram = Histogram(bounds: [10, 20, 30])

@@ -6,6 +6,8 @@ import Gateway
 import HTTP1
 import Testing
 
+@testable import Telemetry
+
 @Suite struct ObservabilityGzipTests {
     private func bytes(count: Int, seed: UInt64) -> [UInt8] {
         var state = seed

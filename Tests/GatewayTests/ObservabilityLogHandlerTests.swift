@@ -6,6 +6,8 @@ import Logging
 import Policy
 import Testing
 
+@testable import Telemetry
+
 @Suite struct ObservabilityLogHandlerTests {
     /// Logs by `body` at the level `info` and returns the lines as objects.
     private func objects(_ body: (inout Logger) -> Void) throws -> [[String: Any]] {

@@ -5,6 +5,8 @@ import Gateway
 import Policy
 import Testing
 
+@testable import Telemetry
+
 @Suite(.timeLimit(.minutes(1))) struct ObservabilityLogWriterTests {
     /// A pipe whose writing end can be opened by path, as a log's destination.
     private final class ReadablePipe {

@@ -7,6 +7,8 @@ import Gateway
 import HTTP1
 import Testing
 
+@testable import Telemetry
+
 @Suite struct ObservabilityRendererTests {
     private func metrics(_ format: MetricsFormat) -> String {
         rendered {

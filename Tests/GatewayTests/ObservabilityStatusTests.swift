@@ -5,6 +5,8 @@ import Gateway
 import HTTP1
 import Testing
 
+@testable import Telemetry
+
 @Suite struct ObservabilityStatusTests {
     private func status(_ snapshot: GatewaySnapshot) throws -> [String: Any] {
         try jsonObject(rendered { StatusRenderer.render(snapshot, into: &$0) })

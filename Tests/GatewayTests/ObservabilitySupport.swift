@@ -8,6 +8,7 @@ import HTTP1
 import Inference
 
 @testable import Gateway
+@testable import Telemetry
 
 /// The bytes that `render` appends to an empty buffer, as text.
 func rendered(_ render: (inout ByteBuffer) -> Void) -> String {

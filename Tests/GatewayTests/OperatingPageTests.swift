@@ -7,6 +7,7 @@ import Policy
 import Testing
 
 @testable import Gateway
+@testable import Telemetry
 
 @Suite struct OperatingPageTests {
     private let page: Page

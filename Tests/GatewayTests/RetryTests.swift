@@ -5,6 +5,7 @@ import Synchronization
 import Testing
 
 @testable import Gateway
+@testable import Telemetry
 
 @Suite struct RetryTests {
     /// A backend whose connections each answer one request and then die at the next one's first bytes.

@@ -7,6 +7,7 @@ import Synchronization
 import Testing
 
 @testable import Gateway
+@testable import Telemetry
 
 @Suite struct ReuseTests {
     /// A backend that ends each connection so long after its `uses`th response.

@@ -9,6 +9,7 @@ import Testing
 
 @testable import Gateway
 @testable import Reactor
+@testable import Telemetry
 
 @Suite struct ScarcityTests {
     private static let get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"

@@ -5,6 +5,7 @@ import Foundation
 import Testing
 
 @testable import Gateway
+@testable import Telemetry
 
 @Suite struct TenantAnswerTests {
     private func get(_ tenant: String) -> String {

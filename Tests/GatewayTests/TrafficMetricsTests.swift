@@ -6,6 +6,7 @@ import Inference
 import Testing
 
 @testable import Gateway
+@testable import Telemetry
 
 @Suite struct TrafficMetricsTests {
     private func policy(_ url: String, _ pool: String) -> String {

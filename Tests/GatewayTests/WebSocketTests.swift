@@ -9,6 +9,7 @@ import Testing
 
 @testable import Gateway
 @testable import Reactor
+@testable import Telemetry
 
 @Suite struct WebSocketTests {
     private static let handshake =

@@ -21,16 +21,23 @@ import Testing
         "Policy": ["Admission", "CShims"],
         "Simulator": ["Admission", "Policy"],
         "Reactor": ["Admission", "Bytes", "Policy", "CShims"],
-        "Gateway": ["Reactor", "Admission", "Bytes", "HTTP1", "Inference", "Policy", "CShims"],
-        "Demo": ["Reactor", "Admission", "Bytes", "HTTP1", "Policy", "Gateway", "CShims"],
-        "penstock": ["Reactor", "Admission", "HTTP1", "Policy", "Gateway", "Demo", "Simulator"],
+        "Telemetry": ["Admission", "Bytes", "Inference", "Policy", "Reactor", "CShims"],
+        "Gateway": [
+            "Telemetry", "Reactor", "Admission", "Bytes", "HTTP1", "Inference", "Policy", "CShims",
+        ],
+        "Demo": [
+            "Telemetry", "Reactor", "Admission", "Bytes", "HTTP1", "Policy", "Gateway", "CShims",
+        ],
+        "penstock": [
+            "Telemetry", "Reactor", "Admission", "HTTP1", "Policy", "Gateway", "Demo", "Simulator",
+        ],
     ]
 
     /// What is not ours, and who may have it.
     private static let libraries: [String: Set<String>] = [
-        "Glibc": ["Reactor", "Gateway", "Demo", "Policy", "penstock"],
-        "Synchronization": ["Reactor", "Gateway", "Demo"],
-        "Logging": ["Gateway", "Demo", "penstock"],
+        "Glibc": ["Telemetry", "Reactor", "Gateway", "Demo", "Policy", "penstock"],
+        "Synchronization": ["Telemetry", "Reactor", "Gateway", "Demo"],
+        "Logging": ["Telemetry", "Gateway", "Demo", "penstock"],
         "BasicContainers": ["Simulator"],
         "HeapModule": ["Reactor", "Gateway", "Demo"],
         "DequeModule": ["Gateway", "Demo"],
@@ -159,11 +166,11 @@ import Testing
         "Sources/Demo/Load/LoopbackDial.swift",
         "Sources/Demo/Terminal.swift",
         "Sources/Gateway/Client/Inflater.swift",
-        "Sources/Gateway/Observability/Gzip.swift",
-        "Sources/Gateway/Observability/LogSink.swift",
-        "Sources/Gateway/Observability/LogWriter.swift",
-        "Sources/Gateway/Observability/ProcessClock.swift",
-        "Sources/Gateway/Observability/ProcessStatistics.swift",
+        "Sources/Telemetry/Gzip.swift",
+        "Sources/Telemetry/LogSink.swift",
+        "Sources/Telemetry/LogWriter.swift",
+        "Sources/Telemetry/ProcessClock.swift",
+        "Sources/Telemetry/ProcessStatistics.swift",
         "Sources/Gateway/Pools/KeyDigest.swift",
         "Sources/Reactor/Descriptor.swift",
         "Sources/Reactor/DescriptorLimit.swift",

@@ -3,6 +3,7 @@
 
 internal import Admission
 internal import Reactor
+internal import Telemetry
 
 extension ClientConnection {
     /// Counts what the client has not completed; false where its network has too much of that, which
@@ -23,7 +24,7 @@ extension ClientConnection {
     }
 
     /// What the gateway waits for the client to complete.
-    private func unfinishedPart(of exchange: Exchange) -> ClientNetworks.Kind? {
+    private func unfinishedPart(of exchange: Exchange) -> NetworkBound? {
         switch exchange.stage {
         case .readingHead: return .heads
         case .readingBody: return .bodies

@@ -10,6 +10,7 @@ internal import Bytes
 internal import HTTP1
 internal import Policy
 internal import Reactor
+internal import Telemetry
 
 /// One accepted connection.
 final class ClientConnection: StreamConnection {
@@ -41,7 +42,7 @@ final class ClientConnection: StreamConnection {
     /// The client network whose bounds hold for it, 0 for none, and what it has of them beside the
     /// connection.
     let network: UInt64
-    var unfinished: ClientNetworks.Kind?
+    var unfinished: NetworkBound?
     private var isOutputPending = false
     private var state = State.open
     private var isAdvancing = false

@@ -6,6 +6,7 @@ internal import HTTP1
 internal import Inference
 internal import Policy
 internal import Reactor
+internal import Telemetry
 
 extension Exchange {
     /// The head that `client` sent is complete: finds the pool and asks for a permit.

@@ -3,6 +3,7 @@
 internal import Admission
 internal import Policy
 internal import Reactor
+internal import Telemetry
 
 extension Exchange {
     /// How far the request has come.

@@ -5,6 +5,7 @@ internal import Admission
 internal import Bytes
 internal import HTTP1
 internal import Policy
+internal import Telemetry
 
 extension Exchange {
     /// The fallback that is still open to this request.

@@ -7,6 +7,7 @@ internal import HTTP1
 internal import Inference
 internal import Policy
 internal import Reactor
+internal import Telemetry
 
 extension Exchange {
     /// Finds the route, or begins to read the body for it.

@@ -4,6 +4,7 @@
 internal import Admission
 internal import Inference
 internal import Policy
+internal import Telemetry
 
 extension Exchange {
     /// How often one request is tried again at most.

@@ -6,6 +6,7 @@ internal import HTTP1
 internal import Inference
 internal import Policy
 internal import Reactor
+internal import Telemetry
 
 extension Exchange {
     /// Begins to follow the answer whose head has come.

@@ -7,6 +7,7 @@ internal import Admission
 internal import Bytes
 internal import HTTP1
 internal import Reactor
+internal import Telemetry
 
 extension Exchange {
     /// The backend has agreed: passes its answer on and turns the connection into a tunnel.

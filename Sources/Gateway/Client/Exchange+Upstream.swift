@@ -4,6 +4,7 @@ internal import Admission
 internal import HTTP1
 internal import Policy
 internal import Reactor
+internal import Telemetry
 
 extension Exchange {
     /// Borrows an idle connection to the backend, or dials.

@@ -14,6 +14,7 @@ internal import Admission
 internal import HTTP1
 internal import Inference
 internal import Reactor
+internal import Telemetry
 
 /// A request and its answer.
 final class Exchange {

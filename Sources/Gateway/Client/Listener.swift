@@ -4,6 +4,7 @@
 internal import Admission
 internal import Policy
 internal import Reactor
+internal import Telemetry
 
 /// A listening address at work.
 final class Listener: EventHandler {

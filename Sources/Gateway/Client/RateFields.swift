@@ -5,6 +5,7 @@ internal import Admission
 internal import Bytes
 internal import HTTP1
 internal import Inference
+internal import Telemetry
 
 /// The fields about one tenant's quotas.
 struct RateFields {

@@ -7,6 +7,7 @@ internal import HTTP1
 internal import Inference
 internal import Policy
 internal import Reactor
+internal import Telemetry
 
 /// The models that a policy serves by name.
 struct ModelList {

@@ -7,6 +7,7 @@
 internal import Admission
 internal import Policy
 internal import Reactor
+internal import Telemetry
 
 /// One pool of backends, in one reactor.
 final class Pool {

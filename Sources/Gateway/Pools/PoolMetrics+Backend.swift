@@ -1,5 +1,7 @@
 // Finding a backend's counters when a pool is set up.
 
+internal import Telemetry
+
 extension PoolMetrics {
     /// The counters of the backend `label`, which must be one of this pool's.
     func backendMetrics(for label: String) -> BackendMetrics {

@@ -9,6 +9,7 @@ internal import Admission
 internal import Bytes
 internal import HTTP1
 internal import Reactor
+internal import Telemetry
 
 /// A response that nobody wants any more, and the permit that it holds.
 final class AbandonedResponse {

@@ -6,6 +6,7 @@
 internal import Admission
 internal import Policy
 internal import Reactor
+internal import Telemetry
 
 /// A backend and its idle connections, in one reactor.
 final class Upstream {

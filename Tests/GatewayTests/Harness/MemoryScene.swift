@@ -7,6 +7,7 @@ import Policy
 
 @testable import Gateway
 @testable import Reactor
+@testable import Telemetry
 
 /// A gateway of one reactor, stepped by hand.
 final class MemoryScene {

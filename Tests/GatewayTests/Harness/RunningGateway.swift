@@ -10,6 +10,7 @@ import Testing
 
 @testable import Gateway
 @testable import Reactor
+@testable import Telemetry
 
 /// A gateway under test.
 ///

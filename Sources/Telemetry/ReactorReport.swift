@@ -5,7 +5,7 @@ internal import Admission
 
 /// Goes through an object's counters in an order that is always the same: once to copy them, once
 /// to add a copy to another object's.
-struct CounterWalk {
+package struct CounterWalk {
     /// The counters, wide enough for sums of nanoseconds.
     private(set) var values: [UInt128]
     private let isAdding: Bool
@@ -40,22 +40,33 @@ struct CounterWalk {
 }
 
 /// Copies of one reactor's counters.
-struct ReactorReport: Sendable {
+package struct ReactorReport: Sendable {
     var counters: [UInt128] = []
-    var alive = LiveObjects()
+    /// Objects that live in the reactor.
+    package var alive = LiveObjects()
     var pools: [PoolReport] = []
 
+    /// A report of those counters, living objects and pools.
+    package init(
+        counters: [UInt128] = [], alive: LiveObjects = LiveObjects(), pools: [PoolReport] = []
+    ) {
+        self.counters = counters
+        self.alive = alive
+        self.pools = pools
+    }
+
     /// Those of one pool.
-    struct PoolReport: Sendable {
+    package struct PoolReport: Sendable {
         let name: String
         let counters: [UInt128]
         let classes: [(name: String, counters: [UInt128])]
         let streams: [StreamReport]
-        let backends: [BackendReport]
+        /// Those of the pool's backends.
+        package let backends: [BackendReport]
     }
 
     /// Those of one model in one class, and of its tenants.
-    struct StreamReport: Sendable {
+    package struct StreamReport: Sendable {
         let model: [UInt8]
         let hasAnswered: Bool
         let priorityClass: String
@@ -64,29 +75,32 @@ struct ReactorReport: Sendable {
     }
 
     /// Those of one backend.
-    struct BackendReport: Sendable {
-        let label: String
+    package struct BackendReport: Sendable {
+        /// The backend's name in metrics.
+        package let label: String
         let counters: [UInt128]
-        var openConnections = 0
-        var idleConnections = 0
+        /// Connections that are open, in use or idle.
+        package var openConnections = 0
+        /// Connections that are idle.
+        package var idleConnections = 0
     }
 
     /// Copies of all that has the name `pool`.
-    static func pools(named pool: String, in reports: [ReactorReport]) -> [PoolReport] {
+    package static func pools(named pool: String, in reports: [ReactorReport]) -> [PoolReport] {
         reports.compactMap { report in report.pools.first { $0.name == pool } }
     }
 }
 
 extension GatewayMetrics {
     /// A copy of the counters.
-    var copies: [UInt128] {
+    package var copies: [UInt128] {
         var walk = CounterWalk()
         self.walk(&walk)
         return walk.values
     }
 
     /// This reactor's counters and those of `reports`.
-    func sum(with reports: [ReactorReport]) -> GatewayMetrics {
+    package func sum(with reports: [ReactorReport]) -> GatewayMetrics {
         let sum = copyOfLife()
         for counters in [copies] + reports.map(\.counters) {
             var walk = CounterWalk(adding: counters)
@@ -98,7 +112,7 @@ extension GatewayMetrics {
 
 extension PoolMetrics {
     /// Copies of the counters, with the connections of each backend by its label.
-    func report(
+    package func report(
         connections: (_ label: String) -> (open: Int, idle: Int)
     ) -> ReactorReport.PoolReport {
         var walk = CounterWalk()
@@ -125,7 +139,7 @@ extension PoolMetrics {
     /// The counters of `reports`, in this object's order of classes and backends.
     ///
     /// What a reactor has that is just about to take over a new policy may be missing.
-    func sum(of reports: [ReactorReport.PoolReport]) -> PoolMetrics {
+    package func sum(of reports: [ReactorReport.PoolReport]) -> PoolMetrics {
         let sum = PoolMetrics(
             name: name, backends: backends.map(\.label), classes: classes.map(\.name))
         for report in reports {

@@ -96,7 +96,7 @@ package final class PoolMetrics {
     /// The counters of the priority classes, highest first; at least one.
     package private(set) var classes: [ClassMetrics]
     /// The counters of the models that were asked for, in the order of their first request.
-    var models: [ModelMetrics] = []
+    package var models: [ModelMetrics] = []
     /// Combinations of model, class and tenant that have counters of their own.
     var trafficCount = 0
     /// Tenants that the policy has named, at most `PoolSnapshot.mostTenants`.

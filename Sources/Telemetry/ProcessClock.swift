@@ -98,7 +98,7 @@ package struct DateWriter: ~Copyable {
 
     /// Lends `body` what a `Date` field says at `wallNanoseconds`, as `appendHTTPDate` appends it.
     @inline(__always)
-    mutating func withHTTPDate(_ wallNanoseconds: Int64, _ body: (Span<UInt8>) -> Void) {
+    package mutating func withHTTPDate(_ wallNanoseconds: Int64, _ body: (Span<UInt8>) -> Void) {
         let second = floorDivide(wallNanoseconds, 1_000_000_000)
         if second != httpSecond {
             httpSecond = second

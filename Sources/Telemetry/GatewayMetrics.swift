@@ -24,7 +24,7 @@ package final class GatewayMetrics {
     /// Connections that rested and were closed for others.
     package var connectionsEvicted: UInt64 = 0
     /// Connections, heads and bodies refused because a client network had its share, by
-    /// `ClientNetworks.Kind`.
+    /// `NetworkBound`.
     package var networkRefusals = [UInt64](repeating: 0, count: 3)
     /// Reloads that put a new policy in force.
     package private(set) var reloads: UInt64 = 0

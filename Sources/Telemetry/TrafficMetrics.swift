@@ -2,14 +2,14 @@
 // thread.
 
 package import Admission
-internal import Inference
+package import Inference
 
 /// Counters of one model, class and tenant.
 package final class TrafficMetrics {
     /// The times of the model's streams in the class.
-    unowned let streams: StreamMetrics
+    package unowned let streams: StreamMetrics
     /// The tenant's place in `PoolMetrics.tenantNames`; -1 for all that the policy does not name.
-    let tenant: Int
+    package let tenant: Int
     /// The tenant's name; empty for all that the policy does not name.
     package let tenantName: String
     /// `model="…",class="…",tenant="…"`, ready to be written.
@@ -21,6 +21,7 @@ package final class TrafficMetrics {
     package private(set) var answersInTime: UInt64 = 0
     /// Tokens of prompts and answers, as reported, else counted by events.
     package private(set) var inputTokens: UInt64 = 0
+    /// Tokens of responses.
     package private(set) var outputTokens: UInt64 = 0
     /// Time for which requests held units of the limit, times the units.
     package private(set) var costNanoseconds: UInt128 = 0
@@ -44,24 +45,24 @@ package final class TrafficMetrics {
     }
 
     /// Counts a whole answer.
-    func countAnswer(isInTime: Bool) {
+    package func countAnswer(isInTime: Bool) {
         answers &+= 1
         if isInTime { answersInTime &+= 1 }
     }
 
     /// Counts what an answer came to.
-    func countTokens(_ usage: TokenUsage) {
+    package func countTokens(_ usage: TokenUsage) {
         inputTokens &+= UInt64(clamping: usage.input ?? 0)
         outputTokens &+= UInt64(clamping: usage.output ?? 0)
     }
 
     /// Counts the time for which a request held so many units of the limit.
-    func countCost(nanoseconds: Int64, units: Int) {
+    package func countCost(nanoseconds: Int64, units: Int) {
         costNanoseconds &+= UInt128(max(0, nanoseconds)) &* UInt128(max(0, units))
     }
 
     /// Counts a refusal.
-    func countShed(_ reason: Reason) { shed[Int(reason.rawValue)] &+= 1 }
+    package func countShed(_ reason: Reason) { shed[Int(reason.rawValue)] &+= 1 }
 
     /// How often `reason` was a refusal's.
     package func shedCount(_ reason: Reason) -> UInt64 { shed[Int(reason.rawValue)] }

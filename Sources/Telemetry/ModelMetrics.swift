@@ -42,7 +42,8 @@ package final class ModelMetrics {
 
 /// The times of the streams of one model and class.
 package final class StreamMetrics {
-    let priorityClass: ClassMetrics
+    /// The class whose streams these are.
+    package let priorityClass: ClassMetrics
     /// `model="…",class="…"`, ready to be written.
     let labels: String
     /// Time from a request's first byte to the first event of its answer.
@@ -67,16 +68,18 @@ package final class StreamMetrics {
     }
 
     /// Counts a first event.
-    func observeFirstToken(nanoseconds: Int64) { firstToken.observe(nanoseconds: nanoseconds) }
+    package func observeFirstToken(nanoseconds: Int64) {
+        firstToken.observe(nanoseconds: nanoseconds)
+    }
 
     /// Counts as many gaps between events.
-    func observeInterToken(nanoseconds: Int64, times: Int) {
+    package func observeInterToken(nanoseconds: Int64, times: Int) {
         for _ in 0..<times { interToken.observe(nanoseconds: nanoseconds) }
     }
 
     /// Counts a whole stream of so many tokens, the last of which came so long after the first; one
     /// without any such time has no rate.
-    func observeStream(tokens: Int, nanoseconds: Int64) {
+    package func observeStream(tokens: Int, nanoseconds: Int64) {
         guard tokens > 1, nanoseconds > 0 else { return }
         let rate = Int128(tokens - 1) * 1_000_000_000_000_000_000 / Int128(nanoseconds)
         tokenRate.observe(nanoseconds: Int64(clamping: rate))
@@ -95,7 +98,7 @@ extension PoolMetrics {
     package static let mostTraffic = 1_000
 
     /// The counters of the model `name`.
-    func model(_ name: [UInt8]) -> ModelMetrics {
+    package func model(_ name: [UInt8]) -> ModelMetrics {
         for model in models where model.name == name { return model }
         if models.count >= PoolMetrics.mostModels { return otherModel() }
         let made = ModelMetrics(name: name)
@@ -117,7 +120,7 @@ extension PoolMetrics {
     ///
     /// Where there was no room for one of its own it takes that of a model that no backend has
     /// answered for: names can be invented, answers cannot.
-    func answered(_ row: ModelMetrics, _ name: [UInt8]) -> ModelMetrics {
+    package func answered(_ row: ModelMetrics, _ name: [UInt8]) -> ModelMetrics {
         if row.name == name, !row.hasLeft {
             row.hasAnswered = true
             return row
@@ -146,7 +149,7 @@ extension PoolMetrics {
     /// that have none.
     ///
     /// Beyond the bound a combination is counted as of the model `other` and of no tenant's.
-    func traffic(
+    package func traffic(
         _ model: ModelMetrics, _ priorityClass: ClassMetrics, tenant: Int
     ) -> TrafficMetrics {
         let streams = model.streams(in: priorityClass)
@@ -168,7 +171,7 @@ extension PoolMetrics {
 
     /// The place of a tenant that the policy names, -1 for those beyond the bound; places last for
     /// the pool's life.
-    func tenantPlace(_ name: String) -> Int {
+    package func tenantPlace(_ name: String) -> Int {
         if let place = tenantNames.firstIndex(of: name) { return place }
         if tenantNames.count >= PoolSnapshot.mostTenants { return -1 }
         tenantNames.append(name)
@@ -176,7 +179,7 @@ extension PoolMetrics {
     }
 
     /// The times of all streams whose class the policy has.
-    var allStreams: [StreamMetrics] {
+    package var allStreams: [StreamMetrics] {
         models.flatMap(\.streams).filter { streams in
             classes.contains { $0 === streams.priorityClass }
         }

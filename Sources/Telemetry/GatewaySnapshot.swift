@@ -46,7 +46,8 @@ package struct LiveObjects: Equatable, Sendable {
     /// Nothing.
     package init() {}
 
-    mutating func add(_ other: LiveObjects) {
+    /// Adds what another reactor has.
+    package mutating func add(_ other: LiveObjects) {
         exchanges += other.exchanges
         dials += other.dials
         timers += other.timers

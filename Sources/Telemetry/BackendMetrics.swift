@@ -37,7 +37,7 @@ package final class BackendMetrics {
     }
 
     /// Counts what became of a request at the backend.
-    func count(_ outcome: Outcome) { outcomes[outcome.index] &+= 1 }
+    package func count(_ outcome: Outcome) { outcomes[outcome.index] &+= 1 }
 
     /// How many requests came to an outcome of that name.
     package func count(of outcome: Outcome) -> UInt64 { outcomes[outcome.index] }

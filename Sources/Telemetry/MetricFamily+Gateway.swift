@@ -62,7 +62,7 @@ extension MetricFamily {
             labels: ["bound"],
             help: "Connections, heads and bodies refused because their network had its share."
         ) { writer, scrape in
-            for kind in ClientNetworks.Kind.allCases {
+            for kind in NetworkBound.allCases {
                 writer.sample(
                     "bound=\"\(kind.name)\"",
                     scrape.gateway.metrics.networkRefusals[kind.rawValue])
