@@ -16,7 +16,7 @@ internal import Telemetry
 package final class Demonstration {
     /// What this run is made of.
     package let settings: DemoSettings
-    private let gateway: Gateway
+    private let gateway: Shard
     private let without: DemoSide
     private let with: DemoSide
     private let generator: LoadGenerator
@@ -44,7 +44,7 @@ package final class Demonstration {
             let direct = try Demonstration.sockets(settings.backends)
             let proxied = try Demonstration.sockets(settings.backends)
             let text = settings.policyText(ports: proxied.map(\.port))
-            let gateway = try Gateway(
+            let gateway = try Shard(
                 policy: try PolicyLoader.load(text: text, file: "demo"), version: version,
                 logger: Logger(label: "penstock") { _ in SwiftLogNoOpLogHandler() },
                 seed: seeds.next())

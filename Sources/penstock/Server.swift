@@ -11,7 +11,7 @@ internal import Telemetry
 /// The process's one gateway.
 final class Server {
     private let policyFile: String
-    private let gateway: Gateway
+    private let gateway: Shard
     private let logger: Logger
     private let logTarget: LogTarget
     private var logs: LogWriters
@@ -43,7 +43,7 @@ final class Server {
         logTarget = target
         logger = Logger(label: "penstock") { JSONLinesLogHandler(label: $0, target: target) }
         do throws(SystemError) {
-            gateway = try Gateway(
+            gateway = try Shard(
                 policy: policy, version: Penstock.version, logger: logger,
                 accessWriter: logs.access, operationalWriter: logs.operational, seed: seed)
         } catch {

@@ -18,11 +18,11 @@ final class Client {
     /// Whether the client has ended its side or dropped the connection.
     var hasLeft: Bool { stream.isPeerClosed }
 
-    init(_ gateway: Gateway, number: Int, secret: UInt64) {
+    init(_ gateway: Shard, number: Int, secret: UInt64) {
         self.number = number
         self.secret = secret
         connection = ClientConnection(
-            gateway: gateway, role: .proxy, transport: .memory(stream), peer: PeerAddress())
+            shard: gateway, role: .proxy, transport: .memory(stream), peer: PeerAddress())
     }
 
     /// What marks the client's `index`th request and its answer; no input can guess it.

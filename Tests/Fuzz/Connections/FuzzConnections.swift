@@ -68,9 +68,9 @@ enum Stage {
     }
 
     /// A gateway that connects to nothing by itself.
-    static func makeGateway(_ policy: Policy) -> Gateway {
+    static func makeGateway(_ policy: Policy) -> Shard {
         do throws(SystemError) {
-            let gateway = try Gateway(
+            let gateway = try Shard(
                 policy: policy, version: "fuzz",
                 logger: Logger(label: "fuzz") { _ in SwiftLogNoOpLogHandler() }, seed: 7)
             gateway.dialler.holdsDials = true

@@ -9,7 +9,7 @@ import HTTP1
 /// One input being played.
 struct Schedule {
     private var input: FuzzInput
-    private let gateway: Gateway
+    private let gateway: Shard
     private var clients: [Client] = []
     private var backends: [Backend] = []
     private var now = Instant(nanoseconds: 1_000_000_000_000)
@@ -106,7 +106,7 @@ struct Schedule {
     }
 
     /// Finds the connection that `stream` belongs to, by asking all handlers.
-    private static func wake(_ stream: MemoryStream, in gateway: Gateway) {
+    private static func wake(_ stream: MemoryStream, in gateway: Shard) {
         gateway.reactor.forEachHandler { handler in
             guard let connection = handler as? UpstreamConnection, connection.isOver(stream) else {
                 return
@@ -134,7 +134,7 @@ struct Schedule {
         turn { _ in }
     }
 
-    private mutating func turn(_ events: (Gateway) -> Void) {
+    private mutating func turn(_ events: (Shard) -> Void) {
         // A few turns, as those that yielded go on in the next one.
         gateway.reactor.turn(at: now) { events(gateway) }
         for _ in 0..<4 { gateway.reactor.turn(at: now) {} }

@@ -21,7 +21,7 @@ final class MemoryScene {
         var isOpen: Bool { connection.isOpen }
     }
 
-    let gateway: Gateway
+    let gateway: Shard
     private(set) var now = Instant(nanoseconds: 1_000_000_000_000)
 
     init(pool: String = "limit: 100", server: String = "", more: String = "") throws {
@@ -30,7 +30,7 @@ final class MemoryScene {
         // No socket: connections are handed in.
         policy.listen = []
         policy.threads = 1
-        gateway = try Gateway(
+        gateway = try Shard(
             policy: policy, version: "test",
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, seed: 1)
         gateway.dialler.holdsDials = true
@@ -53,7 +53,7 @@ final class MemoryScene {
     func connect(network: UInt64 = 0) -> Client {
         let stream = MemoryStream()
         let connection = ClientConnection(
-            gateway: gateway, role: .proxy, transport: .memory(stream), peer: PeerAddress(),
+            shard: gateway, role: .proxy, transport: .memory(stream), peer: PeerAddress(),
             network: network)
         _ = gateway.reserveConnection()
         _ = gateway.group.place(acceptedBy: gateway.index)

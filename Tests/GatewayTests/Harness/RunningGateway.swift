@@ -41,7 +41,7 @@ final class RunningGateway: Sendable {
     static let usualThreads =
         ProcessInfo.processInfo.environment["PENSTOCK_TEST_THREADS"].flatMap { Int($0) } ?? 1
 
-    private let mailbox: Mailbox<Gateway>
+    private let mailbox: Mailbox<Shard>
     private let group: ReactorGroup
     private let end: Handover<Bool>
     /// Where its first listener is.
@@ -57,7 +57,7 @@ final class RunningGateway: Sendable {
         var loaded = try RunningGateway.policy(policyText, keys)
         loaded.threads = threads
         let policy = loaded
-        let mailbox = try Mailbox<Gateway>()
+        let mailbox = try Mailbox<Shard>()
         let end = Handover<Bool>()
         let start = Handover<Result<[ListenAddress], any Error>>()
         let admin = Handover<ListenAddress?>()
@@ -65,7 +65,7 @@ final class RunningGateway: Sendable {
         onThread {
             defer { end.give(true) }
             do {
-                let gateway = try Gateway(
+                let gateway = try Shard(
                     policy: policy, version: "test",
                     logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, seed: seed)
                 try mailbox.deliver(to: gateway, in: gateway.reactor)
@@ -102,7 +102,7 @@ final class RunningGateway: Sendable {
 
     /// Asks every reactor something, each on its own thread; the leading one is the first.
     func askAll<Answer: Sendable>(
-        _ question: @escaping @Sendable (Gateway) -> Answer
+        _ question: @escaping @Sendable (Shard) -> Answer
     ) throws -> [Answer] {
         var answers = [try ask(question)]
         for index in 1..<max(1, group.count) {
@@ -115,7 +115,7 @@ final class RunningGateway: Sendable {
 
     /// Asks the gateway's leading reactor something, on its own thread.
     func ask<Answer: Sendable>(
-        _ question: @escaping @Sendable (Gateway) -> Answer
+        _ question: @escaping @Sendable (Shard) -> Answer
     ) throws -> Answer {
         let answer = Handover<Answer>()
         mailbox.send { answer.give(question($0)) }

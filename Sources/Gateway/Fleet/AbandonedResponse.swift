@@ -1,0 +1,145 @@
+// The rest of a response whose client has left. Closing the connection does not stop every engine;
+// where it does not, the engine's place is free when it has come to the end, and the surest sign of
+// that is the end of the response. So it is read and thrown away, and the permit spent then.
+//
+// Life: made when a client leaves and admission says that the engine goes on; owned by the backend's
+// connection, which wakes it; gone when the response has ended, failed, or fallen silent.
+
+internal import Admission
+internal import Bytes
+internal import HTTP1
+internal import Reactor
+internal import Telemetry
+
+/// A response that nobody wants any more, and the permit that it holds.
+final class AbandonedResponse {
+    private let shard: Shard
+    private let pool: Pool
+    private unowned let connection: UpstreamConnection
+    private var permit: Permit?
+    /// What its tenant is charged.
+    private let charge: Charge
+    private var progressAt: Instant
+    private var hasBytes: Bool
+    /// Where the gateway keeps it, -1 for nowhere.
+    var tableIndex = -1
+
+    /// Bytes read in one turn before others get theirs.
+    private static let bytesPerTurn = 1 << 20
+
+    init(
+        _ permit: consuming Permit, of pool: Pool, in shard: Shard,
+        on connection: UpstreamConnection, charge: Charge, hasBytes: Bool
+    ) {
+        self.permit = consume permit
+        self.pool = pool
+        self.shard = shard
+        self.connection = connection
+        self.charge = charge
+        self.hasBytes = hasBytes
+        progressAt = shard.reactor.now
+    }
+
+    /// Reads what is there.
+    func advance() {
+        var bytes = 0
+        while permit != nil {
+            switch next() {
+            case .needMoreData(let consumed):
+                connection.input.drop(consumed)
+                let count = connection.fill(highBytes: UpstreamConnection.headLimits.maxHeadBytes)
+                guard count > 0 else {
+                    if connection.inputEnded { ended() } else { rest() }
+                    return
+                }
+                progressAt = shard.reactor.now
+                hasBytes = true
+                bytes += count
+                if bytes > AbandonedResponse.bytesPerTurn {
+                    shard.reactor.resumeLater(connection)
+                    return
+                }
+            case .head(let consumed), .body(let consumed, _):
+                connection.input.drop(consumed)
+            case .end(let consumed):
+                connection.input.drop(consumed)
+                finish(
+                    .cancelled(by: .client, in: .finished),
+                    reusable: connection.parser.head.keepAlive)
+            case nil:
+                finish(.failed(.invalid), reusable: false)
+            }
+        }
+    }
+
+    /// Nothing has come for as long as the pool's time-outs allow.
+    func timedOut() { finish(.failed(hasBytes ? .stalled : .timeout), reusable: false) }
+
+    /// Closes the connection: the gateway is going.
+    func end() { finish(.cancelled(by: .gateway, in: .waiting), reusable: false) }
+
+    private func next() -> ParserEvent? {
+        do throws(ParseError) {
+            return try connection.parser.next(in: connection.input)
+        } catch {
+            return nil
+        }
+    }
+
+    /// The backend has closed: the end of a response that runs until then, or a failure.
+    private func ended() {
+        do throws(ParseError) {
+            if !connection.isBroken, case .end = try connection.parser.endOfInput() {
+                finish(.cancelled(by: .client, in: .finished), reusable: false)
+                return
+            }
+        } catch {}
+        finish(.failed(.closed), reusable: false)
+    }
+
+    private func rest() {
+        connection.releaseBuffers()
+        let timeout =
+            hasBytes ? pool.timeouts.idleNanoseconds : pool.timeouts.firstByteNanoseconds
+        connection.reactor.setDeadline(
+            of: connection, to: progressAt.advanced(byNanoseconds: timeout))
+    }
+
+    private func finish(_ outcome: Outcome, reusable: Bool) {
+        guard let permit = permit.take() else { return }
+        var work = ServedWork()
+        work.charge = charge
+        connection.upstream.metrics.count(outcome)
+        pool.complete(permit, outcome, work)
+        pool.metrics.upstreamReceivedBytes &+= UInt64(
+            connection.receivedBytes - connection.receivedBefore)
+        shard.abandonedResponses.remove(self)
+        connection.endAbandoned(reusable: reusable)
+    }
+}
+
+/// The abandoned responses of one reactor, in no order.
+struct AbandonedResponses {
+    private var responses: [AbandonedResponse] = []
+
+    /// How many there are.
+    var count: Int { responses.count }
+
+    mutating func insert(_ response: AbandonedResponse) {
+        response.tableIndex = responses.count
+        responses.append(response)
+    }
+
+    mutating func remove(_ response: AbandonedResponse) {
+        let index = response.tableIndex
+        guard index >= 0, let last = responses.popLast() else { return }
+        response.tableIndex = -1
+        if last !== response {
+            responses[index] = last
+            last.tableIndex = index
+        }
+    }
+
+    /// All of them, as a list that stays when some of them end.
+    var all: [AbandonedResponse] { responses }
+}

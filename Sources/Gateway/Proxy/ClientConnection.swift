@@ -1,0 +1,326 @@
+// A client's connection: one exchange after another, and the drain of what must not be lost at its
+// end.
+//
+// `advance` is the only engine. Every event, from the client's socket or the backend's, ends up
+// there; it does what can be done until nothing moves, then arranges to be woken. It never
+// recurses: a call that arrives while it runs is covered by the rounds that are still to come.
+
+internal import Admission
+internal import Bytes
+internal import HTTP1
+internal import Policy
+internal import Reactor
+internal import Telemetry
+
+/// One accepted connection.
+final class ClientConnection: StreamConnection {
+    /// What is served on the connection's listener.
+    enum Role {
+        case proxy
+        case admin
+    }
+
+    private enum State {
+        /// Reading requests and answering them.
+        case open
+        /// Our side is closed; what still arrives is thrown away, so that the client can read our
+        /// answer.
+        case lingering
+    }
+
+    let shard: Shard
+    let role: Role
+    let peer: PeerAddress
+    /// The request that is being read or answered; nil between requests.
+    private(set) var exchange: Exchange?
+    /// Where the gateway's table keeps this connection, -1 for nowhere.
+    var tableIndex = -1
+    /// The API key of its last request that had one.
+    var lastKey = LastKey()
+    /// When the client last took a byte.
+    var writeProgress: WriteProgress
+    /// The client network whose bounds hold for it, 0 for none, and what it has of them beside the
+    /// connection.
+    let network: UInt64
+    var unfinished: NetworkBound?
+    private var isOutputPending = false
+    private var state = State.open
+    private var isAdvancing = false
+    /// When the last exchange ended, or the connection began.
+    private(set) var idleSince: Instant
+    private var lingeringBytes = 0
+
+    /// Rounds in one turn before others get theirs.
+    private static let roundsPerTurn = 16
+    /// How long, and for how many bytes, a closed client's input is still read.
+    private static let lingerNanoseconds: Int64 = 2_000_000_000
+    private static let lingerBytes = 1 << 20
+
+    init(
+        shard: Shard, role: Role, transport: consuming Transport, peer: PeerAddress,
+        network: UInt64 = 0
+    ) {
+        self.shard = shard
+        self.role = role
+        self.peer = peer
+        self.network = network
+        writeProgress = WriteProgress(now: shard.reactor.now)
+        idleSince = shard.reactor.now
+        super.init(reactor: shard.reactor)
+        open(transport)
+    }
+
+    /// Whether nothing is being read or answered.
+    var isIdle: Bool { exchange == nil && !hasInput && !hasOutput && state == .open }
+
+    override func ready(_ readiness: Readiness) {
+        if note(readiness) { advance() }
+    }
+
+    override func resume() { advance() }
+
+    /// Does what can be done.
+    func advance() {
+        guard !isAdvancing else { return }
+        isAdvancing = true
+        var rounds = 0
+        while step() {
+            rounds += 1
+            if rounds == ClientConnection.roundsPerTurn {
+                reactor.resumeLater(self)
+                break
+            }
+        }
+        isAdvancing = false
+        if network != 0, !keepsNetworkBounds() {
+            // The refusal is sent now.
+            advance()
+            return
+        }
+        settle()
+    }
+
+    /// One round.
+    ///
+    /// Returns whether anything moved.
+    private func step() -> Bool {
+        guard isOpen else { return false }
+        if state == .lingering { return throwAwayInput() }
+        guard let exchange, exchange.stage != .readingHead else {
+            if isBroken {
+                end()
+                return false
+            }
+            return readHead()
+        }
+        if hasLeft(exchange) {
+            exchange.clientGone()
+            return false
+        }
+        return exchange.relay(for: self)
+    }
+
+    /// Whether the client will not take the answer any more.
+    private func hasLeft(_ exchange: Exchange) -> Bool {
+        if isBroken { return true }
+        guard peerClosed, exchange.stage != .delivering, exchange.stage != .tunnelling else {
+            return false
+        }
+        return exchange.snapshot.policy.server.halfClose == .gone
+    }
+
+    /// Reads and parses until a head is complete.
+    ///
+    /// Returns whether anything moved.
+    private func readHead() -> Bool {
+        guard hasInput || mayRead || inputEnded else { return false }
+        let snapshot = shard.snapshot
+        if !hasInput, fill(highBytes: snapshot.bufferHighBytes) == 0 {
+            if inputEnded { end() }
+            return false
+        }
+        let exchange = currentExchange(snapshot)
+        do throws(ParseError) {
+            switch try exchange.readHead(self) {
+            case .needMoreData(let consumed):
+                input.drop(consumed)
+                if fill(highBytes: snapshot.bufferHighBytes) > 0 { return true }
+                if inputEnded { end() }
+                return false
+            case .head(let consumed):
+                input.drop(consumed)
+                exchange.classify(from: self)
+                return true
+            case .body, .end:
+                preconditionFailure("a body before its head")
+            }
+        } catch {
+            exchange.answer(error)
+            return true
+        }
+    }
+
+    private func currentExchange(_ snapshot: Snapshot) -> Exchange {
+        if let exchange { return exchange }
+        let begun = shard.lendExchange()
+        begun.begin(for: self, snapshot: snapshot)
+        exchange = begun
+        return begun
+    }
+
+    // MARK: Ends
+
+    /// The exchange is over and the client has its last byte.
+    func exchangeFinished(keeps: Bool, lingers: Bool) {
+        exchange = nil
+        idleSince = reactor.now
+        if keeps && !shard.isDraining { return }
+        if lingers || hasInput || mayHaveInput {
+            shutdownWriting()
+            state = .lingering
+        } else {
+            end()
+        }
+    }
+
+    /// The exchange is over and its answer was not completed.
+    func endAfterCut(reset: Bool) {
+        exchange = nil
+        end(reset: reset)
+    }
+
+    /// Closes the connection; an exchange that was still reading its head goes with it.
+    func end(reset: Bool = false) {
+        if let exchange {
+            self.exchange = nil
+            shard.takeBack(exchange)
+        }
+        guard isOpen else { return }
+        close(reset: reset)
+        shard.connectionEnded(self)
+    }
+
+    /// Whether closing now could reset the connection under an answer that the client has not read
+    /// yet.
+    private var mayHaveInput: Bool { mayRead && !inputEnded }
+
+    private func throwAwayInput() -> Bool {
+        let count = fill(highBytes: shard.snapshot.bufferHighBytes)
+        input.removeAll()
+        lingeringBytes += count
+        if inputEnded || isBroken || lingeringBytes > ClientConnection.lingerBytes {
+            end()
+            return false
+        }
+        return count > 0
+    }
+
+    /// The gateway begins to drain: idle connections go at once, the others after their answer.
+    func drain() {
+        // A request that has arrived and was not read yet still gets an answer.
+        if isIdle && !hasPendingInput() { end() }
+    }
+
+    /// Ends whatever is going on, because the time to drain is up.
+    func abort() {
+        guard let exchange, exchange.stage != .readingHead else {
+            end()
+            return
+        }
+        if !exchange.isAnswerBegun {
+            exchange.abandonUpstream()
+            exchange.answer(.draining)
+        }
+        exchange.cut(.draining)
+    }
+
+    // MARK: Time
+
+    /// Gives unused buffers back and arranges the next time-outs.
+    private func settle() {
+        guard isOpen else { return }
+        // A time-out counts from when there was something to wait for.
+        let isPending = hasOutput
+        if !isPending || !isOutputPending { writeProgress = WriteProgress(now: reactor.now) }
+        isOutputPending = isPending
+        releaseBuffers()
+        guard let exchange else {
+            reactor.setDeadline(of: self, to: nextDeadline())
+            return
+        }
+        exchange.noteBodyWait()
+        reactor.setDeadline(of: self, to: nextDeadline(of: exchange))
+        exchange.settleUpstream(for: self)
+    }
+
+    /// The deadline while there is no exchange.
+    private func nextDeadline() -> Instant {
+        let limits = shard.snapshot.timeouts
+        if state == .lingering {
+            return idleSince.advanced(byNanoseconds: ClientConnection.lingerNanoseconds)
+        }
+        if isOutputPending { return writeProgress.nextLook(stall: limits.writeStallNanoseconds) }
+        let end = idleSince.advanced(byNanoseconds: limits.keepAliveNanoseconds)
+        guard isFresh else { return end }
+        // Looked at now and then: connections may have become scarce.
+        let looked = idleSince.advanced(byNanoseconds: limits.headNanoseconds)
+        let next = reactor.now.advanced(byNanoseconds: limits.headNanoseconds)
+        return min(end, looked <= reactor.now ? next : looked)
+    }
+
+    /// Whether the client has sent nothing yet.
+    private var isFresh: Bool { receivedBytes == 0 }
+
+    private func nextDeadline(of exchange: Exchange) -> Instant {
+        let limits = shard.snapshot.timeouts
+        if isOutputPending {
+            return min(
+                exchange.takesMoreAt,
+                writeProgress.nextLook(stall: limits.writeStallNanoseconds))
+        }
+        if exchange.stage == .readingHead {
+            return exchange.record.startedAt.advanced(byNanoseconds: limits.headNanoseconds)
+        }
+        let keepAliveAt = exchange.keepAliveDeadline
+        if exchange.awaitsBody {
+            return min(keepAliveAt, exchange.bodyDeadline(limits))
+        }
+        return keepAliveAt
+    }
+
+    override func deadlineReached() {
+        if state == .lingering || exchange == nil && !mayRest {
+            end()
+            return
+        }
+        if hasOutput {
+            if let exchange, !exchange.takesMore(), isWriteStalled {
+                exchange.cut(.writeTimeout)
+                return
+            }
+        } else if let exchange {
+            if exchange.keepAliveDeadline <= reactor.now {
+                exchange.sendKeepAlive()
+            } else {
+                exchange.clientTimedOut()
+            }
+        }
+        advance()
+    }
+
+    /// Whether the client has taken nothing for as long as it may.
+    private var isWriteStalled: Bool {
+        writeProgress.isStalled(
+            sent: sentBytes, unsent: unsentBytes(),
+            stall: shard.snapshot.timeouts.writeStallNanoseconds, now: reactor.now)
+    }
+
+    /// Whether a connection without an exchange may stay.
+    private var mayRest: Bool {
+        if hasOutput { return !isWriteStalled }
+        let limits = shard.snapshot.timeouts
+        let rested = reactor.now.nanoseconds(since: idleSince)
+        if rested >= limits.keepAliveNanoseconds { return false }
+        return !isFresh || rested < limits.headNanoseconds || !shard.isShortOfConnections
+    }
+}

@@ -1,0 +1,217 @@
+// The backend's answer, from its connection to the client's: stops 6 and 7.
+
+internal import Admission
+internal import Bytes
+internal import HTTP1
+internal import Reactor
+
+extension Exchange {
+    /// Interim answers passed on for one request; a backend that sends more is not taken seriously.
+    private static let maxInterimAnswers = 16
+
+    /// Relays answer bytes until nothing is left to read, or the client's output is full.
+    func relayAnswer(from upstream: UpstreamConnection, to client: ClientConnection) {
+        let piecesBefore = record.answerPieces
+        defer { reportProgress(since: piecesBefore) }
+        if isAnswerPaused && client.output.count > answerLowBytes { return }
+        isAnswerPaused = false
+        if answerNeedsMore && !upstream.hasInput {
+            guard fillAnswer(upstream, for: client) else {
+                if upstream.inputEnded { answerEnded(upstream) }
+                return
+            }
+        }
+        answerNeedsMore = false
+        while true {
+            switch moveAnswer(from: upstream, to: client) {
+            case .needsMore:
+                guard fillAnswer(upstream, for: client) else {
+                    answerNeedsMore = true
+                    if upstream.inputEnded { answerEnded(upstream) }
+                    return
+                }
+            case .head:
+                receivedAnswerHead(client, upstream)
+                if stage != .forwarding || self.upstream !== upstream { return }
+            case .ended:
+                completeAnswer(client, upstream)
+                return
+            case .invalid, .unreadable, .tooLarge:
+                upstreamFailed(.upstreamInvalid)
+                return
+            case .full:
+                if growsFurther() { continue }
+                pauseAnswer()
+                return
+            }
+        }
+    }
+
+    private func moveAnswer(
+        from upstream: UpstreamConnection, to client: ClientConnection
+    ) -> BodyStep {
+        var relay = BodyRelay(
+            highBytes: answerHighBytes, writesChunks: answerFraming.isChunked)
+        let step = relay.moveAnswer(
+            &upstream.parser, &upstream.input, &client.output,
+            lentBy: client.buffers, readBy: isFollowingAnswer ? answerReader : nil)
+        if relay.filledOutput {
+            client.outputWasFilled()
+            record.answerBodyBytes += relay.bytes
+            countPieces(of: relay, hasChunks: relay.readsChunks)
+        }
+        return step
+    }
+
+    /// Tells the pool what came, while the permit is held.
+    private func reportProgress(since pieces: Int) {
+        guard stage == .forwarding, let pool, let backend = record.backend else { return }
+        if record.answerPieces > pieces {
+            record.lifeReportedAt = now
+            pool.progress(at: backend, units: record.answerPieces - pieces)
+        } else if record.upstreamProgressAt == now,
+            now.nanoseconds(since: record.lifeReportedAt) > Exchange.lifeNanoseconds
+        {
+            // Bytes that count as no work still say that the backend lives.
+            record.lifeReportedAt = now
+            pool.progress(at: backend, units: 0)
+        }
+    }
+
+    /// How often a backend's signs of life are told.
+    private static let lifeNanoseconds: Int64 = 500_000_000
+
+    private func fillAnswer(
+        _ upstream: UpstreamConnection, for client: ClientConnection
+    ) -> Bool {
+        let high = answerHighBytes
+        let held = upstream.hasInput ? upstream.input.count : 0
+        // What is left in a full buffer when more is asked for is a head, or trailers: they may be
+        // larger than what is buffered of a body.
+        let most = held >= high ? UpstreamConnection.headLimits.maxHeadBytes : high
+        let wanted = BodyRelay.bytesToRead(
+            high, outputHolds: client.hasOutput ? client.output.count : 0)
+        guard upstream.fill(highBytes: min(most, held + wanted)) > 0 else { return false }
+        record.upstreamProgressAt = now
+        if !ExchangeRecord.happened(record.firstByteAt) { record.firstByteAt = now }
+        return true
+    }
+
+    private func receivedAnswerHead(_ client: ClientConnection, _ upstream: UpstreamConnection) {
+        if upstream.parser.head.isSwitch {
+            client.prepareOutput()
+            beginTunnel(client, upstream)
+            return
+        }
+        if isRetried(instead: upstream.parser.head) { return }
+        client.prepareOutput()
+        if isStreamPromised, !upstream.parser.head.isInformational {
+            takePromised(upstream)
+            return
+        }
+        if takeAnswerHead(upstream.parser.head, to: &client.output) { return }
+        upstreamFailed(.upstreamInvalid)
+    }
+
+    /// Whether the request goes to another backend instead of this response to the client.
+    private func isRetried(instead head: borrowing ResponseHead) -> Bool {
+        let outcome = Outcome(status: head.status)
+        guard !head.isInformational, outcome != .success else { return false }
+        noteRetryAfter(head)
+        return triesElsewhere(after: outcome)
+    }
+
+    /// Writes what the client gets for an answer's head; false where the backend sends nonsense.
+    private func takeAnswerHead(
+        _ head: borrowing ResponseHead, to output: inout ByteBuffer
+    ) -> Bool {
+        if head.isInformational {
+            interimAnswers += 1
+            guard interimAnswers <= Exchange.maxInterimAnswers else { return false }
+            // What was promised within its time is the answer itself.
+            record.firstByteAt = Instant(nanoseconds: 0)
+            // HTTP/1.0 knows no interim answers, RFC 9110 section 15.2; nor does a body.
+            if self.head.version == .http11, !isAnswerBegun {
+                ResponseRewriter(exchange: self).appendInterim(head, to: &output)
+            }
+            return true
+        }
+        isAnswerBegun = true
+        record.status = head.status
+        noteAnswer(head)
+        if !isStreaming { keepAliveAt = .distantFuture }
+        answerFraming = ResponseRewriter.framing(of: head, towards: self.head.version)
+        if answerFraming.isUntilClose || shard.isDraining { keepsClient = false }
+        // The client may never send a body that it still waits to be asked for.
+        if !isRequestComplete && self.head.expectsContinue && record.bodyBytes == 0 {
+            keepsClient = false
+        }
+        ResponseRewriter(exchange: self).append(head, to: &output)
+        return true
+    }
+
+    /// Notes what a backend's answer says of itself.
+    func noteAnswer(_ head: borrowing ResponseHead) {
+        if !ExchangeRecord.happened(record.firstByteAt) { record.firstByteAt = now }
+        record.backendStatus = head.status
+        beginFollowing(head)
+        noteRetryAfter(head)
+    }
+
+    /// Notes for how long a backend asks not to be sent more.
+    private func noteRetryAfter(_ head: borrowing ResponseHead) {
+        guard Outcome(status: head.status) == .overload, let field = head.firstField(.retryAfter)
+        else { return }
+        record.backendRetryAfterSeconds = Exchange.wholeSeconds(head.value(of: field))
+    }
+
+    /// Says in an answer's head what becomes of the connection, RFC 9112 section 9.3.
+    func appendConnection(to output: inout ByteBuffer) {
+        if !keepsClient {
+            output.append("Connection: close\r\n")
+        } else if head.version.isHTTP10 {
+            output.append("Connection: keep-alive\r\n")
+        }
+    }
+
+    /// The backend closed its side: the end of an answer that runs until then, or a failure.
+    private func answerEnded(_ upstream: UpstreamConnection) {
+        guard let client else { return }
+        do throws(ParseError) {
+            // A reset is no end: bytes may be missing that a body without a length does not miss.
+            if !upstream.isBroken, case .end = try upstream.parser.endOfInput() {
+                completeAnswer(client, upstream)
+                return
+            }
+        } catch {}
+        upstreamFailed(.upstreamClosed)
+    }
+
+    /// The backend is done: its slot and its connection are free, whatever the client still has to
+    /// take.
+    private func completeAnswer(_ client: ClientConnection, _ connection: UpstreamConnection) {
+        if answerFraming.isChunked {
+            client.prepareOutput()
+            client.output.appendLastChunk(trailers: connection.parser.trailers)
+        }
+        let reusable = connection.parser.head.keepAlive && isRequestComplete
+        record.answeredAt = now
+        release(connection, reusable: reusable)
+        learnUsage()
+        spendPermit(Outcome(status: record.backendStatus))
+        stage = .delivering
+        if !isRequestComplete { decideDiscarding() }
+    }
+
+    /// Whole seconds, a minute at most; 0 for a date or whatever else is no number.
+    static func wholeSeconds(_ text: Span<UInt8>) -> Int {
+        guard (1...9).contains(text.count) else { return 0 }
+        var seconds = 0
+        for index in text.indices {
+            let digit = Int(text[index]) - 0x30
+            guard (0...9).contains(digit) else { return 0 }
+            seconds = 10 * seconds + digit
+        }
+        return min(seconds, 60)
+    }
+}

@@ -1,0 +1,251 @@
+// From a permit to a connection, and what happens when a backend fails: stop 6.
+
+internal import Admission
+internal import HTTP1
+internal import Policy
+internal import Reactor
+internal import Telemetry
+
+extension Exchange {
+    /// Borrows an idle connection to the backend, or dials.
+    func connect(
+        to backend: BackendID, in pool: Pool, _ head: borrowing RequestHead,
+        from client: ClientConnection
+    ) {
+        guard let upstream = pool.upstream(backend) else {
+            // The backend left the policy between the grant and now.
+            spendPermit(.failed(.local))
+            answer(.noBackend)
+            return
+        }
+        record.attempts += 1
+        if !ExchangeRecord.happened(record.connectBeganAt) { record.connectBeganAt = now }
+        if let connection = upstream.lend(now: now) {
+            upstream.metrics.connectionsReused &+= 1
+            record.isReused = true
+            attach(connection, in: pool, head, from: client)
+        } else {
+            startDial(upstream)
+        }
+    }
+
+    private func startDial(_ upstream: Upstream) {
+        guard let pool else { return }
+        record.isReused = false
+        record.dialBeganAt = now
+        let milliseconds = connectBudgetMilliseconds(pool)
+        dial = shard.dialler.dial(
+            upstream.target, in: upstream.dialLine, timeoutMilliseconds: milliseconds, now: now
+        ) { [unowned self] result in
+            dial = nil
+            switch consume result {
+            case .connected(let transport): connected(upstream, transport)
+            case .failed(let reason): dialFailed(upstream, reason)
+            }
+            client?.advance()
+        }
+        if dial == nil {
+            spendPermit(.failed(.local))
+            answer(.exhausted)
+        }
+    }
+
+    /// What is left of the connect budget; while other backends could still be tried, half of it.
+    private func connectBudgetMilliseconds(_ pool: Pool) -> Int {
+        let spent = now.nanoseconds(since: record.connectBeganAt)
+        let left = max(0, pool.timeouts.connectNanoseconds - spent) / 1_000_000
+        return Int(pool.settings.backends.count > 1 ? max(left / 2, min(left, 250)) : left)
+    }
+
+    private func connected(_ upstream: Upstream, _ transport: consuming Transport) {
+        guard let pool, let client else { return }
+        let connection = UpstreamConnection(
+            reactor: shard.reactor, transport: transport, upstream: upstream)
+        guard connection.start() else {
+            connection.close()
+            spendPermit(.failed(.local))
+            answer(.exhausted)
+            return
+        }
+        if pool.connected(upstream) { shard.cameBack(upstream, pool) }
+        if connection.fill(highBytes: snapshot.bufferHighBytes) > 0 {
+            // Nothing was asked yet, so this is no answer; what spoke first does not speak HTTP.
+            upstream.metrics.connectionsOpened &+= 1
+            connection.close()
+            spendPermit(.failed(.invalid))
+            answer(.upstreamInvalid)
+            return
+        }
+        upstream.metrics.connectionsOpened &+= 1
+        pool.metrics.observeConnect(nanoseconds: now.nanoseconds(since: record.dialBeganAt))
+        attach(connection, in: pool, head, from: client)
+    }
+
+    private func dialFailed(_ upstream: Upstream, _ reason: Reason) {
+        upstream.metrics.countConnectionFailed(reason)
+        if reason == .exhausted {
+            // Our own shortage says nothing about the backend.
+            spendPermit(.failed(.local))
+            answer(reason)
+            return
+        }
+        guard let pool, let permit = permit.take() else { return }
+        let budgetEnd = record.connectBeganAt.advanced(
+            byNanoseconds: pool.timeouts.connectNanoseconds)
+        record.waitBeganAt = now
+        var refusal = SharedAdmission.Refusal()
+        let verdict = pool.retry(permit, id, at: upstream, &refusal) {
+            // It has to be started within the budget, however long it then takes.
+            makeTicket(pool, startBy: budgetEnd)
+        }
+        if refusal.isLeftOut { upstream.metrics.ejections &+= 1 }
+        if refusal.isNews { shard.leftOut(upstream, pool, reason) }
+        switch consume verdict {
+        case .forward(let next):
+            pool.metrics.retries &+= 1
+            granted(next)
+        case .reject:
+            answer(reason)
+        case .parked(let handle):
+            parkedHandle = handle
+            stage = .parked
+        }
+    }
+
+    /// Writes the head to the backend and begins to relay.
+    private func attach(
+        _ connection: UpstreamConnection, in pool: Pool, _ head: borrowing RequestHead,
+        from client: ClientConnection
+    ) {
+        // A plain connection that was read to its end is not read again: nothing has told of more.
+        let isEarly = record.isReused && connection.fill(highBytes: snapshot.bufferHighBytes) > 0
+        upstream = connection
+        stage = .forwarding
+        record.connectedAt = now
+        record.upstreamProgressAt = now
+        record.bodyProgressAt = now
+        connection.begin(self, method: head.method, mayBecomeWebSocket: asksForTunnel)
+        if isEarly {
+            upstreamSpokeTooEarly()
+            return
+        }
+        connection.prepareOutput()
+        RequestRewriter(self, in: pool).append(
+            head, of: self, for: connection.upstream, peer: client.peer, to: &connection.output)
+        forwardBody(to: connection)
+    }
+
+    /// Bytes came, or the end, before the request was sent.
+    ///
+    /// Whatever they are, they answer another request or none, so the connection is useless; on a
+    /// reused one that is like any close in the moment of reuse.
+    func upstreamSpokeTooEarly() { upstreamFailed(.upstreamClosed) }
+
+    /// The backend closed, broke or answered nonsense.
+    func upstreamFailed(_ reason: Reason) {
+        guard let pool, let connection = upstream else { return }
+        if reason == .upstreamClosed, canTryAgain(connection) {
+            pool.metrics.retries &+= 1
+            record.wasSentAgain = true
+            record.connectBeganAt = now
+            release(connection, reusable: false)
+            stage = .dialling
+            record.attempts += 1
+            startDial(connection.upstream)
+            return
+        }
+        let outcome = outcome(of: reason)
+        if triesElsewhere(after: outcome) { return }
+        release(connection, reusable: false)
+        spendPermit(outcome)
+        answerOrCut(reason)
+    }
+
+    /// What a backend's failure says about it.
+    private func outcome(of reason: Reason) -> Outcome {
+        switch reason {
+        case .firstByteTimeout: .failed(.timeout)
+        case .upstreamIdleTimeout, .streamStalled: .failed(.stalled)
+        case .upstreamInvalid: .failed(.invalid)
+        case .upstreamClosed: .failed(.closed)
+        default: .cancelled(by: .gateway, in: phase)
+        }
+    }
+
+    /// The backend's time is up.
+    func upstreamDeadlineReached() {
+        if stage == .tunnelling {
+            tunnelDeadlineReached()
+            return
+        }
+        if !ExchangeRecord.happened(record.firstByteAt) {
+            upstreamFailed(now >= deadline ? .deadlinePassed : .firstByteTimeout)
+        } else if !isStreaming {
+            upstreamFailed(.upstreamIdleTimeout)
+        } else {
+            let hasBegun = ExchangeRecord.happened(record.lastEventAt)
+            upstreamFailed(hasBegun ? .streamStalled : .firstByteTimeout)
+        }
+        client?.advance()
+    }
+
+    /// For how long the backend may be silent within its answer.
+    ///
+    /// Engines send a stream's head when they have taken the request in, long before its first token.
+    private func silenceNanoseconds(_ timeouts: Pool.Timeouts) -> Int64 {
+        guard isStreaming else { return timeouts.idleNanoseconds }
+        return ExchangeRecord.happened(record.lastEventAt)
+            ? timeouts.streamStallNanoseconds : timeouts.firstByteNanoseconds
+    }
+
+    /// Sets the time-out of the backend's side after each round.
+    func settleUpstream(for client: ClientConnection) {
+        settleAwaited(for: client)
+        if stage == .tunnelling { settleTunnel() }
+        guard stage == .forwarding, let upstream, let pool else { return }
+        let timeout: Int64
+        if isAnswerPaused || awaitsBody {
+            // The client is the slow one, and its own time-outs watch it.
+            record.upstreamProgressAt = now
+            timeout = .max
+        } else if ExchangeRecord.happened(record.firstByteAt) {
+            timeout = silenceNanoseconds(pool.timeouts)
+        } else {
+            timeout = min(
+                pool.timeouts.firstByteNanoseconds,
+                max(0, deadline.nanoseconds(since: record.upstreamProgressAt)))
+        }
+        client.reactor.setDeadline(
+            of: upstream, to: record.upstreamProgressAt.advanced(byNanoseconds: timeout))
+        upstream.releaseBuffers()
+    }
+
+    /// Detaches from a backend's connection and counts what it moved.
+    func release(_ connection: UpstreamConnection, reusable: Bool) {
+        if let pool {
+            pool.metrics.upstreamSentBytes &+= UInt64(connection.sentBytes - connection.sentBefore)
+            pool.metrics.upstreamReceivedBytes &+= UInt64(
+                connection.receivedBytes - connection.receivedBefore)
+        }
+        countTokens()
+        upstream = nil
+        connection.end(reusable: reusable)
+    }
+
+    /// Lets go of the backend in whatever stage the exchange is, because of that party.
+    func abandonUpstream(by party: Outcome.Party = .gateway) {
+        let phase = phase
+        if let handle = parkedHandle {
+            pool?.cancel(handle)
+            parkedHandle = nil
+        }
+        if let dial {
+            shard.dialler.cancel(dial)
+            self.dial = nil
+        }
+        if let connection = upstream {
+            release(connection, reusable: false)
+        }
+        spendPermit(.cancelled(by: party, in: phase))
+    }
+}

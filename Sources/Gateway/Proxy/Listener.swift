@@ -1,0 +1,117 @@
+// Accepts connections for one address, and stops accepting when there is no room: the kernel's
+// backlog is then the back-pressure that clients feel.
+
+internal import Admission
+internal import Policy
+internal import Reactor
+internal import Telemetry
+
+/// A listening address at work.
+final class Listener: EventHandler {
+    private let shard: Shard
+    private let role: ClientConnection.Role
+    private let socket: ListeningSocket
+    /// The address as the policy wrote it, by which a reload recognises it.
+    let configured: ListenAddress
+    private var isPaused = false
+    /// Whether it is paused until a connection ends, and not for want of descriptors or memory.
+    private(set) var waitsForRoom = false
+    /// Whether it was paused before and nobody has been accepted since.
+    private var isPausedAgain = false
+
+    /// Connections accepted in one turn before others get theirs.
+    private static let acceptsPerTurn = 64
+    /// How long accepting rests when descriptors or memory are short.
+    private static let pauseNanoseconds: Int64 = 100_000_000
+
+    /// Registers `socket`, opened for `address`, with the gateway's reactor.
+    init(
+        shard: Shard, role: ClientConnection.Role, address: ListenAddress,
+        socket: consuming ListeningSocket
+    ) throws(SystemError) {
+        self.shard = shard
+        self.role = role
+        configured = address
+        self.socket = socket
+        super.init()
+        guard shard.reactor.register(self, descriptor: self.socket.rawValue, interest: .readable)
+        else {
+            throw SystemError("watch \(address.text)")
+        }
+    }
+
+    /// Where it really listens.
+    var address: ListenAddress { socket.address }
+
+    override func ready(_ readiness: Readiness) { accept() }
+
+    override func deadlineReached() { resumeAccepting() }
+
+    /// Stops listening for good.
+    func close() {
+        shard.reactor.deregister(self, keepingOpen: socket.rawValue)
+    }
+
+    /// Accepts again, after a pause, when there is room.
+    func resumeAccepting() {
+        guard isPaused, slot >= 0 else { return }
+        isPaused = false
+        waitsForRoom = false
+        shard.noteAcceptPauses()
+        shard.reactor.watch(self, descriptor: socket.rawValue, interest: .readable)
+    }
+
+    private func accept() {
+        for number in 0..<Listener.acceptsPerTurn {
+            // The admin's connections do not count, so that a full gateway can still be looked at.
+            guard role == .admin || shard.reserveConnection() || makesRoom(number) else {
+                // The kernel says so if somebody waits.
+                if number > 0 { return }
+                pause(untilRoom: true)
+                // Others may have begun to rest by then.
+                lookAgain()
+                // One may have ended before anybody could see that this listener waits.
+                if shard.hasRoomForConnection { resumeAccepting() }
+                return
+            }
+            switch socket.accept() {
+            case .connection(let descriptor, let peer):
+                isPausedAgain = false
+                shard.accepted(descriptor, peer: peer, role: role)
+            case .none:
+                giveUpReservation()
+                return
+            case .exhausted:
+                giveUpReservation()
+                pause(untilRoom: false)
+                lookAgain()
+                return
+            }
+        }
+    }
+
+    /// Whether a connection that rests has given way to the one that waits, of which only the first
+    /// is known to be there.
+    private func makesRoom(_ number: Int) -> Bool {
+        number == 0 && shard.makeRoom(isNews: !isPausedAgain) && shard.reserveConnection()
+    }
+
+    private func lookAgain() {
+        shard.reactor.setDeadline(
+            of: self, to: shard.reactor.now.advanced(byNanoseconds: Listener.pauseNanoseconds))
+    }
+
+    private func giveUpReservation() {
+        if role == .proxy { shard.group.releaseConnection(at: shard.index) }
+    }
+
+    private func pause(untilRoom: Bool) {
+        guard !isPaused else { return }
+        isPaused = true
+        waitsForRoom = untilRoom
+        shard.noteAcceptPauses()
+        if !isPausedAgain { shard.metrics.acceptPauses &+= 1 }
+        isPausedAgain = true
+        shard.reactor.watch(self, descriptor: socket.rawValue, interest: [])
+    }
+}

@@ -1,0 +1,111 @@
+// The answer's head as the client gets it: the hop's fields go, framing is written for the client's
+// version, and what RFC 9110 asks of a proxy is added.
+
+internal import Admission
+internal import Bytes
+internal import HTTP1
+internal import Policy
+
+/// Writes one answer's head for one client.
+struct ResponseRewriter {
+    let exchange: Exchange
+    let texts: HeadTexts
+
+    init(exchange: Exchange) {
+        self.exchange = exchange
+        texts = exchange.snapshot.headTexts
+    }
+
+    /// How a body that came framed one way is framed towards a client of `version`.
+    static func framing(of head: borrowing ResponseHead, towards version: Version) -> BodyFraming {
+        switch head.framing {
+        case .none: .none
+        case .length(let length): .length(length)
+        case .chunked, .untilClose: version == .http11 ? .chunked : .untilClose
+        }
+    }
+
+    /// Appends an interim answer, which has no body.
+    func appendInterim(_ head: borrowing ResponseHead, to output: inout ByteBuffer) {
+        _ = appendStart(head, to: &output)
+        output.appendLineEnd()
+    }
+
+    /// Appends the head of the answer that makes a tunnel of the connection.
+    func appendSwitch(_ head: borrowing ResponseHead, to output: inout ByteBuffer) {
+        _ = appendStart(head, to: &output)
+        output.append("Connection: Upgrade\r\nUpgrade: websocket\r\n")
+        output.appendLineEnd()
+    }
+
+    /// Appends the final answer's head with the empty line that ends it.
+    func append(_ head: borrowing ResponseHead, to output: inout ByteBuffer) {
+        let pool = exchange.pool
+        let rates = pool?.rates(of: exchange.tenant)
+        let seen = appendStart(head, replacesRates: rates != nil, to: &output)
+        appendFraming(head, to: &output)
+        if let rates {
+            RateFields(rates).append(exchange.dialect, to: &output)
+        }
+        if let pool, pool.tellsShares,
+            let share = pool.admission.shareWhenBusy(of: exchange.tenant)
+        {
+            RateLimitFields(share).append(to: &output)
+        }
+        // RFC 9110 section 6.6.1: a recipient with a clock adds the Date that is missing.
+        if !seen.contains(.date) { exchange.shard.appendDate(to: &output) }
+        if pool?.answers.saysTimes == true { appendTimes(to: &output) }
+        exchange.appendFallback(to: &output)
+        exchange.appendConnection(to: &output)
+        let isHTTP10 = head.version.isHTTP10
+        if seen.contains(.xRequestID) {
+            texts.appendEndWithoutID(isHTTP10: isHTTP10, to: &output)
+        } else {
+            texts.appendEnd(exchange.requestID, isHTTP10: isHTTP10, to: &output)
+        }
+    }
+
+    /// Appends the status line and the fields that travel on, and returns which names there were.
+    private func appendStart(
+        _ head: borrowing ResponseHead, replacesRates: Bool = false, to output: inout ByteBuffer
+    ) -> FieldNames {
+        var seen = FieldNames()
+        let dropped = texts.droppedOfAnswer
+        let apart = replacesRates ? texts.others : FieldNames()
+        var index = output.appendStart(of: head, without: dropped, before: apart, noting: &seen)
+        while index < head.fields.count {
+            let field = head.fields[index]
+            if !RateFields.isRateField(head.name(of: field)) {
+                output.appendField(name: head.name(of: field), value: head.value(of: field))
+            }
+            index = output.appendFields(
+                of: head, from: index + 1, without: dropped, before: apart, noting: &seen)
+        }
+        return seen
+    }
+
+    private func appendTimes(to output: inout ByteBuffer) {
+        let record = exchange.record
+        let queued = Int(max(0, record.queueNanoseconds) / 1_000_000)
+        let answered = exchange.now.nanoseconds(since: record.grantedAt)
+        output.append(
+            texts.times, decimals: queued, queued, Int(max(0, answered) / 1_000_000))
+    }
+
+    private func appendFraming(_ head: borrowing ResponseHead, to output: inout ByteBuffer) {
+        switch exchange.answerFraming {
+        case .length(let length):
+            output.append(texts.contentLength, decimal: length)
+        case .chunked:
+            output.appendTransferEncodingChunked()
+        case .untilClose:
+            break
+        case .none:
+            // The length that a body would have had, for HEAD and 304 (RFC 9110 section 8.6); 204
+            // has none.
+            if head.status != 204, let field = head.firstField(.contentLength) {
+                output.appendField(name: head.name(of: field), value: head.value(of: field))
+            }
+        }
+    }
+}

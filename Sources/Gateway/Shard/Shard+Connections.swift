@@ -1,0 +1,223 @@
+// The gateway's client connections: how many there may be, and what is noted when an exchange on
+// one of them ends.
+
+internal import Admission
+internal import HTTP1
+internal import Policy
+internal import Reactor
+internal import Telemetry
+
+/// The open client connections, in no order.
+struct ConnectionTable {
+    private var connections: [ClientConnection] = []
+    /// Those that clients made to be served.
+    private(set) var proxyCount = 0
+
+    /// Those that were made to the admin listener.
+    var adminCount: Int { connections.count - proxyCount }
+
+    mutating func insert(_ connection: ClientConnection) {
+        connection.tableIndex = connections.count
+        connections.append(connection)
+        if connection.role == .proxy { proxyCount += 1 }
+    }
+
+    mutating func remove(_ connection: ClientConnection) {
+        let index = connection.tableIndex
+        guard index >= 0 else { return }
+        connection.tableIndex = -1
+        if connection.role == .proxy { proxyCount -= 1 }
+        let last = connections.removeLast()
+        if last !== connection {
+            connections[index] = last
+            last.tableIndex = index
+        }
+    }
+
+    /// The connections that are open now, as a list that stays when some of them end.
+    var all: [ClientConnection] { connections }
+}
+
+extension Shard {
+    /// Connections to the admin listener held at once.
+    private static let maxAdminConnections = 64
+
+    /// Whether another client may be accepted, whichever reactor it comes to.
+    var hasRoomForConnection: Bool {
+        group.connectionCount < snapshot.policy.server.maxConnections
+    }
+
+    /// Takes room for another client, which is then accepted or given up.
+    func reserveConnection() -> Bool {
+        group.reserveConnection(most: snapshot.policy.server.maxConnections)
+    }
+
+    /// Accepts again where listeners wait for room.
+    func resumeAccepting() {
+        for listener in listeners { listener.resumeAccepting() }
+    }
+
+    /// Tells the other reactors whether listeners here wait for room.
+    func noteAcceptPauses() {
+        group.setWaitsForRoom(listeners.contains { $0.waitsForRoom }, at: index)
+    }
+
+    /// Takes in an accepted connection, or hands it to a reactor that has fewer.
+    func accepted(
+        _ descriptor: consuming Descriptor, peer: PeerAddress, role: ClientConnection.Role
+    ) {
+        switch role {
+        case .admin:
+            // Whoever holds them all silently must not make probes fail.
+            guard
+                connections.adminCount < Shard.maxAdminConnections
+                    || closeIdle(.admin, most: 1, idleSince: reactor.now) > 0
+            else {
+                metrics.connectionsRejected &+= 1
+                return
+            }
+            take(descriptor, peer: peer, role: role)
+        case .proxy:
+            let network = peer.network(
+                unlessAmong: snapshot.policy.forwarding.trustedProxies)
+            let most = snapshot.networkBounds[.connections]
+            guard network == 0 || group.networks.take(.connections, network, most: most) else {
+                metrics.connectionsRejected &+= 1
+                refusedNetwork(.connections, peer)
+                group.releaseConnection(at: index)
+                return
+            }
+            let chosen = group.place(acceptedBy: index)
+            guard chosen == index else {
+                handOver(descriptor, peer: peer, network, to: chosen)
+                return
+            }
+            take(descriptor, peer: peer, role: role, network)
+        }
+    }
+
+    private func handOver(
+        _ descriptor: consuming Descriptor, peer: PeerAddress, _ network: UInt64, to other: Int
+    ) {
+        let handed = Handed(descriptor)
+        let isTaken = group.send(to: other) { other in
+            guard let descriptor = handed.take() else { return }
+            other.take(descriptor, peer: peer, role: .proxy, network)
+        }
+        guard !isTaken, let descriptor = handed.take() else { return }
+        group.moveConnection(from: other, to: index)
+        take(descriptor, peer: peer, role: .proxy, network)
+    }
+
+    private func take(
+        _ descriptor: consuming Descriptor, peer: PeerAddress, role: ClientConnection.Role,
+        _ network: UInt64 = 0
+    ) {
+        adopt(
+            ClientConnection(
+                shard: self, role: role, transport: .plain(descriptor), peer: peer,
+                network: network))
+    }
+
+    /// Begins to serve a connection for which room was taken.
+    func adopt(_ connection: ClientConnection) {
+        let role = connection.role
+        guard !hasEnded, connection.start() else {
+            metrics.connectionsRejected &+= 1
+            connection.close()
+            connection.leaveNetwork()
+            if role == .proxy { leave() }
+            return
+        }
+        if role == .proxy { metrics.countConnectionAccepted() }
+        connections.insert(connection)
+        connection.advance()
+        // One that was handed over may come after the drain began.
+        if isDraining, role == .proxy { connection.drain() }
+    }
+
+    /// Gives up the place of a client connection.
+    private func leave() {
+        group.connectionEnded(at: index)
+        resumeAccepting()
+        stopIfDrained()
+    }
+
+    /// Notes that a connection is closed; where accepting waited for room, it goes on.
+    func connectionEnded(_ connection: ClientConnection) {
+        guard connection.tableIndex >= 0 else { return }
+        connections.remove(connection)
+        connection.leaveNetwork()
+        guard connection.role == .proxy else { return }
+        metrics.countConnectionClosed()
+        leave()
+    }
+
+    /// Counts and logs an exchange that has ended.
+    func finished(_ exchange: Exchange, _ client: ClientConnection) {
+        guard client.role == .proxy else { return }
+        let record = exchange.record
+        let total = reactor.now.nanoseconds(since: record.startedAt)
+        let received = UInt64(client.usedBytes - record.receivedBefore)
+        let sent = UInt64(client.sentBytes - record.sentBefore)
+        if let pool = exchange.pool {
+            let metrics = pool.metrics
+            if exchange.stage == .tunnelling { metrics.countTunnelEnded() }
+            metrics.countEnded(
+                status: record.status, reason: record.reason, totalNanoseconds: total)
+            metrics.clientReceivedBytes &+= received
+            metrics.clientSentBytes &+= sent
+            if ExchangeRecord.happened(record.firstByteAt) {
+                metrics.observeFirstByte(
+                    nanoseconds: record.firstByteAt.nanoseconds(since: record.grantedAt))
+            }
+        } else {
+            metrics.countUnrouted(record.reason)
+        }
+        logAccess(exchange, client, totalNanoseconds: total, received: received, sent: sent)
+    }
+
+    private func logAccess(
+        _ exchange: Exchange, _ client: ClientConnection, totalNanoseconds: Int64, received: UInt64,
+        sent: UInt64
+    ) {
+        guard logsAccess else { return }
+        let record = exchange.record
+        var line = AccessRecord(
+            wallNanoseconds: ProcessClock.wallNanoseconds(), status: record.status,
+            reason: record.reason)
+        line.withheld = record.withheld
+        line.pool = exchange.pool?.metrics
+        line.backend = exchange.backendMetrics
+        line.totalNanoseconds = totalNanoseconds
+        line.bytesIn = received
+        line.bytesOut = sent
+        line.attempts = record.attempts
+        line.reused = record.isReused
+        if ExchangeRecord.happened(record.grantedAt) {
+            line.queueNanoseconds = record.queueNanoseconds
+            if ExchangeRecord.happened(record.connectedAt) {
+                line.connectNanoseconds = record.connectedAt.nanoseconds(since: record.grantedAt)
+            }
+            if ExchangeRecord.happened(record.firstByteAt) {
+                line.firstByteNanoseconds = record.firstByteAt.nanoseconds(since: record.grantedAt)
+            }
+        }
+        // A head that could not be parsed has no ranges to log.
+        if exchange.isHeadComplete {
+            write(line, exchange.requestID, exchange.head, client.peer)
+        } else {
+            write(line, [], RequestHead(), client.peer)
+        }
+    }
+
+    private func write(
+        _ line: borrowing AccessRecord, _ requestID: borrowing [UInt8],
+        _ head: borrowing RequestHead, _ peer: borrowing PeerAddress
+    ) {
+        accessLog?.log(
+            line, requestID: requestID.span, client: peer.bytes,
+            method: head.span(head.methodRange), path: head.span(head.path),
+            host: head.span(head.authority ?? 0..<0))
+    }
+}

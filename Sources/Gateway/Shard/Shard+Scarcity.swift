@@ -1,0 +1,106 @@
+// What the gateway does when connections are scarce: those that rest give way to those that wait, and
+// no client network has more than its share. It says so in the log, once a minute at most.
+
+internal import Admission
+internal import Logging
+internal import Policy
+internal import Reactor
+internal import Telemetry
+
+/// When the log last said that connections are scarce, and what has happened since.
+struct CapWatch {
+    /// Lines about the cap, and about bounds of networks.
+    fileprivate var saidAt = InlineArray<2, Instant>(repeating: Instant(nanoseconds: .min / 2))
+    fileprivate var events = InlineArray<2, Int>(repeating: 0)
+    /// When no connection was found that could give way.
+    fileprivate var foundNoneAt = Instant(nanoseconds: .min / 2)
+
+    fileprivate static let quietNanoseconds: Int64 = 60_000_000_000
+    fileprivate static let restNanoseconds: Int64 = 100_000_000
+
+    /// Counts an event; the number since the last line where it is time for another one.
+    fileprivate mutating func note(_ index: Int, now: Instant) -> Int? {
+        events[index] += 1
+        guard now.nanoseconds(since: saidAt[index]) >= CapWatch.quietNanoseconds else { return nil }
+        saidAt[index] = now
+        defer { events[index] = 0 }
+        return events[index]
+    }
+}
+
+extension Shard {
+    /// How long a client's connection must have rested to give way: a client that is about to send
+    /// its next request should not find it closed.
+    private static let restNanoseconds: Int64 = 1_000_000_000
+
+    /// Whether more than three quarters of the connections that there may be are there.
+    var isShortOfConnections: Bool {
+        group.connectionCount > snapshot.policy.server.maxConnections / 4 * 3
+    }
+
+    /// A client waits and all connections are taken: has some that rest give way, here or at other
+    /// reactors; whether there is room now.
+    ///
+    /// With `isNews` it has not been told of before.
+    func makeRoom(isNews: Bool) -> Bool {
+        if isNews { metrics.capReached &+= 1 }
+        if isNews, let times = capWatch.note(0, now: reactor.now) {
+            logger.warning(
+                "connections at the cap",
+                metadata: [
+                    "max_connections": "\(snapshot.policy.server.maxConnections)",
+                    "times": "\(times)",
+                ])
+        }
+        if giveWay() { return true }
+        group.send(toAllBut: index) { _ = $0.giveWay() }
+        return false
+    }
+
+    /// Closes the connections that have rested longest, one in 64 and one at least; whether there
+    /// were any.
+    ///
+    /// More than one, so that finding them is worth its time.
+    private func giveWay() -> Bool {
+        let now = reactor.now
+        guard now.nanoseconds(since: capWatch.foundNoneAt) >= CapWatch.restNanoseconds else {
+            return false
+        }
+        let since = now.advanced(byNanoseconds: -Shard.restNanoseconds)
+        let most = max(1, connections.proxyCount / 64)
+        let closed = closeIdle(.proxy, most: most, idleSince: since)
+        metrics.connectionsEvicted &+= UInt64(closed)
+        if closed == 0 { capWatch.foundNoneAt = now }
+        return closed > 0
+    }
+
+    /// Closes up to `most` connections that have rested since `latest` at least, the longest first.
+    ///
+    /// Returns how many.
+    func closeIdle(_ role: ClientConnection.Role, most: Int, idleSince latest: Instant) -> Int {
+        var resting = connections.all.filter {
+            $0.role == role && $0.isIdle && $0.idleSince <= latest
+        }
+        resting.sort { $0.idleSince < $1.idleSince }
+        var closed = 0
+        // A request that has arrived and was not read yet still gets an answer.
+        for connection in resting where closed < most && !connection.hasPendingInput() {
+            connection.end()
+            closed += 1
+        }
+        return closed
+    }
+
+    /// Notes that a client network was refused more of `kind`.
+    func refusedNetwork(_ kind: NetworkBound, _ peer: borrowing PeerAddress) {
+        metrics.networkRefusals[kind.rawValue] &+= 1
+        guard let times = capWatch.note(1, now: reactor.now) else { return }
+        let client = peer.text
+        logger.warning(
+            "client network at its bound",
+            metadata: [
+                "client": "\(client)", "bound": "\(kind.name)",
+                "most": "\(snapshot.networkBounds[kind])", "times": "\(times)",
+            ])
+    }
+}

@@ -1,0 +1,359 @@
+// A shard: one reactor with everything that lives in it, made from a policy. A policy may ask for
+// several threads: then the shard that the caller makes leads others, one on each further thread
+// (`Shard+Reactors.swift`), and together they are the gateway. Two gateways can stand side by side in
+// one process; nothing is global.
+
+internal import Admission
+internal import Bytes
+internal import HTTP1
+package import Logging
+package import Policy
+package import Reactor
+package import Telemetry
+
+/// What one reactor of a gateway owns; the leading one stands for the gateway.
+package final class Shard {
+    /// The loop that everything here lives in.
+    package let reactor: Reactor
+    /// All reactors, and which of them this is.
+    let group: ReactorGroup
+    let index: Int
+    /// The threads of the other reactors, for the one that leads.
+    var threads: [SystemThread] = []
+    /// Admin pages that wait for what other reactors have counted.
+    var gatherings: [Gathering] = []
+    /// Whether this reactor has let everything go.
+    private(set) var hasEnded = false
+    /// What is counted of it as a whole.
+    package let metrics: GatewayMetrics
+    let dialler: Dialler
+    let logger: Logger
+    /// Whether decisions are written to the log: its level.
+    private(set) var explains: Bool
+    /// Answers that are no pool's.
+    let ownAnswers = OwnAnswers()
+    /// The policy in force.
+    var snapshot: Snapshot
+    /// All pools that still have something to do, those of former policies included.
+    var pools: [Pool]
+    var listeners: [Listener] = []
+    var adminListener: Listener?
+    /// Whether `drain` was called.
+    package var isDraining: Bool { drains }
+    var drains = false
+    let admin = AdminService()
+    /// When the gateway was made.
+    let startedAt: Instant
+
+    var connections = ConnectionTable()
+    /// Responses that are read to their ends although their clients have left.
+    var abandonedResponses = AbandonedResponses()
+    private var exchanges: [Exchange] = []
+    /// The place of the first of those that are free, -1 for none, and how many they are.
+    private var firstFreePlace = -1
+    private var freeCount = 0
+    private var random: SplitMix64
+    /// What tenants that no policy names are hashed with, for as long as the gateway runs.
+    let hashKey: HashKey
+    private var dates = DateWriter()
+    var accessLog: AccessLog?
+    /// Whether there is one.
+    private(set) var logsAccess = false
+    /// The logs whose losses are counted, with the names of their metric labels.
+    private(set) var logWriters: [(name: String, writer: LogWriter)] = []
+    var drainTimer: DrainTimer?
+    /// Bytes of bodies held until their requests are forwarded.
+    var heldBytes = 0
+    /// Bytes of storage for bodies that may have to be sent again.
+    var keptBytes = 0
+    /// Bytes that outputs may hold of answers that are taken ahead of their clients.
+    var aheadBytes = 0
+    /// What has become of the connection cap.
+    var capWatch = CapWatch()
+
+    /// Most reactors of one gateway.
+    private static let maxReactors = 128
+
+    /// Makes a gateway and starts listening; throws when an address cannot be had.
+    ///
+    /// `seed` decides everything that is left to chance. The access log goes to `accessWriter`.
+    package convenience init(
+        policy: Policy, version: String, logger: Logger, accessWriter: LogWriter? = nil,
+        operationalWriter: LogWriter? = nil, seed: UInt64
+    ) throws(SystemError) {
+        for pool in policy.pools { try pool.tls.checkFiles() }
+        let threads = policy.threads ?? ProcessorCount.usable()
+        let group = try ReactorGroup(count: min(threads, Shard.maxReactors))
+        var random = SplitMix64(seed: seed)
+        let assignment = Assignment(
+            group: group, policy: policy,
+            admissions: policy.pools.map { SharedAdmission($0, seed: random.next()) },
+            hashKey: HashKey.random(), version: version, logger: logger,
+            accessWriter: accessWriter, seed: random.next())
+        try self.init(assignment)
+        if let accessWriter { logWriters.append(("access", accessWriter)) }
+        if let operationalWriter { logWriters.append(("operational", operationalWriter)) }
+        do throws(SystemError) {
+            let opened = try openListeners(policy.listen)
+            listeners = opened.own
+            try replaceAdminListener(policy.admin)
+            try startOthers(assignment, opened.others)
+        } catch {
+            letGo()
+            stopOthers()
+            throw error
+        }
+    }
+
+    /// Makes one reactor of a gateway, on its thread.
+    init(_ assignment: Assignment) throws(SystemError) {
+        let policy = assignment.policy
+        let reactor = try Reactor()
+        self.reactor = reactor
+        startedAt = reactor.now
+        group = assignment.group
+        index = assignment.index
+        hashKey = assignment.hashKey
+        logger = assignment.logger
+        explains = assignment.logger.logLevel <= .debug
+        dialler = Dialler(reactor: reactor)
+        metrics = GatewayMetrics(
+            version: assignment.version, startNanoseconds: ProcessClock.wallNanoseconds())
+        var random = SplitMix64(seed: assignment.seed)
+        let place = Pool.Place(index: assignment.index, count: assignment.group.count)
+        pools = assignment.admissions.map { [hashKey] admission in
+            Pool(admission, reactor: reactor, place: place, hashKey: hashKey)
+        }
+        snapshot = Snapshot(policy, pools: pools)
+        if let accessWriter = assignment.accessWriter {
+            logsAccess = true
+            accessLog = AccessLog(writer: accessWriter, settings: policy.log, seed: random.next())
+        }
+        self.random = random
+        for pool in pools { pool.admission.noteMoves(explains) }
+        reactor.turnEnded = { [unowned self] in turnEnded() }
+        try group.deliver(to: index, self)
+    }
+
+    /// Takes over the logs of a reloaded policy: `access` is the access log's writer, nil where it is
+    /// off.
+    func takeOver(_ settings: LogSettings, access: LogWriter?) {
+        if let access {
+            if accessLog == nil {
+                accessLog = AccessLog(writer: access, settings: settings, seed: drawSeed())
+            }
+            accessLog?.move(to: access)
+            accessLog?.apply(settings)
+        } else {
+            accessLog = nil
+        }
+        logsAccess = access != nil
+    }
+
+    /// Takes over the level of the log, which decides whether decisions are written to it.
+    func followLogLevel() {
+        explains = logger.logLevel <= .debug
+        for pool in pools { pool.admission.noteMoves(explains) }
+    }
+
+    /// Notes the logs whose losses are counted.
+    func watch(_ writers: LogWriters) {
+        logWriters = []
+        if let access = writers.access { logWriters.append(("access", access)) }
+        logWriters.append(("operational", writers.operational))
+    }
+
+    /// The addresses that clients can connect to, with the ports that the kernel chose.
+    package var addresses: [ListenAddress] { listeners.map(\.address) }
+
+    /// Threads that serve.
+    package var threadCount: Int { group.count }
+
+    /// The admin listener's address.
+    package var adminAddress: ListenAddress? { adminListener?.address }
+
+    /// Runs until the gateway has drained or was stopped, on all its threads.
+    package func run() {
+        reactor.run()
+        letGo()
+        if leads { stopOthers() }
+    }
+
+    /// Closes what is left open and unties what refers back to the gateway, so that nothing outlives it.
+    func letGo() {
+        hasEnded = true
+        for listener in listeners { listener.close() }
+        listeners.removeAll()
+        adminListener?.close()
+        adminListener = nil
+        for connection in connections.all { connection.abort() }
+        for response in abandonedResponses.all { response.end() }
+        for pool in pools { pool.retire() }
+        // Letters that are still there may hold permits.
+        group.close(index, self)
+        exchanges = []
+        firstFreePlace = -1
+        freeCount = 0
+        reactor.turnEnded = nil
+    }
+
+    // MARK: Turns
+
+    /// Lets the pools decide about their parked requests; answers when they want to be asked again.
+    private func turnEnded() -> Instant {
+        var next = Instant.distantFuture
+        var isRepeated = true
+        while isRepeated {
+            isRepeated = false
+            next = .distantFuture
+            for pool in pools {
+                var deadline = pool.nextDeadline
+                if deadline <= reactor.now {
+                    while let decision = pool.poll() {
+                        apply(decision, pool)
+                        isRepeated = true
+                    }
+                    deadline = pool.nextDeadline
+                }
+                if deadline < next { next = deadline }
+            }
+        }
+        if explains { for pool in pools { explainMoves(pool) } }
+        return forgetRetiredPools() ? reactor.now : next
+    }
+
+    private func apply(_ decision: consuming Decision, _ pool: Pool) {
+        guard decision.id.reactor == index else {
+            handOver(decision, pool)
+            return
+        }
+        guard let exchange = openExchange(decision.id) else {
+            preconditionFailure("a decision for an exchange that has ended")
+        }
+        carryOut(decision, exchange)
+    }
+
+    /// Does with a parked exchange what was decided about it.
+    func carryOut(_ decision: consuming Decision, _ exchange: Exchange) {
+        switch consume decision {
+        case .forward(_, let permit):
+            // A request that comes back from a failed dial was counted when it was first granted.
+            if exchange.record.attempts == 0 {
+                exchange.pool?.metrics.countForwarded(
+                    afterNanoseconds: reactor.now.nanoseconds(since: exchange.record.waitBeganAt),
+                    in: exchange.classMetrics)
+            }
+            exchange.granted(permit)
+        case .reject(_, let rejection):
+            exchange.refused(rejection)
+        }
+        exchange.client?.advance()
+    }
+
+    /// The exchange of that name, unless it has ended.
+    func openExchange(_ id: RequestID) -> Exchange? {
+        guard id.place < exchanges.count else { return nil }
+        let exchange = exchanges[id.place]
+        return exchange.id == id ? exchange : nil
+    }
+
+    /// Forgets pools that the policy has no more and that have nothing to do; whether another one has
+    /// to look at parked requests for them.
+    private func forgetRetiredPools() -> Bool {
+        guard pools.count > snapshot.pools.count else { return false }
+        var kept = pools
+        var heirs: [Pool] = []
+        kept.removeAll { pool in
+            guard pool.isRetired else { return false }
+            let heir = snapshot.pools.first { $0.admission === pool.admission }
+            guard heir == nil ? pool.admission.isIdle : isUnused(pool) else { return false }
+            pool.admission.leave(index)
+            if let heir { heirs.append(heir) }
+            return true
+        }
+        pools = kept
+        for heir in heirs { heir.lookAgain() }
+        return !heirs.isEmpty
+    }
+
+    /// Whether no request is in the pool, as far as that was looked for of late: there may be many.
+    private func isUnused(_ pool: Pool) -> Bool {
+        guard pool.looksForUseAt <= reactor.now else { return false }
+        pool.looksForUseAt = reactor.now.advanced(byNanoseconds: 500_000_000)
+        return !exchanges.contains { $0.pool === pool }
+    }
+
+    // MARK: Exchanges
+
+    /// Lends an exchange, made anew where none is free; there are at most as many as client
+    /// connections.
+    func lendExchange() -> Exchange {
+        if firstFreePlace >= 0, firstFreePlace < exchanges.count {
+            let exchange = exchanges[firstFreePlace]
+            firstFreePlace = exchange.nextFreePlace
+            freeCount &-= 1
+            return exchange
+        }
+        let exchange = Exchange(
+            shard: self, place: exchanges.count, snapshot: snapshot)
+        exchanges.append(exchange)
+        return exchange
+    }
+
+    /// Takes an exchange back that has ended.
+    func takeBack(_ exchange: Exchange) {
+        exchange.reset()
+        exchange.nextFreePlace = firstFreePlace
+        firstFreePlace = exchange.place
+        freeCount &+= 1
+    }
+
+    /// Exchanges that are under way.
+    var openExchangeCount: Int { exchanges.count - freeCount }
+
+    /// A seed for something else that is left to chance.
+    func drawSeed() -> UInt64 {
+        var random = random
+        defer { self.random = random }
+        return random.next()
+    }
+
+    /// Permits that exchanges hold.
+    var heldPermitCount: Int { exchanges.count { $0.permit != nil } }
+
+    /// Makes `bytes` 32 hexadecimal digits that no other request has.
+    func makeRequestID(_ bytes: inout [UInt8]) {
+        if bytes.count != 32 {
+            bytes.removeAll(keepingCapacity: true)
+            bytes.append(contentsOf: repeatElement(0, count: 32))
+        }
+        var random = random
+        var digits = bytes.mutableSpan
+        HexadecimalDigits.write(random.next(), to: &digits, at: 0)
+        HexadecimalDigits.write(random.next(), to: &digits, at: 16)
+        self.random = random
+    }
+
+    /// Appends the `Date` field.
+    func appendDate(to output: inout ByteBuffer) {
+        output.append("Date: ")
+        appendDateText(to: &output)
+        output.appendLineEnd()
+    }
+
+    /// Appends an answer of the gateway's own: its text with the date, the request's id and the
+    /// numbers that it has gaps for.
+    func append(
+        _ template: borrowing MessageTemplate, requestID: borrowing [UInt8], _ first: Int,
+        _ second: Int, _ third: Int, to output: inout ByteBuffer
+    ) {
+        dates.withHTTPDate(ProcessClock.wallNanoseconds()) { date in
+            output.append(template, date: date, requestID: requestID, first, second, third)
+        }
+    }
+
+    /// Appends what a `Date` field says; the text is made once a second.
+    func appendDateText(to output: inout ByteBuffer) {
+        dates.appendHTTPDate(ProcessClock.wallNanoseconds(), to: &output)
+    }
+}
