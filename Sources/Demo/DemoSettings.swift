@@ -31,13 +31,13 @@ package struct DemoSettings: Equatable, Sendable {
     package var limit = Limit.aimd
     /// Share of refused clients that come back once after Retry-After, 0...1.
     package var retryShare = 0.5
-    /// How long a client waits for the end of its answer.
+    /// How long a client waits for the end of its response.
     package var patience = Duration.seconds(2)
     /// How long a request may wait in the gateway.
     package var maxWait = Duration.milliseconds(500)
     /// What the backends can do.
     package var speed = EngineSpeed()
-    /// How long answers are.
+    /// How long responses are.
     package var tokens = TokenDistribution()
 
     /// The defaults.

@@ -19,7 +19,7 @@ extension ByteBuffer {
             noting: &seen)
     }
 
-    /// The same of an answer's head; adds the names before the returned line to `seen`, be they
+    /// The same of a response's head; adds the names before the returned line to `seen`, be they
     /// dropped or not.
     package mutating func appendFields(
         of head: borrowing ResponseHead, from first: Int = 0, without dropped: FieldNames,

@@ -1,4 +1,4 @@
-// A whole message of which most is known beforehand: an answer of the gateway's own. It is written by
+// A whole message of which most is known beforehand: a response of the gateway's own. It is written by
 // one call, which looks for room once.
 
 internal import Bytes

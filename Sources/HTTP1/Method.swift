@@ -4,7 +4,7 @@
 package enum Method: UInt8, CaseIterable, Sendable {
     /// `GET`.
     case get
-    /// `HEAD`: its answer has no body.
+    /// `HEAD`: its response has no body.
     case head
     /// `POST`.
     case post

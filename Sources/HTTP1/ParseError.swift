@@ -91,10 +91,10 @@ package enum ParseError: UInt8, Error, Equatable, CaseIterable, Sendable {
     case informationalWithBody
     /// A 101 answer that nobody asked for, or not to the protocol that was asked for.
     case unexpectedUpgrade
-    /// The peer closed before the end of its answer.
+    /// The peer closed before the end of its response.
     case truncated
 
-    /// The status that answers a request with this error; 502 for what only a backend can do wrong.
+    /// The status that responses a request with this error; 502 for what only a backend can do wrong.
     package var status: Int {
         switch self {
         case .targetTooLong: 414

@@ -1,6 +1,6 @@
-// An answer's head: its bytes and everything that the parser found out about them.
+// A response's head: its bytes and everything that the parser found out about them.
 
-/// An answer's head.
+/// A response's head.
 ///
 /// It owns a copy of its bytes, and all ranges are places in that copy.
 package struct ResponseHead: Sendable {
@@ -17,16 +17,16 @@ package struct ResponseHead: Sendable {
     package internal(set) var reasonPhrase: Range<Int> = 0..<0
     /// How the body is delimited; depends on the request's method, RFC 9112 section 6.3.
     package internal(set) var framing: BodyFraming = .none
-    /// Whether the connection can carry another exchange once this answer has ended.
+    /// Whether the connection can carry another exchange once this response has ended.
     ///
-    /// False too if the body runs until close, and if an answer that can have no body announces
+    /// False too if the body runs until close, and if a response that can have no body announces
     /// one: what such a peer sends next cannot be trusted to be the next answer.
     package internal(set) var keepAlive = false
 
     /// Makes an empty head, for a parser to fill.
     package init() {}
 
-    /// Whether this is an interim answer (1xx but 101), after which another head comes.
+    /// Whether this is an interim response (1xx but 101), after which another head comes.
     package var isInformational: Bool { status < 200 && status != 101 }
 
     /// Whether the connection is no longer HTTP's after this head.

@@ -1,7 +1,7 @@
 // The client's side of HTTP/1.1: answers out of the bytes that backends send. As strict as the
-// parser of requests: an answer that two readers could end in two places is refused, not repaired.
+// parser of requests: a response that two readers could end in two places is refused, not repaired.
 
-/// An incremental, strict parser of answers, RFC 9112.
+/// An incremental, strict parser of responses, RFC 9112.
 ///
 /// Call `begin` for each request sent, then `next` with all unconsumed bytes until it says
 /// `.needMoreData` or `.end`. A 1xx answer comes as a `.head` of its own, valid until the next call
@@ -25,12 +25,12 @@ package struct ResponseParser: ~Copyable {
     private var framing = MessageFraming()
     private var body = BodyDecoder()
 
-    /// Makes a parser that expects the answer to a `GET`.
+    /// Makes a parser that expects the response to a `GET`.
     package init(limits: HeadLimits) {
         self.limits = limits
     }
 
-    /// Whether no byte of an answer has been looked at since `begin`.
+    /// Whether no byte of a response has been looked at since `begin`.
     package var isBetweenMessages: Bool {
         if case .statusLine = phase { line.position == 0 } else { false }
     }
@@ -38,9 +38,9 @@ package struct ResponseParser: ~Copyable {
     /// Whether the body comes in chunks; known from `.head` on.
     package var readsChunks: Bool { head.framing.isChunked }
 
-    /// Prepares for the answer to a request with this method; the bytes shown next begin with it.
+    /// Prepares for the response to a request with this method; the bytes shown next begin with it.
     ///
-    /// The answer to `HEAD` has no body. A 2xx answer to `CONNECT` has none either and is never
+    /// The response to `HEAD` has no body. A 2xx answer to `CONNECT` has none either and is never
     /// `keepAlive`: what follows it belongs to the tunnel. With `mayBecomeWebSocket` the same holds
     /// for a 101 answer that changes to WebSocket; every other 101 is an error.
     package mutating func begin(requestMethod: Method, mayBecomeWebSocket: Bool = false) {
@@ -88,8 +88,8 @@ package struct ResponseParser: ~Copyable {
 
     /// Tells that the peer has closed and that all its bytes have been consumed.
     ///
-    /// `.end` if the answer is complete by that, else the error `truncated`; also before any byte
-    /// of an answer, see `isBetweenMessages`.
+    /// `.end` if the response is complete by that, else the error `truncated`; also before any byte
+    /// of a response, see `isBetweenMessages`.
     package mutating func endOfInput() throws(ParseError) -> ParserEvent {
         if case .body = phase, body.endsAtClose { phase = .ended }
         let event = try next(in: Span())

@@ -28,7 +28,7 @@ extension Span<UInt8> {
     /// Drops words that have no control byte; how many bytes stand before the first one in what is
     /// left, or all that are left.
     ///
-    /// This span is the end of `whole`. The answer may be too early by the one exception of
+    /// This span is the end of `whole`. The response may be too early by the one exception of
     /// `WordMask.firstControl`.
     @inline(__always)
     @_lifetime(self: copy self)

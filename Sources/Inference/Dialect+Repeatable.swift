@@ -1,10 +1,10 @@
-// Which POSTs may be sent twice: those that compute an answer and leave nothing behind. In the same
+// Which POSTs may be sent twice: those that compute a response and leave nothing behind. In the same
 // dialects there are others, which make files, batches and threads or load models.
 
 internal import Bytes
 
 extension Dialect {
-    /// Whether requests of this dialect for `path` only compute an answer.
+    /// Whether requests of this dialect for `path` only compute a response.
     package func isRepeatable(path: Span<UInt8>) -> Bool {
         switch self {
         case .plain: false

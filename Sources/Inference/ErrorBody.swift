@@ -4,7 +4,7 @@
 
 /// What an error says.
 package struct ErrorFacts {
-    /// The answer's status, 400..599.
+    /// The response's status, 400..599.
     package var status: Int
     /// One sentence for people; without quotation marks, backslashes and control characters.
     package var message: String

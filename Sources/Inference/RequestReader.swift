@@ -16,11 +16,11 @@ package struct RequestReader {
     package private(set) var model: [UInt8] = []
     /// Where the name stands in the body, without quotation marks.
     package private(set) var modelRange = 0..<0
-    /// Whether an answer in pieces is asked for; nil where nothing is said.
+    /// Whether a response in pieces is asked for; nil where nothing is said.
     package private(set) var streams: Bool?
-    /// The most tokens of an answer, by whichever name; nil where nothing is said.
+    /// The most tokens of a response, by whichever name; nil where nothing is said.
     package private(set) var maxTokens: Int?
-    /// How many answers are asked for, from 1.
+    /// How many responses are asked for, from 1.
     package private(set) var choices = 1
 
     private var scanner = JSONScanner()

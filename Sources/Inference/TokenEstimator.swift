@@ -15,11 +15,11 @@ package struct TokenEstimator: Sendable {
         }
     }
 
-    /// Tokens of an answer before any was seen.
+    /// Tokens of a response before any was seen.
     package static let firstOutput = 256
     /// Tenants whose answers are told apart at once; a new one takes the place of another.
     package static let tenants = 64
-    /// Answers of a tenant that are needed before they count more than all tenants' together.
+    /// Responses of a tenant that are needed before they count more than all tenants' together.
     private static let enough = 8
 
     /// Tokens and bytes of late prompts; the first four bytes a token are a guess that soon weighs
@@ -32,7 +32,7 @@ package struct TokenEstimator: Sendable {
     /// An estimator that has seen nothing.
     package init() {}
 
-    /// Learns from an answer that reported `usage`, to a request of `bodyBytes` by `tenant`.
+    /// Learns from a response that reported `usage`, to a request of `bodyBytes` by `tenant`.
     ///
     /// `output` counts all choices; it is learnt for one.
     package mutating func learn(
@@ -57,7 +57,7 @@ package struct TokenEstimator: Sendable {
         return max(1, Int(Double(bodyBytes) * inputTokens / inputBytes))
     }
 
-    /// Expected tokens of the answers to a request; `maxTokens` bounds each of them.
+    /// Expected tokens of the responses to a request; `maxTokens` bounds each of them.
     package func output(maxTokens: Int?, choices: Int = 1, tenant: UInt64 = 0) -> Int {
         var expected = output.samples == 0 ? Double(TokenEstimator.firstOutput) : output.value
         if tenant != 0 {

@@ -1,6 +1,6 @@
 // How many tokens a request took.
 
-/// Tokens of a prompt and of its answer; nil where nobody said.
+/// Tokens of a prompt and of its response; nil where nobody said.
 package struct TokenUsage: Equatable, Sendable {
     /// Tokens of the prompt, those from a cache included.
     package var input: Int?

@@ -1,5 +1,5 @@
-// Finds the numbers of tokens that an answer reports, in whichever of the engines' forms, while its
-// bytes pass: a whole answer, or the data of one event of a stream after the other.
+// Finds the numbers of tokens that a response reports, in whichever of the engines' forms, while its
+// bytes pass: a whole response, or the data of one event of a stream after the other.
 //
 //     OpenAI, vLLM, SGLang   "usage": {"prompt_tokens", "completion_tokens"}, null but in the last event
 //     OpenAI's responses     "usage": {"input_tokens", "output_tokens"}, in "response" in a stream
@@ -33,7 +33,7 @@ package struct UsageReader {
     /// A reader that has found nothing.
     package init() {}
 
-    /// Begins another answer.
+    /// Begins another response.
     package mutating func reset() {
         input = nil
         cachedRead = 0
@@ -42,7 +42,7 @@ package struct UsageReader {
         beginText()
     }
 
-    /// Begins the next text of the same answer.
+    /// Begins the next text of the same response.
     package mutating func beginText() {
         scanner.reset()
         next = .other

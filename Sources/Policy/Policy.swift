@@ -57,14 +57,14 @@ package struct ServerSettings: Equatable, Sendable {
     package var bufferHighBytes = 64 * 1024
     /// Buffered bytes below which reading resumes; less than `bufferHighBytes`.
     package var bufferLowBytes = 16 * 1024
-    /// Bytes of an answer that are taken from the backend although the client reads slowly,
+    /// Bytes of a response that are taken from the backend although the client reads slowly,
     /// 0..256 MiB.
-    package var bufferAnswerBytes = 1 << 20
-    /// The same over all answers of a thread, 0..1 TiB.
-    package var bufferAnswersTotalBytes = 64 << 20
+    package var bufferResponseBytes = 1 << 20
+    /// The same over all responses of a thread, 0..1 TiB.
+    package var bufferResponsesTotalBytes = 64 << 20
     /// Shares of `maxConnections` that one client network may have.
     package var perNetwork = NetworkShares()
-    /// What a client's FIN while its answer is outstanding means.
+    /// What a client's FIN while its response is outstanding means.
     package var halfClose = HalfClose.gone
     /// Time that queued and running requests get after SIGTERM, 0..24 h.
     package var drainTimeout = Duration.seconds(30)
@@ -94,11 +94,11 @@ package struct ServerSettings: Equatable, Sendable {
         case backends
     }
 
-    /// What a client's FIN while its answer is outstanding means.
+    /// What a client's FIN while its response is outstanding means.
     package enum HalfClose: String, CaseIterable, Sendable {
         /// The client has left: its request is cancelled.
         case gone
-        /// The client still wants its answer.
+        /// The client still wants its response.
         case allow
     }
 
@@ -218,12 +218,12 @@ package struct PoolSettings: Equatable, Sendable {
     /// What is done with the deadlines of requests.
     package var deadlines = DeadlineSettings()
     /// What refused clients are told.
-    package var answers = AnswerSettings()
+    package var responses = ResponseSettings()
     /// Until a backend's connection is ready to use, over all tries of one request, 1 ms..24 h.
     package var connectTimeout = Duration.seconds(3)
-    /// From the forwarded request to the answer's first byte, 1 ms..24 h.
+    /// From the forwarded request to the response's first byte, 1 ms..24 h.
     package var firstByteTimeout = Duration.seconds(120)
-    /// Between two reads of an answer that is no stream of an inference server's, 1 ms..24 h.
+    /// Between two reads of a response that is no stream of an inference server's, 1 ms..24 h.
     package var idleTimeout = Duration.seconds(60)
     /// Between two reads of a stream of an inference server's, after its first event, 1 ms..24 h.
     ///
@@ -324,7 +324,7 @@ package struct DeadlineSettings: Equatable, Sendable {
 }
 
 /// What refused clients are told.
-package struct AnswerSettings: Equatable, Sendable {
+package struct ResponseSettings: Equatable, Sendable {
     /// Whether a 503 for want of capacity tells Envoy not to retry.
     package var saysEnvoyOverloaded = true
     /// Whether tenants are told their share in RateLimit fields, when it matters to them.

@@ -104,7 +104,7 @@ extension PolicySections {
             Key(
                 "measure", \.measure, .words, required: true,
                 "`first_byte` and `total` count from the start at the backend, `unit` is the total "
-                    + "over the pieces of a streamed answer."),
+                    + "over the pieces of a streamed response."),
             Key(
                 "quantile", \.quantile, .number(0.5...0.99),
                 "The share of requests that has to keep it."),
@@ -133,7 +133,7 @@ extension PolicySections {
         keys: [
             Key(
                 "algorithm", always: "aimd", required: true,
-                "Additive increase, multiplicative decrease: up by one while answers are in time, down "
+                "Additive increase, multiplicative decrease: up by one while responses are in time, down "
                     + "by a factor when one is late or lost."),
             Key("initial", \.initial, .integer(limits), initialMeaning),
             Key("min", \.min, .integer(limits), "Lowest limit."),
@@ -143,7 +143,7 @@ extension PolicySections {
                 "Factor at a drop."),
             Key(
                 "timeout", \.timeout, .duration(timeouts),
-                "An answer that takes longer counts as a drop."),
+                "A response that takes longer counts as a drop."),
         ],
         rules: rules(min: \.min, initial: \.initial, max: \.max),
         hints: hints([("gradient", gradientKeys), ("fixed", ["limit"]), ("knee", kneeKeys)]),
@@ -201,7 +201,7 @@ extension PolicySections {
                 "Share of a new estimate that is taken over at each update."),
             Key(
                 "probe_multiplier", \.probeMultiplier, .integer(1...1_000),
-                "The shortest latency is measured anew after up to this many times the limit answers."
+                "The shortest latency is measured anew after up to this many times the limit responses."
             ),
         ],
         rules: rules(min: \.min, initial: \.initial, max: \.max),

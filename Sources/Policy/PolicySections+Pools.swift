@@ -85,21 +85,21 @@ extension PolicySections {
             Key("priority", \.self, priority, "Which requests go first."),
             Key("tenant", \.self, tenant, "Whose requests they are, and what each may have."),
             Key(
-                "deadline", \.deadlines, deadlines.kind(), "How long answers are wanted."),
+                "deadline", \.deadlines, deadlines.kind(), "How long responses are wanted."),
             Key(
                 "websocket", \.webSocket, .words,
                 "Whether requests may change to WebSocket: `refuse` answers them with 403, `allow` "
-                    + "makes a tunnel of the connection, which keeps its place of the limit until it "
-                    + "ends."),
-            Key("answers", \.answers, answers.kind(), "What refused clients are told."),
+                    + "makes a tunnel of the connection, which takes a slot of the limit from its client's "
+                    + "first byte until it has been quiet for a second."),
+            Key("responses", \.responses, responses.kind(), "What refused clients are told."),
             Key(
                 "ejection", \.admission.ejection, ejection.kind(),
                 "How long a backend that refuses connections is left out."),
             Key(
                 "cancel", \.admission.cancel, .words,
                 "What the backends' engines do when a client leaves and its connection is closed. "
-                    + "`stops`: the work ends, and its place is free at once. `continues`: it goes on, "
-                    + "so the response is read to its end and the place is free then. `auto`: that is "
+                    + "`stops`: the work ends, and its slot is free at once. `continues`: it goes on, "
+                    + "so the response is read to its end and the slot is free then. `auto`: that is "
                     + "learnt for each backend, streams apart."),
             Key(
                 "retry", \.admission.retry, retry.kind(),
@@ -121,7 +121,7 @@ extension PolicySections {
         keys: [
             Key(
                 "tokens", \.tokens, .integer(1...100_000_000),
-                "Expected tokens of prompt and answer for each unit of the limit."),
+                "Expected tokens of prompt and response for each unit of the limit."),
             Key("max", \.most, .integer(2...1_000), "Most units for one request."),
         ])
 
@@ -230,8 +230,8 @@ extension PolicySections {
                     + "with `longest` in `x-envoy-expected-rq-timeout-ms`."),
         ])
 
-    private static let answers = Section<AnswerSettings>(
-        blank: AnswerSettings(),
+    private static let responses = Section<ResponseSettings>(
+        blank: ResponseSettings(),
         keys: [
             Key(
                 "overload_status", \.overloadStatus,
@@ -246,11 +246,11 @@ extension PolicySections {
                 "rate_limit", \.tellsShares, .boolean,
                 "Whether tenants are told their quotas in `RateLimit`, `x-ratelimit-*` or "
                     + "`anthropic-ratelimit-*` fields, and their share of the limits in `RateLimit` "
-                    + "fields: in refusals for being over it, and in answers while more than 70 % of "
+                    + "fields: in refusals for being over it, and in responses while more than 70 % of "
                     + "the limits are in use. Needs `tenant`."),
             Key(
                 "timing", \.saysTimes, .boolean,
-                "Whether forwarded answers say in `X-Penstock-Queue-Ms` and `Server-Timing` how long "
+                "Whether forwarded responses say in `X-Penstock-Queue-Ms` and `Server-Timing` how long "
                     + "their requests waited."),
             Key(
                 "stop_retries", \.stopsRetries, .boolean,
@@ -314,11 +314,11 @@ extension PolicySections {
                 "Until a connection is ready to use, over all tries of one request."),
             Key(
                 "first_byte", \.firstByteTimeout, .duration(timeouts),
-                "From the forwarded request to the answer's first byte, and from there to the first "
+                "From the forwarded request to the response's first byte, and from there to the first "
                     + "event of an inference server's stream."),
             Key(
                 "idle", \.idleTimeout, .duration(timeouts),
-                "Between two reads of an answer that is no such stream."),
+                "Between two reads of a response that is no such stream."),
             Key(
                 "stream_stall", \.streamStallTimeout, .duration(timeouts),
                 "Between two reads of such a stream after its first event; then the stream ends with an "

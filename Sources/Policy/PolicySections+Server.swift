@@ -18,7 +18,7 @@ extension PolicySections {
                 "body_before_queue", \.bodyBeforeQueueBytes, .size(0...1 << 30),
                 "Bodies up to this are read whole before their request asks for a place of the limit; longer "
                     + "ones, and those of clients that wait to be asked, follow when it has one. `0B`: all do, for clients "
-                    + "that read an answer while they still send."),
+                    + "that read a response while they still send."),
             Key(
                 "body_before_queue_total", \.bodyBeforeQueueTotalBytes, .size(0...1 << 40),
                 "The same over all requests of a thread; what is beyond follows later."),
@@ -35,7 +35,7 @@ extension PolicySections {
                     + "Loopback, unix sockets and `forwarding.trusted_proxies` have no such bound."),
             Key(
                 "half_close", \.halfClose, .words,
-                "What a client means that closes its sending side while its answer is outstanding: `gone` "
+                "What a client means that closes its sending side while its response is outstanding: `gone` "
                     + "cancels its request, `allow` still answers it."),
             Key(
                 "drain_timeout", \.drainTimeout, .duration(.zero...timeouts.upperBound),
@@ -57,12 +57,12 @@ extension PolicySections {
                 "low", \.bufferLowBytes, .size(0...16 << 20),
                 "Buffered bytes below which reading resumes; less than `high`."),
             Key(
-                "answer", \.bufferAnswerBytes, .size(0...256 << 20),
-                "Bytes of an answer that are taken from the backend as fast as it gives them although the client "
+                "response", \.bufferResponseBytes, .size(0...256 << 20),
+                "Bytes of a response that are taken from the backend as fast as it gives them although the client "
                     + "reads slowly, so that it does not keep the backend; not below `high`."),
             Key(
-                "answers_total", \.bufferAnswersTotalBytes, .size(0...1 << 40),
-                "The same over all such answers of a thread; beyond it backends wait for their clients."
+                "responses_total", \.bufferResponsesTotalBytes, .size(0...1 << 40),
+                "The same over all such responses of a thread; beyond it backends wait for their clients."
             ),
         ],
         rules: [

@@ -243,7 +243,7 @@ extension PolicySections {
                 "share_by", \.sharing, .words,
                 "What tenants share while they want more than there is: the `time` for which their "
                     + "requests take places of the limit, the number of `requests`, or the `tokens` of "
-                    + "prompts and answers."),
+                    + "prompts and responses."),
             Key(
                 "default", \.others, Section(blank: TenantKeys(), keys: terms).kind(),
                 "Terms of each tenant that is not named."),
@@ -317,7 +317,7 @@ extension PolicySections {
         Key(
             "tokens_per_minute", \.settings.tokensPerMinute,
             Kind<Int>.integer(1...1_000_000_000_000).optional(blank: 1, absent: "off"),
-            "Tokens of prompts and answers that it may use a minute; an estimate is charged when a "
+            "Tokens of prompts and responses that it may use a minute; an estimate is charged when a "
                 + "request comes, and put right when it ends. `off` for no bound."),
     ]
 

@@ -129,7 +129,7 @@ enum PolicySections {
                     + "and then bodies are not read."),
             Key(
                 "fallback", \.fallback, fallback.kind().optional(blank: fallback.blank),
-                "Another pool for what would wait too long; answers from there say so in "
+                "Another pool for what would wait too long; responses from there say so in "
                     + "`X-Penstock-Fallback`."),
             Key(
                 "stream_keep_alive", \.streamKeepAlive,

@@ -1,6 +1,6 @@
 // Storage for connections' buffers, lent while bytes are in them. An idle connection holds none.
 //
-// There are three sizes: one for heads, events and short answers, one for bodies that keep filling
+// There are three sizes: one for heads, events and short responses, one for bodies that keep filling
 // the first, which then take a quarter of the system calls, and one for prompts that are held whole.
 
 package import Bytes

@@ -79,7 +79,7 @@ package struct Descriptor: ~Copyable, Sendable {
     /// Tells the peer that nothing will follow, and keeps reading possible.
     package borrowing func shutdownWriting() { _ = shutdown(rawValue, Int32(SHUT_WR)) }
 
-    /// Makes `close` reset the connection, so that a peer notices a cut answer at once.
+    /// Makes `close` reset the connection, so that a peer notices a cut response at once.
     package borrowing func resetOnClose() {
         var option = linger(l_onoff: 1, l_linger: 0)
         // The structure lives through the call and its size is passed along.

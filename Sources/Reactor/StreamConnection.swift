@@ -187,7 +187,7 @@ open class StreamConnection: EventHandler {
     /// Tells the peer that nothing follows, and keeps reading.
     package final func shutdownWriting() { transport.shutdownWriting() }
 
-    /// Closes the connection; with `reset`, so that the peer cannot take it for a complete answer.
+    /// Closes the connection; with `reset`, so that the peer cannot take it for a complete response.
     package final func close(reset: Bool = false) {
         guard isOpen else { return }
         if reset { transport.resetOnClose() }

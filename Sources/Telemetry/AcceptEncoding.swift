@@ -1,4 +1,4 @@
-// Whether a client wants its answer compressed.
+// Whether a client wants its response compressed.
 
 internal import Bytes
 

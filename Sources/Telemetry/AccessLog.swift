@@ -24,7 +24,7 @@ package struct AccessRecord {
     package var queueNanoseconds: Int64?
     /// Time until a connection was ready; `nil` when none was made.
     package var connectNanoseconds: Int64?
-    /// Time from the permit to the first byte of the answer; `nil` when there was none.
+    /// Time from the permit to the first byte of the response; `nil` when there was none.
     package var firstByteNanoseconds: Int64?
     /// Time from the request's first byte to its end.
     package var totalNanoseconds: Int64 = 0

@@ -20,11 +20,11 @@ extension MetricFamily {
             "Tokens a second of whole streams, from their first event to their last.", unit: nil
         ) { $0.tokenRate },
         .traffic(
-            "penstock_model_answers_total", "Requests that their backend answered with success."
+            "penstock_model_responses_total", "Requests that their backend answered with success."
         ) { $0.answers },
         .traffic(
             "penstock_goodput_total",
-            "Those of penstock_model_answers_total that ended within their deadline, or had none."
+            "Those of penstock_model_responses_total that ended within their deadline, or had none."
         ) { $0.answersInTime },
         .traffic(
             "penstock_input_tokens_total", "Tokens of prompts, as answers reported them."

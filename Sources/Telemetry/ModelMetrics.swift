@@ -46,9 +46,9 @@ package final class StreamMetrics {
     package let priorityClass: ClassMetrics
     /// `model="…",class="…"`, ready to be written.
     let labels: String
-    /// Time from a request's first byte to the first event of its answer.
+    /// Time from a request's first byte to the first event of its response.
     package private(set) var firstToken = Histogram(bounds: Histogram.durationBounds)
-    /// Time between two events of an answer.
+    /// Time between two events of a response.
     package private(set) var interToken = Histogram(bounds: Histogram.interTokenBounds)
     /// Tokens a second from a stream's first event to its last; a token a second is counted as a second.
     package private(set) var tokenRate = Histogram(bounds: Histogram.tokenRateBounds)

@@ -30,7 +30,7 @@ package final class PoolMetrics {
     package enum StatusClass: UInt8, CaseIterable {
         case switching, success, redirection, clientError, serverError, none
 
-        /// The class of `status`; `none` for what is not 101 or 200..599, above all 0 for "no answer was
+        /// The class of `status`; `none` for what is not 101 or 200..599, above all 0 for "no response was
         /// sent".
         package init(status: Int) {
             switch status {
@@ -86,9 +86,9 @@ package final class PoolMetrics {
     package private(set) var retryAfter = Histogram(bounds: Histogram.retryAfterBounds)
     /// Time to a backend connection that is ready to use, new connections only.
     package private(set) var connect = Histogram(bounds: Histogram.durationBounds)
-    /// Time from the permit to the first byte of the backend's answer.
+    /// Time from the permit to the first byte of the backend's response.
     package private(set) var firstByte = Histogram(bounds: Histogram.durationBounds)
-    /// Time from a request's first byte to the end of its answer.
+    /// Time from a request's first byte to the end of its response.
     package private(set) var total = Histogram(bounds: Histogram.durationBounds)
 
     /// The counters of the backends, in the policy's order.
@@ -216,7 +216,7 @@ extension PoolMetrics {
         connect.observe(nanoseconds: nanoseconds)
     }
 
-    /// Counts the time from the permit to the first byte of a backend's answer.
+    /// Counts the time from the permit to the first byte of a backend's response.
     package func observeFirstByte(nanoseconds: Int64) {
         firstByte.observe(nanoseconds: nanoseconds)
     }

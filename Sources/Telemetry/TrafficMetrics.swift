@@ -44,13 +44,13 @@ package final class TrafficMetrics {
         walk.visit(&shed)
     }
 
-    /// Counts a whole answer.
-    package func countAnswer(isInTime: Bool) {
+    /// Counts a whole response.
+    package func countResponse(isInTime: Bool) {
         answers &+= 1
         if isInTime { answersInTime &+= 1 }
     }
 
-    /// Counts what an answer came to.
+    /// Counts what a response came to.
     package func countTokens(_ usage: TokenUsage) {
         inputTokens &+= UInt64(clamping: usage.input ?? 0)
         outputTokens &+= UInt64(clamping: usage.output ?? 0)

@@ -89,7 +89,7 @@ def test_answers_pass_and_are_counted(
     assert answer.status == 200
     assert answer.body == fixture(interface).whole
     assert counted(through, interface) == interface.reported
-    assert through.metric("penstock_model_answers_total", model=interface.model) == 1
+    assert through.metric("penstock_model_responses_total", model=interface.model) == 1
     assert through.metric("penstock_goodput_total", model=interface.model) == 1
 
 

@@ -209,7 +209,7 @@ def test_five_hundred_slow_streams(gateway: StartGateway) -> None:
     async def run() -> tuple[list[int], int, int]:
         server = await small_server(endless)
         port = server.sockets[0].getsockname()[1]
-        patient = "server: {timeouts: {write_stall: 10m}, buffer: {answers_total: 16MiB}}\n"
+        patient = "server: {timeouts: {write_stall: 10m}, buffer: {responses_total: 16MiB}}\n"
         through = gateway(one_pool(f"http://127.0.0.1:{port}", limit=count, max_requests=count, extra=patient))
         clients = [Dawdler() for _ in range(count)]
         ending = asyncio.Event()

@@ -43,8 +43,8 @@ enum FullPolicy {
           buffer:
             high: 128KiB
             low: 8KiB
-            answer: 7B
-            answers_total: 8B
+            response: 7B
+            responses_total: 8B
           per_network:
             connections: 0.4
             heads: 0.2
@@ -127,7 +127,7 @@ enum FullPolicy {
               longest: 55s
               pass_on: false
             websocket: allow
-            answers:
+            responses:
               overload_status: 529
               timing: false
               envoy_overloaded: false
@@ -206,8 +206,8 @@ enum FullPolicy {
         server.bodyBeforeQueueBytes = 4
         server.bodyBeforeQueueTotalBytes = 5
         server.bodyMinRateBytes = 6
-        server.bufferAnswerBytes = 7
-        server.bufferAnswersTotalBytes = 8
+        server.bufferResponseBytes = 7
+        server.bufferResponsesTotalBytes = 8
         server.perNetwork.connections = 0.4
         server.perNetwork.heads = 0.2
         server.perNetwork.bodies = 0.3
@@ -276,12 +276,12 @@ enum FullPolicy {
         pool.admission.queue.starvationBound = 41
         pool.admission.queue.hashedFlows = 42
         expectTenants(&pool)
-        pool.answers.overloadStatus = 529
+        pool.responses.overloadStatus = 529
         pool.deadlines.readsFields = false
         pool.deadlines.longest = .seconds(55)
         pool.deadlines.isPassedOn = false
-        pool.answers.saysTimes = false
-        pool.answers.saysEnvoyOverloaded = false
+        pool.responses.saysTimes = false
+        pool.responses.saysEnvoyOverloaded = false
         pool.admission.ejection.base = .seconds(34)
         pool.admission.ejection.max = .seconds(35)
         pool.connectTimeout = .seconds(36)

@@ -10,7 +10,7 @@ import Testing
     private static let exceptions: [String: Set<String>] = [
         // A connection wakes the exchange that it serves, and the rest of a response outlives it in the
         // shard's list. A pool is given what its requests are classified and refused with.
-        "Fleet": ["Exchange", "Shard", "ClaimTable", "HashKey", "OwnAnswers"],
+        "Fleet": ["Exchange", "Shard", "ClaimTable", "HashKey", "ReplyCache"],
         // Connections and exchanges belong to a shard, and keep to the policy in force when they began.
         "Proxy": ["Shard", "Snapshot"],
         "Shard": [],

@@ -122,7 +122,7 @@ struct Backend: Sendable {
 
     private static let triedNanoseconds: Int64 = 5_000_000_000
 
-    /// Notes an answer that said overload.
+    /// Notes a response that said overload.
     ///
     /// For a service time, a second at most, what is in flight is enough. A place that is given back
     /// after a millisecond is not room for another request.

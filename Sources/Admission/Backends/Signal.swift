@@ -1,4 +1,4 @@
-// What a controller is told about a backend from outside: by the backend's own answers, by checks,
+// What a controller is told about a backend from outside: by the backend's own responses, by checks,
 // by reports, by operators. A signal may lower what a backend is sent and never raises it above
 // what its limit has learnt.
 

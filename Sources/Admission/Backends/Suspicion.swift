@@ -1,4 +1,4 @@
-// What a backend's answers say about its health. An outlier loses its limit and not its existence:
+// What a backend's responses say about its health. An outlier loses its limit and not its existence:
 // it is sent one request at a time, on trial, and what its limit has learnt waits for it. So
 // ejection, half-open trials and a slow start are one mechanism.
 //

@@ -136,7 +136,7 @@ package struct AdmissionController: ~Copyable, Sendable {
         learn(outcome, stub, work)
     }
 
-    /// Running requests made progress: their backend sent that many units of their answers.
+    /// Running requests made progress: their backend sent that many units of their responses.
     ///
     /// Units are events of a stream, or any other pieces that stand for equal work, of the same kind
     /// throughout a pool; 0 for bytes that say only that the backend lives. Whether the limit moved:

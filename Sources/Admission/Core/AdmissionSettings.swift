@@ -80,7 +80,7 @@ package struct AIMDLimitSettings: Equatable, Sendable {
     package var max = 200
     /// Factor at a drop, .5 up to but not including 1.
     package var backoff = 0.9
-    /// An answer that takes longer counts as a drop.
+    /// A response that takes longer counts as a drop.
     package var timeout = Duration.seconds(5)
 
     /// The defaults.
@@ -158,11 +158,11 @@ package struct KneeLimitSettings: Equatable, Sendable {
 package struct LatencyObjective: Equatable, Sendable {
     /// What is measured.
     package enum Measure: String, CaseIterable, Sendable {
-        /// From the grant to the answer's first byte.
+        /// From the grant to the response's first byte.
         case firstByte = "first_byte"
-        /// From the grant to the answer's end.
+        /// From the grant to the response's end.
         case total
-        /// The answer's duration over its units of progress (events, else bytes).
+        /// The response's duration over its units of progress (events, else bytes).
         case unit
     }
 

@@ -117,14 +117,14 @@ package enum Outcome: Equatable, Sendable {
 
 /// What a backend did for one request, as far as the gateway saw it.
 package struct ServedWork: Sendable {
-    /// From the grant to the answer's first byte; nil when it is not known.
+    /// From the grant to the response's first byte; nil when it is not known.
     package var firstByteNanoseconds: Int64?
-    /// Units of progress that the answer came in, at least 1.
+    /// Units of progress that the response came in, at least 1.
     package var units: Int
-    /// What the answer came to in bytes, or in another unit that stays the same; nil when it says
+    /// What the response came to in bytes, or in another unit that stays the same; nil when it says
     /// nothing, or when `units` says more.
     package var size: Double?
-    /// For how long the backend asked not to be sent more, with an answer that says overload; nil
+    /// For how long the backend asked not to be sent more, with a response that says overload; nil
     /// when it did not say.
     package var retryAfterNanoseconds: Int64?
     /// What the request came to, in the unit of `Ticket.cost`; nil when that is not known.
@@ -150,11 +150,11 @@ struct Sample {
     var isDropped: Bool
     /// When the request ended.
     var now: Instant
-    /// From grant to the answer's first byte.
+    /// From grant to the response's first byte.
     var firstByteNanoseconds: Int64
-    /// Units that the answer came in, at least 1.
+    /// Units that the response came in, at least 1.
     var units: Int
-    /// Size of an answer in one piece; 0 when it says nothing.
+    /// Size of a response in one piece; 0 when it says nothing.
     var size: Double
 
     init(

@@ -1,10 +1,10 @@
 // The vocabulary of refusals and failures. One value travels from the decision that was taken to
-// the answer the client gets, the access log's line and the metric's label, so that the three
+// the response the client gets, the access log's line and the metric's label, so that the three
 // always agree.
 
-/// Why a request ended otherwise than with its backend's complete answer; `none` when it did not.
+/// Why a request ended otherwise than with its backend's complete response; `none` when it did not.
 package enum Reason: UInt8, CaseIterable, Sendable {
-    /// The backend's answer reached the client whole.
+    /// The backend's response reached the client whole.
     case none
 
     // Decided by the admission controller.
@@ -19,7 +19,7 @@ package enum Reason: UInt8, CaseIterable, Sendable {
     case queueTimeout
     /// The request's own deadline ends before it could be started.
     case deadline
-    /// The answer would come later than most clients of its kind wait for one.
+    /// The response would come later than most clients of its kind wait for one.
     case patience
     /// Every backend of the pool is left out after refused connections, for longer than the wait
     /// allows.
@@ -56,9 +56,9 @@ package enum Reason: UInt8, CaseIterable, Sendable {
     case expectationFailed
     /// The head or the body did not arrive in time.
     case clientTimeout
-    /// The client did not take the answer in time.
+    /// The client did not take the response in time.
     case writeTimeout
-    /// The client closed the connection before the answer was complete.
+    /// The client closed the connection before the response was complete.
     case clientGone
     /// No route of the policy matches the request.
     case noRoute
@@ -84,21 +84,21 @@ package enum Reason: UInt8, CaseIterable, Sendable {
     case connectTimeout
     /// The TLS handshake failed or the certificate could not be verified.
     case tlsFailed
-    /// The backend closed the connection before its answer was complete.
+    /// The backend closed the connection before its response was complete.
     case upstreamClosed
     /// The backend's bytes break HTTP/1.1's grammar or framing.
     case upstreamInvalid
-    /// The first byte of the answer, or the first event of a stream, did not arrive within
+    /// The first byte of the response, or the first event of a stream, did not arrive within
     /// `timeouts.first_byte`.
     case firstByteTimeout
-    /// The backend fell silent within its answer for longer than `timeouts.idle`.
+    /// The backend fell silent within its response for longer than `timeouts.idle`.
     case upstreamIdleTimeout
     /// The backend fell silent within a stream for longer than `timeouts.stream_stall`.
     case streamStalled
     /// The backend did not answer with a stream, after the client had been promised one by a
     /// comment that kept it waiting.
     case streamRefused
-    /// The request's deadline passed before the answer's first byte.
+    /// The request's deadline passed before the response's first byte.
     case deadlinePassed
     /// Nothing passed through a WebSocket tunnel in either direction for `timeouts.tunnel_idle`.
     case tunnelIdleTimeout

@@ -4,9 +4,9 @@
 package struct Ticket: Sendable {
     /// Bytes of the request that stay in the gateway's memory while it is parked, from 0.
     package var bodyBytes: Int
-    /// The instant after which nobody wants the answer any more; nil when there is none.
+    /// The instant after which nobody wants the response any more; nil when there is none.
     ///
-    /// A request is refused as soon as it is likely that its answer would come later.
+    /// A request is refused as soon as it is likely that its response would come later.
     package var answerBy: Instant?
     /// The instant by which the request has to be started, however long it takes then; nil when
     /// only the queue's bounds count.
@@ -25,10 +25,10 @@ package struct Ticket: Sendable {
     package var cost = 1.0
     /// Units of the limit that the request takes while in flight, from 1.
     package var seats = 1
-    /// Expected tokens of the prompt and the answer, from 0; what the tenant's quota is charged
+    /// Expected tokens of the prompt and the response, from 0; what the tenant's quota is charged
     /// until the real number is known.
     package var tokens = 0
-    /// How many of `tokens` are the answer's; nil where the tokens say nothing about the work.
+    /// How many of `tokens` are the response's; nil where the tokens say nothing about the work.
     package var outputTokens: Int?
     /// Whether the client says that it has tried before.
     package var isRetry = false

@@ -1,6 +1,6 @@
 // What the controller answers: at once to an offer (`Verdict`), later to a poll (`Decision`).
 
-/// The answer to an offer.
+/// The response to an offer.
 package enum Verdict: ~Copyable, Sendable {
     /// Start the request at the permit's backend.
     case forward(Permit)

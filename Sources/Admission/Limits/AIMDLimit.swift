@@ -9,11 +9,11 @@
 // - No increase in the hold, for the same reason.
 // - Growth only while the limit binds: +1 when the request was granted the last slot of the
 //   *present* limit. The original asks for half, so its limit rises to its maximum on a pool that
-//   is half used. As the bar rises with the limit, the next step waits for an answer to a request
+//   is half used. As the bar rises with the limit, the next step waits for a response to a request
 //   granted at the new one: about one step per latency, which is the additive increase of Chiu and
 //   Jain (1989).
 
-/// +1 while the limit binds and answers come in time; times `backoff` at a drop or a late answer.
+/// +1 while the limit binds and answers come in time; times `backoff` at a drop or a late response.
 struct AIMDLimit: Sendable {
     private static let shortestHoldNanoseconds: Int64 = 1_000_000_000
     private static let latencyWeight = 0.1
@@ -47,7 +47,7 @@ struct AIMDLimit: Sendable {
         }
         if let holdUntil, sample.now < holdUntil { return nil }
         if sample.isDropped || isLate {
-            // A late answer is one of many that are still on their way and will be as late.
+            // A late response is one of many that are still on their way and will be as late.
             let late = isLate && !sample.isDropped ? sample.latencyNanoseconds : 0
             let hold = max(Self.shortestHoldNanoseconds, Int64(meanLatency), late)
             holdUntil = sample.now.advanced(byNanoseconds: hold)

@@ -129,6 +129,6 @@ struct ConcurrencyMeter: Sendable {
         if wasBound, successes > 0, seconds > serviceSeconds { boundLateDepartures += 1 }
     }
 
-    /// A request ended in an answer, or a silence, that means overload.
+    /// A request ended in a response, or a silence, that means overload.
     mutating func dropped() { drops += 1 }
 }

@@ -193,7 +193,7 @@ extension KneeLimit {
             let target = isHeld ? (flatLevel ?? knee.center) : knee.center * exponential(step)
             let most = max(knee.ceiling, knee.center * Self.stepBeyondCeiling)
             knee.center = knee.bounded(min(target, most))
-            // Where overload answers say when to stop, a wide pair is wide for nothing.
+            // Where overload responses say when to stop, a wide pair is wide for nothing.
             if target >= knee.ceiling { knee.narrowing = min(knee.narrowing, 0.7) }
             // What has been left behind is no ceiling any more.
             knee.ceiling = max(knee.ceiling, knee.center)

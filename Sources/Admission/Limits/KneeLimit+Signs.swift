@@ -6,7 +6,7 @@ extension KneeLimit {
     /// Elasticity above the wanted one by which more is clearly worth it.
     static let clearly = 0.2
 
-    /// A cohort of requests ended in answers that say overload.
+    /// A cohort of requests ended in responses that say overload.
     mutating func cut(now: Instant) -> LimitMove? {
         change(.drop) { knee in
             knee.ceiling = min(knee.limit, knee.center * 1.15)

@@ -19,7 +19,7 @@ struct KneeVerdict: Sendable {
     ///
     /// With `n` the mean in-flight requests and `X` the work a second, the elasticity between the
     /// levels is ln(X_hi/X_lo) / ln(n_hi/n_lo). Work is units of progress; without them it is the
-    /// ends of requests or, by Little's law X = n / T, the size that answers have for their time,
+    /// ends of requests or, by Little's law X = n / T, the size that responses have for their time,
     /// whichever is known better. A count's variance is its index of dispersion times the count.
     init?(
         low: KneeSide, high: KneeSide, usesProgress: Bool, unitDispersion: Double,

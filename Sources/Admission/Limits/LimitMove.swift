@@ -8,7 +8,7 @@ package enum LimitMoveReason: UInt8, CaseIterable, Sendable {
     case gradient
     /// The backend said that it is overloaded.
     case drop
-    /// An answer took longer than the algorithm's time-out.
+    /// A response took longer than the algorithm's time-out.
     case timeout
     /// Cutting the limit did not make the backend faster: the cut is undone, the latency becomes
     /// usual.

@@ -1,5 +1,5 @@
-// Answers in one piece tell how much work they were by their size, where work goes by size: the
-// seconds a byte of the answer then hardly scatter, however much the requests do.
+// Responses in one piece tell how much work they were by their size, where work goes by size: the
+// seconds a byte of the response then hardly scatter, however much the requests do.
 
 /// Sums over requests that began and ended at one level.
 struct SizedWork: Sendable {
@@ -10,7 +10,7 @@ struct SizedWork: Sendable {
     private var secondsSize = 0.0
     private var sizeSquared = 0.0
 
-    /// Takes in a request that took so long for an answer of that size, in any unit.
+    /// Takes in a request that took so long for a response of that size, in any unit.
     mutating func add(seconds newSeconds: Double, size newSize: Double) {
         count += 1
         seconds += newSeconds

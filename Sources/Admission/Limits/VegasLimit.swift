@@ -1,4 +1,4 @@
-// Netflix concurrency-limits' VegasLimit as SimpleLimiter runs it, one sample an answer: the part of
+// Netflix concurrency-limits' VegasLimit as SimpleLimiter runs it, one sample a response: the part of
 // the limit that the latency above its minimum accounts for is taken for a queue, and the limit
 // moves so that this queue stays between 3 and 6 times log10 of the limit. Batching looks like such
 // a queue; an operator who chooses it should know that.

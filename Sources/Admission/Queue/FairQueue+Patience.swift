@@ -2,7 +2,7 @@
 // tenant's impatience, real or feigned, never shortens what others may wait.
 
 extension FairQueue {
-    /// Seconds from a request's arrival to the first byte of its answer that most of the flow's
+    /// Seconds from a request's arrival to the first byte of its response that most of the flow's
     /// clients bear; infinite while that is unknown.
     @inline(__always) func patienceSeconds(_ tenant: Int32, _ row: Int, now: Instant) -> Double {
         guard flows[tenant, row].patience.hasDepartures else { return .infinity }

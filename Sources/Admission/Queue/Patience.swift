@@ -1,4 +1,4 @@
-// What clients bear: the time from a request's arrival to the first byte of its answer by which half
+// What clients bear: the time from a request's arrival to the first byte of its response by which half
 // of them have left. It is learnt from those who left, and from those who were still there.
 //
 // A running quantile (Robbins and Monro, "A Stochastic Approximation Method", 1951) of a time that is

@@ -33,11 +33,11 @@ struct Waiting: Sendable {
     var arrivedAt: Instant
     /// When the longest wait ends.
     var waitEnd: Instant
-    /// When it is given up: the longest wait's end, or when its answer would come too late.
+    /// When it is given up: the longest wait's end, or when its response would come too late.
     var expiresAt: Instant
     /// Why it is given up then, where that is before the longest wait's end.
     var expiryReason = Reason.queueTimeout
-    /// When nobody wants the answer any more.
+    /// When nobody wants the response any more.
     var answerBy: Instant
     /// What its tenant was or will be charged for it.
     var cost: Double

@@ -1,6 +1,6 @@
 // What a request is expected to come to, as long as it waits and runs.
 
-/// Tokens of a prompt and of an answer; both 0 where they say nothing about the work.
+/// Tokens of a prompt and of a response; both 0 where they say nothing about the work.
 struct ExpectedTokens: Equatable, Sendable {
     var input: Int32
     var output: Int32

@@ -106,7 +106,7 @@ package struct RateQuota: Equatable, Sendable {
 package struct TenantRates: Equatable, Sendable {
     /// Requests.
     package var requests: RateQuota?
-    /// Tokens, those of prompts and of answers.
+    /// Tokens, those of prompts and of responses.
     package var tokens: RateQuota?
 }
 

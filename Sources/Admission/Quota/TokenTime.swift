@@ -4,7 +4,7 @@
 //
 //     seconds = a input + b output,   a, b >= 0
 //
-// What is expected is what counts, not what it came to: the answer to be found is how much a request
+// What is expected is what counts, not what it came to: the response to be found is how much a request
 // costs that has only been estimated.
 
 /// Time of a place in the limit by expected tokens, over about the last hundred requests.
@@ -53,7 +53,7 @@ struct TokenTime: Sendable {
         return min(max(cost, Self.costs.lowerBound), Self.costs.upperBound)
     }
 
-    /// Seconds for a token of a prompt and for one of an answer.
+    /// Seconds for a token of a prompt and for one of a response.
     private var coefficients: (input: Double, output: Double) {
         let ridge = Self.ridge * (inputInput + outputOutput)
         let first = inputInput + ridge

@@ -1,4 +1,4 @@
-// A client's connection: sends a request, waits for the whole answer, and leaves when its patience
+// A client's connection: sends a request, waits for the whole response, and leaves when its patience
 // is at an end.
 
 internal import Admission

@@ -9,7 +9,7 @@ internal import Reactor
 /// One side's clients.
 final class LoadSide {
     let reactor: Reactor
-    /// How long a client waits for the end of its answer.
+    /// How long a client waits for the end of its response.
     let patienceNanoseconds: Int64
     /// What these clients saw so far.
     private(set) var statistics = SideStatistics()

@@ -9,7 +9,7 @@ package struct SideStatistics: Equatable, Sendable {
     package var arrived = 0
     /// Requests of clients that came back after a refusal.
     package var cameBack = 0
-    /// Requests whose whole answer came within the client's patience.
+    /// Requests whose whole response came within the client's patience.
     package var inTime = 0
     /// Those of them that had been refused once before.
     package var inTimeAfterRetry = 0
@@ -17,7 +17,7 @@ package struct SideStatistics: Equatable, Sendable {
     package var gaveUp = 0
     /// Requests that ended in any other way, such as a broken connection.
     package var failed = 0
-    /// Time from the request to the end of its answer, of those that came in time.
+    /// Time from the request to the end of its response, of those that came in time.
     package var latency = LatencyHistogram()
     /// Time from the request to its refusal.
     package var refusalLatency = LatencyHistogram()

@@ -1,4 +1,4 @@
-// How long answers are. Real lengths are spread out with a long tail, which matters here: it is
+// How long responses are. Real lengths are spread out with a long tail, which matters here: it is
 // what makes batches uneven and waits hard to predict.
 
 package import Admission
@@ -6,7 +6,7 @@ internal import Glibc
 
 /// A log-normal distribution of token counts, cut off at both ends.
 package struct TokenDistribution: Equatable, Sendable {
-    /// Half of the answers are shorter than this.
+    /// Half of the responses are shorter than this.
     package var median = 24.0
     /// Standard deviation of the natural logarithm.
     package var sigma = 0.6

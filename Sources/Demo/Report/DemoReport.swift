@@ -52,7 +52,7 @@ package struct DemoReport: Sendable {
             return known > 0 ? Double(work.wastedNanoseconds) / Double(known) : 0
         }
 
-        /// Answers in time as a share of those that the backends could have given in a run made of
+        /// Responses in time as a share of those that the backends could have given in a run made of
         /// `settings`.
         ///
         /// That is their capacity, or all arrivals where those are fewer. Second tries can take it

@@ -35,10 +35,10 @@ final class Pool {
     private(set) var claims: ClaimTable
     /// The counters of the priority classes, for the data path: those of `metrics`.
     private(set) var classes: [ClassMetrics] = []
-    /// The answers of the gateway's own, as they are written for this pool.
-    let ownAnswers = OwnAnswers()
+    /// The responses of the gateway's own, as they are written for this pool.
+    let replies = ReplyCache()
     /// What refused clients are told, for the data path.
-    private(set) var answers = AnswerSettings()
+    private(set) var responses = ResponseSettings()
     /// Whether tenants are told their share.
     private(set) var tellsShares = false
     /// Whether tenants have quotas that they are told of.
@@ -120,15 +120,15 @@ final class Pool {
             streamStallNanoseconds: settings.streamStallTimeout.wholeNanoseconds,
             tunnelIdleNanoseconds: settings.tunnelIdleTimeout.wholeNanoseconds,
             keepAliveNanoseconds: settings.keepAliveTimeout.wholeNanoseconds)
-        answers = settings.answers
+        responses = settings.responses
         classes = metrics.classes
         let claims = settings.claims
         let knowsTenants =
             claims.tenantHeader != nil || claims.keys != nil || !claims.networks.isEmpty
-        tellsShares = answers.tellsShares && knowsTenants
+        tellsShares = responses.tellsShares && knowsTenants
         let terms = settings.admission.tenants + [settings.admission.otherTenants]
         tellsRates =
-            answers.tellsShares
+            responses.tellsShares
             && terms.contains { $0.requestsPerMinute != nil || $0.tokensPerMinute != nil }
         tenantPlaces = settings.admission.tenants.map { metrics.tenantPlace($0.name) }
         seats = settings.seats
@@ -235,7 +235,7 @@ final class Pool {
         }
     }
 
-    /// Pieces of streamed answers came from a backend: what a limit that measures throughput counts.
+    /// Pieces of streamed responses came from a backend: what a limit that measures throughput counts.
     func progress(at backend: BackendID, units: Int) {
         if admission.progress(at: backend, units: units, now: reactor.now) { needsPoll = true }
     }

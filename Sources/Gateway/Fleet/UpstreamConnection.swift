@@ -30,7 +30,7 @@ final class UpstreamConnection: StreamConnection {
     /// Whether its end was reported before anything of the present exchange was written.
     private(set) var endedBeforeUse = false
 
-    /// Heads of answers may be this long; model servers send short ones.
+    /// Heads of responses may be this long; model servers send short ones.
     static let headLimits = HeadLimits(maxHeadBytes: 64 * 1024, maxFields: 200)
 
     init(reactor: Reactor, transport: consuming Transport, upstream: Upstream) {
@@ -88,8 +88,8 @@ final class UpstreamConnection: StreamConnection {
             return
         }
         if let exchange {
-            // Reported before this turn's request was written, so it is no answer to that; unless it
-            // was the rest of the answer before, read in this turn too.
+            // Reported before this turn's request was written, so it is no response to that; unless it
+            // was the rest of the response before, read in this turn too.
             if begunInTurn == reactor.turnNumber && receivedInTurn != begunInTurn
                 && readiness.contains(.readable)
             {

@@ -30,12 +30,12 @@ struct BodyRelay {
     let highBytes: Int
     /// Whether the output is framed in chunks.
     let writesChunks: Bool
-    /// Events of the answer that ended.
+    /// Events of the response that ended.
     private(set) var events = 0
     /// Pieces of the body that came, which are its chunks where it has any, and their bytes.
     private(set) var pieces = 0
     private(set) var bytes = 0
-    /// Whether the answer that was moved comes in chunks.
+    /// Whether the response that was moved comes in chunks.
     private(set) var readsChunks = false
     /// Whether the output has storage now that it may not have had before.
     private(set) var filledOutput = false
@@ -65,11 +65,11 @@ struct BodyRelay {
         max(roomWorthAStep(highBytes), highBytes - count - 64)
     }
 
-    /// Moves an answer until something else than a piece of its body comes; `pool` lends the output its
-    /// storage, and `reader` reads the answer as it passes.
-    mutating func moveAnswer(
+    /// Moves a response until something else than a piece of its body comes; `pool` lends the output its
+    /// storage, and `reader` reads the response as it passes.
+    mutating func moveResponse(
         _ parser: inout ResponseParser, _ input: inout ByteBuffer, _ output: inout ByteBuffer,
-        lentBy pool: BufferPool, readBy reader: AnswerReader?
+        lentBy pool: BufferPool, readBy reader: ResponseReader?
     ) -> BodyStep {
         // Asked here, where the parser is borrowed anyway.
         defer { readsChunks = parser.readsChunks }

@@ -57,6 +57,6 @@ extension Exchange {
     func refuseUnfinished() {
         keepsClient = false
         abandonUpstream()
-        answerOrCut(.exhausted)
+        replyOrCut(.exhausted)
     }
 }

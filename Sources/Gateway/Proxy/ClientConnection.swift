@@ -120,7 +120,7 @@ final class ClientConnection: StreamConnection {
         return exchange.relay(for: self)
     }
 
-    /// Whether the client will not take the answer any more.
+    /// Whether the client will not take the response any more.
     private func hasLeft(_ exchange: Exchange) -> Bool {
         if isBroken { return true }
         guard peerClosed, exchange.stage != .delivering, exchange.stage != .tunnelling else {
@@ -155,7 +155,7 @@ final class ClientConnection: StreamConnection {
                 preconditionFailure("a body before its head")
             }
         } catch {
-            exchange.answer(error)
+            exchange.reply(error)
             return true
         }
     }
@@ -183,7 +183,7 @@ final class ClientConnection: StreamConnection {
         }
     }
 
-    /// The exchange is over and its answer was not completed.
+    /// The exchange is over and its response was not completed.
     func endAfterCut(reset: Bool) {
         exchange = nil
         end(reset: reset)
@@ -200,7 +200,7 @@ final class ClientConnection: StreamConnection {
         shard.connectionEnded(self)
     }
 
-    /// Whether closing now could reset the connection under an answer that the client has not read
+    /// Whether closing now could reset the connection under a response that the client has not read
     /// yet.
     private var mayHaveInput: Bool { mayRead && !inputEnded }
 
@@ -215,9 +215,9 @@ final class ClientConnection: StreamConnection {
         return count > 0
     }
 
-    /// The gateway begins to drain: idle connections go at once, the others after their answer.
+    /// The gateway begins to drain: idle connections go at once, the others after their response.
     func drain() {
-        // A request that has arrived and was not read yet still gets an answer.
+        // A request that has arrived and was not read yet still gets a response.
         if isIdle && !hasPendingInput() { end() }
     }
 
@@ -227,9 +227,9 @@ final class ClientConnection: StreamConnection {
             end()
             return
         }
-        if !exchange.isAnswerBegun {
+        if !exchange.isResponseBegun {
             exchange.abandonUpstream()
-            exchange.answer(.draining)
+            exchange.reply(.draining)
         }
         exchange.cut(.draining)
     }

@@ -9,7 +9,7 @@ struct ErrorBody {
     private let pieces: InlineArray<12, ErrorPiece>
     private let status: Int
 
-    /// The body in `pieces`, for an answer with `status`.
+    /// The body in `pieces`, for a response with `status`.
     init(_ pieces: InlineArray<12, ErrorPiece>, status: Int) {
         self.pieces = pieces
         self.status = status

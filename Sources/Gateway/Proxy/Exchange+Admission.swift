@@ -24,12 +24,12 @@ extension Exchange {
         case .length, .chunked, .untilClose: break
         }
         if client.role == .admin {
-            shard.admin.answer(self, client)
+            shard.admin.reply(self, client)
             return
         }
         switch head.method {
         case .connect, .trace:
-            answer(.notImplemented)
+            reply(.notImplemented)
             return
         default:
             break
@@ -51,7 +51,7 @@ extension Exchange {
         switch claim?.fault {
         case nil, .some(.none): break
         case .some(let fault):
-            answer(fault)
+            reply(fault)
             return
         }
         if fallsBack(before: pool) { return }
@@ -91,7 +91,7 @@ extension Exchange {
         let priorityClass = pool.classes[claim.priorityClass]
         classMetrics = priorityClass
         tenant = claim.tenant
-        if isFollowingAnswer {
+        if isFollowingResponse {
             let found = pool.metrics.model(model)
             modelMetrics = found
             traffic = pool.metrics.traffic(
@@ -125,7 +125,7 @@ extension Exchange {
         return ticket
     }
 
-    /// Until when the answer is wanted, by the request and by the policy, from its first byte on.
+    /// Until when the response is wanted, by the request and by the policy, from its first byte on.
     private func setDeadline(_ pool: Pool, _ hints: RequestHints) {
         var shortest = pool.longestNanoseconds ?? .max
         if pool.deadlines.readsFields {
@@ -175,7 +175,7 @@ extension Exchange {
     func refused(_ rejection: Rejection) {
         parkedHandle = nil
         if fallsBack(after: rejection) { return }
-        answer(rejection)
+        reply(rejection)
     }
 
     /// Gives the permit back, once; later calls find none.
@@ -189,13 +189,13 @@ extension Exchange {
 
     /// What the backend did for the request so far.
     func servedWork(_ outcome: Outcome) -> ServedWork {
-        var work = ServedWork(units: max(1, record.answerPieces))
+        var work = ServedWork(units: max(1, record.responsePieces))
         if ExchangeRecord.happened(record.firstByteAt) {
             work.firstByteNanoseconds = record.firstByteAt.nanoseconds(since: record.grantedAt)
         }
         work.charge = charge
-        if outcome == .success, record.answerPieces == 0, record.answerBodyBytes > 0 {
-            work.size = Double(record.answerBodyBytes)
+        if outcome == .success, record.responsePieces == 0, record.responseBodyBytes > 0 {
+            work.size = Double(record.responseBodyBytes)
         }
         if outcome == .overload, record.backendRetryAfterSeconds > 0 {
             work.retryAfterNanoseconds = Int64(record.backendRetryAfterSeconds) * 1_000_000_000

@@ -93,24 +93,24 @@ extension Exchange {
     /// Holds and reads a piece of the content, or answers what is wrong with it.
     private func take(_ content: Range<Int>, of client: ClientConnection, in body: RequestBody) {
         if record.bodyBytes > snapshot.maxBodyBytes {
-            answer(.bodyTooLarge)
+            reply(.bodyTooLarge)
             return
         }
         if pool == nil {
             let models = snapshot.policy.models
             if body.held.count + content.count > models.maxHeldBytes {
-                answer(.bodyTooLarge)
+                reply(.bodyTooLarge)
                 return
             }
             if shard.heldBytes + content.count > models.maxHeldTotalBytes {
-                answer(.exhausted)
+                reply(.exhausted)
                 return
             }
         }
         shard.heldBytes += content.count
         body.hold(content, of: client.input)
         if body.isFollowed, let fault = body.fault(reading: content, of: client.input) {
-            answer(fault)
+            reply(fault)
         }
     }
 
@@ -130,7 +130,7 @@ extension Exchange {
             do throws(BodyFault) {
                 try body.finish()
             } catch {
-                answer(error)
+                reply(error)
                 return
             }
         }

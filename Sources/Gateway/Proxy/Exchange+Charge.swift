@@ -32,15 +32,15 @@ extension Exchange {
         }
     }
 
-    /// Tokens that have been served so far, as the answer reports them; else each piece of a
-    /// streamed answer is one, and other answers count by their length.
+    /// Tokens that have been served so far, as the response reports them; else each piece of a
+    /// streamed response is one, and other answers count by their length.
     private var servedTokens: Int {
         let usage = usage
         if let input = usage.input { return input + (usage.output ?? 0) }
         let prompt = max(promptTokens(head.framing), record.bodyBytes / Exchange.bytesPerToken)
         let answer =
-            record.answerPieces > 0
-            ? record.answerPieces : record.answerBodyBytes / Exchange.bytesPerToken
+            record.responsePieces > 0
+            ? record.responsePieces : record.responseBodyBytes / Exchange.bytesPerToken
         return prompt + answer
     }
 }

@@ -10,7 +10,7 @@ extension Exchange {
     var phase: Outcome.Phase {
         guard let upstream else { return .connecting }
         if !isRequestComplete || upstream.hasOutput { return .sending }
-        return isAnswerBegun && !isStreamPromised ? .answering : .waiting
+        return isResponseBegun && !isStreamPromised ? .answering : .waiting
     }
 
     /// How the response comes, as far as that is known.
@@ -58,7 +58,7 @@ extension Exchange {
 
     /// Whether nothing moves until the client takes, or sends, something.
     private func isHeldUp(by client: ClientConnection) -> Bool {
-        awaitsBody || (isAnswerPaused && client.hasOutput)
+        awaitsBody || (isResponsePaused && client.hasOutput)
     }
 
     /// Whether a tunnel takes nothing from the engine: its client has not asked for anything yet, or

@@ -27,12 +27,12 @@ extension Exchange {
     func fallsBack(after rejection: Rejection) -> Bool {
         guard let fallback = openFallback,
             rejection.reason.isShortage || rejection.reason == .noBackend,
-            !isAnswerBegun
+            !isResponseBegun
         else { return false }
         return fallBack(to: fallback)
     }
 
-    /// Says in an answer's head that it is the fallback's.
+    /// Says in a response's head that it is the fallback's.
     func appendFallback(to output: inout ByteBuffer) {
         guard hasFallenBack, let pool else { return }
         output.append("X-Penstock-Fallback: ")

@@ -1,4 +1,4 @@
-// Answers that the gateway makes itself, answers that are cut short, and the one end of every
+// Responses that the gateway makes itself, answers that are cut short, and the one end of every
 // exchange: stops 5 and 8.
 
 internal import Admission
@@ -9,57 +9,57 @@ internal import Reactor
 internal import Telemetry
 
 extension Exchange {
-    /// Answers with a rejection of the admission controller's.
-    func answer(_ rejection: Rejection) {
+    /// Responses with a rejection of the admission controller's.
+    func reply(_ rejection: Rejection) {
         if rejection.reason.isDecision {
             pool?.metrics.countRejected(
                 rejection.reason, retryAfterSeconds: rejection.retryAfterSeconds, in: classMetrics)
             traffic?.countShed(rejection.reason)
         }
         shard.explain(rejection, of: self)
-        appendAnswer(
-            LocalAnswer(
+        appendReply(
+            LocalReply(
                 rejection.reason, rejection: rejection, dialect: dialect,
-                overloadStatus: pool?.answers.overloadStatus))
+                overloadStatus: pool?.responses.overloadStatus))
     }
 
-    /// Answers with a reason of the gateway's own; one that asks to come back later says when.
-    func answer(_ reason: Reason) {
-        if let pool, LocalAnswer.status(of: reason) == 503 {
-            answer(pool.rejection(reason))
+    /// Responses with a reason of the gateway's own; one that asks to come back later says when.
+    func reply(_ reason: Reason) {
+        if let pool, LocalReply.status(of: reason) == 503 {
+            reply(pool.rejection(reason))
         } else {
-            appendAnswer(LocalAnswer(reason, dialect: dialect))
+            appendReply(LocalReply(reason, dialect: dialect))
         }
     }
 
     /// Answers a request whose body cannot be routed by.
-    func answer(_ fault: BodyFault) { appendAnswer(LocalAnswer(fault)) }
+    func reply(_ fault: BodyFault) { appendReply(LocalReply(fault)) }
 
     /// Answers a request that could not be parsed.
-    func answer(_ error: ParseError) {
+    func reply(_ error: ParseError) {
         keepsClient = false
-        appendAnswer(LocalAnswer(error))
+        appendReply(LocalReply(error))
     }
 
-    /// Answers if nothing of an answer has been sent, else cuts it so that the client notices.
-    func answerOrCut(_ reason: Reason) {
-        if !isAnswerBegun {
-            answer(reason)
-        } else if !endStream(LocalAnswer(reason, dialect: dialect)) {
+    /// Answers if nothing of a response has been sent, else cuts it so that the client notices.
+    func replyOrCut(_ reason: Reason) {
+        if !isResponseBegun {
+            reply(reason)
+        } else if !endStream(LocalReply(reason, dialect: dialect)) {
             cut(reason)
         }
     }
 
     /// The same for a body whose framing broke.
-    func answerOrCut(_ error: ParseError) {
-        if isAnswerBegun { cut(.badRequest) } else { answer(error) }
+    func replyOrCut(_ error: ParseError) {
+        if isResponseBegun { cut(.badRequest) } else { reply(error) }
     }
 
     /// Answers an OPTIONS that may go no further: all that this gateway knows about itself.
     func answerOptions() {
         guard let client else { return }
         record.status = 200
-        isAnswerBegun = true
+        isResponseBegun = true
         stage = .delivering
         if !isRequestComplete { decideDiscarding() }
         client.prepareOutput()
@@ -71,25 +71,25 @@ extension Exchange {
         client.output.appendLineEnd()
     }
 
-    /// Answers with `local`; by an event where a stream has been promised.
-    func appendAnswer(_ local: LocalAnswer) {
+    /// Responses with `local`; by an event where a stream has been promised.
+    func appendReply(_ local: LocalReply) {
         guard let client else { return }
         precondition(permit == nil && upstream == nil, "an answer of our own while a backend works")
-        if isAnswerBegun {
+        if isResponseBegun {
             if !endStream(local) { cut(local.reason) }
             return
         }
         record.reason = local.reason
-        beginOwnAnswer(status: local.status)
+        beginReply(status: local.status)
         client.prepareOutput()
         local.append(for: self, to: &client.output)
     }
 
-    /// From here on the gateway's own answer is delivered.
-    func beginOwnAnswer(status: Int) {
+    /// From here on the gateway's own response is delivered.
+    func beginReply(status: Int) {
         dropHeld()
         record.status = status
-        isAnswerBegun = true
+        isResponseBegun = true
         stage = .delivering
         if !isRequestComplete { decideDiscarding() }
         if shard.isDraining { keepsClient = false }
@@ -111,14 +111,14 @@ extension Exchange {
         }
     }
 
-    /// Ends an answer that had begun in a way the client can tell from its end.
+    /// Ends a response that had begun in a way the client can tell from its end.
     func cut(_ reason: Reason) {
         guard let client else { return }
         record.reason = reason
         abandonUpstream()
         client.flush()
         keepsClient = false
-        let resets = answerFraming.isUntilClose || reason == .writeTimeout
+        let resets = responseFraming.isUntilClose || reason == .writeTimeout
         shard.finished(self, client)
         client.endAfterCut(reset: resets)
         shard.takeBack(self)

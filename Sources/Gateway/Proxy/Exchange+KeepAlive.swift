@@ -1,8 +1,8 @@
 // Comments that keep a stream's connection alive until its first event, for clients and proxies that
 // give up on silence. They are asked for on the route, and sent to requests that ask for a stream.
 //
-// A comment that comes before the backend's answer commits the client to one: 200, and a stream of
-// events. From then on a stream is promised. If the backend's answer is a stream, its events follow;
+// A comment that comes before the backend's response commits the client to one: 200, and a stream of
+// events. From then on a stream is promised. If the backend's response is a stream, its events follow;
 // whatever else becomes of the request is told by an error event.
 
 internal import Admission
@@ -27,7 +27,7 @@ extension Exchange {
 
     private static func announcesJSON(_ head: borrowing RequestHead) -> Bool {
         guard let field = head.firstField(.contentType),
-            case .json = AnswerForm(contentType: head.value(of: field))
+            case .json = ResponseForm(contentType: head.value(of: field))
         else { return false }
         return true
     }
@@ -68,7 +68,7 @@ extension Exchange {
     func sendKeepAlive() {
         guard let client, let time = keepAliveNanoseconds else { return }
         keepAliveAt = now.advanced(byNanoseconds: time)
-        if !isAnswerBegun { promiseStream(client) }
+        if !isResponseBegun { promiseStream(client) }
         guard openFormat == .serverSent else { return }
         client.prepareOutput()
         appendToStream(Exchange.comment.utf8.count, to: &client.output) { output in
@@ -82,31 +82,31 @@ extension Exchange {
     /// The form of the stream that the client reads, while an event of the gateway's own can follow
     /// what it has got; else nil.
     var openFormat: EventSplitter.Format? {
-        guard answerFraming.isChunked || answerFraming.isUntilClose else { return nil }
-        return isStreamPromised ? .serverSent : answerReader?.openFormat
+        guard responseFraming.isChunked || responseFraming.isUntilClose else { return nil }
+        return isStreamPromised ? .serverSent : responseReader?.openFormat
     }
 
     /// Appends something of the gateway's own to the stream, in a chunk where it has chunks.
     func appendToStream(
         _ count: Int, to output: inout ByteBuffer, _ append: (inout ByteBuffer) -> Void
     ) {
-        if answerFraming.isChunked { output.appendChunkHead(count) }
+        if responseFraming.isChunked { output.appendChunkHead(count) }
         append(&output)
-        if answerFraming.isChunked { output.appendChunkEnd() }
+        if responseFraming.isChunked { output.appendChunkEnd() }
     }
 
-    /// Begins an answer although nothing is known of it but that it is to be a stream.
+    /// Begins a response although nothing is known of it but that it is to be a stream.
     private func promiseStream(_ client: ClientConnection) {
         isStreamPromised = true
-        isAnswerBegun = true
+        isResponseBegun = true
         record.status = 200
-        answerFraming = head.version == .http11 ? .chunked : .untilClose
-        if answerFraming.isUntilClose || shard.isDraining { keepsClient = false }
+        responseFraming = head.version == .http11 ? .chunked : .untilClose
+        if responseFraming.isUntilClose || shard.isDraining { keepsClient = false }
         client.prepareOutput()
         client.output.appendStatusLine(status: 200)
         shard.appendDate(to: &client.output)
         client.output.append("Content-Type: text/event-stream\r\nCache-Control: no-cache\r\n")
-        if answerFraming.isChunked { client.output.appendTransferEncodingChunked() }
+        if responseFraming.isChunked { client.output.appendTransferEncodingChunked() }
         if let rates = pool?.rates(of: tenant) {
             RateFields(rates).append(dialect, to: &client.output)
         }
@@ -118,9 +118,9 @@ extension Exchange {
 
     /// The backend has answered a request whose client has been promised a stream.
     func takePromised(_ upstream: UpstreamConnection) {
-        noteAnswer(upstream.parser.head)
+        noteResponse(upstream.parser.head)
         let status = upstream.parser.head.status
-        if (200...299).contains(status), answerReader?.openFormat == .serverSent {
+        if (200...299).contains(status), responseReader?.openFormat == .serverSent {
             isStreamPromised = false
             return
         }
@@ -128,6 +128,6 @@ extension Exchange {
         if triesElsewhere(after: outcome) { return }
         release(upstream, reusable: false)
         spendPermit(outcome == .success ? .failed(.request) : outcome)
-        appendAnswer(LocalAnswer(insteadOfStream: status))
+        appendReply(LocalReply(insteadOfStream: status))
     }
 }

@@ -13,7 +13,7 @@ extension Exchange {
     /// Finds the route, or begins to read the body for it.
     func route(_ head: borrowing RequestHead, from client: ClientConnection) {
         if case .length(let length) = head.framing, length > snapshot.maxBodyBytes {
-            answer(.bodyTooLarge)
+            reply(.bodyTooLarge)
             return
         }
         let routes = snapshot.routes
@@ -22,7 +22,7 @@ extension Exchange {
             return
         }
         switch routes.match(head, model: nil) {
-        case .none: answer(.noRoute)
+        case .none: reply(.noRoute)
         case .route(let index):
             if isStreamWanted(onRoute: index) {
                 readBodyFirst()
@@ -43,7 +43,7 @@ extension Exchange {
             modelPathRange = range
             var name: [UInt8] = []
             guard Exchange.decode(range, of: head, into: &name) else {
-                answer(.modelUnknown)
+                reply(.modelUnknown)
                 return
             }
             let routes = snapshot.routes
@@ -69,10 +69,10 @@ extension Exchange {
     private func readBodyFirst() {
         switch makeBody().begin(head) {
         case .encoding?:
-            answer(.bodyEncoding)
+            reply(.bodyEncoding)
             return
         case .memory?:
-            answer(.exhausted)
+            reply(.exhausted)
             return
         case nil: break
         }
@@ -127,7 +127,7 @@ extension Exchange {
             if let alias, !replaceModel(alias) { return }
             if let client { take(index, head, from: client) }
         case .none, .needsModel:
-            answer(name.isEmpty ? missing : .modelUnknown)
+            reply(name.isEmpty ? missing : .modelUnknown)
         }
     }
 
@@ -135,7 +135,7 @@ extension Exchange {
     /// been answered then.
     func replaceModel(_ name: [UInt8]) -> Bool {
         if let body, body.isCompressed, modelPathRange == nil {
-            answer(.bodyEncoding)
+            reply(.bodyEncoding)
             return false
         }
         model = name
@@ -159,13 +159,13 @@ extension Exchange {
                     return
                 }
             case .invalid:
-                answer(.badRequest)
+                reply(.badRequest)
                 return
             }
         }
         if head.asksForWebSocket {
             guard found.settings.webSocket == .allow else {
-                answer(.upgradeRefused)
+                reply(.upgradeRefused)
                 return
             }
             asksForTunnel = true
@@ -201,6 +201,6 @@ extension Exchange {
         // The backend has only a part of the body, and never gets the rest.
         keepsClient = false
         abandonUpstream()
-        if isAnswerBegun { cut(.bodyInvalid) } else { answer(fault) }
+        if isResponseBegun { cut(.bodyInvalid) } else { reply(fault) }
     }
 }

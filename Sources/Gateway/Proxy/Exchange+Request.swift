@@ -27,7 +27,7 @@ extension Exchange {
                 moved = true
             case .tooLarge:
                 abandonUpstream()
-                answerOrCut(.bodyTooLarge)
+                replyOrCut(.bodyTooLarge)
                 return true
             case .ended:
                 if head.framing.isChunked {
@@ -130,10 +130,10 @@ extension Exchange {
     private func framingBroke(_ error: ParseError) {
         keepsClient = false
         if stage == .readingBody {
-            answer(error)
+            reply(error)
         } else if stage == .forwarding {
             abandonUpstream()
-            answerOrCut(error)
+            replyOrCut(error)
         }
     }
 }

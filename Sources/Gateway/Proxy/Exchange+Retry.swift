@@ -41,7 +41,7 @@ extension Exchange {
     ///
     /// What says overload was not begun. Anything else may have been.
     private func mayBeRepeated(after outcome: Outcome) -> Bool {
-        guard !isAnswerBegun || isStreamPromised, record.retries < Exchange.mostRetries,
+        guard !isResponseBegun || isStreamPromised, record.retries < Exchange.mostRetries,
             let upstream, isWhole(on: upstream)
         else { return false }
         switch outcome {
@@ -58,8 +58,8 @@ extension Exchange {
         record.connectBeganAt = Instant(nanoseconds: 0)
         record.backendStatus = 0
         record.backendRetryAfterSeconds = 0
-        interimAnswers = 0
-        isAnswerPaused = false
-        answerNeedsMore = true
+        interimResponses = 0
+        isResponsePaused = false
+        responseNeedsMore = true
     }
 }

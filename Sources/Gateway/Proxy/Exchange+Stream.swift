@@ -1,4 +1,4 @@
-// What is learnt from an answer as it passes, and how a stream ends whose backend has failed: with
+// What is learnt from a response as it passes, and how a stream ends whose backend has failed: with
 // an event that the client's library reads as an error, instead of a connection that breaks.
 
 internal import Admission
@@ -9,19 +9,19 @@ internal import Reactor
 internal import Telemetry
 
 extension Exchange {
-    /// Begins to follow the answer whose head has come.
+    /// Begins to follow the response whose head has come.
     func beginFollowing(_ head: borrowing ResponseHead) {
-        guard isFollowingAnswer else { return }
-        let reader = answerReader ?? AnswerReader()
-        answerReader = reader
+        guard isFollowingResponse else { return }
+        let reader = responseReader ?? ResponseReader()
+        responseReader = reader
         reader.begin(head)
     }
 
     /// Whether answers of the request's dialect are read.
-    var isFollowingAnswer: Bool { if case .plain = dialect { false } else { true } }
+    var isFollowingResponse: Bool { if case .plain = dialect { false } else { true } }
 
     /// Whether a stream of events is under way whose form is known.
-    var isStreaming: Bool { isFollowingAnswer && answerReader?.isStream == true }
+    var isStreaming: Bool { isFollowingResponse && responseReader?.isStream == true }
 
     /// Counts what a step of relaying moved as work: a stream's events, else chunks.
     ///
@@ -30,10 +30,10 @@ extension Exchange {
     func countPieces(of relay: borrowing BodyRelay, hasChunks: Bool) {
         if isStreaming {
             guard relay.events > 0 else { return }
-            record.answerPieces += relay.events
+            record.responsePieces += relay.events
             observeEvents(relay.events)
         } else if hasChunks {
-            record.answerPieces += relay.pieces
+            record.responsePieces += relay.pieces
         }
     }
 
@@ -55,8 +55,8 @@ extension Exchange {
     }
 
     /// Ends a stream that has begun with an error of its dialect; false where the client would not
-    /// understand it: within an event, or where the answer is no stream.
-    func endStream(_ local: LocalAnswer) -> Bool {
+    /// understand it: within an event, or where the response is no stream.
+    func endStream(_ local: LocalReply) -> Bool {
         guard let client, let format = openFormat, stage != .delivering else { return false }
         abandonUpstream()
         let event = ErrorBody(
@@ -65,31 +65,31 @@ extension Exchange {
         appendToStream(event.count(requestID: requestID), to: &client.output) { output in
             event.append(requestID: requestID, to: &output)
         }
-        if answerFraming.isChunked { client.output.appendLastChunk() }
+        if responseFraming.isChunked { client.output.appendLastChunk() }
         record.reason = local.reason
         stage = .delivering
         if !isRequestComplete { decideDiscarding() }
         return true
     }
 
-    /// What the answer came to: what it reports, else its events; of a stream of Anthropic's
+    /// What the response came to: what it reports, else its events; of a stream of Anthropic's
     /// that did not come to its end, no less than its events, because such a stream begins with a
     /// count that it corrects at the end.
     var usage: TokenUsage {
-        guard let answer = answerReader, dialect != .plain else { return TokenUsage() }
+        guard let answer = responseReader, dialect != .plain else { return TokenUsage() }
         var usage = answer.usage
         guard answer.isStream else { return usage }
         let isPreliminary =
             dialect == .anthropic && !ExchangeRecord.happened(record.answeredAt)
         if usage.output == nil || isPreliminary {
-            usage.output = max(usage.output ?? 0, record.answerPieces)
+            usage.output = max(usage.output ?? 0, record.responsePieces)
         }
         return usage
     }
 
     /// Says what the request is expected to come to, and how many units of the limit it takes.
     func setTokens(of ticket: inout Ticket, _ head: borrowing RequestHead) {
-        guard isFollowingAnswer, let metrics = modelMetrics else {
+        guard isFollowingResponse, let metrics = modelMetrics else {
             ticket.tokens = promptTokens(head.framing)
             return
         }
@@ -120,9 +120,9 @@ extension Exchange {
     }
 
     /// Whether the backend has begun to answer with success, in a form that is read.
-    private var isAnswering: Bool { isFollowingAnswer && record.backendStatus / 100 == 2 }
+    private var isAnswering: Bool { isFollowingResponse && record.backendStatus / 100 == 2 }
 
-    /// Counts the tokens of an answer that goes no further, whole or not: a client may have all it
+    /// Counts the tokens of a response that goes no further, whole or not: a client may have all it
     /// wants before the stream's end, and leave.
     func countTokens() { if isAnswering { traffic?.countTokens(usage) } }
 
@@ -136,21 +136,23 @@ extension Exchange {
         return row
     }
 
-    /// Counts a whole answer and learns from it.
+    /// Counts a whole response and learns from it.
     func learnUsage() {
         guard isAnswering, var metrics = modelMetrics else { return }
         if let pool, !metrics.hasAnswered || metrics.name != model {
             metrics = takeRow(metrics, in: pool)
         }
-        traffic?.countAnswer(isInTime: now <= answerDeadline)
+        traffic?.countResponse(isInTime: now <= answerDeadline)
         var usage = usage
         if isStreaming, let tokens = usage.output {
             traffic?.streams.observeStream(
                 tokens: tokens,
                 nanoseconds: record.lastEventAt.nanoseconds(since: record.firstEventAt))
         }
-        // What reports a prompt and no answer has made none: embeddings, reranking.
-        if usage.input != nil, answerReader?.isStream == false { usage.output = usage.output ?? 0 }
+        // What reports a prompt and no response has made none: embeddings, reranking.
+        if usage.input != nil, responseReader?.isStream == false {
+            usage.output = usage.output ?? 0
+        }
         metrics.estimator.learn(
             bodyBytes: bodyLength, usage, choices: body?.choices ?? 1, tenant: tenantKey)
     }

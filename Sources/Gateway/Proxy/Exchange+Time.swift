@@ -42,12 +42,12 @@ extension Exchange {
         keepsClient = false
         switch stage {
         case .readingHead, .readingBody:
-            answer(.clientTimeout)
+            reply(.clientTimeout)
         case .delivering:
             isDiscarding = false
         case .forwarding, .parked, .dialling, .gathering, .tunnelling:
             abandonUpstream()
-            answerOrCut(.clientTimeout)
+            replyOrCut(.clientTimeout)
         }
     }
 }

@@ -10,9 +10,9 @@ internal import Reactor
 internal import Telemetry
 
 extension Exchange {
-    /// The backend has agreed: passes its answer on and turns the connection into a tunnel.
+    /// The backend has agreed: passes its response on and turns the connection into a tunnel.
     func beginTunnel(_ client: ClientConnection, _ upstream: UpstreamConnection) {
-        isAnswerBegun = true
+        isResponseBegun = true
         record.status = upstream.parser.head.status
         record.backendStatus = record.status
         record.answeredAt = now
@@ -20,7 +20,7 @@ extension Exchange {
         keepsClient = false
         stage = .tunnelling
         isRequestPaused = false
-        isAnswerPaused = false
+        isResponsePaused = false
         pool?.metrics.countTunnelOpened()
         ResponseRewriter(exchange: self).appendSwitch(upstream.parser.head, to: &client.output)
     }
@@ -31,7 +31,7 @@ extension Exchange {
     func relayTunnel() -> Bool {
         guard let client, let upstream else { return false }
         let fromClient = pass(from: client, to: upstream, isPaused: &isRequestPaused)
-        let fromBackend = pass(from: upstream, to: client, isPaused: &isAnswerPaused)
+        let fromBackend = pass(from: upstream, to: client, isPaused: &isResponsePaused)
         if fromClient { record.hasSpokenInTunnel = true }
         if client.flush() > 0 { client.writeProgress.moved(now: now) }
         let moved = fromClient || fromBackend

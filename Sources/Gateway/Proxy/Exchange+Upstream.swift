@@ -15,7 +15,7 @@ extension Exchange {
         guard let upstream = pool.upstream(backend) else {
             // The backend left the policy between the grant and now.
             spendPermit(.failed(.local))
-            answer(.noBackend)
+            reply(.noBackend)
             return
         }
         record.attempts += 1
@@ -46,7 +46,7 @@ extension Exchange {
         }
         if dial == nil {
             spendPermit(.failed(.local))
-            answer(.exhausted)
+            reply(.exhausted)
         }
     }
 
@@ -64,16 +64,16 @@ extension Exchange {
         guard connection.start() else {
             connection.close()
             spendPermit(.failed(.local))
-            answer(.exhausted)
+            reply(.exhausted)
             return
         }
         if pool.connected(upstream) { shard.cameBack(upstream, pool) }
         if connection.fill(highBytes: snapshot.bufferHighBytes) > 0 {
-            // Nothing was asked yet, so this is no answer; what spoke first does not speak HTTP.
+            // Nothing was asked yet, so this is no response; what spoke first does not speak HTTP.
             upstream.metrics.connectionsOpened &+= 1
             connection.close()
             spendPermit(.failed(.invalid))
-            answer(.upstreamInvalid)
+            reply(.upstreamInvalid)
             return
         }
         upstream.metrics.connectionsOpened &+= 1
@@ -86,7 +86,7 @@ extension Exchange {
         if reason == .exhausted {
             // Our own shortage says nothing about the backend.
             spendPermit(.failed(.local))
-            answer(reason)
+            reply(reason)
             return
         }
         guard let pool, let permit = permit.take() else { return }
@@ -105,7 +105,7 @@ extension Exchange {
             pool.metrics.retries &+= 1
             granted(next)
         case .reject:
-            answer(reason)
+            reply(reason)
         case .parked(let handle):
             parkedHandle = handle
             stage = .parked
@@ -158,7 +158,7 @@ extension Exchange {
         if triesElsewhere(after: outcome) { return }
         release(connection, reusable: false)
         spendPermit(outcome)
-        answerOrCut(reason)
+        replyOrCut(reason)
     }
 
     /// What a backend's failure says about it.
@@ -189,7 +189,7 @@ extension Exchange {
         client?.advance()
     }
 
-    /// For how long the backend may be silent within its answer.
+    /// For how long the backend may be silent within its response.
     ///
     /// Engines send a stream's head when they have taken the request in, long before its first token.
     private func silenceNanoseconds(_ timeouts: Pool.Timeouts) -> Int64 {
@@ -204,7 +204,7 @@ extension Exchange {
         if stage == .tunnelling { settleTunnel() }
         guard stage == .forwarding, let upstream, let pool else { return }
         let timeout: Int64
-        if isAnswerPaused || awaitsBody {
+        if isResponsePaused || awaitsBody {
             // The client is the slow one, and its own time-outs watch it.
             record.upstreamProgressAt = now
             timeout = .max

@@ -1,8 +1,8 @@
-// One request and its answer, from the first byte of the head to the last byte of the answer.
+// One request and its response, from the first byte of the head to the last byte of the response.
 //
 // Life: lent to a client connection when bytes arrive; reads the head; is offered to the pool's
 // admission controller and then parked, refused or granted a permit; borrows a connection to the
-// backend that the permit names, or dials one; relays the body one way and the answer the other;
+// backend that the permit names, or dials one; relays the body one way and the response the other;
 // spends the permit when the backend is done; and goes back to the gateway's store when the client
 // has the last byte. Whatever goes wrong ends in `answer` (nothing was sent yet) or `cut`
 // (something was), and in `finish`, which happens exactly once.
@@ -16,7 +16,7 @@ internal import Inference
 internal import Reactor
 internal import Telemetry
 
-/// A request and its answer.
+/// A request and its response.
 final class Exchange {
     /// Where an exchange stands.
     enum Stage {
@@ -32,7 +32,7 @@ final class Exchange {
         case gathering
         /// Attached to a backend's connection.
         case forwarding
-        /// The whole answer, a backend's or our own, is in the client's output.
+        /// The whole response, a backend's or our own, is in the client's output.
         case delivering
         /// The connection is no longer HTTP's: bytes pass both ways as they come.
         case tunnelling
@@ -66,8 +66,8 @@ final class Exchange {
     var keptBody: KeptBody?
     /// Whether that is all that was sent of it.
     var keepsBody = false
-    /// What follows the answer, of a dialect whose answers are read.
-    var answerReader: AnswerReader?
+    /// What follows the response, of a dialect whose answers are read.
+    var responseReader: ResponseReader?
     /// The counters of the request's model, and those of its model, class and tenant.
     var modelMetrics: ModelMetrics?
     var traffic: TrafficMetrics?
@@ -85,7 +85,7 @@ final class Exchange {
     var dialect = Dialect.plain
     /// Whose request it is.
     var tenant = TenantID.anonymous
-    /// Until when its client wants the answer to begin, and to end.
+    /// Until when its client wants the response to begin, and to end.
     var deadline = Instant.distantFuture
     var answerDeadline = Instant.distantFuture
     var permit: Permit?
@@ -97,25 +97,25 @@ final class Exchange {
     var isHeadComplete = false
     /// Whether the request's last byte has been read.
     var isRequestComplete = false
-    /// Whether the final answer's head is in the client's output.
-    var isAnswerBegun = false
-    /// Whether the client's connection can carry another request after this answer.
+    /// Whether the final response's head is in the client's output.
+    var isResponseBegun = false
+    /// Whether the client's connection can carry another request after this response.
     var keepsClient = false
-    /// How the answer's body is framed towards the client.
-    var answerFraming = BodyFraming.none
+    /// How the response's body is framed towards the client.
+    var responseFraming = BodyFraming.none
     /// Whether the request body is read only to be thrown away.
     var isDiscarding = false
     /// Whether reading one side waits for the other side's output to sink to the low mark.
     var isRequestPaused = false
-    var isAnswerPaused = false
-    /// What the client's output may hold of an answer that is taken ahead of it; 0 for the usual.
+    var isResponsePaused = false
+    /// What the client's output may hold of a response that is taken ahead of it; 0 for the usual.
     var aheadBytes = 0
-    /// Whether all bytes of the answer that were read have been looked at.
-    var answerNeedsMore = true
+    /// Whether all bytes of the response that were read have been looked at.
+    var responseNeedsMore = true
     /// Whether the request asks for a WebSocket, and may have one.
     var asksForTunnel = false
-    /// Interim answers passed on.
-    var interimAnswers = 0
+    /// Interim responses passed on.
+    var interimResponses = 0
     /// Whether the client has been told that a stream comes which has not begun.
     var isStreamPromised = false
     /// When a comment is due that keeps the client waiting; never where none are wanted.
@@ -178,7 +178,7 @@ final class Exchange {
         dropHeld()
         if keepsBody { dropKept() }
         body?.reset()
-        answerReader?.reset()
+        responseReader?.reset()
         modelMetrics = nil
         traffic = nil
         model = []
@@ -192,16 +192,16 @@ final class Exchange {
         upstream = nil
         isHeadComplete = false
         isRequestComplete = false
-        isAnswerBegun = false
+        isResponseBegun = false
         keepsClient = false
-        answerFraming = .none
+        responseFraming = .none
         isDiscarding = false
         isRequestPaused = false
-        isAnswerPaused = false
+        isResponsePaused = false
         releaseAhead()
-        answerNeedsMore = true
+        responseNeedsMore = true
         asksForTunnel = false
-        interimAnswers = 0
+        interimResponses = 0
         isStreamPromised = false
         keepAliveAt = .distantFuture
         parserIsUsed = true
@@ -225,7 +225,7 @@ final class Exchange {
     func relay(for client: ClientConnection) -> Bool {
         switch stage {
         case .readingHead, .gathering: false
-        // Comments, and the answer that they have begun.
+        // Comments, and the response that they have begun.
         case .parked, .dialling: flush(client)
         case .readingBody: readBody()
         case .forwarding: relayBothWays(client)
@@ -248,10 +248,10 @@ final class Exchange {
                 record.upstreamProgressAt = now
                 goesOn = goesOn || !isRequestComplete
             }
-            relayAnswer(from: upstream, to: client)
+            relayResponse(from: upstream, to: client)
             if keepsBody { settleKept(of: upstream) }
         }
-        let madeRoom = flush(client) && isAnswerPaused
+        let madeRoom = flush(client) && isResponsePaused
         if goesOn || madeRoom || client.isBroken { return true }
         return stage != .forwarding || upstream !== self.upstream
     }

@@ -18,13 +18,13 @@ struct ExchangeRecord {
     var dialBeganAt = Instant(nanoseconds: 0)
     /// A connection to the backend was there.
     var connectedAt = Instant(nanoseconds: 0)
-    /// The answer's first byte was there.
+    /// The response's first byte was there.
     var firstByteAt = Instant(nanoseconds: 0)
     /// The first event of a stream was there.
     var firstEventAt = Instant(nanoseconds: 0)
     /// The last event of a stream was there.
     var lastEventAt = Instant(nanoseconds: 0)
-    /// The answer's last byte was there.
+    /// The response's last byte was there.
     var answeredAt = Instant(nanoseconds: 0)
     /// The backend last took or gave a byte.
     var upstreamProgressAt = Instant(nanoseconds: 0)
@@ -43,10 +43,10 @@ struct ExchangeRecord {
     var sentBefore = 0
     /// The request body's bytes, without chunk framing.
     var bodyBytes = 0
-    /// The answer body's bytes, without chunk framing.
-    var answerBodyBytes = 0
-    /// Events of the answer where it is a stream, else its chunks.
-    var answerPieces = 0
+    /// The response body's bytes, without chunk framing.
+    var responseBodyBytes = 0
+    /// Events of the response where it is a stream, else its chunks.
+    var responsePieces = 0
 
     /// Whole seconds of the backend's `Retry-After`; 0 without one.
     var backendRetryAfterSeconds = 0

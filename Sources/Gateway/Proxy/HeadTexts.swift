@@ -27,8 +27,8 @@ final class HeadTexts {
     let droppedOfRequest: FieldNames
     /// The same for a client that is believed.
     let droppedOfTrusted: FieldNames
-    /// The fields of an answer that stay here.
-    let droppedOfAnswer = FieldNames([.contentLength, .transferEncoding])
+    /// The fields of a response that stay here.
+    let droppedOfResponse = FieldNames([.contentLength, .transferEncoding])
     /// Fields with API keys, with times, and both.
     let keys: FieldNames
     let timeouts: FieldNames

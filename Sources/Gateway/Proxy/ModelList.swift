@@ -47,7 +47,7 @@ struct ModelList {
 
     private static let path = Array("/v1/models".utf8)
 
-    /// Appends the answer's body to a request; false for a model that is not listed.
+    /// Appends the response's body to a request; false for a model that is not listed.
     func appendBody(
         for head: borrowing RequestHead, _ dialect: Dialect, to output: inout ByteBuffer
     ) -> Bool {
@@ -91,10 +91,10 @@ extension Exchange {
         guard let client else { return }
         var page = ByteBuffer()
         guard snapshot.routes.modelList.appendBody(for: head, dialect, to: &page) else {
-            answer(.modelUnknown)
+            reply(.modelUnknown)
             return
         }
-        beginOwnAnswer(status: 200)
+        beginReply(status: 200)
         client.prepareOutput()
         client.output.appendStatusLine(status: 200)
         shard.appendDate(to: &client.output)

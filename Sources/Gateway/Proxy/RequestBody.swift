@@ -121,7 +121,7 @@ final class RequestBody {
     var streams: Bool? { request.streams }
     /// The most tokens that are asked for.
     var maxTokens: Int? { request.maxTokens }
-    /// How many answers are asked for.
+    /// How many responses are asked for.
     var choices: Int { request.choices }
 
     /// Gives up what is held.

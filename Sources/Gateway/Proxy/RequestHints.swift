@@ -6,7 +6,7 @@ internal import HTTP1
 
 /// What one request's head says.
 struct RequestHints: Equatable {
-    /// The shortest time for which an answer is wanted, in nanoseconds from 1 ms on; nil for no end.
+    /// The shortest time for which a response is wanted, in nanoseconds from 1 ms on; nil for no end.
     var answerNanoseconds: Int64?
     /// The time for which the client waits for each next byte, likewise.
     var byteNanoseconds: Int64?
@@ -47,7 +47,7 @@ struct RequestHints: Equatable {
     }
 }
 
-/// Times in the fields that say how long an answer is wanted.
+/// Times in the fields that say how long a response is wanted.
 enum RequestTimeout {
     /// Times that count; a longer one is as good as none, and 0 means none to most who write it.
     private static let times: ClosedRange<Int64> = 1_000_000...86_400_000_000_000

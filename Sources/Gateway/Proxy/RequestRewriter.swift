@@ -102,7 +102,7 @@ struct RequestRewriter {
         return tellsEnvoyTime
     }
 
-    /// Whether a field says a time until which the answer is wanted.
+    /// Whether a field says a time until which the response is wanted.
     private func isTime(_ field: Field, _ head: borrowing RequestHead) -> Bool {
         switch field.known {
         case .grpcTimeout, .xRequestTimeout, .requestTimeout, .xEnvoyExpectedTimeout,

@@ -1,4 +1,4 @@
-// The answer's head as the client gets it: the hop's fields go, framing is written for the client's
+// The response's head as the client gets it: the hop's fields go, framing is written for the client's
 // version, and what RFC 9110 asks of a proxy is added.
 
 internal import Admission
@@ -6,7 +6,7 @@ internal import Bytes
 internal import HTTP1
 internal import Policy
 
-/// Writes one answer's head for one client.
+/// Writes one response's head for one client.
 struct ResponseRewriter {
     let exchange: Exchange
     let texts: HeadTexts
@@ -25,20 +25,20 @@ struct ResponseRewriter {
         }
     }
 
-    /// Appends an interim answer, which has no body.
+    /// Appends an interim response, which has no body.
     func appendInterim(_ head: borrowing ResponseHead, to output: inout ByteBuffer) {
         _ = appendStart(head, to: &output)
         output.appendLineEnd()
     }
 
-    /// Appends the head of the answer that makes a tunnel of the connection.
+    /// Appends the head of the response that makes a tunnel of the connection.
     func appendSwitch(_ head: borrowing ResponseHead, to output: inout ByteBuffer) {
         _ = appendStart(head, to: &output)
         output.append("Connection: Upgrade\r\nUpgrade: websocket\r\n")
         output.appendLineEnd()
     }
 
-    /// Appends the final answer's head with the empty line that ends it.
+    /// Appends the final response's head with the empty line that ends it.
     func append(_ head: borrowing ResponseHead, to output: inout ByteBuffer) {
         let pool = exchange.pool
         let rates = pool?.rates(of: exchange.tenant)
@@ -54,7 +54,7 @@ struct ResponseRewriter {
         }
         // RFC 9110 section 6.6.1: a recipient with a clock adds the Date that is missing.
         if !seen.contains(.date) { exchange.shard.appendDate(to: &output) }
-        if pool?.answers.saysTimes == true { appendTimes(to: &output) }
+        if pool?.responses.saysTimes == true { appendTimes(to: &output) }
         exchange.appendFallback(to: &output)
         exchange.appendConnection(to: &output)
         let isHTTP10 = head.version.isHTTP10
@@ -70,7 +70,7 @@ struct ResponseRewriter {
         _ head: borrowing ResponseHead, replacesRates: Bool = false, to output: inout ByteBuffer
     ) -> FieldNames {
         var seen = FieldNames()
-        let dropped = texts.droppedOfAnswer
+        let dropped = texts.droppedOfResponse
         let apart = replacesRates ? texts.others : FieldNames()
         var index = output.appendStart(of: head, without: dropped, before: apart, noting: &seen)
         while index < head.fields.count {
@@ -93,7 +93,7 @@ struct ResponseRewriter {
     }
 
     private func appendFraming(_ head: borrowing ResponseHead, to output: inout ByteBuffer) {
-        switch exchange.answerFraming {
+        switch exchange.responseFraming {
         case .length(let length):
             output.append(texts.contentLength, decimal: length)
         case .chunked:

@@ -27,12 +27,12 @@ struct AdminService {
 
     /// Answers the request that `exchange` has read, as soon as all reactors have told what they
     /// have counted.
-    func answer(_ exchange: Exchange, _ client: ClientConnection) {
+    func reply(_ exchange: Exchange, _ client: ClientConnection) {
         if exchange.shard.group.count > 1, AdminService.showsCounters(exchange.head) {
             exchange.stage = .gathering
             exchange.shard.gather(for: exchange)
         } else {
-            answer(exchange, client, with: [])
+            reply(exchange, client, with: [])
         }
     }
 
@@ -41,8 +41,8 @@ struct AdminService {
         return path.equals(Array("/metrics".utf8)) || path.equals(Array("/status".utf8))
     }
 
-    /// Answers with what the other reactors have counted.
-    func answer(_ exchange: Exchange, _ client: ClientConnection, with reports: [ReactorReport]) {
+    /// Responses with what the other reactors have counted.
+    func reply(_ exchange: Exchange, _ client: ClientConnection, with reports: [ReactorReport]) {
         let method = exchange.head.method
         let page: Page
         if method == .get || method == .head {
@@ -51,7 +51,7 @@ struct AdminService {
             page = Page(status: 405, "only GET and HEAD are answered here\n")
         }
         exchange.record.status = page.status
-        exchange.isAnswerBegun = true
+        exchange.isResponseBegun = true
         exchange.stage = .delivering
         if !exchange.isRequestComplete { exchange.decideDiscarding() }
         client.prepareOutput()

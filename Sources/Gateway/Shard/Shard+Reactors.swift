@@ -159,7 +159,7 @@ extension Shard {
         guard gatherings[place].reports.count == group.count - 1 else { return }
         let gathering = gatherings.remove(at: place)
         guard let exchange = openExchange(id), let client = exchange.client else { return }
-        admin.answer(exchange, client, with: gathering.reports)
+        admin.reply(exchange, client, with: gathering.reports)
         client.advance()
     }
 }

@@ -83,7 +83,7 @@ extension Shard {
         }
         resting.sort { $0.idleSince < $1.idleSince }
         var closed = 0
-        // A request that has arrived and was not read yet still gets an answer.
+        // A request that has arrived and was not read yet still gets a response.
         for connection in resting where closed < most && !connection.hasPendingInput() {
             connection.end()
             closed += 1

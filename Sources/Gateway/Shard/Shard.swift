@@ -30,8 +30,8 @@ package final class Shard {
     let logger: Logger
     /// Whether decisions are written to the log: its level.
     private(set) var explains: Bool
-    /// Answers that are no pool's.
-    let ownAnswers = OwnAnswers()
+    /// Responses that are no pool's.
+    let replies = ReplyCache()
     /// The policy in force.
     var snapshot: Snapshot
     /// All pools that still have something to do, those of former policies included.
@@ -66,7 +66,7 @@ package final class Shard {
     var heldBytes = 0
     /// Bytes of storage for bodies that may have to be sent again.
     var keptBytes = 0
-    /// Bytes that outputs may hold of answers that are taken ahead of their clients.
+    /// Bytes that outputs may hold of responses that are taken ahead of their clients.
     var aheadBytes = 0
     /// What has become of the connection cap.
     var capWatch = CapWatch()
@@ -341,7 +341,7 @@ package final class Shard {
         output.appendLineEnd()
     }
 
-    /// Appends an answer of the gateway's own: its text with the date, the request's id and the
+    /// Appends a response of the gateway's own: its text with the date, the request's id and the
     /// numbers that it has gaps for.
     func append(
         _ template: borrowing MessageTemplate, requestID: borrowing [UInt8], _ first: Int,

@@ -18,9 +18,9 @@ final class Snapshot {
     /// What is read of a body before its request is offered; 0 for nothing.
     let bodyBeforeQueueBytes: Int
     let bodyBeforeQueueTotalBytes: Int
-    /// What an answer's buffer may grow to while its client reads slowly.
-    let answerAheadBytes: Int
-    let answersTotalBytes: Int
+    /// What a response's buffer may grow to while its client reads slowly.
+    let responseAheadBytes: Int
+    let responsesTotalBytes: Int
     let networkBounds: NetworkBounds
     let timeouts: Timeouts
     /// Whether a client's request id is kept.
@@ -55,8 +55,8 @@ final class Snapshot {
         bufferLowBytes = server.bufferLowBytes
         bodyBeforeQueueBytes = server.bodyBeforeQueueBytes
         bodyBeforeQueueTotalBytes = server.bodyBeforeQueueTotalBytes
-        answerAheadBytes = server.bufferAnswerBytes
-        answersTotalBytes = server.bufferAnswersTotalBytes
+        responseAheadBytes = server.bufferResponseBytes
+        responsesTotalBytes = server.bufferResponsesTotalBytes
         networkBounds = NetworkBounds(server)
         let rate = Double(server.bodyMinRateBytes)
         timeouts = Timeouts(

@@ -18,7 +18,7 @@ struct Event {
         case bodyHeld
         /// A slow client has sent its body through to the backend.
         case sent
-        /// A slow client has taken the answer.
+        /// A slow client has taken the response.
         case delivered
     }
 

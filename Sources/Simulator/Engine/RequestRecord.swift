@@ -16,13 +16,13 @@ struct RequestRecord {
         case promised
         /// The client still sends its body to the backend.
         case sending
-        /// Sent to a backend that refuses, or that answers at once.
+        /// Sent to a backend that refuses, or that responses at once.
         case answeredAtOnce
         /// In the backend's own queue.
         case waiting
         /// At work.
         case running
-        /// The work is done, and the client still takes the answer.
+        /// The work is done, and the client still takes the response.
         case delivering
     }
 
@@ -49,7 +49,7 @@ struct RequestRecord {
     /// The end of this attempt's deadline; the end of time when there is none.
     var deadline: Int64 = .max
     var units = 0.0
-    /// Units that the backend works for it: fewer where the answer is cut.
+    /// Units that the backend works for it: fewer where the response is cut.
     var workUnits = 0.0
     /// How the backend fails it; nil when it does not.
     var failure: BackendFailure?

@@ -4,7 +4,7 @@ import Admission
 import BasicContainers
 
 extension Simulation {
-    /// Takes the answer to an offer or to a retry.
+    /// Takes the response to an offer or to a retry.
     mutating func receive(_ verdict: consuming Verdict, _ slot: Int32) {
         switch consume verdict {
         case .forward(let permit):
@@ -164,7 +164,7 @@ extension Simulation {
         result.groups[place].wait.record(wait)
     }
 
-    /// The work is done: the request ends, or its client still takes the answer.
+    /// The work is done: the request ends, or its client still takes the response.
     mutating func finish(_ slot: Int32) {
         let index = Int(slot)
         requests[index].workedAt = now
@@ -182,7 +182,7 @@ extension Simulation {
         waitOnClient(slot)
     }
 
-    /// The client has the answer.
+    /// The client has the response.
     mutating func deliver(_ slot: Int32) {
         countCompletion(Int(slot))
         spend(slot, .success)
@@ -201,7 +201,7 @@ extension Simulation {
         settleLimit()
     }
 
-    /// What the gateway saw of an answer: a stream's units, or one piece.
+    /// What the gateway saw of a response: a stream's units, or one piece.
     private func servedWork(_ index: Int) -> ServedWork {
         let request = requests[index]
         guard streams[Int(request.group)] else {
@@ -233,7 +233,7 @@ extension Simulation {
         pump(gateway)
     }
 
-    /// The gateway gives up on requests that have no answer yet.
+    /// The gateway gives up on requests that have no response yet.
     mutating func takeTimeout() {
         guard let timeout = timeouts.first else { return }
         timeouts.removeFirst()
@@ -258,7 +258,7 @@ extension Simulation {
         times[timeoutSource] = timeouts.first?.time ?? .max
     }
 
-    /// A streamed answer begins with its first unit, any other one with its last.
+    /// A streamed response begins with its first unit, any other one with its last.
     mutating func hasFirstByte(_ index: Int) -> Bool {
         let request = requests[index]
         if request.state == .delivering { return true }

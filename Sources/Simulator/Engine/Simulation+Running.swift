@@ -84,7 +84,7 @@ extension Simulation {
         return true
     }
 
-    /// Whether the client had nothing of an answer, and the request is worth another try.
+    /// Whether the client had nothing of a response, and the request is worth another try.
     private func mayBeRepeated(
         _ request: RequestRecord, after outcome: Outcome, _ failure: BackendFailure
     ) -> Bool {

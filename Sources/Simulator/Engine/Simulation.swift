@@ -42,7 +42,7 @@ package struct Simulation: ~Copyable {
     var patienceRandom: SplitMix64
     var gatewayRandom: SplitMix64
 
-    /// When the gateway gives a request up that has no answer yet.
+    /// When the gateway gives a request up that has no response yet.
     struct Timeout {
         var time: Int64
         var slot: Int32

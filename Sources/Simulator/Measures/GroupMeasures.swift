@@ -30,7 +30,7 @@ package struct GroupMeasures: Equatable, Sendable {
     package var offeredCost = 0.0
     /// From the offer to the backend, of accepted attempts.
     package var wait = LogHistogram()
-    /// From the first attempt to the answer's end.
+    /// From the first attempt to the response's end.
     package var total = LogHistogram()
     /// From the backend's begin to the end, over units.
     package var perUnit = LogHistogram()

@@ -6,7 +6,7 @@ package struct ClientGroup: Equatable, Sendable {
     package enum Arrivals: Equatable, Sendable {
         /// A Poisson stream; a segment's value is requests a second.
         case open
-        /// Each client waits for its answer and then thinks; a segment's value is their number.
+        /// Each client waits for its response and then thinks; a segment's value is their number.
         ///
         /// The time to think is exponentially distributed with this mean.
         case closed(thinkSeconds: Double)
@@ -60,7 +60,7 @@ package struct ClientGroup: Equatable, Sendable {
     package var priorityClass = 0
     /// The cost that the gateway is told is units over this; 0 tells nothing, which is cost 1.
     package var unitsPerCost = 0.0
-    /// Seconds after which the answer is no use any more; nil for never.
+    /// Seconds after which the response is no use any more; nil for never.
     package var deadlineSeconds: Double?
     /// Time after which a client goes away; nil for a patient one.
     package var patience: Patience?
@@ -75,15 +75,15 @@ package struct ClientGroup: Equatable, Sendable {
     package var sendingSeconds = 0.0
     /// When it sends it.
     package var sends = Sends.after
-    /// Seconds that a client takes for the answer after the work is done, from 0.
+    /// Seconds that a client takes for the response after the work is done, from 0.
     package var readingSeconds = 0.0
-    /// Units a second that a client takes of the answer from the work's begin; nil for all at once.
+    /// Units a second that a client takes of the response from the work's begin; nil for all at once.
     package var readUnitsPerSecond: Double?
-    /// Whether the gateway can hold the whole answer, so that the backend is not kept by its reader.
+    /// Whether the gateway can hold the whole response, so that the backend is not kept by its reader.
     package var isBuffered = true
-    /// The longest that a unit of an answer may take for the answer to be of use; nil for any time.
+    /// The longest that a unit of a response may take for the response to be of use; nil for any time.
     ///
-    /// The answer's duration over its units counts, as an `objective` for `unit` has it.
+    /// The response's duration over its units counts, as an `objective` for `unit` has it.
     package var unitTargetSeconds: Double?
     /// Whether the gateway is told of the deadline.
     package var tellsDeadline = true
@@ -91,7 +91,7 @@ package struct ClientGroup: Equatable, Sendable {
     package var gateway: Int?
     /// Whether answers are streamed, so that the gateway sees them progress.
     package var streams = true
-    /// Whether the size of an answer in one piece says how much work it was.
+    /// Whether the size of a response in one piece says how much work it was.
     package var sizesTell = false
 
     /// An open stream of `rate` requests a second.
@@ -120,7 +120,7 @@ package struct Work: Equatable, Sendable {
 }
 
 extension ClientGroup {
-    /// Nanoseconds for which the client still takes the answer when the work is done.
+    /// Nanoseconds for which the client still takes the response when the work is done.
     func readingNanoseconds(of request: RequestRecord) -> Int64 {
         var seconds = readingSeconds
         if let readUnitsPerSecond {

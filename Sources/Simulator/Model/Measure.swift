@@ -58,9 +58,9 @@ package enum Measure: String, CaseIterable, Sendable {
     case unitMedian = "unit_p50"
     /// Seconds a unit that 99 of 100 answers keep below.
     case unitHigh = "unit_p99"
-    /// Median seconds from the first attempt to the answer.
+    /// Median seconds from the first attempt to the response.
     case totalMedian = "total_p50"
-    /// Seconds from the first attempt to the answer that 99 of 100 keep below.
+    /// Seconds from the first attempt to the response that 99 of 100 keep below.
     case totalHigh = "total_p99"
     /// Median seconds in the gateway's queue.
     case waitMedian = "wait_p50"

@@ -14,9 +14,9 @@ package struct Patience: Equatable, Sendable {
 
     /// What they wait for.
     package enum End: String, CaseIterable, Sendable {
-        /// The whole answer.
+        /// The whole response.
         case end
-        /// The first unit of the answer; who has got that stays.
+        /// The first unit of the response; who has got that stays.
         case first
     }
 
@@ -25,6 +25,6 @@ package struct Patience: Equatable, Sendable {
     /// What they wait for.
     package var until = End.end
 
-    /// Clients that wait that long for the whole answer.
+    /// Clients that wait that long for the whole response.
     package init(_ distribution: Distribution) { self.distribution = distribution }
 }

@@ -35,7 +35,7 @@ package struct Scenario: Equatable, Sendable {
     package var progressNanoseconds: Int64 = 50_000_000
     /// How the pool admits.
     package var admission = AdmissionSettings()
-    /// The gateway's time-out from the forwarded request to the answer's first byte.
+    /// The gateway's time-out from the forwarded request to the response's first byte.
     package var firstByteTimeoutNanoseconds: Int64 = 120_000_000_000
     /// The pool's backends, at least one.
     package var backends: [BackendModel]

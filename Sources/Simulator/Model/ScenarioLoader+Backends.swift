@@ -134,7 +134,7 @@ extension SettingsReader {
     }
 }
 
-/// What may come instead of an answer.
+/// What may come instead of a response.
 private enum FailureWord: String, CaseIterable {
     case garbage, close, cut
 

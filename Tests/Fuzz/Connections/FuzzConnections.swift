@@ -35,7 +35,7 @@ enum Stage {
           max_body_size: 20KiB
           body_before_queue: 6KiB
           body_before_queue_total: 10KiB
-          buffer: {high: 4KiB, low: 1KiB, answer: 16KiB, answers_total: 24KiB}
+          buffer: {high: 4KiB, low: 1KiB, response: 16KiB, responses_total: 24KiB}
           half_close: HALF
           drain_timeout: 5s
           timeouts: {head: 1s, body_idle: 2s, body: 3s, keep_alive: 3s, write_stall: 2s}

@@ -92,7 +92,7 @@ import Testing
 
     @Test(arguments: [("/v1/messages", 429), ("/v1/completions", 429), ("/x", 429)])
     func thePolicyMayNameTheStatus(_ path: String, _ status: Int) throws {
-        let answer = try refusal(path, pool: ", answers: {overload_status: 429}")
+        let answer = try refusal(path, pool: ", responses: {overload_status: 429}")
         #expect(answer.status == status)
         #expect(answer.value("x-envoy-overloaded") == "true")
         if path == "/x" {
@@ -116,11 +116,11 @@ import Testing
 
     @Test func whoAsksForFarTooMuchIsToldNotToTryAgain() {
         let rejection = Rejection(reason: .queueFull, retryAfterMilliseconds: 100)
-        var kind = OwnAnswer.Kind(
+        var kind = ReplyTemplate.Kind(
             answer: .reason, status: 503, reason: .queueFull, dialect: .plain)
         kind.hasRequestID = true
         kind.tellsTime = true
-        let answer = OwnAnswer(kind, LocalAnswer(.queueFull, rejection: rejection))
+        let answer = ReplyTemplate(kind, LocalReply(.queueFull, rejection: rejection))
         func text(_ template: borrowing MessageTemplate) -> String {
             var buffer = ByteBuffer()
             buffer.append(

@@ -15,7 +15,7 @@ struct Passage {
     /// Sends `request`, lets the backend answer `answer` and close if told to.
     init(
         _ request: String, answer: String = "HTTP/1.1 204 No Content\r\n\r\n", closes: Bool = false,
-        pool: String = "limit: 10, answers: {timing: false}", more: String = "",
+        pool: String = "limit: 10, responses: {timing: false}", more: String = "",
         isHead: Bool = false
     ) throws {
         let log = RequestLog()

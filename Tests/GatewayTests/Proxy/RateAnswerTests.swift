@@ -206,7 +206,7 @@ import Testing
     @Test func quotasAreNotToldWhereTheyAreNotToBe() throws {
         let backend = try ScriptedBackend.echoing()
         let gateway = try RunningGateway(
-            policyText([backend.url], pool: Self.pool + ", answers: {rate_limit: false}"))
+            policyText([backend.url], pool: Self.pool + ", responses: {rate_limit: false}"))
         let client = try gateway.connect()
         let answer = try client.get("/v1/x", fields: "X-Tenant: a\r\n")
         #expect(answer.value("x-ratelimit-limit-requests") == nil)

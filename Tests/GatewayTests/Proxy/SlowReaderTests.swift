@@ -79,7 +79,7 @@ import Testing
     }
 
     @Test func theTotalHoldsOverAllAnswers() throws {
-        let scene = try MemoryScene(server: "buffer: {answers_total: 768KiB}")
+        let scene = try MemoryScene(server: "buffer: {responses_total: 768KiB}")
         let pairs = (0..<3).map { _ in Self.begin(scene) }
         for (_, backend) in pairs { scene.send(Self.answer(400_000), from: backend) }
         scene.pass(milliseconds: 100)
@@ -96,7 +96,7 @@ import Testing
     }
 
     @Test func theBoundCanBeOff() throws {
-        let scene = try MemoryScene(server: "buffer: {answer: 0B}")
+        let scene = try MemoryScene(server: "buffer: {response: 0B}")
         let (client, backend) = Self.begin(scene)
         scene.send(Self.answer(400_000), from: backend)
         scene.pass(milliseconds: 3_000)

@@ -92,7 +92,7 @@ import Testing
             _ = wire.ends()
         }
         let gateway = try RunningGateway(
-            policyText([backend.url], server: "buffer: {high: 64KiB, answer: 0B}"))
+            policyText([backend.url], server: "buffer: {high: 64KiB, response: 0B}"))
         let client = try gateway.connect(receiveBuffer: 64 << 10)
         try client.send(Self.get)
         _ = try client.read(until: "\r\n\r\n")

@@ -78,7 +78,7 @@ import Testing
                 [backend.url],
                 pool: "limit: 4, tenant: {header: x-tenant, "
                     + "default: {max_in_flight: 1, max_queued: 0}}, "
-                    + "answers: {rate_limit: false}"))
+                    + "responses: {rate_limit: false}"))
         let first = try send(1, of: "a", through: gateway)
         try waits(gateway, inFlight: 1, queued: 0)
         let refused = try #require(try send(1, of: "a", through: gateway).first).readAnswer()
@@ -98,7 +98,7 @@ import Testing
         let gateway = try RunningGateway(
             policyText(
                 [backend.url],
-                pool: "limit: 1, queue: {max_requests: 0}, answers: {envoy_overloaded: false}"))
+                pool: "limit: 1, queue: {max_requests: 0}, responses: {envoy_overloaded: false}"))
         let first = try send(1, of: "a", through: gateway)
         try waits(gateway, inFlight: 1, queued: 0)
         let refused = try #require(try send(1, of: "a", through: gateway).first).readAnswer()

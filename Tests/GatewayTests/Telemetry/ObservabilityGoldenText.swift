@@ -355,10 +355,10 @@ let goldenMetrics = #"""
     penstock_stream_tokens_per_second_bucket{pool="chat",model="llama",class="default",le="+Inf"} 1
     penstock_stream_tokens_per_second_sum{pool="chat",model="llama",class="default"} 16.5
     penstock_stream_tokens_per_second_count{pool="chat",model="llama",class="default"} 1
-    # HELP penstock_model_answers_total Requests that their backend answered with success.
-    # TYPE penstock_model_answers_total counter
-    penstock_model_answers_total{pool="chat",model="llama",class="default",tenant="acme"} 2
-    # HELP penstock_goodput_total Those of penstock_model_answers_total that ended within their deadline, or had none.
+    # HELP penstock_model_responses_total Requests that their backend answered with success.
+    # TYPE penstock_model_responses_total counter
+    penstock_model_responses_total{pool="chat",model="llama",class="default",tenant="acme"} 2
+    # HELP penstock_goodput_total Those of penstock_model_responses_total that ended within their deadline, or had none.
     # TYPE penstock_goodput_total counter
     penstock_goodput_total{pool="chat",model="llama",class="default",tenant="acme"} 1
     # HELP penstock_input_tokens_total Tokens of prompts, as answers reported them.

@@ -65,8 +65,8 @@ func sampleSnapshot() -> GatewaySnapshot {
     var usage = TokenUsage()
     usage.input = 340
     usage.output = 34
-    traffic.countAnswer(isInTime: true)
-    traffic.countAnswer(isInTime: false)
+    traffic.countResponse(isInTime: true)
+    traffic.countResponse(isInTime: false)
     traffic.countTokens(usage)
     traffic.countCost(nanoseconds: 1_500_000_000, units: 3)
     traffic.countShed(.waitTooLong)

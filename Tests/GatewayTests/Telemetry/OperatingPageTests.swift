@@ -18,7 +18,7 @@ import Testing
         let rows = try page.table("Reasons")
         expectSame(rows.map(\.name), Reason.allCases.map { $0.name })
         for reason in Reason.allCases {
-            let status = LocalAnswer.status(of: reason)
+            let status = LocalReply.status(of: reason)
             let row = rows.first { $0.name == reason.name }
             #expect(row?.cells.first == (status == 0 ? "–" : "\(status)"), "\(reason.name)")
         }

@@ -153,7 +153,7 @@ import Testing
         let metrics = PoolMetrics(name: "p", backends: ["b"])
         for number in 0..<PoolMetrics.mostModels {
             let model = metrics.model([UInt8(number)])
-            metrics.traffic(model, metrics.classes[0], tenant: -1).countAnswer(isInTime: true)
+            metrics.traffic(model, metrics.classes[0], tenant: -1).countResponse(isInTime: true)
         }
         let own = metrics.answered(metrics.model(Array("real".utf8)), Array("real".utf8))
         #expect(own.name == Array("real".utf8) && own.hasAnswered)

@@ -3,7 +3,7 @@
 
 /// Compares the median latency of tenths of a second with one measured at a limit of 3.
 ///
-/// That measurement waits for 50 answers, during which nearly everything is refused: with answers of
+/// That measurement waits for 50 answers, during which nearly everything is refused: with responses of
 /// some seconds it takes longer than the minute until the next one is due.
 struct EnvoyGradient: Sendable {
     private static let leastLimit = 3
@@ -33,7 +33,7 @@ struct EnvoyGradient: Sendable {
 
     mutating func update(_ sample: Sample) {
         if !isProbing, sample.now >= nextProbe { beginProbe(sample.now) }
-        // Answers of requests that were under way before the limit was pinned say nothing.
+        // Responses of requests that were under way before the limit was pinned say nothing.
         let start = sample.now.advanced(byNanoseconds: -sample.latencyNanoseconds)
         if start < epoch { return }
         if !sample.isDropped, samples.count < Self.mostSamples {

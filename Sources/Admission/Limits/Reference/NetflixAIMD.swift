@@ -1,6 +1,6 @@
 // AIMDLimit as Netflix concurrency-limits ships it (limit/AIMDLimit.java).
 
-/// One more for each answer in time, a tenth less for each drop and each answer after 5 s.
+/// One more for each response in time, a tenth less for each drop and each response after 5 s.
 struct NetflixAIMD: Sendable {
     private static let timeoutNanoseconds: Int64 = 5_000_000_000
 

@@ -4,7 +4,7 @@
 /// Compares a short mean of latencies with a long one.
 ///
 /// Drops are not looked at. Windows last one second, and one with fewer than ten samples is thrown
-/// away: a server that answers three requests a second never moves it.
+/// away: a server that responses three requests a second never moves it.
 struct NetflixGradient2: Sendable {
     private static let windowNanoseconds: Int64 = 1_000_000_000
     private static let leastSamples = 10

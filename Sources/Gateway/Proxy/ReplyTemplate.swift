@@ -1,4 +1,4 @@
-// An answer of the gateway's own as it is kept: written once, with gaps for what each request has to
+// A response of the gateway's own as it is kept: written once, with gaps for what each request has to
 // itself. A refusal is then a few copies.
 
 internal import Admission
@@ -7,11 +7,11 @@ internal import HTTP1
 internal import Inference
 internal import Policy
 
-/// An answer's text with its gaps.
-final class OwnAnswer {
+/// A response's text with its gaps.
+final class ReplyTemplate {
     /// What answers of the same text have in common.
     struct Kind {
-        let answer: LocalAnswer.Source
+        let answer: LocalReply.Source
         let status: Int
         let reason: Reason
         let dialect: Dialect
@@ -79,8 +79,8 @@ final class OwnAnswer {
     private let quotedIDs: Int
 
     /// Writes the text of `answer`, which is of that kind.
-    init(_ kind: Kind, _ answer: LocalAnswer) {
-        let body = OwnAnswer.body(answer, kind.dialect)
+    init(_ kind: Kind, _ reply: LocalReply) {
+        let body = ReplyTemplate.body(reply, kind.dialect)
         var draft = Draft()
         draft.text.appendStatusLine(status: kind.status)
         draft.text.append("Date: ")
@@ -101,7 +101,7 @@ final class OwnAnswer {
         }
         draft.text.appendLineEnd()
         if kind.saysEnvoyOverloaded { draft.text.append("x-envoy-overloaded: true\r\n") }
-        if answer.isRetryPointless { draft.text.append("x-should-retry: false\r\n") }
+        if reply.isRetryPointless { draft.text.append("x-should-retry: false\r\n") }
         // RFC 9110 section 15.5.2 asks for it; RFC 6750 section 3 has the scheme.
         if kind.status == 401 { draft.text.append("WWW-Authenticate: Bearer\r\n") }
         draft.text.append("X-Penstock-Reason: ")
@@ -124,8 +124,8 @@ final class OwnAnswer {
         text.replaceAll(with: draft.text.bytes)
         self.text = text
         gaps = draft.gaps
-        usual = OwnAnswer.template(draft, limits: "")
-        unwelcome = OwnAnswer.template(draft, limits: OwnAnswer.noRetry)
+        usual = ReplyTemplate.template(draft, limits: "")
+        unwelcome = ReplyTemplate.template(draft, limits: ReplyTemplate.noRetry)
     }
 
     private static let noRetry = "x-should-retry: false\r\n"
@@ -155,26 +155,26 @@ final class OwnAnswer {
         return template
     }
 
-    private static func body(_ answer: LocalAnswer, _ dialect: Dialect) -> Draft {
+    private static func body(_ reply: LocalReply, _ dialect: Dialect) -> Draft {
         var draft = Draft()
-        let pieces = dialect.errorBody(answer.facts(dialect))
+        let pieces = dialect.errorBody(reply.facts(dialect))
         for index in pieces.indices {
             switch pieces[index] {
             case .nothing: break
             case .text(let text): draft.text.append(text)
-            case .status: draft.text.append(decimal: answer.status)
+            case .status: draft.text.append(decimal: reply.status)
             case .requestID: draft.leave(.quotedID)
             }
         }
         return draft
     }
 
-    /// Appends the answer to the request of `exchange`, with what the controller said if it was
+    /// Appends the response to the request of `exchange`, with what the controller said if it was
     /// asked.
     func append(for exchange: Exchange, _ rejection: Rejection?, to output: inout ByteBuffer) {
         if isUsual(exchange, rejection) {
             if let rejection, rejection.isRetryUnwelcome,
-                exchange.pool?.answers.stopsRetries == true
+                exchange.pool?.responses.stopsRetries == true
             {
                 append(unwelcome, for: exchange, rejection, to: &output)
             } else {
@@ -195,7 +195,7 @@ final class OwnAnswer {
                 output.append(decimal: bodyBytes + quotedIDs * each)
             case .seconds: output.append(decimal: rejection?.retryAfterSeconds ?? 0)
             case .milliseconds: output.append(decimal: rejection?.retryAfterMilliseconds ?? 0)
-            case .limits: OwnAnswer.appendLimits(rejection, exchange, to: &output)
+            case .limits: ReplyTemplate.appendLimits(rejection, exchange, to: &output)
             case .requestID: output.appendFieldText(requestID.span)
             case .connection: exchange.appendConnection(to: &output)
             case .quotedID: ErrorBody.appendQuoted(requestID.span, to: &output)
@@ -230,7 +230,7 @@ final class OwnAnswer {
     ) {
         guard let pool = exchange.pool else { return }
         if let rejection {
-            if rejection.isRetryUnwelcome && pool.answers.stopsRetries {
+            if rejection.isRetryUnwelcome && pool.responses.stopsRetries {
                 output.append(noRetry)
             }
             if let share = rejection.share, pool.tellsShares {
@@ -245,22 +245,22 @@ final class OwnAnswer {
     }
 }
 
-/// The answers of the gateway's own that have been written, one for each reason, dialect and method.
+/// The responses of the gateway's own that have been written, one for each reason, dialect and method.
 ///
 /// Where the same reason is told in other words, as for what cannot be parsed, the last is kept.
-final class OwnAnswers {
-    private var kept: [OwnAnswer?] = []
+final class ReplyCache {
+    private var kept: [ReplyTemplate?] = []
     private let dialects = Dialect.allCases.count
 
-    /// The answer of that kind; `answer` says it where it is not kept.
-    func answer(_ kind: OwnAnswer.Kind, _ answer: LocalAnswer) -> OwnAnswer {
+    /// The response of that kind; `answer` says it where it is not kept.
+    func template(_ kind: ReplyTemplate.Kind, _ reply: LocalReply) -> ReplyTemplate {
         let reason = Int(kind.reason.rawValue)
         let place = reason * dialects + Int(kind.dialect.rawValue)
         let index = 2 * place + (kind.omitsBody ? 1 : 0)
         if index < kept.count, let found = kept[index], found.kind.hasText(of: kind) {
             return found
         }
-        let made = OwnAnswer(kind, answer)
+        let made = ReplyTemplate(kind, reply)
         if kept.isEmpty {
             kept = Array(repeating: nil, count: 2 * Reason.allCases.count * dialects)
         }

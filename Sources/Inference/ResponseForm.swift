@@ -1,9 +1,9 @@
-// What an answer is made of, by its `Content-Type`.
+// What a response is made of, by its `Content-Type`.
 
 internal import Bytes
 
-/// How an answer can be read as it passes.
-package enum AnswerForm: Sendable {
+/// How a response can be read as it passes.
+package enum ResponseForm: Sendable {
     /// A stream of events.
     case events(EventSplitter.Format)
     /// One JSON text.
@@ -11,7 +11,7 @@ package enum AnswerForm: Sendable {
     /// Nothing that is read.
     case other
 
-    /// The form of an answer with that `Content-Type`.
+    /// The form of a response with that `Content-Type`.
     package init(contentType: Span<UInt8>) {
         if contentType.hasPrefix(lowercase: "text/event-stream") {
             self = .events(.serverSent)

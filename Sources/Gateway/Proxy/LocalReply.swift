@@ -1,4 +1,4 @@
-// The answers that the gateway makes itself: what each reason says, to machines in the status and
+// The responses that the gateway makes itself: what each reason says, to machines in the status and
 // the fields, to people in the body. No text tells anything about a backend's address.
 
 internal import Admission
@@ -7,8 +7,8 @@ internal import HTTP1
 internal import Inference
 internal import Policy
 
-/// An answer of the gateway's own.
-struct LocalAnswer {
+/// A response of the gateway's own.
+struct LocalReply {
     /// Why.
     let reason: Reason
     /// The status code.
@@ -27,7 +27,7 @@ struct LocalAnswer {
         case noStream(Int)
     }
 
-    /// The answer for `reason`, with what the controller said if it was asked.
+    /// The response for `reason`, with what the controller said if it was asked.
     ///
     /// `overloadStatus` is what the policy has instead of 503 for want of capacity.
     init(
@@ -37,7 +37,7 @@ struct LocalAnswer {
         self.reason = reason
         self.rejection = rejection
         source = .reason
-        let usual = LocalAnswer.status(of: reason)
+        let usual = LocalReply.status(of: reason)
         status =
             if usual != 503 {
                 usual
@@ -50,10 +50,10 @@ struct LocalAnswer {
             }
     }
 
-    /// The answer for a request whose body cannot be routed by.
+    /// The response for a request whose body cannot be routed by.
     init(_ fault: BodyFault) {
         reason = fault == .expandsTooMuch ? .bodyTooLarge : .bodyInvalid
-        status = LocalAnswer.status(of: reason)
+        status = LocalReply.status(of: reason)
         source = .fault(fault)
         rejection = nil
     }
@@ -62,12 +62,12 @@ struct LocalAnswer {
     /// with no stream.
     init(insteadOfStream status: Int) {
         reason = .streamRefused
-        self.status = status >= 400 ? status : LocalAnswer.status(of: reason)
+        self.status = status >= 400 ? status : LocalReply.status(of: reason)
         source = .noStream(status)
         rejection = nil
     }
 
-    /// The answer for a request that could not be parsed.
+    /// The response for a request that could not be parsed.
     init(_ error: ParseError) {
         status = error.status
         source = .parseError(error)
@@ -86,7 +86,7 @@ struct LocalAnswer {
     /// One sentence for people.
     var message: String {
         switch source {
-        case .reason: LocalAnswer.message(of: reason)
+        case .reason: LocalReply.message(of: reason)
         case .fault(let fault): fault.message
         case .parseError(let error): error.message
         case .noStream(let status):
@@ -94,12 +94,12 @@ struct LocalAnswer {
             case 429, 503, 529: "The server behind this gateway is overloaded."
             case 400...499: "The server behind this gateway refused the request."
             case 500...: "The server behind this gateway failed."
-            default: LocalAnswer.message(of: reason)
+            default: LocalReply.message(of: reason)
             }
         }
     }
 
-    /// The status that answers each reason (RFC 9110 section 15); 0 for those that are never
+    /// The status that responses each reason (RFC 9110 section 15); 0 for those that are never
     /// answered.
     static func status(of reason: Reason) -> Int {
         switch reason {
@@ -176,18 +176,18 @@ struct LocalAnswer {
         }
     }
 
-    /// Appends the whole answer to the request of `exchange`, whose head need not have been complete.
+    /// Appends the whole response to the request of `exchange`, whose head need not have been complete.
     func append(for exchange: Exchange, to output: inout ByteBuffer) {
         let pool = exchange.pool
-        var kind = OwnAnswer.Kind(
+        var kind = ReplyTemplate.Kind(
             answer: source, status: status, reason: reason, dialect: exchange.dialect)
         kind.hasRequestID = exchange.isHeadComplete
         if exchange.isHeadComplete, case .head = exchange.head.method { kind.omitsBody = true }
         kind.tellsTime = rejection != nil
         if rejection != nil, isForWantOfCapacity, let pool {
-            kind.saysEnvoyOverloaded = pool.answers.saysEnvoyOverloaded
+            kind.saysEnvoyOverloaded = pool.responses.saysEnvoyOverloaded
         }
-        (pool?.ownAnswers ?? exchange.shard.ownAnswers).answer(kind, self)
+        (pool?.replies ?? exchange.shard.replies).template(kind, self)
             .append(for: exchange, rejection, to: &output)
     }
 
@@ -196,7 +196,7 @@ struct LocalAnswer {
         var facts = ErrorFacts(
             status: status, title: ReasonPhrase.of(status), message: message,
             code: code(dialect))
-        facts.isQuota = LocalAnswer.status(of: reason) == 429
+        facts.isQuota = LocalReply.status(of: reason) == 429
         switch reason {
         case .tenantRequestRate: facts.quota = .requests
         case .tenantTokenRate: facts.quota = .tokens
@@ -213,7 +213,7 @@ struct LocalAnswer {
 
     /// Whether the pool could not take the request, as opposed to the tenant's being over its
     /// share.
-    var isForWantOfCapacity: Bool { reason.isShortage && LocalAnswer.status(of: reason) == 503 }
+    var isForWantOfCapacity: Bool { reason.isShortage && LocalReply.status(of: reason) == 503 }
 
     /// Whether the status makes the common clients try again what will fail again.
     var isRetryPointless: Bool {

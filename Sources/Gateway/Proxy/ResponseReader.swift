@@ -1,4 +1,4 @@
-// Follows an answer of an inference server as it passes: counts its events, says whether one is
+// Follows a response of an inference server as it passes: counts its events, says whether one is
 // under way, and finds the usage that it reports. Nothing of it is held. An exchange makes one the
 // first time that it is needed and keeps it for its later requests.
 
@@ -6,20 +6,20 @@ internal import Bytes
 internal import HTTP1
 internal import Inference
 
-/// The reader of one answer.
-final class AnswerReader {
-    private var form = AnswerForm.other
+/// The reader of one response.
+final class ResponseReader {
+    private var form = ResponseForm.other
     private var splitter = EventSplitter(.serverSent)
     private var reader = UsageReader()
 
-    /// Begins with an answer's head.
+    /// Begins with a response's head.
     func begin(_ head: borrowing ResponseHead) {
         form = .other
         // What is compressed is passed on unread.
         guard head.firstField(.contentEncoding) == nil,
             let field = head.firstField(.contentType)
         else { return }
-        form = AnswerForm(contentType: head.value(of: field))
+        form = ResponseForm(contentType: head.value(of: field))
         reader.reset()
         if case .events(let format) = form { splitter = EventSplitter(format) }
     }
@@ -50,7 +50,7 @@ final class AnswerReader {
         }
     }
 
-    /// Whether the answer is a stream of events.
+    /// Whether the response is a stream of events.
     var isStream: Bool { if case .events = form { true } else { false } }
 
     /// The stream's format while an event of the gateway's own can follow what has passed; else nil.
@@ -61,7 +61,7 @@ final class AnswerReader {
     /// What was reported so far.
     var usage: TokenUsage { reader.usage }
 
-    /// Forgets the answer.
+    /// Forgets the response.
     func reset() {
         form = .other
         reader.reset()

@@ -1,4 +1,4 @@
-// The backend's answer, from its connection to the client's: stops 6 and 7.
+// The backend's response, from its connection to the client's: stops 6 and 7.
 
 internal import Admission
 internal import Bytes
@@ -6,58 +6,58 @@ internal import HTTP1
 internal import Reactor
 
 extension Exchange {
-    /// Interim answers passed on for one request; a backend that sends more is not taken seriously.
-    private static let maxInterimAnswers = 16
+    /// Interim responses passed on for one request; a backend that sends more is not taken seriously.
+    private static let maxInterimResponses = 16
 
     /// Relays answer bytes until nothing is left to read, or the client's output is full.
-    func relayAnswer(from upstream: UpstreamConnection, to client: ClientConnection) {
-        let piecesBefore = record.answerPieces
+    func relayResponse(from upstream: UpstreamConnection, to client: ClientConnection) {
+        let piecesBefore = record.responsePieces
         defer { reportProgress(since: piecesBefore) }
-        if isAnswerPaused && client.output.count > answerLowBytes { return }
-        isAnswerPaused = false
-        if answerNeedsMore && !upstream.hasInput {
-            guard fillAnswer(upstream, for: client) else {
-                if upstream.inputEnded { answerEnded(upstream) }
+        if isResponsePaused && client.output.count > responseLowBytes { return }
+        isResponsePaused = false
+        if responseNeedsMore && !upstream.hasInput {
+            guard fillResponse(upstream, for: client) else {
+                if upstream.inputEnded { responseEnded(upstream) }
                 return
             }
         }
-        answerNeedsMore = false
+        responseNeedsMore = false
         while true {
-            switch moveAnswer(from: upstream, to: client) {
+            switch moveResponse(from: upstream, to: client) {
             case .needsMore:
-                guard fillAnswer(upstream, for: client) else {
-                    answerNeedsMore = true
-                    if upstream.inputEnded { answerEnded(upstream) }
+                guard fillResponse(upstream, for: client) else {
+                    responseNeedsMore = true
+                    if upstream.inputEnded { responseEnded(upstream) }
                     return
                 }
             case .head:
-                receivedAnswerHead(client, upstream)
+                receivedResponseHead(client, upstream)
                 if stage != .forwarding || self.upstream !== upstream { return }
             case .ended:
-                completeAnswer(client, upstream)
+                completeResponse(client, upstream)
                 return
             case .invalid, .unreadable, .tooLarge:
                 upstreamFailed(.upstreamInvalid)
                 return
             case .full:
                 if growsFurther() { continue }
-                pauseAnswer()
+                pauseResponse()
                 return
             }
         }
     }
 
-    private func moveAnswer(
+    private func moveResponse(
         from upstream: UpstreamConnection, to client: ClientConnection
     ) -> BodyStep {
         var relay = BodyRelay(
-            highBytes: answerHighBytes, writesChunks: answerFraming.isChunked)
-        let step = relay.moveAnswer(
+            highBytes: responseHighBytes, writesChunks: responseFraming.isChunked)
+        let step = relay.moveResponse(
             &upstream.parser, &upstream.input, &client.output,
-            lentBy: client.buffers, readBy: isFollowingAnswer ? answerReader : nil)
+            lentBy: client.buffers, readBy: isFollowingResponse ? responseReader : nil)
         if relay.filledOutput {
             client.outputWasFilled()
-            record.answerBodyBytes += relay.bytes
+            record.responseBodyBytes += relay.bytes
             countPieces(of: relay, hasChunks: relay.readsChunks)
         }
         return step
@@ -66,9 +66,9 @@ extension Exchange {
     /// Tells the pool what came, while the permit is held.
     private func reportProgress(since pieces: Int) {
         guard stage == .forwarding, let pool, let backend = record.backend else { return }
-        if record.answerPieces > pieces {
+        if record.responsePieces > pieces {
             record.lifeReportedAt = now
-            pool.progress(at: backend, units: record.answerPieces - pieces)
+            pool.progress(at: backend, units: record.responsePieces - pieces)
         } else if record.upstreamProgressAt == now,
             now.nanoseconds(since: record.lifeReportedAt) > Exchange.lifeNanoseconds
         {
@@ -81,10 +81,10 @@ extension Exchange {
     /// How often a backend's signs of life are told.
     private static let lifeNanoseconds: Int64 = 500_000_000
 
-    private func fillAnswer(
+    private func fillResponse(
         _ upstream: UpstreamConnection, for client: ClientConnection
     ) -> Bool {
-        let high = answerHighBytes
+        let high = responseHighBytes
         let held = upstream.hasInput ? upstream.input.count : 0
         // What is left in a full buffer when more is asked for is a head, or trailers: they may be
         // larger than what is buffered of a body.
@@ -97,7 +97,7 @@ extension Exchange {
         return true
     }
 
-    private func receivedAnswerHead(_ client: ClientConnection, _ upstream: UpstreamConnection) {
+    private func receivedResponseHead(_ client: ClientConnection, _ upstream: UpstreamConnection) {
         if upstream.parser.head.isSwitch {
             client.prepareOutput()
             beginTunnel(client, upstream)
@@ -109,7 +109,7 @@ extension Exchange {
             takePromised(upstream)
             return
         }
-        if takeAnswerHead(upstream.parser.head, to: &client.output) { return }
+        if takeResponseHead(upstream.parser.head, to: &client.output) { return }
         upstreamFailed(.upstreamInvalid)
     }
 
@@ -121,27 +121,27 @@ extension Exchange {
         return triesElsewhere(after: outcome)
     }
 
-    /// Writes what the client gets for an answer's head; false where the backend sends nonsense.
-    private func takeAnswerHead(
+    /// Writes what the client gets for a response's head; false where the backend sends nonsense.
+    private func takeResponseHead(
         _ head: borrowing ResponseHead, to output: inout ByteBuffer
     ) -> Bool {
         if head.isInformational {
-            interimAnswers += 1
-            guard interimAnswers <= Exchange.maxInterimAnswers else { return false }
-            // What was promised within its time is the answer itself.
+            interimResponses += 1
+            guard interimResponses <= Exchange.maxInterimResponses else { return false }
+            // What was promised within its time is the response itself.
             record.firstByteAt = Instant(nanoseconds: 0)
-            // HTTP/1.0 knows no interim answers, RFC 9110 section 15.2; nor does a body.
-            if self.head.version == .http11, !isAnswerBegun {
+            // HTTP/1.0 knows no interim responses, RFC 9110 section 15.2; nor does a body.
+            if self.head.version == .http11, !isResponseBegun {
                 ResponseRewriter(exchange: self).appendInterim(head, to: &output)
             }
             return true
         }
-        isAnswerBegun = true
+        isResponseBegun = true
         record.status = head.status
-        noteAnswer(head)
+        noteResponse(head)
         if !isStreaming { keepAliveAt = .distantFuture }
-        answerFraming = ResponseRewriter.framing(of: head, towards: self.head.version)
-        if answerFraming.isUntilClose || shard.isDraining { keepsClient = false }
+        responseFraming = ResponseRewriter.framing(of: head, towards: self.head.version)
+        if responseFraming.isUntilClose || shard.isDraining { keepsClient = false }
         // The client may never send a body that it still waits to be asked for.
         if !isRequestComplete && self.head.expectsContinue && record.bodyBytes == 0 {
             keepsClient = false
@@ -150,8 +150,8 @@ extension Exchange {
         return true
     }
 
-    /// Notes what a backend's answer says of itself.
-    func noteAnswer(_ head: borrowing ResponseHead) {
+    /// Notes what a backend's response says of itself.
+    func noteResponse(_ head: borrowing ResponseHead) {
         if !ExchangeRecord.happened(record.firstByteAt) { record.firstByteAt = now }
         record.backendStatus = head.status
         beginFollowing(head)
@@ -165,7 +165,7 @@ extension Exchange {
         record.backendRetryAfterSeconds = Exchange.wholeSeconds(head.value(of: field))
     }
 
-    /// Says in an answer's head what becomes of the connection, RFC 9112 section 9.3.
+    /// Says in a response's head what becomes of the connection, RFC 9112 section 9.3.
     func appendConnection(to output: inout ByteBuffer) {
         if !keepsClient {
             output.append("Connection: close\r\n")
@@ -174,13 +174,13 @@ extension Exchange {
         }
     }
 
-    /// The backend closed its side: the end of an answer that runs until then, or a failure.
-    private func answerEnded(_ upstream: UpstreamConnection) {
+    /// The backend closed its side: the end of a response that runs until then, or a failure.
+    private func responseEnded(_ upstream: UpstreamConnection) {
         guard let client else { return }
         do throws(ParseError) {
             // A reset is no end: bytes may be missing that a body without a length does not miss.
             if !upstream.isBroken, case .end = try upstream.parser.endOfInput() {
-                completeAnswer(client, upstream)
+                completeResponse(client, upstream)
                 return
             }
         } catch {}
@@ -189,8 +189,8 @@ extension Exchange {
 
     /// The backend is done: its slot and its connection are free, whatever the client still has to
     /// take.
-    private func completeAnswer(_ client: ClientConnection, _ connection: UpstreamConnection) {
-        if answerFraming.isChunked {
+    private func completeResponse(_ client: ClientConnection, _ connection: UpstreamConnection) {
+        if responseFraming.isChunked {
             client.prepareOutput()
             client.output.appendLastChunk(trailers: connection.parser.trailers)
         }
