@@ -343,7 +343,7 @@ class NameServer:
             code = {"answer": 0, "no such name": 3, "failure": 2}[self.mode]
             answers = 1 if code == 0 and is_address else 0
             reply = query[:2] + struct.pack(">HHHHH", 0x8180 | code, 1, answers, 0, 0) + query[12:end]
-            if responses:
+            if answers:
                 reply += b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 0, 4) + socket.inet_aton("127.0.0.1")
             self._socket.sendto(reply, peer)
 

@@ -156,7 +156,7 @@ def test_slow_reader_costs_no_memory(nginx: str, gateway: StartGateway) -> None:
         connections.append(connection)
     answers = [connection.getresponse() for connection in connections]
     for _ in range(20):
-        for answer in responses:
+        for answer in answers:
             assert len(answer.read(50_000)) == 50_000
         time.sleep(0.02)
     # Each may have `buffer.response` taken ahead, 1 MiB, and as much again in storage that growing to it left.

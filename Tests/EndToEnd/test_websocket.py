@@ -95,12 +95,16 @@ def test_refused_by_default(echo_server: str, gateway: StartGateway) -> None:
 
 
 def test_over_the_limit(echo_server: str, gateway: StartGateway) -> None:
-    """A tunnel holds its place until it ends."""
+    """A tunnel takes a slot while something passes through it, and none while it is quiet."""
     through = gateway(policy(echo_server, limit=1))
-    with opened(through):
+    with opened(through), opened(through) as client:
+        client.send("busy")
+        assert client.recv(timeout=10) == "busy"
         with pytest.raises(InvalidStatus) as refused:
             opened(through)
         assert refused.value.response.status_code == 503
+        eventually(lambda: through.metric("penstock_inflight_held_by_client") == 2, "both are quiet")
+        opened(through).close()
     eventually(lambda: through.metric("penstock_inflight") == 0, "the permit is back")
     with opened(through) as client:
         client.send("again")
