@@ -193,6 +193,8 @@ extension AdmissionController {
         if outcome == .overload, let time = work.retryAfterNanoseconds, time > 0 {
             signal(stub.backend, .hold(until: clock.advanced(byNanoseconds: time)), now: clock)
         }
+        // Where nobody is served, nothing else would have the limit looked at.
+        if case .cancelled = outcome, backends[index].isPresent { look(at: index) }
         guard outcome == .success || outcome.isDrop else { return }
         let sample = Sample(
             latencyNanoseconds: clock.nanoseconds(since: stub.grantedAt), inFlight: stub.inFlight,

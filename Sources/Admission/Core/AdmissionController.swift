@@ -134,10 +134,6 @@ package struct AdmissionController: ~Copyable, Sendable {
         release(stub, extraCost: stub.isCharged ? cost - stub.cost : 0)
         judge(outcome, stub)
         learn(outcome, stub, work)
-        // Where nobody is served, nothing else would have the limit looked at.
-        if case .cancelled = outcome, backends[stub.backend.index].isPresent {
-            look(at: stub.backend.index)
-        }
     }
 
     /// Running requests made progress: their backend sent that many units of their responses.

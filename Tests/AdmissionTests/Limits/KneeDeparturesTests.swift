@@ -76,4 +76,31 @@ import Testing
         backend.run(seconds: 60)
         #expect(backend.count(.departures) == 0)
     }
+
+    /// Where not one request succeeds, those who leave have the limit looked at.
+    @Test func departuresAloneLowerAControllersLimit() throws {
+        var knee = KneeLimitSettings()
+        knee.initial = 32
+        var settings = AdmissionSettings.fixed(1, queue: 0)
+        settings.limit = .knee(knee)
+        settings.cancel = .stops
+        let pool = PoolDriver(settings)
+        // So that it is known how long a request usually takes.
+        _ = pool.offer(0, at: at(0))
+        pool.complete(0, at: at(100))
+        var now: Int64 = 100
+        var next: UInt64 = 1
+        for _ in 0..<40 {
+            let first = next
+            while pool.offer(next, at: at(now)) == .forwarded(0) { next += 1 }
+            now += 500
+            for id in first..<next {
+                #expect(pool.leave(id, .whole, .waiting, at: at(now)) == .close)
+                pool.complete(id, .cancelled(by: .client, in: .waiting), at: at(now))
+            }
+            next += 1
+        }
+        let limit = try #require(pool.status(at: at(now))).limit
+        #expect(limit < 32 && limit >= 1, "\(limit)")
+    }
 }
