@@ -22,11 +22,9 @@ extension Span<UInt8> {
         while index <= count &- 8 {
             let word = word(at: index)
             let marks =
-                Marks.zeroes(word ^ Marks.quote) | Marks.zeroes(word ^ Marks.backslash)
-                | ((word &- Marks.space) & ~word)
-            if marks & Marks.high != 0 {
-                return index &+ (marks & Marks.high).trailingZeroBitCount &>> 3
-            }
+                WordMask.firstEqual(word, 0x22) | WordMask.firstEqual(word, 0x5c)
+                | WordMask.firstBelowSpace(word)
+            if marks != 0 { return index &+ WordMask.firstIndex(marks) }
             index &+= 8
         }
         while index < count {
@@ -44,11 +42,8 @@ extension Span<UInt8> {
         var index = start
         while index <= count &- 8 {
             let word = word(at: index)
-            let marks =
-                Marks.zeroes(word ^ Marks.carriageReturn) | Marks.zeroes(word ^ Marks.lineFeed)
-            if marks & Marks.high != 0 {
-                return index &+ (marks & Marks.high).trailingZeroBitCount &>> 3
-            }
+            let marks = WordMask.firstEqual(word, 0x0d) | WordMask.firstEqual(word, 0x0a)
+            if marks != 0 { return index &+ WordMask.firstIndex(marks) }
             index &+= 8
         }
         while index < count, self[index] != 0x0d, self[index] != 0x0a { index &+= 1 }
@@ -65,28 +60,23 @@ extension Span<UInt8> {
     }
 }
 
-/// Words in which every byte is the same, and the test for bytes that are 0.
+/// The tests of `WordMask` for eight words at once.
 @usableFromInline
 enum Marks {
-    @inlinable static var ones: UInt64 { 0x0101_0101_0101_0101 }
-    @inlinable static var high: UInt64 { 0x8080_8080_8080_8080 }
-    @inlinable static var quote: UInt64 { ones &* 0x22 }
-    @inlinable static var backslash: UInt64 { ones &* 0x5c }
-    @inlinable static var space: UInt64 { ones &* 0x20 }
-    @inlinable static var carriageReturn: UInt64 { ones &* 0x0d }
-    @inlinable static var lineFeed: UInt64 { ones &* 0x0a }
-    @inlinable static var quotes: SIMD8<UInt64> { SIMD8(repeating: quote) }
-    @inlinable static var backslashes: SIMD8<UInt64> { SIMD8(repeating: backslash) }
-    @inlinable static var spaces: SIMD8<UInt64> { SIMD8(repeating: space) }
+    @inlinable static var quotes: SIMD8<UInt64> { repeated(0x22) }
+    @inlinable static var backslashes: SIMD8<UInt64> { repeated(0x5c) }
+    @inlinable static var spaces: SIMD8<UInt64> { repeated(0x20) }
 
-    /// Sets the highest bit of the lowest byte that is 0, and perhaps of others above it.
+    /// Words in which every byte is `byte`.
     @inlinable @inline(__always)
-    static func zeroes(_ word: UInt64) -> UInt64 { (word &- ones) & ~word }
+    static func repeated(_ byte: UInt64) -> SIMD8<UInt64> {
+        SIMD8(repeating: WordMask.ones &* byte)
+    }
 
-    /// The same for eight words.
+    /// Sets the highest bit of the lowest byte of each word that is 0, and perhaps of others above it.
     @inlinable @inline(__always)
     static func zeroes(_ words: SIMD8<UInt64>) -> SIMD8<UInt64> {
-        (words &- SIMD8(repeating: ones)) & ~words
+        (words &- repeated(1)) & ~words
     }
 
     /// Whether a highest bit is set.
@@ -94,6 +84,6 @@ enum Marks {
     static func any(_ marks: SIMD8<UInt64>) -> Bool {
         let half = marks.lowHalf | marks.highHalf
         let quarter = half.lowHalf | half.highHalf
-        return (quarter[0] | quarter[1]) & high != 0
+        return (quarter[0] | quarter[1]) & WordMask.high != 0
     }
 }

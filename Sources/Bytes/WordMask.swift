@@ -45,6 +45,14 @@
         ((word &- ones &* 0x20) | (word &+ ones)) & ~word & high
     }
 
+    /// Not 0 if there is a byte below 0x20.
+    ///
+    /// The lowest bit is then in the first one; what is set above it means nothing.
+    @inlinable @inline(__always)
+    package static func firstBelowSpace(_ word: UInt64) -> UInt64 {
+        (word &- ones &* 0x20) & ~word & high
+    }
+
     /// Not 0 if there is such a byte.
     ///
     /// The lowest bit is then in the first one; what is set above it means nothing.

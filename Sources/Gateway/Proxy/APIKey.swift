@@ -39,8 +39,7 @@ enum APIKey {
 
     /// RFC 6750 section 2.1; schemes are compared without case (RFC 9110 section 11.1).
     private static func isBearer(_ value: Span<UInt8>) -> Bool {
-        value.count > bearer.count
-            && value.extracting(0..<bearer.count).equals(lowercase: bearer)
+        value.count > bearer.count && value.hasPrefix(lowercase: bearer.span)
     }
 
     private static func skippingSpaces(

@@ -39,7 +39,7 @@ struct ModelList {
     /// Where a path names one model.
     private static func name(in path: Span<UInt8>) -> Range<Int>? {
         guard path.count > ModelList.path.count + 1,
-            path.extracting(..<ModelList.path.count).equals(ModelList.path),
+            path.hasPrefix(ModelList.path.span),
             path[ModelList.path.count] == UInt8(ascii: "/")
         else { return nil }
         return (ModelList.path.count + 1)..<path.count

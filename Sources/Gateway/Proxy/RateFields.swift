@@ -132,9 +132,7 @@ struct RateFields {
 
     /// Whether a backend's field says what these fields say: a client can only go by one of them.
     static func isRateField(_ name: Span<UInt8>) -> Bool {
-        for prefix in prefixes where name.count >= prefix.count {
-            if name.extracting(0..<prefix.count).equals(lowercase: prefix) { return true }
-        }
+        for prefix in prefixes where name.hasPrefix(lowercase: prefix.span) { return true }
         return false
     }
 

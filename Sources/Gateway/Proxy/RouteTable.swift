@@ -96,9 +96,7 @@ extension RouteTable.Entry {
         if path.isEmpty { return isPrefix ? self.path.count <= 1 : self.path == [0x2f] }
         guard isPrefix else { return path.equals(self.path) }
         // `/*` matches all, `OPTIONS *` included.
-        if self.path.count <= 1 { return true }
-        return path.count >= self.path.count
-            && path.extracting(0..<self.path.count).equals(self.path)
+        return self.path.count <= 1 || path.hasPrefix(self.path.span)
     }
 }
 
