@@ -66,8 +66,6 @@ let package = Package(
             dependencies: [
                 "Admission", "Bytes", "HTTP1", "Inference", "Policy", "Reactor", "Telemetry",
                 "CShims",
-                .product(name: "HeapModule", package: "swift-collections"),
-                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
@@ -100,8 +98,7 @@ let package = Package(
             name: "GatewayTests",
             dependencies: [
                 "Gateway", "Admission", "Bytes", "HTTP1", "Inference", "Policy", "Reactor",
-                "CShims",
-                "Demo",
+                "Telemetry", "CShims", "Demo",
             ],
             swiftSettings: strict),
         .testTarget(
@@ -110,7 +107,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "CommandTests", dependencies: ["penstock"], swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
-        // Steps that the cost gates count instructions of: Tests/Gates/run.
+        // Steps that the cost gates count instructions of: Tests/Benchmarks/gates.
         .executableTarget(
             name: "cost-probe", dependencies: ["Admission", "Bytes", "HTTP1", "Inference"],
             path: "Tests/CostProbe",

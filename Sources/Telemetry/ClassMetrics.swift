@@ -35,9 +35,7 @@ package final class ClassMetrics {
 
     /// Shows every counter to `walk`.
     func walk(_ walk: inout CounterWalk) {
-        var decisions = decisions
         walk.visit(&decisions)
-        self.decisions = decisions
         walk.visit(&observed)
     }
 

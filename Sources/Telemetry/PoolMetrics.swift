@@ -134,9 +134,7 @@ package final class PoolMetrics {
         connect.walk(&walk)
         firstByte.walk(&walk)
         total.walk(&walk)
-        var requests = requests
         walk.visit(&requests)
-        self.requests = requests
     }
 
     /// Takes over a reloaded policy's backends: those whose label stays keep their counters.

@@ -312,11 +312,7 @@ package final class Shard {
     var openExchangeCount: Int { exchanges.count - freeCount }
 
     /// A seed for something else that is left to chance.
-    func drawSeed() -> UInt64 {
-        var random = random
-        defer { self.random = random }
-        return random.next()
-    }
+    func drawSeed() -> UInt64 { random.next() }
 
     /// Permits that exchanges hold.
     var heldPermitCount: Int { exchanges.count { $0.permit != nil } }
@@ -327,11 +323,9 @@ package final class Shard {
             bytes.removeAll(keepingCapacity: true)
             bytes.append(contentsOf: repeatElement(0, count: 32))
         }
-        var random = random
         var digits = bytes.mutableSpan
         HexadecimalDigits.write(random.next(), to: &digits, at: 0)
         HexadecimalDigits.write(random.next(), to: &digits, at: 16)
-        self.random = random
     }
 
     /// Appends the `Date` field.
