@@ -22,6 +22,8 @@ extension Exchange {
         isRequestPaused = false
         isResponsePaused = false
         pool?.metrics.countTunnelOpened()
+        // A client that knows of its tunnel finds the place free that the handshake had.
+        settleAwaited(for: client)
         ResponseRewriter(exchange: self).appendSwitch(upstream.parser.head, to: &client.output)
     }
 

@@ -325,12 +325,13 @@ import Testing
     /// Tunnels through which nothing has been asked yet, and those that have been quiet for a second,
     /// leave the pool to others.
     @Test func quietTunnelsTakeNoPlace() throws {
-        let backend = try agreeing { wire in _ = try wire.readToEnd(within: 60) }
+        let backend = try agreeing(Self.echo)
         let gateway = try RunningGateway(
             policyText(
                 [backend.url], pool: "limit: 1, websocket: allow, queue: {max_requests: 0}"))
         let silent = try (0..<5).map { _ in try open(gateway) }
         try silent[0].send("work")
+        #expect(try silent[0].read(until: "work") == "work")
         try eventually("it is quiet again") {
             try waitingForClient(gateway) == 5
         }
