@@ -42,23 +42,55 @@ package enum TextFile {
         return bytes
     }
 
-    /// Puts `text` in place of what the file at `path` holds, whole or not at all.
+    /// Puts `text` in place of what the regular file at `path` holds, whole or not at all. What else is
+    /// there (a device, a FIFO, a link) stays what it is, and is written into.
     package static func write(_ text: String, path: String) throws(Failure) {
-        // Of this process alone; what an earlier one of that number left behind is of no use.
-        let draft = "\(path).\(getpid()).tmp"
+        let bytes = Array(text.utf8)
         do throws(Reason) {
-            try fill(draft, with: Array(text.utf8))
-            guard unsafe rename(draft, path) == 0 else { throw Reason(code: errno) }
+            if isReplaceable(path) {
+                try replace(path, with: bytes)
+            } else {
+                try fill(path, with: bytes, O_TRUNC)
+            }
         } catch {
-            _ = unsafe unlink(draft)
             throw Failure(description: "\(path): error: cannot be written: \(error)")
         }
     }
 
-    private static func fill(_ path: String, with bytes: [UInt8]) throws(Reason) {
-        let descriptor = unsafe penstock_open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o666)
+    private static func isReplaceable(_ path: String) -> Bool {
+        var found = stat()
+        guard unsafe lstat(path, &found) == 0 else { return true }
+        return found.st_mode & S_IFMT == S_IFREG
+    }
+
+    private static func replace(_ path: String, with bytes: [UInt8]) throws(Reason) {
+        let draft = "\(path).\(getpid()).tmp"
+        // Of this process alone; what an earlier one of that number left behind is of no use, and
+        // nothing is followed or written into that somebody else may have put there.
+        _ = unsafe unlink(draft)
+        do throws(Reason) {
+            try fill(draft, with: bytes, O_CREAT | O_EXCL | O_NOFOLLOW)
+            guard unsafe rename(draft, path) == 0 else { throw Reason(code: errno) }
+        } catch {
+            _ = unsafe unlink(draft)
+            throw error
+        }
+    }
+
+    private static func fill(_ path: String, with bytes: [UInt8], _ flags: Int32) throws(Reason) {
+        let descriptor = unsafe penstock_open(path, O_WRONLY | flags, 0o666)
         guard descriptor >= 0 else { throw Reason(code: errno) }
-        defer { _ = close(descriptor) }
+        do throws(Reason) {
+            try write(bytes, to: descriptor)
+        } catch {
+            _ = close(descriptor)
+            throw error
+        }
+        // A file system may say only now that there is no room.
+        guard close(descriptor) == 0 else { throw Reason(code: errno) }
+    }
+
+    private static func write(_ bytes: [UInt8], to descriptor: Int32) throws(Reason) {
         var rest = bytes[...]
         while !rest.isEmpty {
             let count = unsafe rest.withUnsafeBytes {

@@ -27,7 +27,11 @@ struct CommandParser {
             print(version)
             return 0
         }
-        let isGroupAlone = rest.isEmpty && !command.configuration.subcommands.isEmpty
+        let isGroup = !command.configuration.subcommands.isEmpty
+        // What is no command is told as such, and its help is not the group's.
+        let isUnknown = isGroup && !(rest.first ?? "-").hasPrefix("-")
+        if isUnknown { return execute(command, rest, path) }
+        let isGroupAlone = isGroup && rest.allSatisfy { $0 == "--" }
         if wantsHelp || isGroupAlone || options.contains("--help") || options.contains("-h") {
             showHelp(command, path)
             return 0

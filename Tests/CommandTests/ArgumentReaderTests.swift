@@ -61,9 +61,15 @@ import Testing
         var parser = CommandParser(version: "0")
         for words in [
             ["bogus"], ["serve"], ["key", "bogus"], ["--bogus"], ["demo", "--load", "50"],
+            ["help", "bogus"], ["help", "key", "bogus"], ["bogus", "--help"], ["--", "bogus"],
         ] {
             #expect(parser.run(Penstock.self, words) == 64, "\(words)")
         }
         #expect(parser.run(Penstock.self, ["check", "/nonexistent/policy.yaml"]) == 1)
+        for words in [
+            [], ["--"], ["help"], ["help", "key"], ["key", "--"], ["help", "key", "new"],
+        ] {
+            #expect(parser.run(Penstock.self, words) == 0, "\(words)")
+        }
     }
 }
