@@ -42,8 +42,9 @@ package enum TextFile {
         return bytes
     }
 
-    /// Puts `text` in place of what the regular file at `path` holds, whole or not at all. What else is
-    /// there (a device, a FIFO, a link) stays what it is, and is written into.
+    /// Puts `text` in place of what the regular file at `path` holds, whole or not at all.
+    ///
+    /// What else is there (a device, a FIFO, a link) stays what it is, and is written into.
     package static func write(_ text: String, path: String) throws(Failure) {
         let bytes = Array(text.utf8)
         do throws(Reason) {

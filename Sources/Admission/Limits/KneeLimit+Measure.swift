@@ -16,10 +16,12 @@ extension KneeLimit {
     private static let leastGain = 0.15
     private static let leastNarrowing = 0.3
     private static let narrowingInSlots = 0.6
-    /// Late departures that say something, and how many there are for each success where a level
-    /// serves few.
+    /// Late departures that say something, how many there are for each success where a level serves
+    /// hardly anybody, and the standard deviations by which one that serves few falls short of a
+    /// lower one.
     private static let leastLateDepartures = 16
-    private static let lateDeparturesOfSuccesses = 1.0
+    private static let lateDeparturesOfSuccesses = 16.0
+    private static let doubtOfLowerLevel = 2.0
     private static let retreatFactor = 0.7
     /// Factor on a limit at which the backend has said overload.
     private static let stepBeyondCeiling = 1.05
@@ -63,10 +65,16 @@ extension KneeLimit {
     /// Whether most of what ends at this level ends with clients that have left, and would have had
     /// their response at a lower one: they waited for longer than that usually takes.
     ///
-    /// Too high a limit then serves nobody, and nothing that is counted by successes would say so.
+    /// Too high a limit then serves nobody, and nothing that is counted by successes would say so. Some
+    /// clients would leave at any level, though, before responses that are longer than most: while some
+    /// are served, a lower level has to have served more.
     private var servesFew: Bool {
-        side.lateDepartures >= Self.leastLateDepartures
-            && Double(side.lateDepartures) > Self.lateDeparturesOfSuccesses * side.completions
+        guard side.lateDepartures >= Self.leastLateDepartures else { return false }
+        let departures = Double(side.lateDepartures)
+        if departures > Self.lateDeparturesOfSuccesses * side.completions { return true }
+        guard departures > side.completions, let low, low.level < level else { return false }
+        let expected = low.successRate * side.seconds
+        return expected - side.completions > Self.doubtOfLowerLevel * expected.squareRoot()
     }
 
     private mutating func retreat(now: Instant) -> LimitMove? {

@@ -58,6 +58,9 @@ struct KneeSide: Sendable {
     /// Mean requests in flight while the limit was binding; 0 without such time.
     var meanInFlight: Double { seconds > 0 ? requestSeconds / seconds : 0 }
 
+    /// Successes a second while the limit was binding; 0 without such time.
+    var successRate: Double { seconds > 0 ? completions / seconds : 0 }
+
     /// Whether units of progress came often enough to be counted instead of completions.
     var hasProgress: Bool { units >= 4 * max(completions, 15) }
 }
