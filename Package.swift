@@ -70,17 +70,24 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "Demo",
+            name: "Control",
             dependencies: [
                 "Admission", "Bytes", "HTTP1", "Policy", "Reactor", "Telemetry", "Gateway",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "Demo",
+            dependencies: [
+                "Admission", "Bytes", "Control", "HTTP1", "Policy", "Reactor", "Telemetry",
+                "Gateway",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "penstock",
             dependencies: [
-                "Admission", "Demo", "Gateway", "Policy", "Reactor", "Simulator", "Telemetry",
-                .product(name: "Logging", package: "swift-log"),
+                "Admission", "Control", "Demo", "Policy", "Reactor", "Simulator",
             ],
             swiftSettings: strict),
         .testTarget(
@@ -97,8 +104,8 @@ let package = Package(
         .testTarget(
             name: "GatewayTests",
             dependencies: [
-                "Gateway", "Admission", "Bytes", "HTTP1", "Inference", "Policy", "Reactor",
-                "Telemetry", "CShims", "Demo",
+                "Gateway", "Admission", "Bytes", "Control", "HTTP1", "Inference", "Policy",
+                "Reactor", "Telemetry", "CShims", "Demo",
             ],
             swiftSettings: strict),
         .testTarget(

@@ -1,11 +1,12 @@
-// The whole demo on one thread: backends without a gateway, the same backends behind the gateway,
-// and the same clients at both. Everything lives on the gateway's reactor, on real sockets of this
-// machine.
+// The whole demo: backends without a gateway, the same backends behind the gateway, and the same clients
+// at both, on real sockets of this machine. The gateway serves on a thread of its own; everything else
+// lives on the one that controls it.
 //
 // One thread is honest as long as it is not busy: a model's steps are timed by the model, and
 // sending what they made takes a small part of a core. The report says how large a part.
 
 internal import Admission
+internal import Control
 internal import Gateway
 internal import Logging
 internal import Policy
@@ -16,7 +17,7 @@ internal import Telemetry
 package final class Demonstration {
     /// What this run is made of.
     package let settings: DemoSettings
-    private let gateway: Shard
+    private let control: GatewayControl
     private let without: DemoSide
     private let with: DemoSide
     private let generator: LoadGenerator
@@ -44,16 +45,16 @@ package final class Demonstration {
             let direct = try Demonstration.sockets(settings.backends)
             let proxied = try Demonstration.sockets(settings.backends)
             let text = settings.policyText(ports: proxied.map(\.port))
-            let gateway = try Shard(
+            control = try GatewayControl(
                 policy: try PolicyLoader.load(text: text, file: "demo"), version: version,
                 logger: Logger(label: "penstock") { _ in SwiftLogNoOpLogHandler() },
                 seed: seeds.next())
+            let reactor = control.reactor
             without = try DemoSide(
-                settings, gateway.reactor, backends: direct, entries: direct.map(\.port))
+                settings, reactor, backends: direct, entries: direct.map(\.port))
             with = try DemoSide(
-                settings, gateway.reactor, backends: proxied,
-                entries: gateway.addresses.compactMap(\.loopbackPort))
-            self.gateway = gateway
+                settings, reactor, backends: proxied,
+                entries: control.gateway.addresses.compactMap(\.loopbackPort))
         } catch {
             throw DemoError(text: "\(error)")
         }
@@ -63,8 +64,8 @@ package final class Demonstration {
             ratePerSecond: settings.arrivalsPerSecond, tokens: settings.tokens,
             retryShare: settings.retryShare, from: startedAt, seed: seeds.next())
         generator = LoadGenerator(
-            reactor: gateway.reactor, workload: workload, sides: [without.clients, with.clients])
-        ticker = Ticker(reactor: gateway.reactor)
+            reactor: control.reactor, workload: workload, sides: [without.clients, with.clients])
+        ticker = Ticker(reactor: control.reactor)
         ticker.tick = { [unowned self] in tick() }
     }
 
@@ -74,16 +75,18 @@ package final class Demonstration {
         return sockets
     }
 
-    /// The loop that everything runs in, for a source of signals.
-    package var reactor: Reactor { gateway.reactor }
+    /// The loop that everything but the gateway's shard lives in, for a source of signals too.
+    package var reactor: Reactor { control.reactor }
+
+    private var gateway: Gateway { control.gateway }
 
     /// Runs to the end and returns the last report.
     ///
     /// Everything is closed then; a demonstration runs once.
     package func run() -> DemoReport {
         arrangeTick()
-        gateway.run()
-        return lastReport
+        control.run()
+        return lastReport ?? makeReport(nil)
     }
 
     /// Ends the run before its time.
@@ -91,7 +94,7 @@ package final class Demonstration {
         if ending == .running { end() }
     }
 
-    private lazy var lastReport = makeReport()
+    private var lastReport: DemoReport?
 
     // MARK: Ticks
 
@@ -101,9 +104,11 @@ package final class Demonstration {
             if let seconds = settings.seconds, elapsedSeconds >= seconds - 0.001 {
                 end()
             } else {
-                report(makeReport())
-                // Whoever saw the report may have stopped the run.
-                if ending == .running { arrangeTick() }
+                look { [unowned self] in
+                    report($0)
+                    // Whoever saw the report may have stopped the run.
+                    if ending == .running { arrangeTick() }
+                }
             }
         case .clientsLeft:
             ending = .draining
@@ -113,11 +118,11 @@ package final class Demonstration {
         }
     }
 
-    private var elapsedSeconds: Double { gateway.reactor.now.seconds(since: startedAt) }
+    private var elapsedSeconds: Double { reactor.now.seconds(since: startedAt) }
 
     /// The last tick is at the very end.
     private func arrangeTick() {
-        var next = gateway.reactor.now.advanced(byNanoseconds: Demonstration.tickNanoseconds)
+        var next = reactor.now.advanced(byNanoseconds: Demonstration.tickNanoseconds)
         if let seconds = settings.seconds {
             next = min(next, startedAt.advanced(byNanoseconds: Int64(seconds * 1e9)))
         }
@@ -127,18 +132,24 @@ package final class Demonstration {
     /// Takes the last figures, then lets everybody leave: clients, backends, and the gateway when
     /// it has seen that.
     private func end() {
-        lastReport = makeReport()
         ending = .clientsLeft
-        generator.stop()
-        without.close()
-        with.close()
-        ticker.wake(
-            at: gateway.reactor.now.advanced(byNanoseconds: Demonstration.farewellNanoseconds))
+        look { [unowned self] in
+            lastReport = $0
+            generator.stop()
+            without.close()
+            with.close()
+            ticker.wake(
+                at: reactor.now.advanced(byNanoseconds: Demonstration.farewellNanoseconds))
+        }
     }
 
-    private func makeReport() -> DemoReport {
-        let now = gateway.reactor.now
-        let pool = gateway.observe().pools.first
+    /// Calls `then` with how all sides are, as soon as the gateway has said how it is.
+    private func look(_ then: @escaping (DemoReport) -> Void) {
+        gateway.observe(within: 5) { [unowned self] in then(makeReport($0?.pools.first)) }
+    }
+
+    private func makeReport(_ pool: PoolSnapshot?) -> DemoReport {
+        let now = reactor.now
         let direct = without.look(now: now)
         var proxied = with.look(now: now)
         proxied.entry = pool.map { pool in
@@ -149,7 +160,7 @@ package final class Demonstration {
         return DemoReport(
             settings: settings, elapsedSeconds: elapsedSeconds,
             processorShare: processor.share(now: now),
-            metricsAddress: "http://\(gateway.adminAddress?.text ?? "")/metrics", without: direct,
+            metricsAddress: "http://\(control.adminAddress?.text ?? "")/metrics", without: direct,
             with: proxied)
     }
 }

@@ -48,6 +48,14 @@ package struct RequestHead: Sendable {
     /// Every other Upgrade is ignored, as RFC 9110 section 7.8 lets a server do.
     package internal(set) var asksForWebSocket = false
 
+    /// Whether a body follows, be it an empty one in chunks.
+    package var hasBody: Bool {
+        switch framing {
+        case .none, .length(0): false
+        case .length, .chunked, .untilClose: true
+        }
+    }
+
     /// Makes an empty head, for a parser to fill.
     package init() {}
 

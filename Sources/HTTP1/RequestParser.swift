@@ -106,8 +106,7 @@ package struct RequestParser: ~Copyable {
         } else {
             head.framing = .none
         }
-        let hasBody = head.framing != .none && head.framing != .length(0)
-        head.expectsContinue = facts.expectsContinue && hasBody && head.version == .http11
+        head.expectsContinue = facts.expectsContinue && head.hasBody && head.version == .http11
         head.keepAlive = framing.keepAlive(head.version)
         head.asksForWebSocket = framing.isWebSocketUpgrade && isWebSocketHandshake(bytes)
         head.fields.cut(to: section.count)

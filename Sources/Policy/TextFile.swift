@@ -22,15 +22,24 @@ package enum TextFile {
         var description: String { unsafe String(cString: strerror(code)) }
     }
 
+    /// How long whoever writes into a FIFO may take, in milliseconds: the caller has other things to do.
+    private static let patienceMilliseconds = 2_000
+
     /// What the file at `path` holds, or its first `limit` bytes if there are more.
+    ///
+    /// It may be a FIFO, which shells make of a command's output: then somebody has to write into it.
     static func bytes(path: String, atMost limit: Int) throws(Reason) -> [UInt8] {
-        let descriptor = unsafe penstock_open(path, O_RDONLY, 0)
+        // Opening a FIFO without a writer would block for as long as there is none.
+        let descriptor = unsafe penstock_open(path, O_RDONLY | O_NONBLOCK, 0)
         guard descriptor >= 0 else { throw Reason(code: errno) }
         defer { _ = close(descriptor) }
         var failure: Reason?
+        let end = milliseconds + patienceMilliseconds
         // Pages that no byte is read into take no memory.
         let bytes = unsafe [UInt8](unsafeUninitializedCapacity: limit) { storage, count in
             while count < limit {
+                failure = waitUntilReadable(descriptor, until: end)
+                if failure != nil { return }
                 let added = unsafe read(
                     descriptor, storage.baseAddress?.advanced(by: count), limit - count)
                 if added < 0 { failure = Reason(code: errno) }
@@ -40,6 +49,21 @@ package enum TextFile {
         }
         if let failure { throw failure }
         return bytes
+    }
+
+    /// Waits until there is something to read, or the end; the reason why there is neither.
+    private static func waitUntilReadable(_ descriptor: Int32, until end: Int) -> Reason? {
+        var wanted = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        let found = unsafe poll(&wanted, 1, Int32(max(0, end - milliseconds)))
+        if found > 0 { return nil }
+        return Reason(code: found == 0 ? ETIMEDOUT : errno)
+    }
+
+    /// Milliseconds since some moment in the past, whatever the wall clock does.
+    private static var milliseconds: Int {
+        var now = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC, &now)
+        return now.tv_sec * 1_000 + now.tv_nsec / 1_000_000
     }
 
     /// Puts `text` in place of what the regular file at `path` holds, whole or not at all.

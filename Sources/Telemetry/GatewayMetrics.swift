@@ -45,7 +45,10 @@ package final class GatewayMetrics {
         self.lastReloadNanoseconds = nanoseconds
     }
 
-    /// Shows every counter that a reactor may have to `walk`; reloads are those of the leading one.
+    /// Makes zeroed counters of one reactor, which knows nothing of the gateway's life.
+    package convenience init() { self.init(version: "", startNanoseconds: 0) }
+
+    /// Shows every counter that a reactor may have to `walk`; reloads are the whole gateway's.
     func walk(_ walk: inout CounterWalk) {
         walk.visit(&connectionsAccepted)
         walk.visit(&connectionsClosed)

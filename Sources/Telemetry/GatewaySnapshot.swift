@@ -36,7 +36,7 @@ package struct GatewaySnapshot {
 
 /// What is alive in reactors besides connections and permits: all of it ends with what it is for.
 package struct LiveObjects: Equatable, Sendable {
-    /// Requests being read or answered, those of the admin listener included.
+    /// Requests being read or answered.
     package var exchanges = 0
     /// Connections to backends being made.
     package var dials = 0

@@ -28,7 +28,7 @@ extension MetricFamily {
         ) { UInt64(clamping: $0.gateway.maxConnections) },
         .single(
             "penstock_exchanges", .gauge,
-            "Requests being read or answered now, the one that asks included."
+            "Requests being read or answered now."
         ) { UInt64(clamping: $0.gateway.alive.exchanges) },
         .single("penstock_dials", .gauge, "Connections to backends being made now.") {
             UInt64(clamping: $0.gateway.alive.dials)

@@ -6,8 +6,8 @@ internal import Admission
 /// Goes through an object's counters in an order that is always the same: once to copy them, once
 /// to add a copy to another object's.
 package struct CounterWalk {
-    /// The counters, wide enough for sums of nanoseconds.
-    private(set) var values: [UInt128]
+    /// The counters; a sum of nanoseconds takes two, the lower half first.
+    private(set) var values: [UInt64]
     private let isAdding: Bool
     private var next = 0
 
@@ -18,37 +18,47 @@ package struct CounterWalk {
     }
 
     /// A walk that adds what another one copied.
-    init(adding values: [UInt128]) {
+    init(adding values: [UInt64]) {
         self.values = values
         isAdding = true
     }
 
-    mutating func visit(_ counter: inout UInt128) {
-        if isAdding { counter &+= values[next] } else { values.append(counter) }
-        next += 1
+    mutating func visit(_ counter: inout UInt64) {
+        if isAdding {
+            counter &+= values[next]
+            next += 1
+        } else {
+            values.append(counter)
+        }
     }
 
-    mutating func visit(_ counter: inout UInt64) {
-        var wide = UInt128(counter)
-        visit(&wide)
-        counter = UInt64(truncatingIfNeeded: wide)
+    mutating func visit(_ sum: inout UInt128) {
+        if isAdding {
+            sum &+= UInt128(values[next]) | UInt128(values[next + 1]) << 64
+            next += 2
+        } else {
+            values.append(UInt64(truncatingIfNeeded: sum))
+            values.append(UInt64(truncatingIfNeeded: sum >> 64))
+        }
     }
 
     mutating func visit(_ counters: inout [UInt64]) {
-        for index in counters.indices { visit(&counters[index]) }
+        guard isAdding else { return values.append(contentsOf: counters) }
+        for index in counters.indices { counters[index] &+= values[next + index] }
+        next += counters.count
     }
 }
 
 /// Copies of one reactor's counters.
 package struct ReactorReport: Sendable {
-    var counters: [UInt128] = []
+    var counters: [UInt64] = []
     /// Objects that live in the reactor.
     package var alive = LiveObjects()
     var pools: [PoolReport] = []
 
     /// A report of those counters, living objects and pools.
     package init(
-        counters: [UInt128] = [], alive: LiveObjects = LiveObjects(), pools: [PoolReport] = []
+        counters: [UInt64] = [], alive: LiveObjects = LiveObjects(), pools: [PoolReport] = []
     ) {
         self.counters = counters
         self.alive = alive
@@ -58,11 +68,17 @@ package struct ReactorReport: Sendable {
     /// Those of one pool.
     package struct PoolReport: Sendable {
         let name: String
-        let counters: [UInt128]
-        let classes: [(name: String, counters: [UInt128])]
+        let counters: [UInt64]
+        let classes: [(name: String, counters: [UInt64])]
         let streams: [StreamReport]
         /// Those of the pool's backends.
         package let backends: [BackendReport]
+
+        /// That of the backend with `label`, which as a rule stands at `index`.
+        package func backend(_ label: String, near index: Int) -> BackendReport? {
+            if index < backends.count, backends[index].label == label { return backends[index] }
+            return backends.first { $0.label == label }
+        }
     }
 
     /// Those of one model in one class, and of its tenants.
@@ -70,15 +86,15 @@ package struct ReactorReport: Sendable {
         let model: [UInt8]
         let hasAnswered: Bool
         let priorityClass: String
-        let counters: [UInt128]
-        let traffic: [(tenant: String, counters: [UInt128])]
+        let counters: [UInt64]
+        let traffic: [(tenant: String, counters: [UInt64])]
     }
 
     /// Those of one backend.
     package struct BackendReport: Sendable {
         /// The backend's name in metrics.
         package let label: String
-        let counters: [UInt128]
+        let counters: [UInt64]
         /// Connections that are open, in use or idle.
         package var openConnections = 0
         /// Connections that are idle.
@@ -93,17 +109,17 @@ package struct ReactorReport: Sendable {
 
 extension GatewayMetrics {
     /// A copy of the counters.
-    package var copies: [UInt128] {
+    package var copies: [UInt64] {
         var walk = CounterWalk()
         self.walk(&walk)
         return walk.values
     }
 
-    /// This reactor's counters and those of `reports`.
-    package func sum(with reports: [ReactorReport]) -> GatewayMetrics {
+    /// What is known of the gateway's life, with the counters of `reports`.
+    package func sum(of reports: [ReactorReport]) -> GatewayMetrics {
         let sum = copyOfLife()
-        for counters in [copies] + reports.map(\.counters) {
-            var walk = CounterWalk(adding: counters)
+        for report in reports {
+            var walk = CounterWalk(adding: report.counters)
             sum.walk(&walk)
         }
         return sum
@@ -136,29 +152,30 @@ extension PoolMetrics {
             })
     }
 
-    /// The counters of `reports`, in this object's order of classes and backends.
+    /// The counters of `reports`, for backends and classes in that order.
     ///
     /// What a reactor has that is just about to take over a new policy may be missing.
-    package func sum(of reports: [ReactorReport.PoolReport]) -> PoolMetrics {
-        let sum = PoolMetrics(
-            name: name, backends: backends.map(\.label), classes: classes.map(\.name))
+    package convenience init(
+        name: String, backends: [String], classes: [String],
+        adding reports: [ReactorReport.PoolReport]
+    ) {
+        self.init(name: name, backends: backends, classes: classes)
         for report in reports {
             var walk = CounterWalk(adding: report.counters)
-            sum.walk(&walk)
-            for counted in sum.classes {
+            self.walk(&walk)
+            for counted in self.classes {
                 let own = report.classes.first { $0.name == counted.name }
                 if let own { counted.add(own.counters) }
             }
-            for counted in sum.backends {
-                let own = report.backends.first { $0.label == counted.label }
+            for (index, counted) in self.backends.enumerated() {
+                let own = report.backend(counted.label, near: index)
                 if let own { counted.add(own.counters) }
             }
         }
         // Those that were answered first: together the reactors may have more than there is room for.
         let streams = reports.flatMap(\.streams)
-        for report in streams where report.hasAnswered { sum.add(report) }
-        for report in streams where !report.hasAnswered { sum.add(report) }
-        return sum
+        for report in streams where report.hasAnswered { add(report) }
+        for report in streams where !report.hasAnswered { add(report) }
     }
 
     /// Adds the counters of a model to those of another one.
@@ -190,13 +207,13 @@ private protocol Walked {
 }
 
 extension Walked {
-    fileprivate var copies: [UInt128] {
+    fileprivate var copies: [UInt64] {
         var walk = CounterWalk()
         self.walk(&walk)
         return walk.values
     }
 
-    fileprivate func add(_ counters: [UInt128]) {
+    fileprivate func add(_ counters: [UInt64]) {
         var walk = CounterWalk(adding: counters)
         self.walk(&walk)
     }

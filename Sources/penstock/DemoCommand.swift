@@ -1,7 +1,6 @@
 // `penstock demo`: what admission changes, to be seen without installing anything.
 
 import Demo
-import Gateway
 internal import Reactor
 
 /// Shows simulated backends under too much load, without and with the gateway.

@@ -1,6 +1,5 @@
 // The command line. Each command is a file of its own; this one holds what they share.
 
-import Gateway
 import Glibc
 import Policy
 internal import Reactor

@@ -1,10 +1,7 @@
 // `penstock serve`: everything that can go wrong before the first request is found out, and said in
 // one line, before anything is served.
 
-import Admission
-import Gateway
-import Logging
-import Policy
+import Control
 
 /// Runs the gateway.
 struct ServeCommand: Command {
@@ -41,7 +38,9 @@ struct ServeCommand: Command {
 
     func run() throws {
         let server = try fail { () throws(ServeError) in
-            try Server(policyFile: policy, seed: seed ?? UInt64.random(in: .min ... .max))
+            try Server(
+                policyFile: policy, version: Penstock.version,
+                seed: seed ?? UInt64.random(in: .min ... .max))
         }
         server.run()
     }
@@ -56,9 +55,4 @@ struct ServeCommand: Command {
             throw ExitCode.failure
         }
     }
-}
-
-/// Why serving could not begin, as the text for the operator.
-struct ServeError: Error {
-    let text: String
 }

@@ -32,7 +32,7 @@ enum AdmissionProbe {
     }
 
     private static func measure(_ threads: Int, _ milliseconds: Int64) throws {
-        let admission = SharedAdmission(pool(), seed: 1)
+        let admission = SharedAdmission(pool(), hashKey: .random(), seed: 1)
         let shares = Mutex<[Share]>([])
         let start = Atomic<Bool>(false)
         let end = Atomic<Bool>(false)

@@ -71,6 +71,26 @@ import Testing
                 == "/dev/full: error: cannot be written: No space left on device")
     }
 
+    @Test func aFIFOIsReadToItsWritersEndAndNotWaitedForForEver() throws {
+        let folder = try makeFolder()
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let path = folder.appending(path: "fifo").path
+        #expect(unsafe mkfifo(path, 0o600) == 0)
+        // Nobody writes.
+        #expect(throws: TextFile.Reason.self) { try TextFile.bytes(path: path, atMost: 100) }
+        let writer = unsafe open(path, O_RDWR)
+        #expect(writer >= 0)
+        #expect(unsafe write(writer, "text", 4) == 4)
+        // The writer neither writes more nor ends.
+        let failure = #expect(throws: TextFile.Reason.self) {
+            try TextFile.bytes(path: path, atMost: 100)
+        }
+        #expect(failure?.description == "Connection timed out")
+        #expect(unsafe write(writer, "text", 4) == 4)
+        #expect(try TextFile.bytes(path: path, atMost: 4) == Array("text".utf8))
+        close(writer)
+    }
+
     @Test func saysWhyAFileCannotBeWritten() {
         let path = "/nonexistent-folder/a.txt"
         let failure = #expect(throws: TextFile.Failure.self) {

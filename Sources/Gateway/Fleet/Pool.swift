@@ -67,7 +67,6 @@ final class Pool {
 
     private let reactor: Reactor
     private let place: Place
-    private let hashKey: HashKey
 
     /// Which of how many reactors this is.
     struct Place {
@@ -75,7 +74,7 @@ final class Pool {
         var count = 1
     }
 
-    init(_ admission: SharedAdmission, reactor: Reactor, place: Place, hashKey: HashKey) {
+    init(_ admission: SharedAdmission, reactor: Reactor, place: Place) {
         let layout = admission.layout
         let settings = layout.settings
         name = settings.name
@@ -84,12 +83,11 @@ final class Pool {
         version = layout.version
         self.reactor = reactor
         self.place = place
-        self.hashKey = hashKey
         let labels = settings.backends.map(\.label)
         metrics = PoolMetrics(
             name: settings.name, backends: labels,
             classes: settings.admission.classes.map(\.name))
-        claims = ClaimTable(settings, hashKey: hashKey)
+        claims = layout.claims
         apply(layout)
     }
 
@@ -106,7 +104,7 @@ final class Pool {
         version = layout.version
         metrics.replaceBackends(settings.backends.map(\.label))
         metrics.replaceClasses(settings.admission.classes.map(\.name))
-        claims = ClaimTable(settings, hashKey: hashKey)
+        claims = layout.claims
         apply(layout)
         needsPoll = true
     }

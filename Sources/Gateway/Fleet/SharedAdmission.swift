@@ -16,6 +16,8 @@ package final class SharedAdmission: Sendable {
         var controller: AdmissionController
         /// The settings that the controller follows, and how many there were before.
         var settings: PoolSettings
+        /// What requests may claim by them.
+        var claims: ClaimTable
         var version = 0
         /// The reactor that has promised to poll, and by when.
         ///
@@ -34,6 +36,7 @@ package final class SharedAdmission: Sendable {
     /// What a reactor makes its own half of the pool from.
     struct Layout: Sendable {
         let settings: PoolSettings
+        let claims: ClaimTable
         let version: Int
         /// Places in the controller's table of backends.
         let places: Int
@@ -45,10 +48,11 @@ package final class SharedAdmission: Sendable {
     /// `State.version`, to be seen without the lock.
     private let latestVersion = Atomic<Int>(0)
 
-    /// Admission for `settings`; `seed` decides what is left to chance, and `nanosecondsToWall` says how
-    /// far the wall clock is ahead of the monotonic one.
+    /// Admission for `settings`; `hashKey` is for the names of tenants that these do not have, `seed`
+    /// decides what is left to chance, and `nanosecondsToWall` says how far the wall clock is ahead of
+    /// the monotonic one.
     package init(
-        _ settings: PoolSettings, seed: UInt64,
+        _ settings: PoolSettings, hashKey: HashKey, seed: UInt64,
         nanosecondsToWall: @escaping @Sendable () -> Int64 = { MonotonicClock.nanosecondsToWall }
     ) {
         let epoch = nanosecondsToWall()
@@ -56,7 +60,8 @@ package final class SharedAdmission: Sendable {
             settings: settings.admission.with(epochNanoseconds: epoch),
             backends: settings.backends.map(\.label), seed: seed)
         var state = State(
-            controller: controller, settings: settings, nanosecondsToWall: nanosecondsToWall)
+            controller: controller, settings: settings,
+            claims: ClaimTable(settings, hashKey: hashKey), nanosecondsToWall: nanosecondsToWall)
         state.beginFollowingClock(epoch)
         self.state = Lock(state)
     }
@@ -70,10 +75,15 @@ package final class SharedAdmission: Sendable {
     var version: Int { latestVersion.load(ordering: .acquiring) }
 
     /// Puts other settings in force; limits of backends that stay are kept.
-    func reconfigure(_ settings: PoolSettings, now: Instant) {
+    ///
+    /// Only one thread does so. What takes longer the more keys there are is done before the lock is
+    /// taken, for which requests would wait.
+    func reconfigure(_ settings: PoolSettings, hashKey: HashKey, now: Instant) {
+        guard state.withLock({ $0.settings }) != settings else { return }
+        let claims = ClaimTable(settings, hashKey: hashKey)
         state.withLock { state in
-            guard state.settings != settings else { return }
             state.settings = settings
+            state.claims = claims
             let labels = settings.backends.map(\.label)
             let epoch = state.nanosecondsToWall()
             state.controller.reconfigure(
@@ -91,7 +101,7 @@ package final class SharedAdmission: Sendable {
         state.withLock { state in
             let ids = state.settings.backends.map { state.controller.backendID(forKey: $0.label) }
             return Layout(
-                settings: state.settings, version: state.version,
+                settings: state.settings, claims: state.claims, version: state.version,
                 places: state.controller.backendPlaces, ids: ids)
         }
     }

@@ -7,7 +7,7 @@ internal import HTTP1
 internal import Policy
 
 /// What requests of one pool may claim.
-final class ClaimTable {
+final class ClaimTable: Sendable {
     /// What a request's head comes to.
     struct Claim: Equatable {
         var tenant = TenantID.anonymous

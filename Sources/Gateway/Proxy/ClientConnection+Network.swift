@@ -34,7 +34,7 @@ extension ClientConnection {
                 return nil
             }
             return .bodies
-        case .gathering, .delivering, .tunnelling: return nil
+        case .delivering, .tunnelling: return nil
         }
     }
 

@@ -14,12 +14,6 @@ internal import Telemetry
 
 /// One accepted connection.
 final class ClientConnection: StreamConnection {
-    /// What is served on the connection's listener.
-    enum Role {
-        case proxy
-        case admin
-    }
-
     private enum State {
         /// Reading requests and answering them.
         case open
@@ -29,7 +23,6 @@ final class ClientConnection: StreamConnection {
     }
 
     let shard: Shard
-    let role: Role
     let peer: PeerAddress
     /// The request that is being read or answered; nil between requests.
     private(set) var exchange: Exchange?
@@ -57,11 +50,9 @@ final class ClientConnection: StreamConnection {
     private static let lingerBytes = 1 << 20
 
     init(
-        shard: Shard, role: Role, transport: consuming Transport, peer: PeerAddress,
-        network: UInt64 = 0
+        shard: Shard, transport: consuming Transport, peer: PeerAddress, network: UInt64 = 0
     ) {
         self.shard = shard
-        self.role = role
         self.peer = peer
         self.network = network
         writeProgress = WriteProgress(now: shard.reactor.now)

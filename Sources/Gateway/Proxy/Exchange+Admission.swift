@@ -19,14 +19,7 @@ extension Exchange {
         keepsClient = head.keepAlive && !shard.isDraining
         takeRequestID(head)
         dialect = Exchange.dialect(of: head)
-        switch head.framing {
-        case .none, .length(0): isRequestComplete = true
-        case .length, .chunked, .untilClose: break
-        }
-        if client.role == .admin {
-            shard.admin.reply(self, client)
-            return
-        }
+        isRequestComplete = !head.hasBody
         switch head.method {
         case .connect, .trace:
             reply(.notImplemented)

@@ -60,7 +60,7 @@ extension Exchange {
     var keepAliveDeadline: Instant {
         switch stage {
         case .parked, .dialling, .forwarding: keepAliveAt
-        case .readingHead, .readingBody, .gathering, .delivering, .tunnelling: .distantFuture
+        case .readingHead, .readingBody, .delivering, .tunnelling: .distantFuture
         }
     }
 

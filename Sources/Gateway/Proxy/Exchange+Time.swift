@@ -11,7 +11,7 @@ extension Exchange {
         case .forwarding: return upstream.map { !$0.hasOutput } ?? false
         case .readingBody: return true
         case .delivering: return isDiscarding
-        case .readingHead, .parked, .dialling, .gathering, .tunnelling: return false
+        case .readingHead, .parked, .dialling, .tunnelling: return false
         }
     }
 
@@ -45,7 +45,7 @@ extension Exchange {
             reply(.clientTimeout)
         case .delivering:
             isDiscarding = false
-        case .forwarding, .parked, .dialling, .gathering, .tunnelling:
+        case .forwarding, .parked, .dialling, .tunnelling:
             abandonUpstream()
             replyOrCut(.clientTimeout)
         }

@@ -28,8 +28,6 @@ final class Exchange {
         case parked
         /// Holding a permit and waiting for a connection.
         case dialling
-        /// Waiting until all reactors have told what an admin page shows.
-        case gathering
         /// Attached to a backend's connection.
         case forwarding
         /// The whole response, a backend's or our own, is in the client's output.
@@ -224,7 +222,7 @@ final class Exchange {
     /// Returns whether anything was.
     func relay(for client: ClientConnection) -> Bool {
         switch stage {
-        case .readingHead, .gathering: false
+        case .readingHead: false
         // Comments, and the response that they have begun.
         case .parked, .dialling: flush(client)
         case .readingBody: readBody()

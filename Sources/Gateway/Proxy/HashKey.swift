@@ -3,14 +3,14 @@
 
 /// A secret key, and SipHash-2-4 with it (Aumasson and Bernstein, "SipHash: a fast short-input
 /// PRF", 2012).
-struct HashKey: Sendable {
+package struct HashKey: Sendable {
     /// The key's bytes 0..<8 and 8..<16, little-endian.
     let low: UInt64
     let high: UInt64
 
     /// A key from the system's source of randomness, not from the seed that ids are made of: those
     /// are shown to clients.
-    static func random() -> HashKey {
+    package static func random() -> HashKey {
         var system = SystemRandomNumberGenerator()
         return HashKey(low: system.next(), high: system.next())
     }

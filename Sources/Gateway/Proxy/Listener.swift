@@ -9,7 +9,6 @@ internal import Telemetry
 /// A listening address at work.
 final class Listener: EventHandler {
     private let shard: Shard
-    private let role: ClientConnection.Role
     private let socket: ListeningSocket
     /// The address as the policy wrote it, by which a reload recognises it.
     let configured: ListenAddress
@@ -24,19 +23,17 @@ final class Listener: EventHandler {
     /// How long accepting rests when descriptors or memory are short.
     private static let pauseNanoseconds: Int64 = 100_000_000
 
-    /// Registers `socket`, opened for `address`, with the gateway's reactor.
+    /// Registers `socket`, opened for the policy's address `configured`, with the shard's reactor.
     init(
-        shard: Shard, role: ClientConnection.Role, address: ListenAddress,
-        socket: consuming ListeningSocket
+        shard: Shard, configured: ListenAddress, socket: consuming ListeningSocket
     ) throws(SystemError) {
         self.shard = shard
-        self.role = role
-        configured = address
+        self.configured = configured
         self.socket = socket
         super.init()
         guard shard.reactor.register(self, descriptor: self.socket.rawValue, interest: .readable)
         else {
-            throw SystemError("watch \(address.text)")
+            throw SystemError("watch \(configured.text)")
         }
     }
 
@@ -63,8 +60,7 @@ final class Listener: EventHandler {
 
     private func accept() {
         for number in 0..<Listener.acceptsPerTurn {
-            // The admin's connections do not count, so that a full gateway can still be looked at.
-            guard role == .admin || shard.reserveConnection() || makesRoom(number) else {
+            guard shard.reserveConnection() || makesRoom(number) else {
                 // The kernel says so if somebody waits.
                 if number > 0 { return }
                 pause(untilRoom: true)
@@ -77,7 +73,7 @@ final class Listener: EventHandler {
             switch socket.accept() {
             case .connection(let descriptor, let peer):
                 isPausedAgain = false
-                shard.accepted(descriptor, peer: peer, role: role)
+                shard.accepted(descriptor, peer: peer)
             case .none:
                 giveUpReservation()
                 return
@@ -102,7 +98,7 @@ final class Listener: EventHandler {
     }
 
     private func giveUpReservation() {
-        if role == .proxy { shard.group.releaseConnection(at: shard.index) }
+        shard.group.releaseConnection(at: shard.index)
     }
 
     private func pause(untilRoom: Bool) {

@@ -14,7 +14,7 @@ internal import Synchronization
 final class ReactorGroup: Sendable {
     /// One reactor, as the others see it.
     private struct Member: Sendable {
-        let mailbox: Mailbox<Shard>?
+        let mailbox: Mailbox<Shard>
         let load = Load()
     }
 
@@ -26,6 +26,8 @@ final class ReactorGroup: Sendable {
     }
 
     private let members: [Member]
+    /// Reaches the thread that controls the reactors.
+    let control: Mailbox<Gateway>
     /// What each client network has, at all reactors.
     let networks = ClientNetworks()
     /// Client connections of all reactors, and those that are just being accepted.
@@ -35,10 +37,10 @@ final class ReactorGroup: Sendable {
     init(count: Int) throws(SystemError) {
         var members: [Member] = []
         for _ in 0..<count {
-            // A reactor that is alone gets no letters.
-            members.append(Member(mailbox: count > 1 ? try Mailbox() : nil))
+            members.append(Member(mailbox: try Mailbox()))
         }
         self.members = members
+        control = try Mailbox()
     }
 
     /// Reactors.
@@ -52,7 +54,7 @@ final class ReactorGroup: Sendable {
     /// a request, and those have bounds.
     @discardableResult
     func send(to index: Int, _ letter: @escaping Mailbox<Shard>.Letter) -> Bool {
-        members[index].mailbox?.send(isBounded: false, letter) ?? false
+        members[index].mailbox.send(isBounded: false, letter)
     }
 
     /// Leaves a letter for all reactors but the one at `index`.
@@ -60,13 +62,18 @@ final class ReactorGroup: Sendable {
         for other in members.indices where other != index { send(to: other, letter) }
     }
 
+    /// Leaves a letter for all reactors.
+    func sendToAll(_ letter: @escaping Mailbox<Shard>.Letter) {
+        for index in members.indices { send(to: index, letter) }
+    }
+
     /// Reads the mailbox of the reactor at `index`, on its thread.
     func deliver(to index: Int, _ shard: Shard) throws(SystemError) {
-        try members[index].mailbox?.deliver(to: shard, in: shard.reactor)
+        try members[index].mailbox.deliver(to: shard, in: shard.reactor)
     }
 
     /// Opens what is left in the mailbox of the reactor at `index` and takes no more.
-    func close(_ index: Int, _ shard: Shard) { members[index].mailbox?.close(for: shard) }
+    func close(_ index: Int, _ shard: Shard) { members[index].mailbox.close(for: shard) }
 
     // MARK: Connections
 

@@ -10,23 +10,19 @@ internal import Telemetry
 /// The open client connections, in no order.
 struct ConnectionTable {
     private var connections: [ClientConnection] = []
-    /// Those that clients made to be served.
-    private(set) var proxyCount = 0
 
-    /// Those that were made to the admin listener.
-    var adminCount: Int { connections.count - proxyCount }
+    /// How many there are.
+    var count: Int { connections.count }
 
     mutating func insert(_ connection: ClientConnection) {
         connection.tableIndex = connections.count
         connections.append(connection)
-        if connection.role == .proxy { proxyCount += 1 }
     }
 
     mutating func remove(_ connection: ClientConnection) {
         let index = connection.tableIndex
         guard index >= 0 else { return }
         connection.tableIndex = -1
-        if connection.role == .proxy { proxyCount -= 1 }
         let last = connections.removeLast()
         if last !== connection {
             connections[index] = last
@@ -39,9 +35,6 @@ struct ConnectionTable {
 }
 
 extension Shard {
-    /// Connections to the admin listener held at once.
-    private static let maxAdminConnections = 64
-
     /// Whether another client may be accepted, whichever reactor it comes to.
     var hasRoomForConnection: Bool {
         group.connectionCount < snapshot.policy.server.maxConnections
@@ -63,37 +56,21 @@ extension Shard {
     }
 
     /// Takes in an accepted connection, or hands it to a reactor that has fewer.
-    func accepted(
-        _ descriptor: consuming Descriptor, peer: PeerAddress, role: ClientConnection.Role
-    ) {
-        switch role {
-        case .admin:
-            // Whoever holds them all silently must not make probes fail.
-            guard
-                connections.adminCount < Shard.maxAdminConnections
-                    || closeIdle(.admin, most: 1, idleSince: reactor.now) > 0
-            else {
-                metrics.connectionsRejected &+= 1
-                return
-            }
-            take(descriptor, peer: peer, role: role)
-        case .proxy:
-            let network = peer.network(
-                unlessAmong: snapshot.policy.forwarding.trustedProxies)
-            let most = snapshot.networkBounds[.connections]
-            guard network == 0 || group.networks.take(.connections, network, most: most) else {
-                metrics.connectionsRejected &+= 1
-                refusedNetwork(.connections, peer)
-                group.releaseConnection(at: index)
-                return
-            }
-            let chosen = group.place(acceptedBy: index)
-            guard chosen == index else {
-                handOver(descriptor, peer: peer, network, to: chosen)
-                return
-            }
-            take(descriptor, peer: peer, role: role, network)
+    func accepted(_ descriptor: consuming Descriptor, peer: PeerAddress) {
+        let network = peer.network(unlessAmong: snapshot.policy.forwarding.trustedProxies)
+        let most = snapshot.networkBounds[.connections]
+        guard network == 0 || group.networks.take(.connections, network, most: most) else {
+            metrics.connectionsRejected &+= 1
+            refusedNetwork(.connections, peer)
+            group.releaseConnection(at: index)
+            return
         }
+        let chosen = group.place(acceptedBy: index)
+        guard chosen == index else {
+            handOver(descriptor, peer: peer, network, to: chosen)
+            return
+        }
+        take(descriptor, peer: peer, network)
     }
 
     private func handOver(
@@ -102,45 +79,42 @@ extension Shard {
         let handed = Handed(descriptor)
         let isTaken = group.send(to: other) { other in
             guard let descriptor = handed.take() else { return }
-            other.take(descriptor, peer: peer, role: .proxy, network)
+            other.take(descriptor, peer: peer, network)
         }
         guard !isTaken, let descriptor = handed.take() else { return }
         group.moveConnection(from: other, to: index)
-        take(descriptor, peer: peer, role: .proxy, network)
+        take(descriptor, peer: peer, network)
     }
 
     private func take(
-        _ descriptor: consuming Descriptor, peer: PeerAddress, role: ClientConnection.Role,
-        _ network: UInt64 = 0
+        _ descriptor: consuming Descriptor, peer: PeerAddress, _ network: UInt64
     ) {
         adopt(
             ClientConnection(
-                shard: self, role: role, transport: .plain(descriptor), peer: peer,
-                network: network))
+                shard: self, transport: .plain(descriptor), peer: peer, network: network))
     }
 
     /// Begins to serve a connection for which room was taken.
     func adopt(_ connection: ClientConnection) {
-        let role = connection.role
         guard !hasEnded, connection.start() else {
             metrics.connectionsRejected &+= 1
             connection.close()
             connection.leaveNetwork()
-            if role == .proxy { leave() }
+            leave()
             return
         }
-        if role == .proxy { metrics.countConnectionAccepted() }
+        metrics.countConnectionAccepted()
         connections.insert(connection)
         connection.advance()
         // One that was handed over may come after the drain began.
-        if isDraining, role == .proxy { connection.drain() }
+        if isDraining { connection.drain() }
     }
 
     /// Gives up the place of a client connection.
     private func leave() {
         group.connectionEnded(at: index)
         resumeAccepting()
-        stopIfDrained()
+        noteDrained()
     }
 
     /// Notes that a connection is closed; where accepting waited for room, it goes on.
@@ -148,14 +122,12 @@ extension Shard {
         guard connection.tableIndex >= 0 else { return }
         connections.remove(connection)
         connection.leaveNetwork()
-        guard connection.role == .proxy else { return }
         metrics.countConnectionClosed()
         leave()
     }
 
     /// Counts and logs an exchange that has ended.
     func finished(_ exchange: Exchange, _ client: ClientConnection) {
-        guard client.role == .proxy else { return }
         let record = exchange.record
         let total = reactor.now.nanoseconds(since: record.startedAt)
         let received = UInt64(client.usedBytes - record.receivedBefore)

@@ -67,8 +67,8 @@ extension Shard {
             return false
         }
         let since = now.advanced(byNanoseconds: -Shard.restNanoseconds)
-        let most = max(1, connections.proxyCount / 64)
-        let closed = closeIdle(.proxy, most: most, idleSince: since)
+        let most = max(1, connections.count / 64)
+        let closed = closeIdle(most: most, idleSince: since)
         metrics.connectionsEvicted &+= UInt64(closed)
         if closed == 0 { capWatch.foundNoneAt = now }
         return closed > 0
@@ -77,9 +77,9 @@ extension Shard {
     /// Closes up to `most` connections that have rested since `latest` at least, the longest first.
     ///
     /// Returns how many.
-    func closeIdle(_ role: ClientConnection.Role, most: Int, idleSince latest: Instant) -> Int {
+    func closeIdle(most: Int, idleSince latest: Instant) -> Int {
         var resting = connections.all.filter {
-            $0.role == role && $0.isIdle && $0.idleSince <= latest
+            $0.isIdle && $0.idleSince <= latest
         }
         resting.sort { $0.idleSince < $1.idleSince }
         var closed = 0

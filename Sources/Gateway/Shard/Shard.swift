@@ -1,31 +1,26 @@
-// A shard: one reactor with everything that lives in it, made from a policy. A policy may ask for
-// several threads: then the shard that the caller makes leads others, one on each further thread
-// (`Shard+Reactors.swift`), and together they are the gateway. Two gateways can stand side by side in
-// one process; nothing is global.
+// A shard: one reactor with everything that lives in it, on a thread of its own. The shards of a gateway
+// share their pools' admission and what is in `ReactorGroup`; everything else goes by letter, between
+// them and to and from the thread that controls them.
 
 internal import Admission
 internal import Bytes
 internal import HTTP1
-package import Logging
-package import Policy
-package import Reactor
-package import Telemetry
+internal import Logging
+internal import Policy
+internal import Reactor
+internal import Telemetry
 
-/// What one reactor of a gateway owns; the leading one stands for the gateway.
-package final class Shard {
+/// What one reactor of a gateway owns.
+final class Shard {
     /// The loop that everything here lives in.
-    package let reactor: Reactor
+    let reactor: Reactor
     /// All reactors, and which of them this is.
     let group: ReactorGroup
     let index: Int
-    /// The threads of the other reactors, for the one that leads.
-    var threads: [SystemThread] = []
-    /// Admin pages that wait for what other reactors have counted.
-    var gatherings: [Gathering] = []
     /// Whether this reactor has let everything go.
     private(set) var hasEnded = false
     /// What is counted of it as a whole.
-    package let metrics: GatewayMetrics
+    let metrics = GatewayMetrics()
     let dialler: Dialler
     let logger: Logger
     /// Whether decisions are written to the log: its level.
@@ -37,13 +32,8 @@ package final class Shard {
     /// All pools that still have something to do, those of former policies included.
     var pools: [Pool]
     var listeners: [Listener] = []
-    var adminListener: Listener?
     /// Whether `drain` was called.
-    package var isDraining: Bool { drains }
-    var drains = false
-    let admin = AdminService()
-    /// When the gateway was made.
-    let startedAt: Instant
+    var isDraining = false
 
     var connections = ConnectionTable()
     /// Responses that are read to their ends although their clients have left.
@@ -59,9 +49,6 @@ package final class Shard {
     var accessLog: AccessLog?
     /// Whether there is one.
     private(set) var logsAccess = false
-    /// The logs whose losses are counted, with the names of their metric labels.
-    private(set) var logWriters: [(name: String, writer: LogWriter)] = []
-    var drainTimer: DrainTimer?
     /// Bytes of bodies held until their requests are forwarded.
     var heldBytes = 0
     /// Bytes of storage for bodies that may have to be sent again.
@@ -71,58 +58,21 @@ package final class Shard {
     /// What has become of the connection cap.
     var capWatch = CapWatch()
 
-    /// Most reactors of one gateway.
-    private static let maxReactors = 128
-
-    /// Makes a gateway and starts listening; throws when an address cannot be had.
-    ///
-    /// `seed` decides everything that is left to chance. The access log goes to `accessWriter`.
-    package convenience init(
-        policy: Policy, version: String, logger: Logger, accessWriter: LogWriter? = nil,
-        operationalWriter: LogWriter? = nil, seed: UInt64
-    ) throws(SystemError) {
-        for pool in policy.pools { try pool.tls.checkFiles() }
-        let threads = policy.threads ?? ProcessorCount.usable()
-        let group = try ReactorGroup(count: min(threads, Shard.maxReactors))
-        var random = SplitMix64(seed: seed)
-        let assignment = Assignment(
-            group: group, policy: policy,
-            admissions: policy.pools.map { SharedAdmission($0, seed: random.next()) },
-            hashKey: HashKey.random(), version: version, logger: logger,
-            accessWriter: accessWriter, seed: random.next())
-        try self.init(assignment)
-        if let accessWriter { logWriters.append(("access", accessWriter)) }
-        if let operationalWriter { logWriters.append(("operational", operationalWriter)) }
-        do throws(SystemError) {
-            let opened = try openListeners(policy.listen)
-            listeners = opened.own
-            try replaceAdminListener(policy.admin)
-            try startOthers(assignment, opened.others)
-        } catch {
-            letGo()
-            stopOthers()
-            throw error
-        }
-    }
-
-    /// Makes one reactor of a gateway, on its thread.
+    /// Makes a shard, on its thread.
     init(_ assignment: Assignment) throws(SystemError) {
         let policy = assignment.policy
         let reactor = try Reactor()
         self.reactor = reactor
-        startedAt = reactor.now
         group = assignment.group
         index = assignment.index
         hashKey = assignment.hashKey
         logger = assignment.logger
         explains = assignment.logger.logLevel <= .debug
         dialler = Dialler(reactor: reactor)
-        metrics = GatewayMetrics(
-            version: assignment.version, startNanoseconds: ProcessClock.wallNanoseconds())
         var random = SplitMix64(seed: assignment.seed)
         let place = Pool.Place(index: assignment.index, count: assignment.group.count)
-        pools = assignment.admissions.map { [hashKey] admission in
-            Pool(admission, reactor: reactor, place: place, hashKey: hashKey)
+        pools = assignment.admissions.map { admission in
+            Pool(admission, reactor: reactor, place: place)
         }
         snapshot = Snapshot(policy, pools: pools)
         if let accessWriter = assignment.accessWriter {
@@ -156,27 +106,10 @@ package final class Shard {
         for pool in pools { pool.admission.noteMoves(explains) }
     }
 
-    /// Notes the logs whose losses are counted.
-    func watch(_ writers: LogWriters) {
-        logWriters = []
-        if let access = writers.access { logWriters.append(("access", access)) }
-        logWriters.append(("operational", writers.operational))
-    }
-
-    /// The addresses that clients can connect to, with the ports that the kernel chose.
-    package var addresses: [ListenAddress] { listeners.map(\.address) }
-
-    /// Threads that serve.
-    package var threadCount: Int { group.count }
-
-    /// The admin listener's address.
-    package var adminAddress: ListenAddress? { adminListener?.address }
-
-    /// Runs until the gateway has drained or was stopped, on all its threads.
-    package func run() {
+    /// Runs until it is told to stop.
+    func run() {
         reactor.run()
         letGo()
-        if leads { stopOthers() }
     }
 
     /// Closes what is left open and unties what refers back to the gateway, so that nothing outlives it.
@@ -184,8 +117,6 @@ package final class Shard {
         hasEnded = true
         for listener in listeners { listener.close() }
         listeners.removeAll()
-        adminListener?.close()
-        adminListener = nil
         for connection in connections.all { connection.abort() }
         for response in abandonedResponses.all { response.end() }
         for pool in pools { pool.retire() }

@@ -22,7 +22,7 @@ final class Client {
         self.number = number
         self.secret = secret
         connection = ClientConnection(
-            shard: gateway, role: .proxy, transport: .memory(stream), peer: PeerAddress())
+            shard: gateway, transport: .memory(stream), peer: PeerAddress())
     }
 
     /// What marks the client's `index`th request and its answer; no input can guess it.

@@ -57,10 +57,7 @@ enum Stage {
     static let policies = ["gone", "allow"].map { rule in
         let text = policyText.replacing("HALF", with: rule)
         do throws(PolicyError) {
-            var policy = try PolicyLoader.load(text: text, file: "policy.yaml")
-            // No socket: connections are handed in.
-            policy.listen = []
-            policy.threads = 1
+            let policy = try PolicyLoader.load(text: text, file: "policy.yaml")
             return policy
         } catch {
             fatalError("the policy is refused: \(error)")
@@ -70,9 +67,17 @@ enum Stage {
     /// A gateway that connects to nothing by itself.
     static func makeGateway(_ policy: Policy) -> Shard {
         do throws(SystemError) {
+            let hashKey = HashKey.random()
+            // No socket: connections are handed in.
             let gateway = try Shard(
-                policy: policy, version: "fuzz",
-                logger: Logger(label: "fuzz") { _ in SwiftLogNoOpLogHandler() }, seed: 7)
+                Assignment(
+                    group: ReactorGroup(count: 1), index: 0, policy: policy,
+                    admissions: policy.pools.map {
+                        SharedAdmission($0, hashKey: hashKey, seed: 7)
+                    },
+                    hashKey: hashKey,
+                    logger: Logger(label: "fuzz") { _ in SwiftLogNoOpLogHandler() },
+                    accessWriter: nil, seed: 8))
             gateway.dialler.holdsDials = true
             return gateway
         } catch {

@@ -194,13 +194,13 @@ struct Schedule {
         }
         // Who has only closed his side may still wait for answers, and his connection lingers.
         letTimePass(until: {
-            $0.gateway.openExchangeCount == 0 && $0.gateway.connections.proxyCount == 0
+            $0.gateway.openExchangeCount == 0 && $0.gateway.connections.count == 0
         })
         require(gateway.openExchangeCount == 0, "an exchange is left")
         require(gateway.heldPermitCount == 0, "a permit is left")
         require(gateway.pools.allSatisfy { $0.admission.inFlight == 0 }, "a place is taken")
         require(gateway.pools.allSatisfy { $0.admission.queueLength == 0 }, "the queue has one")
-        require(gateway.connections.proxyCount == 0, "a client's connection is left")
+        require(gateway.connections.count == 0, "a client's connection is left")
         require(gateway.dialler.dialCount == 0, "a dial is left")
     }
 }

@@ -26,13 +26,8 @@ final class MemoryScene {
 
     init(pool: String = "limit: 100", server: String = "", more: String = "") throws {
         let text = policyText(["http://127.0.0.1:9"], pool: pool, server: server, more: more)
-        var policy = try PolicyLoader.load(text: text, file: "policy.yaml")
-        // No socket: connections are handed in.
-        policy.listen = []
-        policy.threads = 1
-        gateway = try Shard(
-            policy: policy, version: "test",
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, seed: 1)
+        let policy = try PolicyLoader.load(text: text, file: "policy.yaml")
+        gateway = try Shard.alone(policy, seed: 1)
         gateway.dialler.holdsDials = true
         turn {}
     }
@@ -53,7 +48,7 @@ final class MemoryScene {
     func connect(network: UInt64 = 0) -> Client {
         let stream = MemoryStream()
         let connection = ClientConnection(
-            shard: gateway, role: .proxy, transport: .memory(stream), peer: PeerAddress(),
+            shard: gateway, transport: .memory(stream), peer: PeerAddress(),
             network: network)
         _ = gateway.reserveConnection()
         _ = gateway.group.place(acceptedBy: gateway.index)
@@ -93,4 +88,21 @@ final class MemoryScene {
 
     var inFlight: Int { pool.admission.inFlight }
     var queued: Int { pool.admission.queueLength }
+}
+
+/// A shard without listeners, on the calling thread: connections are handed in.
+extension Shard {
+    static func alone(_ policy: Policy, seed: UInt64) throws(SystemError) -> Shard {
+        let hashKey = HashKey.random()
+        var seeds = SplitMix64(seed: seed)
+        return try Shard(
+            Assignment(
+                group: ReactorGroup(count: 1), index: 0, policy: policy,
+                admissions: policy.pools.map {
+                    SharedAdmission($0, hashKey: hashKey, seed: seeds.next())
+                },
+                hashKey: hashKey,
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+                accessWriter: nil, seed: seeds.next()))
+    }
 }

@@ -1,8 +1,9 @@
 // A real gateway on threads of its own, started from a policy's text and looked at through its
-// mailbox. PENSTOCK_TEST_THREADS says how many reactors each one has, 1 by default: what holds for
+// mailboxes. PENSTOCK_TEST_THREADS says how many reactors each one has, 1 by default: what holds for
 // one has to hold for four.
 
 import Admission
+import Control
 import Foundation
 import Logging
 import Policy
@@ -41,8 +42,8 @@ final class RunningGateway: Sendable {
     static let usualThreads =
         ProcessInfo.processInfo.environment["PENSTOCK_TEST_THREADS"].flatMap { Int($0) } ?? 1
 
-    private let mailbox: Mailbox<Shard>
     private let group: ReactorGroup
+    private let control: Mailbox<GatewayControl>
     private let end: Handover<Bool>
     /// Where its first listener is.
     let place: Place
@@ -57,35 +58,37 @@ final class RunningGateway: Sendable {
         var loaded = try RunningGateway.policy(policyText, keys)
         loaded.threads = threads
         let policy = loaded
-        let mailbox = try Mailbox<Shard>()
         let end = Handover<Bool>()
         let start = Handover<Result<[ListenAddress], any Error>>()
         let admin = Handover<ListenAddress?>()
         let group = Handover<ReactorGroup>()
+        let reloads = Handover<Mailbox<GatewayControl>>()
         onThread {
             defer { end.give(true) }
             do {
-                let gateway = try Shard(
+                let control = try GatewayControl(
                     policy: policy, version: "test",
                     logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, seed: seed)
-                try mailbox.deliver(to: gateway, in: gateway.reactor)
-                admin.give(gateway.adminAddress)
-                group.give(gateway.group)
-                start.give(.success(gateway.addresses))
-                gateway.run()
+                admin.give(control.adminAddress)
+                group.give(control.gateway.group)
+                start.give(.success(control.gateway.addresses))
+                let mailbox = try Mailbox<GatewayControl>()
+                try mailbox.deliver(to: control, in: control.reactor)
+                reloads.give(mailbox)
+                control.run()
             } catch {
                 start.give(.failure(error))
             }
         }
-        self.mailbox = mailbox
         self.end = end
         addresses = try start.take("the gateway's start").get()
         adminAddress = try admin.take("the admin address")
         self.group = try group.take("the reactors")
+        control = try reloads.take("the controlling thread")
         place = RunningGateway.place(addresses[0])
     }
 
-    deinit { mailbox.send { $0.stop() } }
+    deinit { group.control.send { $0.stop() } }
 
     static func place(_ address: ListenAddress) -> Place {
         switch address {
@@ -100,25 +103,28 @@ final class RunningGateway: Sendable {
         try Wire(to: place, receiveBuffer: receiveBuffer)
     }
 
-    /// Asks every reactor something, each on its own thread; the leading one is the first.
+    /// Asks every shard something, each on its own thread.
     func askAll<Answer: Sendable>(
         _ question: @escaping @Sendable (Shard) -> Answer
     ) throws -> [Answer] {
-        var answers = [try ask(question)]
-        for index in 1..<max(1, group.count) {
-            let answer = Handover<Answer>()
-            group.send(to: index) { answer.give(question($0)) }
-            answers.append(try answer.take("a reactor's answer"))
-        }
-        return answers
+        try (0..<group.count).map { try ask($0, question) }
     }
 
-    /// Asks the gateway's leading reactor something, on its own thread.
+    /// Asks a shard something, the first by default, on its own thread.
     func ask<Answer: Sendable>(
-        _ question: @escaping @Sendable (Shard) -> Answer
+        _ index: Int = 0, _ question: @escaping @Sendable (Shard) -> Answer
     ) throws -> Answer {
         let answer = Handover<Answer>()
-        mailbox.send { answer.give(question($0)) }
+        group.send(to: index) { answer.give(question($0)) }
+        return try answer.take("a shard's answer")
+    }
+
+    /// Asks the gateway as a whole something, on the thread that controls it.
+    func askControl<Answer: Sendable>(
+        _ question: @escaping @Sendable (GatewayControl) -> Answer
+    ) throws -> Answer {
+        let answer = Handover<Answer>()
+        control.send { answer.give(question($0)) }
         return try answer.take("the gateway's answer")
     }
 
@@ -131,9 +137,9 @@ final class RunningGateway: Sendable {
     /// Puts another policy in force; throws what the gateway throws.
     func reload(_ policyText: String, keys: [KeyEntry] = []) throws {
         let policy = try RunningGateway.policy(policyText, keys)
-        let result = try ask { gateway -> Result<Bool, SystemError> in
+        let result = try askControl { control -> Result<Bool, SystemError> in
             do throws(SystemError) {
-                try gateway.reload(policy)
+                try control.reload(policy)
                 return .success(true)
             } catch {
                 return .failure(error)
@@ -147,11 +153,11 @@ final class RunningGateway: Sendable {
     /// Whether every reactor knows that the gateway drains.
     func isDraining() throws -> Bool { try askAll { $0.isDraining }.allSatisfy { $0 } }
 
-    func drain() { mailbox.send { $0.drain() } }
+    func drain() { group.control.send { $0.drain() } }
 
     /// Ends at once and waits for the thread's end.
     func stop() throws {
-        mailbox.send { $0.stop() }
+        group.control.send { $0.stop() }
         try waitForEnd()
     }
 
@@ -167,7 +173,7 @@ final class RunningGateway: Sendable {
             var seen: [SharedAdmission] = []
             for pool in gateway.pools {
                 // A pool that was given another name leaves its admission to the new one.
-                if gateway.leads, !seen.contains(where: { $0 === pool.admission }) {
+                if gateway.index == 0, !seen.contains(where: { $0 === pool.admission }) {
                     seen.append(pool.admission)
                     holdings.inFlight += pool.admission.inFlight
                     holdings.queued += pool.admission.queueLength
@@ -179,7 +185,7 @@ final class RunningGateway: Sendable {
             }
             holdings.exchanges = gateway.openExchangeCount
             holdings.dials = gateway.dialler.dialCount
-            holdings.clients = gateway.connections.proxyCount
+            holdings.clients = gateway.connections.count
             return holdings
         }
         return parts.reduce(into: Holdings()) { $0.add($1) }
@@ -214,10 +220,10 @@ final class RunningGateway: Sendable {
     func metric<Value: Sendable>(_ path: @escaping @Sendable (PoolMetrics) -> Value) throws -> Value
     {
         let reports = try askAll { $0.report().pools[0] }
-        let backends = reports[0].backends.map(\.label)
-        let metrics = PoolMetrics(
-            name: "main", backends: backends, classes: reports[0].classes.map(\.name))
-        return path(metrics.sum(of: reports))
+        return path(
+            PoolMetrics(
+                name: "main", backends: reports[0].backends.map(\.label),
+                classes: reports[0].classes.map(\.name), adding: reports))
     }
 
     /// Makes a reactor stand still until `door` opens; returns when it does.
@@ -233,7 +239,7 @@ final class RunningGateway: Sendable {
     /// Takes room for a connection, as a reactor does before it accepts one.
     func reserveConnection(most: Int) -> Bool { group.reserveConnection(most: most) }
 
-    /// Gives that room up again, as the leading reactor would.
+    /// Gives that room up again, as the first shard would.
     func releaseConnection() { group.releaseConnection(at: 0) }
 
     /// How often the reactors have paused accepting.

@@ -21,15 +21,11 @@ import Testing
 
         init() throws {
             let text = policyText(["http://127.0.0.1:9"])
-            var policy = try PolicyLoader.load(text: text, file: "policy.yaml")
-            policy.listen = []
-            policy.threads = 1
-            gateway = try Shard(
-                policy: policy, version: "test",
-                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, seed: 1)
+            let policy = try PolicyLoader.load(text: text, file: "policy.yaml")
+            gateway = try Shard.alone(policy, seed: 1)
             gateway.dialler.holdsDials = true
             connection = ClientConnection(
-                shard: gateway, role: .proxy, transport: .memory(client), peer: PeerAddress())
+                shard: gateway, transport: .memory(client), peer: PeerAddress())
             _ = gateway.reserveConnection()
             _ = gateway.group.place(acceptedBy: gateway.index)
             turn { gateway.adopt(connection) }

@@ -1,6 +1,7 @@
 // The end of a gateway: what is queued or running is served, what comes later is sent away, and time and patience have an end.
 
 import Admission
+import Control
 import Foundation
 import Testing
 
@@ -104,17 +105,11 @@ import Testing
         let gateway = try RunningGateway(policyText([backend.url]), threads: 1)
         let client = try gateway.connect()
         #expect(try client.get("/").status == 200)
-        let busy = Door()
         let sent = Door()
-        onThread {
-            _ = try? gateway.ask { gateway in
-                // While its thread is held here, the gateway reads nothing.
-                busy.open()
-                try? sent.pass()
-                gateway.drain()
-            }
-        }
-        try busy.pass()
+        // While its thread is held, the gateway reads nothing.
+        try gateway.hold(0, until: sent)
+        gateway.drain()
+        try eventually("it drains") { try gateway.askControl { $0.gateway.isDraining } }
         try client.send(Self.get)
         sent.open()
         #expect(try client.readAnswer().status == 503)

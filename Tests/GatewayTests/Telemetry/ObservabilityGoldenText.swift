@@ -15,7 +15,7 @@ let goldenMetrics = #"""
     # HELP penstock_client_max_connections Client connections that the policy allows at once.
     # TYPE penstock_client_max_connections gauge
     penstock_client_max_connections 100
-    # HELP penstock_exchanges Requests being read or answered now, the one that asks included.
+    # HELP penstock_exchanges Requests being read or answered now.
     # TYPE penstock_exchanges gauge
     penstock_exchanges 4
     # HELP penstock_dials Connections to backends being made now.

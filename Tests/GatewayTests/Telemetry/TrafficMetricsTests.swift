@@ -189,7 +189,9 @@ import Testing
         #expect(rows.reduce(0) { $0 + $1.inputTokens } == counted)
         // Several reactors' rows add up to the same.
         let reports = [metrics, metrics].map { $0.report { _ in (0, 0) } }
-        let sum = metrics.sum(of: reports)
+        let sum = PoolMetrics(
+            name: metrics.name, backends: [], classes: metrics.classes.map(\.name),
+            adding: reports)
         #expect(sum.allStreams.flatMap(\.traffic).reduce(0) { $0 + $1.inputTokens } == 2 * counted)
     }
 }

@@ -27,7 +27,7 @@ import Testing
             text: policyText(
                 ["http://127.0.0.1:9"], pool: "limit: {algorithm: knee, replicas: \(replicas)}"),
             file: "policy.yaml")
-        return SharedAdmission(policy.pools[0], seed: 1) { wall.read() }
+        return SharedAdmission(policy.pools[0], hashKey: .random(), seed: 1) { wall.read() }
     }
 
     private func poll(_ admission: SharedAdmission, atSecond second: Int64) {

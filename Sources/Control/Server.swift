@@ -1,22 +1,30 @@
-// A gateway with what a process adds to it: signals, logs, the descriptor limit, and the policy
-// file that is read again.
+// A gateway with what a process adds to it: signals, logs, the descriptor limit, the policy file that is
+// read again, and the admin listener. All of it lives on the process's first thread, which serves no
+// client.
 
-import Admission
-import Gateway
-import Logging
-import Policy
+internal import Admission
+internal import Gateway
+internal import Logging
+internal import Policy
 internal import Reactor
 internal import Telemetry
 
+/// Why serving could not begin, as the text for the operator.
+package struct ServeError: Error {
+    /// The text: one line for each fault.
+    package let text: String
+}
+
 /// The process's one gateway.
-final class Server {
+package final class Server {
     private let policyFile: String
-    private let gateway: Shard
+    private let version: String
+    private let control: GatewayControl
+    private var gateway: Gateway { control.gateway }
     private let logger: Logger
     private let logTarget: LogTarget
     private var logs: LogWriters
     private var signals: SignalSource?
-    private var policy: Policy
 
     /// Descriptors besides those of clients and backends: logs, epoll, listeners, name resolution.
     private static let spareDescriptors = 64
@@ -24,10 +32,14 @@ final class Server {
     private static let descriptorsOfThread = 8
 
     /// Loads the policy, opens the logs and starts listening.
-    init(policyFile: String, seed: UInt64) throws(ServeError) {
+    ///
+    /// `version` is what the gateway says of itself; `seed` decides whatever is left to chance.
+    package init(policyFile: String, version: String, seed: UInt64) throws(ServeError) {
         self.policyFile = policyFile
+        self.version = version
         // Before any thread is started: threads inherit the mask that keeps signals from them.
         SignalSource.blockSignals()
+        let policy: Policy
         do throws(PolicyError) {
             policy = try PolicyLoader.load(path: policyFile)
         } catch {
@@ -43,30 +55,30 @@ final class Server {
         logTarget = target
         logger = Logger(label: "penstock") { JSONLinesLogHandler(label: $0, target: target) }
         do throws(SystemError) {
-            gateway = try Shard(
-                policy: policy, version: Penstock.version, logger: logger,
-                accessWriter: logs.access, operationalWriter: logs.operational, seed: seed)
+            control = try GatewayControl(
+                policy: policy, version: version, logger: logger, logs: logs, seed: seed)
         } catch {
             throw ServeError(text: "error: \(error.description)")
         }
     }
 
     /// Serves until a signal ends it.
-    func run() {
+    package func run() {
         do throws(SystemError) {
-            signals = try SignalSource(reactor: gateway.reactor) { [unowned self] in received($0) }
+            signals = try SignalSource(reactor: control.reactor) { [unowned self] in received($0) }
         } catch {
             logger.error("\(error.description)")
+            gateway.stop()
             return
         }
         var facts = Logger.Metadata()
         facts["addresses"] = .array(gateway.addresses.map { Logger.MetadataValue.string($0.text) })
-        facts["admin"] = .string(gateway.adminAddress?.text ?? "off")
+        facts["admin"] = .string(control.adminAddress?.text ?? "off")
         facts["threads"] = .stringConvertible(gateway.threadCount)
-        facts["version"] = .string(Penstock.version)
+        facts["version"] = .string(version)
         logger.notice("listening", metadata: facts)
         StartMemory.giveBack()
-        gateway.run()
+        control.run()
         logger.notice("ended")
         _ = logs.access?.close(within: .seconds(2))
         _ = logs.operational.close(within: .seconds(2))
@@ -94,7 +106,7 @@ final class Server {
                 logger.notice("ending at once")
                 gateway.stop()
             } else {
-                let facts: Logger.Metadata = ["timeout": "\(policy.server.drainTimeout)"]
+                let facts: Logger.Metadata = ["timeout": "\(gateway.policy.server.drainTimeout)"]
                 logger.notice("draining", metadata: facts)
                 gateway.drain()
             }
@@ -115,7 +127,7 @@ final class Server {
             // Reactors look at the level when they take the policy over.
             logTarget.change(to: logTarget.writer, level: next.log.level.loggerLevel)
             do {
-                try gateway.reload(next, logs: nextLogs)
+                try control.reload(next, logs: nextLogs)
             } catch {
                 logTarget.change(to: logTarget.writer, level: formerLevel)
                 throw error
@@ -125,7 +137,6 @@ final class Server {
             if (next.threads ?? ProcessorCount.usable()) != gateway.threadCount {
                 logger.warning("the number of threads changes when penstock is started again")
             }
-            policy = next
             let facts: Logger.Metadata = ["file": "\(policyFile)"]
             logger.notice("policy reloaded", metadata: facts)
             StartMemory.giveBack()

@@ -1,0 +1,201 @@
+// A connection to the admin listener: requests are answered one after the other, each with a page. It
+// reads no bodies: a request that has one gets its response, and the connection ends.
+
+internal import Admission
+internal import Bytes
+internal import Gateway
+internal import HTTP1
+internal import Policy
+internal import Reactor
+internal import Telemetry
+
+/// One accepted connection.
+final class AdminConnection: StreamConnection {
+    private enum State {
+        /// Between requests, or within a head.
+        case reading
+        /// The page waits for what the shards have counted.
+        case waiting
+        /// The response is being sent; another request may follow or not.
+        case sending(keeps: Bool)
+        /// Our side is closed; what still arrives is thrown away, so that the response can be read.
+        case lingering
+    }
+
+    /// It stays until the connection has ended, also when the policy has another address.
+    private let listener: AdminListener
+    private let pages: AdminPages
+    private var parser: RequestParser
+    private var state = State.reading
+    /// When the present state began, or a byte last left.
+    private var stateSince: Instant
+    private var isHeadBegun = false
+    private var isAdvancing = false
+
+    private static let highBytes = 128 * 1024
+    /// How long, and for how many bytes, a closed client's input is still read.
+    private static let lingerNanoseconds: Int64 = 2_000_000_000
+    private static let lingerBytes = 1 << 20
+
+    init(_ listener: AdminListener, transport: consuming Transport) {
+        self.listener = listener
+        pages = AdminPages(gateway: listener.gateway)
+        parser = RequestParser(limits: listener.limits.head)
+        stateSince = listener.gateway.reactor.now
+        super.init(reactor: listener.gateway.reactor)
+        open(transport)
+    }
+
+    /// Whether nothing is being read or answered.
+    var isResting: Bool {
+        if case .reading = state { !isHeadBegun && !hasInput && !hasOutput } else { false }
+    }
+
+    /// Since when.
+    var restingSince: Instant { stateSince }
+
+    override func ready(_ readiness: Readiness) {
+        if note(readiness) { advance() }
+    }
+
+    override func resume() { advance() }
+
+    /// Does what can be done, and arranges the next time-out.
+    func advance() {
+        guard !isAdvancing else { return }
+        isAdvancing = true
+        while isOpen, step() {}
+        isAdvancing = false
+        guard isOpen else { return }
+        releaseBuffers()
+        reactor.setDeadline(of: self, to: deadline)
+    }
+
+    /// One round.
+    ///
+    /// Returns whether anything moved.
+    private func step() -> Bool {
+        if isBroken {
+            end()
+            return false
+        }
+        switch state {
+        case .reading: return readHead()
+        case .waiting: return false
+        case .sending(let keeps): return send(keeps: keeps)
+        case .lingering: return throwAwayInput()
+        }
+    }
+
+    private func change(to next: State) {
+        state = next
+        stateSince = reactor.now
+    }
+
+    // MARK: Requests
+
+    private func readHead() -> Bool {
+        if !hasInput, fill(highBytes: AdminConnection.highBytes) == 0 {
+            if inputEnded { end() }
+            return false
+        }
+        if !isHeadBegun {
+            isHeadBegun = true
+            stateSince = reactor.now
+        }
+        do throws(ParseError) {
+            let event = try parser.next(in: input)
+            switch event {
+            case .needMoreData(let consumed):
+                input.drop(consumed)
+                if fill(highBytes: AdminConnection.highBytes) > 0 { return true }
+                if inputEnded { end() }
+                return false
+            case .head(let consumed):
+                input.drop(consumed)
+                isHeadBegun = false
+                answer(parser.head)
+                return true
+            case .body, .end:
+                preconditionFailure("a body before its head")
+            }
+        } catch {
+            isHeadBegun = false
+            reply(AdminPage(status: error.status, "\(error.message)\n"), keeps: false)
+            return true
+        }
+    }
+
+    private func answer(_ head: RequestHead) {
+        change(to: .waiting)
+        pages.make(for: head) { [weak self] page in
+            guard let self, isOpen else { return }
+            reply(page, to: head, keeps: head.keepAlive && !head.hasBody)
+            advance()
+        }
+    }
+
+    private func reply(_ page: borrowing AdminPage, to head: RequestHead? = nil, keeps: Bool) {
+        prepareOutput()
+        page.append(to: &output, answering: head, keeps: keeps)
+        parser.reset()
+        change(to: .sending(keeps: keeps))
+    }
+
+    // MARK: Ends
+
+    private func send(keeps: Bool) -> Bool {
+        if flush() > 0 { stateSince = reactor.now }
+        guard !hasOutput else { return false }
+        if keeps {
+            change(to: .reading)
+        } else {
+            shutdownWriting()
+            change(to: .lingering)
+        }
+        return true
+    }
+
+    private func throwAwayInput() -> Bool {
+        let count = fill(highBytes: AdminConnection.highBytes)
+        input.removeAll()
+        if inputEnded || isBroken || receivedBytes > AdminConnection.lingerBytes {
+            end()
+            return false
+        }
+        return count > 0
+    }
+
+    /// Closes the connection.
+    func end() {
+        guard isOpen else { return }
+        close()
+        listener.forget(self)
+    }
+
+    // MARK: Time
+
+    private var deadline: Instant {
+        let limits = listener.limits
+        let most: Int64? =
+            switch state {
+            case .reading where isHeadBegun: limits.headNanoseconds
+            case .reading: limits.keepAliveNanoseconds
+            // Pages have a time-out of their own.
+            case .waiting: nil
+            case .sending: limits.writeStallNanoseconds
+            case .lingering: AdminConnection.lingerNanoseconds
+            }
+        return most.map { stateSince.advanced(byNanoseconds: $0) } ?? .distantFuture
+    }
+
+    override func deadlineReached() {
+        guard reactor.now >= deadline else { return advance() }
+        if case .reading = state, isHeadBegun {
+            reply(AdminPage(status: 408, "the request did not arrive in time\n"), keeps: false)
+            advance()
+        } else {
+            end()
+        }
+    }
+}

@@ -1,0 +1,127 @@
+// The listener for operators and their tools: it has a thread of its own with no client on it, takes few
+// connections, and none of them for good.
+
+internal import Admission
+internal import Gateway
+internal import HTTP1
+internal import Policy
+internal import Reactor
+
+/// What connections to the admin listener may take.
+struct AdminLimits {
+    let head: HeadLimits
+    /// For a head, from its first byte.
+    let headNanoseconds: Int64
+    /// Between requests.
+    let keepAliveNanoseconds: Int64
+    /// Without a byte of a response being taken.
+    let writeStallNanoseconds: Int64
+
+    /// Connections held at once.
+    static let maxConnections = 64
+
+    /// As clients' connections have it.
+    init(_ server: ServerSettings) {
+        head = HeadLimits(maxHeadBytes: server.maxHeadBytes, maxFields: server.maxFields)
+        headNanoseconds = server.headTimeout.wholeNanoseconds
+        keepAliveNanoseconds = server.keepAliveTimeout.wholeNanoseconds
+        writeStallNanoseconds = server.writeStallTimeout.wholeNanoseconds
+    }
+}
+
+/// The admin listener's address at work.
+final class AdminListener: EventHandler {
+    let gateway: Gateway
+    /// The address as the policy wrote it, by which a reload recognises it.
+    let configured: ListenAddress
+    private(set) var limits: AdminLimits
+    private let socket: ListeningSocket
+    private var connections: [AdminConnection] = []
+
+    /// Connections accepted in one turn before others get theirs.
+    private static let acceptsPerTurn = 64
+    /// How long accepting rests when descriptors or memory are short.
+    private static let pauseNanoseconds: Int64 = 100_000_000
+
+    /// Listens at `address` for pages of `gateway`, in its controlling thread; throws when the address
+    /// cannot be had.
+    init(
+        _ address: ListenAddress, gateway: Gateway, server: ServerSettings
+    ) throws(SystemError) {
+        self.gateway = gateway
+        configured = address
+        limits = AdminLimits(server)
+        socket = try ListeningSocket(address)
+        super.init()
+        guard gateway.reactor.register(self, descriptor: socket.rawValue, interest: .readable)
+        else {
+            throw SystemError("watch \(address.text)")
+        }
+    }
+
+    /// Where it really listens.
+    var address: ListenAddress { socket.address }
+
+    /// Takes over what a reloaded policy says of time-outs; heads that are being read keep theirs.
+    func follow(_ server: ServerSettings) { limits = AdminLimits(server) }
+
+    /// Stops listening for good; connections are closed, except where a response is under way.
+    func close() {
+        gateway.reactor.deregister(self, keepingOpen: socket.rawValue)
+        for connection in connections where connection.isResting { connection.end() }
+    }
+
+    /// Closes all connections, whatever is under way.
+    func end() {
+        for connection in connections { connection.end() }
+    }
+
+    override func ready(_ readiness: Readiness) { accept() }
+
+    override func deadlineReached() {
+        gateway.reactor.watch(self, descriptor: socket.rawValue, interest: .readable)
+    }
+
+    private func accept() {
+        for _ in 0..<AdminListener.acceptsPerTurn {
+            switch socket.accept() {
+            case .connection(let descriptor, _): take(descriptor)
+            case .none: return
+            case .exhausted:
+                let reactor = gateway.reactor
+                reactor.watch(self, descriptor: socket.rawValue, interest: [])
+                reactor.setDeadline(
+                    of: self,
+                    to: reactor.now.advanced(byNanoseconds: AdminListener.pauseNanoseconds))
+                return
+            }
+        }
+    }
+
+    private func take(_ descriptor: consuming Descriptor) {
+        // Whoever holds them all silently must not make probes fail.
+        guard connections.count < AdminLimits.maxConnections || closesResting() else { return }
+        let connection = AdminConnection(self, transport: .plain(descriptor))
+        guard connection.start() else {
+            connection.close()
+            return
+        }
+        connections.append(connection)
+        connection.advance()
+    }
+
+    /// Closes the connection that has rested longest; false where none does.
+    private func closesResting() -> Bool {
+        let resting = connections.filter { $0.isResting && !$0.hasPendingInput() }
+        guard let longest = resting.min(by: { $0.restingSince < $1.restingSince }) else {
+            return false
+        }
+        longest.end()
+        return true
+    }
+
+    /// A connection is closed.
+    func forget(_ connection: AdminConnection) {
+        connections.removeAll { $0 === connection }
+    }
+}

@@ -1,0 +1,56 @@
+// A page of the admin listener, and how it is written.
+
+internal import Bytes
+internal import HTTP1
+internal import Telemetry
+
+/// A page, or what is wrong with the request.
+struct AdminPage: ~Copyable {
+    var status = 200
+    var contentType = "text/plain; charset=utf-8"
+    var body = ByteBuffer()
+
+    /// Bodies shorter than this are sent as they are: compressing them would gain nothing.
+    private static let compressFromBytes = 1024
+
+    /// A page of that text.
+    init(status: Int = 200, _ text: String = "") {
+        self.status = status
+        body.append(text)
+    }
+
+    /// Appends the response that answers a request with `head`, nil for one that could not be read.
+    func append(to output: inout ByteBuffer, answering head: RequestHead?, keeps: Bool) {
+        var compressed = ByteBuffer()
+        let isCompressed =
+            body.count >= AdminPage.compressFromBytes
+            && head.map(AdminPage.wantsGzip) ?? false
+            && Gzip.compress(body.bytes, into: &compressed)
+        output.appendStatusLine(status: status)
+        var dates = DateWriter()
+        output.append("Date: ")
+        dates.appendHTTPDate(ProcessClock.wallNanoseconds(), to: &output)
+        output.appendLineEnd()
+        output.appendField(.contentType, contentType)
+        if status == 405 { output.append("Allow: GET, HEAD\r\n") }
+        output.append("Cache-Control: no-store\r\nVary: Accept, Accept-Encoding\r\n")
+        if isCompressed { output.append("Content-Encoding: gzip\r\n") }
+        output.appendContentLength(isCompressed ? compressed.count : body.count)
+        if !keeps {
+            output.append("Connection: close\r\n")
+        } else if head?.version.isHTTP10 ?? false {
+            output.append("Connection: keep-alive\r\n")
+        }
+        output.appendLineEnd()
+        if head?.method == .head { return }
+        if isCompressed { output.append(compressed.bytes) } else { output.append(body.bytes) }
+    }
+
+    private static func wantsGzip(_ head: RequestHead) -> Bool {
+        var encodings = AcceptEncoding()
+        for field in head.fields where field.known == .acceptEncoding {
+            encodings.consider(head.value(of: field))
+        }
+        return encodings.wantsGzip
+    }
+}

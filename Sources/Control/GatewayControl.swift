@@ -1,0 +1,67 @@
+// A gateway with its admin listener, on the thread that controls both.
+
+internal import Admission
+package import Gateway
+package import Logging
+package import Policy
+package import Reactor
+package import Telemetry
+
+/// Runs a gateway and its admin listener.
+package final class GatewayControl {
+    /// The loop of this thread.
+    package let reactor: Reactor
+    /// What serves.
+    package let gateway: Gateway
+    private var admin: AdminListener?
+
+    /// Starts both; throws when an address cannot be had.
+    ///
+    /// `version` is what the gateway says of itself; `seed` decides everything that is left to chance.
+    /// Logs are those of `logs`, if any.
+    package init(
+        policy: Policy, version: String, logger: Logger, logs: LogWriters? = nil, seed: UInt64
+    ) throws(SystemError) {
+        reactor = try Reactor()
+        gateway = try Gateway(
+            policy: policy, version: version, logger: logger, accessWriter: logs?.access,
+            operationalWriter: logs?.operational, seed: seed, reactor: reactor)
+        do throws(SystemError) {
+            admin = try makeAdmin(policy)
+        } catch {
+            gateway.stop()
+            throw error
+        }
+    }
+
+    /// The admin listener's address; nil where there is none.
+    package var adminAddress: ListenAddress? { admin?.address }
+
+    /// Runs until the gateway has ended, after `stop` or when a drain is over.
+    package func run() {
+        gateway.ended = { [unowned reactor] in reactor.stop() }
+        reactor.run()
+        admin?.end()
+    }
+
+    /// Puts `policy` in force; when an address that it adds cannot be had, nothing changes.
+    package func reload(_ policy: Policy, logs: LogWriters? = nil) throws(SystemError) {
+        let next = try makeAdmin(policy)
+        do throws(SystemError) {
+            try gateway.reload(policy, logs: logs)
+        } catch {
+            if next !== admin { next?.close() }
+            throw error
+        }
+        if next !== admin { admin?.close() }
+        admin = next
+        next?.follow(policy.server)
+    }
+
+    /// The admin listener that `policy` asks for: the present one, where it stays at its address.
+    private func makeAdmin(_ policy: Policy) throws(SystemError) -> AdminListener? {
+        guard let address = policy.admin else { return nil }
+        if let admin, admin.configured == address { return admin }
+        return try AdminListener(address, gateway: gateway, server: policy.server)
+    }
+}

@@ -1,0 +1,129 @@
+// The gateway as its pages show it: what the shards have counted, added up, with the gauges of this
+// moment. The counters come by letter; a shard that does not answer in time is a fault that must show.
+
+internal import Admission
+internal import Policy
+internal import Reactor
+package import Telemetry
+
+/// What waits for the counters of all shards.
+struct Gathering {
+    let id: UInt64
+    /// When it is given up.
+    let endsAt: Instant
+    var reports: [ReactorReport] = []
+    let then: (GatewaySnapshot?) -> Void
+}
+
+extension Gateway {
+    /// Calls `then` with everything that pages show, as soon as all shards have told what they have
+    /// counted.
+    ///
+    /// With nil where one did not within so many seconds, or the gateway has ended: a shard answers
+    /// between two turns of its loop, well within a millisecond when all is well.
+    package func observe(within seconds: Double, _ then: @escaping (GatewaySnapshot?) -> Void) {
+        let id = random.next()
+        let endsAt = reactor.now.advanced(byNanoseconds: Int64(seconds * 1e9))
+        gatherings.append(Gathering(id: id, endsAt: endsAt, then: then))
+        group.sendToAll { shard in
+            let report = shard.report()
+            shard.group.control.send { $0.received(report, for: id) }
+        }
+        arrangeTimer()
+    }
+
+    private func received(_ report: ReactorReport, for id: UInt64) {
+        guard let index = gatherings.firstIndex(where: { $0.id == id }) else { return }
+        gatherings[index].reports.append(report)
+        guard gatherings[index].reports.count == group.count else { return }
+        let gathering = gatherings.remove(at: index)
+        gathering.then(snapshot(gathering.reports))
+    }
+
+    /// Tells those that have waited long enough that nothing comes.
+    func giveUpGatherings() {
+        let now = reactor.now
+        let late = gatherings.filter { $0.endsAt <= now }
+        gatherings.removeAll { $0.endsAt <= now }
+        for gathering in late { gathering.then(nil) }
+    }
+
+    private func snapshot(_ reports: [ReactorReport]) -> GatewaySnapshot {
+        var observed = GatewaySnapshot(
+            metrics: metrics.sum(of: reports),
+            wallNanoseconds: ProcessClock.wallNanoseconds(),
+            pools: members.filter { !$0.isRetired }.map {
+                observe($0, ReactorReport.pools(named: $0.settings.name, in: reports))
+            })
+        observed.isDraining = isDraining
+        for report in reports { observed.alive.add(report.alive) }
+        observed.uptimeNanoseconds = reactor.now.nanoseconds(since: startedAt)
+        observed.maxConnections = policy.server.maxConnections
+        observed.logs = logWriters.map { ($0.name, $0.writer.statistics) }
+        return observed
+    }
+
+    private func observe(
+        _ member: Member, _ reports: [ReactorReport.PoolReport]
+    ) -> PoolSnapshot {
+        let admission = member.admission
+        let settings = member.settings.admission
+        let layout = admission.layout
+        let metrics = PoolMetrics(
+            name: member.settings.name, backends: layout.settings.backends.map(\.label),
+            classes: settings.classes.map(\.name), adding: reports)
+        var observed = PoolSnapshot(
+            metrics: metrics,
+            backends: layout.ids.indices.compactMap { index in
+                layout.ids[index].flatMap { observe($0, index, admission, metrics, reports) }
+            })
+        observed.queueRequests = admission.queueLength
+        observed.queueBytes = admission.queueBytes
+        observed.oldestWaitNanoseconds = admission.oldestWaitNanoseconds(now: reactor.now) ?? 0
+        observed.maxQueueRequests = settings.queue.maxRequests
+        observed.maxQueueBytes = settings.queue.maxBytes
+        observed.drainRatePerSecond = admission.drainRate ?? 0
+        observed.isObserving = settings.mode == .observe
+        observed.classes = metrics.classes.indices.map { index in
+            var shown = ClassSnapshot(
+                inFlight: admission.inFlight(ofClass: index),
+                queued: admission.queueLength(ofClass: index))
+            shown.patienceSeconds = admission.patienceSeconds(ofClass: index, now: reactor.now)
+            return shown
+        }
+        observed.tenants = admission.tenants(first: PoolSnapshot.mostTenants)
+        return observed
+    }
+
+    private func observe(
+        _ id: BackendID, _ index: Int, _ admission: SharedAdmission, _ metrics: PoolMetrics,
+        _ reports: [ReactorReport.PoolReport]
+    ) -> BackendSnapshot? {
+        guard let status = admission.backend(id, now: reactor.now), status.isPresent else {
+            return nil
+        }
+        let label = metrics.backends[index].label
+        var observed = BackendSnapshot(metrics: metrics.backends[index])
+        observed.limit = status.allowed
+        observed.abandoned = status.abandoned
+        observed.waitingForClient = status.waitingForClient
+        observed.suspicion = status.suspicion
+        observed.suspicions = SuspicionCause.allCases.map { admission.suspicions(of: id, $0) }
+        observed.inFlight = status.inFlight
+        observed.isUsable = status.isUsable
+        observed.evidence = status.evidence
+        observed.boundSeconds = status.boundSeconds
+        for report in reports {
+            guard let shard = report.backend(label, near: index) else { continue }
+            observed.openConnections += shard.openConnections
+            observed.idleConnections += shard.idleConnections
+        }
+        for reason in LimitMoveReason.allCases {
+            let moves = admission.limitMoves(of: id, reason)
+            let name = reason.name.description
+            observed.limitMoves.append(LimitMoveCount(.up, name, count: UInt64(moves.up)))
+            observed.limitMoves.append(LimitMoveCount(.down, name, count: UInt64(moves.down)))
+        }
+        return observed
+    }
+}

@@ -1,0 +1,108 @@
+// Another policy is put in force. Everything that can fail, and everything that takes time, is done here
+// before the shards are told.
+
+internal import Admission
+package import Policy
+package import Reactor
+package import Telemetry
+
+extension Gateway {
+    /// Puts `policy` in force in all shards.
+    ///
+    /// Listeners that it adds are opened first: when one cannot be had, nothing changes. How many
+    /// threads there are does not change either. `logs` are those that are written from now on; nil for
+    /// the same as before.
+    package func reload(_ policy: Policy, logs: LogWriters? = nil) throws(SystemError) {
+        for pool in policy.pools { try pool.tls.checkFiles() }
+        let opened = try open(policy.listen)
+        let admissions = admissions(for: policy)
+        replaceMembers(policy, admissions)
+        self.policy = policy
+        if let logs { watch(logs) }
+        noteListening(opened)
+        for index in 0..<group.count {
+            let change = PolicyChange(
+                policy: policy, admissions: admissions, logs: logs,
+                sockets: opened.sockets(ofShard: index))
+            group.send(to: index) { $0.apply(change) }
+        }
+        metrics.countReload(atNanoseconds: ProcessClock.wallNanoseconds())
+    }
+
+    /// Opens those of `addresses` where the gateway does not listen yet.
+    func open(_ addresses: [ListenAddress]) throws(SystemError) -> [OpenedAddress] {
+        var opened: [OpenedAddress] = []
+        for address in addresses where !listening.contains(where: { $0.configured == address }) {
+            opened.append(try OpenedAddress(address, shards: group.count))
+        }
+        return opened
+    }
+
+    /// Notes where the gateway listens, now that its policy is in force.
+    func noteListening(_ opened: [OpenedAddress]) {
+        listening.removeAll { !policy.listen.contains($0.configured) }
+        listening += opened.map { ($0.configured, $0.actual) }
+    }
+
+    /// Notes the logs whose losses are counted.
+    private func watch(_ writers: LogWriters) {
+        logWriters = []
+        if let access = writers.access { logWriters.append(("access", access)) }
+        logWriters.append(("operational", writers.operational))
+    }
+
+    /// The admissions of the pools of `policy`, those that go on with their new settings included.
+    private func admissions(for policy: Policy) -> [SharedAdmission] {
+        policy.pools.map { settings in
+            guard let kept = member(toBecome: settings, in: policy) else {
+                return SharedAdmission(settings, hashKey: hashKey, seed: random.next())
+            }
+            kept.admission.reconfigure(settings, hashKey: hashKey, now: reactor.now)
+            return kept.admission
+        }
+    }
+
+    /// The pool whose admission goes on as that of `settings`.
+    ///
+    /// The one of its name, also one that was taken out of the policy and still serves what it has; else one
+    /// of the same backends whose name the policy has no more. Two limits for the same backends would
+    /// let twice as much through, and the new one would have to learn again.
+    private func member(toBecome settings: PoolSettings, in policy: Policy) -> Member? {
+        if let kept = members.last(where: { member in
+            member.settings.name == settings.name
+                && !(member.isRetired && goesOn(member.admission, in: policy))
+        }) {
+            return kept
+        }
+        let labels = settings.backends.map(\.label).sorted()
+        let twins = policy.pools.count { $0.backends.map(\.label).sorted() == labels }
+        // Among several it is not known which is which.
+        guard twins == 1 else { return nil }
+        let renamed = members.filter { member in
+            !member.isRetired && member.settings.backends.map(\.label).sorted() == labels
+                && !policy.pools.contains { $0.name == member.settings.name }
+        }
+        return renamed.count == 1 ? renamed[0] : nil
+    }
+
+    /// Whether another pool has the admission now, and stays.
+    private func goesOn(_ admission: SharedAdmission, in policy: Policy) -> Bool {
+        members.contains { member in
+            !member.isRetired && member.admission === admission
+                && policy.pools.contains { $0.name == member.settings.name }
+        }
+    }
+
+    /// Those of `policy` become the members, and what is left of former ones stays among them.
+    private func replaceMembers(_ policy: Policy, _ admissions: [SharedAdmission]) {
+        var next = members.filter { member in
+            !policy.pools.contains { $0.name == member.settings.name }
+                && !member.admission.isIdle
+        }
+        for index in next.indices { next[index].isRetired = true }
+        for (settings, admission) in zip(policy.pools, admissions) {
+            next.append(Member(settings: settings, admission: admission))
+        }
+        members = next
+    }
+}

@@ -1,0 +1,189 @@
+// A gateway: shards on threads of their own, and what they share. It lives on the thread that controls
+// it, which serves no client: what opens files, reads policies or makes pages stops nobody there.
+//
+// Both sides talk by letters. A shard is told of another policy, of a drain and of the end, and asked for
+// what it has counted; it says when it has stopped accepting and when the last client has left. Two
+// gateways can stand side by side in one process; nothing is global.
+
+internal import Admission
+package import Logging
+package import Policy
+package import Reactor
+package import Telemetry
+
+/// All shards of one gateway, for the one thread that controls them.
+package final class Gateway {
+    /// A pool that shards serve, or served until a reload.
+    struct Member {
+        var settings: PoolSettings
+        let admission: SharedAdmission
+        /// Whether the policy in force has it no more.
+        var isRetired = false
+    }
+
+    /// The loop of the controlling thread.
+    package let reactor: Reactor
+    /// Called when all shards have ended, after `stop` or when a drain is over.
+    package var ended: () -> Void = {}
+    let group: ReactorGroup
+    let logger: Logger
+    /// What tenants that no policy names are hashed with, for as long as the gateway runs.
+    let hashKey = HashKey.random()
+    /// What is counted of it as a whole, besides what the shards count.
+    package let metrics: GatewayMetrics
+    /// When it was made.
+    let startedAt: Instant
+    var random: SplitMix64
+    /// The policy in force.
+    package internal(set) var policy: Policy
+    /// Its pools, and those of former policies that still served something at the last reload.
+    var members: [Member]
+    /// Where it listens, by the address in the policy.
+    var listening: [(configured: ListenAddress, actual: ListenAddress)] = []
+    /// The logs whose losses are counted, with the names of their metric labels.
+    var logWriters: [(name: String, writer: LogWriter)] = []
+    var gatherings: [Gathering] = []
+    private var threads: [SystemThread] = []
+    private var timer: GatewayTimer?
+    /// Whether `drain` was called.
+    package private(set) var isDraining = false
+    private var drainEndsAt = Instant.distantFuture
+    /// Shards that still accept connections.
+    private var acceptingShards = 0
+
+    /// Most shards of one gateway.
+    private static let maxShards = 128
+
+    /// Starts a gateway that listens; throws when an address cannot be had.
+    ///
+    /// `reactor` is the loop of this thread. `seed` decides everything that is left to chance. The
+    /// access log goes to `accessWriter`.
+    package init(
+        policy: Policy, version: String, logger: Logger, accessWriter: LogWriter? = nil,
+        operationalWriter: LogWriter? = nil, seed: UInt64, reactor: Reactor
+    ) throws(SystemError) {
+        for pool in policy.pools { try pool.tls.checkFiles() }
+        self.policy = policy
+        self.logger = logger
+        self.reactor = reactor
+        startedAt = reactor.now
+        metrics = GatewayMetrics(
+            version: version, startNanoseconds: ProcessClock.wallNanoseconds())
+        var random = SplitMix64(seed: seed)
+        let hashKey = hashKey
+        members = policy.pools.map {
+            Member(
+                settings: $0,
+                admission: SharedAdmission($0, hashKey: hashKey, seed: random.next()))
+        }
+        self.random = random
+        let threads = policy.threads ?? ProcessorCount.usable()
+        group = try ReactorGroup(count: min(threads, Gateway.maxShards))
+        if let accessWriter { logWriters.append(("access", accessWriter)) }
+        if let operationalWriter { logWriters.append(("operational", operationalWriter)) }
+        let timer = GatewayTimer(gateway: self)
+        self.timer = timer
+        reactor.register(timer)
+        do throws(SystemError) {
+            try group.control.deliver(to: self, in: reactor)
+            let opened = try open(policy.listen)
+            try startShards(opened, accessWriter)
+            noteListening(opened)
+        } catch {
+            end()
+            throw error
+        }
+    }
+
+    private func startShards(
+        _ opened: [OpenedAddress], _ accessWriter: LogWriter?
+    ) throws(SystemError) {
+        for index in 0..<group.count {
+            let assignment = Assignment(
+                group: group, index: index, policy: policy,
+                admissions: members.map(\.admission), hashKey: hashKey, logger: logger,
+                accessWriter: accessWriter, seed: random.next())
+            threads.append(
+                try ShardThread.start(assignment, listeningOn: opened.sockets(ofShard: index)))
+        }
+    }
+
+    /// The addresses that clients can connect to, with the ports that the kernel chose.
+    package var addresses: [ListenAddress] { listening.map(\.actual) }
+
+    /// Threads that serve.
+    package var threadCount: Int { group.count }
+
+    /// Whether some pool has a backend that is not ejected.
+    package var hasUsableBackend: Bool {
+        members.contains { !$0.isRetired && $0.admission.hasUsableBackend(now: reactor.now) }
+    }
+
+    // MARK: Ends
+
+    /// Stops accepting and lets queued and running requests end, for at most the policy's
+    /// `drain_timeout`.
+    package func drain() {
+        guard !isDraining else { return }
+        isDraining = true
+        acceptingShards = group.count
+        drainEndsAt = reactor.now.advanced(
+            byNanoseconds: policy.server.drainTimeout.wholeNanoseconds)
+        arrangeTimer()
+        group.sendToAll { $0.drain() }
+    }
+
+    /// A shard accepts nobody any more.
+    func stoppedAccepting() {
+        acceptingShards -= 1
+        stopIfDrained()
+    }
+
+    /// Ends a drain when no shard has a client any more.
+    func stopIfDrained() {
+        if isDraining && acceptingShards <= 0 && group.connectionCount == 0 { stop() }
+    }
+
+    /// Ends at once, whatever is going on, and returns when all shards have ended.
+    package func stop() {
+        guard !threads.isEmpty else { return }
+        end()
+        ended()
+    }
+
+    /// Ends the shards' threads and lets go of the reactor.
+    private func end() {
+        group.sendToAll { $0.stop() }
+        for thread in threads { thread.join() }
+        threads.removeAll()
+        for gathering in gatherings { gathering.then(nil) }
+        gatherings.removeAll()
+        group.control.close(for: self)
+        if let timer { reactor.deregister(timer) }
+        timer = nil
+    }
+
+    // MARK: Time
+
+    /// Has the timer wake when the drain has lasted long enough, or a shard is silent for too long.
+    func arrangeTimer() {
+        guard let timer else { return }
+        let next = gatherings.reduce(drainEndsAt) { min($0, $1.endsAt) }
+        reactor.setDeadline(of: timer, to: next)
+    }
+
+    fileprivate func timerFired() {
+        if reactor.now >= drainEndsAt { return stop() }
+        giveUpGatherings()
+        arrangeTimer()
+    }
+}
+
+/// The deadlines of a gateway as a whole.
+private final class GatewayTimer: EventHandler {
+    private unowned let gateway: Gateway
+
+    init(gateway: Gateway) { self.gateway = gateway }
+
+    override func deadlineReached() { gateway.timerFired() }
+}

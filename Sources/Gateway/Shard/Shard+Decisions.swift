@@ -1,0 +1,53 @@
+// What shards say to each other: a decision about a request goes to the shard that has the request.
+
+internal import Admission
+internal import Reactor
+
+extension Shard {
+    /// Hands a decision about another reactor's request over.
+    func handOver(_ decision: consuming Decision, _ pool: Pool) {
+        let admission = pool.admission
+        let owner = decision.id.reactor
+        let handed = Handed(decision)
+        let isTaken = group.send(to: owner) { $0.received(handed, admission) }
+        if !isTaken { giveBack(handed.take(), admission) }
+    }
+
+    /// Another reactor's call of the controller led to a decision about a request of this one.
+    private func received(_ handed: Handed<Decision>, _ admission: SharedAdmission) {
+        guard let decision = handed.take() else { return }
+        guard let exchange = openExchange(decision.id) else {
+            // Its client left while the letter was under way.
+            giveBack(decision, admission)
+            return
+        }
+        carryOut(decision, exchange)
+    }
+
+    private func giveBack(_ decision: consuming Decision?, _ admission: SharedAdmission) {
+        guard case .forward(_, let permit)? = consume decision else { return }
+        var work = ServedWork()
+        work.charge = .nothing
+        if let pool = pools.first(where: { $0.admission === admission }) {
+            pool.complete(permit, .cancelled(by: .client, in: .connecting), work)
+        } else {
+            admission.complete(
+                permit, .cancelled(by: .client, in: .connecting), work, now: reactor.now)
+        }
+    }
+}
+
+extension RequestID {
+    /// Names a request by its place in a reactor's table, and how many had that place before.
+    init(reactor: Int, place: Int, generation: UInt32) {
+        precondition(place < 1 << 24 && reactor < 1 << 8, "a request's place is out of range")
+        self.init(
+            rawValue: UInt64(generation) << 32 | UInt64(reactor) << 24 | UInt64(place))
+    }
+
+    /// The reactor that has the request.
+    var reactor: Int { Int(truncatingIfNeeded: rawValue >> 24) & 0xff }
+
+    /// Where that reactor keeps it.
+    var place: Int { Int(truncatingIfNeeded: rawValue) & 0xff_ffff }
+}
