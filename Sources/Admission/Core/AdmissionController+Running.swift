@@ -193,8 +193,12 @@ extension AdmissionController {
         if outcome == .overload, let time = work.retryAfterNanoseconds, time > 0 {
             signal(stub.backend, .hold(until: clock.advanced(byNanoseconds: time)), now: clock)
         }
-        // Where nobody is served, nothing else would have the limit looked at.
-        if case .cancelled = outcome, backends[index].isPresent { look(at: index) }
+        // Where nobody is served, nothing else would have the limit looked at. Where some are, who leaves
+        // must not choose when.
+        if case .cancelled = outcome, backends[index].isPresent, backends[index].meter.servesNobody
+        {
+            look(at: index)
+        }
         guard outcome == .success || outcome.isDrop else { return }
         let sample = Sample(
             latencyNanoseconds: clock.nanoseconds(since: stub.grantedAt), inFlight: stub.inFlight,

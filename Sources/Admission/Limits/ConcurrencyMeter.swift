@@ -11,6 +11,7 @@ struct ConcurrencyMeter: Sendable {
     /// Share of a new service time in the running mean.
     private static let serviceWeight = 0.1
     private static let peakSeconds = 300.0
+    private static let leastSilenceSeconds = 0.3
     /// Part of the limit from which on it counts as used up, and below which no longer, in
     /// twentieths.
     private static let boundTwentieths = (from: 18, below: 17)
@@ -39,6 +40,8 @@ struct ConcurrencyMeter: Sendable {
     private(set) var serviceDeviationSeconds = 0.0
     /// When the limit was last seen to bind.
     private(set) var lastBoundAt: Instant?
+    /// When a request last ended well; the beginning before the first one.
+    private var lastSuccess: Instant
     /// When the backend last finished something, made progress, or was waited for after nobody had.
     private(set) var lastSignOfLife: Instant
     /// Requests in flight that use up the limit.
@@ -56,11 +59,17 @@ struct ConcurrencyMeter: Sendable {
     init(now: Instant) {
         clock = now
         lastSignOfLife = now
+        lastSuccess = now
         peakStart = now
     }
 
     /// Most requests in flight in the last five to ten minutes.
     var peakInFlight: Int { max(peaks.current, peaks.previous) }
+
+    /// Whether nothing has ended well for as long as three requests take one after the other.
+    var servesNobody: Bool {
+        clock.seconds(since: lastSuccess) > max(3 * serviceSeconds, Self.leastSilenceSeconds)
+    }
 
     /// A service time that hardly any request exceeds: the mean and four mean deviations.
     var longServiceSeconds: Double { serviceSeconds + 4 * serviceDeviationSeconds }
@@ -111,6 +120,7 @@ struct ConcurrencyMeter: Sendable {
     mutating func succeeded(afterSeconds seconds: Double, now: Instant) {
         advance(to: now)
         lastSignOfLife = now
+        lastSuccess = now
         successes += 1
         if wasBound { boundCompletions += 1 }
         if successes == 1 {
