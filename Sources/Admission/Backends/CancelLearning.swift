@@ -2,8 +2,9 @@
 // engine is done with it; many engines go on with work that nobody wants any more, and say nothing.
 //
 // Where nothing is known and others want the place, the work goes on as if the client were there, and
-// its place comes back at its end: that is right for either kind of engine, and costs one that would
-// have stopped the work. Where nobody wants it, the connection is closed, and the place is kept free
+// its place comes back at its end, or when hardly any request would take longer: that is right for either
+// kind of engine, and costs one that would have stopped the work. Without the second bound clients that
+// ask for endless responses and leave would take all places for good. Where nobody wants it, the connection is closed, and the place is kept free
 // for as long as the work would take. Meanwhile a few connections are closed at once although others
 // want the place, in one of each two stretches of time, left to chance, and their places given away. If the engine stops, requests that start beside such closed work take as long
 // as those that start without it, at equal numbers in flight. If it goes on, there are more inside
@@ -36,11 +37,12 @@ package enum CancelRule: String, CaseIterable, Sendable {
 }
 
 /// What to do with the backend's connection of a request whose client has left.
-package enum Departure: Sendable {
+package enum Departure: Equatable, Sendable {
     /// Close it, and spend the permit: the place is free.
     case close
-    /// Read the response to its end, and spend the permit then.
-    case keep
+    /// Read the response to its end, and spend the permit then; close the connection where it has not
+    /// ended until that instant.
+    case keep(until: Instant)
 }
 
 /// What one backend does about closed connections of one kind of request.
@@ -126,31 +128,31 @@ struct CancelLearning: Sendable {
         return closed.count
     }
 
-    /// Decides about a client that leaves; `rest` is for how long its work would go on, and
+    /// Whether the connection of a client that leaves is closed; `rest` is for how long its work would go on, and
     /// `longestRest` for how long at most.
     ///
     /// `isBound` says whether others want the place, `limit` how many there are.
-    mutating func depart(
+    mutating func closes(
         rest: Int64, longestRest: Int64, service: Int64, isBound: Bool, limit: Int, now: Instant,
         random: inout SplitMix64
-    ) -> Departure {
+    ) -> Bool {
         if verdict != .unknown, now.nanoseconds(since: judgedAt) > Self.memoryNanoseconds {
             self = CancelLearning()
         }
         switch verdict {
-        case .stops: return .close
-        case .continues: return .keep
+        case .stops: return true
+        case .continues: return false
         case .unknown: break
         }
         turn(service: service, now: now, random: &random)
         let most = (limit <= 4 ? 1 : max(2, limit / 8)) << doubled
         surelyEnded.removeAll { $0 <= now }
-        guard isBound, isTesting, surelyEnded.count < most else { return .keep }
+        guard isBound, isTesting, surelyEnded.count < most else { return false }
         surelyEnded.append(now.advanced(byNanoseconds: max(0, longestRest)))
         let end = now.advanced(byNanoseconds: max(0, rest))
         closed.append(end)
         lastClosedEnd = max(lastClosedEnd, end)
-        return .close
+        return true
     }
 
     /// Whether what closed work has held up has left by `now`.

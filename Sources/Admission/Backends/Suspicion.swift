@@ -17,7 +17,8 @@
 // Three good trials in a row end the suspicion; then it may have 2, 4, 8 .. in flight, one doubling a
 // service time, up to what its limit was. A failed trial puts the next one off for .5, 1, 2, 3 s: more
 // would keep a healthy backend idle, and a trial that fails costs little, as it is tried again
-// elsewhere.
+// elsewhere. One that takes longer than hardly any request has failed too: a backend that lost what it
+// had, and is well again, never answers that one.
 //
 // Apart from that, one that fails in part has its limit halved for as long as its share of good ends
 // is surely below that of all others together: the upper bound of Wilson's interval ("Probable
@@ -78,6 +79,10 @@ struct Suspicion: Sendable {
     private static let goodTrials = 3
     private static let firstPause: Int64 = 500_000_000
     private static let longestPause: Int64 = 3_000_000_000
+    /// For how long a trial may take at least and at most, before the next one is put off for its pause.
+    private static let trialNanoseconds: (least: Int64, most: Int64) = (
+        1_000_000_000, 30_000_000_000
+    )
     private static let windowNanoseconds: Int64 = 15_000_000_000
     private static let leastEnds = 20
 
@@ -93,7 +98,7 @@ struct Suspicion: Sendable {
     private var trialsGood = 0
     private var pause = firstPause
     private(set) var nextTrialAt = Instant(nanoseconds: .min / 2)
-    private(set) var isOnTrial = false
+    private var isOnTrial = false
     /// When the next doubling of a return is due.
     private(set) var nextStepAt = Instant.distantFuture
     /// The factor 1 / 2^k on the limit of one that fails in part, as k.
@@ -123,11 +128,23 @@ struct Suspicion: Sendable {
         }
     }
 
-    /// A trial begins.
-    mutating func beginTrial() { isOnTrial = true }
+    /// A trial begins, of a request that should hardly take longer than `longest`.
+    mutating func beginTrial(longest: Int64, now: Instant) {
+        if isOnTrial {
+            // The last one has not ended.
+            pause = min(2 * pause, Self.longestPause)
+            trialsGood = 0
+        }
+        isOnTrial = true
+        let time = min(max(longest, Self.trialNanoseconds.least), Self.trialNanoseconds.most)
+        nextTrialAt = now.advanced(byNanoseconds: time + pause)
+    }
 
     /// A trial has ended without saying anything.
-    mutating func endTrial() { isOnTrial = false }
+    mutating func endTrial(now: Instant) {
+        isOnTrial = false
+        nextTrialAt = now
+    }
 
     // MARK: Ends of requests
 
@@ -160,7 +177,7 @@ struct Suspicion: Sendable {
         random: inout SplitMix64
     ) -> Bool {
         turn(now)
-        if isTrial { isOnTrial = false }
+        if isTrial { endTrial(now: now) }
         switch outcome {
         case .overload, .failed(.refusal):
             refusalsSinceGood += 1

@@ -15,7 +15,7 @@ extension AdmissionController {
         let stub = permit.spend()
         let failed = stub.backend.index
         release(stub)
-        if stub.isOnSuspicion { backends[failed].suspicion.endTrial() }
+        if stub.isOnSuspicion { backends[failed].suspicion.endTrial(now: clock) }
         // A dial that began before the backend was left out tells nothing new.
         let ejection = backends[failed].ejection
         if ejection.isProven || stub.grantedAt >= ejection.since { markRefused(failed) }

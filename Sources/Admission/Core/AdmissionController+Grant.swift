@@ -23,6 +23,12 @@ extension AdmissionController {
         return widest
     }
 
+    /// What a backend has in flight, as far as it is compared with others: nothing where a trial is due, for
+    /// what it had before may be lost and never end.
+    @inline(__always) private func share(_ index: Int) -> Int {
+        backends[index].suspicion.isSuspected ? 0 : counted(index)
+    }
+
     /// The backend with room for `seats` that has the lowest share of its limit in flight, ties at
     /// random.
     mutating func choose(seats: Int, except excluded: Int?) -> Int? {
@@ -36,8 +42,8 @@ extension AdmissionController {
                 continue
             }
             // a/b < c/d as a·d < c·b, which is exact.
-            let mine = counted(index) * backends[best].weight
-            let theirs = counted(best) * backends[index].weight
+            let mine = share(index) * backends[best].weight
+            let theirs = share(best) * backends[index].weight
             if mine < theirs {
                 best = index
                 ties = 1
@@ -56,7 +62,10 @@ extension AdmissionController {
     ) -> Permit {
         let trial = backends[index].ejection.grant()
         let isOnSuspicion = backends[index].suspicion.isSuspected
-        if isOnSuspicion { backends[index].suspicion.beginTrial() }
+        if isOnSuspicion {
+            backends[index].suspicion.beginTrial(
+                longest: longServiceNanoseconds(index), now: clock)
+        }
         let taken = min(max(seats, 1), backends[index].widest)
         backends[index].inFlight += taken
         totalInFlight += taken

@@ -18,8 +18,7 @@ extension AdmissionController {
             backends[index].ejection.allowsRequest(now: clock)
         else { return 0 }
         if backends[index].suspicion.isSuspected {
-            let isFree = !backends[index].suspicion.isOnTrial
-            return isFree && clock >= backends[index].suspicion.nextTrialAt ? .max : 0
+            return clock >= backends[index].suspicion.nextTrialAt ? .max : 0
         }
         let counted = counted(index)
         let allowed = backends[index].allowed

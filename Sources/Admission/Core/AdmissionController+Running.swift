@@ -17,8 +17,9 @@ extension AdmissionController {
     /// A running request's client has left; what to do with the backend's connection.
     ///
     /// With `.keep` the permit is to be kept until the response has ended, and then spent with
-    /// `.cancelled(by: .client, in: .finished)`; with `.close` it is to be spent at once, with the
-    /// phase in which the client left.
+    /// `.cancelled(by: .client, in: .finished)`; where that takes too long, the connection is closed
+    /// and the permit spent with `.cancelled(by: .gateway, in: .waiting)`. With `.close` it is to be
+    /// spent at once, with the phase in which the client left.
     package mutating func leave(
         _ permit: inout Permit, _ kind: RequestKind, _ phase: Outcome.Phase, now: Instant
     ) -> Departure {
@@ -34,24 +35,32 @@ extension AdmissionController {
         }
         // An engine has begun once it has the whole request.
         guard phase == .waiting || phase == .answering else { return .close }
-        guard departure(stub, kind) == .keep else { return .close }
+        let departure = departure(stub, kind)
+        guard case .keep = departure else { return .close }
         wait(on: .backend, &permit, now: now)
         permit.abandon()
         backends[stub.backend.index].abandoned += stub.seats
-        return .keep
+        return departure
     }
+
+    /// For how long work goes on at most whose client has left, where the engine surely does it: ten
+    /// minutes.
+    private static let longestWork: Int64 = 600_000_000_000
+    /// The same where nothing is known of the engine, not even how long requests take: thirty seconds.
+    private static let longestUnknownWork: Int64 = 30_000_000_000
+    private static let leastWork: Int64 = 100_000_000
 
     private mutating func departure(_ stub: Permit.Stub, _ kind: RequestKind) -> Departure {
         switch settings.cancel {
         case .stops: return .close
-        case .continues: return .keep
+        case .continues: return keepsUntil(Self.longestWork)
         case .auto: break
         }
         let index = stub.backend.index
         let service = serviceNanoseconds(index)
         let age = clock.nanoseconds(since: stub.grantedAt)
         let rest = max(service - age, service / 4)
-        let longest = Int64(min(backends[index].meter.longServiceSeconds, 3_600) * 1e9)
+        let longest = longServiceNanoseconds(index)
         let isUnknown = backends[index].cancels[Int(kind.rawValue)].verdict == .unknown
         if isUnknown, !isBound(index) || queue.isEmpty && counted(index) <= stub.seats {
             // Nobody wants the place, so the engine may as well be told, and given all its time.
@@ -60,14 +69,29 @@ extension AdmissionController {
             noteChange(at: backends[index].nextChange(now: clock))
             return .close
         }
-        return backends[index].cancels[Int(kind.rawValue)].depart(
+        let closes = backends[index].cancels[Int(kind.rawValue)].closes(
             rest: rest, longestRest: longest - age, service: service, isBound: isBound(index),
             limit: backends[index].allowed, now: clock, random: &random)
+        if closes { return .close }
+        if backends[index].cancels[Int(kind.rawValue)].verdict == .continues {
+            return keepsUntil(Self.longestWork)
+        }
+        if backends[index].meter.successes == 0 { return keepsUntil(Self.longestUnknownWork) }
+        return keepsUntil(max(longest - age, service, Self.leastWork))
+    }
+
+    @inline(__always) private func keepsUntil(_ nanoseconds: Int64) -> Departure {
+        .keep(until: clock.advanced(byNanoseconds: nanoseconds))
     }
 
     /// Whether others want the backend's places.
     @inline(__always) private func isBound(_ index: Int) -> Bool {
         10 * counted(index) >= 9 * backends[index].allowed
+    }
+
+    /// The time that hardly any request takes at a backend, in nanoseconds.
+    @inline(__always) func longServiceNanoseconds(_ index: Int) -> Int64 {
+        Int64(min(backends[index].meter.longServiceSeconds, 3_600) * 1e9)
     }
 
     /// The mean time from grant to success at a backend, in nanoseconds.
@@ -149,7 +173,7 @@ extension AdmissionController {
             if isOverdue(outcome, stub) {
                 noteOverdue(stub)
             } else if stub.isOnSuspicion {
-                backends[index].suspicion.endTrial()
+                backends[index].suspicion.endTrial(now: clock)
             }
             if outcome.isWorkDone { noteLife(index) }
         } else {

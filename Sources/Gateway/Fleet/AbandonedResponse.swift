@@ -3,7 +3,8 @@
 // that is the end of the response. So it is read and thrown away, and the permit spent then.
 //
 // Life: made when a client leaves and admission says that the engine goes on; owned by the backend's
-// connection, which wakes it; gone when the response has ended, failed, or fallen silent.
+// connection, which wakes it; gone when the response has ended, failed, fallen silent, or taken longer
+// than admission gives it.
 
 internal import Admission
 internal import Bytes
@@ -17,9 +18,13 @@ final class AbandonedResponse {
     private let pool: Pool
     private unowned let connection: UpstreamConnection
     private var permit: Permit?
+    /// When it is not waited for any longer.
+    private let end: Instant
     /// What its tenant is charged.
     private let charge: Charge
     private var progressAt: Instant
+    /// When the pool was last told that the backend lives.
+    private var lifeReportedAt: Instant
     private var hasBytes: Bool
     /// Where the gateway keeps it, -1 for nowhere.
     var tableIndex = -1
@@ -29,15 +34,17 @@ final class AbandonedResponse {
 
     init(
         _ permit: consuming Permit, of pool: Pool, in shard: Shard,
-        on connection: UpstreamConnection, charge: Charge, hasBytes: Bool
+        on connection: UpstreamConnection, until end: Instant, charge: Charge, hasBytes: Bool
     ) {
         self.permit = consume permit
         self.pool = pool
         self.shard = shard
         self.connection = connection
+        self.end = end
         self.charge = charge
         self.hasBytes = hasBytes
         progressAt = shard.reactor.now
+        lifeReportedAt = shard.reactor.now
     }
 
     /// Reads what is there.
@@ -54,6 +61,7 @@ final class AbandonedResponse {
                 }
                 progressAt = shard.reactor.now
                 hasBytes = true
+                reportLife()
                 bytes += count
                 if bytes > AbandonedResponse.bytesPerTurn {
                     shard.reactor.resumeLater(connection)
@@ -72,11 +80,26 @@ final class AbandonedResponse {
         }
     }
 
-    /// Nothing has come for as long as the pool's time-outs allow.
-    func timedOut() { finish(.failed(hasBytes ? .stalled : .timeout), reusable: false) }
+    /// It has taken too long, or nothing has come for as long as the pool's time-outs allow.
+    func timedOut() {
+        if shard.reactor.now >= end { return giveUp() }
+        finish(.failed(hasBytes ? .stalled : .timeout), reusable: false)
+    }
 
-    /// Closes the connection: the gateway is going.
-    func end() { finish(.cancelled(by: .gateway, in: .waiting), reusable: false) }
+    /// Closes the connection, whatever the engine then does.
+    func giveUp() { finish(.cancelled(by: .gateway, in: .waiting), reusable: false) }
+
+    /// Says that the backend is not silent, now and then.
+    private func reportLife() {
+        let now = shard.reactor.now
+        guard let backend = permit?.backend,
+            now.nanoseconds(since: lifeReportedAt) > AbandonedResponse.lifeNanoseconds
+        else { return }
+        lifeReportedAt = now
+        pool.progress(at: backend, units: 0)
+    }
+
+    private static let lifeNanoseconds: Int64 = 500_000_000
 
     private func next() -> ParserEvent? {
         do throws(ParseError) {
@@ -102,7 +125,7 @@ final class AbandonedResponse {
         let timeout =
             hasBytes ? pool.timeouts.idleNanoseconds : pool.timeouts.firstByteNanoseconds
         connection.reactor.setDeadline(
-            of: connection, to: progressAt.advanced(byNanoseconds: timeout))
+            of: connection, to: min(end, progressAt.advanced(byNanoseconds: timeout)))
     }
 
     private func finish(_ outcome: Outcome, reusable: Bool) {

@@ -28,12 +28,12 @@ extension Exchange {
         }
         let phase = phase
         let departure = pool.leave(&permit, kind, phase)
-        guard departure == .keep, let upstream, let permit = permit.take() else {
+        guard case .keep(let end) = departure, let upstream, let permit = permit.take() else {
             abandonUpstream(by: .client)
             return
         }
         let rest = AbandonedResponse(
-            permit, of: pool, in: shard, on: upstream, charge: charge,
+            permit, of: pool, in: shard, on: upstream, until: end, charge: charge,
             hasBytes: ExchangeRecord.happened(record.firstByteAt))
         shard.abandonedResponses.insert(rest)
         pool.metrics.upstreamSentBytes &+= UInt64(upstream.sentBytes - upstream.sentBefore)

@@ -118,7 +118,7 @@ final class Shard {
         for listener in listeners { listener.close() }
         listeners.removeAll()
         for connection in connections.all { connection.abort() }
-        for response in abandonedResponses.all { response.end() }
+        for response in abandonedResponses.all { response.giveUp() }
         for pool in pools { pool.retire() }
         // Letters that are still there may hold permits.
         group.close(index, self)

@@ -39,8 +39,7 @@ extension Simulation {
                     handle, now: Instant(nanoseconds: now))
             }
         case .sending, .answeredAtOnce, .waiting, .running, .delivering:
-            let closes = leave(slot)
-            client = detach(slot, closes: closes)
+            client = detach(slot, closesAt: leave(slot))
         }
         if isMeasured {
             result.groups[cell * result.groupCount + Int(request.group)].cancelled += 1
@@ -53,11 +52,11 @@ extension Simulation {
         pump(Int(request.gateway))
     }
 
-    /// Parts a client from its request, whose connection the gateway closes or keeps; the record
-    /// that the client goes on with.
+    /// Parts a client from its request, whose connection the gateway closes then, or at once; the
+    /// record that the client goes on with.
     ///
     /// The permit stays with the request.
-    mutating func detach(_ slot: Int32, closes: Bool) -> Int32 {
+    mutating func detach(_ slot: Int32, closesAt end: Int64?) -> Int32 {
         let index = Int(slot)
         let request = requests[index]
         guard request.state == .waiting || request.state == .running else {
@@ -66,23 +65,40 @@ extension Simulation {
         }
         let backend = Int(request.backend)
         let phase = backends[backend].phase
-        let stops = closes && phase.onCancel == .stops
-        if stops, phase.cancelDelayNanoseconds == 0 {
+        if end == nil, phase.onCancel == .stops, phase.cancelDelayNanoseconds == 0 {
             requests[index].generation &+= 1
             remove(slot, was: request.state)
             return slot
         }
         requests[index].unitsAtLeaving = backends[backend].unitsDone(for: request, now: now)
         requests[index].isAbandoned = true
-        if closes { backends[backend].hide(slot, now: now, &requests, streams: streams) }
-        if stops {
-            heap.schedule(
-                .stop, at: now + phase.cancelDelayNanoseconds, slot: slot,
-                generation: request.generation)
+        if let end {
+            heap.schedule(.surrender, at: end, slot: slot, generation: request.generation)
+        } else {
+            closeAbandoned(slot)
         }
         let client = takeRecord(group: Int(request.group))
         requests[Int(client)].takeClient(of: request)
         return client
+    }
+
+    /// The gateway has waited long enough for work whose client has left.
+    mutating func surrenderAbandoned(_ slot: Int32) {
+        spendSurrendered(slot)
+        closeAbandoned(slot)
+        pump(Int(requests[Int(slot)].gateway))
+    }
+
+    /// The connection of work whose client has left is closed: the engine stops soon, or goes on.
+    private mutating func closeAbandoned(_ slot: Int32) {
+        let request = requests[Int(slot)]
+        let backend = Int(request.backend)
+        let phase = backends[backend].phase
+        backends[backend].hide(slot, now: now, &requests, streams: streams)
+        guard phase.onCancel == .stops else { return }
+        heap.schedule(
+            .stop, at: now + phase.cancelDelayNanoseconds, slot: slot,
+            generation: request.generation)
     }
 
     /// An engine stops working for nobody.

@@ -271,7 +271,7 @@ extension Simulation {
         let outcome = outcome(of: failure)
         if isTriedElsewhere(slot, after: outcome, failure) { return }
         spend(slot, outcome, retryAfterNanoseconds: failure.retryAfterNanoseconds)
-        let client = detach(slot, closes: true)
+        let client = detach(slot, closesAt: nil)
         let index = Int(client)
         if isMeasured {
             result.groups[cell * result.groupCount + Int(requests[index].group)].failed += 1

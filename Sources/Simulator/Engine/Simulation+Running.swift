@@ -22,11 +22,12 @@ extension Simulation {
         pump(gateway)
     }
 
-    /// A client has left a request in flight; whether the gateway closes the backend's connection.
-    mutating func leave(_ slot: Int32) -> Bool {
+    /// A client has left a request in flight; when the gateway closes the backend's connection, nil for
+    /// at once.
+    mutating func leave(_ slot: Int32) -> Int64? {
         let index = Int(slot)
         let request = requests[index]
-        guard var permit = permits[index].take() else { return true }
+        guard var permit = permits[index].take() else { return nil }
         let phase: Outcome.Phase =
             switch request.state {
             case .sending: .sending
@@ -39,11 +40,16 @@ extension Simulation {
         permits[index] = consume permit
         // What the engine is done with already goes on nowhere.
         let isAtWork = request.state == .waiting || request.state == .running
-        guard departure == .keep, isAtWork else {
+        guard case .keep(let end) = departure, isAtWork else {
             spend(slot, .cancelled(by: .client, in: phase))
-            return true
+            return nil
         }
-        return false
+        return end.nanoseconds
+    }
+
+    /// The gateway does not wait any longer for the end of a request whose client has left.
+    mutating func spendSurrendered(_ slot: Int32) {
+        spend(slot, .cancelled(by: .gateway, in: .waiting))
     }
 
     /// The engine is done with a request whose client has left.

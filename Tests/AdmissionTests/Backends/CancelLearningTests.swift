@@ -46,12 +46,12 @@ import Testing
             }
             guard number % 3 == 0 else { return }
             let rest = CancelLearningTests.serviceNanoseconds / 2
-            if depart(rest: rest, isBound: true) == .close { closedEnds.append(now + rest) }
+            if closes(rest: rest, isBound: true) { closedEnds.append(now + rest) }
             mostClosed = max(mostClosed, closedEnds.count)
         }
 
-        mutating func depart(rest: Int64, isBound: Bool) -> Departure {
-            learning.depart(
+        mutating func closes(rest: Int64, isBound: Bool) -> Bool {
+            learning.closes(
                 rest: rest, longestRest: 2 * rest, service: CancelLearningTests.serviceNanoseconds,
                 isBound: isBound, limit: CancelLearningTests.limit, now: at(now), random: &random)
         }
@@ -92,8 +92,8 @@ import Testing
         var engine = Engine(stops: true, seed: 1)
         for number in 0..<1_000 {
             engine.now = Int64(number) * 50_000_000
-            let departure = engine.depart(rest: Self.serviceNanoseconds, isBound: false)
-            #expect(departure == .keep)
+            let closes = engine.closes(rest: Self.serviceNanoseconds, isBound: false)
+            #expect(!closes)
         }
         #expect(engine.learning.verdict == .unknown)
     }
@@ -105,18 +105,18 @@ import Testing
         // Two are closed as soon as a stretch of time says so.
         while engine.learning.closedCount(now: Self.at(engine.now)) < 2 {
             engine.now += 10_000_000
-            _ = engine.depart(rest: 10_000_000_000, isBound: true)
+            _ = engine.closes(rest: 10_000_000_000, isBound: true)
         }
         for number in 0..<8 {
             #expect(engine.learning.verdict == .unknown, "after \(number) reports")
             engine.learning.note(inside: inside, inFlight: 16, now: Self.at(engine.now))
         }
         #expect(engine.learning.verdict == (stops ? .stops : .continues))
-        let departure = engine.depart(rest: Self.serviceNanoseconds, isBound: true)
-        #expect(departure == (stops ? .close : .keep))
+        let closes = engine.closes(rest: Self.serviceNanoseconds, isBound: true)
+        #expect(closes == stops)
         // Engines are upgraded: after a quarter of an hour it is looked at anew.
         engine.now += 901_000_000_000
-        _ = engine.depart(rest: Self.serviceNanoseconds, isBound: true)
+        _ = engine.closes(rest: Self.serviceNanoseconds, isBound: true)
         #expect(engine.learning.verdict == .unknown)
     }
 

@@ -52,6 +52,27 @@ import Testing
         #expect(pool.status(0, at: at(18_000))?.suspicion == nil)
     }
 
+    /// A backend that was cut off loses its trial too, and is tried again before that has ended.
+    @Test func aTrialThatNeverEndsIsNotTheLast() {
+        let pool = pool()
+        _ = run(pool, .failed(.closed), from: 2_000, count: 100, first: 100)
+        #expect(pool.status(0)?.allowed == 1)
+        // The next trial gets no answer.
+        var lost: UInt64 = 0
+        for id in 1_000..<1_600 as Range<UInt64> where lost == 0 {
+            let now = 3_000 + Int64(id - 1_000) * 10
+            guard case .forwarded(let backend) = pool.offer(id, at: at(now)) else { continue }
+            if backend == 0 { lost = id } else { pool.complete(id, at: at(now + 9)) }
+        }
+        #expect(lost > 0)
+        let well = run(pool, .success, from: 9_000, count: 800, first: 2_000)
+        // Three trials; then the other one is freer, by the request that was lost.
+        #expect(well >= 3, "\(well) of 800")
+        #expect(pool.status(0, at: at(17_000))?.suspicion == nil)
+        #expect(pool.status(0)?.allowed == 4)
+        pool.complete(lost, .failed(.timeout), at: at(17_000))
+    }
+
     @Test func aloneErrorsOfRequestsAreTheRequestsFault() {
         let pool = pool(["a"])
         let failed = run(pool, .failed(.status), from: 2_000, count: 200, first: 100)

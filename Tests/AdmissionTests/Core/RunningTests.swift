@@ -81,6 +81,43 @@ import Testing
         }
     }
 
+    /// Clients that ask for endless responses and leave do not take the places for good: while it is not
+    /// known what the engine does, work is waited for as long as hardly any request takes.
+    @Test func endlessWorkIsWaitedForAsLongAsOthersTake() {
+        let pool = PoolDriver(.fixed(2))
+        #expect(pool.offer(1, at: at(0)) == .forwarded(0))
+        #expect(pool.offer(2, at: at(0)) == .forwarded(0))
+        #expect(pool.offer(3, at: at(0)) == .parked)
+        // Nothing has ended yet.
+        #expect(pool.leave(1, .whole, .waiting, at: at(10)) == .keep(until: at(30_010)))
+        pool.complete(1, .cancelled(by: .gateway, in: .waiting), at: at(20))
+        #expect(pool.poll(at: at(20)) == .forwarded(3, 0))
+        pool.complete(2, at: at(100))
+        #expect(pool.offer(4, at: at(100)) == .forwarded(0))
+        #expect(pool.offer(5, at: at(100)) == .parked)
+        // The mean of one is 100 ms, and a mean deviation is taken to be half of it.
+        #expect(pool.leave(3, .whole, .waiting, at: at(120)) == .keep(until: at(320)))
+        // What has been there for longer gets the time of a request.
+        let late = pool.leave(4, .streamed, .answering, at: at(1_000))
+        #expect(late == .keep(until: at(1_100)) || late == .close)
+        pool.complete(3, .cancelled(by: .gateway, in: .waiting), at: at(1_000))
+        #expect(pool.poll(at: at(1_000)) == .forwarded(5, 0))
+        pool.complete(4, .cancelled(by: .client, in: .answering), at: at(1_100))
+        #expect(pool.status()?.abandoned == 0)
+        pool.complete(5, at: at(1_200))
+    }
+
+    /// Where it is known that the engine goes on, so does the work, for ten minutes at most.
+    @Test func workThatGoesOnIsWaitedForTenMinutes() {
+        var settings = AdmissionSettings.fixed(1)
+        settings.cancel = .continues
+        let pool = PoolDriver(settings)
+        #expect(pool.offer(1, at: at(0)) == .forwarded(0))
+        #expect(pool.leave(1, .whole, .waiting, at: at(10)) == .keep(until: at(600_010)))
+        pool.complete(1, .cancelled(by: .gateway, in: .waiting), at: at(600_010))
+        #expect(pool.status()?.abandoned == 0)
+    }
+
     @Test(arguments: [Outcome.Phase.connecting, .sending])
     func whatWasNotBegunIsFreeAtOnce(_ phase: Outcome.Phase) {
         var settings = AdmissionSettings.fixed(1)

@@ -205,7 +205,8 @@ extension RandomWalk {
         let kind = RequestKind.allCases[random.next(below: 2)]
         var permit = entry.box.take()
         let departure = controller.leave(&permit, kind, phase, now: instant)
-        if departure == .keep {
+        if case .keep(let end) = departure {
+            expect(end > instant, "\(entry.id) is kept until it is over")
             expect(phase == .waiting || phase == .answering, "\(entry.id) had not begun")
             model.running[index].box = PermitBox(permit)
             model.running[index].isUncounted = false
@@ -367,7 +368,7 @@ extension RandomWalk {
             guard let status = status(index) else { return false }
             let suspicion = controller.backends[index].suspicion
             if suspicion.isSuspected {
-                return status.isUsable && !suspicion.isOnTrial && instant >= suspicion.nextTrialAt
+                return status.isUsable && instant >= suspicion.nextTrialAt
                     && (status.consecutiveFailures == 0 || model.trial[index] == nil)
             }
             return model.canGrant(
