@@ -55,9 +55,6 @@ struct Backend: Sendable {
     /// Whether the row may be given to another backend.
     @inline(__always) var isVacant: Bool { !isPresent && inFlight == 0 }
 
-    /// How many may wait for their clients without using up the limit, however small that is.
-    static let leastUncounted = 64
-
     /// Units of the limit that one request may take at most: half of it, so that one wide request
     /// does not have to wait for all others to end.
     @inline(__always) var widest: Int { max(1, allowed / 2) }

@@ -47,6 +47,7 @@ extension AdmissionController {
 
     /// Why a request that cannot start now may not wait either; nil when it may.
     mutating func reasonNotToPark(_ ticket: Ticket, _ place: QueuePlace) -> Reason? {
+        shortOfRoomAt = clock
         let mayQueue = settings.queue.maxRequests > 0
         let waitEnd = clock.advanced(byNanoseconds: mayQueue ? longestWaitNanoseconds : 0)
         let deadline = min(ticket.answerBy ?? .distantFuture, ticket.startBy ?? .distantFuture)

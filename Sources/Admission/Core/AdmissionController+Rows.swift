@@ -7,10 +7,32 @@ extension AdmissionController {
     /// A request that waits for its client keeps the engine from nothing, as long as there are not
     /// too many: each has a connection at the engine.
     @inline(__always) func counted(_ index: Int) -> Int {
-        let most = max(Backend.leastUncounted, 4 * backends[index].limit)
-        return backends[index].inFlight + backends[index].keptFree
-            - min(backends[index].waitingForClient, most)
+        backends[index].inFlight + backends[index].keptFree
+            - min(backends[index].waitingForClient, mostUncounted(index))
     }
+
+    /// How many may wait for their clients without using up a backend's limit, however small that is.
+    package static var leastUncounted: Int { 64 }
+
+    /// How many may wait for their clients without using up a backend's limit.
+    @inline(__always) private func mostUncounted(_ index: Int) -> Int {
+        max(Self.leastUncounted, 4 * backends[index].limit)
+    }
+
+    /// Units at a backend that wait for their clients and take places from others: so many are more than
+    /// count for nothing, while the backend is full and somebody has found no room of late.
+    ///
+    /// The gateway ends the requests that have waited longest.
+    package func crowd(at backend: BackendID, now: Instant) -> Int {
+        let index = backend.index
+        let surplus = backends[index].waitingForClient - mostUncounted(index)
+        guard surplus > 0, counted(index) >= backends[index].allowed,
+            max(clock, now).nanoseconds(since: shortOfRoomAt) < Self.momentNanoseconds
+        else { return 0 }
+        return surplus
+    }
+
+    private static var momentNanoseconds: Int64 { 1_000_000_000 }
 
     /// The widest request that may go to a backend now: 0 for none, `Int.max` for any.
     @inline(__always) func room(at index: Int) -> Int {

@@ -44,6 +44,8 @@ package struct AdmissionController: ~Copyable, Sendable {
     var maxWaitNanoseconds: Int64
     /// Until then nothing changes at a backend by the passing of time alone.
     var nextChangeAt = Instant.distantFuture
+    /// When a request last found no room.
+    var shortOfRoomAt = Instant(nanoseconds: .min / 2)
     /// When the backends' shares of good ends were last compared.
     var comparedAt = Instant(nanoseconds: .min / 2)
 

@@ -195,6 +195,12 @@ package final class SharedAdmission: Sendable {
         state.withLock { $0.controller.progress(at: backend, units: units, now: now) }
     }
 
+    /// Units at a backend that wait for their clients beyond what counts for nothing, where others find
+    /// no room; 0 for none.
+    func crowd(at backend: BackendID, now: Instant) -> Int {
+        state.withLock { $0.controller.crowd(at: backend, now: now) }
+    }
+
     /// What a failed dial told about a backend.
     struct Refusal {
         /// Whether it is left out since, and whether the log does not say so yet.

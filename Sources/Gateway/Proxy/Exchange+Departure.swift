@@ -53,7 +53,23 @@ extension Exchange {
         case .tunnelling: awaited = isTunnelQuiet ? .client : .nobody
         default: awaited = .backend
         }
-        if awaited != held { pool.wait(on: awaited, &permit) }
+        guard awaited != held else { return }
+        pool.wait(on: awaited, &permit)
+        if awaited == .client { shard.waitsForClient(self) }
+    }
+
+    /// Ends because too many requests wait for their clients, and this one has for longest.
+    func crowdedOut() {
+        let client = client
+        keepsClient = false
+        if stage == .tunnelling {
+            endTunnel(.tunnelIdleTimeout)
+        } else if awaitsBody {
+            clientTimedOut()
+        } else {
+            cut(.writeTimeout)
+        }
+        client?.advance()
     }
 
     /// Whether nothing moves until the client takes, or sends, something.

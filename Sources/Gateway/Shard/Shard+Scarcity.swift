@@ -9,9 +9,9 @@ internal import Telemetry
 
 /// When the log last said that connections are scarce, and what has happened since.
 struct CapWatch {
-    /// Lines about the cap, and about bounds of networks.
-    fileprivate var saidAt = InlineArray<2, Instant>(repeating: Instant(nanoseconds: .min / 2))
-    fileprivate var events = InlineArray<2, Int>(repeating: 0)
+    /// Lines about the cap, about bounds of networks, and about crowds of slow clients.
+    private var saidAt = InlineArray<3, Instant>(repeating: Instant(nanoseconds: .min / 2))
+    private var events = InlineArray<3, Int>(repeating: 0)
     /// When no connection was found that could give way.
     fileprivate var foundNoneAt = Instant(nanoseconds: .min / 2)
 
@@ -19,7 +19,7 @@ struct CapWatch {
     fileprivate static let restNanoseconds: Int64 = 100_000_000
 
     /// Counts an event; the number since the last line where it is time for another one.
-    fileprivate mutating func note(_ index: Int, now: Instant) -> Int? {
+    mutating func note(_ index: Int, now: Instant) -> Int? {
         events[index] += 1
         guard now.nanoseconds(since: saidAt[index]) >= CapWatch.quietNanoseconds else { return nil }
         saidAt[index] = now

@@ -55,6 +55,8 @@ final class Shard {
     var keptBytes = 0
     /// Bytes that outputs may hold of responses that are taken ahead of their clients.
     var aheadBytes = 0
+    /// Requests that have a permit and wait for their clients.
+    var clientWaits = ClientWaits()
     /// What has become of the connection cap.
     var capWatch = CapWatch()
 
@@ -132,6 +134,7 @@ final class Shard {
 
     /// Lets the pools decide about their parked requests; answers when they want to be asked again.
     private func turnEnded() -> Instant {
+        endCrowds()
         var next = Instant.distantFuture
         var isRepeated = true
         while isRepeated {

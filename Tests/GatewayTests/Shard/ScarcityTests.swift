@@ -85,6 +85,36 @@ import Testing
         #expect(!silent.isOpen && !used.isOpen)
     }
 
+    // MARK: Crowds
+
+    private static let promise =
+        "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n"
+
+    /// Clients that are waited for take no place, up to 64 of them; more of them lose theirs to whoever
+    /// finds no room, those first that have been waited for longest.
+    @Test func aCrowdOfSlowClientsGivesWay() throws {
+        let scene = try MemoryScene(pool: "limit: 2")
+        let slow = (0..<66).map { _ in
+            let client = scene.connect()
+            scene.send(Self.promise, from: client)
+            _ = scene.acceptDial()
+            scene.pass(milliseconds: 10)
+            return client
+        }
+        // While nobody else wants their places, nobody loses one.
+        #expect(scene.inFlight == 66 && slow.allSatisfy { $0.got.isEmpty })
+        let first = scene.connect()
+        scene.send(Self.get, from: first)
+        scene.pass(milliseconds: 20)
+        let backend = scene.acceptDial()
+        scene.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", from: backend)
+        #expect(first.got.hasPrefix("HTTP/1.1 200 "))
+        for (index, client) in slow.enumerated() {
+            #expect(client.got.hasPrefix("HTTP/1.1 408 ") == (index < 2), "\(index)")
+        }
+        #expect(scene.inFlight == 64)
+    }
+
     // MARK: Networks
 
     @Test func networksAreCountedInOneTable() {
