@@ -38,13 +38,13 @@
 
     /// Takes `storage` as this buffer's own; the buffer must hold no storage and its bytes are
     /// scratch.
-    @inlinable public mutating func adopt(_ storage: consuming [UInt8]) {
+    @inlinable public mutating func takeStorage(_ storage: consuming [UInt8]) {
         precondition(self.storage.isEmpty, "adopting storage would drop bytes")
         self.storage = storage
     }
 
     /// Gives the storage away for reuse and becomes empty.
-    @inlinable public mutating func surrender() -> [UInt8] {
+    @inlinable public mutating func giveStorage() -> [UInt8] {
         start = 0
         end = 0
         var given: [UInt8] = []

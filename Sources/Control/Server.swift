@@ -77,7 +77,7 @@ package final class Server {
         facts["threads"] = .stringConvertible(gateway.threadCount)
         facts["version"] = .string(version)
         logger.notice("listening", metadata: facts)
-        StartMemory.giveBack()
+        StartMemory.release()
         control.run()
         logger.notice("ended")
         _ = logs.access?.close(within: .seconds(2))
@@ -139,7 +139,7 @@ package final class Server {
             }
             let facts: Logger.Metadata = ["file": "\(policyFile)"]
             logger.notice("policy reloaded", metadata: facts)
-            StartMemory.giveBack()
+            StartMemory.release()
         } catch let error as PolicyError {
             gateway.metrics.countReloadFailure()
             for diagnostic in error.diagnostics {

@@ -94,7 +94,7 @@ extension PolicySections {
             Key("responses", \.responses, responses.kind(), "What refused clients are told."),
             Key(
                 "ejection", \.admission.ejection, ejection.kind(),
-                "How long a backend that refuses connections is left out."),
+                "How long a backend that refuses connections is ejected."),
             Key(
                 "cancel", \.admission.cancel, .words,
                 "What the backends' engines do when a client leaves and its connection is closed. "

@@ -33,10 +33,10 @@ package final class BufferPool {
     package init() {}
 
     /// Lends a piece to `buffer`, which must hold no storage; it is made anew where none is kept.
-    package func lend(to buffer: inout ByteBuffer, large: Bool = false) {
+    package func acquire(for buffer: inout ByteBuffer, large: Bool = false) {
         precondition(buffer.capacity == 0, "lending storage to a buffer that has some")
         if large {
-            buffer.adopt(
+            buffer.takeStorage(
                 largePieces.popLast()
                     ?? [UInt8](repeating: 0, count: BufferPool.largePieceBytes))
             return
@@ -45,40 +45,40 @@ package final class BufferPool {
         if buffer.capacity > 0 { return }
         swap(&buffer, &nextPiece)
         if buffer.capacity > 0 { return }
-        buffer.adopt(
+        buffer.takeStorage(
             pieces.popLast() ?? [UInt8](repeating: 0, count: BufferPool.pieceBytes))
     }
 
     /// Lends storage for so many bytes: a piece of a size that holds them, or what is made for them
     /// where none does.
-    package func lend(to buffer: inout ByteBuffer, atLeast count: Int) {
+    package func acquire(for buffer: inout ByteBuffer, atLeast count: Int) {
         if count <= BufferPool.largePieceBytes {
-            lend(to: &buffer, large: count > BufferPool.pieceBytes)
+            acquire(for: &buffer, large: count > BufferPool.pieceBytes)
             return
         }
         var size = BufferPool.hugePieceBytes
         while size < count { size *= 2 }
         if size == BufferPool.hugePieceBytes, let piece = hugePieces.popLast() {
-            buffer.adopt(piece)
+            buffer.takeStorage(piece)
         } else {
-            buffer.adopt([UInt8](repeating: 0, count: size))
+            buffer.takeStorage([UInt8](repeating: 0, count: size))
         }
     }
 
     /// Takes the storage of `buffer` back, whose bytes go; what has grown is let go, so that the
     /// pool's size stays bounded.
-    package func reclaim(from buffer: inout ByteBuffer) {
+    package func release(from buffer: inout ByteBuffer) {
         buffer.removeAll()
         if buffer.capacity == BufferPool.pieceBytes {
             swap(&buffer, &lastPiece)
             if buffer.capacity == 0 { return }
             swap(&buffer, &nextPiece)
             if buffer.capacity == 0 { return }
-            let piece = buffer.surrender()
+            let piece = buffer.giveStorage()
             if pieces.count < BufferPool.keptPieces - 1 { pieces.append(piece) }
             return
         }
-        let piece = buffer.surrender()
+        let piece = buffer.giveStorage()
         if piece.count == BufferPool.largePieceBytes {
             if largePieces.count < BufferPool.keptLargePieces { largePieces.append(piece) }
         } else if piece.count == BufferPool.hugePieceBytes {

@@ -4,19 +4,19 @@
 internal import CShims
 internal import Synchronization
 
-/// Takes letters from any thread and opens them on the thread of the reactor that reads it.
+/// Takes messages from any thread and opens them on the thread of the reactor that reads it.
 package final class Mailbox<Recipient: AnyObject>: Sendable {
     /// What is sent: work to do with the recipient, on its own thread.
-    package typealias Letter = @Sendable (Recipient) -> Void
+    package typealias Message = @Sendable (Recipient) -> Void
 
-    /// Letters that wait at most; a recipient that does not read is no reason to run out of memory.
+    /// Messages that wait at most; a recipient that does not read is no reason to run out of memory.
     package static var capacity: Int { 65_536 }
 
     private let event: Descriptor
     private let box = Mutex(Box())
 
     private struct Box {
-        var letters: [Letter] = []
+        var messages: [Message] = []
         /// Whether the recipient reads no more.
         var isClosed = false
     }
@@ -28,27 +28,27 @@ package final class Mailbox<Recipient: AnyObject>: Sendable {
         event = Descriptor(owning: number)
     }
 
-    /// Leaves a letter, from any thread.
+    /// Leaves a message, from any thread.
     ///
     /// False, with nothing left, when the mailbox is closed, or is full and `isBounded`: without it,
     /// what is sent must have a bound of its own.
     @discardableResult
-    package func send(isBounded: Bool = true, _ letter: @escaping Letter) -> Bool {
+    package func send(isBounded: Bool = true, _ message: @escaping Message) -> Bool {
         let wasEmpty: Bool? = box.withLock { box in
-            guard !box.isClosed, !isBounded || box.letters.count < Mailbox.capacity else {
+            guard !box.isClosed, !isBounded || box.messages.count < Mailbox.capacity else {
                 return nil
             }
-            box.letters.append(letter)
-            return box.letters.count == 1
+            box.messages.append(message)
+            return box.messages.count == 1
         }
         guard let wasEmpty else { return false }
-        // Whoever finds letters there already knows that the reader has been told and has not come
+        // Whoever finds messages there already knows that the reader has been told and has not come
         // yet.
         if wasEmpty { penstock_event_signal(event.rawValue) }
         return true
     }
 
-    /// Waits, on a thread without a reactor, until a letter is there.
+    /// Waits, on a thread without a reactor, until a message is there.
     package func wait() { _ = penstock_event_wait(event.rawValue, -1) }
 
     /// Reads the mailbox in `reactor` from now on, until the reactor goes.
@@ -65,19 +65,19 @@ package final class Mailbox<Recipient: AnyObject>: Sendable {
         }
     }
 
-    /// Opens what is left and takes no more letters; called on the recipient's thread.
+    /// Opens what is left and takes no more messages; called on the recipient's thread.
     package func close(for recipient: Recipient) {
         box.withLock { $0.isClosed = true }
-        var opened: [Letter] = []
+        var opened: [Message] = []
         open(for: recipient, &opened)
     }
 
-    /// Opens all letters that are there; those that are sent meanwhile are for the next turn.
+    /// Opens all messages that are there; those that are sent meanwhile are for the next turn.
     ///
     /// `opened` is empty storage that is used again and again.
-    fileprivate func open(for recipient: Recipient, _ opened: inout [Letter]) {
-        box.withLock { swap(&$0.letters, &opened) }
-        for letter in opened { letter(recipient) }
+    fileprivate func open(for recipient: Recipient, _ opened: inout [Message]) {
+        box.withLock { swap(&$0.messages, &opened) }
+        for message in opened { message(recipient) }
         opened.removeAll(keepingCapacity: opened.count <= 1024)
     }
 }
@@ -86,7 +86,7 @@ package final class Mailbox<Recipient: AnyObject>: Sendable {
 private final class MailboxReader<Recipient: AnyObject>: EventHandler {
     private let mailbox: Mailbox<Recipient>
     private unowned let recipient: Recipient
-    private var opened: [Mailbox<Recipient>.Letter] = []
+    private var opened: [Mailbox<Recipient>.Message] = []
 
     init(_ mailbox: Mailbox<Recipient>, _ recipient: Recipient) {
         self.mailbox = mailbox

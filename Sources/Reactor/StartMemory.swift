@@ -8,5 +8,5 @@ package enum StartMemory {
     /// Gives it back to the system; for a time when nothing is served or a reload has ended.
     ///
     /// Takes about a millisecond. Code that is needed after all is mapped again by itself.
-    package static func giveBack() { penstock_give_memory_back() }
+    package static func release() { penstock_give_memory_back() }
 }

@@ -245,23 +245,23 @@ extension StreamConnection {
         _ buffer: inout ByteBuffer, from pool: BufferPool, _ storageBytes: Int
     ) {
         guard buffer.capacity == 0 else { return }
-        pool.lend(to: &buffer, large: storageBytes > BufferPool.pieceBytes)
+        pool.acquire(for: &buffer, large: storageBytes > BufferPool.pieceBytes)
     }
 
     /// Exchanges the buffer's storage for larger one, unless it has as much.
     private static func grow(_ buffer: inout ByteBuffer, to bytes: Int, from pool: BufferPool) {
         guard buffer.capacity < bytes else { return }
         var larger = ByteBuffer()
-        pool.lend(to: &larger, atLeast: bytes)
+        pool.acquire(for: &larger, atLeast: bytes)
         larger.append(0..<buffer.count, of: buffer)
         swap(&larger, &buffer)
-        pool.reclaim(from: &larger)
+        pool.release(from: &larger)
     }
 
     /// Gives the storage of an empty buffer back; whether it still holds some.
     private static func release(_ buffer: inout ByteBuffer, to pool: BufferPool) -> Bool {
         guard buffer.isEmpty else { return true }
-        if buffer.capacity > 0 { pool.reclaim(from: &buffer) }
+        if buffer.capacity > 0 { pool.release(from: &buffer) }
         return false
     }
 }

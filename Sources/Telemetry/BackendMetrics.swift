@@ -15,7 +15,7 @@ package final class BackendMetrics {
     package var connectionsOpened: UInt64 = 0
     /// Requests that went out on a connection that was open already.
     package var connectionsReused: UInt64 = 0
-    /// Times that the backend was left out after refused connections.
+    /// Times that the backend was ejected after refused connections.
     package var ejections: UInt64 = 0
 
     private var outcomes = [UInt64](repeating: 0, count: Outcome.named.count)

@@ -131,7 +131,7 @@ package struct BackendSnapshot {
     package var suspicion: SuspicionCause?
     /// How often it was suspected, by `SuspicionCause`.
     package var suspicions = [Int](repeating: 0, count: SuspicionCause.allCases.count)
-    /// Whether it is not left out after refused connections.
+    /// Whether it is not ejected after refused connections.
     package var isUsable = true
     /// Connections to it, in use or not.
     package var openConnections = 0

@@ -78,11 +78,11 @@ extension MetricFamily {
         },
         .backend(
             "penstock_backend_usable", .gauge,
-            "1 when the backend can be sent requests, 0 while it is left out."
+            "1 when the backend can be sent requests, 0 while it is ejected."
         ) { $0.isUsable ? 1 : 0 },
         .backend(
             "penstock_backend_ejections_total", .counter,
-            "Times that the backend was left out after refused connections."
+            "Times that the backend was ejected after refused connections."
         ) { $0.metrics.ejections },
     ]
 

@@ -45,7 +45,7 @@ EXPECTED = {
     "early": {"upstream_closed"},
 }
 CUT = {"mid-body", "mid-chunk", "stall-body", "early"}
-# A killed or stopped backend is felt until its time-outs have passed and it is no longer left out.
+# A killed or stopped backend is felt until its time-outs have passed and it is no longer ejected.
 AFTERMATH_SECONDS = 12.0
 KEEP_ALIVE_SECONDS = 5.0
 GAUGES = (

@@ -183,7 +183,7 @@ def test_reload_changes_the_logs(gateway: StartGateway, tmp_path: Path) -> None:
     eventually(lambda: reloads(through, "reloads") == 2, "reload counted")
 
     def is_explained() -> bool:
-        # The backend that cannot be connected to is left out, and requests are refused.
+        # The backend that cannot be connected to is ejected, and requests are refused.
         assert request(through.url, "/third").status >= 500
         return '"message":"refused"' in operational.read_text()
 

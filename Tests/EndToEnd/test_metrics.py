@@ -92,7 +92,7 @@ def test_health_and_readiness(server: StartServer, gateway: StartGateway) -> Non
     alone = gateway(one_pool(closed_address()))
 
     def once_refused(condition: Callable[[], bool], what: str) -> None:
-        """A backend that refuses is left out for a moment only: on a slow machine that may be over at the look."""
+        """A backend that refuses is ejected for a moment only: on a slow machine that may be over at the look."""
 
         def attempt() -> bool:
             for _ in range(3):

@@ -86,11 +86,11 @@ import Testing
         var buffer = ByteBuffer()
         buffer.append(all: [1, 2, 3])
         let capacity = buffer.capacity
-        let storage = buffer.surrender()
+        let storage = buffer.giveStorage()
         #expect(storage.count == capacity)
         #expect(buffer.isEmpty == true)
         #expect(buffer.capacity == 0)
-        buffer.adopt(storage)
+        buffer.takeStorage(storage)
         #expect(buffer.isEmpty == true)
         #expect(buffer.capacity == capacity)
         buffer.append(4)
@@ -141,7 +141,7 @@ import Testing
         await #expect(processExitsWith: .failure) {
             var buffer = ByteBuffer()
             buffer.append(1)
-            buffer.adopt([0, 0])
+            buffer.takeStorage([0, 0])
         }
         await #expect(processExitsWith: .failure) {
             var buffer = ByteBuffer()

@@ -61,7 +61,7 @@ struct Backend: Sendable {
 
     /// Whether it may be sent requests at all, at least on trial and later.
     @inline(__always) func isUsable(now: Instant) -> Bool {
-        isPresent && signals.health == .up && !ejection.isLeftOut(now: now)
+        isPresent && signals.health == .up && !ejection.isEjected(now: now)
     }
 
     /// What it may have in flight at `now`.

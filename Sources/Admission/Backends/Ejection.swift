@@ -1,14 +1,14 @@
-// Whether a backend may be sent requests. A backend that refuses a connection is left out, twice as
+// Whether a backend may be sent requests. A backend that refuses a connection is ejected, twice as
 // long after each further refusal; then it is half-open: one request at a time goes there on trial,
-// until a dial succeeds (everything is as before) or fails (left out again, longer).
+// until a dial succeeds (everything is as before) or fails (ejected again, longer).
 
 /// A backend's standing after refused connections.
 struct Ejection: Sendable {
     /// Refusals since the last connection, each episode counted once.
     private(set) var consecutiveFailures = 0
-    /// When the backend was left out last.
+    /// When the backend was ejected last.
     private(set) var since = Instant(nanoseconds: 0)
-    /// Until when it is left out; half-open from then on.
+    /// Until when it is ejected; half-open from then on.
     private(set) var until = Instant(nanoseconds: 0)
     /// The trial in flight, 0 when there is none.
     private(set) var trial: UInt32 = 0
@@ -17,8 +17,8 @@ struct Ejection: Sendable {
     /// Whether no refusal is outstanding.
     var isProven: Bool { consecutiveFailures == 0 }
 
-    /// Whether the backend is left out at `now`.
-    func isLeftOut(now: Instant) -> Bool { !isProven && now < until }
+    /// Whether the backend is ejected at `now`.
+    func isEjected(now: Instant) -> Bool { !isProven && now < until }
 
     /// Whether a request may go to the backend at `now`, as far as refusals are concerned.
     func allowsRequest(now: Instant) -> Bool { isProven || (now >= until && trial == 0) }
@@ -37,11 +37,11 @@ struct Ejection: Sendable {
         if number != 0, number == trial { trial = 0 }
     }
 
-    /// A dial failed; while the backend is left out, further failures change nothing.
+    /// A dial failed; while the backend is ejected, further failures change nothing.
     mutating func refused(
         now: Instant, settings: EjectionSettings, random: inout SplitMix64
     ) {
-        guard !isLeftOut(now: now) else { return }
+        guard !isEjected(now: now) else { return }
         consecutiveFailures += 1
         trial = 0
         since = now

@@ -16,7 +16,7 @@ extension AdmissionController {
         let failed = stub.backend.index
         release(stub)
         if stub.isOnSuspicion { backends[failed].suspicion.endTrial(now: clock) }
-        // A dial that began before the backend was left out tells nothing new.
+        // A dial that began before the backend was ejected tells nothing new.
         let ejection = backends[failed].ejection
         if ejection.isProven || stub.grantedAt >= ejection.since { markRefused(failed) }
         return startElsewhere(stub, id, ticket)
@@ -70,7 +70,7 @@ extension AdmissionController {
         let failed = stub.backend.index
         let place = queue.place(tenant: stub.tenant, row: stub.row)
         if min(ticket.answerBy ?? .distantFuture, ticket.startBy ?? .distantFuture) <= clock {
-            giveBack(stub)
+            refundAll(stub)
             return .reject(refuse(.deadline, ticket, place))
         }
         let open =
@@ -87,7 +87,7 @@ extension AdmissionController {
         }
         let mayWait = settings.queue.maxRequests > 0 && maxWaitNanoseconds > 0
         guard mayWait, isCold || hasUsableBackend(except: failed) else {
-            giveBack(stub)
+            refundAll(stub)
             return .reject(refuse(.connectFailed, ticket, place))
         }
         return .parked(park(id, ticket, place, stub.reserved, isReturned: true))
@@ -103,9 +103,9 @@ extension AdmissionController {
         recount()
     }
 
-    /// A dial failed: the backend is left out for a while.
+    /// A dial failed: the backend is ejected for a while.
     ///
-    /// Failures while it is left out already are the same failure and change nothing.
+    /// Failures while it is ejected already are the same failure and change nothing.
     package mutating func refused(_ backend: BackendID, now: Instant) {
         advance(to: now)
         guard backends.indices.contains(backend.index) else { return }

@@ -54,7 +54,7 @@ extension AdmissionController {
 
     /// The present backend with the lowest share of its limit in flight, full or not.
     ///
-    /// Those that are left out after refusals are taken only when there is no other.
+    /// Those that are ejected after refusals are taken only when there is no other.
     func leastLoaded(except excluded: Int?) -> Int? {
         var best: Int?
         for index in backends.indices where backends[index].isPresent && index != excluded {

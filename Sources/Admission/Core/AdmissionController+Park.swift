@@ -113,14 +113,14 @@ extension AdmissionController {
         queue.isOverShare(place.tenant, limit: provenLimit) ? .tenantOverShare : reason
     }
 
-    /// Seconds until the first backend returns if every one is left out; nil if one is not.
+    /// Seconds until the first backend returns if every one is ejected; nil if one is not.
     ///
     /// Infinite when there is no backend at all: only a reload can bring one.
     @inline(__always) var secondsUntilAnyReturn: Double? {
         var earliest: Instant?
         for index in backends.indices where backends[index].isPresent {
             guard backends[index].signals.health == .up else { continue }
-            guard backends[index].ejection.isLeftOut(now: clock) else { return nil }
+            guard backends[index].ejection.isEjected(now: clock) else { return nil }
             earliest = min(earliest ?? .distantFuture, backends[index].ejection.until)
         }
         guard let earliest else { return .infinity }
@@ -165,7 +165,7 @@ extension AdmissionController {
     }
 
     /// Gives back what a request that was not served was charged.
-    mutating func giveBack(_ stub: Permit.Stub) {
+    mutating func refundAll(_ stub: Permit.Stub) {
         queue.tenants.settle(stub.tenant, stub.reserved, .nothing, now: clock)
     }
 

@@ -22,7 +22,7 @@ extension AdmissionController {
     /// Units at a backend that wait for their clients and take places from others: so many are more than
     /// count for nothing, while the backend is full and somebody has found no room of late.
     ///
-    /// The gateway ends the requests that have waited longest.
+    /// The gateway ends the slowest of them.
     package func crowd(at backend: BackendID, now: Instant) -> Int {
         let index = backend.index
         let surplus = backends[index].waitingForClient - mostUncounted(index)

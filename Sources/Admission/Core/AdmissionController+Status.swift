@@ -15,7 +15,7 @@ package struct BackendStatus: Equatable, Sendable {
     package var inFlight: Int
     /// Whether requests may go there, at least on trial.
     package var isUsable: Bool
-    /// Until when it is left out after refusals; nil when it is not.
+    /// Until when it is ejected after refusals; nil when it is not.
     package var unusableUntil: Instant?
     /// Refusals since the last connection.
     package var consecutiveFailures: Int
@@ -63,12 +63,12 @@ extension AdmissionController {
     package func backend(_ id: BackendID, now: Instant) -> BackendStatus? {
         guard backends.indices.contains(id.index), !backends[id.index].isVacant else { return nil }
         let backend = backends[id.index]
-        let isLeftOut = backend.ejection.isLeftOut(now: max(clock, now))
+        let isEjected = backend.ejection.isEjected(now: max(clock, now))
         return BackendStatus(
             key: backend.key, isPresent: backend.isPresent, limit: backend.limit,
             limitExact: backend.limiter.exact, inFlight: backend.inFlight,
             isUsable: backend.isUsable(now: max(clock, now)),
-            unusableUntil: isLeftOut ? backend.ejection.until : nil,
+            unusableUntil: isEjected ? backend.ejection.until : nil,
             consecutiveFailures: backend.ejection.consecutiveFailures,
             allowed: backend.allowed(now: max(clock, now)), abandoned: backend.abandoned,
             waitingForClient: backend.waitingForClient,

@@ -17,7 +17,7 @@ package struct AdmissionSettings: Equatable, Sendable {
     package var sharing = SharingMeasure.time
     /// Whether decisions are carried out or only counted.
     package var mode = AdmissionMode.enforce
-    /// How backends that refuse connections are left out.
+    /// How backends that refuse connections are ejected.
     package var ejection = EjectionSettings()
     /// What engines do when a client leaves.
     package var cancel = CancelRule.auto
@@ -247,7 +247,7 @@ package struct QueueSettings: Equatable, Sendable {
     package init() {}
 }
 
-/// How a backend that refuses connections is left out: `base` after the first refusal, twice as
+/// How a backend that refuses connections is ejected: `base` after the first refusal, twice as
 /// long after each further one, up to `max`, each time shortened by up to a quarter at random.
 package struct EjectionSettings: Equatable, Sendable {
     /// Time after the first refusal, 10 ms..1 h.

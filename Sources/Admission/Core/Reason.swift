@@ -21,7 +21,7 @@ package enum Reason: UInt8, CaseIterable, Sendable {
     case deadline
     /// The response would come later than most clients of its kind wait for one.
     case patience
-    /// Every backend of the pool is left out after refused connections, for longer than the wait
+    /// Every backend of the pool is ejected after refused connections, for longer than the wait
     /// allows.
     case noBackend
     /// The gateway is shutting down.

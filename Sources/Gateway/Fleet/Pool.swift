@@ -257,7 +257,7 @@ final class Pool {
         }
     }
 
-    /// A dial to `upstream` succeeded; whether the log says that it is left out.
+    /// A dial to `upstream` succeeded; whether the log says that it is ejected.
     func connected(_ upstream: Upstream) -> Bool {
         needsPoll = true
         return admission.connected(

@@ -29,8 +29,8 @@ package final class SharedAdmission: Sendable {
         /// What the controller was told of it, and where that is learnt.
         var epochNanoseconds: Int64 = 0
         let nanosecondsToWall: @Sendable () -> Int64
-        /// Labels of backends that the log says are left out.
-        var reportedLeftOut: [String] = []
+        /// Labels of backends that the log says are ejected.
+        var reportedEjected: [String] = []
     }
 
     /// What a reactor makes its own half of the pool from.
@@ -89,7 +89,7 @@ package final class SharedAdmission: Sendable {
             state.controller.reconfigure(
                 settings: settings.admission.with(epochNanoseconds: epoch), backends: labels,
                 now: now)
-            state.reportedLeftOut.removeAll { !labels.contains($0) }
+            state.reportedEjected.removeAll { !labels.contains($0) }
             state.beginFollowingClock(epoch)
             state.version += 1
             latestVersion.store(state.version, ordering: .releasing)
@@ -203,8 +203,8 @@ package final class SharedAdmission: Sendable {
 
     /// What a failed dial told about a backend.
     struct Refusal {
-        /// Whether it is left out since, and whether the log does not say so yet.
-        var isLeftOut = false
+        /// Whether it is ejected since, and whether the log does not say so yet.
+        var isEjected = false
         var isNews = false
     }
 
@@ -221,20 +221,20 @@ package final class SharedAdmission: Sendable {
             let before = state.failures(of: backend, now: now)
             let verdict = state.controller.retry(given, id, ticket, now: now)
             if state.failures(of: backend, now: now) > before {
-                refusal.isLeftOut = true
-                refusal.isNews = !state.reportedLeftOut.contains(label)
-                if refusal.isNews { state.reportedLeftOut.append(label) }
+                refusal.isEjected = true
+                refusal.isNews = !state.reportedEjected.contains(label)
+                if refusal.isNews { state.reportedEjected.append(label) }
             }
             return verdict
         }
     }
 
-    /// A dial succeeded; whether the log says that the backend, of the name `label`, is left out.
+    /// A dial succeeded; whether the log says that the backend, of the name `label`, is ejected.
     func connected(_ backend: BackendID, label: String, now: Instant) -> Bool {
         state.withLock { state in
             state.controller.connected(backend, now: now)
-            guard let index = state.reportedLeftOut.firstIndex(of: label) else { return false }
-            state.reportedLeftOut.remove(at: index)
+            guard let index = state.reportedEjected.firstIndex(of: label) else { return false }
+            state.reportedEjected.remove(at: index)
             return true
         }
     }

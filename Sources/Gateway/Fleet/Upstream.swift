@@ -47,7 +47,7 @@ final class Upstream {
     var reusesConnections: Bool { !habit.isOff }
 
     /// Takes the connection that was used last, if one is still good.
-    func lend(now: Instant) -> UpstreamConnection? {
+    func acquire(now: Instant) -> UpstreamConnection? {
         if habit.isOff && !hasLastingTrial(now: now) { return nil }
         while let connection = idle.popLast() {
             connection.idleIndex = -1
@@ -84,7 +84,7 @@ final class Upstream {
     }
 
     /// Keeps a connection for the next request, or closes it where enough are kept.
-    func giveBack(_ connection: UpstreamConnection, now: Instant) {
+    func release(_ connection: UpstreamConnection, now: Instant) {
         guard !isRetired, idle.count < maxIdle, keepAliveNanoseconds > 0 else {
             connection.close()
             return

@@ -64,7 +64,7 @@ final class UpstreamConnection: StreamConnection {
             return
         }
         releaseBuffers()
-        upstream.giveBack(self, now: reactor.now)
+        upstream.release(self, now: reactor.now)
     }
 
     /// Goes on for a client that has left.

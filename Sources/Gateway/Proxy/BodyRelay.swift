@@ -69,7 +69,7 @@ struct BodyRelay {
     /// storage, and `reader` reads the response as it passes.
     mutating func moveResponse(
         _ parser: inout ResponseParser, _ input: inout ByteBuffer, _ output: inout ByteBuffer,
-        lentBy pool: BufferPool, readBy reader: ResponseReader?
+        from pool: BufferPool, readBy reader: ResponseReader?
     ) -> BodyStep {
         // Asked here, where the parser is borrowed anyway.
         defer { readsChunks = parser.readsChunks }
@@ -98,7 +98,7 @@ struct BodyRelay {
     /// matters to the gateway.
     mutating func moveRequest(
         _ parser: inout RequestParser, _ input: inout ByteBuffer, _ output: inout ByteBuffer,
-        lentBy pool: BufferPool, readBy body: RequestBody?, bytesMax: Int
+        from pool: BufferPool, readBy body: RequestBody?, bytesMax: Int
     ) -> BodyStep {
         while true {
             let room = room(in: output)
@@ -158,7 +158,7 @@ struct BodyRelay {
             output.takeAll(of: &input)
             return
         }
-        if output.capacity == 0 { pool.lend(to: &output) }
+        if output.capacity == 0 { pool.acquire(for: &output) }
         if writesChunks {
             output.appendChunk(content, of: input)
         } else {

@@ -14,7 +14,7 @@ extension ClientConnection {
         leaveUnfinished()
         guard let kind else { return true }
         let most = shard.snapshot.networkBounds[kind]
-        if shard.group.networks.take(kind, network, most: most) {
+        if shard.group.networks.acquire(kind, network, most: most) {
             unfinished = kind
             return true
         }
@@ -41,14 +41,14 @@ extension ClientConnection {
     private func leaveUnfinished() {
         guard let kind = unfinished else { return }
         unfinished = nil
-        shard.group.networks.giveBack(kind, network)
+        shard.group.networks.release(kind, network)
     }
 
     /// Gives up all that the connection, which has ended, has of its network's bounds.
     func leaveNetwork() {
         guard network != 0 else { return }
         leaveUnfinished()
-        shard.group.networks.giveBack(.connections, network)
+        shard.group.networks.release(.connections, network)
     }
 }
 

@@ -61,6 +61,9 @@ final class ClientConnection: StreamConnection {
         open(transport)
     }
 
+    /// Bytes that the client has sent and taken.
+    var movedBytes: Int { receivedBytes &+ sentBytes }
+
     /// Whether nothing is being read or answered.
     var isIdle: Bool { exchange == nil && !hasInput && !hasOutput && state == .open }
 
@@ -153,7 +156,7 @@ final class ClientConnection: StreamConnection {
 
     private func currentExchange(_ snapshot: Snapshot) -> Exchange {
         if let exchange { return exchange }
-        let begun = shard.lendExchange()
+        let begun = shard.acquireExchange()
         begun.begin(for: self, snapshot: snapshot)
         exchange = begun
         return begun
@@ -184,7 +187,7 @@ final class ClientConnection: StreamConnection {
     func end(reset: Bool = false) {
         if let exchange {
             self.exchange = nil
-            shard.takeBack(exchange)
+            shard.release(exchange)
         }
         guard isOpen else { return }
         close(reset: reset)

@@ -67,7 +67,7 @@ extension Exchange {
             refused(rejection)
         case .parked(let handle):
             parkedHandle = handle
-            stage = .parked
+            move(to: .parked)
         }
     }
 
@@ -160,7 +160,7 @@ extension Exchange {
         record.grantedAt = now
         record.queueNanoseconds += now.nanoseconds(since: record.waitBeganAt)
         record.backend = backend
-        stage = .dialling
+        move(to: .dialling)
         connect(to: backend, in: pool, head, from: client)
     }
 

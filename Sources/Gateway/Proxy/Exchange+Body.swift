@@ -24,7 +24,7 @@ extension Exchange {
     /// From here on the body is read.
     func beginReadingBody() {
         _ = makeBody()
-        stage = .readingBody
+        move(to: .readingBody)
         record.bodyProgressAt = now
     }
 
@@ -159,7 +159,7 @@ extension Exchange {
             rewritten.append(replacement(in: body))
             rewritten.append(range.upperBound..<body.held.count, of: body.held)
             swap(&rewritten, &body.held)
-            shard.reactor.buffers.reclaim(from: &rewritten)
+            shard.reactor.buffers.release(from: &rewritten)
         }
         if isChunked {
             connection.output.appendChunk(0..<body.held.count, of: body.held)

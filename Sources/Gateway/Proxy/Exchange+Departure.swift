@@ -55,10 +55,10 @@ extension Exchange {
         }
         guard awaited != held else { return }
         pool.wait(on: awaited, &permit)
-        if awaited == .client { shard.waitsForClient(self) }
+        if awaited == .client { shard.waits(self, for: client) }
     }
 
-    /// Ends because too many requests wait for their clients, and this one has for longest.
+    /// Ends because too many requests wait for their clients, and this one's is among the slowest.
     func crowdedOut() {
         let client = client
         keepsClient = false

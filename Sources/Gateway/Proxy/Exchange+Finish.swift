@@ -60,7 +60,7 @@ extension Exchange {
         guard let client else { return }
         record.status = 200
         isResponseBegun = true
-        stage = .delivering
+        move(to: .delivering)
         if !isRequestComplete { decideDiscarding() }
         client.prepareOutput()
         client.output.appendStatusLine(status: 200)
@@ -90,7 +90,7 @@ extension Exchange {
         dropHeld()
         record.status = status
         isResponseBegun = true
-        stage = .delivering
+        move(to: .delivering)
         if !isRequestComplete { decideDiscarding() }
         if shard.isDraining { keepsClient = false }
     }
@@ -121,7 +121,7 @@ extension Exchange {
         let resets = responseFraming.isUntilClose || reason == .writeTimeout
         shard.finished(self, client)
         client.endAfterCut(reset: resets)
-        shard.takeBack(self)
+        shard.release(self)
     }
 
     /// The client has left: nothing is sent any more, and the backend's work is cancelled at once.
@@ -132,7 +132,7 @@ extension Exchange {
         leaveUpstream()
         shard.finished(self, client)
         client.endAfterCut(reset: false)
-        shard.takeBack(self)
+        shard.release(self)
     }
 
     /// The last byte has left: counts, logs, and gives the connection back to its next request.
@@ -140,7 +140,7 @@ extension Exchange {
         shard.finished(self, client)
         let keeps = keepsClient && isRequestComplete
         let lingers = !isRequestComplete
-        shard.takeBack(self)
+        shard.release(self)
         client.exchangeFinished(keeps: keeps, lingers: lingers)
     }
 }

@@ -65,7 +65,7 @@ extension Exchange {
         let chunks = head.framing.isChunked
         var relay = BodyRelay(highBytes: snapshot.bufferHighBytes, writesChunks: chunks)
         let step = relay.moveRequest(
-            &parser, &client.input, &upstream.output, lentBy: client.buffers,
+            &parser, &client.input, &upstream.output, from: client.buffers,
             readBy: body, bytesMax: snapshot.maxBodyBytes - record.bodyBytes)
         record.bodyBytes += relay.bytes
         if relay.filledOutput { upstream.outputWasFilled() }

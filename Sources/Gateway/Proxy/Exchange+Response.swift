@@ -54,7 +54,7 @@ extension Exchange {
             highBytes: responseHighBytes, writesChunks: responseFraming.isChunked)
         let step = relay.moveResponse(
             &upstream.parser, &upstream.input, &client.output,
-            lentBy: client.buffers, readBy: isFollowingResponse ? responseReader : nil)
+            from: client.buffers, readBy: isFollowingResponse ? responseReader : nil)
         if relay.filledOutput {
             client.outputWasFilled()
             record.responseBodyBytes += relay.bytes
@@ -199,7 +199,7 @@ extension Exchange {
         release(connection, reusable: reusable)
         learnUsage()
         spendPermit(Outcome(status: record.backendStatus))
-        stage = .delivering
+        move(to: .delivering)
         if !isRequestComplete { decideDiscarding() }
     }
 

@@ -32,7 +32,7 @@ extension Exchange {
             refused(rejection)
         case .parked(let handle):
             parkedHandle = handle
-            stage = .parked
+            move(to: .parked)
         }
         return true
     }

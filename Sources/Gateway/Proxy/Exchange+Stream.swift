@@ -67,7 +67,7 @@ extension Exchange {
         }
         if responseFraming.isChunked { client.output.appendLastChunk() }
         record.reason = local.reason
-        stage = .delivering
+        move(to: .delivering)
         if !isRequestComplete { decideDiscarding() }
         return true
     }

@@ -18,7 +18,7 @@ extension Exchange {
         record.answeredAt = now
         record.upstreamProgressAt = now
         keepsClient = false
-        stage = .tunnelling
+        move(to: .tunnelling)
         isRequestPaused = false
         isResponsePaused = false
         pool?.metrics.countTunnelOpened()
@@ -87,7 +87,7 @@ extension Exchange {
 
     private func finishTunnel(_ client: ClientConnection) {
         shard.finished(self, client)
-        shard.takeBack(self)
+        shard.release(self)
         client.exchangeFinished(keeps: false, lingers: true)
     }
 

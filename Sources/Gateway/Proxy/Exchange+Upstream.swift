@@ -20,7 +20,7 @@ extension Exchange {
         }
         record.attempts += 1
         if !ExchangeRecord.happened(record.connectBeganAt) { record.connectBeganAt = now }
-        if let connection = upstream.lend(now: now) {
+        if let connection = upstream.acquire(now: now) {
             upstream.metrics.connectionsReused &+= 1
             record.isReused = true
             attach(connection, in: pool, head, from: client)
@@ -98,8 +98,8 @@ extension Exchange {
             // It has to be started within the budget, however long it then takes.
             makeTicket(pool, startBy: budgetEnd)
         }
-        if refusal.isLeftOut { upstream.metrics.ejections &+= 1 }
-        if refusal.isNews { shard.leftOut(upstream, pool, reason) }
+        if refusal.isEjected { upstream.metrics.ejections &+= 1 }
+        if refusal.isNews { shard.ejected(upstream, pool, reason) }
         switch consume verdict {
         case .forward(let next):
             pool.metrics.retries &+= 1
@@ -108,7 +108,7 @@ extension Exchange {
             reply(reason)
         case .parked(let handle):
             parkedHandle = handle
-            stage = .parked
+            move(to: .parked)
         }
     }
 
@@ -120,7 +120,7 @@ extension Exchange {
         // A plain connection that was read to its end is not read again: nothing has told of more.
         let isEarly = record.isReused && connection.fill(highBytes: snapshot.bufferHighBytes) > 0
         upstream = connection
-        stage = .forwarding
+        move(to: .forwarding)
         record.connectedAt = now
         record.upstreamProgressAt = now
         record.bodyProgressAt = now
@@ -149,7 +149,7 @@ extension Exchange {
             record.wasSentAgain = true
             record.connectBeganAt = now
             release(connection, reusable: false)
-            stage = .dialling
+            move(to: .dialling)
             record.attempts += 1
             startDial(connection.upstream)
             return

@@ -18,30 +18,13 @@ internal import Telemetry
 
 /// A request and its response.
 final class Exchange {
-    /// Where an exchange stands.
-    enum Stage {
-        /// The head is being read.
-        case readingHead
-        /// The body is read for the model that it names, or before the request is offered.
-        case readingBody
-        /// Waiting in the pool's queue for a permit.
-        case parked
-        /// Holding a permit and waiting for a connection.
-        case dialling
-        /// Attached to a backend's connection.
-        case forwarding
-        /// The whole response, a backend's or our own, is in the client's output.
-        case delivering
-        /// The connection is no longer HTTP's: bytes pass both ways as they come.
-        case tunnelling
-    }
-
     let shard: Shard
     /// The exchange's place in the gateway's table, and how many exchanges had this place before.
     let place: Int
     private(set) var generation: UInt32 = 0
 
-    var stage = Stage.readingHead
+    /// Where it stands; `move` takes it further.
+    private(set) var stage = ExchangeStage.readingHead
     var client: ClientConnection?
     var parser: RequestParser
     /// The request's head, once it is complete; before, that of some other request.
@@ -140,6 +123,12 @@ final class Exchange {
     }
 
     var now: Instant { shard.reactor.now }
+
+    /// Takes the exchange to its next stage; one that does not follow from the present one traps.
+    func move(to next: ExchangeStage) {
+        precondition(stage.leads(to: next), "an exchange goes where it cannot go")
+        stage = next
+    }
 
     /// Begins with the first bytes that `client` received.
     func begin(for client: ClientConnection, snapshot: Snapshot) {

@@ -21,7 +21,7 @@ final class KeptBody {
 
     /// Keeps the last `count` bytes of `output`.
     func keep(last count: Int, of output: borrowing ByteBuffer) {
-        if bytes.capacity == 0 { pool.lend(to: &bytes, atLeast: count) }
+        if bytes.capacity == 0 { pool.acquire(for: &bytes, atLeast: count) }
         bytes.append((output.count - count)..<output.count, of: output)
     }
 
@@ -30,6 +30,6 @@ final class KeptBody {
 
     /// Gives up what was kept.
     func release() {
-        if bytes.capacity > 0 { pool.reclaim(from: &bytes) }
+        if bytes.capacity > 0 { pool.release(from: &bytes) }
     }
 }

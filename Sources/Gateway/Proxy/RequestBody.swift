@@ -61,10 +61,10 @@ final class RequestBody {
         let count = held.count + content.count
         if count > held.capacity, count > RequestBody.smallBytes {
             var larger = ByteBuffer()
-            pool.lend(to: &larger, atLeast: count)
+            pool.acquire(for: &larger, atLeast: count)
             larger.append(0..<held.count, of: held)
             swap(&larger, &held)
-            pool.reclaim(from: &larger)
+            pool.release(from: &larger)
         }
         held.append(content, of: input)
     }
@@ -125,7 +125,7 @@ final class RequestBody {
     var choices: Int { request.choices }
 
     /// Gives up what is held.
-    func release() { pool.reclaim(from: &held) }
+    func release() { pool.release(from: &held) }
 
     /// Forgets everything but the storage that is worth keeping.
     func reset() {

@@ -40,7 +40,7 @@ final class ClientNetworks: Sendable {
     private let table = Lock<[UInt64: Counts]>([:])
 
     /// Takes room for one more of `kind`; false where `network` has `most`.
-    func take(_ kind: NetworkBound, _ network: UInt64, most: Int) -> Bool {
+    func acquire(_ kind: NetworkBound, _ network: UInt64, most: Int) -> Bool {
         table.withLock { rows in
             let count = rows[network]?.counts[kind.rawValue] ?? 0
             guard Int(count) < most else { return false }
@@ -50,7 +50,7 @@ final class ClientNetworks: Sendable {
     }
 
     /// Gives that room up again.
-    func giveBack(_ kind: NetworkBound, _ network: UInt64) {
+    func release(_ kind: NetworkBound, _ network: UInt64) {
         table.withLock { rows in
             guard var row = rows[network] else { return }
             row.counts[kind.rawValue] -= 1

@@ -1,5 +1,5 @@
 // The gateway as its pages show it: what the shards have counted, added up, with the gauges of this
-// moment. The counters come by letter; a shard that does not answer in time is a fault that must show.
+// moment. The counters come by message; a shard that does not answer in time is a fault that must show.
 
 internal import Admission
 internal import Policy

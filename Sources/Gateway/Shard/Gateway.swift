@@ -1,7 +1,7 @@
 // A gateway: shards on threads of their own, and what they share. It lives on the thread that controls
 // it, which serves no client: what opens files, reads policies or makes pages stops nobody there.
 //
-// Both sides talk by letters. A shard is told of another policy, of a drain and of the end, and asked for
+// Both sides talk by messages. A shard is told of another policy, of a drain and of the end, and asked for
 // what it has counted; it says when it has stopped accepting and when the last client has left. Two
 // gateways can stand side by side in one process; nothing is global.
 

@@ -9,7 +9,7 @@ internal import Reactor
 struct OpenSocket: Sendable {
     /// The address as the policy has it.
     let configured: ListenAddress
-    let socket: Handed<ListeningSocket>
+    let socket: Transfer<ListeningSocket>
 }
 
 /// One address with its sockets.
@@ -29,9 +29,9 @@ struct OpenedAddress {
         var further: [OpenSocket] = []
         for _ in 1..<max(1, shards) {
             guard let another = try first.another() else { break }
-            further.append(OpenSocket(configured: address, socket: Handed(another)))
+            further.append(OpenSocket(configured: address, socket: Transfer(another)))
         }
-        sockets = [OpenSocket(configured: address, socket: Handed(first))] + further
+        sockets = [OpenSocket(configured: address, socket: Transfer(first))] + further
     }
 
     /// The socket for that shard, if there is one.

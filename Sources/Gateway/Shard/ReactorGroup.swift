@@ -46,25 +46,25 @@ final class ReactorGroup: Sendable {
     /// Reactors.
     var count: Int { members.count }
 
-    // MARK: Letters
+    // MARK: Messages
 
-    /// Leaves a letter for a reactor; false when it has ended.
+    /// Leaves a message for a reactor; false when it has ended.
     ///
-    /// No letter between reactors is ever refused for want of room: each stands for a connection or
+    /// No message between reactors is ever refused for want of room: each stands for a connection or
     /// a request, and those have bounds.
     @discardableResult
-    func send(to index: Int, _ letter: @escaping Mailbox<Shard>.Letter) -> Bool {
-        members[index].mailbox.send(isBounded: false, letter)
+    func send(to index: Int, _ message: @escaping Mailbox<Shard>.Message) -> Bool {
+        members[index].mailbox.send(isBounded: false, message)
     }
 
-    /// Leaves a letter for all reactors but the one at `index`.
-    func send(toAllBut index: Int, _ letter: @escaping Mailbox<Shard>.Letter) {
-        for other in members.indices where other != index { send(to: other, letter) }
+    /// Leaves a message for all reactors but the one at `index`.
+    func send(toAllBut index: Int, _ message: @escaping Mailbox<Shard>.Message) {
+        for other in members.indices where other != index { send(to: other, message) }
     }
 
-    /// Leaves a letter for all reactors.
-    func sendToAll(_ letter: @escaping Mailbox<Shard>.Letter) {
-        for index in members.indices { send(to: index, letter) }
+    /// Leaves a message for all reactors.
+    func sendToAll(_ message: @escaping Mailbox<Shard>.Message) {
+        for index in members.indices { send(to: index, message) }
     }
 
     /// Reads the mailbox of the reactor at `index`, on its thread.

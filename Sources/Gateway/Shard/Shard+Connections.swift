@@ -59,7 +59,7 @@ extension Shard {
     func accepted(_ descriptor: consuming Descriptor, peer: PeerAddress) {
         let network = peer.network(unlessAmong: snapshot.policy.forwarding.trustedProxies)
         let most = snapshot.networkBounds[.connections]
-        guard network == 0 || group.networks.take(.connections, network, most: most) else {
+        guard network == 0 || group.networks.acquire(.connections, network, most: most) else {
             metrics.connectionsRejected &+= 1
             refusedNetwork(.connections, peer)
             group.releaseConnection(at: index)
@@ -67,21 +67,21 @@ extension Shard {
         }
         let chosen = group.place(acceptedBy: index)
         guard chosen == index else {
-            handOver(descriptor, peer: peer, network, to: chosen)
+            transfer(descriptor, peer: peer, network, to: chosen)
             return
         }
         take(descriptor, peer: peer, network)
     }
 
-    private func handOver(
+    private func transfer(
         _ descriptor: consuming Descriptor, peer: PeerAddress, _ network: UInt64, to other: Int
     ) {
-        let handed = Handed(descriptor)
+        let transfer = Transfer(descriptor)
         let isTaken = group.send(to: other) { other in
-            guard let descriptor = handed.take() else { return }
+            guard let descriptor = transfer.take() else { return }
             other.take(descriptor, peer: peer, network)
         }
-        guard !isTaken, let descriptor = handed.take() else { return }
+        guard !isTaken, let descriptor = transfer.take() else { return }
         group.moveConnection(from: other, to: index)
         take(descriptor, peer: peer, network)
     }
@@ -89,13 +89,13 @@ extension Shard {
     private func take(
         _ descriptor: consuming Descriptor, peer: PeerAddress, _ network: UInt64
     ) {
-        adopt(
+        serve(
             ClientConnection(
                 shard: self, transport: .plain(descriptor), peer: peer, network: network))
     }
 
     /// Begins to serve a connection for which room was taken.
-    func adopt(_ connection: ClientConnection) {
+    func serve(_ connection: ClientConnection) {
         guard !hasEnded, connection.start() else {
             metrics.connectionsRejected &+= 1
             connection.close()

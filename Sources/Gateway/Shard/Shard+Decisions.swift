@@ -5,26 +5,26 @@ internal import Reactor
 
 extension Shard {
     /// Hands a decision about another reactor's request over.
-    func handOver(_ decision: consuming Decision, _ pool: Pool) {
+    func transfer(_ decision: consuming Decision, _ pool: Pool) {
         let admission = pool.admission
         let owner = decision.id.reactor
-        let handed = Handed(decision)
-        let isTaken = group.send(to: owner) { $0.received(handed, admission) }
-        if !isTaken { giveBack(handed.take(), admission) }
+        let transfer = Transfer(decision)
+        let isTaken = group.send(to: owner) { $0.received(transfer, admission) }
+        if !isTaken { decline(transfer.take(), admission) }
     }
 
     /// Another reactor's call of the controller led to a decision about a request of this one.
-    private func received(_ handed: Handed<Decision>, _ admission: SharedAdmission) {
-        guard let decision = handed.take() else { return }
+    private func received(_ transfer: Transfer<Decision>, _ admission: SharedAdmission) {
+        guard let decision = transfer.take() else { return }
         guard let exchange = openExchange(decision.id) else {
-            // Its client left while the letter was under way.
-            giveBack(decision, admission)
+            // Its client left while the message was under way.
+            decline(decision, admission)
             return
         }
         carryOut(decision, exchange)
     }
 
-    private func giveBack(_ decision: consuming Decision?, _ admission: SharedAdmission) {
+    private func decline(_ decision: consuming Decision?, _ admission: SharedAdmission) {
         guard case .forward(_, let permit)? = consume decision else { return }
         var work = ServedWork()
         work.charge = .nothing

@@ -1,5 +1,5 @@
 // How a shard's life goes on: another policy is put in force, or it drains and ends. The controlling
-// thread decides, and says so by letter.
+// thread decides, and says so by message.
 
 internal import Admission
 internal import Logging

@@ -7,10 +7,10 @@ internal import Reactor
 internal import Telemetry
 
 extension Shard {
-    /// Logs that `upstream` refused a connection and is left out for a while.
-    func leftOut(_ upstream: Upstream, _ pool: Pool, _ reason: Reason) {
+    /// Logs that `upstream` refused a connection and is ejected for a while.
+    func ejected(_ upstream: Upstream, _ pool: Pool, _ reason: Reason) {
         logger.warning(
-            "backend left out",
+            "backend ejected",
             metadata: [
                 "pool": "\(pool.name)", "backend": "\(upstream.address.label)",
                 "reason": "\(reason.name)",

@@ -1,5 +1,5 @@
 // A shard: one reactor with everything that lives in it, on a thread of its own. The shards of a gateway
-// share their pools' admission and what is in `ReactorGroup`; everything else goes by letter, between
+// share their pools' admission and what is in `ReactorGroup`; everything else goes by message, between
 // them and to and from the thread that controls them.
 
 internal import Admission
@@ -122,7 +122,7 @@ final class Shard {
         for connection in connections.all { connection.abort() }
         for response in abandonedResponses.all { response.giveUp() }
         for pool in pools { pool.retire() }
-        // Letters that are still there may hold permits.
+        // Messages that are still there may hold permits.
         group.close(index, self)
         exchanges = []
         firstFreePlace = -1
@@ -158,7 +158,7 @@ final class Shard {
 
     private func apply(_ decision: consuming Decision, _ pool: Pool) {
         guard decision.id.reactor == index else {
-            handOver(decision, pool)
+            transfer(decision, pool)
             return
         }
         guard let exchange = openExchange(decision.id) else {
@@ -221,7 +221,7 @@ final class Shard {
 
     /// Lends an exchange, made anew where none is free; there are at most as many as client
     /// connections.
-    func lendExchange() -> Exchange {
+    func acquireExchange() -> Exchange {
         if firstFreePlace >= 0, firstFreePlace < exchanges.count {
             let exchange = exchanges[firstFreePlace]
             firstFreePlace = exchange.nextFreePlace
@@ -235,7 +235,7 @@ final class Shard {
     }
 
     /// Takes an exchange back that has ended.
-    func takeBack(_ exchange: Exchange) {
+    func release(_ exchange: Exchange) {
         exchange.reset()
         exchange.nextFreePlace = firstFreePlace
         firstFreePlace = exchange.place

@@ -15,7 +15,7 @@ struct Event {
         /// An engine notices that the gateway closed the connection.
         case stop
         /// The gateway closes the connection of a request whose client has left.
-        case surrender
+        case keptEnd
         /// A slow client has sent its body to the gateway, which offers the request.
         case bodyHeld
         /// A slow client has sent its body through to the backend.

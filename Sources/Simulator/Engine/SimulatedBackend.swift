@@ -45,7 +45,7 @@ struct SimulatedBackend {
     private var allowanceAt: Int64 = 0
 
     /// Whether the gateway may hold a refused connection against it.
-    var mayBeLeftOut = false
+    var mayBeEjected = false
     /// When the next running request ends, if nothing changes; the end of time for never.
     private(set) var nextFinish = Int64.max
     /// When the next phase begins.

@@ -73,7 +73,7 @@ extension Simulation {
         requests[index].unitsAtLeaving = backends[backend].unitsDone(for: request, now: now)
         requests[index].isAbandoned = true
         if let end {
-            heap.schedule(.surrender, at: end, slot: slot, generation: request.generation)
+            heap.schedule(.keptEnd, at: end, slot: slot, generation: request.generation)
         } else {
             closeAbandoned(slot)
         }
@@ -83,8 +83,8 @@ extension Simulation {
     }
 
     /// The gateway has waited long enough for work whose client has left.
-    mutating func surrenderAbandoned(_ slot: Int32) {
-        spendSurrendered(slot)
+    mutating func endKeeping(_ slot: Int32) {
+        spendKept(slot)
         closeAbandoned(slot)
         pump(Int(requests[Int(slot)].gateway))
     }

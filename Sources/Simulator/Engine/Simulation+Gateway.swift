@@ -105,8 +105,8 @@ extension Simulation {
         }
         guard !backends[backend].isRefusing else { return }
         countStart(index)
-        if backends[backend].mayBeLeftOut {
-            backends[backend].mayBeLeftOut = false
+        if backends[backend].mayBeEjected {
+            backends[backend].mayBeEjected = false
             let gateway = Int(requests[index].gateway)
             controllers[gateway].connected(
                 BackendID(index: backend), now: Instant(nanoseconds: now))
@@ -223,7 +223,7 @@ extension Simulation {
     /// The connection to the backend was refused.
     mutating func refuse(_ slot: Int32) {
         guard let permit = permits[Int(slot)].take() else { return }
-        backends[Int(requests[Int(slot)].backend)].mayBeLeftOut = true
+        backends[Int(requests[Int(slot)].backend)].mayBeEjected = true
         let id = RequestID(rawValue: UInt64(slot))
         let instant = Instant(nanoseconds: now)
         let gateway = Int(requests[Int(slot)].gateway)

@@ -48,7 +48,7 @@ extension Simulation {
     }
 
     /// The gateway does not wait any longer for the end of a request whose client has left.
-    mutating func spendSurrendered(_ slot: Int32) {
+    mutating func spendKept(_ slot: Int32) {
         spend(slot, .cancelled(by: .gateway, in: .waiting))
     }
 

@@ -174,7 +174,7 @@ package struct Simulation: ~Copyable {
         case .refusal: refuse(event.slot)
         case .failure: takeFailure(event.slot)
         case .stop: stopAbandoned(event.slot)
-        case .surrender: surrenderAbandoned(event.slot)
+        case .keptEnd: endKeeping(event.slot)
         case .sent: takeSent(event.slot)
         case .delivered: deliver(event.slot)
         }

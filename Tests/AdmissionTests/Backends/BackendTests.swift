@@ -30,7 +30,7 @@ import Testing
         for count in counts { #expect((70...130).contains(count), "\(counts)") }
     }
 
-    @Test func aBackendThatRefusesIsLeftOut() throws {
+    @Test func aBackendThatRefusesIsEjected() throws {
         let pool = PoolDriver(.fixed(1), backends: ["a", "b"])
         pool.controller.refused(BackendID(index: 0), now: at(0))
         let status = try #require(pool.status(0, at: at(0)))
@@ -129,7 +129,7 @@ import Testing
         #expect(pool.offer(3, at: at(52_001), deadline: at(52_100)) == .rejected(.noBackend))
     }
 
-    @Test func withEveryBackendLeftOutTheReturnDecides() throws {
+    @Test func withEveryBackendEjectedTheReturnDecides() throws {
         var settings = AdmissionSettings.fixed(1, maxWait: .seconds(2))
         settings.ejection.base = .seconds(1)
         let pool = PoolDriver(settings, backends: ["a", "b"])

@@ -73,7 +73,7 @@ struct Schedule {
         turn { gateway in
             require(gateway.reserveConnection(), "no room for a connection")
             require(gateway.group.place(acceptedBy: gateway.index) == gateway.index, "a place")
-            gateway.adopt(client.connection)
+            gateway.serve(client.connection)
         }
     }
 

@@ -52,8 +52,8 @@ final class MemoryScene {
             network: network)
         _ = gateway.reserveConnection()
         _ = gateway.group.place(acceptedBy: gateway.index)
-        if network != 0 { _ = gateway.group.networks.take(.connections, network, most: .max) }
-        turn { gateway.adopt(connection) }
+        if network != 0 { _ = gateway.group.networks.acquire(.connections, network, most: .max) }
+        turn { gateway.serve(connection) }
         return Client(stream: stream, connection: connection)
     }
 

@@ -146,7 +146,7 @@ final class RunningGateway: Sendable {
             }
         }
         _ = try result.get()
-        // A reactor that answers has read the letter that came before.
+        // A reactor that answers has read the message that came before.
         _ = try askAll { _ in true }
     }
 

@@ -28,7 +28,7 @@ import Testing
                 shard: gateway, transport: .memory(client), peer: PeerAddress())
             _ = gateway.reserveConnection()
             _ = gateway.group.place(acceptedBy: gateway.index)
-            turn { gateway.adopt(connection) }
+            turn { gateway.serve(connection) }
         }
 
         func turn(_ events: () -> Void) {

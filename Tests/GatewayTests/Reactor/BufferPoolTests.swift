@@ -11,17 +11,17 @@ import Testing
     /// Storage from `pool` for at least so many bytes: how much it is, and its first byte.
     private func lent(_ pool: BufferPool, atLeast count: Int = 1) -> (capacity: Int, first: UInt8) {
         var buffer = ByteBuffer()
-        pool.lend(to: &buffer, atLeast: count)
+        pool.acquire(for: &buffer, atLeast: count)
         let isEmpty = buffer.isEmpty
         #expect(isEmpty)
-        let storage = buffer.surrender()
+        let storage = buffer.giveStorage()
         return (storage.count, storage[0])
     }
 
     private func reclaim(_ count: Int, of byte: UInt8, by pool: BufferPool) {
         var buffer = ByteBuffer()
-        if count > 0 { buffer.adopt([UInt8](repeating: byte, count: count)) }
-        pool.reclaim(from: &buffer)
+        if count > 0 { buffer.takeStorage([UInt8](repeating: byte, count: count)) }
+        pool.release(from: &buffer)
         let capacity = buffer.capacity
         #expect(capacity == 0)
     }
@@ -40,10 +40,10 @@ import Testing
     @Test func bytesGoWithTheStorage() {
         let pool = BufferPool()
         var buffer = ByteBuffer()
-        pool.lend(to: &buffer)
+        pool.acquire(for: &buffer)
         buffer.append(1)
-        pool.reclaim(from: &buffer)
-        pool.lend(to: &buffer)
+        pool.release(from: &buffer)
+        pool.acquire(for: &buffer)
         let isEmpty = buffer.isEmpty
         #expect(isEmpty)
     }

@@ -90,19 +90,21 @@ import Testing
     private static let promise =
         "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n"
 
-    /// Clients that are waited for take no place, up to 64 of them; more of them lose theirs to whoever
-    /// finds no room, those first that have been waited for longest.
+    /// Clients that are waited for take no place, up to 64 of them; of more the slowest lose theirs to
+    /// whoever finds no room.
     @Test func aCrowdOfSlowClientsGivesWay() throws {
         let scene = try MemoryScene(pool: "limit: 2")
         let slow = (0..<66).map { _ in
             let client = scene.connect()
             scene.send(Self.promise, from: client)
             _ = scene.acceptDial()
-            scene.pass(milliseconds: 10)
             return client
         }
         // While nobody else wants their places, nobody loses one.
+        scene.pass(milliseconds: 500)
         #expect(scene.inFlight == 66 && slow.allSatisfy { $0.got.isEmpty })
+        // All but two send something.
+        for client in slow[2...] { scene.send("12", from: client) }
         let first = scene.connect()
         scene.send(Self.get, from: first)
         scene.pass(milliseconds: 20)
@@ -115,18 +117,40 @@ import Testing
         #expect(scene.inFlight == 64)
     }
 
+    /// Those that send as fast as they can are not slow, many as they may be.
+    @Test func aCrowdOfFastClientsDoesNot() throws {
+        let scene = try MemoryScene(pool: "limit: 2", server: "body_before_queue: 0B")
+        let head = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n"
+        let fast = (0..<66).map { _ in
+            let client = scene.connect()
+            scene.send(head, from: client)
+            _ = scene.acceptDial()
+            return client
+        }
+        let other = scene.connect()
+        scene.send(Self.get, from: other)
+        let piece = String(repeating: "x", count: 10_000)
+        for _ in 0..<10 {
+            for client in fast { scene.send(piece, from: client) }
+            scene.pass(milliseconds: 50)
+        }
+        #expect(fast.allSatisfy { $0.got.isEmpty && $0.isOpen } && scene.queued == 1)
+    }
+
     // MARK: Networks
 
     @Test func networksAreCountedInOneTable() {
         let networks = ClientNetworks()
-        #expect(networks.take(.connections, 7, most: 2) && networks.take(.connections, 7, most: 2))
-        #expect(!networks.take(.connections, 7, most: 2))
-        #expect(networks.take(.connections, 8, most: 2) && networks.take(.heads, 7, most: 1))
+        #expect(
+            networks.acquire(.connections, 7, most: 2) && networks.acquire(.connections, 7, most: 2)
+        )
+        #expect(!networks.acquire(.connections, 7, most: 2))
+        #expect(networks.acquire(.connections, 8, most: 2) && networks.acquire(.heads, 7, most: 1))
         #expect(networks.count == 2)
-        for _ in 0..<2 { networks.giveBack(.connections, 7) }
-        networks.giveBack(.connections, 8)
-        #expect(networks.count == 1 && !networks.take(.heads, 7, most: 1))
-        networks.giveBack(.heads, 7)
+        for _ in 0..<2 { networks.release(.connections, 7) }
+        networks.release(.connections, 8)
+        #expect(networks.count == 1 && !networks.acquire(.heads, 7, most: 1))
+        networks.release(.heads, 7)
         #expect(networks.count == 0)
     }
 

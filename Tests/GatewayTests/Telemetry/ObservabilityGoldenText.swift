@@ -415,10 +415,10 @@ let goldenMetrics = #"""
     # HELP penstock_limit_bound_seconds_total Time for which nine tenths or more of the limit were in use.
     # TYPE penstock_limit_bound_seconds_total counter
     penstock_limit_bound_seconds_total{pool="chat",backend="http://10.0.0.11:8000"} 1.5
-    # HELP penstock_backend_usable 1 when the backend can be sent requests, 0 while it is left out.
+    # HELP penstock_backend_usable 1 when the backend can be sent requests, 0 while it is ejected.
     # TYPE penstock_backend_usable gauge
     penstock_backend_usable{pool="chat",backend="http://10.0.0.11:8000"} 1
-    # HELP penstock_backend_ejections_total Times that the backend was left out after refused connections.
+    # HELP penstock_backend_ejections_total Times that the backend was ejected after refused connections.
     # TYPE penstock_backend_ejections_total counter
     penstock_backend_ejections_total{pool="chat",backend="http://10.0.0.11:8000"} 1
     # HELP penstock_backend_outcomes_total Requests that were sent to the backend, tries of one request apart, by what became of them.

@@ -1,9 +1,9 @@
-// How a value that cannot be copied travels between threads: in a box that a letter can hold.
+// How a value that cannot be copied travels between threads: in a box that a message can hold.
 
 internal import Synchronization
 
 /// A value that one thread leaves and another one takes; what nobody takes ends with the box.
-package final class Handed<Value: ~Copyable & Sendable>: Sendable {
+package final class Transfer<Value: ~Copyable & Sendable>: Sendable {
     private let value: Mutex<Value?>
 
     /// A box with a value for somebody else.
