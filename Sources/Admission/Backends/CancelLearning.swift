@@ -2,7 +2,7 @@
 // engine is done with it; many engines go on with work that nobody wants any more, and say nothing.
 //
 // Where nothing is known and others want the place, the work goes on as if the client were there, and
-// its place comes back at its end, or when hardly any request would take longer: that is right for either
+// its place comes back at its end, or when surely no request would take longer: that is right for either
 // kind of engine, and costs one that would have stopped the work. Without the second bound clients that
 // ask for endless responses and leave would take all places for good. Where nobody wants it, the connection is closed, and the place is kept free
 // for as long as the work would take. Meanwhile a few connections are closed at once although others

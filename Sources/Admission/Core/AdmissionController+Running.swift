@@ -77,7 +77,8 @@ extension AdmissionController {
             return keepsUntil(Self.longestWork)
         }
         if backends[index].meter.successes == 0 { return keepsUntil(Self.longestUnknownWork) }
-        return keepsUntil(max(longest - age, service, Self.leastWork))
+        // Twice, so that hardly any work is cut off whose end would have been seen.
+        return keepsUntil(max(2 * longest - age, service, Self.leastWork))
     }
 
     @inline(__always) private func keepsUntil(_ nanoseconds: Int64) -> Departure {

@@ -113,6 +113,8 @@ extension Simulation {
 
     /// The engine is done with a request that nobody waits for.
     mutating func endAbandoned(_ slot: Int32) {
+        // It is not closed any more when its time is up.
+        requests[Int(slot)].generation &+= 1
         spendAbandoned(slot)
         vacate(slot)
         settleTimeout()

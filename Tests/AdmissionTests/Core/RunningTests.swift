@@ -96,7 +96,7 @@ import Testing
         #expect(pool.offer(4, at: at(100)) == .forwarded(0))
         #expect(pool.offer(5, at: at(100)) == .parked)
         // The mean of one is 100 ms, and a mean deviation is taken to be half of it.
-        #expect(pool.leave(3, .whole, .waiting, at: at(120)) == .keep(until: at(320)))
+        #expect(pool.leave(3, .whole, .waiting, at: at(120)) == .keep(until: at(620)))
         // What has been there for longer gets the time of a request.
         let late = pool.leave(4, .streamed, .answering, at: at(1_000))
         #expect(late == .keep(until: at(1_100)) || late == .close)
