@@ -8,7 +8,7 @@ internal import Reactor
 /// An established connection to a backend.
 final class UpstreamConnection: StreamConnection {
     let upstream: Upstream
-    /// Reads answers; its head is the present answer's.
+    /// Reads responses; its head is the present response's.
     var parser: ResponseParser
     /// The exchange this connection serves; nil while idle.
     var exchange: Exchange?

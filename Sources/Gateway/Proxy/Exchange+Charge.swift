@@ -33,7 +33,7 @@ extension Exchange {
     }
 
     /// Tokens that have been served so far, as the response reports them; else each piece of a
-    /// streamed response is one, and other answers count by their length.
+    /// streamed response is one, and other responses count by their length.
     private var servedTokens: Int {
         let usage = usage
         if let input = usage.input { return input + (usage.output ?? 0) }

@@ -3,7 +3,10 @@
 import FuzzSupport
 import HTTP1
 
+@testable import Bytes
 @testable import Gateway
+@testable import Reactor
+@testable import Telemetry
 
 /// One connection to a backend.
 final class Backend {

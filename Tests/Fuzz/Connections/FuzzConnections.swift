@@ -11,7 +11,10 @@ import HTTP1
 import Logging
 import Policy
 
+@testable import Bytes
 @testable import Gateway
+@testable import Reactor
+@testable import Telemetry
 
 /// What libFuzzer calls with each input.
 @_cdecl("LLVMFuzzerTestOneInput")

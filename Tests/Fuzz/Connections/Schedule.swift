@@ -4,7 +4,10 @@ import Admission
 import FuzzSupport
 import HTTP1
 
+@testable import Bytes
 @testable import Gateway
+@testable import Reactor
+@testable import Telemetry
 
 /// One input being played.
 struct Schedule {
@@ -152,13 +155,27 @@ struct Schedule {
             buffered += held
         }
         let inFlight = gateway.pools.reduce(0) { $0 + $1.admission.inFlight }
-        require(inFlight == gateway.heldPermitCount, "\(inFlight) permits are out")
-        require(inFlight <= 2, "the limit is not kept")
+        // A response whose client has left may hold its permit until it ends.
+        let held = gateway.heldPermitCount + gateway.abandonedResponses.count
+        require(inFlight == held, "\(inFlight) permits are out")
+        // Who waits for his client takes no place, and a backend on trial may be sent one more each time
+        // that one takes too long.
+        let waiting = gateway.pools.reduce(0) { $0 + waitingForClient($1) }
+        require(inFlight - waiting <= 2 + 2, "the limit is not kept")
         let queued = gateway.pools.reduce(0) { $0 + $1.admission.queueLength }
         // A request whose backend could not be connected to comes back whatever waits; no more of
         // them than were in flight.
         require(queued <= 2 + 2, "the queue's bound is not kept")
         require(gateway.openExchangeCount <= clients.count, "more exchanges than clients")
+    }
+
+    private func waitingForClient(_ pool: Pool) -> Int {
+        pool.upstreams.reduce(0) { sum, upstream in
+            let status = upstream.flatMap {
+                pool.admission.backend($0.id, now: gateway.reactor.now)
+            }
+            return sum + (status?.waitingForClient ?? 0)
+        }
     }
 
     /// Lets twelve seconds pass, and more until `isDone`, in which dials fail.
