@@ -61,7 +61,7 @@ final class AbandonedResponse {
                 }
                 progressAt = shard.reactor.now
                 hasBytes = true
-                reportLife()
+                if let backend = permit?.backend { pool.lives(backend, toldAt: &lifeReportedAt) }
                 bytes += count
                 if bytes > AbandonedResponse.bytesPerTurn {
                     shard.reactor.resumeLater(connection)
@@ -88,18 +88,6 @@ final class AbandonedResponse {
 
     /// Closes the connection, whatever the engine then does.
     func giveUp() { finish(.cancelled(by: .gateway, in: .waiting), reusable: false) }
-
-    /// Says that the backend is not silent, now and then.
-    private func reportLife() {
-        let now = shard.reactor.now
-        guard let backend = permit?.backend,
-            now.nanoseconds(since: lifeReportedAt) > AbandonedResponse.lifeNanoseconds
-        else { return }
-        lifeReportedAt = now
-        pool.progress(at: backend, units: 0)
-    }
-
-    private static let lifeNanoseconds: Int64 = 500_000_000
 
     private func next() -> ParserEvent? {
         do throws(ParseError) {

@@ -233,6 +233,17 @@ final class Pool {
         }
     }
 
+    /// How often a backend's signs of life are told.
+    private static let lifeNanoseconds: Int64 = 500_000_000
+
+    /// Bytes came from a backend that count as no work: they still say that it lives, which was last told
+    /// at `toldAt`.
+    func lives(_ backend: BackendID, toldAt: inout Instant) {
+        guard reactor.now.nanoseconds(since: toldAt) > Pool.lifeNanoseconds else { return }
+        toldAt = reactor.now
+        progress(at: backend, units: 0)
+    }
+
     /// Pieces of streamed responses came from a backend: what a limit that measures throughput counts.
     func progress(at backend: BackendID, units: Int) {
         if admission.progress(at: backend, units: units, now: reactor.now) { needsPoll = true }

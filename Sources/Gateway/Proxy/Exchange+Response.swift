@@ -69,17 +69,10 @@ extension Exchange {
         if record.responsePieces > pieces {
             record.lifeReportedAt = now
             pool.progress(at: backend, units: record.responsePieces - pieces)
-        } else if record.upstreamProgressAt == now,
-            now.nanoseconds(since: record.lifeReportedAt) > Exchange.lifeNanoseconds
-        {
-            // Bytes that count as no work still say that the backend lives.
-            record.lifeReportedAt = now
-            pool.progress(at: backend, units: 0)
+        } else if record.upstreamProgressAt == now {
+            pool.lives(backend, toldAt: &record.lifeReportedAt)
         }
     }
-
-    /// How often a backend's signs of life are told.
-    private static let lifeNanoseconds: Int64 = 500_000_000
 
     private func fillResponse(
         _ upstream: UpstreamConnection, for client: ClientConnection
