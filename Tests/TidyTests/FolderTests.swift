@@ -8,9 +8,8 @@ import Testing
 
     /// Types of higher folders that files of a folder may name.
     private static let exceptions: [String: Set<String>] = [
-        // A connection wakes the exchange that it serves, and the rest of a response outlives it in the
-        // shard's list. A pool is given what its requests are classified and refused with.
-        "Fleet": ["Exchange", "Shard", "ClaimTable", "HashKey", "ReplyCache"],
+        // A pool is given what its requests are classified and refused with.
+        "Fleet": ["Classifier", "HashKey", "ReplyCache"],
         // Connections and exchanges belong to a shard, and keep to the policy in force when they began.
         "Proxy": ["Shard", "Snapshot"],
         "Shard": [],

@@ -31,8 +31,8 @@ final class Pool {
 
     /// `settings` in nanoseconds, for the data path.
     private(set) var timeouts = Timeouts()
-    /// What requests may claim, for the data path.
-    private(set) var claims: ClaimTable
+    /// Tells whose requests are, for the data path.
+    private(set) var classifier: Classifier
     /// The counters of the priority classes, for the data path: those of `metrics`.
     private(set) var classes: [ClassMetrics] = []
     /// The responses of the gateway's own, as they are written for this pool.
@@ -87,7 +87,7 @@ final class Pool {
         metrics = PoolMetrics(
             name: settings.name, backends: labels,
             classes: settings.admission.classes.map(\.name))
-        claims = layout.claims
+        classifier = layout.classifier
         apply(layout)
     }
 
@@ -104,7 +104,7 @@ final class Pool {
         version = layout.version
         metrics.replaceBackends(settings.backends.map(\.label))
         metrics.replaceClasses(settings.admission.classes.map(\.name))
-        claims = layout.claims
+        classifier = layout.classifier
         apply(layout)
         needsPoll = true
     }

@@ -16,8 +16,8 @@ package final class SharedAdmission: Sendable {
         var controller: AdmissionController
         /// The settings that the controller follows, and how many there were before.
         var settings: PoolSettings
-        /// What requests may claim by them.
-        var claims: ClaimTable
+        /// Tells whose requests are by them.
+        var classifier: Classifier
         var version = 0
         /// The reactor that has promised to poll, and by when.
         ///
@@ -36,7 +36,7 @@ package final class SharedAdmission: Sendable {
     /// What a reactor makes its own half of the pool from.
     struct Layout: Sendable {
         let settings: PoolSettings
-        let claims: ClaimTable
+        let classifier: Classifier
         let version: Int
         /// Places in the controller's table of backends.
         let places: Int
@@ -61,7 +61,7 @@ package final class SharedAdmission: Sendable {
             backends: settings.backends.map(\.label), seed: seed)
         var state = State(
             controller: controller, settings: settings,
-            claims: ClaimTable(settings, hashKey: hashKey), nanosecondsToWall: nanosecondsToWall)
+            classifier: Classifier(settings, hashKey: hashKey), nanosecondsToWall: nanosecondsToWall)
         state.beginFollowingClock(epoch)
         self.state = Lock(state)
     }
@@ -80,10 +80,10 @@ package final class SharedAdmission: Sendable {
     /// taken, for which requests would wait.
     func reconfigure(_ settings: PoolSettings, hashKey: HashKey, now: Instant) {
         guard state.withLock({ $0.settings }) != settings else { return }
-        let claims = ClaimTable(settings, hashKey: hashKey)
+        let classifier = Classifier(settings, hashKey: hashKey)
         state.withLock { state in
             state.settings = settings
-            state.claims = claims
+            state.classifier = classifier
             let labels = settings.backends.map(\.label)
             let epoch = state.nanosecondsToWall()
             state.controller.reconfigure(
@@ -101,7 +101,7 @@ package final class SharedAdmission: Sendable {
         state.withLock { state in
             let ids = state.settings.backends.map { state.controller.backendID(forKey: $0.label) }
             return Layout(
-                settings: state.settings, claims: state.claims, version: state.version,
+                settings: state.settings, classifier: state.classifier, version: state.version,
                 places: state.controller.backendPlaces, ids: ids)
         }
     }

@@ -1,5 +1,5 @@
-// A connection to a backend. It belongs to one exchange at a time, and to its upstream's idle list
-// in between.
+// A connection to a backend. It has one user at a time, and belongs to its upstream's idle list in
+// between.
 
 internal import Admission
 internal import HTTP1
@@ -10,16 +10,14 @@ final class UpstreamConnection: StreamConnection {
     let upstream: Upstream
     /// Reads responses; its head is the present response's.
     var parser: ResponseParser
-    /// The exchange this connection serves; nil while idle.
-    var exchange: Exchange?
-    /// What reads its response when the client has left.
-    private var abandoned: AbandonedResponse?
-    /// Exchanges served before the present one.
+    /// Whom this connection serves; nil while idle.
+    private var user: UpstreamUser?
+    /// Requests served before the present one.
     private(set) var servedCount = 0
-    /// `sentBytes` and `receivedBytes` when the present exchange began.
-    private(set) var sentBefore = 0
-    private(set) var receivedBefore = 0
-    /// The reactor's turn in which the present exchange began.
+    /// `sentBytes` and `receivedBytes` when the present request began.
+    private var sentBefore = 0
+    private var receivedBefore = 0
+    /// The reactor's turn in which the present request began.
     private var begunInTurn: UInt64 = 0
     /// Where this connection stands in the idle list, -1 for nowhere.
     var idleIndex = -1
@@ -43,10 +41,14 @@ final class UpstreamConnection: StreamConnection {
 
     deinit { upstream.connectionClosed() }
 
-    /// Begins to serve `exchange`, whose request has this method and may ask for a WebSocket.
-    func begin(_ exchange: Exchange, method: Method, mayBecomeWebSocket: Bool = false) {
-        precondition(self.exchange == nil, "a connection serves one exchange at a time")
-        self.exchange = exchange
+    /// Bytes that were sent of the present request, and received of its response.
+    var sentSinceBegun: Int { sentBytes - sentBefore }
+    var receivedSinceBegun: Int { receivedBytes - receivedBefore }
+
+    /// Begins to serve `user`, whose request has this method and may ask for a WebSocket.
+    func begin(_ user: UpstreamUser, method: Method, mayBecomeWebSocket: Bool = false) {
+        precondition(self.user == nil, "a connection serves one request at a time")
+        self.user = user
         begunInTurn = reactor.turnNumber
         endedBeforeUse = false
         sentBefore = sentBytes
@@ -56,7 +58,7 @@ final class UpstreamConnection: StreamConnection {
 
     /// Ends serving: back to the idle list when the connection can be used again, else closed.
     func end(reusable: Bool) {
-        exchange = nil
+        user = nil
         servedCount += 1
         reactor.setDeadline(of: self, to: .distantFuture)
         guard reusable, isOpen, !hasInput, !hasOutput, !peerClosed, !isBroken else {
@@ -67,36 +69,23 @@ final class UpstreamConnection: StreamConnection {
         upstream.release(self, now: reactor.now)
     }
 
-    /// Goes on for a client that has left.
-    func abandon(to rest: AbandonedResponse) {
-        exchange = nil
-        abandoned = rest
-    }
+    /// Goes on with the same response for another user.
+    func changeUser(to next: UpstreamUser) { user = next }
 
-    /// The response of a client that has left is over.
-    func endAbandoned(reusable: Bool) {
-        abandoned = nil
-        end(reusable: reusable)
-    }
-
-    override func resume() { abandoned?.advance() }
+    override func resume() { user?.upstreamReady() }
 
     override func ready(_ readiness: Readiness) {
         guard note(readiness) else { return }
-        if let abandoned {
-            abandoned.advance()
-            return
-        }
-        if let exchange {
+        if let user {
             // Reported before this turn's request was written, so it is no response to that; unless it
             // was the rest of the response before, read in this turn too.
             if begunInTurn == reactor.turnNumber && receivedInTurn != begunInTurn
                 && readiness.contains(.readable)
             {
                 endedBeforeUse = !readiness.isDisjoint(with: .ended)
-                exchange.upstreamSpokeTooEarly()
+                user.upstreamSpokeTooEarly()
             }
-            exchange.client?.advance()
+            user.upstreamReady()
         } else if fill(highBytes: 1) > 0 || inputEnded || isBroken {
             // Nothing was asked, so whatever came is the end or nonsense. A TLS session may have
             // had something to tell that is neither.
@@ -112,10 +101,8 @@ final class UpstreamConnection: StreamConnection {
     }
 
     override func deadlineReached() {
-        if let abandoned {
-            abandoned.timedOut()
-        } else if let exchange {
-            exchange.upstreamDeadlineReached()
+        if let user {
+            user.upstreamDeadlineReached()
         } else {
             upstream.removeIdle(self)
             close()

@@ -35,6 +35,8 @@ struct BodyRelay {
     /// Pieces of the body that came, which are its chunks where it has any, and their bytes.
     private(set) var pieces = 0
     private(set) var bytes = 0
+    /// How many of them are held now.
+    private(set) var heldBytes = 0
     /// Whether the response that was moved comes in chunks.
     private(set) var readsChunks = false
     /// Whether the output has storage now that it may not have had before.
@@ -92,17 +94,55 @@ struct BodyRelay {
         }
     }
 
-    /// Moves a request's body until something else than a piece of it comes; at most `bytesMax`.
+    /// What becomes of a request's content.
+    private enum Use { case passed, held, dropped }
+
+    /// Moves a request's body to `output` until something else than a piece of it comes; at most
+    /// `bytesMax`.
     ///
     /// `pool` lends the output its storage, and `body` reads what passes where something of it
     /// matters to the gateway.
     mutating func moveRequest(
-        _ parser: inout RequestParser, _ input: inout ByteBuffer, _ output: inout ByteBuffer,
-        from pool: BufferPool, readBy body: RequestBody?, bytesMax: Int
+        _ parser: inout RequestParser, _ input: inout ByteBuffer,
+        into output: inout ByteBuffer, from pool: BufferPool, readBy body: RequestBody?,
+        bytesMax: Int
+    ) -> BodyStep {
+        read(&parser, &input, .passed, &output, pool, body, bytesMax)
+    }
+
+    /// Holds a request's body until something else than a piece of it comes, or `highBytes` more are
+    /// held; at most `bytesMax`.
+    mutating func holdRequest(
+        _ parser: inout RequestParser, _ input: inout ByteBuffer, in body: RequestBody,
+        bytesMax: Int
+    ) -> BodyStep {
+        var nowhere = ByteBuffer()
+        return read(&parser, &input, .held, &nowhere, nil, body, bytesMax)
+    }
+
+    /// Drops a request's body until something else than a piece of it comes; at most `bytesMax`.
+    mutating func dropRequest(
+        _ parser: inout RequestParser, _ input: inout ByteBuffer, bytesMax: Int
+    ) -> BodyStep {
+        var nowhere = ByteBuffer()
+        return read(&parser, &input, .dropped, &nowhere, nil, nil, bytesMax)
+    }
+
+    /// The loop over the parser's events.
+    @inline(__always)
+    private mutating func read(
+        _ parser: inout RequestParser, _ input: inout ByteBuffer, _ use: Use,
+        _ output: inout ByteBuffer, _ pool: BufferPool?, _ body: RequestBody?, _ bytesMax: Int
     ) -> BodyStep {
         while true {
-            let room = room(in: output)
-            if room < roomWorthAStep { return .full(moved: pieces > 0) }
+            let room: Int
+            if case .passed = use {
+                room = self.room(in: output)
+                if room < roomWorthAStep { return .full(moved: pieces > 0) }
+            } else {
+                room = highBytes - bytes
+                if room <= 0 { return .full(moved: pieces > 0) }
+            }
             let event: ParserEvent
             do throws(ParseError) {
                 event = try parser.next(in: input, contentAtMost: room)
@@ -118,11 +158,21 @@ struct BodyRelay {
                 input.drop(consumed)
                 return .tooLarge
             }
-            if let body, body.isFollowed, let fault = body.fault(reading: content, of: input) {
-                input.drop(consumed)
-                return .unreadable(fault)
+            if let body {
+                if case .held = use {
+                    body.hold(content, of: input)
+                    heldBytes += content.count
+                }
+                if body.isFollowed, let fault = body.fault(reading: content, of: input) {
+                    input.drop(consumed)
+                    return .unreadable(fault)
+                }
             }
-            append(content, consumed, &input, &output, pool)
+            if case .passed = use, let pool {
+                append(content, consumed, &input, &output, pool)
+            } else {
+                input.drop(consumed)
+            }
         }
     }
 

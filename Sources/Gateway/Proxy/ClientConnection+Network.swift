@@ -30,7 +30,7 @@ extension ClientConnection {
         case .readingBody: return .bodies
         case .parked, .dialling, .forwarding:
             // Once it was waited for, until it is there.
-            guard !exchange.isRequestComplete, unfinished == .bodies || exchange.awaitsBody else {
+            guard !exchange.intake.isComplete, unfinished == .bodies || exchange.awaitsBody else {
                 return nil
             }
             return .bodies
@@ -55,7 +55,7 @@ extension ClientConnection {
 extension Exchange {
     /// The client's network has as many unfinished requests as it may.
     func refuseUnfinished() {
-        keepsClient = false
+        outlet.endClient()
         abandonUpstream()
         replyOrCut(.exhausted)
     }

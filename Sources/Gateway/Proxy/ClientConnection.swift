@@ -135,7 +135,7 @@ final class ClientConnection: StreamConnection {
         }
         let exchange = currentExchange(snapshot)
         do throws(ParseError) {
-            switch try exchange.readHead(self) {
+            switch try exchange.intake.readHead(self) {
             case .needMoreData(let consumed):
                 input.drop(consumed)
                 if fill(highBytes: snapshot.bufferHighBytes) > 0 { return true }
@@ -221,7 +221,7 @@ final class ClientConnection: StreamConnection {
             end()
             return
         }
-        if !exchange.isResponseBegun {
+        if !exchange.outlet.isBegun {
             exchange.abandonUpstream()
             exchange.reply(.draining)
         }
@@ -269,17 +269,17 @@ final class ClientConnection: StreamConnection {
         let limits = shard.snapshot.timeouts
         if isOutputPending {
             return min(
-                exchange.takesMoreAt,
+                exchange.nextStepAt,
                 writeProgress.nextLook(stall: limits.writeStallNanoseconds))
         }
         if exchange.stage == .readingHead {
             return exchange.record.startedAt.advanced(byNanoseconds: limits.headNanoseconds)
         }
-        let keepAliveAt = exchange.keepAliveDeadline
+        let commentAt = exchange.commentDeadline
         if exchange.awaitsBody {
-            return min(keepAliveAt, exchange.bodyDeadline(limits))
+            return min(commentAt, exchange.intake.bodyDeadline(limits))
         }
-        return keepAliveAt
+        return commentAt
     }
 
     override func deadlineReached() {
@@ -293,8 +293,8 @@ final class ClientConnection: StreamConnection {
                 return
             }
         } else if let exchange {
-            if exchange.keepAliveDeadline <= reactor.now {
-                exchange.sendKeepAlive()
+            if exchange.commentDeadline <= reactor.now {
+                exchange.sendComment()
             } else {
                 exchange.clientTimedOut()
             }

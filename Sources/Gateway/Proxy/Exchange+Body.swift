@@ -1,5 +1,5 @@
 // Bodies that are read before their requests go further: for the model that they name, and so that
-// no place of a limit waits for a client. What has come is held, within bounds, and handed to the
+// no slot of a limit waits for a client. What has come is held, within bounds, and handed to the
 // backend's connection without being copied again; one loop reads and holds for both.
 //
 // A body that came with its head, which is what most do, stays where it was read into: there is
@@ -14,18 +14,11 @@ internal import Policy
 internal import Reactor
 
 extension Exchange {
-    /// The request's body, made the first time that one is needed.
-    func makeBody() -> RequestBody {
-        let made = body ?? RequestBody(pool: shard.reactor.buffers)
-        body = made
-        return made
-    }
-
     /// From here on the body is read.
     func beginReadingBody() {
-        _ = makeBody()
+        _ = intake.makeBody()
         move(to: .readingBody)
-        record.bodyProgressAt = now
+        intake.noteProgress(now: now)
     }
 
     /// Whether more of the body is read before the request, whose pool is known, is offered to it.
@@ -33,24 +26,38 @@ extension Exchange {
         let most = snapshot.bodyBeforeQueueBytes
         // A client that waits to be asked for its body is asked by the backend: what is refused never
         // travels.
-        guard most > 0, !asksForTunnel, !head.expectsContinue || hasAskedForBody else {
+        guard most > 0, !asksForTunnel, !head.expectsContinue || intake.hasAskedForBody else {
             return false
         }
         switch head.framing {
         case .none, .untilClose: return false
         case .length(let length):
             let waiting = client.hasInput ? client.input.count : 0
-            let missing = length - record.bodyBytes - waiting
+            let missing = length - intake.bodyBytes - waiting
             guard length <= most, missing > 0 else { return false }
-            return shard.heldBytes + waiting + missing <= snapshot.bodyBeforeQueueTotalBytes
+            let held = shard.bodyMemory.heldBytes
+            return held + waiting + missing <= snapshot.bodyBeforeQueueTotalBytes
         case .chunked: return bytesToHold > 0
         }
     }
 
     /// What may be held of the body now, beside that of others.
     private var bytesToHold: Int {
-        let bytes = snapshot.bodyBeforeQueueBytes - (body?.held.count ?? 0)
-        return min(bytes, snapshot.bodyBeforeQueueTotalBytes - shard.heldBytes)
+        let held = intake.body?.held.count ?? 0
+        let heldOfAll = shard.bodyMemory.heldBytes
+        guard pool == nil else {
+            return min(
+                snapshot.bodyBeforeQueueBytes - held,
+                snapshot.bodyBeforeQueueTotalBytes - heldOfAll)
+        }
+        return snapshot.policy.models.maxHeldTotalBytes - heldOfAll
+    }
+
+    /// What all of the body may have: more is an error, at once.
+    private var bodyBytesMax: Int {
+        guard pool == nil, let body = intake.body else { return snapshot.maxBodyBytes }
+        let toHold = snapshot.policy.models.maxHeldBytes - body.held.count
+        return min(snapshot.maxBodyBytes, intake.bodyBytes + toHold)
     }
 
     /// Reads the body, until the model is known and then until all of it has come or no more of it is
@@ -58,70 +65,51 @@ extension Exchange {
     ///
     /// Returns whether anything moved.
     func readBody() -> Bool {
-        guard let client, let body else { return false }
+        guard let client, let body = intake.body else { return false }
         var moved = false
         while stage == .readingBody {
-            switch nextRequestEvent(client, contentAtMost: pool == nil ? .max : max(1, bytesToHold))
-            {
-            case .needMoreData:
-                // A body that keeps filling its storage is read into a larger piece.
-                client.releaseBuffers()
-                guard client.fill(highBytes: snapshot.bufferHighBytes) > 0 else {
-                    if client.inputEnded { clientGone() }
-                    return moved
+            switch intake.hold(from: client, room: bytesToHold, bytesMax: bodyBytesMax) {
+            case .needsMore(let held):
+                moved = moved || held
+                if held, pool == nil, tellsEnough(body) {
+                    takeModel(modelName(body))
+                    continue
                 }
-                record.bodyProgressAt = now
+                guard fillHeld(client) else { return moved }
                 moved = true
-            case .body(let consumed, let content):
-                record.bodyBytes += content.count
-                take(content, of: client, in: body)
-                client.input.drop(consumed)
-                moved = true
-                if stage == .readingBody { goOn(with: body, of: client) }
-            case .end(let consumed):
-                client.input.drop(consumed)
-                isRequestComplete = true
+            case .full:
+                if let pool {
+                    offer(to: pool, intake.head, from: client)
+                } else {
+                    reply(.exhausted)
+                }
+            case .ended:
                 finish(body, of: client)
-                return true
-            case .head, nil:
-                return true
+            case .tooLarge: reply(.bodyTooLarge)
+            case .unreadable(let fault): reply(fault)
+            case .invalid(let error): framingBroke(error)
+            case .head: preconditionFailure("a head within a body")
             }
         }
-        return moved
+        return true
     }
 
-    /// Holds and reads a piece of the content, or answers what is wrong with it.
-    private func take(_ content: Range<Int>, of client: ClientConnection, in body: RequestBody) {
-        if record.bodyBytes > snapshot.maxBodyBytes {
-            reply(.bodyTooLarge)
-            return
+    /// Reads more of the body to hold; false where nothing came, or the client has left.
+    private func fillHeld(_ client: ClientConnection) -> Bool {
+        // A body that keeps filling its storage is read into a larger piece.
+        client.releaseBuffers()
+        guard client.fill(highBytes: snapshot.bufferHighBytes) > 0 else {
+            if client.inputEnded { clientGone() }
+            return false
         }
-        if pool == nil {
-            let models = snapshot.policy.models
-            if body.held.count + content.count > models.maxHeldBytes {
-                reply(.bodyTooLarge)
-                return
-            }
-            if shard.heldBytes + content.count > models.maxHeldTotalBytes {
-                reply(.exhausted)
-                return
-            }
-        }
-        shard.heldBytes += content.count
-        body.hold(content, of: client.input)
-        if body.isFollowed, let fault = body.fault(reading: content, of: client.input) {
-            reply(fault)
-        }
+        intake.noteProgress(now: now)
+        return true
     }
 
-    /// Goes on with a body of which a piece was taken.
-    private func goOn(with body: RequestBody, of client: ClientConnection) {
-        if let pool {
-            if bytesToHold <= 0 { offer(to: pool, head, from: client) }
-        } else if client.input.isEmpty, record.bodyBytes != announcedLength, isRead(body) {
-            // What has come already may say how much work it is, or be all and not complete.
-            takeModel(modelName(body))
-        }
+    /// Whether what has come of the body tells enough to find the route, although it is not all: it may
+    /// say how much work it is.
+    private func tellsEnough(_ body: RequestBody) -> Bool {
+        intake.bodyBytes != intake.announcedLength && isRead(body)
     }
 
     /// All of the body has come.
@@ -135,60 +123,9 @@ extension Exchange {
             }
         }
         if let pool {
-            offer(to: pool, head, from: client)
+            offer(to: pool, intake.head, from: client)
         } else {
             takeModel(modelName(body))
         }
-    }
-
-    // MARK: Forwarding
-
-    /// Hands what is held to the backend's connection, behind the head.
-    func forwardHeld(to connection: UpstreamConnection) {
-        guard let body, body.isHolding else {
-            // A body of chunks may have come to nothing.
-            if isRequestComplete { endChunks(to: connection) }
-            return
-        }
-        shard.heldBytes -= body.held.count
-        let isChunked = head.framing.isChunked
-        if isModelReplaced, modelPathRange == nil {
-            var rewritten = ByteBuffer()
-            let range = body.modelRange
-            rewritten.append(0..<range.lowerBound, of: body.held)
-            rewritten.append(replacement(in: body))
-            rewritten.append(range.upperBound..<body.held.count, of: body.held)
-            swap(&rewritten, &body.held)
-            shard.reactor.buffers.release(from: &rewritten)
-        }
-        if isChunked {
-            connection.output.appendChunk(0..<body.held.count, of: body.held)
-        } else if body.held.count > Exchange.copiedBytes, connection.flush() > 0,
-            connection.output.isEmpty
-        {
-            // Copying a long prompt costs more than a system call.
-            connection.releaseBuffers()
-            swap(&connection.output, &body.held)
-            connection.outputWasFilled()
-        } else {
-            connection.prepareOutput()
-            connection.output.append(0..<body.held.count, of: body.held)
-        }
-        body.release()
-        if isRequestComplete { endChunks(to: connection) }
-    }
-
-    private func endChunks(to connection: UpstreamConnection) {
-        guard head.framing.isChunked else { return }
-        connection.output.appendLastChunk(trailers: parser.trailers)
-    }
-
-    private static let copiedBytes = 16 * 1024
-
-    /// Lets go of what is held and not wanted any more.
-    func dropHeld() {
-        guard let body, body.isHolding else { return }
-        shard.heldBytes -= body.held.count
-        body.release()
     }
 }

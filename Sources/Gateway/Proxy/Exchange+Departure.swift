@@ -8,45 +8,48 @@ internal import Telemetry
 extension Exchange {
     /// How far the request has come.
     var phase: Outcome.Phase {
-        guard let upstream else { return .connecting }
-        if !isRequestComplete || upstream.hasOutput { return .sending }
-        return isResponseBegun && !isStreamPromised ? .answering : .waiting
+        guard let upstream = attempt.connection else { return .connecting }
+        if !intake.isComplete || upstream.hasOutput { return .sending }
+        return outlet.isOpenToAnother ? .waiting : .answering
     }
 
     /// How the response comes, as far as that is known.
     private var kind: RequestKind {
-        if isStreaming || isStreamPromised || body?.streams == true { return .streamed }
+        if attempt.isStream || outlet.isStreamPromised || intake.body?.streams == true {
+            return .streamed
+        }
         return .whole
     }
 
     /// The client has left while its request was running: lets go of the backend in the way that
-    /// frees its place when the engine is done.
+    /// frees its slot when the engine is done.
     func leaveUpstream() {
-        guard let pool, permit != nil, stage != .tunnelling else {
+        guard let pool, attempt.hasPermit, stage != .tunnelling else {
             abandonUpstream(by: .client)
             return
         }
-        let phase = phase
-        let departure = pool.leave(&permit, kind, phase)
-        guard case .keep(let end) = departure, let upstream, let permit = permit.take() else {
+        let departure = attempt.leave(pool, kind, phase)
+        guard case .keep(let end) = departure, let upstream = attempt.connection,
+            let permit = attempt.takePermit()
+        else {
             abandonUpstream(by: .client)
             return
         }
         let rest = AbandonedResponse(
             permit, of: pool, in: shard, on: upstream, until: end, charge: charge,
-            hasBytes: ExchangeRecord.happened(record.firstByteAt))
+            hasBytes: attempt.response.hasBegun)
         shard.abandonedResponses.insert(rest)
-        pool.metrics.upstreamSentBytes &+= UInt64(upstream.sentBytes - upstream.sentBefore)
-        countTokens()
-        self.upstream = nil
-        upstream.abandon(to: rest)
-        rest.advance()
+        pool.metrics.upstreamSentBytes &+= UInt64(upstream.sentSinceBegun)
+        claim.countTokens(attempt)
+        attempt.detach()
+        upstream.changeUser(to: rest)
+        rest.upstreamReady()
     }
 
     /// Tells admission whom the request waits for: silence is the backend's only while somebody waits
-    /// for it, and who waits for his own client takes no place from others.
+    /// for it, and who waits for his own client takes no slot from others.
     func settleAwaited(for client: ClientConnection) {
-        guard let held = permit?.awaited, let pool else { return }
+        guard let held = attempt.awaited, let pool else { return }
         let awaited: Awaited
         switch stage {
         case .forwarding: awaited = isHeldUp(by: client) ? .client : .backend
@@ -54,14 +57,14 @@ extension Exchange {
         default: awaited = .backend
         }
         guard awaited != held else { return }
-        pool.wait(on: awaited, &permit)
+        attempt.wait(on: awaited, in: pool)
         if awaited == .client { shard.waits(self, for: client) }
     }
 
     /// Ends because too many requests wait for their clients, and this one's is among the slowest.
     func crowdedOut() {
         let client = client
-        keepsClient = false
+        outlet.endClient()
         if stage == .tunnelling {
             endTunnel(.tunnelIdleTimeout)
         } else if awaitsBody {
@@ -74,16 +77,6 @@ extension Exchange {
 
     /// Whether nothing moves until the client takes, or sends, something.
     private func isHeldUp(by client: ClientConnection) -> Bool {
-        awaitsBody || (isResponsePaused && client.hasOutput)
+        awaitsBody || (outlet.isPaused && client.hasOutput)
     }
-
-    /// Whether a tunnel takes nothing from the engine: its client has not asked for anything yet, or
-    /// nothing has passed through it for a while.
-    private var isTunnelQuiet: Bool {
-        !record.hasSpokenInTunnel
-            || now.nanoseconds(since: record.upstreamProgressAt) >= Exchange.quietNanoseconds
-    }
-
-    /// After this a tunnel through which nothing passes is quiet.
-    static let quietNanoseconds: Int64 = 1_000_000_000
 }

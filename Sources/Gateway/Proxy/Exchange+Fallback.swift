@@ -27,7 +27,7 @@ extension Exchange {
     func fallsBack(after rejection: Rejection) -> Bool {
         guard let fallback = openFallback,
             rejection.reason.isShortage || rejection.reason == .noBackend,
-            !isResponseBegun
+            !outlet.isBegun
         else { return false }
         return fallBack(to: fallback)
     }
@@ -44,7 +44,7 @@ extension Exchange {
         let other = snapshot.pools[fallback.pool]
         if asksForTunnel, other.settings.webSocket != .allow { return false }
         // The name in a compressed body cannot be replaced.
-        if fallback.model != nil, let body, body.isCompressed, modelPathRange == nil {
+        if fallback.model != nil, isModelFixed {
             return false
         }
         hasFallenBack = true
@@ -54,7 +54,7 @@ extension Exchange {
         pool?.metrics.fallbacks &+= 1
         pool = other
         guard let client else { return true }
-        ask(other, head, from: client)
+        ask(other, intake.head, from: client)
         return true
     }
 }

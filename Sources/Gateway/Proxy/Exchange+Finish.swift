@@ -13,13 +13,13 @@ extension Exchange {
     func reply(_ rejection: Rejection) {
         if rejection.reason.isDecision {
             pool?.metrics.countRejected(
-                rejection.reason, retryAfterSeconds: rejection.retryAfterSeconds, in: classMetrics)
-            traffic?.countShed(rejection.reason)
+                rejection.reason, retryAfterSeconds: rejection.retryAfterSeconds, in: claim.classMetrics)
+            claim.traffic?.countShed(rejection.reason)
         }
         shard.explain(rejection, of: self)
         appendReply(
             LocalReply(
-                rejection.reason, rejection: rejection, dialect: dialect,
+                rejection.reason, rejection: rejection, dialect: claim.dialect,
                 overloadStatus: pool?.responses.overloadStatus))
     }
 
@@ -28,7 +28,7 @@ extension Exchange {
         if let pool, LocalReply.status(of: reason) == 503 {
             reply(pool.rejection(reason))
         } else {
-            appendReply(LocalReply(reason, dialect: dialect))
+            appendReply(LocalReply(reason, dialect: claim.dialect))
         }
     }
 
@@ -37,45 +37,45 @@ extension Exchange {
 
     /// Answers a request that could not be parsed.
     func reply(_ error: ParseError) {
-        keepsClient = false
+        outlet.endClient()
         appendReply(LocalReply(error))
     }
 
     /// Answers if nothing of a response has been sent, else cuts it so that the client notices.
     func replyOrCut(_ reason: Reason) {
-        if !isResponseBegun {
+        if !outlet.isBegun {
             reply(reason)
-        } else if !endStream(LocalReply(reason, dialect: dialect)) {
+        } else if !endStream(LocalReply(reason, dialect: claim.dialect)) {
             cut(reason)
         }
     }
 
     /// The same for a body whose framing broke.
     func replyOrCut(_ error: ParseError) {
-        if isResponseBegun { cut(.badRequest) } else { reply(error) }
+        if outlet.isBegun { cut(.badRequest) } else { reply(error) }
     }
 
     /// Answers an OPTIONS that may go no further: all that this gateway knows about itself.
     func answerOptions() {
         guard let client else { return }
-        record.status = 200
-        isResponseBegun = true
-        move(to: .delivering)
-        if !isRequestComplete { decideDiscarding() }
+        outlet.begin(status: 200)
+        beginDelivering()
         client.prepareOutput()
         client.output.appendStatusLine(status: 200)
         shard.appendDate(to: &client.output)
         client.output.appendContentLength(0)
         client.output.appendField(.xRequestID, requestID)
-        appendConnection(to: &client.output)
+        outlet.appendConnection(intake.head.version, to: &client.output)
         client.output.appendLineEnd()
     }
 
     /// Responses with `local`; by an event where a stream has been promised.
     func appendReply(_ local: LocalReply) {
         guard let client else { return }
-        precondition(permit == nil && upstream == nil, "an answer of our own while a backend works")
-        if isResponseBegun {
+        precondition(
+            !attempt.hasPermit && attempt.connection == nil,
+            "a local reply while a backend works")
+        if outlet.isBegun {
             if !endStream(local) { cut(local.reason) }
             return
         }
@@ -87,28 +87,19 @@ extension Exchange {
 
     /// From here on the gateway's own response is delivered.
     func beginReply(status: Int) {
-        dropHeld()
-        record.status = status
-        isResponseBegun = true
-        move(to: .delivering)
-        if !isRequestComplete { decideDiscarding() }
-        if shard.isDraining { keepsClient = false }
+        intake.dropHeld()
+        outlet.begin(status: status)
+        beginDelivering()
+        if shard.isDraining { outlet.endClient() }
     }
 
-    /// Whether reading the rest of the request's body is cheaper than a new connection.
-    func decideDiscarding() {
-        defer {
-            isDiscarding = keepsClient
-            record.bodyProgressAt = now
-        }
-        guard isHeadComplete else { return }
-        // Where there is no body at all the parser says so without reading.
-        switch head.framing {
-        case .length(let length) where length - record.bodyBytes > Exchange.discardBytes:
-            keepsClient = false
-        default:
-            if head.expectsContinue && record.bodyBytes == 0 { keepsClient = false }
-        }
+    /// The whole response is in the client's output, or is now to be written to it.
+    func beginDelivering() {
+        move(to: .delivering)
+        guard !intake.isComplete else { return }
+        if !intake.isWorthDiscarding { outlet.endClient() }
+        intake.discard(outlet.keepsClient)
+        intake.noteProgress(now: now)
     }
 
     /// Ends a response that had begun in a way the client can tell from its end.
@@ -117,8 +108,8 @@ extension Exchange {
         record.reason = reason
         abandonUpstream()
         client.flush()
-        keepsClient = false
-        let resets = responseFraming.isUntilClose || reason == .writeTimeout
+        outlet.endClient()
+        let resets = outlet.framing.isUntilClose || reason == .writeTimeout
         shard.finished(self, client)
         client.endAfterCut(reset: resets)
         shard.release(self)
@@ -128,7 +119,7 @@ extension Exchange {
     func clientGone() {
         guard let client else { return }
         if stage != .delivering || record.reason == .none { record.reason = .clientGone }
-        if parkedHandle != nil { pool?.metrics.countAbandoned(.clientGone, in: classMetrics) }
+        if parkedHandle != nil { pool?.metrics.countAbandoned(.clientGone, in: claim.classMetrics) }
         leaveUpstream()
         shard.finished(self, client)
         client.endAfterCut(reset: false)
@@ -138,8 +129,8 @@ extension Exchange {
     /// The last byte has left: counts, logs, and gives the connection back to its next request.
     func finish(_ client: ClientConnection) {
         shard.finished(self, client)
-        let keeps = keepsClient && isRequestComplete
-        let lingers = !isRequestComplete
+        let keeps = outlet.keepsClient && intake.isComplete
+        let lingers = !intake.isComplete
         shard.release(self)
         client.exchangeFinished(keeps: keeps, lingers: lingers)
     }

@@ -33,21 +33,18 @@ extension Exchange {
         }
     }
 
-    var announcedLength: Int? {
-        if case .length(let length) = head.framing { length } else { nil }
-    }
-
     /// Finds the model in the path, or begins to read the body.
     private func readModel() {
+        let head = intake.head
         if let range = Exchange.modelRange(in: head) {
-            modelPathRange = range
+            claim.noteModelPath(range)
             var name: [UInt8] = []
             guard Exchange.decode(range, of: head, into: &name) else {
                 reply(.modelUnknown)
                 return
             }
             let routes = snapshot.routes
-            if !isRequestComplete, routes.keepsStreamsAlive,
+            if !intake.isComplete, routes.keepsStreamsAlive,
                 case .route(let index) = routes.match(head, named: name),
                 isStreamWanted(onRoute: index)
             {
@@ -57,7 +54,7 @@ extension Exchange {
             }
             return
         }
-        if isRequestComplete {
+        if intake.isComplete {
             // Without a body no model is named, and routes for some are not meant.
             takeModel([], orElse: .noRoute)
             return
@@ -67,7 +64,7 @@ extension Exchange {
 
     /// Begins to read the body for what decides about the request.
     private func readBodyFirst() {
-        switch makeBody().begin(head) {
+        switch intake.makeBody().begin(intake.head) {
         case .encoding?:
             reply(.bodyEncoding)
             return
@@ -77,13 +74,7 @@ extension Exchange {
         case nil: break
         }
         beginReadingBody()
-        if head.expectsContinue, let client {
-            // The backend is not known yet, so the gateway asks for the body itself.
-            hasAskedForBody = true
-            client.prepareOutput()
-            client.output.append("HTTP/1.1 100 Continue\r\n\r\n")
-            client.flush()
-        }
+        if intake.head.expectsContinue, let client { intake.askForBody(client) }
     }
 
     /// Where the path names a model, in the head's bytes.
@@ -101,16 +92,16 @@ extension Exchange {
 
     /// The model that the path names, else the body; empty where neither has.
     func modelName(_ body: RequestBody) -> [UInt8] {
-        guard let modelPathRange else { return body.model }
+        guard let range = claim.modelPathRange else { return body.model }
         var name: [UInt8] = []
-        return Exchange.decode(modelPathRange, of: head, into: &name) ? name : []
+        return Exchange.decode(range, of: intake.head, into: &name) ? name : []
     }
 
     /// Whether the body has told all that decides about the request.
     func isRead(_ body: RequestBody) -> Bool {
         let routes = snapshot.routes
         guard routes.keepsStreamsAlive else { return body.hasModel }
-        switch routes.match(head, named: modelName(body)) {
+        switch routes.match(intake.head, named: modelName(body)) {
         case .needsModel: return false
         case .none: return true
         case .route(let index): return !isStreamWanted(onRoute: index) || tellsOfStream(body)
@@ -121,25 +112,27 @@ extension Exchange {
     func takeModel(_ name: [UInt8], orElse missing: Reason = .modelMissing) {
         let routes = snapshot.routes
         let alias = name.isEmpty ? nil : routes.modelBehind(name)
-        model = alias ?? name
-        switch routes.match(head, model: model) {
+        claim.setModel(alias ?? name)
+        switch routes.match(intake.head, model: claim.model) {
         case .route(let index):
             if let alias, !replaceModel(alias) { return }
-            if let client { take(index, head, from: client) }
+            if let client { take(index, intake.head, from: client) }
         case .none, .needsModel:
             reply(name.isEmpty ? missing : .modelUnknown)
         }
     }
 
+    /// Whether the name in the body cannot be replaced.
+    var isModelFixed: Bool { intake.body?.isCompressed == true && claim.modelPathRange == nil }
+
     /// Has the request say `name` when it is forwarded; false where that cannot be done, which has
     /// been answered then.
     func replaceModel(_ name: [UInt8]) -> Bool {
-        if let body, body.isCompressed, modelPathRange == nil {
+        if isModelFixed {
             reply(.bodyEncoding)
             return false
         }
-        model = name
-        isModelReplaced = true
+        claim.replaceModel(by: name)
         return true
     }
 
@@ -170,37 +163,10 @@ extension Exchange {
             }
             asksForTunnel = true
         }
-        if !isRequestComplete, readsBodyBefore(head, client) {
+        if !intake.isComplete, readsBodyBefore(head, client) {
             beginReadingBody()
         } else {
             offer(to: found, head, from: client)
         }
-    }
-
-    // MARK: Forwarding
-
-    /// What the backend's Content-Length differs by from the client's.
-    var lengthDifference: Int {
-        guard isModelReplaced, modelPathRange == nil, let body else { return 0 }
-        return replacement(in: body).count - body.modelRange.count
-    }
-
-    /// The bytes that stand for the model in the body.
-    func replacement(in body: RequestBody) -> [UInt8] {
-        let model = model
-        guard body.isJSON else { return model }
-        var escaped = ByteBuffer()
-        escaped.append(jsonEscaped: model.span)
-        var bytes: [UInt8] = []
-        for index in 0..<escaped.count { bytes.append(escaped.bytes[index]) }
-        return bytes
-    }
-
-    /// What passed after the model was known broke the body.
-    func bodyBroke(_ fault: BodyFault) {
-        // The backend has only a part of the body, and never gets the rest.
-        keepsClient = false
-        abandonUpstream()
-        if isResponseBegun { cut(.bodyInvalid) } else { reply(fault) }
     }
 }

@@ -1,8 +1,9 @@
-// The request's body, from the client to the backend.
+// The request's body, from the client to the backend, or to nowhere.
 
 internal import Admission
 internal import Bytes
 internal import HTTP1
+internal import Inference
 internal import Reactor
 
 extension Exchange {
@@ -13,28 +14,29 @@ extension Exchange {
         from client: ClientConnection, to upstream: UpstreamConnection
     ) -> Bool {
         var moved = false
-        if isRequestPaused && upstream.output.count > snapshot.bufferLowBytes { return false }
-        isRequestPaused = false
+        if intake.isPaused && upstream.output.count > snapshot.bufferLowBytes { return false }
+        intake.pause(false)
         while true {
-            switch moveRequest(from: client, to: upstream) {
+            let step = intake.relay(
+                from: client, to: upstream, highBytes: snapshot.bufferHighBytes,
+                bytesMax: snapshot.maxBodyBytes)
+            switch step {
             case .needsMore(let movedBody):
                 moved = moved || movedBody
                 guard fillBody(client, for: upstream) else {
                     if client.inputEnded { clientGone() }
                     return moved
                 }
-                record.bodyProgressAt = now
                 moved = true
+            case .full(let movedBody):
+                intake.pause(true)
+                return moved || movedBody
+            case .ended:
+                intake.endChunks(to: upstream)
+                return true
             case .tooLarge:
                 abandonUpstream()
                 replyOrCut(.bodyTooLarge)
-                return true
-            case .ended:
-                if head.framing.isChunked {
-                    upstream.prepareOutput()
-                    upstream.output.appendLastChunk(trailers: parser.trailers)
-                }
-                isRequestComplete = true
                 return true
             case .unreadable(let fault):
                 bodyBroke(fault)
@@ -43,10 +45,7 @@ extension Exchange {
                 framingBroke(error)
                 return true
             case .head:
-                return true
-            case .full(let movedBody):
-                isRequestPaused = true
-                return moved || movedBody
+                preconditionFailure("a head within a body")
             }
         }
     }
@@ -56,84 +55,52 @@ extension Exchange {
         let held = client.hasInput ? client.input.count : 0
         let wanted = BodyRelay.bytesToRead(
             high, outputHolds: upstream.hasOutput ? upstream.output.count : 0)
-        return client.fill(highBytes: min(high, held + wanted)) > 0
-    }
-
-    private func moveRequest(
-        from client: ClientConnection, to upstream: UpstreamConnection
-    ) -> BodyStep {
-        let chunks = head.framing.isChunked
-        var relay = BodyRelay(highBytes: snapshot.bufferHighBytes, writesChunks: chunks)
-        let step = relay.moveRequest(
-            &parser, &client.input, &upstream.output, from: client.buffers,
-            readBy: body, bytesMax: snapshot.maxBodyBytes - record.bodyBytes)
-        record.bodyBytes += relay.bytes
-        if relay.filledOutput { upstream.outputWasFilled() }
-        return step
+        guard client.fill(highBytes: min(high, held + wanted)) > 0 else { return false }
+        intake.noteProgress(now: now)
+        return true
     }
 
     /// Reads the rest of a body that nobody wants, up to a bound.
     ///
     /// Returns whether anything moved.
-    func discardRequest() -> Bool {
-        guard let client else { return false }
+    func discardRequest(from client: ClientConnection) -> Bool {
         var moved = false
         while true {
-            switch nextRequestEvent(client) {
-            case .needMoreData:
+            switch intake.discard(from: client) {
+            case .needsMore(let movedBody):
+                moved = moved || movedBody
                 guard client.fill(highBytes: snapshot.bufferHighBytes) > 0 else {
-                    if client.inputEnded { keepsClient = false }
+                    if client.inputEnded { outlet.endClient() }
                     return moved
                 }
-                record.bodyProgressAt = now
+                intake.noteProgress(now: now)
                 moved = true
-            case .body(let consumed, let content):
-                record.bodyBytes += content.count
-                client.input.drop(consumed)
-                moved = true
-                if record.bodyBytes > Exchange.discardBytes { stopDiscarding() }
-                if !isDiscarding { return true }
-            case .end(let consumed):
-                client.input.drop(consumed)
-                isRequestComplete = true
+            case .ended:
                 return true
-            case .head, nil:
-                stopDiscarding()
+            case .tooLarge, .invalid, .full, .unreadable, .head:
+                intake.discard(false)
+                outlet.endClient()
                 return true
             }
         }
     }
 
-    /// Body bytes read and thrown away to keep a connection; beyond that closing it is cheaper.
-    static let discardBytes = 64 * 1024
-
-    private func stopDiscarding() {
-        isDiscarding = false
-        keepsClient = false
-    }
-
-    /// The parser's next event, with `needMoreData` consumed; nil when the body's framing broke,
-    /// which has been dealt with then.
-    func nextRequestEvent(
-        _ client: ClientConnection, contentAtMost most: Int = .max
-    ) -> ParserEvent? {
-        do throws(ParseError) {
-            let event = try parser.next(in: client.input, contentAtMost: most)
-            if case .needMoreData(let consumed) = event { client.input.drop(consumed) }
-            return event
-        } catch {
-            framingBroke(error)
-            return nil
-        }
-    }
-
-    private func framingBroke(_ error: ParseError) {
-        keepsClient = false
+    /// The body's framing is none.
+    func framingBroke(_ error: ParseError) {
+        outlet.endClient()
         if stage == .readingBody {
             reply(error)
         } else if stage == .forwarding {
             abandonUpstream()
             replyOrCut(error)
         }
+    }
+
+    /// What passed after the model was known broke the body.
+    private func bodyBroke(_ fault: BodyFault) {
+        // The backend has only a part of the body, and never gets the rest.
+        outlet.endClient()
+        abandonUpstream()
+        if outlet.isBegun { cut(.bodyInvalid) } else { reply(fault) }
     }
 }

@@ -3,36 +3,39 @@
 internal import Admission
 internal import Bytes
 internal import HTTP1
+internal import Inference
+internal import Policy
 internal import Reactor
+internal import Telemetry
 
 extension Exchange {
-    /// Interim responses passed on for one request; a backend that sends more is not taken seriously.
-    private static let maxInterimResponses = 16
-
-    /// Relays answer bytes until nothing is left to read, or the client's output is full.
+    /// Relays response bytes until nothing is left to read, or the client's output is full.
     func relayResponse(from upstream: UpstreamConnection, to client: ClientConnection) {
-        let piecesBefore = record.responsePieces
+        let piecesBefore = attempt.response.pieces
         defer { reportProgress(since: piecesBefore) }
-        if isResponsePaused && client.output.count > responseLowBytes { return }
-        isResponsePaused = false
-        if responseNeedsMore && !upstream.hasInput {
-            guard fillResponse(upstream, for: client) else {
-                if upstream.inputEnded { responseEnded(upstream) }
-                return
-            }
+        if outlet.isPaused {
+            guard outlet.resumes(outputBytes: client.output.count, snapshot) else { return }
         }
-        responseNeedsMore = false
+        guard attempt.hasMore(for: client, highBytes: outlet.highBytes(snapshot), now: now) else {
+            if upstream.inputEnded { responseEnded(client, upstream) }
+            return
+        }
         while true {
-            switch moveResponse(from: upstream, to: client) {
+            let high = outlet.highBytes(snapshot)
+            let (step, events) = attempt.move(
+                to: client, highBytes: high, writesChunks: outlet.framing.isChunked,
+                isRead: claim.readsResponse)
+            if events > 0 { observeEvents(events) }
+            switch step {
             case .needsMore:
-                guard fillResponse(upstream, for: client) else {
-                    responseNeedsMore = true
-                    if upstream.inputEnded { responseEnded(upstream) }
+                guard attempt.fill(for: client, highBytes: high, now: now) else {
+                    attempt.waitForMore()
+                    if upstream.inputEnded { responseEnded(client, upstream) }
                     return
                 }
             case .head:
                 receivedResponseHead(client, upstream)
-                if stage != .forwarding || self.upstream !== upstream { return }
+                if stage != .forwarding || attempt.connection !== upstream { return }
             case .ended:
                 completeResponse(client, upstream)
                 return
@@ -40,54 +43,29 @@ extension Exchange {
                 upstreamFailed(.upstreamInvalid)
                 return
             case .full:
-                if growsFurther() { continue }
-                pauseResponse()
+                if outlet.growsFurther(for: client, snapshot) { continue }
+                outlet.pause(now: now)
                 return
             }
         }
     }
 
-    private func moveResponse(
-        from upstream: UpstreamConnection, to client: ClientConnection
-    ) -> BodyStep {
-        var relay = BodyRelay(
-            highBytes: responseHighBytes, writesChunks: responseFraming.isChunked)
-        let step = relay.moveResponse(
-            &upstream.parser, &upstream.input, &client.output,
-            from: client.buffers, readBy: isFollowingResponse ? responseReader : nil)
-        if relay.filledOutput {
-            client.outputWasFilled()
-            record.responseBodyBytes += relay.bytes
-            countPieces(of: relay, hasChunks: relay.readsChunks)
-        }
-        return step
-    }
-
     /// Tells the pool what came, while the permit is held.
     private func reportProgress(since pieces: Int) {
-        guard stage == .forwarding, let pool, let backend = record.backend else { return }
-        if record.responsePieces > pieces {
-            record.lifeReportedAt = now
-            pool.progress(at: backend, units: record.responsePieces - pieces)
-        } else if record.upstreamProgressAt == now {
-            pool.lives(backend, toldAt: &record.lifeReportedAt)
-        }
+        guard stage == .forwarding, let pool else { return }
+        attempt.report(to: pool, since: pieces, now: now)
     }
 
-    private func fillResponse(
-        _ upstream: UpstreamConnection, for client: ClientConnection
-    ) -> Bool {
-        let high = responseHighBytes
-        let held = upstream.hasInput ? upstream.input.count : 0
-        // What is left in a full buffer when more is asked for is a head, or trailers: they may be
-        // larger than what is buffered of a body.
-        let most = held >= high ? UpstreamConnection.headLimits.maxHeadBytes : high
-        let wanted = BodyRelay.bytesToRead(
-            high, outputHolds: client.hasOutput ? client.output.count : 0)
-        guard upstream.fill(highBytes: min(most, held + wanted)) > 0 else { return false }
-        record.upstreamProgressAt = now
-        if !ExchangeRecord.happened(record.firstByteAt) { record.firstByteAt = now }
-        return true
+    private func observeEvents(_ events: Int) {
+        outlet.comment(at: .distantFuture)
+        guard let metrics = claim.traffic?.streams else { return }
+        if let sinceLast = attempt.noteEvents(now: now) {
+            // Events that come together share the time since the last.
+            metrics.observeInterToken(nanoseconds: sinceLast / Int64(events), times: events)
+        } else {
+            metrics.observeFirstToken(nanoseconds: now.nanoseconds(since: record.startedAt))
+            if events > 1 { metrics.observeInterToken(nanoseconds: 0, times: events - 1) }
+        }
     }
 
     private func receivedResponseHead(_ client: ClientConnection, _ upstream: UpstreamConnection) {
@@ -98,7 +76,7 @@ extension Exchange {
         }
         if isRetried(instead: upstream.parser.head) { return }
         client.prepareOutput()
-        if isStreamPromised, !upstream.parser.head.isInformational {
+        if outlet.isStreamPromised, !upstream.parser.head.isInformational {
             takePromised(upstream)
             return
         }
@@ -110,7 +88,7 @@ extension Exchange {
     private func isRetried(instead head: borrowing ResponseHead) -> Bool {
         let outcome = Outcome(status: head.status)
         guard !head.isInformational, outcome != .success else { return false }
-        noteRetryAfter(head)
+        attempt.noteRetryAfter(head)
         return triesElsewhere(after: outcome)
     }
 
@@ -118,93 +96,68 @@ extension Exchange {
     private func takeResponseHead(
         _ head: borrowing ResponseHead, to output: inout ByteBuffer
     ) -> Bool {
+        let version = intake.head.version
         if head.isInformational {
-            interimResponses += 1
-            guard interimResponses <= Exchange.maxInterimResponses else { return false }
-            // What was promised within its time is the response itself.
-            record.firstByteAt = Instant(nanoseconds: 0)
+            guard attempt.noteInterim() else { return false }
             // HTTP/1.0 knows no interim responses, RFC 9110 section 15.2; nor does a body.
-            if self.head.version == .http11, !isResponseBegun {
+            if version == .http11, !outlet.isBegun {
                 ResponseRewriter(exchange: self).appendInterim(head, to: &output)
             }
             return true
         }
-        isResponseBegun = true
-        record.status = head.status
         noteResponse(head)
-        if !isStreaming { keepAliveAt = .distantFuture }
-        responseFraming = ResponseRewriter.framing(of: head, towards: self.head.version)
-        if responseFraming.isUntilClose || shard.isDraining { keepsClient = false }
+        if !attempt.isStream { outlet.comment(at: .distantFuture) }
+        outlet.begin(status: head.status, ResponseRewriter.framing(of: head, towards: version))
         // The client may never send a body that it still waits to be asked for.
-        if !isRequestComplete && self.head.expectsContinue && record.bodyBytes == 0 {
-            keepsClient = false
-        }
+        if shard.isDraining || !intake.isComplete && intake.awaitsContinue { outlet.endClient() }
         ResponseRewriter(exchange: self).append(head, to: &output)
         return true
     }
 
     /// Notes what a backend's response says of itself.
     func noteResponse(_ head: borrowing ResponseHead) {
-        if !ExchangeRecord.happened(record.firstByteAt) { record.firstByteAt = now }
-        record.backendStatus = head.status
-        beginFollowing(head)
-        noteRetryAfter(head)
-    }
-
-    /// Notes for how long a backend asks not to be sent more.
-    private func noteRetryAfter(_ head: borrowing ResponseHead) {
-        guard Outcome(status: head.status) == .overload, let field = head.firstField(.retryAfter)
-        else { return }
-        record.backendRetryAfterSeconds = Exchange.wholeSeconds(head.value(of: field))
-    }
-
-    /// Says in a response's head what becomes of the connection, RFC 9112 section 9.3.
-    func appendConnection(to output: inout ByteBuffer) {
-        if !keepsClient {
-            output.append("Connection: close\r\n")
-        } else if head.version.isHTTP10 {
-            output.append("Connection: keep-alive\r\n")
-        }
+        attempt.noteHead(head, isRead: claim.readsResponse, now: now)
     }
 
     /// The backend closed its side: the end of a response that runs until then, or a failure.
-    private func responseEnded(_ upstream: UpstreamConnection) {
-        guard let client else { return }
-        do throws(ParseError) {
-            // A reset is no end: bytes may be missing that a body without a length does not miss.
-            if !upstream.isBroken, case .end = try upstream.parser.endOfInput() {
-                completeResponse(client, upstream)
-                return
-            }
-        } catch {}
-        upstreamFailed(.upstreamClosed)
+    private func responseEnded(_ client: ClientConnection, _ upstream: UpstreamConnection) {
+        if attempt.isEndOfResponse() {
+            completeResponse(client, upstream)
+        } else {
+            upstreamFailed(.upstreamClosed)
+        }
     }
 
     /// The backend is done: its slot and its connection are free, whatever the client still has to
     /// take.
     private func completeResponse(_ client: ClientConnection, _ connection: UpstreamConnection) {
-        if responseFraming.isChunked {
+        if outlet.framing.isChunked {
             client.prepareOutput()
             client.output.appendLastChunk(trailers: connection.parser.trailers)
         }
-        let reusable = connection.parser.head.keepAlive && isRequestComplete
-        record.answeredAt = now
+        let reusable = connection.parser.head.keepAlive && intake.isComplete
+        attempt.noteEnd(now: now)
         release(connection, reusable: reusable)
-        learnUsage()
-        spendPermit(Outcome(status: record.backendStatus))
-        move(to: .delivering)
-        if !isRequestComplete { decideDiscarding() }
+        if let pool { claim.learn(attempt, intake, in: pool, now: now) }
+        spendPermit(Outcome(status: attempt.response.status))
+        beginDelivering()
     }
 
-    /// Whole seconds, a minute at most; 0 for a date or whatever else is no number.
-    static func wholeSeconds(_ text: Span<UInt8>) -> Int {
-        guard (1...9).contains(text.count) else { return 0 }
-        var seconds = 0
-        for index in text.indices {
-            let digit = Int(text[index]) - 0x30
-            guard (0...9).contains(digit) else { return 0 }
-            seconds = 10 * seconds + digit
+    /// Ends a stream that has begun with an error of its dialect, instead of a connection that breaks;
+    /// false where the client would not understand it: within an event, or where the response is no
+    /// stream.
+    func endStream(_ local: LocalReply) -> Bool {
+        guard let client, let format = openFormat, stage != .delivering else { return false }
+        abandonUpstream()
+        let event = ErrorBody(
+            claim.dialect.errorEvent(local.facts(claim.dialect), format), status: local.status)
+        client.prepareOutput()
+        outlet.appendToStream(event.count(requestID: requestID), to: &client.output) { output in
+            event.append(requestID: requestID, to: &output)
         }
-        return min(seconds, 60)
+        if outlet.framing.isChunked { client.output.appendLastChunk() }
+        record.reason = local.reason
+        beginDelivering()
+        return true
     }
 }

@@ -14,14 +14,17 @@ extension Exchange {
     ///
     /// The connection is closed when it is sent, and in use as before when it is not.
     func triesElsewhere(after outcome: Outcome) -> Bool {
-        guard mayBeRepeated(after: outcome), let pool, let connection = upstream,
-            pool.mayRetry(&permit, after: outcome), let permit = permit.take()
+        guard mayBeRepeated(after: outcome), let pool,
+            let connection = attempt.connection, attempt.mayRetry(in: pool, after: outcome),
+            let permit = attempt.takePermit()
         else { return false }
-        let work = servedWork(outcome)
+        let work = attempt.work(outcome, charge)
         release(connection, reusable: false)
         connection.upstream.metrics.count(outcome)
         record.retries += 1
-        forgetAttempt()
+        record.connectBeganAt = Instant(nanoseconds: 0)
+        attempt.forgetResponse()
+        outlet.resume()
         pool.metrics.retries &+= 1
         record.waitBeganAt = now
         let verdict = pool.retry(permit, after: outcome, work, id) { makeTicket(pool) }
@@ -31,8 +34,7 @@ extension Exchange {
         case .reject(let rejection):
             refused(rejection)
         case .parked(let handle):
-            parkedHandle = handle
-            move(to: .parked)
+            park(handle)
         }
         return true
     }
@@ -41,25 +43,14 @@ extension Exchange {
     ///
     /// What says overload was not begun. Anything else may have been.
     private func mayBeRepeated(after outcome: Outcome) -> Bool {
-        guard !isResponseBegun || isStreamPromised, record.retries < Exchange.mostRetries,
-            let upstream, isWhole(on: upstream)
+        guard outlet.isOpenToAnother, record.retries < Exchange.mostRetries,
+            let upstream = attempt.connection, isWhole(on: upstream)
         else { return false }
         switch outcome {
         case .overload: return record.retries == 0
         case .failed(.status), .failed(.invalid), .failed(.closed), .failed(.refusal):
-            return doesNoHarmTwice
+            return claim.doesNoHarmTwice(intake.head)
         case .success, .failed, .cancelled: return false
         }
-    }
-
-    /// Forgets what the failed attempt left.
-    private func forgetAttempt() {
-        record.firstByteAt = Instant(nanoseconds: 0)
-        record.connectBeganAt = Instant(nanoseconds: 0)
-        record.backendStatus = 0
-        record.backendRetryAfterSeconds = 0
-        interimResponses = 0
-        isResponsePaused = false
-        responseNeedsMore = true
     }
 }

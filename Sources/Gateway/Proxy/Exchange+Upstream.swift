@@ -22,7 +22,7 @@ extension Exchange {
         if !ExchangeRecord.happened(record.connectBeganAt) { record.connectBeganAt = now }
         if let connection = upstream.acquire(now: now) {
             upstream.metrics.connectionsReused &+= 1
-            record.isReused = true
+            attempt.reuse()
             attach(connection, in: pool, head, from: client)
         } else {
             startDial(upstream)
@@ -31,22 +31,22 @@ extension Exchange {
 
     private func startDial(_ upstream: Upstream) {
         guard let pool else { return }
-        record.isReused = false
-        record.dialBeganAt = now
+        attempt.beginDial(now: now)
         let milliseconds = connectBudgetMilliseconds(pool)
-        dial = shard.dialler.dial(
+        let dial = shard.dialler.dial(
             upstream.target, in: upstream.dialLine, timeoutMilliseconds: milliseconds, now: now
         ) { [unowned self] result in
-            dial = nil
+            attempt.endDial()
             switch consume result {
             case .connected(let transport): connected(upstream, transport)
             case .failed(let reason): dialFailed(upstream, reason)
             }
             client?.advance()
         }
-        if dial == nil {
+        guard attempt.await(dial) else {
             spendPermit(.failed(.local))
             reply(.exhausted)
+            return
         }
     }
 
@@ -77,8 +77,8 @@ extension Exchange {
             return
         }
         upstream.metrics.connectionsOpened &+= 1
-        pool.metrics.observeConnect(nanoseconds: now.nanoseconds(since: record.dialBeganAt))
-        attach(connection, in: pool, head, from: client)
+        pool.metrics.observeConnect(nanoseconds: now.nanoseconds(since: attempt.times.dialBeganAt))
+        attach(connection, in: pool, intake.head, from: client)
     }
 
     private func dialFailed(_ upstream: Upstream, _ reason: Reason) {
@@ -89,7 +89,7 @@ extension Exchange {
             reply(reason)
             return
         }
-        guard let pool, let permit = permit.take() else { return }
+        guard let pool, let permit = attempt.takePermit() else { return }
         let budgetEnd = record.connectBeganAt.advanced(
             byNanoseconds: pool.timeouts.connectNanoseconds)
         record.waitBeganAt = now
@@ -107,8 +107,7 @@ extension Exchange {
         case .reject:
             reply(reason)
         case .parked(let handle):
-            parkedHandle = handle
-            move(to: .parked)
+            park(handle)
         }
     }
 
@@ -118,12 +117,10 @@ extension Exchange {
         from client: ClientConnection
     ) {
         // A plain connection that was read to its end is not read again: nothing has told of more.
-        let isEarly = record.isReused && connection.fill(highBytes: snapshot.bufferHighBytes) > 0
-        upstream = connection
+        let isEarly = attempt.isReused && connection.fill(highBytes: snapshot.bufferHighBytes) > 0
+        attempt.attach(connection, now: now)
         move(to: .forwarding)
-        record.connectedAt = now
-        record.upstreamProgressAt = now
-        record.bodyProgressAt = now
+        intake.noteProgress(now: now)
         connection.begin(self, method: head.method, mayBecomeWebSocket: asksForTunnel)
         if isEarly {
             upstreamSpokeTooEarly()
@@ -135,15 +132,9 @@ extension Exchange {
         forwardBody(to: connection)
     }
 
-    /// Bytes came, or the end, before the request was sent.
-    ///
-    /// Whatever they are, they answer another request or none, so the connection is useless; on a
-    /// reused one that is like any close in the moment of reuse.
-    func upstreamSpokeTooEarly() { upstreamFailed(.upstreamClosed) }
-
     /// The backend closed, broke or answered nonsense.
     func upstreamFailed(_ reason: Reason) {
-        guard let pool, let connection = upstream else { return }
+        guard let pool, let connection = attempt.connection else { return }
         if reason == .upstreamClosed, canTryAgain(connection) {
             pool.metrics.retries &+= 1
             record.wasSentAgain = true
@@ -173,18 +164,18 @@ extension Exchange {
     }
 
     /// The backend's time is up.
-    func upstreamDeadlineReached() {
+    func backendTimedOut() {
         if stage == .tunnelling {
             tunnelDeadlineReached()
             return
         }
-        if !ExchangeRecord.happened(record.firstByteAt) {
-            upstreamFailed(now >= deadline ? .deadlinePassed : .firstByteTimeout)
-        } else if !isStreaming {
+        let response = attempt.response
+        if !response.hasBegun {
+            upstreamFailed(now >= claim.deadline ? .deadlinePassed : .firstByteTimeout)
+        } else if !attempt.isStream {
             upstreamFailed(.upstreamIdleTimeout)
         } else {
-            let hasBegun = ExchangeRecord.happened(record.lastEventAt)
-            upstreamFailed(hasBegun ? .streamStalled : .firstByteTimeout)
+            upstreamFailed(response.hasEvents ? .streamStalled : .firstByteTimeout)
         }
         client?.advance()
     }
@@ -193,8 +184,8 @@ extension Exchange {
     ///
     /// Engines send a stream's head when they have taken the request in, long before its first token.
     private func silenceNanoseconds(_ timeouts: Pool.Timeouts) -> Int64 {
-        guard isStreaming else { return timeouts.idleNanoseconds }
-        return ExchangeRecord.happened(record.lastEventAt)
+        guard attempt.isStream else { return timeouts.idleNanoseconds }
+        return attempt.response.hasEvents
             ? timeouts.streamStallNanoseconds : timeouts.firstByteNanoseconds
     }
 
@@ -202,33 +193,32 @@ extension Exchange {
     func settleUpstream(for client: ClientConnection) {
         settleAwaited(for: client)
         if stage == .tunnelling { settleTunnel() }
-        guard stage == .forwarding, let upstream, let pool else { return }
+        guard stage == .forwarding, let upstream = attempt.connection, let pool else { return }
         let timeout: Int64
-        if isResponsePaused || awaitsBody {
+        if outlet.isPaused || awaitsBody {
             // The client is the slow one, and its own time-outs watch it.
-            record.upstreamProgressAt = now
+            attempt.noteProgress(now: now)
             timeout = .max
-        } else if ExchangeRecord.happened(record.firstByteAt) {
+        } else if attempt.response.hasBegun {
             timeout = silenceNanoseconds(pool.timeouts)
         } else {
             timeout = min(
                 pool.timeouts.firstByteNanoseconds,
-                max(0, deadline.nanoseconds(since: record.upstreamProgressAt)))
+                max(0, claim.deadline.nanoseconds(since: attempt.times.progressAt)))
         }
         client.reactor.setDeadline(
-            of: upstream, to: record.upstreamProgressAt.advanced(byNanoseconds: timeout))
+            of: upstream, to: attempt.times.progressAt.advanced(byNanoseconds: timeout))
         upstream.releaseBuffers()
     }
 
     /// Detaches from a backend's connection and counts what it moved.
     func release(_ connection: UpstreamConnection, reusable: Bool) {
         if let pool {
-            pool.metrics.upstreamSentBytes &+= UInt64(connection.sentBytes - connection.sentBefore)
-            pool.metrics.upstreamReceivedBytes &+= UInt64(
-                connection.receivedBytes - connection.receivedBefore)
+            pool.metrics.upstreamSentBytes &+= UInt64(connection.sentSinceBegun)
+            pool.metrics.upstreamReceivedBytes &+= UInt64(connection.receivedSinceBegun)
         }
-        countTokens()
-        upstream = nil
+        claim.countTokens(attempt)
+        attempt.detach()
         connection.end(reusable: reusable)
     }
 
@@ -239,13 +229,8 @@ extension Exchange {
             pool?.cancel(handle)
             parkedHandle = nil
         }
-        if let dial {
-            shard.dialler.cancel(dial)
-            self.dial = nil
-        }
-        if let connection = upstream {
-            release(connection, reusable: false)
-        }
+        attempt.cancelDial(of: shard.dialler)
+        if let connection = attempt.connection { release(connection, reusable: false) }
         spendPermit(.cancelled(by: party, in: phase))
     }
 }

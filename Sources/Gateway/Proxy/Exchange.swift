@@ -1,14 +1,17 @@
 // One request and its response, from the first byte of the head to the last byte of the response.
 //
-// Life: lent to a client connection when bytes arrive; reads the head; is offered to the pool's
-// admission controller and then parked, refused or granted a permit; borrows a connection to the
-// backend that the permit names, or dials one; relays the body one way and the response the other;
-// spends the permit when the backend is done; and goes back to the gateway's store when the client
-// has the last byte. Whatever goes wrong ends in `answer` (nothing was sent yet) or `cut`
-// (something was), and in `finish`, which happens exactly once.
+// An exchange decides what comes next; four parts hold what there is to know, each with its state to
+// itself: the `intake` (the request as the client sends it), the `claim` (what it asks of its pool, in
+// whose name), the `attempt` (one try at one backend) and the `outlet` (the response as the client gets
+// it). None of them knows the exchange; each tells what it found, and the exchange acts on it.
 //
-// This file holds the state and the way through the stages; the extensions hold what happens in
-// each.
+// Life: acquired by a client connection when bytes arrive; reads the head; is offered to the pool's
+// admission controller and then parked, refused or granted a permit; goes on over a connection to the
+// backend that the permit names; relays the body one way and the response the other; spends the permit
+// when the backend is done; and is released when the client has the last byte. Whatever goes wrong ends
+// in `reply` (nothing was sent yet) or `cut` (something was), and in `finish`, which happens exactly once.
+//
+// This file has the state and the way through the stages; the extensions have what happens in each.
 
 internal import Admission
 internal import HTTP1
@@ -17,23 +20,22 @@ internal import Reactor
 internal import Telemetry
 
 /// A request and its response.
-final class Exchange {
+final class Exchange: UpstreamUser {
     let shard: Shard
-    /// The exchange's place in the gateway's table, and how many exchanges had this place before.
-    let place: Int
+    /// Index in the shard's table, and how many exchanges had it before.
+    let slot: Int
     private(set) var generation: UInt32 = 0
+    /// The next one in the shard's list of those that are free, -1 for none.
+    var nextFreeSlot = -1
+
+    let intake: RequestIntake
+    let claim = Claim()
+    let attempt = Attempt()
+    let outlet: ResponseOutlet
 
     /// Where it stands; `move` takes it further.
     private(set) var stage = ExchangeStage.readingHead
-    var client: ClientConnection?
-    var parser: RequestParser
-    /// The request's head, once it is complete; before, that of some other request.
-    private(set) var head = RequestHead()
-    /// Whether the parser has read another request and was not reset since: it is borrowed once for
-    /// both.
-    private var parserIsUsed = false
-    /// What the parser has its limits from.
-    private var limitsSnapshot: Snapshot
+    private(set) var client: ClientConnection?
     /// What was in force when the head was complete; later reloads do not touch this exchange.
     var snapshot: Snapshot
     var pool: Pool?
@@ -41,85 +43,28 @@ final class Exchange {
     var routeIndex = -1
     /// Whether the request was sent to the route's other pool.
     var hasFallenBack = false
-    /// The body, of a request that is routed by model or waits for the rest of it.
-    var body: RequestBody?
-    /// What was sent of the body on a connection that may turn out to be at its end.
-    var keptBody: KeptBody?
-    /// Whether that is all that was sent of it.
-    var keepsBody = false
-    /// What follows the response, of a dialect whose answers are read.
-    var responseReader: ResponseReader?
-    /// The counters of the request's model, and those of its model, class and tenant.
-    var modelMetrics: ModelMetrics?
-    var traffic: TrafficMetrics?
-    /// The model's own name; empty where none was read.
-    var model: [UInt8] = []
-    /// Whether the backend is told another name than the client said.
-    var isModelReplaced = false
-    /// Where the path names the model, in the head's bytes.
-    var modelPathRange: Range<Int>?
-    /// Whether the client was told to send its body.
-    var hasAskedForBody = false
-    /// The counters of the priority class that the request was offered in.
-    var classMetrics: ClassMetrics?
-    /// How errors are written for this client.
-    var dialect = Dialect.plain
-    /// Whose request it is.
-    var tenant = TenantID.anonymous
-    /// Until when its client wants the response to begin, and to end.
-    var deadline = Instant.distantFuture
-    var answerDeadline = Instant.distantFuture
-    var permit: Permit?
-    var parkedHandle: ParkedHandle?
-    var dial: Dial?
-    var upstream: UpstreamConnection?
-
-    /// Whether the head was parsed, so that its ranges mean something.
-    var isHeadComplete = false
-    /// Whether the request's last byte has been read.
-    var isRequestComplete = false
-    /// Whether the final response's head is in the client's output.
-    var isResponseBegun = false
-    /// Whether the client's connection can carry another request after this response.
-    var keepsClient = false
-    /// How the response's body is framed towards the client.
-    var responseFraming = BodyFraming.none
-    /// Whether the request body is read only to be thrown away.
-    var isDiscarding = false
-    /// Whether reading one side waits for the other side's output to sink to the low mark.
-    var isRequestPaused = false
-    var isResponsePaused = false
-    /// What the client's output may hold of a response that is taken ahead of it; 0 for the usual.
-    var aheadBytes = 0
-    /// Whether all bytes of the response that were read have been looked at.
-    var responseNeedsMore = true
     /// Whether the request asks for a WebSocket, and may have one.
     var asksForTunnel = false
-    /// Interim responses passed on.
-    var interimResponses = 0
-    /// Whether the client has been told that a stream comes which has not begun.
-    var isStreamPromised = false
-    /// When a comment is due that keeps the client waiting; never where none are wanted.
-    var keepAliveAt = Instant.distantFuture
-
+    /// The tunnel that the connection has become.
+    var tunnel: Tunnel?
+    var parkedHandle: ParkedHandle?
     /// The facts that the log and the metrics get.
     var record = ExchangeRecord()
     /// `x-request-id`, as it came or as it was made; of another request while the head is not complete.
     var requestID: [UInt8] = []
-    /// The place of the next one in the gateway's list of those that are free, -1 for none.
-    var nextFreePlace = -1
 
-    init(shard: Shard, place: Int, snapshot: Snapshot) {
+    init(shard: Shard, slot: Int, snapshot: Snapshot) {
         self.shard = shard
-        self.place = place
+        self.slot = slot
         self.snapshot = snapshot
-        limitsSnapshot = snapshot
-        parser = RequestParser(limits: snapshot.headLimits)
+        let memory = shard.bodyMemory
+        intake = RequestIntake(snapshot, buffers: shard.reactor.buffers, memory: memory)
+        outlet = ResponseOutlet(memory: memory)
     }
 
     /// How the admission controller names this exchange.
     var id: RequestID {
-        RequestID(reactor: shard.index, place: place, generation: generation)
+        RequestID(reactor: shard.index, place: slot, generation: generation)
     }
 
     var now: Instant { shard.reactor.now }
@@ -134,77 +79,46 @@ final class Exchange {
     func begin(for client: ClientConnection, snapshot: Snapshot) {
         self.client = client
         if self.snapshot !== snapshot { self.snapshot = snapshot }
+        intake.begin(snapshot)
         record = ExchangeRecord()
         record.startedAt = now
-        tenant = .anonymous
-        deadline = .distantFuture
-        answerDeadline = .distantFuture
         record.receivedBefore = client.usedBytes
         record.sentBefore = client.sentBytes
-        if limitsSnapshot !== snapshot {
-            limitsSnapshot = snapshot
-            parser = RequestParser(limits: snapshot.headLimits)
-        }
     }
 
     /// The counters of the last backend that was tried.
     var backendMetrics: BackendMetrics? {
-        guard let pool, let backend = record.backend else { return nil }
+        guard let pool, let backend = attempt.backend else { return nil }
         return pool.upstream(backend)?.metrics
     }
 
     /// Forgets everything but the storage.
     func reset() {
-        precondition(permit == nil, "an exchange ended and kept its permit")
         generation &+= 1
         stage = .readingHead
         client = nil
+        intake.reset()
+        claim.reset()
+        attempt.reset()
+        outlet.reset()
         pool = nil
         routeIndex = -1
         hasFallenBack = false
-        dropHeld()
-        if keepsBody { dropKept() }
-        body?.reset()
-        responseReader?.reset()
-        modelMetrics = nil
-        traffic = nil
-        model = []
-        isModelReplaced = false
-        modelPathRange = nil
-        hasAskedForBody = false
-        classMetrics = nil
-        dialect = .plain
-        parkedHandle = nil
-        dial = nil
-        upstream = nil
-        isHeadComplete = false
-        isRequestComplete = false
-        isResponseBegun = false
-        keepsClient = false
-        responseFraming = .none
-        isDiscarding = false
-        isRequestPaused = false
-        isResponsePaused = false
-        releaseAhead()
-        responseNeedsMore = true
         asksForTunnel = false
-        interimResponses = 0
-        isStreamPromised = false
-        keepAliveAt = .distantFuture
-        parserIsUsed = true
+        tunnel = nil
+        parkedHandle = nil
     }
 
-    /// Looks for the end of the head in what the client has sent.
-    ///
-    /// Returns the parser's event; from `.head` on the head is complete.
-    func readHead(_ client: ClientConnection) throws(ParseError) -> ParserEvent {
-        let isUsed = parserIsUsed
-        parserIsUsed = false
-        let event = try parser.next(
-            in: client.input, afterReset: isUsed, givingHeadFor: &head)
-        if case .head = event { isHeadComplete = true }
-        return event
-    }
+    // MARK: What its backend's connection tells
+
+    /// On a reused connection that is like any close in the moment of reuse.
+    override func upstreamSpokeTooEarly() { upstreamFailed(.upstreamClosed) }
+
+    override func upstreamReady() { client?.advance() }
+
+    override func upstreamDeadlineReached() { backendTimedOut() }
+
+    // MARK: Relaying
 
     /// Moves what can be moved for `client`, whose exchange this is.
     ///
@@ -226,21 +140,22 @@ final class Exchange {
     /// What is read is moved until nothing is left to read; so more can be done now only where an
     /// output had been full, the client was found to have left, or another stage or backend has come.
     private func relayBothWays(_ client: ClientConnection) -> Bool {
-        guard let upstream else { return flush(client) }
+        guard let upstream = attempt.connection else { return flush(client) }
         var goesOn = false
-        if !isRequestComplete { goesOn = relayRequest(from: client, to: upstream) }
+        if !intake.isComplete { goesOn = relayRequest(from: client, to: upstream) }
         if stage == .forwarding {
-            if keepsBody { keepSent(on: upstream) }
+            let sent = intake.sent
+            if sent.isKept { sent.keep(from: upstream) }
             if upstream.flush() > 0 {
-                record.upstreamProgressAt = now
-                goesOn = goesOn || !isRequestComplete
+                attempt.noteProgress(now: now)
+                goesOn = goesOn || !intake.isComplete
             }
             relayResponse(from: upstream, to: client)
-            if keepsBody { settleKept(of: upstream) }
+            if sent.isKept { settleSent(on: upstream) }
         }
-        let madeRoom = flush(client) && isResponsePaused
+        let madeRoom = flush(client) && outlet.isPaused
         if goesOn || madeRoom || client.isBroken { return true }
-        return stage != .forwarding || upstream !== self.upstream
+        return stage != .forwarding || upstream !== attempt.connection
     }
 
     /// Sends what is left, throws away what is left of the request's body, and finishes when both
@@ -248,9 +163,9 @@ final class Exchange {
     private func deliver(to client: ClientConnection) -> Bool {
         let moved = flush(client)
         guard client.isOpen, !client.hasOutput else { return moved }
-        if !isRequestComplete && isDiscarding {
-            if discardRequest() { return true }
-            if !isRequestComplete && keepsClient { return moved }
+        if !intake.isComplete && intake.isDiscarding {
+            if discardRequest(from: client) { return true }
+            if !intake.isComplete && outlet.keepsClient { return moved }
         }
         finish(client)
         return true
@@ -259,7 +174,7 @@ final class Exchange {
     private func flush(_ client: ClientConnection) -> Bool {
         guard client.isOpen, client.flush() > 0 else { return false }
         client.writeProgress.moved(now: now)
-        if aheadBytes > 0, !client.hasOutput { releaseAhead() }
+        if !client.hasOutput { outlet.releaseAhead() }
         return true
     }
 }

@@ -6,12 +6,12 @@ internal import Policy
 /// The API keys of a pool, by their digests.
 struct KeyTable {
     private let digests: [KeyDigest]
-    private let owners: [ClaimTable.Owner]
+    private let owners: [Classifier.Owner]
     /// Hash table with open addressing, at most half full: indices of `digests`, -1 for none.
     private let slots: [Int32]
 
     /// The table of `entries`; `owner` says which tenant has a name.
-    init(_ entries: [KeyEntry], owner: (Span<UInt8>) -> ClaimTable.Owner) {
+    init(_ entries: [KeyEntry], owner: (Span<UInt8>) -> Classifier.Owner) {
         digests = entries.map { KeyDigest($0.digest.span) }
         owners = entries.map { entry in
             let name = Array(entry.tenant.utf8)
@@ -32,7 +32,7 @@ struct KeyTable {
     ///
     /// Which slots are looked at depends on the digest alone. Nobody can choose a key by its digest,
     /// so the time tells nothing that helps to find one.
-    func owner(of digest: KeyDigest) -> ClaimTable.Owner? {
+    func owner(of digest: KeyDigest) -> Classifier.Owner? {
         let mask = slots.count &- 1
         var slot = digest.hash & mask
         while slots[slot] >= 0 {

@@ -180,9 +180,9 @@ struct LocalReply {
     func append(for exchange: Exchange, to output: inout ByteBuffer) {
         let pool = exchange.pool
         var kind = ReplyTemplate.Kind(
-            answer: source, status: status, reason: reason, dialect: exchange.dialect)
-        kind.hasRequestID = exchange.isHeadComplete
-        if exchange.isHeadComplete, case .head = exchange.head.method { kind.omitsBody = true }
+            answer: source, status: status, reason: reason, dialect: exchange.claim.dialect)
+        kind.hasRequestID = exchange.intake.isHeadComplete
+        if exchange.intake.isHeadComplete, case .head = exchange.intake.head.method { kind.omitsBody = true }
         kind.tellsTime = rejection != nil
         if rejection != nil, isForWantOfCapacity, let pool {
             kind.saysEnvoyOverloaded = pool.responses.saysEnvoyOverloaded

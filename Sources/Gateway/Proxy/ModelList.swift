@@ -90,7 +90,7 @@ extension Exchange {
     func answerModels() {
         guard let client else { return }
         var page = ByteBuffer()
-        guard snapshot.routes.modelList.appendBody(for: head, dialect, to: &page) else {
+        guard snapshot.routes.modelList.appendBody(for: intake.head, claim.dialect, to: &page) else {
             reply(.modelUnknown)
             return
         }
@@ -101,8 +101,8 @@ extension Exchange {
         client.output.append("Content-Type: application/json\r\n")
         client.output.appendContentLength(page.count)
         client.output.appendField(.xRequestID, requestID)
-        appendConnection(to: &client.output)
+        outlet.appendConnection(intake.head.version, to: &client.output)
         client.output.appendLineEnd()
-        if head.method != .head { client.output.append(0..<page.count, of: page) }
+        if intake.head.method != .head { client.output.append(0..<page.count, of: page) }
     }
 }

@@ -197,7 +197,7 @@ final class ReplyTemplate {
             case .milliseconds: output.append(decimal: rejection?.retryAfterMilliseconds ?? 0)
             case .limits: ReplyTemplate.appendLimits(rejection, exchange, to: &output)
             case .requestID: output.appendFieldText(requestID.span)
-            case .connection: exchange.appendConnection(to: &output)
+            case .connection: exchange.outlet.appendConnection(exchange.intake.head.version, to: &output)
             case .quotedID: ErrorBody.appendQuoted(requestID.span, to: &output)
             }
         }
@@ -216,7 +216,7 @@ final class ReplyTemplate {
 
     /// Whether the request is answered with the usual text, or that for retries.
     private func isUsual(_ exchange: Exchange, _ rejection: Rejection?) -> Bool {
-        guard exchange.keepsClient, !exchange.head.version.isHTTP10 else { return false }
+        guard exchange.outlet.keepsClient, !exchange.intake.head.version.isHTTP10 else { return false }
         if quotedIDs > 0, !ErrorBody.isPlain(exchange.requestID) { return false }
         guard let pool = exchange.pool else { return true }
         if pool.tellsRates { return false }
@@ -238,9 +238,9 @@ final class ReplyTemplate {
                     to: &output)
             }
         }
-        if let rates = pool.rates(of: exchange.tenant) {
+        if let rates = pool.rates(of: exchange.claim.tenant) {
             RateFields(rates, secondsUntilMore: rejection?.retryAfterSeconds)
-                .append(exchange.dialect, to: &output)
+                .append(exchange.claim.dialect, to: &output)
         }
     }
 }

@@ -7,11 +7,12 @@ internal import Bytes
 internal import HTTP1
 internal import Inference
 internal import Reactor
+internal import Telemetry
 
 /// The body of a request that is routed by model.
 final class RequestBody {
     /// Content that is not forwarded yet.
-    var held = ByteBuffer()
+    private(set) var held = ByteBuffer()
     /// Whether something is held.
     var isHolding: Bool { held.capacity > 0 }
     /// Whether the body is still read as it passes.
@@ -116,13 +117,37 @@ final class RequestBody {
     /// Where the name stands in the content.
     var modelRange: Range<Int> { form?.modelRange ?? request.modelRange }
     /// Whether the name stands in JSON, where some bytes need escaping.
-    var isJSON: Bool { form == nil }
+    private var isJSON: Bool { form == nil }
     /// Whether a stream is asked for; nil while nothing is said.
     var streams: Bool? { request.streams }
     /// The most tokens that are asked for.
     var maxTokens: Int? { request.maxTokens }
     /// How many responses are asked for.
     var choices: Int { request.choices }
+
+    /// The bytes that stand for the model in the body when it names `model`.
+    func replacement(for model: [UInt8]) -> [UInt8] {
+        guard isJSON else { return model }
+        var escaped = ByteBuffer()
+        escaped.append(jsonEscaped: model.span)
+        var bytes: [UInt8] = []
+        for index in 0..<escaped.count { bytes.append(escaped.bytes[index]) }
+        return bytes
+    }
+
+    /// Has what is held name `model`.
+    func replaceModel(by model: [UInt8]) {
+        var rewritten = ByteBuffer()
+        let range = modelRange
+        rewritten.append(0..<range.lowerBound, of: held)
+        rewritten.append(replacement(for: model))
+        rewritten.append(range.upperBound..<held.count, of: held)
+        swap(&rewritten, &held)
+        pool.release(from: &rewritten)
+    }
+
+    /// Exchanges what is held for `output`, which is empty.
+    func moveHeld(to output: inout ByteBuffer) { swap(&output, &held) }
 
     /// Gives up what is held.
     func release() { pool.release(from: &held) }

@@ -30,14 +30,14 @@ struct RequestRewriter {
     init(_ exchange: Exchange, in pool: Pool) {
         host = pool.settings.host
         keepsKeys = pool.keepsKeys
-        let isTold = pool.deadlines.isPassedOn && exchange.deadline != .distantFuture
-        remainingNanoseconds =
-            isTold ? exchange.deadline.nanoseconds(since: exchange.now) : nil
+        let claim = exchange.claim
+        let isTold = pool.deadlines.isPassedOn && claim.deadline != .distantFuture
+        remainingNanoseconds = isTold ? claim.deadline.nanoseconds(since: exchange.now) : nil
         hasOwnDeadline = pool.longestNanoseconds != nil
         asksForWebSocket = exchange.asksForTunnel
-        lengthDifference = exchange.lengthDifference
-        modelRange = exchange.isModelReplaced ? exchange.modelPathRange : nil
-        hasAskedForBody = exchange.hasAskedForBody
+        lengthDifference = exchange.intake.lengthDifference(naming: claim.modelForBody)
+        modelRange = claim.isModelReplaced ? claim.modelPathRange : nil
+        hasAskedForBody = exchange.intake.hasAskedForBody
     }
 
     // What it is about is handed on and not kept: each property that refers to something is counted.
@@ -169,7 +169,7 @@ struct RequestRewriter {
             output.append(head.span(head.methodRange))
             output.append(0x20)
             output.append(head.span(head.path.lowerBound..<modelRange.lowerBound))
-            appendModel(exchange.model, to: &output)
+            appendModel(exchange.claim.model, to: &output)
             output.append(head.span(modelRange.upperBound..<head.path.upperBound))
             output.append(head.span(head.query))
             output.append(" HTTP/1.1\r\n")

@@ -41,14 +41,14 @@ struct ResponseRewriter {
     /// Appends the final response's head with the empty line that ends it.
     func append(_ head: borrowing ResponseHead, to output: inout ByteBuffer) {
         let pool = exchange.pool
-        let rates = pool?.rates(of: exchange.tenant)
+        let rates = pool?.rates(of: exchange.claim.tenant)
         let seen = appendStart(head, replacesRates: rates != nil, to: &output)
         appendFraming(head, to: &output)
         if let rates {
-            RateFields(rates).append(exchange.dialect, to: &output)
+            RateFields(rates).append(exchange.claim.dialect, to: &output)
         }
         if let pool, pool.tellsShares,
-            let share = pool.admission.shareWhenBusy(of: exchange.tenant)
+            let share = pool.admission.shareWhenBusy(of: exchange.claim.tenant)
         {
             RateLimitFields(share).append(to: &output)
         }
@@ -56,7 +56,7 @@ struct ResponseRewriter {
         if !seen.contains(.date) { exchange.shard.appendDate(to: &output) }
         if pool?.responses.saysTimes == true { appendTimes(to: &output) }
         exchange.appendFallback(to: &output)
-        exchange.appendConnection(to: &output)
+        exchange.outlet.appendConnection(exchange.intake.head.version, to: &output)
         let isHTTP10 = head.version.isHTTP10
         if seen.contains(.xRequestID) {
             texts.appendEndWithoutID(isHTTP10: isHTTP10, to: &output)
@@ -85,15 +85,14 @@ struct ResponseRewriter {
     }
 
     private func appendTimes(to output: inout ByteBuffer) {
-        let record = exchange.record
-        let queued = Int(max(0, record.queueNanoseconds) / 1_000_000)
-        let answered = exchange.now.nanoseconds(since: record.grantedAt)
+        let queued = Int(max(0, exchange.record.queueNanoseconds) / 1_000_000)
+        let answered = exchange.now.nanoseconds(since: exchange.attempt.times.grantedAt)
         output.append(
             texts.times, decimals: queued, queued, Int(max(0, answered) / 1_000_000))
     }
 
     private func appendFraming(_ head: borrowing ResponseHead, to output: inout ByteBuffer) {
-        switch exchange.responseFraming {
+        switch exchange.outlet.framing {
         case .length(let length):
             output.append(texts.contentLength, decimal: length)
         case .chunked:

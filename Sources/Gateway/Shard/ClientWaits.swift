@@ -63,7 +63,7 @@ extension Shard {
     func waits(_ exchange: Exchange, for client: ClientConnection) {
         clientWaits.add(
             ClientWaits.Wait(id: exchange.id, since: reactor.now, bytes: client.movedBytes))
-        clientWaits.sweep { openExchange($0)?.permit?.awaited == .client }
+        clientWaits.sweep { openExchange($0)?.attempt.awaited == .client }
     }
 
     /// Ends requests that wait for their clients where these are too many, the slowest first.
@@ -85,7 +85,7 @@ extension Shard {
         var left = crowd
         for id in slowest(of: waits, at: backend, in: pool) where left > 0 {
             guard let exchange = openExchange(id) else { continue }
-            left -= exchange.permit?.seats ?? 1
+            left -= exchange.attempt.seats
             exchange.crowdedOut()
         }
         guard left < crowd, let times = capWatch.note(2, now: reactor.now) else { return }
@@ -100,7 +100,7 @@ extension Shard {
         var slow: [RequestID: Double] = [:]
         for wait in waits {
             guard let exchange = openExchange(wait.id), exchange.pool === pool,
-                exchange.permit?.awaited == .client, exchange.permit?.backend == backend,
+                exchange.attempt.awaited == .client, exchange.attempt.backend == backend,
                 let client = exchange.client,
                 let rate = wait.rate(moved: client.movedBytes, now: reactor.now)
             else { continue }

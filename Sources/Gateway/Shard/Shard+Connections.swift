@@ -136,12 +136,11 @@ extension Shard {
             let metrics = pool.metrics
             if exchange.stage == .tunnelling { metrics.countTunnelEnded() }
             metrics.countEnded(
-                status: record.status, reason: record.reason, totalNanoseconds: total)
+                status: exchange.outlet.status, reason: record.reason, totalNanoseconds: total)
             metrics.clientReceivedBytes &+= received
             metrics.clientSentBytes &+= sent
-            if ExchangeRecord.happened(record.firstByteAt) {
-                metrics.observeFirstByte(
-                    nanoseconds: record.firstByteAt.nanoseconds(since: record.grantedAt))
+            if let time = exchange.attempt.firstByteNanoseconds {
+                metrics.observeFirstByte(nanoseconds: time)
             }
         } else {
             metrics.countUnrouted(record.reason)
@@ -155,8 +154,9 @@ extension Shard {
     ) {
         guard logsAccess else { return }
         let record = exchange.record
+        let attempt = exchange.attempt
         var line = AccessRecord(
-            wallNanoseconds: ProcessClock.wallNanoseconds(), status: record.status,
+            wallNanoseconds: ProcessClock.wallNanoseconds(), status: exchange.outlet.status,
             reason: record.reason)
         line.withheld = record.withheld
         line.pool = exchange.pool?.metrics
@@ -165,19 +165,15 @@ extension Shard {
         line.bytesIn = received
         line.bytesOut = sent
         line.attempts = record.attempts
-        line.reused = record.isReused
-        if ExchangeRecord.happened(record.grantedAt) {
+        line.reused = attempt.isReused
+        if attempt.wasGranted {
             line.queueNanoseconds = record.queueNanoseconds
-            if ExchangeRecord.happened(record.connectedAt) {
-                line.connectNanoseconds = record.connectedAt.nanoseconds(since: record.grantedAt)
-            }
-            if ExchangeRecord.happened(record.firstByteAt) {
-                line.firstByteNanoseconds = record.firstByteAt.nanoseconds(since: record.grantedAt)
-            }
+            line.connectNanoseconds = attempt.connectNanoseconds
+            line.firstByteNanoseconds = attempt.firstByteNanoseconds
         }
         // A head that could not be parsed has no ranges to log.
-        if exchange.isHeadComplete {
-            write(line, exchange.requestID, exchange.head, client.peer)
+        if exchange.intake.isHeadComplete {
+            write(line, exchange.requestID, exchange.intake.head, client.peer)
         } else {
             write(line, [], RequestHead(), client.peer)
         }

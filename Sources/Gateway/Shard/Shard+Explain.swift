@@ -59,7 +59,7 @@ extension Shard {
                 facts["drain_rate"] = "\(Shard.short(drainRate))"
             }
         }
-        if let name = exchange.classMetrics?.name { facts["class"] = "\(name)" }
+        if let name = exchange.claim.classMetrics?.name { facts["class"] = "\(name)" }
         if let seconds = circumstances.patienceSeconds {
             facts["patience_ms"] = "\(Shard.short(seconds * 1000))"
         }

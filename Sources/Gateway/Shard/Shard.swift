@@ -40,7 +40,7 @@ final class Shard {
     var abandonedResponses = AbandonedResponses()
     private var exchanges: [Exchange] = []
     /// The place of the first of those that are free, -1 for none, and how many they are.
-    private var firstFreePlace = -1
+    private var firstFreeSlot = -1
     private var freeCount = 0
     private var random: SplitMix64
     /// What tenants that no policy names are hashed with, for as long as the gateway runs.
@@ -49,12 +49,8 @@ final class Shard {
     var accessLog: AccessLog?
     /// Whether there is one.
     private(set) var logsAccess = false
-    /// Bytes of bodies held until their requests are forwarded.
-    var heldBytes = 0
-    /// Bytes of storage for bodies that may have to be sent again.
-    var keptBytes = 0
-    /// Bytes that outputs may hold of responses that are taken ahead of their clients.
-    var aheadBytes = 0
+    /// What bodies have in memory beside the usual buffers.
+    let bodyMemory = BodyMemory()
     /// Requests that have a permit and wait for their clients.
     var clientWaits = ClientWaits()
     /// What has become of the connection cap.
@@ -125,7 +121,7 @@ final class Shard {
         // Messages that are still there may hold permits.
         group.close(index, self)
         exchanges = []
-        firstFreePlace = -1
+        firstFreeSlot = -1
         freeCount = 0
         reactor.turnEnded = nil
     }
@@ -175,7 +171,7 @@ final class Shard {
             if exchange.record.attempts == 0 {
                 exchange.pool?.metrics.countForwarded(
                     afterNanoseconds: reactor.now.nanoseconds(since: exchange.record.waitBeganAt),
-                    in: exchange.classMetrics)
+                    in: exchange.claim.classMetrics)
             }
             exchange.granted(permit)
         case .reject(_, let rejection):
@@ -222,14 +218,14 @@ final class Shard {
     /// Lends an exchange, made anew where none is free; there are at most as many as client
     /// connections.
     func acquireExchange() -> Exchange {
-        if firstFreePlace >= 0, firstFreePlace < exchanges.count {
-            let exchange = exchanges[firstFreePlace]
-            firstFreePlace = exchange.nextFreePlace
+        if firstFreeSlot >= 0, firstFreeSlot < exchanges.count {
+            let exchange = exchanges[firstFreeSlot]
+            firstFreeSlot = exchange.nextFreeSlot
             freeCount &-= 1
             return exchange
         }
         let exchange = Exchange(
-            shard: self, place: exchanges.count, snapshot: snapshot)
+            shard: self, slot: exchanges.count, snapshot: snapshot)
         exchanges.append(exchange)
         return exchange
     }
@@ -237,8 +233,8 @@ final class Shard {
     /// Takes an exchange back that has ended.
     func release(_ exchange: Exchange) {
         exchange.reset()
-        exchange.nextFreePlace = firstFreePlace
-        firstFreePlace = exchange.place
+        exchange.nextFreeSlot = firstFreeSlot
+        firstFreeSlot = exchange.slot
         freeCount &+= 1
     }
 
@@ -249,7 +245,7 @@ final class Shard {
     func drawSeed() -> UInt64 { random.next() }
 
     /// Permits that exchanges hold.
-    var heldPermitCount: Int { exchanges.count { $0.permit != nil } }
+    var heldPermitCount: Int { exchanges.count { $0.attempt.hasPermit } }
 
     /// Makes `bytes` 32 hexadecimal digits that no other request has.
     func makeRequestID(_ bytes: inout [UInt8]) {

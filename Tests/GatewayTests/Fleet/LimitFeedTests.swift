@@ -54,7 +54,7 @@ import Testing
             try client.send("GET \(path) HTTP/1.1\r\nHost: h\r\n\r\n")
             _ = try client.read(until: path == "/long" ? "abcdef" : "c\r\n")
             let counted = try gateway.askAll { gateway in
-                gateway.connections.all.compactMap { $0.exchange?.record.responsePieces }
+                gateway.connections.all.compactMap { $0.exchange?.attempt.response.pieces }
             }
             #expect(counted.flatMap(\.self) == [pieces], "\(path)")
             go.open()

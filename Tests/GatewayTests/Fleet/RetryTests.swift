@@ -109,7 +109,7 @@ import Testing
         #expect(try client.readAnswer().status == 200)
         #expect(log.requests.map(\.bodyText) == ["hello world", "hello world", "hello world"])
         #expect(try gateway.metric { $0.retries } == 2)
-        #expect(try gateway.ask { $0.keptBytes } == 0)
+        #expect(try gateway.ask { $0.bodyMemory.keptBytes } == 0)
     }
 
     @Test(arguments: ["", "body"])

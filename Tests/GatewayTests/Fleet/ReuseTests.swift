@@ -156,7 +156,7 @@ import Testing
                 + "5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n")
         #expect(try client.readAnswer().bodyText == "1")
         #expect(log.requests.last?.bodyText == "hello world")
-        #expect(try gateway.ask { $0.keptBytes } == 0)
+        #expect(try gateway.ask { $0.bodyMemory.keptBytes } == 0)
     }
 
     /// Where connections are ended after every response they are not kept.

@@ -20,11 +20,11 @@ import Testing
         let client = scene.connect()
         scene.send(Self.head(100_000) + Self.body(40_000), from: client)
         #expect(scene.gateway.dialler.dialCount == 0 && scene.inFlight == 0)
-        #expect(scene.gateway.heldBytes == 40_000)
+        #expect(scene.gateway.bodyMemory.heldBytes == 40_000)
         scene.send(Self.body(60_000), from: client)
         #expect(scene.gateway.dialler.dialCount == 1 && scene.inFlight == 1)
         let backend = scene.acceptDial()
-        #expect(scene.gateway.heldBytes == 0)
+        #expect(scene.gateway.bodyMemory.heldBytes == 0)
         let got = String(decoding: backend.written, as: UTF8.self)
         #expect(got.hasSuffix("\r\n\r\n" + Self.body(100_000)))
         scene.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", from: backend)
@@ -36,7 +36,7 @@ import Testing
         let scene = try MemoryScene()
         scene.send(Self.head(9) + Self.body(9), from: scene.connect())
         #expect(scene.gateway.dialler.dialCount == 1)
-        #expect(scene.gateway.heldBytes == 0)
+        #expect(scene.gateway.bodyMemory.heldBytes == 0)
     }
 
     @Test(arguments: [
@@ -53,7 +53,7 @@ import Testing
         let scene = try MemoryScene(server: server)
         scene.send(Self.post + rest, from: scene.connect())
         #expect(scene.gateway.dialler.dialCount == 1 && scene.inFlight == 1)
-        #expect(scene.gateway.heldBytes == 0)
+        #expect(scene.gateway.bodyMemory.heldBytes == 0)
     }
 
     @Test func chunksAreHeldUpToTheBound() throws {
@@ -61,9 +61,9 @@ import Testing
         let client = scene.connect()
         scene.send("\(Self.post)Transfer-Encoding: chunked\r\n\r\n", from: client)
         scene.send("3ff\r\n\(Self.body(1023))\r\n", from: client)
-        #expect(scene.inFlight == 0 && scene.gateway.heldBytes == 1023)
+        #expect(scene.inFlight == 0 && scene.gateway.bodyMemory.heldBytes == 1023)
         scene.send("3ff\r\n\(Self.body(1023))\r\n", from: client)
-        #expect(scene.inFlight == 1 && scene.gateway.heldBytes == 1024)
+        #expect(scene.inFlight == 1 && scene.gateway.bodyMemory.heldBytes == 1024)
         let backend = scene.acceptDial()
         scene.send("0\r\nX-Sum: 1\r\n\r\n", from: client)
         let got = String(decoding: backend.written, as: UTF8.self)
@@ -93,9 +93,9 @@ import Testing
         scene.send("5dc\r\n\(Self.body(1500))\r\n", from: first)
         #expect(scene.inFlight == 0)
         scene.send(Self.body(1000), from: second)
-        #expect(scene.inFlight == 1 && scene.gateway.heldBytes == 2048)
+        #expect(scene.inFlight == 1 && scene.gateway.bodyMemory.heldBytes == 2048)
         scene.send("5dc\r\n\(Self.body(1500))\r\n", from: first)
-        #expect(scene.inFlight == 2 && scene.gateway.heldBytes <= 2049)
+        #expect(scene.inFlight == 2 && scene.gateway.bodyMemory.heldBytes <= 2049)
     }
 
     @Test func heldBytesOfTheParkedCount() throws {
@@ -108,17 +108,17 @@ import Testing
         #expect(scene.queued == 1 && scene.pool.admission.queueBytes == 50_000)
         client.stream.reset()
         scene.turn { client.connection.ready([.hungUp, .failed]) }
-        #expect(scene.queued == 0 && scene.gateway.heldBytes == 0)
+        #expect(scene.queued == 0 && scene.gateway.bodyMemory.heldBytes == 0)
     }
 
     @Test func aClientThatLeavesLeavesNothing() throws {
         let scene = try MemoryScene()
         let client = scene.connect()
         scene.send(Self.head(50_000) + Self.body(30_000), from: client)
-        #expect(scene.gateway.heldBytes == 30_000)
+        #expect(scene.gateway.bodyMemory.heldBytes == 30_000)
         client.stream.end()
         scene.turn { client.connection.ready([.readable, .peerClosed]) }
-        #expect(!client.isOpen && scene.gateway.heldBytes == 0)
+        #expect(!client.isOpen && scene.gateway.bodyMemory.heldBytes == 0)
         #expect(scene.gateway.openExchangeCount == 0)
     }
 

@@ -163,15 +163,15 @@ import Testing
             file: "policy.yaml")
         var settings = policy.pools[0]
         settings.claims.keys?.entries = [try Self.entry("a", "key")]
-        let table = ClaimTable(settings, hashKey: HashKey(low: 1, high: 2))
+        let table = Classifier(settings, hashKey: HashKey(low: 1, high: 2))
         let loopback = UInt128(0xffff_7f00_0001)
         func claim(_ fields: String, _ key: String?, _ address: UInt128) throws -> TenantID {
             var parser = RequestParser(limits: HeadLimits(maxHeadBytes: 32 * 1024, maxFields: 100))
             var input = ByteBuffer()
             input.append("GET / HTTP/1.1\r\nHost: h\r\n\(fields)\r\n")
             guard case .head = try parser.next(in: input) else { return .anonymous }
-            let place = key.map { ClaimTable.Key.digest(KeyDigest(of: $0.utf8.span)) } ?? .missing
-            let claim = table.claim(of: parser.head, key: place, address: address)
+            let place = key.map { Classifier.Key.digest(KeyDigest(of: $0.utf8.span)) } ?? .missing
+            let claim = table.identity(of: parser.head, key: place, address: address)
             #expect(claim.fault == .none)
             return claim.tenant
         }

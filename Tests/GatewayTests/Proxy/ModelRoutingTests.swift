@@ -70,7 +70,7 @@ import Testing
         }
 
         /// Bytes of bodies that the gateway holds.
-        func held() throws -> Int { try gateway.askAll { $0.heldBytes }.reduce(0, +) }
+        func held() throws -> Int { try gateway.askAll { $0.bodyMemory.heldBytes }.reduce(0, +) }
 
         func post(_ path: String, _ body: String) throws -> Message {
             try post(path, Array(body.utf8))

@@ -32,16 +32,16 @@ import Testing
         let scene = try MemoryScene()
         let (client, backend) = Self.begin(scene)
         scene.send(Self.answer(900_000), from: backend)
-        #expect(scene.inFlight == 1 && scene.gateway.aheadBytes == 0)
+        #expect(scene.inFlight == 1 && scene.gateway.bodyMemory.aheadBytes == 0)
         scene.pass(milliseconds: 30)
-        #expect(scene.inFlight == 0 && scene.gateway.aheadBytes == 1 << 20)
+        #expect(scene.inFlight == 0 && scene.gateway.bodyMemory.aheadBytes == 1 << 20)
         #expect(!backend.isClosed)
         while scene.gateway.openExchangeCount > 0 {
             scene.take(100_000, by: client)
             scene.pass(milliseconds: 1_000)
         }
         #expect(client.got.hasSuffix("~~~") && client.isOpen)
-        #expect(scene.gateway.aheadBytes == 0)
+        #expect(scene.gateway.bodyMemory.aheadBytes == 0)
         #expect(client.connection.output.capacity == 0)
     }
 
@@ -59,7 +59,7 @@ import Testing
             scene.pass(milliseconds: 100)
             #expect(client.connection.output.count <= 1 << 20)
         }
-        #expect(scene.inFlight == 0 && scene.gateway.aheadBytes == 0)
+        #expect(scene.inFlight == 0 && scene.gateway.bodyMemory.aheadBytes == 0)
         #expect(client.got.filter { $0 == "~" }.count == 3_000_000)
     }
 
@@ -72,7 +72,7 @@ import Testing
             // A full buffer that is empty again ten milliseconds later.
             scene.take(70_000, by: client)
             scene.pass(milliseconds: 10)
-            #expect(scene.gateway.aheadBytes == 0)
+            #expect(scene.gateway.bodyMemory.aheadBytes == 0)
             #expect(client.connection.output.capacity <= BufferPool.largePieceBytes)
         }
         #expect(client.stream.written.count > 2_000_000)
@@ -84,15 +84,15 @@ import Testing
         for (_, backend) in pairs { scene.send(Self.answer(400_000), from: backend) }
         scene.pass(milliseconds: 100)
         // 512 KiB for the first, 256 for the second, and none for the third.
-        #expect(scene.gateway.aheadBytes == 768 << 10)
+        #expect(scene.gateway.bodyMemory.aheadBytes == 768 << 10)
         #expect(scene.inFlight == 2)
         scene.take(.max, by: pairs[0].0)
-        #expect(scene.gateway.aheadBytes == 256 << 10)
+        #expect(scene.gateway.bodyMemory.aheadBytes == 256 << 10)
         // Tried again now and then.
         scene.pass(milliseconds: 1_100)
-        #expect(scene.gateway.aheadBytes == 768 << 10)
+        #expect(scene.gateway.bodyMemory.aheadBytes == 768 << 10)
         for (client, _) in pairs { scene.take(.max, by: client) }
-        #expect(scene.inFlight == 0 && scene.gateway.aheadBytes == 0)
+        #expect(scene.inFlight == 0 && scene.gateway.bodyMemory.aheadBytes == 0)
     }
 
     @Test func theBoundCanBeOff() throws {
@@ -101,7 +101,7 @@ import Testing
         scene.send(Self.answer(400_000), from: backend)
         scene.pass(milliseconds: 3_000)
         #expect(client.connection.output.count <= 64 << 10)
-        #expect(scene.inFlight == 1 && scene.gateway.aheadBytes == 0)
+        #expect(scene.inFlight == 1 && scene.gateway.bodyMemory.aheadBytes == 0)
     }
 
     @Test func aClientThatLeavesGivesItBack() throws {
@@ -109,10 +109,10 @@ import Testing
         let (client, backend) = Self.begin(scene)
         scene.send(Self.answer(3_000_000), from: backend)
         scene.pass(milliseconds: 100)
-        #expect(scene.gateway.aheadBytes == 1 << 20)
+        #expect(scene.gateway.bodyMemory.aheadBytes == 1 << 20)
         client.stream.reset()
         scene.turn { client.connection.ready([.hungUp, .failed]) }
-        #expect(scene.gateway.aheadBytes == 0 && scene.inFlight == 0)
+        #expect(scene.gateway.bodyMemory.aheadBytes == 0 && scene.inFlight == 0)
     }
 
     /// The backend's silence is its own while the client could be given more.

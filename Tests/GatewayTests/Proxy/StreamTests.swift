@@ -23,7 +23,7 @@ import Testing
             let bytes =
                 try gateway.askAll { gateway in
                     gateway.connections.all.map { client in
-                        let upstream = client.exchange?.upstream
+                        let upstream = client.exchange?.attempt.connection
                         return client.input.count + client.output.count
                             + (upstream?.input.count ?? 0) + (upstream?.output.count ?? 0)
                     }.max() ?? 0

@@ -8,24 +8,24 @@ import Testing
 
 @testable import Gateway
 
-@Suite struct ClaimTableTests {
+@Suite struct ClassifierTests {
     private static let key = HashKey(low: 1, high: 2)
 
-    private func table(_ pool: String) throws -> ClaimTable {
+    private func table(_ pool: String) throws -> Classifier {
         let policy = try PolicyLoader.load(
             text: policyText(["http://127.0.0.1:1"], pool: pool), file: "policy.yaml")
-        return ClaimTable(policy.pools[0], hashKey: Self.key)
+        return Classifier(policy.pools[0], hashKey: Self.key)
     }
 
-    private func claim(_ table: ClaimTable, _ fields: String = "") throws -> ClaimTable.Claim {
+    private func identity(_ table: Classifier, _ fields: String = "") throws -> Identity {
         var parser = RequestParser(limits: HeadLimits(maxHeadBytes: 32 * 1024, maxFields: 100))
         var input = ByteBuffer()
         input.append("GET / HTTP/1.1\r\nHost: h\r\n\(fields)\r\n")
         guard case .head = try parser.next(in: input) else {
             Issue.record("the head of \(fields) is not complete")
-            return ClaimTable.Claim()
+            return Identity()
         }
-        return table.claim(of: parser.head)
+        return table.identity(of: parser.head)
     }
 
     private static let tenants = """
@@ -36,29 +36,29 @@ import Testing
 
     @Test func withoutHeadersAllAreOneTenantOfOneClass() throws {
         let table = try table("limit: 1")
-        #expect(try claim(table, "x-tenant: acme\r\npriority: u=7\r\n") == ClaimTable.Claim())
+        #expect(try identity(table, "x-tenant: acme\r\npriority: u=7\r\n") == Identity())
     }
 
     @Test func namedTenantsAreFoundByTheirBytes() throws {
         let table = try table(Self.tenants)
-        #expect(try claim(table, "x-tenant: acme\r\n").tenant == .named("acme"))
-        #expect(try claim(table, "X-TENANT:   Acme  \r\n").tenant == .named("Acme"))
-        #expect(try claim(table, "x-tenant: night\r\n").tenant == .named("night"))
-        #expect(try claim(table, "x-tenan: night\r\nx-tenants: night\r\n").tenant == .anonymous)
-        #expect(try claim(table, "x-tenant:\r\n").tenant == .anonymous)
-        #expect(try claim(table).tenant == .anonymous)
+        #expect(try identity(table, "x-tenant: acme\r\n").tenant == .named("acme"))
+        #expect(try identity(table, "X-TENANT:   Acme  \r\n").tenant == .named("Acme"))
+        #expect(try identity(table, "x-tenant: night\r\n").tenant == .named("night"))
+        #expect(try identity(table, "x-tenan: night\r\nx-tenants: night\r\n").tenant == .anonymous)
+        #expect(try identity(table, "x-tenant:\r\n").tenant == .anonymous)
+        #expect(try identity(table).tenant == .anonymous)
         // The first that says something counts.
         let twice = "x-tenant: \r\nx-tenant: night\r\nx-tenant: acme\r\n"
-        #expect(try claim(table, twice).tenant == .named("night"))
+        #expect(try identity(table, twice).tenant == .named("night"))
     }
 
     @Test func allOfManyTenantsAreFound() throws {
         let names = (0..<4_096).map { "{name: t\($0)}" }.joined(separator: ", ")
         let table = try table("tenant: {header: x-tenant, named: [\(names)]}")
         for index in 0..<4_096 {
-            #expect(try claim(table, "x-tenant: t\(index)\r\n").tenant == .named("t\(index)"))
+            #expect(try identity(table, "x-tenant: t\(index)\r\n").tenant == .named("t\(index)"))
         }
-        guard case .hashed = try claim(table, "x-tenant: t4096\r\n").tenant else {
+        guard case .hashed = try identity(table, "x-tenant: t4096\r\n").tenant else {
             Issue.record("a tenant that has no name was found")
             return
         }
@@ -66,9 +66,9 @@ import Testing
 
     @Test func othersAreToldApartByAHash() throws {
         let table = try table(Self.tenants)
-        let one = try claim(table, "x-tenant: zeta\r\n").tenant
-        #expect(try claim(table, "x-tenant: zeta\r\n").tenant == one)
-        #expect(try claim(table, "x-tenant: zetb\r\n").tenant != one)
+        let one = try identity(table, "x-tenant: zeta\r\n").tenant
+        #expect(try identity(table, "x-tenant: zeta\r\n").tenant == one)
+        #expect(try identity(table, "x-tenant: zetb\r\n").tenant != one)
         #expect(one == .hashed(Self.key.hash(Array("zeta".utf8).span)))
         #expect(one != .hashed(HashKey(low: 1, high: 3).hash(Array("zeta".utf8).span)))
     }
@@ -84,7 +84,7 @@ import Testing
         ("x-tenant: zeta\r\nx-priority: low\r\n", 2),
     ])
     func aClassIsClaimedAsFarAsTheTenantMay(fields: String, expected: Int) throws {
-        #expect(try claim(try table(Self.tenants), fields).priorityClass == expected)
+        #expect(try identity(try table(Self.tenants), fields).priorityClass == expected)
     }
 
     /// 8 urgencies over 1, 2, 3 and 16 classes.
@@ -96,11 +96,11 @@ import Testing
         let names = (0..<count).map { "c\($0)" }.joined(separator: ", ")
         let table = try table("priority: {header: priority, classes: [\(names)]}")
         for (urgency, place) in expected.enumerated() {
-            let claim = try claim(table, "Priority: u=\(urgency)\r\n")
-            #expect(claim.priorityClass == place, "u=\(urgency) of \(count)")
+            let found = try identity(table, "Priority: u=\(urgency)\r\n")
+            #expect(found.priorityClass == place, "u=\(urgency) of \(count)")
         }
         // By name works as well.
-        #expect(try claim(table, "Priority: c\(count - 1)\r\n").priorityClass == count - 1)
+        #expect(try identity(table, "Priority: c\(count - 1)\r\n").priorityClass == count - 1)
     }
 
     @Test(

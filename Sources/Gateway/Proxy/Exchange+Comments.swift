@@ -21,8 +21,8 @@ extension Exchange {
 
     /// Whether the request may be answered by a stream that has comments, and says so in JSON.
     private var mayBeStream: Bool {
-        dialect != .plain && dialect.hasComments && head.method == .post
-            && Exchange.announcesJSON(head)
+        claim.readsResponse && claim.dialect.hasComments && intake.head.method == .post
+            && Exchange.announcesJSON(intake.head)
     }
 
     private static func announcesJSON(_ head: borrowing RequestHead) -> Bool {
@@ -39,39 +39,40 @@ extension Exchange {
     }
 
     /// The time between two comments, in nanoseconds; nil where none are asked for.
-    private var keepAliveNanoseconds: Int64? {
+    private var routeCommentNanoseconds: Int64? {
         guard routeIndex >= 0 else { return nil }
         return snapshot.policy.routes[routeIndex].streamKeepAlive?.wholeNanoseconds
     }
 
-    /// Arranges for comments if the request is to have them.
-    func armKeepAlive() {
-        guard let time = keepAliveNanoseconds, body?.streams == true, mayBeStream, !asksForTunnel
-        else { return }
-        keepAliveAt = now.advanced(byNanoseconds: time)
+    /// The time between two comments that the client will get, in nanoseconds; `max` where it gets none.
+    var commentNanoseconds: Int64 {
+        outlet.commentAt == .distantFuture ? .max : routeCommentNanoseconds ?? .max
     }
 
-    /// Whether a client that waits for the next byte for so long always gets one in that time.
-    func isKeptAlive(within nanoseconds: Int64) -> Bool {
-        keepAliveAt != .distantFuture && (keepAliveNanoseconds ?? .max) < nanoseconds
+    /// Arranges for comments if the request is to have them.
+    func armComments() {
+        guard let time = routeCommentNanoseconds, intake.body?.streams == true, mayBeStream,
+            !asksForTunnel
+        else { return }
+        outlet.comment(at: now.advanced(byNanoseconds: time))
     }
 
     /// When the next comment is due.
-    var keepAliveDeadline: Instant {
+    var commentDeadline: Instant {
         switch stage {
-        case .parked, .dialling, .forwarding: keepAliveAt
+        case .parked, .dialling, .forwarding: outlet.commentAt
         case .readingHead, .readingBody, .delivering, .tunnelling: .distantFuture
         }
     }
 
     /// Sends a comment, where one can stand.
-    func sendKeepAlive() {
-        guard let client, let time = keepAliveNanoseconds else { return }
-        keepAliveAt = now.advanced(byNanoseconds: time)
-        if !isResponseBegun { promiseStream(client) }
+    func sendComment() {
+        guard let client, let time = routeCommentNanoseconds else { return }
+        outlet.comment(at: now.advanced(byNanoseconds: time))
+        if !outlet.isBegun { promiseStream(client) }
         guard openFormat == .serverSent else { return }
         client.prepareOutput()
-        appendToStream(Exchange.comment.utf8.count, to: &client.output) { output in
+        outlet.appendToStream(Exchange.comment.utf8.count, to: &client.output) { output in
             output.append(Exchange.comment)
         }
         client.flush()
@@ -82,37 +83,25 @@ extension Exchange {
     /// The form of the stream that the client reads, while an event of the gateway's own can follow
     /// what it has got; else nil.
     var openFormat: EventSplitter.Format? {
-        guard responseFraming.isChunked || responseFraming.isUntilClose else { return nil }
-        return isStreamPromised ? .serverSent : responseReader?.openFormat
-    }
-
-    /// Appends something of the gateway's own to the stream, in a chunk where it has chunks.
-    func appendToStream(
-        _ count: Int, to output: inout ByteBuffer, _ append: (inout ByteBuffer) -> Void
-    ) {
-        if responseFraming.isChunked { output.appendChunkHead(count) }
-        append(&output)
-        if responseFraming.isChunked { output.appendChunkEnd() }
+        guard outlet.isOpenEnded else { return nil }
+        return outlet.isStreamPromised ? .serverSent : attempt.openFormat
     }
 
     /// Begins a response although nothing is known of it but that it is to be a stream.
     private func promiseStream(_ client: ClientConnection) {
-        isStreamPromised = true
-        isResponseBegun = true
-        record.status = 200
-        responseFraming = head.version == .http11 ? .chunked : .untilClose
-        if responseFraming.isUntilClose || shard.isDraining { keepsClient = false }
+        outlet.promiseStream(to: intake.head.version)
+        if shard.isDraining { outlet.endClient() }
         client.prepareOutput()
         client.output.appendStatusLine(status: 200)
         shard.appendDate(to: &client.output)
         client.output.append("Content-Type: text/event-stream\r\nCache-Control: no-cache\r\n")
-        if responseFraming.isChunked { client.output.appendTransferEncodingChunked() }
-        if let rates = pool?.rates(of: tenant) {
-            RateFields(rates).append(dialect, to: &client.output)
+        if outlet.framing.isChunked { client.output.appendTransferEncodingChunked() }
+        if let rates = pool?.rates(of: claim.tenant) {
+            RateFields(rates).append(claim.dialect, to: &client.output)
         }
         appendFallback(to: &client.output)
         client.output.appendField(.xRequestID, requestID)
-        appendConnection(to: &client.output)
+        outlet.appendConnection(intake.head.version, to: &client.output)
         client.output.appendLineEnd()
     }
 
@@ -120,8 +109,8 @@ extension Exchange {
     func takePromised(_ upstream: UpstreamConnection) {
         noteResponse(upstream.parser.head)
         let status = upstream.parser.head.status
-        if (200...299).contains(status), responseReader?.openFormat == .serverSent {
-            isStreamPromised = false
+        if (200...299).contains(status), attempt.openFormat == .serverSent {
+            outlet.keepPromise()
             return
         }
         let outcome = Outcome(status: status)

@@ -1,4 +1,4 @@
-// Whose a request is and which class it gets, from its head and its client's address. The table is made when a policy comes
+// Whose a request is and which class it gets, from its head and its client's address. It is made when a policy comes
 // into force, so that a request is only compared with bytes that are there already.
 
 internal import Admission
@@ -6,19 +6,8 @@ internal import Bytes
 internal import HTTP1
 internal import Policy
 
-/// What requests of one pool may claim.
-final class ClaimTable: Sendable {
-    /// What a request's head comes to.
-    struct Claim: Equatable {
-        var tenant = TenantID.anonymous
-        /// Index of the tenant among those that the policy names, -1 for none of them.
-        var tenantIndex = -1
-        /// Never higher than the tenant may have.
-        var priorityClass = 0
-        /// Why it may not be served at all; `none` where it may.
-        var fault = Reason.none
-    }
-
+/// Tells whose the requests of one pool are.
+final class Classifier: Sendable {
     /// Whose a request is, by this version of the policy.
     enum Owner: Equatable {
         /// Nobody said.
@@ -81,7 +70,7 @@ final class ClaimTable: Sendable {
         networks = NetworkTable(settings.claims.networks)
         keys = settings.claims.keys.map { keys in
             KeyTable(keys.entries) { name in
-                ClaimTable.owner(name, names, slots, hashKey)
+                Classifier.owner(name, names, slots, hashKey)
             }
         }
     }
@@ -89,36 +78,36 @@ final class ClaimTable: Sendable {
     /// Whether requests are asked for keys.
     var hasKeys: Bool { keys != nil }
 
-    /// What the request with `head` claims, as far as it may; `address` is its client's, 0 for
-    /// none.
-    func claim(
+    /// Whose the request with `head` is, and its class as far as it may have it; `address` is its
+    /// client's, 0 for none.
+    func identity(
         of head: borrowing RequestHead, key: Key = .missing, address: UInt128 = 0
-    ) -> Claim {
-        var claim = Claim()
+    ) -> Identity {
+        var identity = Identity()
         var highest = highestOtherClass
         var owner = Owner.nobody
-        let byKey = self.owner(of: key, &claim.fault)
+        let byKey = self.owner(of: key, &identity.fault)
         if let byKey {
             owner = byKey
-        } else if let tenantHeader, let field = ClaimTable.field(tenantHeader, of: head) {
-            owner = ClaimTable.owner(head.value(of: field), tenantNames, slots, hashKey)
+        } else if let tenantHeader, let field = Classifier.field(tenantHeader, of: head) {
+            owner = Classifier.owner(head.value(of: field), tenantNames, slots, hashKey)
         } else if address != 0, let index = networks.tenant(of: address) {
             owner = .named(index)
         }
         switch owner {
         case .nobody: break
-        case .hashed(let hash): claim.tenant = .hashed(hash)
+        case .hashed(let hash): identity.tenant = .hashed(hash)
         case .named(let index):
-            claim.tenant = .named(tenantKeys[index])
-            claim.tenantIndex = index
+            identity.tenant = .named(tenantKeys[index])
+            identity.tenantIndex = index
             highest = highestClasses[index]
         }
-        claim.priorityClass = defaultClass
-        if let priorityHeader, let field = ClaimTable.field(priorityHeader, of: head) {
-            claim.priorityClass = priorityClass(head.value(of: field))
+        identity.priorityClass = defaultClass
+        if let priorityHeader, let field = Classifier.field(priorityHeader, of: head) {
+            identity.priorityClass = priorityClass(head.value(of: field))
         }
-        claim.priorityClass = max(claim.priorityClass, highest)
-        return claim
+        identity.priorityClass = max(identity.priorityClass, highest)
+        return identity
     }
 
     /// The first field of that name that says something.

@@ -13,7 +13,7 @@ internal import Reactor
 internal import Telemetry
 
 /// A response that nobody wants any more, and the permit that it holds.
-final class AbandonedResponse {
+final class AbandonedResponse: UpstreamUser {
     private let shard: Shard
     private let pool: Pool
     private unowned let connection: UpstreamConnection
@@ -45,10 +45,11 @@ final class AbandonedResponse {
         self.hasBytes = hasBytes
         progressAt = shard.reactor.now
         lifeReportedAt = shard.reactor.now
+        super.init()
     }
 
     /// Reads what is there.
-    func advance() {
+    override func upstreamReady() {
         var bytes = 0
         while permit != nil {
             switch next() {
@@ -81,7 +82,7 @@ final class AbandonedResponse {
     }
 
     /// It has taken too long, or nothing has come for as long as the pool's time-outs allow.
-    func timedOut() {
+    override func upstreamDeadlineReached() {
         if shard.reactor.now >= end { return giveUp() }
         finish(.failed(hasBytes ? .stalled : .timeout), reusable: false)
     }
@@ -122,10 +123,9 @@ final class AbandonedResponse {
         work.charge = charge
         connection.upstream.metrics.count(outcome)
         pool.complete(permit, outcome, work)
-        pool.metrics.upstreamReceivedBytes &+= UInt64(
-            connection.receivedBytes - connection.receivedBefore)
+        pool.metrics.upstreamReceivedBytes &+= UInt64(connection.receivedSinceBegun)
         shard.abandonedResponses.remove(self)
-        connection.endAbandoned(reusable: reusable)
+        connection.end(reusable: reusable)
     }
 }
 

@@ -1,0 +1,283 @@
+// What a request asks of its pool, and in whose name: the dialect that its errors are written in, the model,
+// the tenant, the class, until when its response is wanted, and the ticket that says so to admission.
+//
+// Life: its exchange's, for one request after another: `reset` forgets all. The tenant and the class are
+// looked up anew each time that the request is offered, by the policy that its pool then has.
+
+internal import Admission
+internal import Bytes
+internal import HTTP1
+internal import Inference
+internal import Policy
+internal import Reactor
+internal import Telemetry
+
+/// A request's claim on a pool.
+final class Claim {
+    /// How errors are written for this client.
+    private(set) var dialect = Dialect.plain
+    /// Whose request it is.
+    private(set) var tenant = TenantID.anonymous
+    /// The counters of the priority class that the request was offered in.
+    private(set) var classMetrics: ClassMetrics?
+    /// The counters of the request's model, and those of its model, class and tenant.
+    private(set) var modelMetrics: ModelMetrics?
+    private(set) var traffic: TrafficMetrics?
+    /// The model's own name; empty where none was read.
+    private(set) var model: [UInt8] = []
+    /// Whether the backend is told another name than the client said.
+    private(set) var isModelReplaced = false
+    /// Where the path names the model, in the head's bytes.
+    private(set) var modelPathRange: Range<Int>?
+    /// Until when its client wants the response to begin, and to end.
+    private(set) var deadline = Instant.distantFuture
+    private(set) var responseDeadline = Instant.distantFuture
+
+    /// Bytes of English text that make a token, about: OpenAI, "What are tokens and how to count
+    /// them?".
+    static let bytesPerToken = 4
+
+    /// Forgets everything.
+    func reset() {
+        dialect = .plain
+        tenant = .anonymous
+        classMetrics = nil
+        modelMetrics = nil
+        traffic = nil
+        model = []
+        isModelReplaced = false
+        modelPathRange = nil
+        deadline = .distantFuture
+        responseDeadline = .distantFuture
+    }
+
+    /// Begins with a request's head.
+    func begin(_ head: borrowing RequestHead) {
+        var hasVersion = false
+        for field in head.fields where field.name.count == Claim.anthropicVersion.count {
+            if head.name(of: field).equals(lowercase: Claim.anthropicVersion) { hasVersion = true }
+        }
+        dialect = Dialect(path: head.span(head.path), hasAnthropicVersion: hasVersion)
+    }
+
+    private static let anthropicVersion = Array("anthropic-version".utf8)
+
+    /// Whether responses of the request's dialect are read.
+    var readsResponse: Bool { if case .plain = dialect { false } else { true } }
+
+    /// Whether the request may be begun twice.
+    ///
+    /// RFC 9110 section 9.2.2 lets only idempotent requests be repeated once they may have been begun, and
+    /// those of which is known that they do no harm. In the dialects of inference servers a request
+    /// computes and changes nothing.
+    func doesNoHarmTwice(_ head: borrowing RequestHead) -> Bool {
+        head.method.isIdempotent || dialect.isRepeatable(path: head.span(head.path))
+    }
+
+    // MARK: The model
+
+    /// The path names the model in that range of the head's bytes.
+    func noteModelPath(_ range: Range<Int>) { modelPathRange = range }
+
+    /// The request is for `model`, as its pool knows it.
+    func setModel(_ model: [UInt8]) { self.model = model }
+
+    /// The backend is told `model` instead of what the client said.
+    func replaceModel(by model: [UInt8]) {
+        self.model = model
+        isModelReplaced = true
+    }
+
+    /// The name that stands for the model in the body that is forwarded; nil where the body stays as it
+    /// is.
+    var modelForBody: [UInt8]? { isModelReplaced && modelPathRange == nil ? model : nil }
+
+    // MARK: Whose it is
+
+    /// Looks up whose the request is, by the pool's present policy.
+    func identify(
+        in pool: Pool, _ head: borrowing RequestHead, from client: ClientConnection
+    ) -> Identity {
+        var key = Classifier.Key.missing
+        let classifier = pool.classifier
+        if classifier.hasKeys, let range = APIKey.range(in: head) {
+            key = .digest(client.lastKey.digest(of: head.span(range)))
+        }
+        let identity = classifier.identity(of: head, key: key, address: client.peer.bits)
+        let priorityClass = pool.classes[identity.priorityClass]
+        classMetrics = priorityClass
+        tenant = identity.tenant
+        if readsResponse {
+            let found = pool.metrics.model(model)
+            modelMetrics = found
+            traffic = pool.metrics.traffic(
+                found, priorityClass, tenant: pool.tenantPlace(of: identity.tenantIndex))
+        }
+        return identity
+    }
+
+    /// A number for the tenant, 0 for nobody.
+    private var tenantKey: UInt64 {
+        switch tenant {
+        case .anonymous: 0
+        case .named(let key): key.rawValue | 1
+        case .hashed(let hash): hash | 1 << 63
+        }
+    }
+
+    // MARK: How long
+
+    /// Notes until when the response to a request that began at `start` is wanted, by its hints and by the
+    /// policy, from the first byte on; `keepAliveNanoseconds` is the time in which its client always
+    /// gets a byte, `max` for none.
+    func setDeadline(
+        _ pool: Pool, _ hints: RequestHints, startedAt start: Instant,
+        keepAliveNanoseconds: Int64
+    ) {
+        var shortest = pool.longestNanoseconds ?? .max
+        if pool.deadlines.readsFields {
+            shortest = min(shortest, hints.answerNanoseconds ?? .max)
+        }
+        responseDeadline = start.advanced(byNanoseconds: shortest)
+        if pool.deadlines.readsFields {
+            // A client that waits for a byte has one in every comment.
+            if let time = hints.byteNanoseconds, keepAliveNanoseconds >= time {
+                shortest = min(shortest, time)
+            }
+        }
+        deadline = start.advanced(byNanoseconds: shortest)
+    }
+
+    // MARK: How much
+
+    /// What admission is told of the request, which has held `heldBytes` and came at `arrival`.
+    func ticket(
+        _ identity: Identity, in pool: Pool, _ head: borrowing RequestHead,
+        of intake: RequestIntake, from client: ClientConnection, arrivedAt arrival: Instant
+    ) -> Ticket {
+        let inputBytes = client.hasInput ? client.input.count : 0
+        var ticket = Ticket(
+            bodyBytes: inputBytes + (intake.body?.held.count ?? 0),
+            answerBy: deadline == .distantFuture ? nil : deadline)
+        ticket.arrivedAt = arrival
+        ticket.tenant = identity.tenant
+        ticket.priorityClass = identity.priorityClass
+        setTokens(of: &ticket, in: pool, head, of: intake, inputBytes: inputBytes)
+        return ticket
+    }
+
+    /// Says what the request is expected to come to, and how many units of the limit it takes.
+    private func setTokens(
+        of ticket: inout Ticket, in pool: Pool, _ head: borrowing RequestHead,
+        of intake: RequestIntake, inputBytes: Int
+    ) {
+        guard readsResponse, let metrics = modelMetrics else {
+            ticket.tokens = Claim.promptTokens(head.framing, inputBytes: inputBytes)
+            return
+        }
+        switch head.framing {
+        // Nothing is asked of a model.
+        case .none, .length(0): return
+        case .length, .chunked, .untilClose: break
+        }
+        let output = metrics.estimator.output(
+            maxTokens: intake.body?.maxTokens, choices: intake.body?.choices ?? 1,
+            tenant: tenantKey)
+        ticket.tokens = metrics.estimator.input(bodyBytes: intake.bodyLength) + output
+        ticket.outputTokens = output
+        if let seats = pool.seats { ticket.seats = seats.seats(forTokens: ticket.tokens) }
+    }
+
+    /// Tokens of the prompt, from its length, where nothing better is known.
+    private static func promptTokens(_ framing: BodyFraming, inputBytes: Int) -> Int {
+        let bytes =
+            switch framing {
+            case .length(let length): length
+            case .none: 0
+            case .chunked, .untilClose: inputBytes
+            }
+        return (bytes + bytesPerToken - 1) / bytesPerToken
+    }
+
+    // MARK: What it came to
+
+    /// What the request is charged that ends now: an estimate was taken when it came, nothing is when it
+    /// was not served.
+    func charge(_ attempt: Attempt, _ intake: RequestIntake, inputBytes: Int) -> Charge {
+        switch attempt.response.status {
+        case 0, 429, 500...: return .nothing
+        case 400...: return .tokens(0)
+        default: return .tokens(servedTokens(attempt, intake, inputBytes))
+        }
+    }
+
+    /// Tokens that have been served so far, as the response reports them; else each piece of a
+    /// streamed response is one, and other responses count by their length.
+    private func servedTokens(
+        _ attempt: Attempt, _ intake: RequestIntake, _ inputBytes: Int
+    ) -> Int {
+        let usage = usage(attempt)
+        if let input = usage.input { return input + (usage.output ?? 0) }
+        let prompt = max(
+            Claim.promptTokens(intake.head.framing, inputBytes: inputBytes),
+            intake.bodyBytes / Claim.bytesPerToken)
+        let response = attempt.response
+        return prompt
+            + (response.pieces > 0
+                ? response.pieces : response.bodyBytes / Claim.bytesPerToken)
+    }
+
+    /// What the response came to: what it reports, else its events; of a stream of Anthropic's
+    /// that did not come to its end, no less than its events, because such a stream begins with a
+    /// count that it corrects at the end.
+    private func usage(_ attempt: Attempt) -> TokenUsage {
+        guard readsResponse else { return TokenUsage() }
+        var usage = attempt.reportedUsage
+        guard attempt.isStream else { return usage }
+        let isPreliminary = dialect == .anthropic && !attempt.response.hasEnded
+        if usage.output == nil || isPreliminary {
+            usage.output = max(usage.output ?? 0, attempt.response.pieces)
+        }
+        return usage
+    }
+
+    /// Whether the backend has begun to answer with success, in a form that is read.
+    private func isServed(_ attempt: Attempt) -> Bool {
+        readsResponse && attempt.response.status / 100 == 2
+    }
+
+    /// Counts the tokens of a response that goes no further, whole or not: a client may have all it
+    /// wants before the stream's end, and leave.
+    func countTokens(_ attempt: Attempt) {
+        if isServed(attempt) { traffic?.countTokens(usage(attempt)) }
+    }
+
+    /// Counts a whole response and learns from it.
+    func learn(_ attempt: Attempt, _ intake: RequestIntake, in pool: Pool, now: Instant) {
+        guard isServed(attempt), var metrics = modelMetrics else { return }
+        if !metrics.hasAnswered || metrics.name != model { metrics = takeRow(metrics, in: pool) }
+        traffic?.countResponse(isInTime: now <= responseDeadline)
+        var usage = usage(attempt)
+        let response = attempt.response
+        if attempt.isStream, let tokens = usage.output {
+            traffic?.streams.observeStream(
+                tokens: tokens,
+                nanoseconds: response.lastEventAt.nanoseconds(since: response.firstEventAt))
+        }
+        // What reports a prompt and no response has made none: embeddings, reranking.
+        if usage.input != nil, attempt.isReadWhole { usage.output = usage.output ?? 0 }
+        metrics.estimator.learn(
+            bodyBytes: intake.bodyLength, usage, choices: intake.body?.choices ?? 1,
+            tenant: tenantKey)
+    }
+
+    /// The row of the request's model, which a backend has answered for; its traffic is counted there.
+    private func takeRow(_ counted: ModelMetrics, in pool: Pool) -> ModelMetrics {
+        let row = pool.metrics.answered(counted, model)
+        guard row !== counted, let former = traffic else { return row }
+        modelMetrics = row
+        traffic = pool.metrics.traffic(
+            row, former.streams.priorityClass, tenant: former.tenant)
+        return row
+    }
+}

@@ -1,0 +1,73 @@
+// What of a request's body was written to a backend's connection, until the response begins: should the
+// connection turn out to have been at its end, or its backend fail, the request can be sent again.
+
+internal import Bytes
+internal import HTTP1
+internal import Reactor
+
+/// A body as it was sent.
+final class SentBody {
+    /// Whether all that was sent of the body is kept.
+    private(set) var isKept = false
+    /// What was sent, framing included.
+    private var bytes = ByteBuffer()
+    /// Bytes that were sent before it on its connection: the request's head.
+    private var headBytes = 0
+    private let pool: BufferPool
+    private let memory: BodyMemory
+
+    /// Bytes that are kept of one body, and storage for those of all a thread's: what is longer is
+    /// sent once.
+    static let mostBytes = 256 << 10
+    private static let mostTotalBytes = 8 << 20
+
+    /// A body of which nothing was sent; `pool` lends its storage.
+    init(pool: BufferPool, memory: BodyMemory) {
+        self.pool = pool
+        self.memory = memory
+    }
+
+    /// Begins to keep what follows `connection`'s output, which holds the request's head.
+    func begin(on connection: UpstreamConnection) {
+        isKept = true
+        headBytes = connection.output.count
+    }
+
+    /// Sends what was kept once more.
+    func send(on connection: UpstreamConnection) {
+        headBytes = connection.output.count
+        connection.output.append(0..<bytes.count, of: bytes)
+    }
+
+    /// Keeps what `connection` is about to send of the body; gives up where that is too much, or has left
+    /// already.
+    func keep(from connection: UpstreamConnection) {
+        let waiting = connection.hasOutput ? connection.output.count : 0
+        let count = connection.sentSinceBegun + waiting - headBytes
+        let fresh = count - bytes.count
+        guard fresh > 0 else { return }
+        guard fresh <= waiting, count <= SentBody.mostBytes,
+            memory.keptBytes + count <= SentBody.mostTotalBytes
+        else {
+            drop()
+            return
+        }
+        memory.changeKept(by: -bytes.capacity)
+        append(last: fresh, of: connection.output)
+        memory.changeKept(by: bytes.capacity)
+    }
+
+    private func append(last count: Int, of output: borrowing ByteBuffer) {
+        if bytes.capacity == 0 { pool.acquire(for: &bytes, atLeast: count) }
+        bytes.append((output.count - count)..<output.count, of: output)
+    }
+
+    /// Gives up what is kept.
+    func drop() {
+        guard isKept else { return }
+        isKept = false
+        guard bytes.capacity > 0 else { return }
+        memory.changeKept(by: -bytes.capacity)
+        pool.release(from: &bytes)
+    }
+}
