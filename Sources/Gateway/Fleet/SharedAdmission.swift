@@ -61,7 +61,8 @@ package final class SharedAdmission: Sendable {
             backends: settings.backends.map(\.label), seed: seed)
         var state = State(
             controller: controller, settings: settings,
-            classifier: Classifier(settings, hashKey: hashKey), nanosecondsToWall: nanosecondsToWall)
+            classifier: Classifier(settings, hashKey: hashKey), nanosecondsToWall: nanosecondsToWall
+        )
         state.beginFollowingClock(epoch)
         self.state = Lock(state)
     }

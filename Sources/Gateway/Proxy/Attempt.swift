@@ -93,6 +93,7 @@ final class Attempt {
     /// Forgets everything but the storage.
     func reset() {
         precondition(permit == nil && connection == nil, "an attempt ended and kept something")
+        guard wasGranted else { return }
         times = Times()
         response = Response()
         backend = nil
@@ -254,9 +255,13 @@ final class Attempt {
         return now.nanoseconds(since: response.lastEventAt)
     }
 
+    // The connection is an argument of what follows: whoever calls has it in hand already.
+
     /// Reads more of the response while fewer than `highBytes` are buffered; false where nothing came.
-    func fill(for client: ClientConnection, highBytes: Int, now: Instant) -> Bool {
-        guard let connection else { return false }
+    func fill(
+        from connection: UpstreamConnection, for client: ClientConnection, highBytes: Int,
+        now: Instant
+    ) -> Bool {
         let held = connection.hasInput ? connection.input.count : 0
         // What is left in a full buffer when more is asked for is a head, or trailers: they may be
         // larger than what is buffered of a body.
@@ -270,10 +275,12 @@ final class Attempt {
     }
 
     /// Whether there is something to look at: what was read before, or is read now.
-    func hasMore(for client: ClientConnection, highBytes: Int, now: Instant) -> Bool {
-        guard let connection else { return false }
+    func hasMore(
+        from connection: UpstreamConnection, for client: ClientConnection, highBytes: Int,
+        now: Instant
+    ) -> Bool {
         if response.needsMore, !connection.hasInput,
-            !fill(for: client, highBytes: highBytes, now: now)
+            !fill(from: connection, for: client, highBytes: highBytes, now: now)
         {
             return false
         }
@@ -289,9 +296,9 @@ final class Attempt {
     ///
     /// Returns the step, and the events of a stream or else the chunks that were moved.
     func move(
-        to client: ClientConnection, highBytes: Int, writesChunks: Bool, isRead: Bool
+        from connection: UpstreamConnection, to client: ClientConnection, highBytes: Int,
+        writesChunks: Bool, isRead: Bool
     ) -> (step: BodyStep, events: Int) {
-        guard let connection else { return (.needsMore(moved: false), 0) }
         var relay = BodyRelay(highBytes: highBytes, writesChunks: writesChunks)
         let step = relay.moveResponse(
             &connection.parser, &connection.input, &client.output,
@@ -310,9 +317,9 @@ final class Attempt {
     }
 
     /// Whether the end of the connection is the response's end too.
-    func isEndOfResponse() -> Bool {
+    func isEndOfResponse(on connection: UpstreamConnection) -> Bool {
         // A reset is no end: bytes may be missing that a body without a length does not miss.
-        guard let connection, !connection.isBroken else { return false }
+        guard !connection.isBroken else { return false }
         do throws(ParseError) {
             if case .end = try connection.parser.endOfInput() { return true }
         } catch {}

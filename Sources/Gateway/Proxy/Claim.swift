@@ -88,6 +88,9 @@ final class Claim {
         isModelReplaced = true
     }
 
+    /// Where the path has a name that is replaced.
+    var replacedPathRange: Range<Int>? { isModelReplaced ? modelPathRange : nil }
+
     /// The name that stands for the model in the body that is forwarded; nil where the body stays as it
     /// is.
     var modelForBody: [UInt8]? { isModelReplaced && modelPathRange == nil ? model : nil }

@@ -16,6 +16,7 @@ extension Exchange {
         let head = intake.head
         let latest = shard.snapshot
         if snapshot !== latest { snapshot = latest }
+        intake.beginBody(head.hasBody)
         outlet.keepClient(head.keepAlive && !shard.isDraining)
         takeRequestID(head)
         claim.begin(head)

@@ -13,7 +13,8 @@ extension Exchange {
     func reply(_ rejection: Rejection) {
         if rejection.reason.isDecision {
             pool?.metrics.countRejected(
-                rejection.reason, retryAfterSeconds: rejection.retryAfterSeconds, in: claim.classMetrics)
+                rejection.reason, retryAfterSeconds: rejection.retryAfterSeconds,
+                in: claim.classMetrics)
             claim.traffic?.countShed(rejection.reason)
         }
         shard.explain(rejection, of: self)

@@ -125,6 +125,11 @@ extension Exchange {
     /// Whether the name in the body cannot be replaced.
     var isModelFixed: Bool { intake.body?.isCompressed == true && claim.modelPathRange == nil }
 
+    /// What the backend's Content-Length differs by from the client's.
+    var lengthDifference: Int {
+        claim.isModelReplaced ? intake.lengthDifference(naming: claim.modelForBody) : 0
+    }
+
     /// Has the request say `name` when it is forwarded; false where that cannot be done, which has
     /// been answered then.
     func replaceModel(_ name: [UInt8]) -> Bool {

@@ -12,14 +12,14 @@ internal import Reactor
 extension Exchange {
     /// Hands what there is of the body to `connection`, behind the head.
     func forwardBody(to connection: UpstreamConnection) {
-        let sent = intake.sent
-        if sent.isKept {
-            sent.send(on: connection)
-            if !mayHaveToRepeat { sent.drop() }
+        if intake.sent.isKept {
+            intake.sent.send(on: connection)
+            if !mayHaveToRepeat { intake.sent.drop() }
             return
         }
-        if !intake.isBodyless, (intake.announcedLength ?? 0) <= SentBody.mostBytes, mayHaveToRepeat {
-            sent.begin(on: connection)
+        if !intake.isBodyless, (intake.announcedLength ?? 0) <= SentBody.mostBytes, mayHaveToRepeat
+        {
+            intake.sent.begin(on: connection)
         }
         intake.forwardHeld(to: connection, naming: claim.modelForBody)
     }
@@ -54,9 +54,8 @@ extension Exchange {
         if intake.isBodyless { return true }
         // Nothing was handed over yet.
         if connection.sentSinceBegun == 0, !connection.hasOutput { return true }
-        let sent = intake.sent
-        if sent.isKept { sent.keep(from: connection) }
-        return sent.isKept
+        if intake.sent.isKept { intake.sent.keep(from: connection) }
+        return intake.sent.isKept
     }
 
     /// Whether the backend's program cannot have read any of the request.

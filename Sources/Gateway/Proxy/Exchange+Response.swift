@@ -12,23 +12,27 @@ extension Exchange {
     /// Relays response bytes until nothing is left to read, or the client's output is full.
     func relayResponse(from upstream: UpstreamConnection, to client: ClientConnection) {
         let piecesBefore = attempt.response.pieces
-        defer { reportProgress(since: piecesBefore) }
+        moveResponse(from: upstream, to: client)
+        reportProgress(since: piecesBefore)
+    }
+
+    private func moveResponse(from upstream: UpstreamConnection, to client: ClientConnection) {
         if outlet.isPaused {
             guard outlet.resumes(outputBytes: client.output.count, snapshot) else { return }
         }
-        guard attempt.hasMore(for: client, highBytes: outlet.highBytes(snapshot), now: now) else {
+        var high = outlet.highBytes(usual: snapshot.bufferHighBytes)
+        guard attempt.hasMore(from: upstream, for: client, highBytes: high, now: now) else {
             if upstream.inputEnded { responseEnded(client, upstream) }
             return
         }
         while true {
-            let high = outlet.highBytes(snapshot)
             let (step, events) = attempt.move(
-                to: client, highBytes: high, writesChunks: outlet.framing.isChunked,
+                from: upstream, to: client, highBytes: high, writesChunks: outlet.framing.isChunked,
                 isRead: claim.readsResponse)
             if events > 0 { observeEvents(events) }
             switch step {
             case .needsMore:
-                guard attempt.fill(for: client, highBytes: high, now: now) else {
+                guard attempt.fill(from: upstream, for: client, highBytes: high, now: now) else {
                     attempt.waitForMore()
                     if upstream.inputEnded { responseEnded(client, upstream) }
                     return
@@ -43,9 +47,11 @@ extension Exchange {
                 upstreamFailed(.upstreamInvalid)
                 return
             case .full:
-                if outlet.growsFurther(for: client, snapshot) { continue }
-                outlet.pause(now: now)
-                return
+                guard outlet.growsFurther(for: client, snapshot) else {
+                    outlet.pause(now: now)
+                    return
+                }
+                high = outlet.highBytes(usual: snapshot.bufferHighBytes)
             }
         }
     }
@@ -121,7 +127,7 @@ extension Exchange {
 
     /// The backend closed its side: the end of a response that runs until then, or a failure.
     private func responseEnded(_ client: ClientConnection, _ upstream: UpstreamConnection) {
-        if attempt.isEndOfResponse() {
+        if attempt.isEndOfResponse(on: upstream) {
             completeResponse(client, upstream)
         } else {
             upstreamFailed(.upstreamClosed)

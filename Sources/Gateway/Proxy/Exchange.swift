@@ -87,7 +87,7 @@ final class Exchange: UpstreamUser {
     }
 
     /// The counters of the last backend that was tried.
-    var backendMetrics: BackendMetrics? {
+    @inline(__always) var backendMetrics: BackendMetrics? {
         guard let pool, let backend = attempt.backend else { return nil }
         return pool.upstream(backend)?.metrics
     }
@@ -144,14 +144,13 @@ final class Exchange: UpstreamUser {
         var goesOn = false
         if !intake.isComplete { goesOn = relayRequest(from: client, to: upstream) }
         if stage == .forwarding {
-            let sent = intake.sent
-            if sent.isKept { sent.keep(from: upstream) }
+            if intake.sent.isKept { intake.sent.keep(from: upstream) }
             if upstream.flush() > 0 {
                 attempt.noteProgress(now: now)
                 goesOn = goesOn || !intake.isComplete
             }
             relayResponse(from: upstream, to: client)
-            if sent.isKept { settleSent(on: upstream) }
+            if intake.sent.isKept { settleSent(on: upstream) }
         }
         let madeRoom = flush(client) && outlet.isPaused
         if goesOn || madeRoom || client.isBroken { return true }

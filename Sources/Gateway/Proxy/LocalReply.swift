@@ -182,7 +182,9 @@ struct LocalReply {
         var kind = ReplyTemplate.Kind(
             answer: source, status: status, reason: reason, dialect: exchange.claim.dialect)
         kind.hasRequestID = exchange.intake.isHeadComplete
-        if exchange.intake.isHeadComplete, case .head = exchange.intake.head.method { kind.omitsBody = true }
+        if exchange.intake.isHeadComplete, case .head = exchange.intake.head.method {
+            kind.omitsBody = true
+        }
         kind.tellsTime = rejection != nil
         if rejection != nil, isForWantOfCapacity, let pool {
             kind.saysEnvoyOverloaded = pool.responses.saysEnvoyOverloaded

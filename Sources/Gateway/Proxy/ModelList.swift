@@ -90,7 +90,8 @@ extension Exchange {
     func answerModels() {
         guard let client else { return }
         var page = ByteBuffer()
-        guard snapshot.routes.modelList.appendBody(for: intake.head, claim.dialect, to: &page) else {
+        guard snapshot.routes.modelList.appendBody(for: intake.head, claim.dialect, to: &page)
+        else {
             reply(.modelUnknown)
             return
         }

@@ -197,7 +197,8 @@ final class ReplyTemplate {
             case .milliseconds: output.append(decimal: rejection?.retryAfterMilliseconds ?? 0)
             case .limits: ReplyTemplate.appendLimits(rejection, exchange, to: &output)
             case .requestID: output.appendFieldText(requestID.span)
-            case .connection: exchange.outlet.appendConnection(exchange.intake.head.version, to: &output)
+            case .connection:
+                exchange.outlet.appendConnection(exchange.intake.head.version, to: &output)
             case .quotedID: ErrorBody.appendQuoted(requestID.span, to: &output)
             }
         }
@@ -216,7 +217,9 @@ final class ReplyTemplate {
 
     /// Whether the request is answered with the usual text, or that for retries.
     private func isUsual(_ exchange: Exchange, _ rejection: Rejection?) -> Bool {
-        guard exchange.outlet.keepsClient, !exchange.intake.head.version.isHTTP10 else { return false }
+        guard exchange.outlet.keepsClient, !exchange.intake.head.version.isHTTP10 else {
+            return false
+        }
         if quotedIDs > 0, !ErrorBody.isPlain(exchange.requestID) { return false }
         guard let pool = exchange.pool else { return true }
         if pool.tellsRates { return false }

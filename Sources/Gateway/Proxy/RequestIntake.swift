@@ -1,21 +1,22 @@
 // A request as its client sends it: the head, and how far the body has come. It reads and holds; what is
 // done about what it finds is its exchange's to decide.
 //
-// Life: its exchange's, for one request after another: `reset` forgets all but the storage. This file has
-// the state; `RequestIntake+Body.swift` the one loop that bodies are read in, `RequestIntake+Sent.swift`
-// what is kept of a body that may have to be sent again.
+// One loop reads bodies, whatever becomes of them: held before their requests are offered, passed on to the
+// backend, or thrown away. Buffers are read where they are, and what fills one alone changes places with it.
+//
+// Life: its exchange's, for one request after another: `reset` forgets all but the storage.
 
 internal import Admission
 internal import Bytes
 internal import HTTP1
+internal import Inference
 internal import Reactor
 
 /// The client's side of a request.
 final class RequestIntake {
-    let buffers: BufferPool
-    let memory: BodyMemory
-    /// Reads the request; used for nothing else.
-    var parser: RequestParser
+    private let buffers: BufferPool
+    private let memory: BodyMemory
+    private var parser: RequestParser
     /// Whether the parser has read another request and was not reset since: it is borrowed once for
     /// both.
     private var parserIsUsed = false
@@ -84,12 +85,12 @@ final class RequestIntake {
         let isUsed = parserIsUsed
         parserIsUsed = false
         let event = try parser.next(in: client.input, afterReset: isUsed, givingHeadFor: &head)
-        if case .head = event {
-            isHeadComplete = true
-            isComplete = !head.hasBody
-        }
+        if case .head = event { isHeadComplete = true }
         return event
     }
+
+    /// The head is complete, and says whether there is a body.
+    func beginBody(_ hasBody: Bool) { isComplete = !hasBody }
 
     // MARK: What is known of the body
 
@@ -122,16 +123,8 @@ final class RequestIntake {
         client.flush()
     }
 
-    // MARK: Steps that the body loop notes
-
-    /// So many bytes of the body have come.
-    @inline(__always) func noteBody(_ bytes: Int) { bodyBytes += bytes }
-
-    /// The body's last byte has been read.
-    @inline(__always) func noteEnd() { isComplete = true }
-
     /// The backend's output holds as much as it may, or no longer does.
-    @inline(__always) func pause(_ isPaused: Bool) { self.isPaused = isPaused }
+    func pause(_ isPaused: Bool) { self.isPaused = isPaused }
 
     // MARK: What the client's time is
 
@@ -177,4 +170,101 @@ final class RequestIntake {
 
     /// From here on what is left of the body is thrown away, or no longer.
     func discard(_ isDiscarding: Bool) { self.isDiscarding = isDiscarding }
+}
+
+// MARK: The body
+
+extension RequestIntake {
+    /// Passes on what is there of the body, until it has ended or `upstream`'s output holds
+    /// `highBytes`; all of the body may have `bytesMax`.
+    func relay(
+        from client: ClientConnection, to upstream: UpstreamConnection, highBytes: Int,
+        bytesMax: Int
+    ) -> BodyStep {
+        var relay = BodyRelay(highBytes: highBytes, writesChunks: head.framing.isChunked)
+        let step = relay.moveRequest(
+            &parser, &client.input, into: &upstream.output, from: buffers,
+            readBy: body, bytesMax: bytesMax - bodyBytes)
+        if relay.filledOutput { upstream.outputWasFilled() }
+        note(relay, step)
+        return step
+    }
+
+    /// Holds what is there of the body, until it has ended or `room` bytes more are held; all of it
+    /// may have `bytesMax`.
+    func hold(from client: ClientConnection, room: Int, bytesMax: Int) -> BodyStep {
+        guard let body else { return .full(moved: false) }
+        var relay = BodyRelay(highBytes: room, writesChunks: false)
+        let step = relay.holdRequest(
+            &parser, &client.input, in: body, bytesMax: bytesMax - bodyBytes)
+        memory.changeHeld(by: relay.heldBytes)
+        note(relay, step)
+        return step
+    }
+
+    /// Throws away what is there of the body.
+    func discard(from client: ClientConnection) -> BodyStep {
+        var relay = BodyRelay(highBytes: .max, writesChunks: false)
+        let step = relay.dropRequest(
+            &parser, &client.input, bytesMax: RequestIntake.discardBytes - bodyBytes)
+        note(relay, step)
+        return step
+    }
+
+    private func note(_ relay: borrowing BodyRelay, _ step: BodyStep) {
+        bodyBytes += relay.bytes
+        if case .ended = step { isComplete = true }
+    }
+
+    // MARK: What was held
+
+    /// Hands what is held to `connection`, behind the head; `model` stands for the model that the body
+    /// names, where it is to name another one.
+    func forwardHeld(to connection: UpstreamConnection, naming model: [UInt8]?) {
+        guard let body, body.isHolding else {
+            // A body of chunks may have come to nothing.
+            if isComplete { endChunks(to: connection) }
+            return
+        }
+        memory.changeHeld(by: -body.held.count)
+        if let model { body.replaceModel(by: model) }
+        if head.framing.isChunked {
+            connection.output.appendChunk(0..<body.held.count, of: body.held)
+        } else if body.held.count > RequestIntake.copiedBytes, connection.flush() > 0,
+            connection.output.isEmpty
+        {
+            // Copying a long prompt costs more than a system call.
+            connection.releaseBuffers()
+            body.moveHeld(to: &connection.output)
+            connection.outputWasFilled()
+        } else {
+            connection.prepareOutput()
+            connection.output.append(0..<body.held.count, of: body.held)
+        }
+        body.release()
+        if isComplete { endChunks(to: connection) }
+    }
+
+    /// Writes what ends a body of chunks.
+    func endChunks(to connection: UpstreamConnection) {
+        guard head.framing.isChunked else { return }
+        connection.prepareOutput()
+        connection.output.appendLastChunk(trailers: parser.trailers)
+    }
+
+    private static let copiedBytes = 16 * 1024
+
+    /// Lets go of what is held and not wanted any more.
+    func dropHeld() {
+        guard let body, body.isHolding else { return }
+        memory.changeHeld(by: -body.held.count)
+        body.release()
+    }
+
+    /// What the backend's Content-Length differs by from the client's where the body names `model`
+    /// instead of its own.
+    func lengthDifference(naming model: [UInt8]?) -> Int {
+        guard let model, let body else { return 0 }
+        return body.replacement(for: model).count - body.modelRange.count
+    }
 }

@@ -30,13 +30,13 @@ struct RequestRewriter {
     init(_ exchange: Exchange, in pool: Pool) {
         host = pool.settings.host
         keepsKeys = pool.keepsKeys
-        let claim = exchange.claim
-        let isTold = pool.deadlines.isPassedOn && claim.deadline != .distantFuture
-        remainingNanoseconds = isTold ? claim.deadline.nanoseconds(since: exchange.now) : nil
+        let deadline = exchange.claim.deadline
+        let isTold = pool.deadlines.isPassedOn && deadline != .distantFuture
+        remainingNanoseconds = isTold ? deadline.nanoseconds(since: exchange.now) : nil
         hasOwnDeadline = pool.longestNanoseconds != nil
         asksForWebSocket = exchange.asksForTunnel
-        lengthDifference = exchange.intake.lengthDifference(naming: claim.modelForBody)
-        modelRange = claim.isModelReplaced ? claim.modelPathRange : nil
+        lengthDifference = exchange.lengthDifference
+        modelRange = exchange.claim.replacedPathRange
         hasAskedForBody = exchange.intake.hasAskedForBody
     }
 

@@ -118,10 +118,8 @@ final class ResponseOutlet {
 
     // MARK: Its client's pace
 
-    /// Bytes of the response above which it is not read.
-    func highBytes(_ snapshot: Snapshot) -> Int {
-        aheadBytes == 0 ? snapshot.bufferHighBytes : aheadBytes
-    }
+    /// Bytes of the response above which it is not read: the `usual` ones, or more.
+    func highBytes(usual: Int) -> Int { aheadBytes == 0 ? usual : aheadBytes }
 
     /// Bytes below which it is read again.
     private func lowBytes(_ snapshot: Snapshot) -> Int {
@@ -146,7 +144,8 @@ final class ResponseOutlet {
 
     /// When a paused response is to be taken further.
     func nextStepAt(_ snapshot: Snapshot) -> Instant {
-        guard isPaused, nextStepBytes(snapshot) > highBytes(snapshot) else {
+        guard isPaused, nextStepBytes(snapshot) > highBytes(usual: snapshot.bufferHighBytes)
+        else {
             return .distantFuture
         }
         return takesMoreAt
@@ -172,7 +171,7 @@ final class ResponseOutlet {
     private func takeStep(for client: ClientConnection, _ snapshot: Snapshot) -> Bool {
         let next = nextStepBytes(snapshot)
         let more = next - aheadBytes
-        guard next > highBytes(snapshot),
+        guard next > highBytes(usual: snapshot.bufferHighBytes),
             memory.aheadBytes + more <= snapshot.responsesTotalBytes
         else { return false }
         memory.changeAhead(by: more)
