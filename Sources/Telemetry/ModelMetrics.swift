@@ -1,15 +1,12 @@
-// What the requests of one model came to in one pool, and what is expected of the next ones. It
-// belongs to the reactor's thread.
+// What the requests of one model came to in one pool. It belongs to the reactor's thread.
 //
-//     ModelMetrics            a model: its estimator
+//     ModelMetrics            a model
 //       StreamMetrics         of a priority class: times of its streams
 //         TrafficMetrics      of a tenant: counters
 //
 // A histogram has two dozen series, so there is none for each tenant.
 
-package import Inference
-
-/// The counters of one model, and its estimator.
+/// The counters of one model.
 package final class ModelMetrics {
     /// The model's name; empty for requests whose model is not read, `other` for those beyond the
     /// bound of names.
@@ -22,8 +19,6 @@ package final class ModelMetrics {
     fileprivate(set) var hasLeft = false
     /// By priority class, in the order of their first requests.
     package private(set) var streams: [StreamMetrics] = []
-    /// What is expected of requests.
-    package var estimator = TokenEstimator()
 
     /// A model `name` that nothing has asked for.
     package init(name: [UInt8]) {

@@ -45,6 +45,8 @@ package final class SharedAdmission: Sendable {
     }
 
     private let state: Lock<State>
+    /// What requests are expected to come to.
+    let tokens = TokenEstimates()
     /// `State.version`, to be seen without the lock.
     private let latestVersion = Atomic<Int>(0)
 

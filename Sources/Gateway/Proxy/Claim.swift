@@ -174,7 +174,7 @@ final class Claim {
         of ticket: inout Ticket, in pool: Pool, _ head: borrowing RequestHead,
         of intake: RequestIntake, inputBytes: Int
     ) {
-        guard readsResponse, let metrics = modelMetrics else {
+        guard readsResponse else {
             ticket.tokens = Claim.promptTokens(head.framing, inputBytes: inputBytes)
             return
         }
@@ -183,12 +183,17 @@ final class Claim {
         case .none, .length(0): return
         case .length, .chunked, .untilClose: break
         }
-        let output = metrics.estimator.output(
-            maxTokens: intake.body?.maxTokens, choices: intake.body?.choices ?? 1,
-            tenant: tenantKey)
-        ticket.tokens = metrics.estimator.input(bodyBytes: intake.bodyLength) + output
-        ticket.outputTokens = output
+        let expected = pool.admission.tokens.expected(of: model, size(intake))
+        ticket.tokens = expected.input + expected.output
+        ticket.outputTokens = expected.output
         if let seats = pool.seats { ticket.seats = seats.seats(forTokens: ticket.tokens) }
+    }
+
+    /// What is known of the request's size.
+    private func size(_ intake: RequestIntake) -> TokenEstimates.Request {
+        TokenEstimates.Request(
+            bodyBytes: intake.bodyLength, maxTokens: intake.body?.maxTokens,
+            choices: intake.body?.choices ?? 1, tenant: tenantKey)
     }
 
     /// Tokens of the prompt, from its length, where nothing better is known.
@@ -257,8 +262,8 @@ final class Claim {
 
     /// Counts a whole response and learns from it.
     func learn(_ attempt: Attempt, _ intake: RequestIntake, in pool: Pool, now: Instant) {
-        guard isServed(attempt), var metrics = modelMetrics else { return }
-        if !metrics.hasAnswered || metrics.name != model { metrics = takeRow(metrics, in: pool) }
+        guard isServed(attempt) else { return }
+        if let row = modelMetrics, !row.hasAnswered || row.name != model { takeRow(row, in: pool) }
         traffic?.countResponse(isInTime: now <= responseDeadline)
         var usage = usage(attempt)
         let response = attempt.response
@@ -269,18 +274,16 @@ final class Claim {
         }
         // What reports a prompt and no response has made none: embeddings, reranking.
         if usage.input != nil, attempt.isReadWhole { usage.output = usage.output ?? 0 }
-        metrics.estimator.learn(
-            bodyBytes: intake.bodyLength, usage, choices: intake.body?.choices ?? 1,
-            tenant: tenantKey)
+        pool.admission.tokens.learn(of: model, size(intake), usage)
     }
 
-    /// The row of the request's model, which a backend has answered for; its traffic is counted there.
-    private func takeRow(_ counted: ModelMetrics, in pool: Pool) -> ModelMetrics {
+    /// Takes the row of the request's model, which a backend has answered for: its traffic is counted
+    /// there.
+    private func takeRow(_ counted: ModelMetrics, in pool: Pool) {
         let row = pool.metrics.answered(counted, model)
-        guard row !== counted, let former = traffic else { return row }
+        guard row !== counted, let former = traffic else { return }
         modelMetrics = row
         traffic = pool.metrics.traffic(
             row, former.streams.priorityClass, tenant: former.tenant)
-        return row
     }
 }

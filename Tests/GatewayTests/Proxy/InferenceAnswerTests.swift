@@ -91,25 +91,23 @@ import Testing
                 "{\"usage\":{\"prompt_tokens\":50,\"completion_tokens\":5}}",
                 fields: "Content-Type: application/json\r\n")
         }
-        let gateway = try RunningGateway(policy(backend.url))
+        let gateway = try RunningGateway(policy(backend.url), threads: 2)
         let client = try gateway.connect()
         for _ in 0..<60 {
             try client.send("POST /v1/x HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n")
             try client.send(String(repeating: "x", count: 100))
             _ = try client.readAnswer()
         }
-        // Each thread learns for itself, and one connection has one.
-        let learnt = try gateway.askAll { gateway in
-            gateway.pools[0].metrics.models.first.map { model in
-                [
-                    model.estimator.input(bodyBytes: 1_000),
-                    model.estimator.output(maxTokens: nil),
-                ]
-            }
+        // One thread served the connection, and all expect the same.
+        let all = try gateway.askAll { gateway in
+            gateway.pools[0].admission.tokens.expected(
+                of: [], TokenEstimates.Request(bodyBytes: 1_000))
         }
-        let expected = try #require(learnt.compactMap(\.self).first)
-        #expect((450...500).contains(expected[0]))
-        #expect(expected[1] == 5)
+        #expect(all.count == 2)
+        for expected in all {
+            #expect((450...500).contains(expected.input))
+            #expect(expected.output == 5)
+        }
     }
 
     /// Long prompts take several units of the limit where the policy says so, and what was learnt says
@@ -150,9 +148,10 @@ import Testing
         try client.send("POST /v1/embeddings HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}")
         _ = try client.readAnswer()
         let expected = try gateway.askAll { gateway in
-            gateway.pools[0].metrics.models.first?.estimator.output(maxTokens: nil)
+            gateway.pools[0].admission.tokens.expected(
+                of: [], TokenEstimates.Request(bodyBytes: 2))
         }
-        #expect(expected.compactMap(\.self).contains(0))
+        #expect(expected.allSatisfy { $0.output == 0 })
     }
 
     @Test(arguments: [("/v1/chat/completions", false), ("/v1/messages", true)])
