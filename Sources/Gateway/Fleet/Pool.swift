@@ -142,12 +142,14 @@ final class Pool {
         for (address, id) in zip(settings.backends, layout.ids) {
             guard let id else { continue }
             let upstream: Upstream
-            if let kept = byLabel[address.label], kept.id == id, kept.tls == settings.tls {
+            if let kept = byLabel[address.label], kept.id == id,
+                kept.credentials === layout.credentials
+            {
                 byLabel[address.label] = nil
                 upstream = kept
             } else {
                 upstream = Upstream(
-                    address, tls: settings.tls, id: id,
+                    address, verifies: settings.tls.verify, credentials: layout.credentials, id: id,
                     metrics: metrics.backendMetrics(for: address.label))
             }
             upstream.keepAliveNanoseconds = timeouts.keepAliveNanoseconds
