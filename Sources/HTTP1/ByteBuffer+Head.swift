@@ -170,13 +170,13 @@ extension ByteBuffer {
     package mutating func appendChunk(_ content: Span<UInt8>) {
         if content.isEmpty { return }
         reserve(content.count &+ 20)
-        var place = end
+        var offset = end
         var bytes = storage.mutableSpan
-        bytes.write(hexadecimal: content.count, before: &place)
-        bytes.writeLineEnd(before: &place)
-        bytes.write(content, before: &place)
-        bytes.writeLineEnd(before: &place)
-        end = place
+        bytes.write(hexadecimal: content.count, before: &offset)
+        bytes.writeLineEnd(before: &offset)
+        bytes.write(content, before: &offset)
+        bytes.writeLineEnd(before: &offset)
+        end = offset
     }
 
     /// Appends the last chunk and an empty trailer section.

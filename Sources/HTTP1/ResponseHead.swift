@@ -2,7 +2,7 @@
 
 /// A response's head.
 ///
-/// It owns a copy of its bytes, and all ranges are places in that copy.
+/// It owns a copy of its bytes, and all ranges are offsets in that copy.
 package struct ResponseHead: Sendable {
     /// The head as received, with the empty line that ends it.
     package internal(set) var bytes: [UInt8] = []

@@ -8,7 +8,7 @@ package import Inference
 package final class TrafficMetrics {
     /// The times of the model's streams in the class.
     package unowned let streams: StreamMetrics
-    /// The tenant's place in `PoolMetrics.tenantNames`; -1 for all that the policy does not name.
+    /// The tenant's slot in `PoolMetrics.tenantNames`; -1 for all that the policy does not name.
     package let tenant: Int
     /// The tenant's name; empty for all that the policy does not name.
     package let tenantName: String

@@ -87,7 +87,7 @@ extension SimulationResult {
         let expected =
             Double(limit) / scenario.backends[0].phases[0].secondsPerUnit(running: limit)
         let found = result.pool.unitsDone / result.pool.seconds
-        // Under three times the load a place stays empty for a third of an interarrival time.
+        // Under three times the load a slot stays empty for a third of an interarrival time.
         #expect(abs(found / expected - 1) < 0.03, "\(found) instead of \(expected)")
     }
 

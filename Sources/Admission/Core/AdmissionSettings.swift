@@ -41,7 +41,7 @@ package enum LimitSettings: Equatable, Sendable {
 
 /// What tenants share while they want more than there is.
 package enum SharingMeasure: String, CaseIterable, Sendable {
-    /// The time for which requests take places of the limit.
+    /// The time for which requests take slots of the limit.
     ///
     /// A request counts as a usual one until it ends, and then as what it was.
     case time

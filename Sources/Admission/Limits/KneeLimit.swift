@@ -32,7 +32,7 @@ struct KneeLimit: Sendable {
     var center: Double
     /// The level that is to be in force, before caps.
     var level: Double
-    /// What is still to be taken off on the way down to `level`: places that come free are kept
+    /// What is still to be taken off on the way down to `level`: slots that come free are kept
     /// back one in a few, so that the others are given away meanwhile.
     var descent = 0.0
     var side: KneeSide

@@ -102,9 +102,9 @@ struct ObjectiveCap: Sendable {
         for (index, held) in buckets.enumerated() where held > 0 {
             let next = below + Double(held)
             if next >= wanted {
-                let place = Double(index) + (wanted - below) / Double(held)
+                let position = Double(index) + (wanted - below) / Double(held)
                 return Self.shortest
-                    * exponential(min(20, place / Self.bucketsAnOctave * Self.octave))
+                    * exponential(min(20, position / Self.bucketsAnOctave * Self.octave))
             }
             below = next
         }

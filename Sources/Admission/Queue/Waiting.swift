@@ -1,12 +1,12 @@
 // One request that waits: the row that it takes in the queue's table.
 
 /// Where a request stands among tenants and classes, by their rows.
-struct QueuePlace: Sendable {
+struct QueueSlot: Sendable {
     /// Row in the table of tenants.
     var tenant: Int32
     /// Row in the table of classes.
     var row: Int
-    /// The class's place among the classes, 0 the highest.
+    /// The class's index among the classes, 0 the highest.
     var rank: Int
 }
 
@@ -55,7 +55,7 @@ struct Waiting: Sendable {
     /// The next free slot, while this one is free.
     var nextFree: Int32 = -1
 
-    init(_ id: RequestID, _ ticket: Ticket, _ place: QueuePlace, now: Instant, waitEnd: Instant) {
+    init(_ id: RequestID, _ ticket: Ticket, _ slot: QueueSlot, now: Instant, waitEnd: Instant) {
         self.id = id
         bodyBytes = ticket.bodyBytes
         parkedAt = now
@@ -66,8 +66,8 @@ struct Waiting: Sendable {
         cost = ticket.cost
         expected = ExpectedTokens(ticket)
         seats = Int32(clamping: ticket.seats)
-        tenant = place.tenant
-        row = UInt8(place.row)
+        tenant = slot.tenant
+        row = UInt8(slot.row)
     }
 
     /// Has it given up at that time for that reason, unless something ends its wait before.

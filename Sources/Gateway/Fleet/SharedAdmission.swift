@@ -105,7 +105,7 @@ package final class SharedAdmission: Sendable {
             let ids = state.settings.backends.map { state.controller.backendID(forKey: $0.label) }
             return Layout(
                 settings: state.settings, classifier: state.classifier, version: state.version,
-                places: state.controller.backendPlaces, ids: ids)
+                places: state.controller.backendSlots, ids: ids)
         }
     }
 

@@ -114,7 +114,7 @@ final class Claim {
             let found = pool.metrics.model(model)
             modelMetrics = found
             traffic = pool.metrics.traffic(
-                found, priorityClass, tenant: pool.tenantPlace(of: identity.tenantIndex))
+                found, priorityClass, tenant: pool.tenantSlot(of: identity.tenantIndex))
         }
         return identity
     }

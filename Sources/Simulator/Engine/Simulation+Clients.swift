@@ -100,9 +100,9 @@ extension Simulation {
         }
         arrivalsThisSecond += 1
         guard isMeasured else { return }
-        let place = cell * result.groupCount + group
-        result.groups[place].offered += 1
-        result.groups[place].offeredCost += requests[index].cost
+        let groupIndex = cell * result.groupCount + group
+        result.groups[groupIndex].offered += 1
+        result.groups[groupIndex].offeredCost += requests[index].cost
         if arrivalsThisSecond > result.cells[cell].peakArrivals {
             result.cells[cell].peakArrivals = arrivalsThisSecond
         }

@@ -69,7 +69,7 @@ import Testing
 }
 
 @Suite struct ImpatientClientsTests {
-    /// A pool of one place of 100 ms whose clients of `tenant` have left after .5 s each.
+    /// A pool of one slot of 100 ms whose clients of `tenant` have left after .5 s each.
     private func pool(_ tenant: TenantID = .anonymous) -> (pool: PoolDriver, now: Int64) {
         var settings = AdmissionSettings.fixed(1)
         settings.tenants = [TenantSettings(name: "hasty"), TenantSettings(name: "calm")]

@@ -75,7 +75,7 @@ import Testing
 
     // MARK: In the controller
 
-    /// A pool with one place that has seen two hundred requests whose tokens take a millisecond each:
+    /// A pool with one slot that has seen two hundred requests whose tokens take a millisecond each:
     /// ten of a prompt, and ten or a thousand of an answer.
     private func pool(_ sharing: SharingMeasure = .time) -> (PoolDriver, Instant) {
         var settings = AdmissionSettings()

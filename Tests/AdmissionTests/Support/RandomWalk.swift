@@ -364,7 +364,7 @@ extension RandomWalk {
     }
 
     func anyCanGrant(seats: Int) -> Bool {
-        (0..<controller.backendPlaces).contains { index in
+        (0..<controller.backendSlots).contains { index in
             guard let status = status(index) else { return false }
             let suspicion = controller.backends[index].suspicion
             if suspicion.isSuspected {

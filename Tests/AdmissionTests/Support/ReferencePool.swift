@@ -33,7 +33,7 @@ struct ReferencePool {
     var queue: [Waiting] = []
     var running: [Running] = []
     var places: [Place] = []
-    /// The request on trial, by backend place, since the last refusal or connection.
+    /// The request on trial, by backend slot, since the last refusal or connection.
     var trial: [Int: UInt64] = [:]
     private var stays = 0
 

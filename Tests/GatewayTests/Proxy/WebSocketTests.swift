@@ -301,7 +301,7 @@ import Testing
         try gateway.waitForEnd()
     }
 
-    @Test func aTunnelTakesAPlaceOfTheLimit() throws {
+    @Test func aTunnelTakesASlotOfTheLimit() throws {
         let backend = try agreeing { wire in _ = try wire.readToEnd(within: 60) }
         let gateway = try RunningGateway(
             policyText(
@@ -315,7 +315,7 @@ import Testing
         try second.send(Self.handshake)
         #expect(try second.readAnswer().status == 503)
         client.close()
-        try eventually("the place is free") { try gateway.holdings().inFlight == 0 }
+        try eventually("the slot is free") { try gateway.holdings().inFlight == 0 }
         second.close()
         let third = try open(gateway)
         third.close()
@@ -324,7 +324,7 @@ import Testing
 
     /// Tunnels through which nothing has been asked yet, and those that have been quiet for a second,
     /// leave the pool to others.
-    @Test func quietTunnelsTakeNoPlace() throws {
+    @Test func quietTunnelsTakeNoSlot() throws {
         let backend = try agreeing(Self.echo)
         let gateway = try RunningGateway(
             policyText(

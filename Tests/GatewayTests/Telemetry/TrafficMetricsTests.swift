@@ -175,7 +175,7 @@ import Testing
         var counted: UInt64 = 0
         for number in 0..<4_000 {
             let model = metrics.model(Array("model-\(number % 70)".utf8))
-            let tenant = metrics.tenantPlace("tenant-\(number % 130)")
+            let tenant = metrics.tenantSlot("tenant-\(number % 130)")
             metrics.traffic(model, metrics.classes[number % 20], tenant: tenant)
                 .countTokens(usage)
             counted += 1
