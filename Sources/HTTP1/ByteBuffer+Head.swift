@@ -138,7 +138,7 @@ extension ByteBuffer {
         appendLineEnd()
     }
 
-    /// Appends a status line for HTTP/1.1 with the reason phrase of a parsed answer.
+    /// Appends a status line for HTTP/1.1 with the reason phrase of a parsed response.
     package mutating func appendStatusLine(status: Int, reasonPhrase: Span<UInt8>) {
         precondition(status >= 100 && status <= 599, "a status out of range")
         if status == 200, reasonPhrase.count == 2, reasonPhrase[0] == UInt8(ascii: "O"),

@@ -20,7 +20,7 @@ package struct ResponseHead: Sendable {
     /// Whether the connection can carry another exchange once this response has ended.
     ///
     /// False too if the body runs until close, and if a response that can have no body announces
-    /// one: what such a peer sends next cannot be trusted to be the next answer.
+    /// one: what such a peer sends next cannot be trusted to be the next response.
     package internal(set) var keepAlive = false
 
     /// Makes an empty head, for a parser to fill.

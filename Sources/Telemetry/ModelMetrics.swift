@@ -114,7 +114,7 @@ extension PoolMetrics {
     /// the row that it is counted in from now on.
     ///
     /// Where there was no room for one of its own it takes that of a model that no backend has
-    /// answered for: names can be invented, answers cannot.
+    /// answered for: names can be invented, responses cannot.
     package func answered(_ row: ModelMetrics, _ name: [UInt8]) -> ModelMetrics {
         if row.name == name, !row.hasLeft {
             row.hasAnswered = true

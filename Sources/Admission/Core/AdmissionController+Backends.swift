@@ -69,7 +69,7 @@ extension AdmissionController {
     ) -> Verdict {
         let failed = stub.backend.index
         let slot = queue.queueSlot(tenant: stub.tenant, row: stub.row)
-        if min(ticket.answerBy ?? .distantFuture, ticket.startBy ?? .distantFuture) <= clock {
+        if min(ticket.respondBy ?? .distantFuture, ticket.startBy ?? .distantFuture) <= clock {
             refundAll(stub)
             return .reject(refuse(.deadline, ticket, slot))
         }

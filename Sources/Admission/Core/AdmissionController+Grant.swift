@@ -140,11 +140,11 @@ extension AdmissionController {
     /// Why a request had better not be started any more; `none` when it may.
     ///
     /// With a queue there is always somebody whose work is more likely to be of use: than of one whose
-    /// answer might well come after its deadline, by the time that one request in a hundred exceeds,
-    /// or when most clients of its kind have left, by the usual time to a first byte.
+    /// response might well come after its deadline, by the time that one request in a hundred
+    /// exceeds, or when most clients of its kind have left, by the usual time to a first byte.
     @inline(__always) func reasonNotToStart(_ waiting: Waiting) -> Reason {
-        if waiting.answerBy != .distantFuture,
-            clock.advanced(byNanoseconds: drainEstimate.longServiceNanoseconds) > waiting.answerBy
+        if waiting.respondBy != .distantFuture,
+            clock.advanced(byNanoseconds: drainEstimate.longServiceNanoseconds) > waiting.respondBy
         {
             return .deadline
         }

@@ -46,7 +46,7 @@ extension AdmissionController {
         guard let rate = drainEstimate.perSecond(limit: provenLimit) else { return .none }
         let wait = (Double(queued) + ticket.cost) / rate
         if wait > Double(maxWaitNanoseconds) / 1e9 { return blame(.waitTooLong, slot) }
-        let left = ticket.answerBy.map { $0.seconds(since: clock) } ?? .infinity
+        let left = ticket.respondBy.map { $0.seconds(since: clock) } ?? .infinity
         if wait > left { return .deadline }
         let borne = queue.patienceSeconds(slot.tenant, slot.row, now: clock)
         return wait + drainEstimate.firstByteSeconds > borne ? blame(.patience, slot) : .none

@@ -11,8 +11,8 @@ extension AdmissionController {
         waiting.reserved = reserved
         // What cannot be met any more is told so then, not when its turn comes.
         if let startBy = ticket.startBy { waiting.expire(at: max(clock, startBy), for: .deadline) }
-        if waiting.answerBy != .distantFuture {
-            let latestStart = waiting.answerBy.advanced(
+        if waiting.respondBy != .distantFuture {
+            let latestStart = waiting.respondBy.advanced(
                 byNanoseconds: -drainEstimate.longServiceNanoseconds)
             waiting.expire(at: max(clock, latestStart), for: .deadline)
         }
@@ -50,7 +50,7 @@ extension AdmissionController {
         shortOfRoomAt = clock
         let mayQueue = settings.queue.maxRequests > 0
         let waitEnd = clock.advanced(byNanoseconds: mayQueue ? longestWaitNanoseconds : 0)
-        let deadline = min(ticket.answerBy ?? .distantFuture, ticket.startBy ?? .distantFuture)
+        let deadline = min(ticket.respondBy ?? .distantFuture, ticket.startBy ?? .distantFuture)
         if let wait = secondsUntilAnyReturn,
             clock.advanced(byNanoseconds: wholeNanoseconds(wait)) > min(waitEnd, deadline)
         {
@@ -83,8 +83,8 @@ extension AdmissionController {
         if turn > waitEnd { return blame(.waitTooLong, slot) }
         if turn > ticket.startBy ?? .distantFuture { return .deadline }
         let service = drainEstimate.longServiceNanoseconds
-        let answerBy = ticket.answerBy ?? .distantFuture
-        let left = max(0, answerBy.nanoseconds(since: clock) - service)
+        let respondBy = ticket.respondBy ?? .distantFuture
+        let left = max(0, respondBy.nanoseconds(since: clock) - service)
         if predicted > left { return .deadline }
         // A standing queue is kept short, so that who joins it is served soon and all others are told
         // at once, instead of all being served at the end of their patience.

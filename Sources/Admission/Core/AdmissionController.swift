@@ -69,7 +69,7 @@ package struct AdmissionController: ~Copyable, Sendable {
     ) -> Verdict {
         advance(to: now)
         if isDraining { return .reject(refuse(.draining)) }
-        if min(ticket.answerBy ?? .distantFuture, ticket.startBy ?? .distantFuture) <= clock {
+        if min(ticket.respondBy ?? .distantFuture, ticket.startBy ?? .distantFuture) <= clock {
             return .reject(refuse(.deadline))
         }
         var ticket = ticket

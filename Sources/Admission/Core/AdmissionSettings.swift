@@ -47,7 +47,7 @@ package enum SharingMeasure: String, CaseIterable, Sendable {
     case time
     /// The number of requests.
     case requests
-    /// The tokens of prompts and answers.
+    /// The tokens of prompts and responses.
     ///
     /// A request counts as `Ticket.tokens` says until it ends, and then as what it came to.
     case tokens

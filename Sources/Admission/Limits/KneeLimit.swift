@@ -6,7 +6,7 @@
 // It is measured by holding the limit at two levels in turn and counting work at both, while the
 // limit binds. At first the levels double; near the knee they lie some per cent below and above the
 // limit, in an order left to chance. An unused limit is neither raised nor lowered, but for room
-// above what is used while more is still worth it. Absolute signs act at once beside it: answers
+// above what is used while more is still worth it. Absolute signs act at once beside it: responses
 // that say overload, a latency objective, and silence.
 //
 // Here are the state and the calls; `+Measure` has the levels and the verdicts, `+Signs` the rest.

@@ -38,7 +38,7 @@ struct Waiting: Sendable {
     /// Why it is given up then, where that is before the longest wait's end.
     var expiryReason = Reason.queueTimeout
     /// When nobody wants the response any more.
-    var answerBy: Instant
+    var respondBy: Instant
     /// What its tenant was or will be charged for it.
     var cost: Double
     /// What it is expected to come to.
@@ -62,7 +62,7 @@ struct Waiting: Sendable {
         arrivedAt = min(ticket.arrivedAt ?? now, now)
         self.waitEnd = waitEnd
         expiresAt = waitEnd
-        answerBy = ticket.answerBy ?? .distantFuture
+        respondBy = ticket.respondBy ?? .distantFuture
         cost = ticket.cost
         expected = ExpectedTokens(ticket)
         seats = Int32(clamping: ticket.seats)

@@ -83,7 +83,7 @@ extension Simulation {
         let request = requests[Int(slot)]
         let isTold = request.deadline != .max && arrivals[Int(request.group)].group.tellsDeadline
         var ticket = Ticket(
-            answerBy: isTold ? Instant(nanoseconds: request.deadline) : nil)
+            respondBy: isTold ? Instant(nanoseconds: request.deadline) : nil)
         ticket.arrivedAt = Instant(nanoseconds: request.offeredAt)
         ticket.tenant = request.tenant
         ticket.priorityClass = arrivals[Int(request.group)].group.priorityClass

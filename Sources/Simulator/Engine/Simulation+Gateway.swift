@@ -266,7 +266,7 @@ extension Simulation {
         return backends[Int(request.backend)].unitsDone(for: request, now: now) >= 1
     }
 
-    /// A request ends without a usable answer.
+    /// A request ends without a usable response.
     mutating func fail(_ slot: Int32, _ failure: BackendFailure) {
         let outcome = outcome(of: failure)
         if isTriedElsewhere(slot, after: outcome, failure) { return }

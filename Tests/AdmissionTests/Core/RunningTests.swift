@@ -161,7 +161,7 @@ import Testing
     }
 
     /// A dial that fails is to be started within its budget, however long requests take.
-    @Test func aBudgetForTheStartIsNoDeadlineOfTheAnswer() {
+    @Test func aBudgetForTheStartIsNoDeadlineOfTheResponse() {
         let pool = PoolDriver(.fixed(1), backends: ["a", "b"])
         for id in 0..<8 as Range<UInt64> {
             let start = Int64(id) * 30_000

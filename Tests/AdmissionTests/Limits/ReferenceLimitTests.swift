@@ -64,7 +64,7 @@ import Testing
         #expect(limit.limit == 25, "less than half in use")
     }
 
-    @Test func envoyPinsTheLimitUntilFiftyAnswers() {
+    @Test func envoyPinsTheLimitUntilFiftyResponses() {
         var limit = EnvoyGradient(seed: 1, now: Instant(nanoseconds: 0))
         for step in 1...49 {
             limit.update(sample(milliseconds: 10, inFlight: 3, at: Double(step)))
@@ -115,7 +115,7 @@ import Testing
         #expect(thin.limit == 40, "windows with less than a hundred answers are thrown away")
     }
 
-    @Test func failsafeStepsByOneForFiftyAnswers() {
+    @Test func failsafeStepsByOneForFiftyResponses() {
         var limit = FailsafeLimit()
         for step in 0..<60 {
             limit.update(sample(milliseconds: 100, inFlight: 19, at: Double(step) / 25))

@@ -90,7 +90,7 @@ import Testing
         return (pool, now)
     }
 
-    @Test func whoWouldNotLiveToSeeHisAnswerIsToldAtOnce() {
+    @Test func whoWouldNotLiveToSeeHisResponseIsToldAtOnce() {
         let (pool, now) = pool()
         #expect(pool.offer(200, at: at(now)) == .forwarded(0))
         var answers: [Answer] = []

@@ -24,14 +24,14 @@ extension RandomWalk {
     mutating func checkRefusal(
         _ id: UInt64, _ ticket: Ticket, _ reason: Reason, couldStart: Bool
     ) {
-        let isTooLate = (ticket.answerBy?.nanoseconds ?? .max) <= now
+        let isTooLate = (ticket.respondBy?.nanoseconds ?? .max) <= now
         var seen = controller.queue
         let slot = seen.queueSlot(of: ticket)
         let tenant = controller.queue.tenants[slot.tenant]
         let queue = model.settings.queue
         let holds =
             switch reason {
-            case .deadline: ticket.answerBy != nil
+            case .deadline: ticket.respondBy != nil
             case .queueFull: model.queue.count - pendingDisplaced >= queue.maxRequests
             case .queueBytesFull: controller.queueBytes + ticket.bodyBytes > queue.maxBytes
             case .waitTooLong, .tenantOverShare, .patience: true
@@ -62,7 +62,7 @@ extension RandomWalk {
         case .patience:
             break
         case .deadline:
-            expect(waiting.ticket.answerBy != nil, "\(waiting.id) has no deadline")
+            expect(waiting.ticket.respondBy != nil, "\(waiting.id) has no deadline")
         case .displaced:
             expect(displacements > 0, "\(waiting.id) was displaced by nobody")
             displacements -= 1
@@ -197,7 +197,7 @@ extension RandomWalk {
         var ticket = Ticket(bodyBytes: random.next(below: 100))
         if random.next(below: 3) == 0 {
             let left = Int64(random.next(below: 3_000_000_000)) - 100_000_000
-            ticket.answerBy = Instant(nanoseconds: now + left)
+            ticket.respondBy = Instant(nanoseconds: now + left)
         }
         switch random.next(below: 3) {
         case 0: ticket.tenant = .named(["red", "green", "blue", "grey"][random.next(below: 4)])

@@ -177,7 +177,7 @@ extension RandomWalk {
         case .parked(let handle):
             parked(entry.id, handle, isReturned: true, .retriedParked)
         case .reject(let rejection):
-            let isTooLate = (entry.ticket.answerBy?.nanoseconds ?? .max) <= now
+            let isTooLate = (entry.ticket.respondBy?.nanoseconds ?? .max) <= now
             let reason: Reason = isTooLate ? .deadline : .connectFailed
             expect(rejection.reason == reason, "\(entry.id): \(rejection.reason)")
             rejected(entry.id, rejection, .retriedRefused)

@@ -79,7 +79,7 @@ struct ReferencePool {
 
     /// Whether a waiting request has to leave by now.
     func mustLeave(_ waiting: Waiting, now: Int64) -> Bool {
-        waiting.waitEnd <= now || (waiting.ticket.answerBy?.nanoseconds ?? .max) <= now
+        waiting.waitEnd <= now || (waiting.ticket.respondBy?.nanoseconds ?? .max) <= now
     }
 
     /// Whether one more request of that many seats may go to that backend.
