@@ -159,7 +159,7 @@
         end = offset
     }
 
-    /// Lends the storage to `fill`, which may write into the given free range at its end and
+    /// Calls `fill` with the storage: it may write into the given free range at its end and
     /// returns how many bytes it wrote there, from the range's beginning.
     ///
     /// The caller reserves first; the range is at most `limit` long and never touches readable

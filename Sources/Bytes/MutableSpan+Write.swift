@@ -93,8 +93,8 @@ extension MutableSpan<UInt8> {
         }
     }
 
-    /// Writes `value`, 0 or more, in lower-case hexadecimal digits from `offset` on, which moves behind
-    /// them.
+    /// Writes `value`, 0 or more, in lower-case hexadecimal digits from `offset` on, which moves
+    /// behind them.
     @inlinable @inline(__always)
     @_lifetime(self: copy self)
     package mutating func write(hexadecimal value: Int, before offset: inout Int) {

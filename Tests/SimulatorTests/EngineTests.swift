@@ -15,7 +15,7 @@ enum Example {
             "a sanitizer takes too long")
     }
 
-    /// A server of section 0 of the design: 20 ms + .5 ms n, 256 at once, 200 units a request.
+    /// A server of section 0 of the design: 20 ms + 0.5 ms n, 256 at once, 200 units a request.
     static func batched(load: Double, limit: LimitSettings, seconds: Int64) -> Scenario {
         var phase = BackendPhase()
         phase.baseSeconds = 0.02

@@ -164,12 +164,12 @@ extension AdmissionController {
             shortfall.reason, cost: ticket.cost, slot, waitSeconds: shortfall.waitSeconds)
     }
 
-    /// Gives back what a request that was not served was charged.
+    /// Refunds what a request that was not served was charged.
     mutating func refundAll(_ stub: Permit.Stub) {
         queue.tenants.settle(stub.tenant, stub.reserved, .nothing, now: clock)
     }
 
-    /// Makes a rejection of a request that has waited, and gives back what it was charged.
+    /// Makes a rejection of a request that has waited, and refunds what it was charged.
     mutating func refuse(_ reason: Reason, _ waiting: Waiting) -> Rejection {
         queue.tenants.settle(waiting.tenant, waiting.reserved, .nothing, now: clock)
         return refuse(

@@ -45,11 +45,11 @@ struct KneeLimit: Sendable {
     /// See `+Slots`.
     var slots = KneeSlots()
     var settled: KneeSettled
-    /// Factor on the width of a pair, .3...1: small while verdicts are what was wanted.
+    /// Factor on the width of a pair, 0.3...1: small while verdicts are what was wanted.
     var narrowing = 1.0
     /// How far from the knee the last verdict saw itself, in ln n.
     var lastDistance = 0.0
-    /// Factor on what verdicts move the limit by, .15...1: small while they point to and fro.
+    /// Factor on what verdicts move the limit by, 0.15...1: small while they point to and fro.
     var gain = 1.0
     /// Whether units of progress are counted, as was found at the last level measured.
     var usesProgress = false

@@ -66,7 +66,7 @@ struct TenantTable: Sendable {
         reconfigure(settings)
     }
 
-    /// Lent, not copied: a row is long.
+    /// Borrowed, not copied: a row is long.
     subscript(_ row: Int32) -> TenantRow { _read { yield rows[Int(row)] } }
 
     /// The row of a tenant; a name that the policy does not have any more is nobody's.

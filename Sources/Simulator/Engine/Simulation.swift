@@ -180,7 +180,7 @@ package struct Simulation: ~Copyable {
         }
     }
 
-    /// Gives back what is still held; a permit may not be lost.
+    /// Releases what is still held; a permit may not be lost.
     private mutating func finish() {
         closeCell()
         for slot in requests.indices {

@@ -81,8 +81,8 @@ import Testing
         }
     }
 
-    /// Clients that ask for endless responses and leave do not take the slots for good: while it is not
-    /// known what the engine does, work is waited for as long as hardly any request takes.
+    /// Clients that ask for endless responses and leave do not take the slots for good: while it is
+    /// not known what the engine does, work is waited for as long as hardly any request takes.
     @Test func endlessWorkIsWaitedForAsLongAsOthersTake() {
         let pool = PoolDriver(.fixed(2))
         #expect(pool.offer(1, at: at(0)) == .forwarded(0))

@@ -49,7 +49,7 @@ import Testing
                 sample(
                     milliseconds: 10, inFlight: 20, at: Double(step) / 15 + 1, isDropped: true))
         }
-        // One window: .8 · 20 + .2 · (20 · 1 + 4).
+        // One window: 0.8 · 20 + 0.2 · (20 · 1 + 4).
         #expect(abs(limit.limit - 20.8) < 1e-9)
     }
 
