@@ -44,7 +44,7 @@ final class Pool {
     /// Whether tenants have quotas that they are told of.
     private(set) var tellsRates = false
     /// Where the metrics keep the tenants that the policy names.
-    private var tenantPlaces: [Int] = []
+    private var tenantSlots: [Int] = []
     /// How many units of the limit long requests take, for the data path.
     private(set) var seats: SeatSettings?
     /// What is done with requests' deadlines, for the data path.
@@ -128,7 +128,7 @@ final class Pool {
         tellsRates =
             responses.tellsShares
             && terms.contains { $0.requestsPerMinute != nil || $0.tokensPerMinute != nil }
-        tenantPlaces = settings.admission.tenants.map { metrics.tenantPlace($0.name) }
+        tenantSlots = settings.admission.tenants.map { metrics.tenantSlot($0.name) }
         seats = settings.seats
         deadlines = settings.deadlines
         longestNanoseconds = deadlines.longest?.wholeNanoseconds
@@ -283,8 +283,8 @@ final class Pool {
     }
 
     /// Where the metrics keep the tenant at that index of the policy, -1 for nowhere of its own.
-    func tenantPlace(of index: Int) -> Int {
-        tenantPlaces.indices.contains(index) ? tenantPlaces[index] : -1
+    func tenantSlot(of index: Int) -> Int {
+        tenantSlots.indices.contains(index) ? tenantSlots[index] : -1
     }
 
     /// What a tenant's quotas come to; nil for one that has none, or is not told.

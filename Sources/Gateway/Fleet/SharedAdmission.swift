@@ -119,7 +119,7 @@ package final class SharedAdmission: Sendable {
             return Layout(
                 settings: state.settings, classifier: state.classifier,
                 credentials: state.credentials, version: state.version,
-                places: state.controller.backendPlaces, ids: ids)
+                places: state.controller.backendSlots, ids: ids)
         }
     }
 

@@ -182,8 +182,8 @@ final class Shard {
 
     /// The exchange of that name, unless it has ended.
     func openExchange(_ id: RequestID) -> Exchange? {
-        guard id.place < exchanges.count else { return nil }
-        let exchange = exchanges[id.place]
+        guard id.slot < exchanges.count else { return nil }
+        let exchange = exchanges[id.slot]
         return exchange.id == id ? exchange : nil
     }
 

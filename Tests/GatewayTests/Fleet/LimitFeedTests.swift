@@ -78,7 +78,7 @@ import Testing
         // Several times as long as it would wait for its turn.
         #expect(client.isSilent(for: 1))
         let backend = try ScriptedBackend.echoing(at: place)
-        #expect(try client.readAnswer().status == 200)
+        #expect(try client.readResponse().status == 200)
         #expect(backend.requests.count == 1)
         // It is warm now: an outage is told at once.
         backend.stop()

@@ -52,8 +52,8 @@ enum Leaving: String, CaseIterable, Sendable {
         leaving.apply(to: second)
         try eventually("the second has left") { try gateway.holdings().queued == 1 }
         go.open()
-        #expect(try first.readAnswer().status == 200)
-        #expect(try third.readAnswer().status == 200)
+        #expect(try first.readResponse().status == 200)
+        #expect(try third.readResponse().status == 200)
         #expect(backend.requests.count == 2)
         try gateway.settles(clients: 2, idle: 1)
     }
@@ -70,7 +70,7 @@ enum Leaving: String, CaseIterable, Sendable {
     }
 
     @Test(arguments: Leaving.allCases)
-    func whileItWaitsForTheAnswer(leaving: Leaving) throws {
+    func whileItWaitsForTheResponse(leaving: Leaving) throws {
         let arrived = Door()
         let noticed = Handover<Bool>()
         let backend = try ScriptedBackend { wire, _ in
@@ -88,7 +88,7 @@ enum Leaving: String, CaseIterable, Sendable {
     }
 
     @Test(arguments: Leaving.allCases)
-    func whileItsAnswerStreams(leaving: Leaving) throws {
+    func whileItsResponseStreams(leaving: Leaving) throws {
         let noticed = Handover<Bool>()
         let backend = try ScriptedBackend { wire, _ in
             _ = try wire.readRequest()
@@ -133,7 +133,7 @@ enum Leaving: String, CaseIterable, Sendable {
 
     /// Both sides are stuck: the client does not read, so the backend is not read either.
     @Test(arguments: Leaving.allCases)
-    func whileItDoesNotReadItsAnswer(leaving: Leaving) throws {
+    func whileItDoesNotReadItsResponse(leaving: Leaving) throws {
         let noticed = Handover<Bool>()
         let backend = try ScriptedBackend { wire, _ in
             _ = try wire.readRequest()
@@ -154,7 +154,7 @@ enum Leaving: String, CaseIterable, Sendable {
 
     /// A unix socket's client that has gone shows nothing but a failed write.
     @Test(arguments: Leaving.allCases)
-    func onAUnixSocketWithTheAnswerHalfSent(leaving: Leaving) throws {
+    func onAUnixSocketWithTheResponseHalfSent(leaving: Leaving) throws {
         let backend = try ScriptedBackend.serving { wire, _ in
             try wire.answer(String(repeating: "x", count: 1 << 20))
         }

@@ -76,7 +76,7 @@ import Testing
         #expect(refused.value("X-Penstock-Reason") == "deadline")
         #expect(Date().timeIntervalSince(began) < 5)
         go.open()
-        #expect(try first.readAnswer().status == 200)
+        #expect(try first.readResponse().status == 200)
         // The refused one never got to the backend.
         #expect(backend.acceptedCount == 1)
     }
@@ -90,7 +90,7 @@ import Testing
         try client.send("GET / HTTP/1.1\r\nHost: h\r\nrequest-timeout: 0.05\r\n\r\n")
         usleep(200_000)
         go.open()
-        #expect(try client.readAnswer().status == 200)
+        #expect(try client.readResponse().status == 200)
         #expect(backend.requests.last?.value("request-timeout") == "0.05")
     }
 

@@ -78,7 +78,7 @@ import Testing
         for _ in 0..<3 { #expect(try client.readChunk() == Self.comment) }
         #expect(try gateway.holdings().queued == 1)
         go.open()
-        #expect(try holder.readAnswer().status == 200)
+        #expect(try holder.readResponse().status == 200)
         var chunks: [String] = []
         while let chunk = try client.readChunk() { chunks.append(chunk) }
         #expect(chunks.filter { $0 != Self.comment } == [Self.event])
@@ -86,7 +86,7 @@ import Testing
         _ = try client.read(until: "\r\n")
         // The connection goes on.
         try client.send(post("{\"model\":\"m\"}"))
-        #expect(try client.readAnswer().status == 200)
+        #expect(try client.readResponse().status == 200)
         try gateway.settles(clients: 2, idle: 1)
         let counted = try gateway.metric { metrics in
             metrics.models.map { ($0.name, $0.streams.map(\.firstToken.count)) }
@@ -106,7 +106,7 @@ import Testing
         let holder = try hold(gateway)
         let client = try gateway.connect()
         try client.send(post(to: path))
-        let answer = try client.readAnswer()
+        let answer = try client.readResponse()
         #expect(answer.status == 200)
         #expect(answer.chunks.first == Self.comment)
         #expect(try error(in: answer.bodyText)["type"] as? String == type)
@@ -119,11 +119,11 @@ import Testing
         #expect(ended == [1, 1])
         // Who did not ask for a stream is told as before.
         try client.send(post("{\"model\":\"m\",\"stream\":false}", to: path))
-        let refused = try client.readAnswer()
+        let refused = try client.readResponse()
         #expect(refused.status == (path == "/v1/messages" ? 529 : 503))
         #expect(refused.value("Retry-After") != nil)
         go.open()
-        _ = try holder.readAnswer()
+        _ = try holder.readResponse()
         try gateway.settles(clients: 2, idle: 1)
     }
 
@@ -151,7 +151,7 @@ import Testing
         #expect(told["code"] as? String == "stream_refused")
         try gateway.settles(clients: 1, idle: 0)
         let charged = try gateway.metric { metrics in
-            metrics.allStreams.flatMap(\.traffic).map { [$0.answers, $0.inputTokens] }
+            metrics.allStreams.flatMap(\.traffic).map { [$0.responses, $0.inputTokens] }
         }
         #expect(charged == [[0, 0]])
     }
@@ -232,7 +232,7 @@ import Testing
         try client.send(post(body, to: path, fields: fields))
         #expect(client.isSilent(for: 0.4))
         go.open()
-        #expect(try client.readAnswer().bodyText == Self.event)
+        #expect(try client.readResponse().bodyText == Self.event)
     }
 
     /// What a client asks for may stand at the end of its body, which comes in pieces; the backend
@@ -273,7 +273,7 @@ import Testing
         let prompt = String(repeating: "x", count: 1_000_000)
         let body = "{\"model\":\"m\",\"prompt\":\"\(prompt)\",\"stream\":true}"
         try client.send(post(body))
-        #expect(try client.readAnswer().bodyText == "\(body.utf8.count)")
+        #expect(try client.readResponse().bodyText == "\(body.utf8.count)")
     }
 
     @Test func aClientThatLeavesWhileItIsKeptAliveIsCancelled() throws {
@@ -289,7 +289,7 @@ import Testing
         try eventually("nobody waits") { try gateway.holdings().queued == 0 }
         #expect(try gateway.metric { $0.count(of: .abandoned, .clientGone) } == 1)
         go.open()
-        _ = try holder.readAnswer()
+        _ = try holder.readResponse()
         try gateway.settles(clients: 1, idle: 1)
     }
 
@@ -303,8 +303,8 @@ import Testing
         try patient.send(post(fields: json + "x-stainless-read-timeout: 0.3\r\n"))
         let hasty = try gateway.connect()
         try hasty.send(post(fields: json + "x-request-timeout: 0.3\r\n"))
-        #expect(try hasty.readAnswer().bodyText.contains("deadline_passed"))
+        #expect(try hasty.readResponse().bodyText.contains("deadline_passed"))
         go.open()
-        #expect(try patient.readAnswer().bodyText.hasSuffix(Self.event))
+        #expect(try patient.readResponse().bodyText.hasSuffix(Self.event))
     }
 }

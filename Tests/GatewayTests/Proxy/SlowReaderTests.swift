@@ -78,7 +78,7 @@ import Testing
         #expect(client.stream.written.count > 2_000_000)
     }
 
-    @Test func theTotalHoldsOverAllAnswers() throws {
+    @Test func theTotalHoldsOverAllResponses() throws {
         let scene = try MemoryScene(server: "buffer: {responses_total: 768KiB}")
         let pairs = (0..<3).map { _ in Self.begin(scene) }
         for (_, backend) in pairs { scene.send(Self.answer(400_000), from: backend) }

@@ -42,7 +42,7 @@ import Testing
         ("Content-Length: \(size)", size), ("Transfer-Encoding: chunked", size / 8),
         ("Connection: close", size / 8),
     ])
-    func aLargeAnswerArrivesWhole(framing: String, size: Int) throws {
+    func aLargeResponseArrivesWhole(framing: String, size: Int) throws {
         let backend = try ScriptedBackend { wire, _ in
             _ = try wire.readRequest()
             try wire.send("HTTP/1.1 200 OK\r\n\(framing)\r\n\r\n")
@@ -77,7 +77,7 @@ import Testing
         try client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: \(Self.size)\r\n\r\n")
         try client.sendPattern(Self.size)
         #expect(try whole.take("the upload", within: 30))
-        #expect(try client.readAnswer().bodyText == "got it")
+        #expect(try client.readResponse().bodyText == "got it")
         try gateway.settles(clients: 1, idle: 1)
     }
 
@@ -138,7 +138,7 @@ import Testing
         try client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: \(size)\r\n\r\n")
         try client.sendPattern(size)
         #expect(try whole.take("the upload", within: 30))
-        #expect(try client.readAnswer().status == 200)
+        #expect(try client.readResponse().status == 200)
         #expect(gauge.value > 0)
         #expect(gauge.value <= high + 4096, "\(gauge.value) bytes were buffered")
         try gateway.settles(clients: 1, idle: 1)

@@ -26,7 +26,7 @@ import Testing
             }
             sending.give(true)
         }
-        let answer = try client.readAnswer()
+        let answer = try client.readResponse()
         #expect(answer.status == 408)
         #expect(answer.value("X-Penstock-Reason") == "client_timeout")
         #expect(answer.values("Connection") == ["close"])
@@ -71,7 +71,7 @@ import Testing
                 [backend.url], server: "body_before_queue: 0B, timeouts: {body_idle: 100ms}"))
         let client = try gateway.connect()
         try client.send("POST / HTTP/1.1\r\nHost: h\r\n\(framing)\r\n\r\n5\r\nabcde\r\n")
-        let answer = try client.readAnswer()
+        let answer = try client.readResponse()
         #expect(answer.status == 408)
         #expect(answer.value("X-Penstock-Reason") == "client_timeout")
         _ = try noticed.take("the backend's notice")
@@ -92,7 +92,7 @@ import Testing
             usleep(60_000)
             try client.send([byte])
         }
-        #expect(try client.readAnswer().bodyText == "bit by b")
+        #expect(try client.readResponse().bodyText == "bit by b")
         try gateway.settles(clients: 1, idle: 1)
     }
 
@@ -107,7 +107,7 @@ import Testing
         try client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\na")
         usleep(250_000)
         try client.send("b")
-        #expect(try client.readAnswer().bodyText == "ab")
+        #expect(try client.readResponse().bodyText == "ab")
         try gateway.settles(clients: 1, idle: 1)
     }
 
@@ -151,7 +151,7 @@ import Testing
             policyText([backlog.url, good.url], pool: "limit: 1, timeouts: {connect: 300ms}"))
         let clients = try (0..<2).map { _ in try gateway.connect() }
         for client in clients { try client.send(Self.get) }
-        for client in clients { #expect(try client.readAnswer().status == 200) }
+        for client in clients { #expect(try client.readResponse().status == 200) }
         try gateway.settles(clients: 2, idle: 1)
     }
 
@@ -172,7 +172,7 @@ import Testing
     }
 
     /// An interim answer is not the answer: the first byte's time goes on.
-    @Test func interimAnswersDoNotCountAsTheFirstByte() throws {
+    @Test func interimResponsesDoNotCountAsTheFirstByte() throws {
         let backend = try ScriptedBackend { wire, _ in
             _ = try wire.readRequest()
             try wire.send("HTTP/1.1 102 Processing\r\n\r\n")
@@ -184,12 +184,12 @@ import Testing
             policyText([backend.url], pool: "timeouts: {first_byte: 2s, idle: 100ms}"))
         let client = try gateway.connect()
         try client.send(Self.get)
-        #expect(try client.readAnswer().status == 102)
-        #expect(try client.readAnswer().bodyText == "late")
+        #expect(try client.readResponse().status == 102)
+        #expect(try client.readResponse().bodyText == "late")
         try gateway.settles(clients: 1, idle: 1)
     }
 
-    @Test func anAnswerMustKeepComing() throws {
+    @Test func aResponseMustKeepComing() throws {
         let backend = try ScriptedBackend { wire, _ in
             _ = try wire.readRequest()
             try wire.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
@@ -238,7 +238,7 @@ import Testing
         #expect(answer.status == 503)
         #expect(answer.value("X-Penstock-Reason") == "queue_timeout")
         go.open()
-        #expect(try first.readAnswer().status == 200)
+        #expect(try first.readResponse().status == 200)
         try gateway.settles(clients: 2, idle: 1)
     }
 }

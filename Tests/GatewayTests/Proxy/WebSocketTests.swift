@@ -65,7 +65,7 @@ import Testing
         let gateway = try RunningGateway(policyText([backend.url]))
         let client = try gateway.connect()
         try client.send(Self.handshake)
-        let answer = try client.readAnswer()
+        let answer = try client.readResponse()
         #expect(answer.status == 403)
         #expect(answer.value("X-Penstock-Reason") == "upgrade_refused")
         #expect(answer.values("Upgrade").isEmpty)
@@ -158,7 +158,7 @@ import Testing
         let client = try gateway.connect()
         for _ in 0..<2 {
             try client.send(Self.handshake)
-            let answer = try client.readAnswer()
+            let answer = try client.readResponse()
             #expect(answer.status == status && answer.bodyText == "no")
         }
         #expect(try tunnels(gateway) == [0, 0])
@@ -176,8 +176,8 @@ import Testing
         let gateway = try RunningGateway(policyText([backend.url], pool: Self.allowed))
         let client = try gateway.connect()
         try client.send(Self.handshake + "GET /smuggled HTTP/1.1\nHost: h\n\n")
-        #expect(try client.readAnswer().status == 426)
-        #expect(try client.readAnswer().status == 400)
+        #expect(try client.readResponse().status == 426)
+        #expect(try client.readResponse().status == 400)
         #expect(client.ends())
         try gateway.settles(clients: 0)
     }
@@ -195,7 +195,7 @@ import Testing
         let gateway = try RunningGateway(policyText([backend.url], pool: Self.allowed))
         let client = try gateway.connect()
         try client.send(Self.handshake)
-        let answer = try client.readAnswer()
+        let answer = try client.readResponse()
         #expect(answer.status == 502 && answer.value("X-Penstock-Reason") == "upstream_invalid")
         try gateway.settles(clients: 1, idle: 0)
     }
@@ -301,7 +301,7 @@ import Testing
         try gateway.waitForEnd()
     }
 
-    @Test func aTunnelTakesAPlaceOfTheLimit() throws {
+    @Test func aTunnelTakesASlotOfTheLimit() throws {
         let backend = try agreeing { wire in _ = try wire.readToEnd(within: 60) }
         let gateway = try RunningGateway(
             policyText(
@@ -313,9 +313,9 @@ import Testing
         }
         let second = try gateway.connect()
         try second.send(Self.handshake)
-        #expect(try second.readAnswer().status == 503)
+        #expect(try second.readResponse().status == 503)
         client.close()
-        try eventually("the place is free") { try gateway.holdings().inFlight == 0 }
+        try eventually("the slot is free") { try gateway.holdings().inFlight == 0 }
         second.close()
         let third = try open(gateway)
         third.close()
@@ -324,7 +324,7 @@ import Testing
 
     /// Tunnels through which nothing has been asked yet, and those that have been quiet for a second,
     /// leave the pool to others.
-    @Test func quietTunnelsTakeNoPlace() throws {
+    @Test func quietTunnelsTakeNoSlot() throws {
         let backend = try agreeing(Self.echo)
         let gateway = try RunningGateway(
             policyText(

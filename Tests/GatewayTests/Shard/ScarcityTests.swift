@@ -52,7 +52,7 @@ import Testing
         for client in clients { try client.send(Self.get) }
         #expect(clients[2].isSilent(for: 1.3))
         go.open()
-        for client in clients { #expect(try client.readAnswer().status == 200) }
+        for client in clients { #expect(try client.readResponse().status == 200) }
     }
 
     @Test func probesAreAnsweredBesideManySilentConnections() throws {

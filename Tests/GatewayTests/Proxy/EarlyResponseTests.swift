@@ -1,5 +1,5 @@
-// Answers to nothing: bytes that a backend sends before it was asked must not become the answer to
-// whoever asks next. The order of events is the point, so the connections are in memory.
+// Responses to nothing: bytes that a backend sends before it was asked must not become the response
+// to whoever asks next. The order of events is the point, so the connections are in memory.
 
 import Admission
 import Foundation
@@ -11,7 +11,7 @@ import Testing
 @testable import Gateway
 @testable import Reactor
 
-@Suite struct EarlyAnswerTests {
+@Suite struct EarlyResponseTests {
     /// A gateway with one client and held dials, stepped by hand.
     private final class Scene {
         let gateway: Shard
@@ -74,7 +74,7 @@ import Testing
         #expect(backend.isClosed && backend.written.isEmpty)
     }
 
-    @Test func bytesThatCameBeforeTheNextRequestAreNotItsAnswer() throws {
+    @Test func bytesThatCameBeforeTheNextRequestAreNotItsResponse() throws {
         let scene = try Scene()
         scene.turn { scene.ask("/a") }
         let first = scene.connectBackend()

@@ -8,7 +8,7 @@ import Testing
 @testable import Gateway
 @testable import Telemetry
 
-@Suite struct AdmissionAnswerTests {
+@Suite struct AdmissionResponseTests {
     private static let get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
 
     /// What every answer must have that sends a client away for a while.
@@ -38,7 +38,7 @@ import Testing
         let third = try gateway.connect()
         for _ in 0..<3 { try expectComeBack(try third.get("/"), "queue_full") }
         go.open()
-        for client in clients { #expect(try client.readAnswer().bodyText == "ok") }
+        for client in clients { #expect(try client.readResponse().bodyText == "ok") }
         // The connection that was refused is as good as before.
         #expect(try third.get("/").status == 200)
         #expect(backend.requests.count == 3)
@@ -57,7 +57,7 @@ import Testing
         let second = try gateway.connect()
         try expectComeBack(try second.get("/"), "queue_full")
         go.open()
-        #expect(try first.readAnswer().status == 200)
+        #expect(try first.readResponse().status == 200)
     }
 
     @Test func theQueueHoldsOnlySoManyBytes() throws {
@@ -71,9 +71,9 @@ import Testing
         let second = try gateway.connect()
         let body = String(repeating: "x", count: 200)
         try second.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 200\r\n\r\n\(body)")
-        try expectComeBack(try second.readAnswer(), "queue_bytes_full")
+        try expectComeBack(try second.readResponse(), "queue_bytes_full")
         go.open()
-        #expect(try first.readAnswer().status == 200)
+        #expect(try first.readResponse().status == 200)
         #expect(try second.get("/").status == 200)
     }
 
@@ -102,7 +102,7 @@ import Testing
         usleep(20_000)
         #expect(backend.acceptedCount == 3)
         go.open()
-        for client in clients { #expect(try client.readAnswer().status == 200) }
+        for client in clients { #expect(try client.readResponse().status == 200) }
         #expect(running.withLock { $0.most } == 3)
         // Each reactor has connections of its own.
         #expect(backend.acceptedCount <= 3 * RunningGateway.usualThreads)
@@ -125,7 +125,7 @@ import Testing
         try eventually("three wait") { try gateway.holdings().queued == 3 }
         go.open()
         for (number, client) in clients.enumerated() {
-            #expect(try client.readAnswer().bodyText == "body \(number)")
+            #expect(try client.readResponse().bodyText == "body \(number)")
         }
         try gateway.settles(clients: 4, idle: 1)
     }
@@ -142,13 +142,13 @@ import Testing
         let second = try gateway.connect()
         try second.send(
             "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
-        let answer = try second.readAnswer()
+        let answer = try second.readResponse()
         #expect(answer.status == 503)
         #expect(answer.values("Connection") == ["close"])
         #expect(second.ends())
         second.close()
         go.open()
-        #expect(try first.readAnswer().status == 200)
+        #expect(try first.readResponse().status == 200)
         try gateway.settles(clients: 1, idle: 1)
     }
 
@@ -178,7 +178,7 @@ import Testing
     }
 
     @Test(arguments: [(429, 1), (503, 1), (529, 1), (500, 0), (404, 0), (200, 0)])
-    func overloadAnswersOfTheBackendCountAsDrops(status: Int, drops: Int) throws {
+    func overloadResponsesOfTheBackendCountAsDrops(status: Int, drops: Int) throws {
         let backend = try ScriptedBackend.serving { wire, _ in
             try wire.answer("x", status: status, fields: "Retry-After: 7\r\n")
         }

@@ -10,7 +10,7 @@ import Testing
 @testable import Gateway
 @testable import Telemetry
 
-@Suite struct InferenceAnswerTests {
+@Suite struct InferenceResponseTests {
     private static let stream =
         "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -44,7 +44,7 @@ import Testing
             metrics.allStreams.map { streams in
                 let traffic = streams.traffic[0]
                 return [
-                    traffic.answers, traffic.inputTokens, traffic.outputTokens,
+                    traffic.responses, traffic.inputTokens, traffic.outputTokens,
                     streams.firstToken.count, streams.interToken.count, streams.tokenRate.count,
                 ]
             }
@@ -79,13 +79,13 @@ import Testing
         let seen = try gateway.metric { metrics in
             metrics.allStreams.map {
                 let traffic = $0.traffic[0]
-                return [traffic.answers, traffic.inputTokens, traffic.outputTokens]
+                return [traffic.responses, traffic.inputTokens, traffic.outputTokens]
             }
         }
         #expect(seen == [[0, 11, 4]])
     }
 
-    @Test func usageOfAWholeAnswerIsLearnt() throws {
+    @Test func usageOfAWholeResponseIsLearnt() throws {
         let backend = try ScriptedBackend.serving { wire, _ in
             try wire.answer(
                 "{\"usage\":{\"prompt_tokens\":50,\"completion_tokens\":5}}",
@@ -96,7 +96,7 @@ import Testing
         for _ in 0..<60 {
             try client.send("POST /v1/x HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n")
             try client.send(String(repeating: "x", count: 100))
-            _ = try client.readAnswer()
+            _ = try client.readResponse()
         }
         // One thread served the connection, and all expect the same.
         let all = try gateway.askAll { gateway in
@@ -132,7 +132,7 @@ import Testing
             try eventually("\(inFlight) units") { try gateway.holdings().inFlight == inFlight }
         }
         go.open()
-        for client in clients { #expect(try client.readAnswer().status == 200) }
+        for client in clients { #expect(try client.readResponse().status == 200) }
         try gateway.settles(clients: 2)
     }
 
@@ -146,7 +146,7 @@ import Testing
         let gateway = try RunningGateway(policy(backend.url))
         let client = try gateway.connect()
         try client.send("POST /v1/embeddings HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}")
-        _ = try client.readAnswer()
+        _ = try client.readResponse()
         let expected = try gateway.askAll { gateway in
             gateway.pools[0].admission.tokens.expected(
                 of: [], TokenEstimates.Request(bodyBytes: 2))
@@ -239,7 +239,7 @@ import Testing
         #expect(try second.connect().get("/events").bodyText == "data: {}\n\n")
     }
 
-    @Test func withinAnEventTheAnswerIsCut() throws {
+    @Test func withinAnEventTheResponseIsCut() throws {
         let backend = try ScriptedBackend.serving { wire, _ in
             try wire.send(Self.stream + self.chunk("data: {\"half"))
             wire.close()
@@ -283,12 +283,12 @@ import Testing
         try eventually("one in flight") { try gateway.holdings().inFlight == 1 }
         let second = try gateway.connect()
         try second.send(request)
-        let answer = try second.readAnswer()
+        let answer = try second.readResponse()
         #expect(answer.status == 200)
         #expect(answer.value("X-Penstock-Fallback") == "small")
         #expect(answer.bodyText == "{\"model\":\"little\"}")
         go.open()
-        let own = try first.readAnswer()
+        let own = try first.readResponse()
         #expect(own.bodyText == body)
         #expect(own.value("X-Penstock-Fallback") == nil)
         #expect(try gateway.metric { $0.fallbacks } == 1)
@@ -331,12 +331,12 @@ import Testing
         let second = try gateway.connect()
         try second.send(head)
         try second.send(body)
-        let answer = try second.readAnswer()
+        let answer = try second.readResponse()
         #expect(answer.status == 503)
         #expect(answer.value("X-Penstock-Reason") == "queue_full")
         #expect(answer.value("X-Penstock-Fallback") == nil)
         go.open()
-        let own = try first.readAnswer()
+        let own = try first.readResponse()
         #expect(own.bodyText == "large")
         #expect(own.value("X-Penstock-Fallback") == nil)
         #expect(try gateway.metric { $0.fallbacks } == 0)
