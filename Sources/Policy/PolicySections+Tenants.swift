@@ -121,7 +121,7 @@ extension PolicySections {
                 "ceiling", \.ceiling,
                 Kind<Double>.number(0...1, excludesLower: true).optional(blank: 1),
                 "Share of the limits that this class and the lower ones may have in flight; by "
-                    + "place 1, 0.9, 0.7 and then 0.5 where it is left out."),
+                    + "slot 1, 0.9, 0.7 and then 0.5 where it is left out."),
         ])
 
     /// The classes with the ceilings that were left out, after those given have been checked.

@@ -68,7 +68,7 @@ extension AdmissionController {
         _ stub: Permit.Stub, _ id: RequestID, _ ticket: Ticket
     ) -> Verdict {
         let failed = stub.backend.index
-        let slot = queue.queueSlot(tenant: stub.tenant, row: stub.row)
+        let slot = queue.flowKey(tenant: stub.tenant, row: stub.row)
         if min(ticket.respondBy ?? .distantFuture, ticket.startBy ?? .distantFuture) <= clock {
             refundAll(stub)
             return .reject(refuse(.deadline, ticket, slot))

@@ -57,7 +57,7 @@ extension AdmissionController {
 
     /// Binds one more request to the backend at `index`, which has room.
     mutating func grant(
-        _ index: Int, _ seats: Int, _ slot: QueueSlot, _ work: GrantedWork,
+        _ index: Int, _ seats: Int, _ key: FlowKey, _ work: GrantedWork,
         reserved: Reservation, withheld: Reason = .none, wouldWait: Bool = false
     ) -> Permit {
         let trial = backends[index].ejection.grant()
@@ -72,13 +72,13 @@ extension AdmissionController {
         recountInFlight(index)
         beginWaiting(index, seats: taken)
         if withheld != .none { withheldInFlight += taken }
-        queue.granted(slot, seats: taken, cost: work.cost, now: clock)
+        queue.granted(key, seats: taken, cost: work.cost, now: clock)
         if !work.isRetry { retryBudget.deposit(now: clock) }
         return Permit(
             Permit.Stub(
                 backend: BackendID(index: index), grantedAt: clock, arrivedAt: work.arrivedAt,
                 inFlight: counted(index), trial: trial, seats: taken,
-                tenant: slot.tenant, row: slot.row, cost: work.cost, isCharged: work.isCharged,
+                tenant: key.tenant, row: key.row, cost: work.cost, isCharged: work.isCharged,
                 expected: work.expected, reserved: reserved, withheld: withheld,
                 wouldWait: wouldWait, comparison: comparison(index),
                 isOnSuspicion: isOnSuspicion))
@@ -123,7 +123,7 @@ extension AdmissionController {
                 slot, now: clock,
                 serviceNanoseconds: drainEstimate.medianServiceNanoseconds,
                 firstByteSeconds: drainEstimate.firstByteSeconds)
-            let queueSlot = queue.queueSlot(tenant: waiting.tenant, row: Int(waiting.row))
+            let flowKey = queue.flowKey(tenant: waiting.tenant, row: Int(waiting.row))
             var work = GrantedWork(
                 cost: waiting.cost, expected: waiting.expected, arrivedAt: waiting.arrivedAt)
             work.isCharged = waiting.stage != .returned
@@ -132,7 +132,7 @@ extension AdmissionController {
             if !work.isCharged { work.cost = 1 }
             return .forward(
                 waiting.id,
-                grant(index, Int(waiting.seats), queueSlot, work, reserved: waiting.reserved))
+                grant(index, Int(waiting.seats), flowKey, work, reserved: waiting.reserved))
         }
         return nil
     }

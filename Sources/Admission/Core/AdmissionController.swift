@@ -74,7 +74,7 @@ package struct AdmissionController: ~Copyable, Sendable {
         }
         var ticket = ticket
         ticket.cost = expectedCost(ticket)
-        let slot = queue.queueSlot(of: ticket)
+        let slot = queue.flowKey(of: ticket)
         queue.tenants.countOffer(slot.tenant, isRetry: ticket.isRetry)
         let shortfall = queue.tenants.shortfall(slot.tenant, tokens: ticket.tokens, now: clock)
         if settings.mode == .observe { return observe(ticket, slot, shortfall) }

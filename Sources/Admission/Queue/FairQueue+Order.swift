@@ -41,19 +41,19 @@ extension FairQueue {
     }
 
     /// Whether a request may start without waiting: nobody comes before it.
-    @inline(__always) func maySkip(_ slot: QueueSlot, limit: Int) -> Bool {
-        if tenants[slot.tenant].isAtLimit { return false }
-        if ranks.count > 1, !isBelowCeilings(slot.rank, limit: limit) { return false }
-        return count == 0 || hasTurn(slot, limit: limit)
+    @inline(__always) func maySkip(_ key: FlowKey, limit: Int) -> Bool {
+        if tenants[key.tenant].isAtLimit { return false }
+        if ranks.count > 1, !isBelowCeilings(key.rank, limit: limit) { return false }
+        return count == 0 || hasTurn(key, limit: limit)
     }
 
     /// Whether it is the turn of a request that has just come, before those who wait.
-    private func hasTurn(_ slot: QueueSlot, limit: Int) -> Bool {
+    private func hasTurn(_ key: FlowKey, limit: Int) -> Bool {
         if firstReturned != nil || (hand >= 0 && handPasses >= Self.passesOfWide) { return false }
         for rank in ranks.indices {
             let row = ranks[rank]
             if classes[row].heap.first == nil { continue }
-            if rank <= slot.rank { return false }
+            if rank <= key.rank { return false }
             if isStarving(row), isBelowCeilings(rank, limit: limit) { return false }
         }
         return true
@@ -160,16 +160,16 @@ extension FairQueue {
     // MARK: Permits
 
     /// A request in that slot was granted `seats` units.
-    mutating func granted(_ slot: QueueSlot, seats: Int, cost: Double, now: Instant) {
-        tenants.start(slot.tenant, seats: seats, now: now)
-        classes[slot.row].running += 1
-        classes[slot.row].seats += seats
-        hold(slot.tenant)
+    mutating func granted(_ key: FlowKey, seats: Int, cost: Double, now: Instant) {
+        tenants.start(key.tenant, seats: seats, now: now)
+        classes[key.row].running += 1
+        classes[key.row].seats += seats
+        hold(key.tenant)
         if hand >= 0 { handPasses += 1 }
         guard ranks.count > 1 else { return }
-        classes[slot.row].grants.record(cost: cost, now: now)
-        classes[slot.row].passes = 0
-        for rank in ranks.indices where rank > slot.rank {
+        classes[key.row].grants.record(cost: cost, now: now)
+        classes[key.row].passes = 0
+        for rank in ranks.indices where rank > key.rank {
             if classes[ranks[rank]].heap.first != nil { classes[ranks[rank]].passes += 1 }
         }
     }

@@ -16,25 +16,25 @@ package struct TenantShare: Equatable, Sendable {
 
 extension FairQueue {
     /// Where a request belongs: in the class that it claims, as far as its tenant may.
-    mutating func queueSlot(of ticket: Ticket) -> QueueSlot {
+    mutating func flowKey(of ticket: Ticket) -> FlowKey {
         let tenant = tenants.claim(ticket.tenant)
         let highest = tenants[tenant].settings.highestClass
         let rank = min(max(ticket.priorityClass, highest, 0), rankCount - 1)
-        return QueueSlot(tenant: tenant, row: ranks[rank], rank: rank)
+        return FlowKey(tenant: tenant, row: ranks[rank], rank: rank)
     }
 
     /// Where a permit's or a waiting request's rows are now.
-    func queueSlot(tenant: Int32, row: Int) -> QueueSlot {
-        QueueSlot(tenant: tenant, row: row, rank: classes[row].rank)
+    func flowKey(tenant: Int32, row: Int) -> FlowKey {
+        FlowKey(tenant: tenant, row: row, rank: classes[row].rank)
     }
 
     /// Expected cost that is served before a request of that cost would be, itself included.
     ///
     /// Higher classes come first.
-    @inline(__always) func costUntilServed(_ slot: QueueSlot, cost: Double) -> Double {
+    @inline(__always) func costUntilServed(_ key: FlowKey, cost: Double) -> Double {
         var ahead = costAhead
-        for rank in 0..<slot.rank { ahead += classes[ranks[rank]].cost }
-        return ahead + costInClass(slot, cost: cost)
+        for rank in 0..<key.rank { ahead += classes[ranks[rank]].cost }
+        return ahead + costInClass(key, cost: cost)
     }
 
     /// Expected cost of its own class that is served before a request of that cost would be, itself
@@ -42,12 +42,12 @@ extension FairQueue {
     ///
     /// It is served no later than everything that waits there, and no later than its own flow gets
     /// to it at its share of the class.
-    @inline(__always) func costInClass(_ slot: QueueSlot, cost: Double) -> Double {
-        let flow = flows[slot.tenant, slot.row]
-        let weight = tenants[slot.tenant].settings.weight
-        let weights = classes[slot.row].weight + (flow.count == 0 ? weight : 0)
+    @inline(__always) func costInClass(_ key: FlowKey, cost: Double) -> Double {
+        let flow = flows[key.tenant, key.row]
+        let weight = tenants[key.tenant].settings.weight
+        let weights = classes[key.row].weight + (flow.count == 0 ? weight : 0)
         let own = (flow.cost + cost) * weights / weight
-        return min(classes[slot.row].cost + cost, own)
+        return min(classes[key.row].cost + cost, own)
     }
 
     /// What classes above that rank are granted, in units of cost a second.

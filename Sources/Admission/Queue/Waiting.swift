@@ -1,7 +1,7 @@
 // One request that waits: the row that it takes in the queue's table.
 
 /// Where a request stands among tenants and classes, by their rows.
-struct QueueSlot: Sendable {
+struct FlowKey: Sendable {
     /// Row in the table of tenants.
     var tenant: Int32
     /// Row in the table of classes.
@@ -55,7 +55,7 @@ struct Waiting: Sendable {
     /// The next free slot, while this one is free.
     var nextFree: Int32 = -1
 
-    init(_ id: RequestID, _ ticket: Ticket, _ slot: QueueSlot, now: Instant, waitEnd: Instant) {
+    init(_ id: RequestID, _ ticket: Ticket, _ key: FlowKey, now: Instant, waitEnd: Instant) {
         self.id = id
         bodyBytes = ticket.bodyBytes
         parkedAt = now
@@ -66,8 +66,8 @@ struct Waiting: Sendable {
         cost = ticket.cost
         expected = ExpectedTokens(ticket)
         seats = Int32(clamping: ticket.seats)
-        tenant = slot.tenant
-        row = UInt8(slot.row)
+        tenant = key.tenant
+        row = UInt8(key.row)
     }
 
     /// Has it given up at that time for that reason, unless something ends its wait before.

@@ -66,15 +66,15 @@ final class Pool {
     }
 
     private let reactor: Reactor
-    private let place: Place
+    private let shard: ShardNumber
 
     /// Which of how many reactors this is.
-    struct Place {
+    struct ShardNumber {
         var index = 0
         var count = 1
     }
 
-    init(_ admission: SharedAdmission, reactor: Reactor, place: Place) {
+    init(_ admission: SharedAdmission, reactor: Reactor, shard: ShardNumber) {
         let layout = admission.layout
         let settings = layout.settings
         name = settings.name
@@ -82,7 +82,7 @@ final class Pool {
         self.admission = admission
         version = layout.version
         self.reactor = reactor
-        self.place = place
+        self.shard = shard
         let labels = settings.backends.map(\.label)
         metrics = PoolMetrics(
             name: settings.name, backends: labels,
@@ -138,7 +138,7 @@ final class Pool {
         for case let upstream? in upstreams where !upstream.isRetired {
             byLabel[upstream.address.label] = upstream
         }
-        var next = [Upstream?](repeating: nil, count: layout.places)
+        var next = [Upstream?](repeating: nil, count: layout.slots)
         for (address, id) in zip(settings.backends, layout.ids) {
             guard let id else { continue }
             let upstream: Upstream
@@ -154,11 +154,11 @@ final class Pool {
             }
             upstream.keepAliveNanoseconds = timeouts.keepAliveNanoseconds
             // Each reactor keeps its part.
-            upstream.maxIdle = (settings.maxIdleConnections + place.count - 1) / place.count
+            upstream.maxIdle = (settings.maxIdleConnections + shard.count - 1) / shard.count
             next[id.index] = upstream
         }
         for leaving in byLabel.values { leaving.retire() }
-        // Those that have left keep their place while requests are in flight; they keep no idle connections.
+        // Those that have left keep their slot while requests are in flight; they keep no idle connections.
         for case let left? in upstreams
         where left.isRetired && left.id.index < next.count && next[left.id.index] == nil {
             if admission.backend(left.id, now: reactor.now) != nil { next[left.id.index] = left }
@@ -319,7 +319,7 @@ final class Pool {
     /// The next decision about a parked request, of whichever reactor.
     func poll() -> Decision? {
         var deadline = watchDeadline
-        if let decision = admission.poll(by: place.index, now: reactor.now, deadline: &deadline) {
+        if let decision = admission.poll(by: shard.index, now: reactor.now, deadline: &deadline) {
             return decision
         }
         watchDeadline = deadline

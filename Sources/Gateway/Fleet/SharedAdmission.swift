@@ -41,8 +41,8 @@ package final class SharedAdmission: Sendable {
         let classifier: Classifier
         let credentials: TLSCredentials?
         let version: Int
-        /// Places in the controller's table of backends.
-        let places: Int
+        /// Slots in the controller's table of backends.
+        let slots: Int
         /// The place of each backend in `settings`.
         let ids: [BackendID?]
     }
@@ -119,7 +119,7 @@ package final class SharedAdmission: Sendable {
             return Layout(
                 settings: state.settings, classifier: state.classifier,
                 credentials: state.credentials, version: state.version,
-                places: state.controller.backendSlots, ids: ids)
+                slots: state.controller.backendSlots, ids: ids)
         }
     }
 
@@ -377,7 +377,7 @@ extension SharedAdmission {
         state.withLock { $0.controller.oldestWaitNanoseconds(now: now) }
     }
 
-    /// The backend at a place; nil when the place is vacant.
+    /// The backend in a slot; nil when that is vacant.
     func backend(_ id: BackendID, now: Instant) -> BackendStatus? {
         state.withLock { $0.controller.backend(id, now: now) }
     }

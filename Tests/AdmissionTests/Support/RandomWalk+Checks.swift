@@ -9,7 +9,7 @@ extension RandomWalk {
     /// be started: of its class or a higher one, of a tenant that may start one.
     func someoneComesBefore(_ ticket: Ticket) -> Bool {
         var queue = controller.queue
-        let rank = queue.queueSlot(of: ticket).rank
+        let rank = queue.flowKey(of: ticket).rank
         if queue.hand >= 0, queue.handPasses >= FairQueue.passesOfWide { return true }
         return queue.slots.contains { slot in
             guard !queue.tenants[slot.tenant].isAtLimit else { return false }
@@ -26,7 +26,7 @@ extension RandomWalk {
     ) {
         let isTooLate = (ticket.respondBy?.nanoseconds ?? .max) <= now
         var seen = controller.queue
-        let slot = seen.queueSlot(of: ticket)
+        let slot = seen.flowKey(of: ticket)
         let tenant = controller.queue.tenants[slot.tenant]
         let queue = model.settings.queue
         let holds =

@@ -51,7 +51,7 @@ final class MemoryScene {
             shard: gateway, transport: .memory(stream), peer: PeerAddress(),
             network: network)
         _ = gateway.reserveConnection()
-        _ = gateway.group.place(acceptedBy: gateway.index)
+        _ = gateway.group.assign(acceptedBy: gateway.index)
         if network != 0 { _ = gateway.group.networks.acquire(.connections, network, most: .max) }
         turn { gateway.serve(connection) }
         return Client(stream: stream, connection: connection)

@@ -27,7 +27,7 @@ import Testing
             connection = ClientConnection(
                 shard: gateway, transport: .memory(client), peer: PeerAddress())
             _ = gateway.reserveConnection()
-            _ = gateway.group.place(acceptedBy: gateway.index)
+            _ = gateway.group.assign(acceptedBy: gateway.index)
             turn { gateway.serve(connection) }
         }
 

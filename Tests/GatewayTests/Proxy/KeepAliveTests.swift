@@ -49,7 +49,7 @@ import Testing
         }
     }
 
-    /// Takes the pool's one place until the backend's door is open.
+    /// Takes the pool's one slot until the backend's door is open.
     private func hold(_ gateway: RunningGateway) throws -> Wire {
         let holder = try gateway.connect()
         try holder.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
