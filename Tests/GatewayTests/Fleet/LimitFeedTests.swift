@@ -63,6 +63,41 @@ import Testing
         }
     }
 
+    /// A backend that still works for clients that have left is not silent, however long others wait for
+    /// their first byte.
+    @Test(arguments: [true, false])
+    func bytesForClientsThatHaveLeftAreSignsOfLife(sends: Bool) throws {
+        let scene = try MemoryScene(
+            pool: "limit: {algorithm: knee, initial: 8}, cancel: continues, "
+                + "timeouts: {first_byte: 120s, idle: 120s}")
+        func ask() -> (client: MemoryScene.Client, backend: MemoryStream) {
+            let client = scene.connect()
+            scene.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n", from: client)
+            return (client, scene.acceptDial())
+        }
+        let served = ask()
+        scene.pass(milliseconds: 100)
+        scene.send(
+            "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
+            from: served.backend)
+        let leaving = ask()
+        let waiting = (0..<7).map { _ in ask() }
+        scene.send(
+            "HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\nx", from: leaving.backend)
+        leaving.client.stream.reset()
+        scene.turn { leaving.client.connection.ready([.readable, .failed]) }
+        #expect(scene.gateway.abandonedResponses.count == 1)
+        for _ in 0..<30 {
+            scene.pass(milliseconds: 1_000)
+            if sends { scene.send("x", from: leaving.backend) }
+        }
+        // Time is looked at when somebody asks for something.
+        scene.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n", from: scene.connect())
+        let suspicions = scene.pool.admission.suspicions(of: BackendID(index: 0), .silence)
+        #expect(sends ? suspicions == 0 : suspicions > 0)
+        #expect(waiting.allSatisfy { $0.client.got.isEmpty })
+    }
+
     /// While nothing has served anything yet, requests wait for a model to be loaded, for longer
     /// than they would wait for their turn.
     @Test func requestsWaitForAColdBackend() throws {
