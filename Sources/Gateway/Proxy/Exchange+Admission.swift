@@ -49,6 +49,10 @@ extension Exchange {
         }
         if fallsBack(before: pool) { return }
         let hints = RequestHints(head)
+        if hints.hasVia, snapshot.headTexts.isLooping(head) {
+            reply(.loop)
+            return
+        }
         claim.setDeadline(
             pool, hints, startedAt: record.startedAt, keepAliveNanoseconds: commentNanoseconds)
         if hints.isRetry { pool.metrics.clientRetries &+= 1 }

@@ -16,6 +16,10 @@ extension Exchange {
             reply(.bodyTooLarge)
             return
         }
+        if snapshot.refusesAmbiguousPaths, isAmbiguous(head) {
+            reply(.pathAmbiguous)
+            return
+        }
         let routes = snapshot.routes
         if routes.modelList.answers(head) {
             answerModels()
@@ -31,6 +35,14 @@ extension Exchange {
             }
         case .needsModel: readModel()
         }
+    }
+
+    /// Whether the path means another one to some servers; models' names may have slashes.
+    private func isAmbiguous(_ head: borrowing RequestHead) -> Bool {
+        let path = head.span(head.path)
+        guard PathSegments.areAmbiguous(in: path) else { return false }
+        return PathSegments.areAmbiguous(
+            in: path, names: ModelPath.range(in: path) ?? ModelList.nameRange(in: path))
     }
 
     /// Finds the model in the path, or begins to read the body.
