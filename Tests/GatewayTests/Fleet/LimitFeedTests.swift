@@ -6,6 +6,7 @@ import Testing
 
 @testable import Gateway
 @testable import Reactor
+@testable import TestSupport
 
 @Suite struct LimitFeedTests {
     private func limit(_ gateway: RunningGateway) throws -> Int {

@@ -6,6 +6,7 @@ import Testing
 
 @testable import Gateway
 @testable import Telemetry
+@testable import TestSupport
 
 @Suite struct RetryTests {
     /// A backend whose connections each answer one request and then die at the next one's first bytes.

@@ -8,6 +8,7 @@ import Testing
 
 @testable import Gateway
 @testable import Telemetry
+@testable import TestSupport
 
 @Suite struct ReuseTests {
     /// A backend that ends each connection so long after its `uses`th response.

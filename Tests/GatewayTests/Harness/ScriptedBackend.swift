@@ -5,6 +5,8 @@ import CShims
 import Foundation
 import Synchronization
 
+@testable import TestSupport
+
 /// A listening socket with a script behind it.
 final class ScriptedBackend: Sendable {
     /// What happens on the connection with the given number, from 0.

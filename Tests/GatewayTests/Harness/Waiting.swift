@@ -5,13 +5,7 @@ import Foundation
 import Synchronization
 import Testing
 
-/// Longest wait for something that is expected to happen.
-let patience: Double = 5
-
-/// A wait that was not rewarded.
-struct TimedOut: Error, CustomStringConvertible {
-    var description: String
-}
+@testable import TestSupport
 
 /// Looks until `condition` holds; records an issue when it does not within `seconds`.
 func eventually(

@@ -5,6 +5,7 @@ import Foundation
 import Testing
 
 @testable import Gateway
+@testable import TestSupport
 
 @Suite struct BodyTests {
     @Test func bodiesWithALengthArriveAsTheyAre() throws {

@@ -5,6 +5,7 @@ import Foundation
 import Testing
 
 @testable import Gateway
+@testable import TestSupport
 
 /// How a client leaves.
 enum Leaving: String, CaseIterable, Sendable {

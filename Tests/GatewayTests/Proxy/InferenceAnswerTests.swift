@@ -9,6 +9,7 @@ import Testing
 
 @testable import Gateway
 @testable import Telemetry
+@testable import TestSupport
 
 @Suite struct InferenceAnswerTests {
     private static let stream =

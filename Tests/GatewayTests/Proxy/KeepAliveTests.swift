@@ -7,6 +7,7 @@ import Testing
 
 @testable import Gateway
 @testable import Telemetry
+@testable import TestSupport
 
 @Suite struct KeepAliveTests {
     private static let comment = ": waiting\n\n"

@@ -5,6 +5,7 @@ import Foundation
 import Testing
 
 @testable import Gateway
+@testable import TestSupport
 
 @Suite struct RateAnswerTests {
     private static let pool =

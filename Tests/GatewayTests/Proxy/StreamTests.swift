@@ -8,6 +8,7 @@ import Testing
 
 @testable import Gateway
 @testable import Reactor
+@testable import TestSupport
 
 @Suite struct StreamTests {
     private static let size = 64 << 20

@@ -10,6 +10,7 @@ import Testing
 @testable import Gateway
 @testable import Reactor
 @testable import Telemetry
+@testable import TestSupport
 
 @Suite struct WebSocketTests {
     private static let handshake =

@@ -10,6 +10,7 @@ import Testing
 @testable import Gateway
 @testable import Reactor
 @testable import Telemetry
+@testable import TestSupport
 
 @Suite struct ReactorsTests {
     private static let get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"

@@ -7,6 +7,7 @@ import Testing
 
 @testable import Gateway
 @testable import Telemetry
+@testable import TestSupport
 
 @Suite struct TrafficMetricsTests {
     private func policy(_ url: String, _ pool: String) -> String {
