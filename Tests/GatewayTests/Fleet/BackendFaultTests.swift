@@ -6,6 +6,7 @@ import Foundation
 import Testing
 
 @testable import Gateway
+@testable import Reactor
 @testable import Telemetry
 @testable import TestSupport
 
@@ -25,12 +26,15 @@ import Testing
     }
 
     /// A backend that reads a request, sends `bytes` and ends.
-    private func backend(sending bytes: String, _ ending: Ending) throws -> ScriptedBackend {
+    ///
+    /// It waits with a reset until they were `relayed`, which would throw them away.
+    private func backend(
+        sending bytes: String, _ ending: Ending, after relayed: Door
+    ) throws -> ScriptedBackend {
         try ScriptedBackend { wire, _ in
             _ = try wire.readRequest()
             try wire.send(bytes)
-            // Time for the bytes to be relayed before a reset throws them away.
-            if ending == .reset && !bytes.isEmpty { usleep(50_000) }
+            if ending == .reset { try relayed.pass() }
             ending.apply(to: wire)
         }
     }
@@ -82,7 +86,9 @@ import Testing
 
     @Test(arguments: Ending.allCases)
     func closedBeforeTheHead(ending: Ending) throws {
-        let backend = try backend(sending: "", ending)
+        let relayed = Door()
+        relayed.open()
+        let backend = try backend(sending: "", ending, after: relayed)
         let gateway = try RunningGateway(policyText([backend.url]))
         let client = try gateway.connect()
         let answer = try client.get("/v1/x")
@@ -95,22 +101,37 @@ import Testing
 
     @Test(arguments: Ending.allCases)
     func closedInsideTheHead(ending: Ending) throws {
-        let backend = try backend(sending: "HTTP/1.1 200 OK\r\nContent-Le", ending)
+        let relayed = Door()
+        let bytes = "HTTP/1.1 200 OK\r\nContent-Le"
+        let backend = try backend(sending: bytes, ending, after: relayed)
         let gateway = try RunningGateway(policyText([backend.url]))
         let client = try gateway.connect()
-        #expect(try client.get("/").value("X-Penstock-Reason") == "upstream_closed")
+        try client.send(Self.get)
+        try eventually("the bytes are read") {
+            if ending == .fin { return true }
+            return try gateway.askAll { shard in
+                shard.connections.all.contains {
+                    $0.exchange?.attempt.connection?.receivedBytes == bytes.utf8.count
+                }
+            }.contains(true)
+        }
+        relayed.open()
+        #expect(try client.readAnswer().value("X-Penstock-Reason") == "upstream_closed")
         try gateway.settles(clients: 1, idle: 0)
     }
 
     @Test(arguments: Ending.allCases)
     func closedInsideABodyWithALength(ending: Ending) throws {
+        let relayed = Door()
         let backend = try backend(
-            sending: "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345", ending)
+            sending: "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345", ending,
+            after: relayed)
         let gateway = try RunningGateway(policyText([backend.url]))
         let client = try gateway.connect()
         try client.send(Self.get)
-        _ = try client.read(until: "\r\n\r\n")
-        #expect(throws: WireError.self) { try client.read(count: 10) }
+        _ = try client.read(until: "\r\n\r\n12345")
+        relayed.open()
+        #expect(throws: WireError.self) { try client.read(count: 5) }
         try gateway.settles(clients: 0, idle: 0)
         let reason = try gateway.metric { $0.count(of: .success, .upstreamClosed) }
         #expect(reason == 1)
@@ -118,13 +139,16 @@ import Testing
 
     @Test(arguments: Ending.allCases)
     func closedInsideAChunkedBody(ending: Ending) throws {
+        let relayed = Door()
         let backend = try backend(
-            sending: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", ending)
+            sending: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", ending,
+            after: relayed)
         let gateway = try RunningGateway(policyText([backend.url]))
         let client = try gateway.connect()
         try client.send(Self.get)
         _ = try client.read(until: "\r\n\r\n")
         #expect(try client.readChunk() == "abc")
+        relayed.open()
         // No last chunk may make the answer look whole.
         #expect(client.ends())
         try gateway.settles(clients: 0, idle: 0)
@@ -132,17 +156,25 @@ import Testing
 
     /// A reset is no end: an answer that runs until the close was cut.
     @Test func resetInsideABodyThatEndsAtClose() throws {
-        let backend = try backend(sending: "HTTP/1.1 200 OK\r\n\r\nabc", .reset)
+        let doors = [Door(), Door()]
+        let backend = try ScriptedBackend { wire, number in
+            _ = try wire.readRequest()
+            try wire.send("HTTP/1.1 200 OK\r\n\r\nabc")
+            try doors[number].pass()
+            wire.reset()
+        }
         let gateway = try RunningGateway(policyText([backend.url]))
         let client = try gateway.connect()
         try client.send(Self.get)
         _ = try client.read(until: "\r\n\r\n")
         #expect(try client.readChunk() == "abc")
+        doors[0].open()
         #expect(client.ends())
         // An old client can only tell by a reset.
         let old = try gateway.connect()
         try old.send("GET / HTTP/1.0\r\n\r\n")
         _ = try old.read(until: "\r\n\r\nabc")
+        doors[1].open()
         #expect(throws: WireError.self) { try old.receive() }
         try gateway.settles(clients: 0, idle: 0)
     }
@@ -173,25 +205,23 @@ import Testing
     @Test(arguments: ["high: 4KiB, low: 1KiB", "high: 64KiB"])
     func largeHeadsAndTrailersArrive(buffer: String) throws {
         let long = String(repeating: "x", count: 30_000)
-        let backend = try ScriptedBackend { wire, _ in
-            _ = try wire.readRequest()
-            try wire.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nA: \(long)\r\n")
-            // So that the buffer is full before the rest comes.
-            usleep(20_000)
-            try wire.send("B: \(long)\r\n\r\n3\r\nabc\r\n0\r\nC: \(long)\r\n")
-            usleep(20_000)
-            try wire.send("D: \(long)\r\n\r\n")
-            _ = wire.ends()
-        }
-        let gateway = try RunningGateway(
-            policyText([backend.url], server: "max_head_size: 4KiB, buffer: {\(buffer)}"))
-        let client = try gateway.connect()
+        let world = try World(server: "max_head_size: 4KiB, buffer: {\(buffer)}")
+        let client = world.connect()
         try client.send(Self.get)
+        let backend = try world.accept()
+        // In pieces, so that the buffer is full before the rest comes.
+        for piece in [
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nA: \(long)\r\n",
+            "B: \(long)\r\n\r\n3\r\nabc\r\n0\r\nC: \(long)\r\n", "D: \(long)\r\n\r\n",
+        ] {
+            try backend.send(piece)
+            world.pass(milliseconds: 20)
+        }
         let answer = try client.read(until: "abc\r\n0\r\n")
         #expect(answer.contains("\r\nA: \(long)\r\n") && answer.contains("\r\nB: \(long)\r\n"))
         let trailers = try client.read(until: "\r\n\r\n")
         #expect(trailers == "C: \(long)\r\nD: \(long)\r\n\r\n")
-        try gateway.settles(clients: 1, idle: 1)
+        world.settles(clients: 1, idle: 1)
     }
 
     /// Heads without an end, in one line or in many.
@@ -273,10 +303,11 @@ import Testing
     /// The backend judges by the head, answers and closes while the body is still on its way.
     @Test(arguments: Ending.allCases)
     func anEarlyAnswerToAnUploadArrives(ending: Ending) throws {
+        let relayed = Door()
         let backend = try ScriptedBackend { wire, _ in
             _ = try wire.readHead()
             try wire.send("HTTP/1.1 401 No\r\nContent-Length: 4\r\nConnection: close\r\n\r\nstop")
-            usleep(50_000)
+            try relayed.pass()
             ending.apply(to: wire)
         }
         let gateway = try RunningGateway(policyText([backend.url]))
@@ -290,6 +321,7 @@ import Testing
         let answer = try client.readAnswer()
         #expect(answer.status == 401)
         #expect(answer.bodyText == "stop")
+        relayed.open()
         _ = try uploaded.take("the upload's end")
         client.close()
         try gateway.settles(clients: 0, idle: 0)
@@ -354,20 +386,17 @@ import Testing
     }
 
     @Test func bytesOnAnIdleConnectionEndIt() throws {
-        let sent = Door()
-        let backend = try ScriptedBackend { wire, number in
-            _ = try wire.readRequest()
-            try wire.answer("\(number)")
-            usleep(20_000)
-            try wire.send("HTTP/1.1 200 Spoof\r\nContent-Length: 0\r\n\r\n")
-            sent.open()
-            _ = wire.ends()
-        }
-        let gateway = try RunningGateway(policyText([backend.url]))
-        let client = try gateway.connect()
-        #expect(try client.get("/").bodyText == "0")
-        try sent.pass()
-        try gateway.settles(clients: 1, idle: 0)
-        #expect(try client.get("/").bodyText == "1")
+        let world = try World()
+        let client = world.connect()
+        try client.send(Self.get)
+        let first = try world.accept()
+        try first.answer("0")
+        #expect(try client.readAnswer().bodyText == "0")
+        world.settles(clients: 1, idle: 1)
+        try first.send("HTTP/1.1 200 Spoof\r\nContent-Length: 0\r\n\r\n")
+        world.settles(clients: 1, idle: 0)
+        try client.send(Self.get)
+        try world.accept().answer("1")
+        #expect(try client.readAnswer().bodyText == "1")
     }
 }

@@ -80,34 +80,22 @@ import Testing
 
     /// The limit is what the backend sees at most, whatever the clients do.
     @Test func theBackendNeverSeesMoreThanTheLimit() throws {
-        let go = Door()
-        let running = Mutex((now: 0, most: 0))
-        let backend = try ScriptedBackend { wire, _ in
-            while true {
-                _ = try wire.readRequest(within: 20)
-                running.withLock { $0 = ($0.now + 1, max($0.most, $0.now + 1)) }
-                try go.pass()
-                running.withLock { $0.now -= 1 }
-                try wire.answer("ok")
-            }
-        }
-        let gateway = try RunningGateway(
-            policyText([backend.url], pool: "limit: 3, queue: {max_wait: 10s}"))
-        let clients = try (0..<10).map { _ in try gateway.connect() }
+        let world = try World(pool: "limit: 3, queue: {max_wait: 10s}")
+        let clients = (0..<10).map { _ in world.connect() }
         for client in clients { try client.send(Self.get) }
-        try eventually("three run, seven wait") {
-            let now = try gateway.holdings()
-            return now.inFlight == 3 && now.queued == 7
+        #expect(world.inFlight == 3 && world.queued == 7)
+        let backends = try (0..<3).map { _ in try world.accept() }
+        world.pass(milliseconds: 20)
+        var answered = 0
+        while answered < 10 {
+            #expect(world.holdings.dials == 0)
+            let running = backends.filter { $0.takeRequest() != nil }
+            #expect(running.count == min(3, 10 - answered))
+            for backend in running { try backend.answer("ok") }
+            answered += running.count
         }
-        eventually("three have arrived") { running.withLock { $0.now } == 3 }
-        usleep(20_000)
-        #expect(backend.acceptedCount == 3)
-        go.open()
         for client in clients { #expect(try client.readAnswer().status == 200) }
-        #expect(running.withLock { $0.most } == 3)
-        // Each reactor has connections of its own.
-        #expect(backend.acceptedCount <= 3 * RunningGateway.usualThreads)
-        try gateway.settles(clients: 10, idle: 3)
+        world.settles(clients: 10, idle: 3)
     }
 
     /// A body that arrived with the head waits in the buffer and travels when its turn comes.

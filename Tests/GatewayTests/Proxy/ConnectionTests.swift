@@ -64,15 +64,15 @@ import Testing
     }
 
     @Test func headsMayArriveSlowlyAndBehindAnEmptyLine() throws {
-        let backend = try ScriptedBackend.echoing()
-        let gateway = try RunningGateway(policyText([backend.url]))
-        let client = try gateway.connect()
+        let world = try World()
+        world.echo()
+        let client = world.connect()
         for byte in Array("\r\nGET /slow HTTP/1.1\r\nHost: h\r\n\r\n".utf8) {
             try client.send([byte])
-            usleep(300)
+            world.pass(milliseconds: 10)
         }
         #expect(try client.readAnswer().status == 200)
-        #expect(backend.requests.first?.startLine == "GET /slow HTTP/1.1")
+        #expect(world.requests.first?.startLine == "GET /slow HTTP/1.1")
     }
 
     @Test(arguments: ["gone", "allow"])
