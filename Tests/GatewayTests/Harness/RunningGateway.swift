@@ -158,15 +158,12 @@ final class RunningGateway: Sendable {
     func settles(
         clients: Int? = nil, idle: Int? = nil, sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
-        let end = Date().addingTimeInterval(patience)
-        while true {
-            let now = try holdings()
-            if now.isSettled(clients: clients, idle: idle, reactors: group.count) { return }
-            guard Date() < end else {
-                Issue.record("the gateway still holds \(now)", sourceLocation: sourceLocation)
-                return
-            }
-            usleep(2_000)
+        var now = Holdings()
+        try eventually(
+            "nothing else is held", sourceLocation: sourceLocation, otherwise: { "it holds \(now)" }
+        ) {
+            now = try holdings()
+            return now.isSettled(clients: clients, idle: idle, reactors: group.count)
         }
     }
 

@@ -195,6 +195,7 @@ final class FullBacklog: Sendable {
             fillers.append(filler)
         }
         self.fillers = fillers
+        // Time for the handshakes, which no descriptor tells of once the backlog is full.
         usleep(20_000)
     }
 

@@ -7,18 +7,22 @@ import Testing
 
 @testable import TestSupport
 
-/// Looks until `condition` holds; records an issue when it does not within `seconds`.
+/// Looks until `condition` holds; records an issue when it does not within `seconds`, with what is there
+/// `otherwise`.
 func eventually(
     _ what: String, within seconds: Double = patience,
-    sourceLocation: SourceLocation = #_sourceLocation, _ condition: () throws -> Bool
+    sourceLocation: SourceLocation = #_sourceLocation, otherwise: () -> String = { "" },
+    _ condition: () throws -> Bool
 ) rethrows {
     let end = Date().addingTimeInterval(seconds)
     while true {
         if try condition() { return }
         guard Date() < end else {
-            Issue.record("did not come true: \(what)", sourceLocation: sourceLocation)
+            Issue.record(
+                "did not come true: \(what) \(otherwise())", sourceLocation: sourceLocation)
             return
         }
+        // What another thread does is looked at now and then.
         usleep(2_000)
     }
 }

@@ -39,10 +39,9 @@ import Testing
         try eventually("five are served") {
             try gateway.metric { $0.count(of: .success, .none) } == 5
         }
-        usleep(50_000)
-        #expect(try gateway.holdings().clients == 5)
         let served = clients.filter { !$0.isSilent(for: 0.02) }
         #expect(served.count == 5)
+        #expect(try gateway.holdings().clients == 5)
         let waiting = clients.filter { client in !served.contains { $0 === client } }
         // Whoever leaves makes room for one that waits at any reactor.
         for client in served.prefix(3) { client.close() }
@@ -118,6 +117,7 @@ import Testing
                 for _ in 0..<60 {
                     guard let client = try? gateway.connect() else { continue }
                     try? client.send(Self.get)
+                    // Left to chance, so that every moment between two threads is met.
                     usleep(UInt32(random.next() % 1_500))
                     switch random.next() % 3 {
                     case 0: client.reset()
