@@ -158,14 +158,17 @@ final class World {
         return backend
     }
 
-    /// The oldest connection that is being made fails.
-    func failDial(_ failure: Reason = .connectFailed) {
-        turn { _ = gateway.dialler.finishHeld(.failed(failure)) }
+    /// The oldest connection that is being made fails; false where there is none.
+    @discardableResult
+    func failDial(_ failure: Reason = .connectFailed) -> Bool {
+        var hasFailed = false
+        turn { hasFailed = gateway.dialler.finishHeld(.failed(failure)) }
+        return hasFailed
     }
 
     /// From now on every connection is accepted, and `service` called for each request that has come
-    /// whole.
-    func serve(_ service: @escaping Service) {
+    /// whole; nil ends that.
+    func serve(_ service: Service?) {
         self.service = service
         turn()
     }

@@ -370,19 +370,16 @@ import Testing
         ("GET", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 spoof\r\n\r\n"),
     ])
     func bodiesWhereThereAreNoneReachNobody(method: String, bytes: String) throws {
-        let backend = try ScriptedBackend { wire, number in
-            _ = try wire.readRequest()
-            if number == 0 { try wire.send(bytes) } else { try wire.answer("right") }
-            _ = wire.ends()
-        }
-        let gateway = try RunningGateway(policyText([backend.url]))
-        let client = try gateway.connect()
+        let world = try World()
+        let client = world.connect()
         try client.send("\(method) / HTTP/1.1\r\nHost: h\r\n\r\n")
+        try world.accept().send(bytes)
         #expect(try !client.readAnswer(isHead: method == "HEAD").bodyText.contains("spoof"))
         #expect(client.isSilent(for: 0.05))
-        #expect(try client.get("/").bodyText == "right")
-        #expect(backend.acceptedCount == 2)
-        try gateway.settles(clients: 1, idle: 1)
+        try client.send(Self.get)
+        try world.accept().answer("right")
+        #expect(try client.readAnswer().bodyText == "right")
+        world.settles(clients: 1, idle: 1)
     }
 
     @Test func bytesOnAnIdleConnectionEndIt() throws {

@@ -98,24 +98,21 @@ import Testing
     }
 
     @Test func heads() throws {
-        let log = RequestLog()
-        let backend = try ScriptedBackend(log: log) { wire, _ in
-            log.note(try wire.readHead())
-            try wire.send(Self.agreement)
-        }
-        let gateway = try RunningGateway(policyText([backend.url], pool: Self.allowed))
-        let client = try gateway.connect()
+        let world = try World(pool: Self.allowed)
+        let client = world.connect()
         try client.send(Self.handshake)
-        let head = try client.read(until: "\r\n\r\n")
-        let answer = Message(head: head)
+        let backend = try world.accept()
+        let request = try backend.readHead()
+        try backend.send(Self.agreement)
+        backend.close()
+        let answer = Message(head: try client.read(until: "\r\n\r\n"))
         #expect(answer.value("Upgrade") == "websocket" && answer.value("Connection") == "Upgrade")
         #expect(answer.value("Sec-WebSocket-Accept") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
-        let request = try #require(log.requests.first)
         #expect(request.values("Connection") == ["Upgrade"])
         #expect(request.values("Upgrade") == ["websocket"])
         #expect(request.value("Sec-WebSocket-Version") == "13")
         #expect(client.ends())
-        try gateway.settles(clients: 0, idle: 0)
+        world.settles(clients: 0, idle: 0)
     }
 
     @Test func bytesPassBothWaysAndThePermitIsHeld() throws {
@@ -174,19 +171,14 @@ import Testing
 
     /// What follows a handshake that failed is a request like any other, never a tunnel's bytes.
     @Test func aFailedHandshakeOpensNoWayPastTheParser() throws {
-        let backend = try ScriptedBackend { wire, _ in
-            while true {
-                _ = try wire.readHead(within: 60)
-                try wire.answer("no", status: 426)
-            }
-        }
-        let gateway = try RunningGateway(policyText([backend.url], pool: Self.allowed))
-        let client = try gateway.connect()
+        let world = try World(pool: Self.allowed)
+        world.serve { backend, _ in try backend.answer("no", status: 426) }
+        let client = world.connect()
         try client.send(Self.handshake + "GET /smuggled HTTP/1.1\nHost: h\n\n")
         #expect(try client.readAnswer().status == 426)
         #expect(try client.readAnswer().status == 400)
         #expect(client.ends())
-        try gateway.settles(clients: 0)
+        world.settles(clients: 0)
     }
 
     @Test(arguments: [
