@@ -51,6 +51,7 @@ let package = Package(
             name: "CShims",
             linkerSettings: [
                 .linkedLibrary("curl"), .linkedLibrary("z"), .linkedLibrary("crypto"),
+                .linkedLibrary("ssl"),
                 .linkedLibrary("yaml"),
             ]),
         .target(name: "Admission", swiftSettings: strict),

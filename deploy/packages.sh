@@ -23,7 +23,7 @@ readonly SWIFT_MINOR=3
 package_is_there() {
     case $1 in
     libcurl4-openssl-dev) header_is_there curl/curl.h && library_is_there libcurl.so ;;
-    libssl-dev) header_is_there openssl/sha.h && library_is_there libcrypto.so ;;
+    libssl-dev) header_is_there openssl/ssl.h && library_is_there libssl.so ;;
     libyaml-dev) header_is_there yaml.h && library_is_there libyaml.so ;;
     zlib1g-dev) header_is_there zlib.h && library_is_there libz.so ;;
     nginx-light) command -v nginx >/dev/null || [[ -x /usr/sbin/nginx ]] ;;

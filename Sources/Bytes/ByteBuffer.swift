@@ -144,22 +144,22 @@
     /// Appends `value`, 0 or more, in decimal digits.
     package mutating func append(decimal value: Int) {
         reserve(20)
-        var place = end
+        var offset = end
         var bytes = storage.mutableSpan
-        bytes.write(decimal: value, before: &place)
-        end = place
+        bytes.write(decimal: value, before: &offset)
+        end = offset
     }
 
     /// Appends `value`, 0 or more, in lower-case hexadecimal digits.
     package mutating func append(hexadecimal value: Int) {
         reserve(16)
-        var place = end
+        var offset = end
         var bytes = storage.mutableSpan
-        bytes.write(hexadecimal: value, before: &place)
-        end = place
+        bytes.write(hexadecimal: value, before: &offset)
+        end = offset
     }
 
-    /// Lends the storage to `fill`, which may write into the given free range at its end and
+    /// Calls `fill` with the storage: it may write into the given free range at its end and
     /// returns how many bytes it wrote there, from the range's beginning.
     ///
     /// The caller reserves first; the range is at most `limit` long and never touches readable

@@ -61,47 +61,47 @@ extension MutableSpan<UInt8> {
 }
 
 extension MutableSpan<UInt8> {
-    /// Writes the 32 bytes and more of `source`, a multiple of 32, from `place` on, which moves on
+    /// Writes the 32 bytes and more of `source`, a multiple of 32, from `offset` on, which moves on
     /// by `count`: what is written behind that is scratch.
     @inlinable @inline(__always)
     @_lifetime(self: copy self)
-    package mutating func write(padded source: Span<UInt8>, count: Int, before place: inout Int) {
+    package mutating func write(padded source: Span<UInt8>, count: Int, before offset: inout Int) {
         let whole = source.count & ~31
-        var target = _mutatingExtracting(place..<(place &+ whole))
+        var target = _mutatingExtracting(offset..<(offset &+ whole))
         precondition(target.count == whole, "another range than asked for")
         for index in 0..<whole { target[index] = source[index] }
-        place &+= count
+        offset &+= count
     }
 
-    /// Writes the bytes of `source` from `place` on, which moves behind them.
+    /// Writes the bytes of `source` from `offset` on, which moves behind them.
     @inlinable @inline(__always)
     @_lifetime(self: copy self)
-    package mutating func write(_ source: Span<UInt8>, before place: inout Int) {
-        write(source, at: place)
-        place &+= source.count
+    package mutating func write(_ source: Span<UInt8>, before offset: inout Int) {
+        write(source, at: offset)
+        offset &+= source.count
     }
 
-    /// Writes `value`, 0 or more, in decimal digits from `place` on, which moves behind them.
+    /// Writes `value`, 0 or more, in decimal digits from `offset` on, which moves behind them.
     @inlinable @inline(__always)
     @_lifetime(self: copy self)
-    package mutating func write(decimal value: Int, before place: inout Int) {
+    package mutating func write(decimal value: Int, before offset: inout Int) {
         if value >= 0 && value < 10 {
-            self[place] = 0x30 &+ UInt8(truncatingIfNeeded: value)
-            place &+= 1
+            self[offset] = 0x30 &+ UInt8(truncatingIfNeeded: value)
+            offset &+= 1
         } else {
-            place &+= writeDigits(of: value, at: place)
+            offset &+= writeDigits(of: value, at: offset)
         }
     }
 
-    /// Writes `value`, 0 or more, in lower-case hexadecimal digits from `place` on, which moves behind
-    /// them.
+    /// Writes `value`, 0 or more, in lower-case hexadecimal digits from `offset` on, which moves
+    /// behind them.
     @inlinable @inline(__always)
     @_lifetime(self: copy self)
-    package mutating func write(hexadecimal value: Int, before place: inout Int) {
+    package mutating func write(hexadecimal value: Int, before offset: inout Int) {
         precondition(value >= 0, "a negative length")
         let significant = Int.bitWidth &- value.leadingZeroBitCount
         let digits = max(1, (significant &+ 3) &>> 2)
-        var target = _mutatingExtracting(place..<(place &+ digits))
+        var target = _mutatingExtracting(offset..<(offset &+ digits))
         var rest = value
         var index = digits
         while index > 0 {
@@ -110,23 +110,23 @@ extension MutableSpan<UInt8> {
             target[index] = digit < 10 ? 0x30 &+ digit : 0x57 &+ digit
             rest &>>= 4
         }
-        place &+= digits
+        offset &+= digits
     }
 
-    /// Writes a line end at `place`, which moves behind it.
+    /// Writes a line end at `offset`, which moves behind it.
     @inlinable @inline(__always)
     @_lifetime(self: copy self)
-    package mutating func writeLineEnd(before place: inout Int) {
+    package mutating func writeLineEnd(before offset: inout Int) {
         var bytes = MutableRawSpan(_elements: &self)
-        bytes.storeBytes(of: UInt16(0x0a0d).littleEndian, toByteOffset: place, as: UInt16.self)
-        place &+= 2
+        bytes.storeBytes(of: UInt16(0x0a0d).littleEndian, toByteOffset: offset, as: UInt16.self)
+        offset &+= 2
     }
 
     /// Writes a number of more than one digit, and returns how many it has.
     @inline(never)
     @_lifetime(self: copy self)
     @usableFromInline
-    mutating func writeDigits(of value: Int, at place: Int) -> Int {
+    mutating func writeDigits(of value: Int, at offset: Int) -> Int {
         precondition(value >= 0, "a negative length")
         var rest = UInt(bitPattern: value)
         var digits = 1
@@ -135,7 +135,7 @@ extension MutableSpan<UInt8> {
             digits &+= 1
             bound &*= 10
         }
-        var target = _mutatingExtracting(place..<(place &+ digits))
+        var target = _mutatingExtracting(offset..<(offset &+ digits))
         var index = digits
         while index > 0 {
             index &-= 1

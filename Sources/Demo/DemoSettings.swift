@@ -8,7 +8,7 @@ package struct DemoSettings: Equatable, Sendable {
     package enum Limit: Equatable, Sendable {
         /// So many requests, always.
         case fixed(Int)
-        /// Up while answers are in time, down by a tenth when one is late: the demo's default,
+        /// Up while responses are in time, down by a tenth when one is late: the demo's default,
         /// because it uses the whole batch without being told how large it is.
         case aimd
         /// By the ratio of usual to present latency, with the defaults that a policy has. Here

@@ -57,7 +57,7 @@ package struct Terminal {
     package mutating func write(_ text: String) {
         var bytes = Array(text.utf8)[...]
         while !bytes.isEmpty && !isBroken {
-            // The slice's own storage is lent for the call.
+            // The slice's own storage is borrowed for the call.
             let count = unsafe bytes.withUnsafeBytes {
                 unsafe Glibc.write(1, $0.baseAddress, $0.count)
             }

@@ -8,7 +8,7 @@ package enum BodyFraming: Equatable, Sendable {
     case length(Int)
     /// Chunks, and a trailer section after them.
     case chunked
-    /// Everything until the peer closes; only answers have this.
+    /// Everything until the peer closes; only responses have this.
     case untilClose
 
     // In other modules `==` goes through a table of the conformance and costs five times as much.

@@ -170,9 +170,9 @@ private func controlCount(_ bytes: Span<UInt8>) -> Int {
     }
     if index < bytes.count, bytes.count >= 8 {
         // The last word; what was looked at before is shifted out.
-        let place = bytes.count &- 8
-        let before = UInt64(truncatingIfNeeded: 8 &* (index &- place))
-        counts &+= WordMask.controls(bytes.word(at: place)) &>> (before &+ 7)
+        let offset = bytes.count &- 8
+        let before = UInt64(truncatingIfNeeded: 8 &* (index &- offset))
+        counts &+= WordMask.controls(bytes.word(at: offset)) &>> (before &+ 7)
         index = bytes.count
     }
     total &+= Int(truncatingIfNeeded: (counts &* 0x0101_0101_0101_0101) &>> 56)

@@ -138,7 +138,7 @@ extension ByteBuffer {
         appendLineEnd()
     }
 
-    /// Appends a status line for HTTP/1.1 with the reason phrase of a parsed answer.
+    /// Appends a status line for HTTP/1.1 with the reason phrase of a parsed response.
     package mutating func appendStatusLine(status: Int, reasonPhrase: Span<UInt8>) {
         precondition(status >= 100 && status <= 599, "a status out of range")
         if status == 200, reasonPhrase.count == 2, reasonPhrase[0] == UInt8(ascii: "O"),
@@ -170,13 +170,13 @@ extension ByteBuffer {
     package mutating func appendChunk(_ content: Span<UInt8>) {
         if content.isEmpty { return }
         reserve(content.count &+ 20)
-        var place = end
+        var offset = end
         var bytes = storage.mutableSpan
-        bytes.write(hexadecimal: content.count, before: &place)
-        bytes.writeLineEnd(before: &place)
-        bytes.write(content, before: &place)
-        bytes.writeLineEnd(before: &place)
-        end = place
+        bytes.write(hexadecimal: content.count, before: &offset)
+        bytes.writeLineEnd(before: &offset)
+        bytes.write(content, before: &offset)
+        bytes.writeLineEnd(before: &offset)
+        end = offset
     }
 
     /// Appends the last chunk and an empty trailer section.

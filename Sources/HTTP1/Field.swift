@@ -1,4 +1,4 @@
-// One field line, as places in the bytes of its head.
+// One field line, as offsets into the bytes of its head.
 
 /// A field line: where its name and value stand, and what is known about the name; 16 bytes.
 package struct Field: Equatable, Sendable {
@@ -18,7 +18,7 @@ package struct Field: Equatable, Sendable {
     /// there. Such an option is ignored and the field kept.
     package internal(set) var isHopByHop: Bool
 
-    /// Makes a field; places are offsets into the bytes of the head.
+    /// Makes a field; starts are offsets into the bytes of the head.
     @inline(__always)
     init(nameStart: Int, nameCount: Int, valueStart: Int, valueCount: Int, _ known: KnownName) {
         self.nameStart = UInt32(truncatingIfNeeded: nameStart)

@@ -1,4 +1,4 @@
-// Finds a field name among those that the gateway acts on: one multiplication gives the only place
+// Finds a field name among those that the gateway acts on: one multiplication gives the only slot
 // where it can be.
 
 internal import Bytes
@@ -23,20 +23,20 @@ struct FieldNameTable: Sendable {
     /// The table; made when the first head is read.
     static let shared = FieldNameTable()
     private static let maxNameBytes = 32
-    private static let placeBits: UInt64 = 8
+    private static let slotBits: UInt64 = 8
 
     private var multiplier: UInt64 = 0x9e37_79b9_7f4a_7c15
     private var entries: [Entry] = []
 
     private init() {
         let names = FieldName.allCases.filter { $0 != .other }.map(FieldNameTable.entry)
-        // The first odd number under which no two names share a place: one in eighty does.
+        // The first odd number under which no two names share a slot: one in eighty does.
         while true {
-            entries = [Entry](repeating: Entry(), count: 1 << FieldNameTable.placeBits)
+            entries = [Entry](repeating: Entry(), count: 1 << FieldNameTable.slotBits)
             let isFree = names.allSatisfy { name in
-                let place = place(name.first, name.last)
-                defer { entries[place] = name }
-                return entries[place].count == 0
+                let slot = slot(name.first, name.last)
+                defer { entries[slot] = name }
+                return entries[slot].count == 0
             }
             if isFree { return }
             multiplier = multiplier &* 0x5851_f42d_4c95_7f2d | 1
@@ -61,7 +61,7 @@ struct FieldNameTable: Sendable {
     ) -> KnownName {
         let last = WordMask.caseless(last)
         let first = count < 8 ? last : WordMask.caseless(first)
-        let found = entries[place(first, last)]
+        let found = entries[slot(first, last)]
         guard found.first == first, found.last == last, Int(found.count) == count else {
             return .other
         }
@@ -77,9 +77,9 @@ struct FieldNameTable: Sendable {
     }
 
     @inline(__always)
-    private func place(_ first: UInt64, _ last: UInt64) -> Int {
+    private func slot(_ first: UInt64, _ last: UInt64) -> Int {
         let product = (first &+ last) &* multiplier
-        return Int(truncatingIfNeeded: product &>> (64 &- FieldNameTable.placeBits))
+        return Int(truncatingIfNeeded: product &>> (64 &- FieldNameTable.slotBits))
     }
 
     private static func entry(_ name: FieldName) -> Entry {

@@ -2,7 +2,7 @@
 
 internal import Bytes
 
-/// Fields with the bytes that they are places in; reused from message to message.
+/// Fields with the bytes that their offsets point into; reused from message to message.
 package struct FieldSection: Sendable {
     /// The section as received.
     package internal(set) var bytes: [UInt8] = []

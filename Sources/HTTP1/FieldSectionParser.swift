@@ -66,7 +66,7 @@ struct FieldSectionParser: ~Copyable {
     }
 
     /// Puts the field lines at the present position into `fields`, behind those found before, up to
-    /// the first that is not there as a whole, has something wrong or unusual, or finds no place.
+    /// the first that is not there as a whole, has something wrong or unusual, or finds no room.
     ///
     /// Most lines are like that, and cost a third if nothing is remembered between their parts.
     @inline(__always)
@@ -76,8 +76,8 @@ struct FieldSectionParser: ~Copyable {
     ) throws(ParseError) {
         guard state == .lineStart else { return }
         let names = FieldNameTable.shared
-        var places = fields.mutableSpan
-        let most = min(places.count, maxFields)
+        var slots = fields.mutableSpan
+        let most = min(slots.count, maxFields)
         // What is left of `bytes` from the word on that is looked at.
         var rest = bytes.extracting(droppingFirst: position)
         var start = position
@@ -103,7 +103,7 @@ struct FieldSectionParser: ~Copyable {
                 nameStart: start, nameCount: nameCount, valueStart: nameEnd &+ 2,
                 valueCount: end &- nameEnd &- 2,
                 names.name(first, last, start, nameCount, in: bytes))
-            places[found] = field
+            slots[found] = field
             found &+= 1
             start = end &+ 2
             if field.known.isObserved { try observer.observe(field, in: bytes, version: version) }

@@ -8,13 +8,13 @@ package struct HeadTemplate: Sendable {
     /// The pieces, each followed by zeros up to a multiple of 32 bytes: they are copied by that many,
     /// without a look at how long they are.
     fileprivate let text: [UInt8]
-    private let starts: Places
-    private let counts: Places
+    private let starts: Offsets
+    private let counts: Offsets
     /// Bytes of all pieces, and as many as may be written behind the last.
     fileprivate let count: Int
 
     /// One number for each of four pieces.
-    private typealias Places = (UInt16, UInt16, UInt16, UInt16)
+    private typealias Offsets = (UInt16, UInt16, UInt16, UInt16)
 
     /// Makes a template of `pieces`, one to four, with a gap between each two.
     ///
@@ -49,10 +49,10 @@ package struct HeadTemplate: Sendable {
         }
     }
 
-    /// Writes the piece with that index from `place` on, which moves behind it.
+    /// Writes the piece with that index from `offset` on, which moves behind it.
     @inline(__always)
     fileprivate func write(
-        _ index: Int, to bytes: inout MutableSpan<UInt8>, before place: inout Int
+        _ index: Int, to bytes: inout MutableSpan<UInt8>, before offset: inout Int
     ) {
         let (start, count) =
             switch index {
@@ -62,7 +62,7 @@ package struct HeadTemplate: Sendable {
             default: (Int(starts.3), Int(counts.3))
             }
         let piece = text.span.extracting(start..<(start &+ (count &+ 31) & ~31))
-        bytes.write(padded: piece, count: count, before: &place)
+        bytes.write(padded: piece, count: count, before: &offset)
     }
 }
 
@@ -70,10 +70,10 @@ extension ByteBuffer {
     /// Appends the text of `template`, which has no gaps.
     package mutating func append(_ template: borrowing HeadTemplate) {
         reserve(template.count)
-        var place = end
+        var offset = end
         var bytes = storage.mutableSpan
-        template.write(0, to: &bytes, before: &place)
-        end = place
+        template.write(0, to: &bytes, before: &offset)
+        end = offset
     }
 
     /// Appends the text of `template` with a value in its one gap.
@@ -81,14 +81,14 @@ extension ByteBuffer {
     /// Bytes that may not stand in a field's value come out as spaces.
     package mutating func append(_ template: borrowing HeadTemplate, _ value: Span<UInt8>) {
         reserve(template.count &+ value.count)
-        var place = end
+        var offset = end
         var bytes = storage.mutableSpan
-        template.write(0, to: &bytes, before: &place)
-        let valuePlace = place
-        bytes.write(value, before: &place)
-        template.write(1, to: &bytes, before: &place)
-        end = place
-        if !isFieldText(value) { blankControls(valuePlace &- start, value.count) }
+        template.write(0, to: &bytes, before: &offset)
+        let valueOffset = offset
+        bytes.write(value, before: &offset)
+        template.write(1, to: &bytes, before: &offset)
+        end = offset
+        if !isFieldText(value) { blankControls(valueOffset &- start, value.count) }
     }
 
     /// The same for a template of two gaps; `first` may have been looked at where it was made.
@@ -97,31 +97,31 @@ extension ByteBuffer {
         isFirstChecked: Bool = false
     ) {
         reserve(template.count &+ first.count &+ second.count)
-        var place = end
+        var offset = end
         var bytes = storage.mutableSpan
-        template.write(0, to: &bytes, before: &place)
-        let firstPlace = place
-        bytes.write(first, before: &place)
-        template.write(1, to: &bytes, before: &place)
-        let secondPlace = place
-        bytes.write(second, before: &place)
-        template.write(2, to: &bytes, before: &place)
-        end = place
+        template.write(0, to: &bytes, before: &offset)
+        let firstOffset = offset
+        bytes.write(first, before: &offset)
+        template.write(1, to: &bytes, before: &offset)
+        let secondOffset = offset
+        bytes.write(second, before: &offset)
+        template.write(2, to: &bytes, before: &offset)
+        end = offset
         if !isFirstChecked && !isFieldText(first) {
-            blankControls(firstPlace &- start, first.count)
+            blankControls(firstOffset &- start, first.count)
         }
-        if !isFieldText(second) { blankControls(secondPlace &- start, second.count) }
+        if !isFieldText(second) { blankControls(secondOffset &- start, second.count) }
     }
 
     /// Appends the text of `template` with a number in its one gap, 0 or more.
     package mutating func append(_ template: borrowing HeadTemplate, decimal value: Int) {
         reserve(template.count &+ 20)
-        var place = end
+        var offset = end
         var bytes = storage.mutableSpan
-        template.write(0, to: &bytes, before: &place)
-        bytes.write(decimal: value, before: &place)
-        template.write(1, to: &bytes, before: &place)
-        end = place
+        template.write(0, to: &bytes, before: &offset)
+        bytes.write(decimal: value, before: &offset)
+        template.write(1, to: &bytes, before: &offset)
+        end = offset
     }
 
     /// The same for a template of three gaps.
@@ -129,15 +129,15 @@ extension ByteBuffer {
         _ template: borrowing HeadTemplate, decimals first: Int, _ second: Int, _ third: Int
     ) {
         reserve(template.count &+ 60)
-        var place = end
+        var offset = end
         var bytes = storage.mutableSpan
-        template.write(0, to: &bytes, before: &place)
-        bytes.write(decimal: first, before: &place)
-        template.write(1, to: &bytes, before: &place)
-        bytes.write(decimal: second, before: &place)
-        template.write(2, to: &bytes, before: &place)
-        bytes.write(decimal: third, before: &place)
-        template.write(3, to: &bytes, before: &place)
-        end = place
+        template.write(0, to: &bytes, before: &offset)
+        bytes.write(decimal: first, before: &offset)
+        template.write(1, to: &bytes, before: &offset)
+        bytes.write(decimal: second, before: &offset)
+        template.write(2, to: &bytes, before: &offset)
+        bytes.write(decimal: third, before: &offset)
+        template.write(3, to: &bytes, before: &offset)
+        end = offset
     }
 }

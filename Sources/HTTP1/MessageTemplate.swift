@@ -16,7 +16,7 @@ package struct MessageTemplate: Sendable {
     }
 
     fileprivate struct Gap: Sendable {
-        let place: Int
+        let offset: Int
         let filling: Filling
     }
 
@@ -33,7 +33,7 @@ package struct MessageTemplate: Sendable {
 
     /// Adds a gap.
     package mutating func leave(_ filling: Filling) {
-        gaps.append(Gap(place: text.count, filling: filling))
+        gaps.append(Gap(offset: text.count, filling: filling))
     }
 }
 
@@ -52,27 +52,27 @@ extension ByteBuffer {
         let widest = max(20, max(date.count, requestID.count))
         reserve(text.count &+ gaps.count &* widest)
         var written = 0
-        var place = end
+        var offset = end
         var bytes = storage.mutableSpan
         for index in gaps.indices {
             let gap = gaps[index]
-            bytes.write(text.extracting(written..<gap.place), before: &place)
-            written = gap.place
-            let start = place
+            bytes.write(text.extracting(written..<gap.offset), before: &offset)
+            written = gap.offset
+            let start = offset
             switch gap.filling {
-            case .first: bytes.write(decimal: first, before: &place)
-            case .second: bytes.write(decimal: second, before: &place)
-            case .third: bytes.write(decimal: third, before: &place)
-            case .date: bytes.write(date, before: &place)
-            case .requestID: bytes.write(requestID.span, before: &place)
+            case .first: bytes.write(decimal: first, before: &offset)
+            case .second: bytes.write(decimal: second, before: &offset)
+            case .third: bytes.write(decimal: third, before: &offset)
+            case .date: bytes.write(date, before: &offset)
+            case .requestID: bytes.write(requestID.span, before: &offset)
             }
             if !isText {
-                for blank in start..<place where !ByteClass.isFieldValue(bytes[blank]) {
+                for blank in start..<offset where !ByteClass.isFieldValue(bytes[blank]) {
                     bytes[blank] = ByteClass.space
                 }
             }
         }
-        bytes.write(text.extracting(written..<text.count), before: &place)
-        end = place
+        bytes.write(text.extracting(written..<text.count), before: &offset)
+        end = offset
     }
 }

@@ -18,7 +18,7 @@ package enum Method: UInt8, CaseIterable, Sendable {
     case patch
     /// `TRACE`.
     case trace
-    /// `CONNECT`: a successful answer turns the connection into a tunnel.
+    /// `CONNECT`: a successful response turns the connection into a tunnel.
     case connect
     /// Any other valid token; its bytes are in the head.
     case other

@@ -87,9 +87,9 @@ package enum ParseError: UInt8, Error, Equatable, CaseIterable, Sendable {
     case invalidStatusLine
     /// A status outside 100 to 599.
     case invalidStatusCode
-    /// A 1xx answer that announces a body, RFC 9110 section 8.6.
+    /// A 1xx response that announces a body, RFC 9110 section 8.6.
     case informationalWithBody
-    /// A 101 answer that nobody asked for, or not to the protocol that was asked for.
+    /// A 101 response that nobody asked for, or not to the protocol that was asked for.
     case unexpectedUpgrade
     /// The peer closed before the end of its response.
     case truncated
@@ -109,7 +109,7 @@ package enum ParseError: UInt8, Error, Equatable, CaseIterable, Sendable {
         }
     }
 
-    /// A short text for logs and answers, without a full stop.
+    /// A short text for logs and responses, without a full stop.
     package var message: String {
         switch self {
         case .bareLineFeed: "line feed without carriage return"

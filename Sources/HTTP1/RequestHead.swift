@@ -2,7 +2,7 @@
 
 /// A request's head.
 ///
-/// It owns a copy of its bytes, and all ranges are places in that copy.
+/// It owns a copy of its bytes, and all ranges are offsets in that copy.
 package struct RequestHead: Sendable {
     /// The head as received, with the empty line that ends it.
     package internal(set) var bytes: [UInt8] = []
@@ -37,7 +37,7 @@ package struct RequestHead: Sendable {
     package internal(set) var version: Version = .http11
     /// Whether the client wants to use the connection for another request, RFC 9112 section 9.3.
     package internal(set) var keepAlive = false
-    /// Whether the client waits for a 100 answer before it sends the body.
+    /// Whether the client waits for a 100 response before it sends the body.
     ///
     /// False if the request is HTTP/1.0 or has no body, RFC 9110 section 10.1.1.
     package internal(set) var expectsContinue = false

@@ -2,7 +2,7 @@
 
 /// A response's head.
 ///
-/// It owns a copy of its bytes, and all ranges are places in that copy.
+/// It owns a copy of its bytes, and all ranges are offsets in that copy.
 package struct ResponseHead: Sendable {
     /// The head as received, with the empty line that ends it.
     package internal(set) var bytes: [UInt8] = []
@@ -20,7 +20,7 @@ package struct ResponseHead: Sendable {
     /// Whether the connection can carry another exchange once this response has ended.
     ///
     /// False too if the body runs until close, and if a response that can have no body announces
-    /// one: what such a peer sends next cannot be trusted to be the next answer.
+    /// one: what such a peer sends next cannot be trusted to be the next response.
     package internal(set) var keepAlive = false
 
     /// Makes an empty head, for a parser to fill.

@@ -1,18 +1,18 @@
-// The client's side of HTTP/1.1: answers out of the bytes that backends send. As strict as the
+// The client's side of HTTP/1.1: responses out of the bytes that backends send. As strict as the
 // parser of requests: a response that two readers could end in two places is refused, not repaired.
 
 /// An incremental, strict parser of responses, RFC 9112.
 ///
 /// Call `begin` for each request sent, then `next` with all unconsumed bytes until it says
-/// `.needMoreData` or `.end`. A 1xx answer comes as a `.head` of its own, valid until the next call
-/// of `next`, which then looks for another head by itself.
+/// `.needMoreData` or `.end`. A 1xx response comes as a `.head` of its own, valid until the next
+/// call of `next`, which then looks for another head by itself.
 package struct ResponseParser: ~Copyable {
     private enum Phase {
         case statusLine, fields, informational, body, ended, failed(ParseError)
     }
 
-    /// The current head; complete from `.head` until `begin` or `reset`, or, if it is a 1xx answer,
-    /// until the next call of `next`.
+    /// The current head; complete from `.head` until `begin` or `reset`, or, if it is a 1xx
+    /// response, until the next call of `next`.
     package private(set) var head = ResponseHead()
     /// The trailer section of a chunked body, complete after `.end` until `begin` or `reset`.
     package private(set) var trailers = FieldSection()
@@ -40,9 +40,9 @@ package struct ResponseParser: ~Copyable {
 
     /// Prepares for the response to a request with this method; the bytes shown next begin with it.
     ///
-    /// The response to `HEAD` has no body. A 2xx answer to `CONNECT` has none either and is never
+    /// The response to `HEAD` has no body. A 2xx response to `CONNECT` has none either and is never
     /// `keepAlive`: what follows it belongs to the tunnel. With `mayBecomeWebSocket` the same holds
-    /// for a 101 answer that changes to WebSocket; every other 101 is an error.
+    /// for a 101 response that changes to WebSocket; every other 101 is an error.
     package mutating func begin(requestMethod: Method, mayBecomeWebSocket: Bool = false) {
         resetHead()
         trailers.removeAll()
@@ -51,7 +51,7 @@ package struct ResponseParser: ~Copyable {
         self.mayBecomeWebSocket = mayBecomeWebSocket
     }
 
-    /// Forgets the current answer and expects that to a `GET`.
+    /// Forgets the current response and expects that to a `GET`.
     package mutating func reset() { begin(requestMethod: .get) }
 
     /// Looks for the next event in `bytes`: all bytes that no event has consumed.

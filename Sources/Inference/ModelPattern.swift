@@ -14,28 +14,28 @@ package struct ModelPattern: Equatable, Sendable {
 
     /// Whether `name` fits; takes at most the product of both lengths.
     package func matches(_ name: Span<UInt8>) -> Bool {
-        var place = 0
+        var offset = 0
         var index = 0
         // Where to go on when what follows the last `*` does not fit: it then stands for one more.
         var star = -1
         var resume = 0
         while index < name.count {
-            if place < bytes.count, bytes[place] == UInt8(ascii: "*") {
-                star = place
+            if offset < bytes.count, bytes[offset] == UInt8(ascii: "*") {
+                star = offset
                 resume = index
-                place &+= 1
-            } else if place < bytes.count, bytes[place] == name[index] {
-                place &+= 1
+                offset &+= 1
+            } else if offset < bytes.count, bytes[offset] == name[index] {
+                offset &+= 1
                 index &+= 1
             } else if star >= 0 {
-                place = star &+ 1
+                offset = star &+ 1
                 resume &+= 1
                 index = resume
             } else {
                 return false
             }
         }
-        while place < bytes.count, bytes[place] == UInt8(ascii: "*") { place &+= 1 }
-        return place == bytes.count
+        while offset < bytes.count, bytes[offset] == UInt8(ascii: "*") { offset &+= 1 }
+        return offset == bytes.count
     }
 }

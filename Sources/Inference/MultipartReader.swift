@@ -165,7 +165,7 @@ package struct MultipartReader {
         }
     }
 
-    private mutating func readHead(_ byte: UInt8, at place: Int) throws(BodyFault) {
+    private mutating func readHead(_ byte: UInt8, at offset: Int) throws(BodyFault) {
         guard line.count < MultipartReader.maxHeadBytes else { throw .notMultipart }
         line.append(byte)
         guard byte == 0x0a else { return }
@@ -176,7 +176,7 @@ package struct MultipartReader {
         guard isEmpty || endsEmpty else { return }
         isModel = MultipartReader.namesModel(line.span)
         value.removeAll(keepingCapacity: true)
-        valueStart = place + 1
+        valueStart = offset + 1
         state = .content
     }
 

@@ -17,7 +17,7 @@ package struct TokenEstimator: Sendable {
 
     /// Tokens of a response before any was seen.
     package static let firstOutput = 256
-    /// Tenants whose answers are told apart at once; a new one takes the place of another.
+    /// Tenants whose responses are told apart at once; a new one takes the place of another.
     package static let tenants = 64
     /// Responses of a tenant that are needed before they count more than all tenants' together.
     private static let enough = 8

@@ -3,7 +3,7 @@
 
 /// How values of one type are read from YAML and written back.
 struct Kind<Value: Sendable>: Sendable {
-    /// Takes the value at a path over into its place, or reports why not.
+    /// Takes the value at a path over into its target, or reports why not.
     typealias Read = @Sendable (YAMLNode, String, inout Value, inout Reading) -> Void
 
     let shape: Shape

@@ -164,8 +164,8 @@ package struct LogSettings: Equatable, Sendable {
 
 /// Fields added to forwarded requests.
 package struct ForwardingSettings: Equatable, Sendable {
-    /// The pseudonym in `Via`, an RFC 9110 token; `nil` leaves requests' and answers' `Via` as they
-    /// are.
+    /// The pseudonym in `Via`, an RFC 9110 token; `nil` leaves requests' and responses' `Via` as
+    /// they are.
     package var via: String? = "penstock"
     /// What happens to X-Forwarded-For, -Proto and -Host, and to Forwarded.
     package var forwarded = Forwarded.append
@@ -332,7 +332,7 @@ package struct ResponseSettings: Equatable, Sendable {
     /// Status of refusals for want of capacity: 429, 503 or 529; `nil` for 503, and 529 in
     /// Anthropic's dialect.
     package var overloadStatus: Int?
-    /// Whether forwarded answers say how long their requests waited.
+    /// Whether forwarded responses say how long their requests waited.
     package var saysTimes = true
     /// Whether those who have long asked for twice what they get are told not to try again.
     package var stopsRetries = true

@@ -19,11 +19,11 @@ package enum PolicyDump {
         }
         entries.insert(("pool", .text(policy.pools[route.pool].name)), at: 1)
         if let fallback = route.fallback,
-            let place = entries.firstIndex(where: { $0.key == "fallback" }),
-            case .mapping(var inner) = entries[place].value
+            let index = entries.firstIndex(where: { $0.key == "fallback" }),
+            case .mapping(var inner) = entries[index].value
         {
             inner.insert(("pool", .text(policy.pools[fallback.pool].name)), at: 0)
-            entries[place].value = .mapping(inner)
+            entries[index].value = .mapping(inner)
         }
         return .mapping(entries)
     }

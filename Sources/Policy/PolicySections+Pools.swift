@@ -64,7 +64,10 @@ extension PolicySections {
                     blank: BackendAddress(scheme: .http, host: "", port: 0, label: ""),
                     counts: 1...maxElements, identity: { $0.identity }),
                 required: true, "URLs of servers that can serve the same requests."),
-            Key("tls", \.tls, tls.kind(), "TLS towards https:// backends."),
+            Key(
+                "tls", \.tls, tls.kind(),
+                "TLS towards https:// backends. Its files are read at the start and at each reload."
+            ),
             Key(
                 "host", \.host, hostRule,
                 "Host field of forwarded requests: what the client sent, the backend's own, or a name."

@@ -16,7 +16,7 @@ extension PolicySections {
             Key("max_body_size", \.maxBodyBytes, .size(0...1 << 40), "Largest body of a request."),
             Key(
                 "body_before_queue", \.bodyBeforeQueueBytes, .size(0...1 << 30),
-                "Bodies up to this are read whole before their request asks for a place of the limit; longer "
+                "Bodies up to this are read whole before their request asks for a slot of the limit; longer "
                     + "ones, and those of clients that wait to be asked, follow when it has one. `0B`: all do, for clients "
                     + "that read a response while they still send."),
             Key(

@@ -13,7 +13,7 @@ private struct PriorityKeys: Sendable {
 /// One of `priority.classes` as it is written.
 private struct ClassKeys: Sendable {
     var name = ""
-    /// nil: what its place says.
+    /// nil: what its index says.
     var ceiling: Double?
 }
 
@@ -39,7 +39,7 @@ extension PolicySections {
     private static let classCounts = 1...16
     /// Tenants that a pool's policy may name.
     private static let maxTenants = 4_096
-    /// Ceilings by place; those behind have the last.
+    /// Ceilings by index; those behind have the last.
     private static let ceilings = [1, 0.9, 0.7, 0.5]
 
     // MARK: Names
@@ -121,7 +121,7 @@ extension PolicySections {
                 "ceiling", \.ceiling,
                 Kind<Double>.number(0...1, excludesLower: true).optional(blank: 1),
                 "Share of the limits that this class and the lower ones may have in flight; by "
-                    + "place 1, 0.9, 0.7 and then 0.5 where it is left out."),
+                    + "slot 1, 0.9, 0.7 and then 0.5 where it is left out."),
         ])
 
     /// The classes with the ceilings that were left out, after those given have been checked.
@@ -129,12 +129,12 @@ extension PolicySections {
         _ classes: [ClassKeys], _ path: String, _ reading: inout Reading
     ) -> [PriorityClassSettings] {
         var above = 1.0
-        return classes.enumerated().map { place, keys in
+        return classes.enumerated().map { index, keys in
             var settings = PriorityClassSettings(name: keys.name)
-            let usual = ceilings[min(place, ceilings.count - 1)]
+            let usual = ceilings[min(index, ceilings.count - 1)]
             settings.ceiling = keys.ceiling ?? min(usual, above)
-            let path = "\(path).classes[\(place)].ceiling"
-            if place == 0, settings.ceiling < 1 {
+            let path = "\(path).classes[\(index)].ceiling"
+            if index == 0, settings.ceiling < 1 {
                 let fault = Fault(
                     "the highest class has a ceiling below 1",
                     "remove it: nobody could use the rest")
@@ -150,7 +150,7 @@ extension PolicySections {
         }
     }
 
-    /// The place of the class of that name, 0 for nil; what is not there is reported.
+    /// The index of the class of that name, 0 for nil; what is not there is reported.
     private static func index(
         of name: String?, in names: [String], path: String, _ reading: inout Reading
     ) -> Int {
@@ -184,9 +184,9 @@ extension PolicySections {
         pool.admission.otherTenants.highestClass = index(
             of: keys.others.highestClass, in: names, path: "\(path).default.highest_class", &reading
         )
-        for (place, tenant) in keys.named.enumerated() {
-            pool.admission.tenants[place].highestClass = index(
-                of: tenant.highestClass, in: names, path: "\(path).named[\(place)].highest_class",
+        for (row, tenant) in keys.named.enumerated() {
+            pool.admission.tenants[row].highestClass = index(
+                of: tenant.highestClass, in: names, path: "\(path).named[\(row)].highest_class",
                 &reading)
         }
     } write: { pool in
@@ -211,9 +211,9 @@ extension PolicySections {
         var owners: [String: Int] = [:]
         var networks: [TenantNetwork] = []
         for (index, tenant) in tenants.enumerated() {
-            for (place, network) in tenant.networks.enumerated() {
+            for (position, network) in tenant.networks.enumerated() {
                 networks.append(TenantNetwork(network: network, tenant: index))
-                let path = "\(path).named[\(index)].networks[\(place)]"
+                let path = "\(path).named[\(index)].networks[\(position)]"
                 guard !reading.isFaulty(path) else { continue }
                 let key = network.identity
                 let owner = owners.updateValue(owners[key] ?? index, forKey: key)

@@ -2,7 +2,7 @@
 
 /// How many units of a limit requests take by their expected tokens.
 package struct SeatSettings: Equatable, Sendable {
-    /// Tokens of prompt and answer for each unit, 1..100,000,000.
+    /// Tokens of prompt and response for each unit, 1..100,000,000.
     package var tokens = 8_192
     /// The most units for one request, 2..1,000.
     package var most = 4

@@ -169,8 +169,8 @@ struct Rule<Target: Sendable>: Sendable {
     ) {
         let paths = keys.map { Reading.join(path, $0) }
         guard !paths.contains(where: reading.isFaulty), let fault = fault(target) else { return }
-        let place = zip(keys, paths).first { given[$0.0] != nil }
-        reading.report(fault, path: place?.1 ?? path)
+        let first = zip(keys, paths).first { given[$0.0] != nil }
+        reading.report(fault, path: first?.1 ?? path)
     }
 }
 

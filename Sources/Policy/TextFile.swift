@@ -15,11 +15,12 @@ package enum TextFile {
     }
 
     /// The system's reason for a failed call.
-    struct Reason: Error, CustomStringConvertible {
-        let code: Int32
+    package struct Reason: Error, CustomStringConvertible {
+        /// The call's errno.
+        package let code: Int32
 
         /// The C library returns a text for every number, which lasts until this thread asks again.
-        var description: String { unsafe String(cString: strerror(code)) }
+        package var description: String { unsafe String(cString: strerror(code)) }
     }
 
     /// How long whoever writes into a FIFO may take, in milliseconds: the caller has other things to do.
@@ -28,7 +29,7 @@ package enum TextFile {
     /// What the file at `path` holds, or its first `limit` bytes if there are more.
     ///
     /// It may be a FIFO, which shells make of a command's output: then somebody has to write into it.
-    static func bytes(path: String, atMost limit: Int) throws(Reason) -> [UInt8] {
+    package static func bytes(path: String, atMost limit: Int) throws(Reason) -> [UInt8] {
         // Opening a FIFO without a writer would block for as long as there is none.
         let descriptor = unsafe penstock_open(path, O_RDONLY | O_NONBLOCK, 0)
         guard descriptor >= 0 else { throw Reason(code: errno) }

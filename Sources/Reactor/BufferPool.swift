@@ -1,4 +1,5 @@
-// Storage for connections' buffers, lent while bytes are in them. An idle connection holds none.
+// Storage for connections' buffers, acquired while bytes are in them. An idle connection holds
+// none.
 //
 // There are three sizes: one for heads, events and short responses, one for bodies that keep filling
 // the first, which then take a quarter of the system calls, and one for prompts that are held whole.
@@ -32,9 +33,10 @@ package final class BufferPool {
     /// Makes an empty pool.
     package init() {}
 
-    /// Lends a piece to `buffer`, which must hold no storage; it is made anew where none is kept.
+    /// Acquires a piece for `buffer`, which must hold no storage; it is made anew where none is
+    /// kept.
     package func acquire(for buffer: inout ByteBuffer, large: Bool = false) {
-        precondition(buffer.capacity == 0, "lending storage to a buffer that has some")
+        precondition(buffer.capacity == 0, "acquiring storage for a buffer that has some")
         if large {
             buffer.takeStorage(
                 largePieces.popLast()
@@ -49,8 +51,8 @@ package final class BufferPool {
             pieces.popLast() ?? [UInt8](repeating: 0, count: BufferPool.pieceBytes))
     }
 
-    /// Lends storage for so many bytes: a piece of a size that holds them, or what is made for them
-    /// where none does.
+    /// Acquires storage for so many bytes: a piece of a size that holds them, or what is made for
+    /// them where none does.
     package func acquire(for buffer: inout ByteBuffer, atLeast count: Int) {
         if count <= BufferPool.largePieceBytes {
             acquire(for: &buffer, large: count > BufferPool.pieceBytes)

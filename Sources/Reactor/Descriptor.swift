@@ -65,7 +65,7 @@ package struct Descriptor: ~Copyable, Sendable {
     /// again.
     package borrowing func hasPendingInput() -> Bool {
         var byte: UInt8 = 0
-        // One byte of a live variable is lent for the call.
+        // One byte of a live variable is borrowed for the call.
         let count = unsafe penstock_receive(rawValue, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT))
         return count >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
     }

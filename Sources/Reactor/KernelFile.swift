@@ -6,7 +6,7 @@ internal import Glibc
 package enum KernelFile {
     /// The first 4 KiB of a file of /proc or /sys; empty where it cannot be read.
     package static func contents(of path: String) -> [UInt8] {
-        // The path is lent as a C string.
+        // The path is borrowed as a C string.
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return [] }
         defer { close(descriptor) }

@@ -6,7 +6,7 @@ internal import Glibc
 package func writeToStandardError(_ text: String) {
     var bytes = Array(text.utf8)[...]
     while !bytes.isEmpty {
-        // The slice's own storage is lent for the call.
+        // The slice's own storage is borrowed for the call.
         let count = unsafe bytes.withUnsafeBytes { unsafe write(2, $0.baseAddress, $0.count) }
         guard count > 0 else { return }
         bytes = bytes.dropFirst(count)

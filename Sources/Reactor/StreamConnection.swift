@@ -44,7 +44,8 @@ open class StreamConnection: EventHandler {
     /// Whether a buffer may hold storage; where it holds none, it is not looked at.
     private final var holdsInput = false
     private final var holdsOutput = false
-    /// Whether the last read filled all it was offered: a long body, for which larger storage is lent.
+    /// Whether the last read filled all it was offered: a long body, for which larger storage is
+    /// acquired.
     private final var readsMuch = false
 
     /// A connection without a transport: `open` gives it one.
@@ -161,7 +162,7 @@ open class StreamConnection: EventHandler {
         if holdsOutput { holdsOutput = StreamConnection.release(&output, to: buffers) }
     }
 
-    /// Lends the output its storage before something is appended to it.
+    /// Acquires the output's storage before something is appended to it.
     package final func prepareOutput() {
         if holdsOutput { return }
         holdsOutput = true
@@ -209,7 +210,7 @@ open class StreamConnection: EventHandler {
 extension StreamConnection {
     /// Reads once, while fewer than `highBytes` are in the buffer; nil where there are as many.
     ///
-    /// `storageBytes` is what an empty buffer is lent, and `room` how much could have been read.
+    /// `storageBytes` is what an empty buffer acquires, and `room` how much could have been read.
     private static func receive(
         _ buffer: inout ByteBuffer, _ highBytes: Int, from transport: borrowing Transport,
         _ pool: BufferPool, _ storageBytes: Int, _ room: inout Int
@@ -240,7 +241,7 @@ extension StreamConnection {
         return .moved(total)
     }
 
-    /// Lends the buffer its storage, where it has none.
+    /// Acquires the buffer's storage, where it has none.
     private static func prepare(
         _ buffer: inout ByteBuffer, from pool: BufferPool, _ storageBytes: Int
     ) {

@@ -40,7 +40,7 @@ package struct SystemThread: Sendable {
             unsafe reference.release()
             throw SystemError("start a thread", code: code)
         }
-        // The string is lent as a C string; the thread exists until it is joined.
+        // The string is borrowed as a C string; the thread exists until it is joined.
         _ = unsafe penstock_name_thread(thread, name)
         self.thread = thread
     }

@@ -1,4 +1,4 @@
-// gzip by zlib, for answers of the admin listener: the whole input is there, so one call does it.
+// gzip by zlib, for responses of the admin listener: the whole input is there, so one call does it.
 //
 // The uses of `unsafe` here rest on three things. The stream is a local that zlib keeps no pointer
 // to after `deflateEnd`. Input and output pointers come from `with…BufferPointer` and are used

@@ -1,6 +1,6 @@
 // JSON and plain text into a byte buffer, for logs, /status and /metrics. String literals are
-// passed as `String`: they are constants of the binary, and their UTF-8 is lent as a span without a
-// copy.
+// passed as `String`: they are constants of the binary, and their UTF-8 is borrowed as a span
+// without a copy.
 
 internal import Bytes
 

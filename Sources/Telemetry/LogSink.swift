@@ -42,7 +42,7 @@ final class LogSink: Sendable {
     /// How long the thread waits for more lines after the first, so that a busy gateway wakes it
     /// a hundred times a second and not once a request.
     private static let lingerMilliseconds: Int32 = 10
-    /// A buffer that a burst has grown above this is given back.
+    /// A buffer that a burst has grown above this is released.
     private static let keptBytes = 256 << 10
 
     init(
@@ -230,7 +230,7 @@ extension LogSink {
     }
 
     private static func open(_ path: String) -> Int32 {
-        // The string is lent to the call as a C string.
+        // The string is borrowed by the call as a C string.
         unsafe Glibc.open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
     }
 

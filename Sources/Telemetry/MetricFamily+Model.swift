@@ -21,11 +21,11 @@ extension MetricFamily {
         ) { $0.tokenRate },
         .traffic(
             "penstock_model_responses_total", "Requests that their backend answered with success."
-        ) { $0.answers },
+        ) { $0.responses },
         .traffic(
             "penstock_goodput_total",
             "Those of penstock_model_responses_total that ended within their deadline, or had none."
-        ) { $0.answersInTime },
+        ) { $0.responsesInTime },
         .traffic(
             "penstock_input_tokens_total", "Tokens of prompts, as answers reported them."
         ) { $0.inputTokens },

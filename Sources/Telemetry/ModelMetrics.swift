@@ -114,17 +114,17 @@ extension PoolMetrics {
     /// the row that it is counted in from now on.
     ///
     /// Where there was no room for one of its own it takes that of a model that no backend has
-    /// answered for: names can be invented, answers cannot.
+    /// answered for: names can be invented, responses cannot.
     package func answered(_ row: ModelMetrics, _ name: [UInt8]) -> ModelMetrics {
         if row.name == name, !row.hasLeft {
             row.hasAnswered = true
             return row
         }
         var own = models.first { $0.name == name }
-        if own == nil, let place = models.firstIndex(where: { isRoom($0) }) {
-            let leaving = models[place]
+        if own == nil, let index = models.firstIndex(where: { isRoom($0) }) {
+            let leaving = models[index]
             let made = ModelMetrics(name: name)
-            models[place] = made
+            models[index] = made
             leaving.hasLeft = true
             trafficCount -= leaving.streams.reduce(0) { $0 + $1.traffic.count }
             add(leaving, to: otherModel())
@@ -140,7 +140,7 @@ extension PoolMetrics {
         !model.hasAnswered && model.name != PoolMetrics.otherName
     }
 
-    /// The counters of a model, a class and the tenant in that place of `tenantNames`, -1 for those
+    /// The counters of a model, a class and the tenant in that slot of `tenantNames`, -1 for those
     /// that have none.
     ///
     /// Beyond the bound a combination is counted as of the model `other` and of no tenant's.
@@ -164,10 +164,10 @@ extension PoolMetrics {
         return made
     }
 
-    /// The place of a tenant that the policy names, -1 for those beyond the bound; places last for
+    /// The slot of a tenant that the policy names, -1 for those beyond the bound; slots last for
     /// the pool's life.
-    package func tenantPlace(_ name: String) -> Int {
-        if let place = tenantNames.firstIndex(of: name) { return place }
+    package func tenantSlot(_ name: String) -> Int {
+        if let slot = tenantNames.firstIndex(of: name) { return slot }
         if tenantNames.count >= PoolSnapshot.mostTenants { return -1 }
         tenantNames.append(name)
         return tenantNames.count - 1

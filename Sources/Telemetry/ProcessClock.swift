@@ -96,7 +96,8 @@ package struct DateWriter: ~Copyable {
         withHTTPDate(wallNanoseconds) { buffer.append($0) }
     }
 
-    /// Lends `body` what a `Date` field says at `wallNanoseconds`, as `appendHTTPDate` appends it.
+    /// Calls `body` with what a `Date` field says at `wallNanoseconds`, as `appendHTTPDate` appends
+    /// it.
     @inline(__always)
     package mutating func withHTTPDate(_ wallNanoseconds: Int64, _ body: (Span<UInt8>) -> Void) {
         let second = floorDivide(wallNanoseconds, 1_000_000_000)

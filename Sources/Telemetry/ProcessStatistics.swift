@@ -64,7 +64,7 @@ extension ProcessStatistics {
     /// it, would stall the reactor for milliseconds, so there each number in use is asked for.
     private static func countDescriptors() -> UInt64 {
         var status = stat()
-        // The kernel writes one stat, a local that outlives the call; the path is lent as a C
+        // The kernel writes one stat, a local that outlives the call; the path is borrowed as a C
         // string.
         if unsafe stat("/proc/self/fd", &status) == 0 && status.st_size > 0 {
             return UInt64(status.st_size)

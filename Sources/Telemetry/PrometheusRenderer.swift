@@ -44,9 +44,9 @@ package enum PrometheusRenderer {
     ) {
         // The writer owns the buffer for a while; taking it out of `inout` needs something in its
         // place.
-        var lent = ByteBuffer()
-        swap(&lent, &buffer)
-        var writer = MetricsWriter(format: format, into: lent)
+        var taken = ByteBuffer()
+        swap(&taken, &buffer)
+        var writer = MetricsWriter(format: format, into: taken)
         let scrape = MetricsScrape(gateway: snapshot, process: process)
         for family in MetricFamily.all {
             writer.begin(family)

@@ -195,8 +195,8 @@ extension PoolMetrics {
         let model = model(report.model)
         model.streams(in: priorityClass).add(report.counters)
         for (tenant, counters) in report.traffic {
-            let place = tenant.isEmpty ? -1 : tenantPlace(tenant)
-            traffic(model, priorityClass, tenant: place).add(counters)
+            let slot = tenant.isEmpty ? -1 : tenantSlot(tenant)
+            traffic(model, priorityClass, tenant: slot).add(counters)
         }
     }
 }

@@ -8,7 +8,7 @@ package import Inference
 package final class TrafficMetrics {
     /// The times of the model's streams in the class.
     package unowned let streams: StreamMetrics
-    /// The tenant's place in `PoolMetrics.tenantNames`; -1 for all that the policy does not name.
+    /// The tenant's slot in `PoolMetrics.tenantNames`; -1 for all that the policy does not name.
     package let tenant: Int
     /// The tenant's name; empty for all that the policy does not name.
     package let tenantName: String
@@ -16,10 +16,10 @@ package final class TrafficMetrics {
     let labels: String
 
     /// Requests that were answered whole, with success.
-    package private(set) var answers: UInt64 = 0
+    package private(set) var responses: UInt64 = 0
     /// Those of them that ended within their deadline, or had none.
-    package private(set) var answersInTime: UInt64 = 0
-    /// Tokens of prompts and answers, as reported, else counted by events.
+    package private(set) var responsesInTime: UInt64 = 0
+    /// Tokens of prompts and responses, as reported, else counted by events.
     package private(set) var inputTokens: UInt64 = 0
     /// Tokens of responses.
     package private(set) var outputTokens: UInt64 = 0
@@ -36,8 +36,8 @@ package final class TrafficMetrics {
 
     /// Shows every counter to `walk`.
     func walk(_ walk: inout CounterWalk) {
-        walk.visit(&answers)
-        walk.visit(&answersInTime)
+        walk.visit(&responses)
+        walk.visit(&responsesInTime)
         walk.visit(&inputTokens)
         walk.visit(&outputTokens)
         walk.visit(&costNanoseconds)
@@ -46,8 +46,8 @@ package final class TrafficMetrics {
 
     /// Counts a whole response.
     package func countResponse(isInTime: Bool) {
-        answers &+= 1
-        if isInTime { answersInTime &+= 1 }
+        responses &+= 1
+        if isInTime { responsesInTime &+= 1 }
     }
 
     /// Counts what a response came to.

@@ -3,7 +3,7 @@
 
 /// Reads the value of a field such as `Accept-Encoding`.
 enum WeightedList {
-    /// Calls `body` with the place of each name in `value` and its weight in thousandths, 0..1000.
+    /// Calls `body` with the range of each name in `value` and its weight in thousandths, 0..1000.
     ///
     /// A weight that cannot be read counts as 0, which refuses the name; parameters other than `q`
     /// are skipped.

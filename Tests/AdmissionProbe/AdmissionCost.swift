@@ -37,7 +37,7 @@ enum AdmissionCost {
         return settings
     }
 
-    /// The same algorithm with one place.
+    /// The same algorithm with one slot.
     private static func narrow(_ limit: LimitSettings) -> LimitSettings {
         guard case .knee(var settings) = limit else { return .fixed(FixedLimitSettings(limit: 1)) }
         settings.min = 1
@@ -85,7 +85,7 @@ enum AdmissionCost {
         }
     }
 
-    /// One place for all, so that each request that ends starts one that waits.
+    /// One slot for all, so that each request that ends starts one that waits.
     private static func contended(_ limit: LimitSettings) -> [Double] {
         let tenants = 10_000
         var settings = AdmissionSettings()

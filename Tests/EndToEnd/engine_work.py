@@ -66,7 +66,7 @@ class Slots:
         self.account = Account(count)
 
     def enter(self, job: Job) -> None:
-        """Starts `job`, now or when a place is free."""
+        """Starts `job`, now or when a slot is free."""
         self.waiting.append(job)
         self._start()
 

@@ -51,7 +51,7 @@ class Places:
             os.write(self.record, method + b" " + identity + b"\n")
 
     def enter(self, connection: Connection) -> None:
-        """Starts the request of `connection`, now or when a place is free."""
+        """Starts the request of `connection`, now or when a slot is free."""
         self.waiting.append(connection)
         self.start()
 

@@ -29,7 +29,7 @@ class Slots:
         self.waiting: deque[Connection] = deque()
 
     def enter(self, connection: Connection) -> None:
-        """Starts the request of `connection`, now or when a place is free."""
+        """Starts the request of `connection`, now or when a slot is free."""
         self.waiting.append(connection)
         self.start()
 

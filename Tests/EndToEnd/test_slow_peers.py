@@ -81,7 +81,7 @@ def trickling(clients: list[RawClient], seconds: float) -> Iterator[None]:
 
 @pytest.mark.limit(60)
 def test_slow_uploads_take_no_place(gateway: StartGateway) -> None:
-    """A byte each half second: no place of the limit waits for it, and it ends when a head's time has passed."""
+    """A byte each half second: no slot of the limit waits for it, and it ends when a head's time has passed."""
     with scripted_backend(script) as address:
         times = "server: {timeouts: {head: 2s}}\n"
         through = gateway(one_pool(address, limit=2, max_requests=100, extra=times))

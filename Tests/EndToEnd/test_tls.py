@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -208,3 +210,74 @@ def test_client_leaves_during_the_answer(secure: SecureServer, gateway: StartGat
         client.reset()
     through.wait_until_idle()
     assert request(through.url, "/large").status == 200
+
+
+def test_files_are_read_before_anybody_waits(
+    secure: SecureServer, gateway: StartGateway, tmp_path: Path
+) -> None:
+    """Dials need no file: those that were read serve until the next reload, also when they have gone; what cannot be used
+    then changes nothing."""
+    names = {"ca.pem": tmp_path / "ca.pem", "client.pem": tmp_path / "c.pem", "client.key": tmp_path / "c.key"}
+    for name, copy in names.items():
+        shutil.copy(secure.directory / name, copy)
+    authority, certificate, key = names.values()
+    policy = tls_pool(secure.mutual, f"ca_file: {authority}, certificate_file: {certificate}, key_file: {key}")
+    # A connection for each request, so that each is a handshake.
+    policy = policy.replace("    limit:", "    keep_alive: {idle: 10ms}\n    limit:") + "\nthreads: 1\n"
+    through = gateway(policy)
+    for copy in names.values():
+        copy.unlink()
+    for _ in range(3):
+        assert request(through.url, "/large").status == 200
+        time.sleep(0.1)
+    assert through.metric("penstock_upstream_connections_opened_total") >= 3
+
+    through.signal(signal.SIGHUP)
+    eventually(lambda: through.metric("penstock_policy_reload_failures_total") == 1, "the refusal", 20)
+    eventually(lambda: any(f"cannot read {authority}" in line for line in through.errors), "the reason", 5)
+    assert request(through.url, "/large").status == 200
+
+    # Others' authority: from this reload on nobody is trusted.
+    for name, copy in names.items():
+        shutil.copy(secure.directory / name, copy)
+    other = tmp_path / "other"
+    other.mkdir()
+    make_certificates(other)
+    shutil.copy(other / "ca.pem", authority)
+    through.signal(signal.SIGHUP)
+    eventually(lambda: through.logged("policy reloaded"), "the reload", 20)
+    eventually(lambda: request(through.url, "/large").status == 502, "a stranger's certificate", 10)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ("ca_file: {files}/nowhere.pem", "cannot read {files}/nowhere.pem: No such file or directory"),
+        ("ca_file: {files}/ca.key", "cannot use {files}/ca.key: it holds no certificate in PEM"),
+        (
+            "certificate_file: {files}/client.pem, key_file: {files}/right.key",
+            "cannot use {files}/right.key: it is not the key of the certificate in {files}/client.pem",
+        ),
+        (
+            "certificate_file: {files}/client.pem, key_file: {files}/client.csr",
+            "cannot use {files}/client.csr: it holds no private key in PEM, or one with a password; give one without",
+        ),
+        (
+            "certificate_file: {files}/client.pem, key_file: {files}/locked.key",
+            "cannot use {files}/locked.key: it holds no private key in PEM, or one with a password; give one without",
+        ),
+    ],
+)
+def test_what_cannot_be_used_is_told_at_the_start(
+    secure: SecureServer, penstock: Path, tmp_path: Path, settings: str, told: str
+) -> None:
+    """A wrong file is a line at the start, and not a failed handshake at the first request."""
+    files = secure.directory
+    openssl(files, "ec", "-in", "client.key", "-aes128", "-passout", "pass:secret", "-out", "locked.key")
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(tls_pool(secure.mutual, settings.format(files=files)))
+    done = subprocess.run(
+        [str(penstock), "serve", "--policy", str(policy)], capture_output=True, text=True, timeout=20, check=False,
+        stdin=subprocess.DEVNULL)
+    assert done.returncode != 0
+    assert told.format(files=files) in done.stderr

@@ -21,14 +21,14 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
     /// compares whether `parser` accepts that with what `allows` says.
     private func check(
         _ before: String, filler: UInt8 = UInt8(ascii: "a"), _ after: String, upTo: Int = 24,
-        answers: Bool = false, allows: (_ byte: UInt8, _ offset: Int) -> Bool
+        responses: Bool = false, allows: (_ byte: UInt8, _ offset: Int) -> Bool
     ) {
         for offset in offsets where offset <= upTo {
             let run = [UInt8](repeating: filler, count: offset)
             for byte in UInt8.min...UInt8.max {
                 let input = bytes(before) + run + [byte] + bytes(after)
                 for piece in [input.count, 1] {
-                    let error = self.error(in: input, piece: piece, answers: answers)
+                    let error = self.error(in: input, piece: piece, responses: responses)
                     #expect(
                         (error == nil) == allows(byte, offset),
                         "byte \(byte) at \(offset) behind \(before), pieces of \(piece): \(error ?? "")"
@@ -38,9 +38,9 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
         }
     }
 
-    private func error(in input: [UInt8], piece: Int, answers: Bool) -> String? {
+    private func error(in input: [UInt8], piece: Int, responses: Bool) -> String? {
         let lines: [String]
-        if answers {
+        if responses {
             var parser = ResponseParser(limits: HeadLimits())
             lines = Transcript.of(&parser, input) { piece }.lines
         } else {
@@ -74,15 +74,15 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
 
     /// Every byte in place of each byte of the version, in both kinds of start line.
     @Test(arguments: [false, true])
-    func versions(answers: Bool) {
+    func versions(responses: Bool) {
         let version = bytes("HTTP/1.1")
         for index in version.indices {
             let before = String(decoding: version[..<index], as: UTF8.self)
             let after = String(decoding: version[(index + 1)...], as: UTF8.self)
             check(
-                answers ? before : "GET / \(before)",
-                after + (answers ? " 200 OK\r\n\r\n" : "\r\nHost: a\r\n\r\n"), upTo: 0,
-                answers: answers
+                responses ? before : "GET / \(before)",
+                after + (responses ? " 200 OK\r\n\r\n" : "\r\nHost: a\r\n\r\n"), upTo: 0,
+                responses: responses
             ) { byte, _ in
                 byte == version[index] || (index == 7 && byte == UInt8(ascii: "0"))
             }
@@ -92,55 +92,55 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
     /// Every byte in place of each of a status's digits.
     @Test func statuses() {
         let digits = Set("0123456789".utf8)
-        check("HTTP/1.1 ", "00 OK\r\n\r\n", upTo: 0, answers: true) { byte, _ in
+        check("HTTP/1.1 ", "00 OK\r\n\r\n", upTo: 0, responses: true) { byte, _ in
             bytes("12345").contains(byte)
         }
-        check("HTTP/1.1 2", "0 OK\r\n\r\n", upTo: 0, answers: true) { byte, _ in
+        check("HTTP/1.1 2", "0 OK\r\n\r\n", upTo: 0, responses: true) { byte, _ in
             digits.contains(byte)
         }
-        check("HTTP/1.1 20", " OK\r\n\r\n", upTo: 0, answers: true) { byte, _ in
+        check("HTTP/1.1 20", " OK\r\n\r\n", upTo: 0, responses: true) { byte, _ in
             digits.contains(byte)
         }
-        check("HTTP/1.1 200", "\r\n\r\n", upTo: 0, answers: true) { byte, _ in
+        check("HTTP/1.1 200", "\r\n\r\n", upTo: 0, responses: true) { byte, _ in
             byte == UInt8(ascii: " ")
         }
     }
 
     @Test func reasonPhrases() {
-        check("HTTP/1.1 200 ", "bcdefghijk\r\n\r\n", answers: true) { byte, _ in
+        check("HTTP/1.1 200 ", "bcdefghijk\r\n\r\n", responses: true) { byte, _ in
             fieldValue.contains(byte)
         }
     }
 
-    @Test func fieldNamesOfAnswers() {
-        check("HTTP/1.1 200 OK\r\nA: b\r\n", "bcdefghijk: v\r\n\r\n", answers: true) {
+    @Test func fieldNamesOfResponses() {
+        check("HTTP/1.1 200 OK\r\nA: b\r\n", "bcdefghijk: v\r\n\r\n", responses: true) {
             byte, offset in
             token.contains(byte) || (byte == UInt8(ascii: ":") && offset > 0)
         }
     }
 
-    @Test func fieldValuesOfAnswers() {
-        check("HTTP/1.1 200 OK\r\nA: ", "bcdefghijk\r\n\r\n", answers: true) { byte, _ in
+    @Test func fieldValuesOfResponses() {
+        check("HTTP/1.1 200 OK\r\nA: ", "bcdefghijk\r\n\r\n", responses: true) { byte, _ in
             fieldValue.contains(byte)
         }
     }
 
     /// A Content-Length is nothing but digits, with blanks around it.
     @Test(arguments: [false, true])
-    func contentLengths(answers: Bool) {
-        let start = answers ? "HTTP/1.1 200 OK" : "POST / HTTP/1.1\r\nHost: a"
+    func contentLengths(responses: Bool) {
+        let start = responses ? "HTTP/1.1 200 OK" : "POST / HTTP/1.1\r\nHost: a"
         check(
             start + "\r\nContent-Length: ", filler: UInt8(ascii: "0"), "0\r\n\r\n", upTo: 14,
-            answers: answers
+            responses: responses
         ) { byte, offset in
             Set("0123456789".utf8).contains(byte) || (blank.contains(byte) && offset == 0)
         }
     }
 
-    private let chunkedAnswer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    private let chunkedResponse = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
-    @Test func chunkSizesOfAnswers() {
-        check(chunkedAnswer, filler: UInt8(ascii: "0"), "\r\n", upTo: 14, answers: true) {
+    @Test func chunkSizesOfResponses() {
+        check(chunkedResponse, filler: UInt8(ascii: "0"), "\r\n", upTo: 14, responses: true) {
             byte, _ in
             hexadecimal.contains(byte)
         }
@@ -148,18 +148,18 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
 
     /// What stands behind a chunk's content ends its line and nothing else.
     @Test(arguments: [false, true])
-    func chunkEnds(answers: Bool) {
-        let start = (answers ? chunkedAnswer : chunked) + "3\r\nabc"
-        check(start, "\n0\r\n\r\n", upTo: 0, answers: answers) { byte, _ in byte == 0x0d }
-        check(start + "\r", "0\r\n\r\n", upTo: 0, answers: answers) { byte, _ in byte == 0x0a }
+    func chunkEnds(responses: Bool) {
+        let start = (responses ? chunkedResponse : chunked) + "3\r\nabc"
+        check(start, "\n0\r\n\r\n", upTo: 0, responses: responses) { byte, _ in byte == 0x0d }
+        check(start + "\r", "0\r\n\r\n", upTo: 0, responses: responses) { byte, _ in byte == 0x0a }
     }
 
     /// A chunk's content is what its size says, whatever the bytes are.
     @Test(arguments: [false, true])
-    func content(answers: Bool) {
+    func content(responses: Bool) {
         check(
-            (answers ? chunkedAnswer : chunked) + "19\r\n", String(repeating: "b", count: 24),
-            upTo: 0, answers: answers
+            (responses ? chunkedResponse : chunked) + "19\r\n", String(repeating: "b", count: 24),
+            upTo: 0, responses: responses
         ) { _, _ in true }
     }
 

@@ -2,9 +2,9 @@
 //
 //     === name
 //     limits 64 2            head bytes and fields, if not the defaults
-//     method HEAD            of the request that is answered, if not GET (answers only)
-//     closed                 the peer closes after the input (answers only)
-//     upgrade                the request asked for WebSocket (answers only)
+//     method HEAD            of the request that is answered, if not GET (responses only)
+//     closed                 the peer closes after the input (responses only)
+//     upgrade                the request asked for WebSocket (responses only)
 //     | GET / HTTP/1.1\r\n   input, the lines simply joined
 //     ---
 //     end                    the transcript, see Transcript.swift

@@ -1,11 +1,11 @@
-// Usage out of the answers and streams of the engines, however their bytes are cut.
+// Usage out of the responses and streams of the engines, however their bytes are cut.
 
 import Testing
 
 @testable import Inference
 
 @Suite struct UsageReaderTests {
-    static let answers: [(String, TokenUsage)] = [
+    static let responses: [(String, TokenUsage)] = [
         ("vllm-chat", TokenUsage(input: 42, output: 18)),
         ("sglang-generate", TokenUsage(input: 7, output: 8)),
         ("tgi-generate", TokenUsage(output: 4)),
@@ -30,8 +30,8 @@ import Testing
         ("odd-lines.sse", TokenUsage(input: 3, output: 4), 2),
     ]
 
-    @Test(arguments: answers)
-    func answersReportTheirUsage(_ name: String, _ usage: TokenUsage) throws {
+    @Test(arguments: responses)
+    func responsesReportTheirUsage(_ name: String, _ usage: TokenUsage) throws {
         for pieces in Corpus.cuts(try Corpus.bytes("Answers/\(name).json")) {
             var reader = UsageReader()
             for piece in pieces { reader.read(piece.span) }
@@ -43,8 +43,8 @@ import Testing
     }
 
     @Test func everyFixtureIsTested() throws {
-        let answers = UsageReaderTests.answers.map { "Answers/\($0.0).json" }.sorted()
-        #expect(try Corpus.names(in: "Answers") == answers)
+        let names = UsageReaderTests.responses.map { "Answers/\($0.0).json" }.sorted()
+        #expect(try Corpus.names(in: "Answers") == names)
         let streams = UsageReaderTests.streams.map { "Streams/\($0.0)" }.sorted()
         #expect(try Corpus.names(in: "Streams") == streams)
     }

@@ -34,7 +34,7 @@ import Testing
         #expect(result.all.completed == 0)
         #expect(result.all.cancelled > 1000)
         #expect(result.all.cancelled + result.all.rejected + result.stillIn == result.attempts)
-        #expect(result.pool.maxInside > 4, "what is worked on takes a place without a permit")
+        #expect(result.pool.maxInside > 4, "what is worked on takes a slot without a permit")
         let window = scenario.whole
         let waste = result.value(.wasteShare, over: window)
         #expect((0.45...0.75).contains(waste), "\(waste) wasted")

@@ -15,7 +15,7 @@ enum Example {
             "a sanitizer takes too long")
     }
 
-    /// A server of section 0 of the design: 20 ms + .5 ms n, 256 at once, 200 units a request.
+    /// A server of section 0 of the design: 20 ms + 0.5 ms n, 256 at once, 200 units a request.
     static func batched(load: Double, limit: LimitSettings, seconds: Int64) -> Scenario {
         var phase = BackendPhase()
         phase.baseSeconds = 0.02
@@ -87,7 +87,7 @@ extension SimulationResult {
         let expected =
             Double(limit) / scenario.backends[0].phases[0].secondsPerUnit(running: limit)
         let found = result.pool.unitsDone / result.pool.seconds
-        // Under three times the load a place stays empty for a third of an interarrival time.
+        // Under three times the load a slot stays empty for a third of an interarrival time.
         #expect(abs(found / expected - 1) < 0.03, "\(found) instead of \(expected)")
     }
 

@@ -98,10 +98,10 @@ import Testing
 
     /// A refusal at once has cost nobody a quarter of what he bears, one at the end has.
     @Test(arguments: [(0, 0.0), (1000, 1.0)])
-    func whoWaitedInVainIsCounted(places: Int, expected: Double) {
+    func whoWaitedInVainIsCounted(slots: Int, expected: Double) {
         var scenario = Example.slots(1, load: 0.5, limit: 1, seconds: 60)
         scenario.backends[0].phases[0].availability = .silent
-        scenario.admission.queue.maxRequests = places
+        scenario.admission.queue.maxRequests = slots
         scenario.admission.queue.maxWait = .milliseconds(500)
         scenario.clients[0].patience = Patience(.fixed(seconds: 1))
         let result = Simulation.run(scenario, seed: 4)
@@ -138,7 +138,7 @@ import Testing
         }
     }
 
-    /// A slow client holds its permit, but no place in the engine; not when the gateway takes its
+    /// A slow client holds its permit, but no slot in the engine; not when the gateway takes its
     /// time for it.
     @Test(arguments: Slowness.allCases)
     func slowClientsHoldPermits(slowness: Slowness) {

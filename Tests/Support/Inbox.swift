@@ -8,7 +8,7 @@ struct Inbox {
     /// How many there are.
     var count: Int { bytes.count - start }
 
-    /// The place behind the next `mark`, as a count of bytes; those before place `looked` hold none.
+    /// The offset behind the next `mark`, which is known not to end among the first `looked` bytes.
     func end(of mark: [UInt8], from looked: Int) -> Int? {
         var index = start + max(0, looked - mark.count)
         while index + mark.count <= bytes.count {

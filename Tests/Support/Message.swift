@@ -49,7 +49,7 @@ extension Duplex {
     /// The next answer; `isHead` when it answers HEAD.
     ///
     /// An interim answer comes by itself.
-    func readAnswer(isHead: Bool = false, within seconds: Double = patience) throws -> Message {
+    func readResponse(isHead: Bool = false, within seconds: Double = patience) throws -> Message {
         var message = Message(head: try read(until: "\r\n\r\n", within: seconds))
         let status = message.status
         if isHead || status < 200 || status == 204 || status == 304 { return message }
@@ -93,7 +93,7 @@ extension Duplex {
     /// Sends a GET and reads its answer.
     func get(_ path: String, fields: String = "") throws -> Message {
         try send("GET \(path) HTTP/1.1\r\nHost: example.org\r\n\(fields)\r\n")
-        return try readAnswer()
+        return try readResponse()
     }
 
     /// Sends an answer with a Content-Length.

@@ -111,8 +111,8 @@ final class World {
     }
 
     private func carryOutPlans() {
-        while let place = plans.firstIndex(where: { $0.at <= now }) {
-            let plan = plans.remove(at: place)
+        while let index = plans.firstIndex(where: { $0.at <= now }) {
+            let plan = plans.remove(at: index)
             try? plan.act()
         }
     }
@@ -125,7 +125,7 @@ final class World {
         let connection = ClientConnection(
             shard: gateway, transport: .memory(line.stream), peer: PeerAddress(), network: network)
         precondition(gateway.reserveConnection(), "no room for a connection")
-        precondition(gateway.group.place(acceptedBy: gateway.index) == gateway.index, "no place")
+        precondition(gateway.group.assign(acceptedBy: gateway.index) == gateway.index, "no slot")
         if network != 0 { _ = gateway.group.networks.acquire(.connections, network, most: .max) }
         let client = ClientPeer(self, line, connection)
         turn { gateway.serve(connection) }

@@ -121,7 +121,7 @@ struct Backend: Sendable {
 
     /// Notes a response that said overload.
     ///
-    /// For a service time, a second at most, what is in flight is enough. A place that is given back
+    /// For a service time, a second at most, what is in flight is enough. A slot that is released
     /// after a millisecond is not room for another request.
     mutating func noteOverload(counted: Int, now: Instant) {
         let seconds = min(meter.serviceSeconds, Self.longestRefusalSeconds)

@@ -1,22 +1,23 @@
-// Whether closing a connection stops the engine behind it. A place of the limit is free when the
+// Whether closing a connection stops the engine behind it. A slot of the limit is free when the
 // engine is done with it; many engines go on with work that nobody wants any more, and say nothing.
 //
-// Where nothing is known and others want the place, the work goes on as if the client were there, and
-// its place comes back at its end, or when surely no request would take longer: that is right for either
-// kind of engine, and costs one that would have stopped the work. Without the second bound clients that
-// ask for endless responses and leave would take all places for good. Where nobody wants it, the connection is closed, and the place is kept free
-// for as long as the work would take. Meanwhile a few connections are closed at once although others
-// want the place, in one of each two stretches of time, left to chance, and their places given away. If the engine stops, requests that start beside such closed work take as long
-// as those that start without it, at equal numbers in flight. If it goes on, there are more inside
-// than are counted, and they take longer: with z requests that nobody counts beside n that are, by
-// Little's law, up to
+// Where nothing is known and others want the slot, the work goes on as if the client were there,
+// and its slot comes back at its end, or when surely no request would take longer: that is right
+// for either kind of engine, and costs one that would have stopped the work. Without the second
+// bound clients that ask for endless responses and leave would take all slots for good. Where
+// nobody wants it, the connection is closed, and the slot is kept free for as long as the work
+// would take. Meanwhile a few connections are closed at once although others want the slot, in one
+// of each two stretches of time, left to chance, and their slots given away. If the engine stops,
+// requests that start beside such closed work take as long as those that start without it, at equal
+// numbers in flight. If it goes on, there are more inside than are counted, and they take longer:
+// with z requests that nobody counts beside n that are, by Little's law, up to
 //
 //     ln T' - ln T = ln(1 + z / n)
 //
-// and as much as two thirds of it were found with engines that go on. Less than .45 of it says that the
-// engine stops, soon at least; more says that it goes on. What is compared are neighbouring stretches.
-// At first so few are closed at a time that it harms nobody, which takes long to tell anything; as it
-// becomes likely that the engine stops, twice as many are.
+// and as much as two thirds of it were found with engines that go on. Less than 0.45 of it says
+// that the engine stops, soon at least; more says that it goes on. What is compared are
+// neighbouring stretches. At first so few are closed at a time that it harms nobody, which takes
+// long to tell anything; as it becomes likely that the engine stops, twice as many are.
 
 /// How a response comes, as far as it matters to engines that look whether their client is there.
 package enum RequestKind: UInt8, CaseIterable, Sendable {
@@ -38,7 +39,7 @@ package enum CancelRule: String, CaseIterable, Sendable {
 
 /// What to do with the backend's connection of a request whose client has left.
 package enum Departure: Equatable, Sendable {
-    /// Close it, and spend the permit: the place is free.
+    /// Close it, and spend the permit: the slot is free.
     case close
     /// Read the response to its end, and spend the permit then; close the connection where it has not
     /// ended until that instant.
@@ -131,7 +132,7 @@ struct CancelLearning: Sendable {
     /// Whether the connection of a client that leaves is closed; `rest` is for how long its work would go on, and
     /// `longestRest` for how long at most.
     ///
-    /// `isBound` says whether others want the place, `limit` how many there are.
+    /// `isBound` says whether others want the slot, `limit` how many there are.
     mutating func closes(
         rest: Int64, longestRest: Int64, service: Int64, isBound: Bool, limit: Int, now: Instant,
         random: inout SplitMix64

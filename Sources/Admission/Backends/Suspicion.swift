@@ -15,15 +15,15 @@
 //   take, and nothing has ended well meanwhile.
 //
 // Three good trials in a row end the suspicion; then it may have 2, 4, 8 .. in flight, one doubling a
-// service time, up to what its limit was. A failed trial puts the next one off for .5, 1, 2, 3 s: more
-// would keep a healthy backend idle, and a trial that fails costs little, as it is tried again
+// service time, up to what its limit was. A failed trial puts the next one off for 0.5, 1, 2, 3 s:
+// more would keep a healthy backend idle, and a trial that fails costs little, as it is tried again
 // elsewhere. One that takes longer than hardly any request has failed too: a backend that lost what it
 // had, and is well again, never answers that one.
 //
 // Apart from that, one that fails in part has its limit halved for as long as its share of good ends
 // is surely below that of all others together: the upper bound of Wilson's interval ("Probable
-// Inference", 1927; z = 2.6) below theirs less .1. Leaving the one out that is judged makes it work
-// with two backends, where mean and deviation over all cannot find an outlier.
+// Inference", 1927; z = 2.6) below theirs less 0.1. Leaving the one out that is judged makes it
+// work with two backends, where mean and deviation over all cannot find an outlier.
 
 /// Why a backend is sent less than its limit.
 package enum SuspicionCause: UInt8, CaseIterable, Sendable {

@@ -68,10 +68,10 @@ extension AdmissionController {
         _ stub: Permit.Stub, _ id: RequestID, _ ticket: Ticket
     ) -> Verdict {
         let failed = stub.backend.index
-        let place = queue.place(tenant: stub.tenant, row: stub.row)
-        if min(ticket.answerBy ?? .distantFuture, ticket.startBy ?? .distantFuture) <= clock {
+        let slot = queue.flowKey(tenant: stub.tenant, row: stub.row)
+        if min(ticket.respondBy ?? .distantFuture, ticket.startBy ?? .distantFuture) <= clock {
             refundAll(stub)
-            return .reject(refuse(.deadline, ticket, place))
+            return .reject(refuse(.deadline, ticket, slot))
         }
         let open =
             choose(seats: stub.seats, except: failed)
@@ -82,15 +82,15 @@ extension AdmissionController {
             work.isRetry = true
             return .forward(
                 grant(
-                    index, stub.seats, place, work, reserved: stub.reserved,
+                    index, stub.seats, slot, work, reserved: stub.reserved,
                     withheld: stub.withheld, wouldWait: stub.wouldWait))
         }
         let mayWait = settings.queue.maxRequests > 0 && maxWaitNanoseconds > 0
         guard mayWait, isCold || hasUsableBackend(except: failed) else {
             refundAll(stub)
-            return .reject(refuse(.connectFailed, ticket, place))
+            return .reject(refuse(.connectFailed, ticket, slot))
         }
-        return .parked(park(id, ticket, place, stub.reserved, isReturned: true))
+        return .parked(park(id, ticket, slot, stub.reserved, isReturned: true))
     }
 
     /// A dial succeeded: nothing is held against the backend any more; poll afterwards.
@@ -114,7 +114,7 @@ extension AdmissionController {
 
     /// Puts new settings and a new set of backends in force.
     ///
-    /// Backends that stay keep their place, in-flight requests and standing, and the learnt limit
+    /// Backends that stay keep their slot, in-flight requests and standing, and the learnt limit
     /// if the algorithm is the same one. Removed backends get nothing new. What is parked stays
     /// parked until the time it was given.
     package mutating func reconfigure(

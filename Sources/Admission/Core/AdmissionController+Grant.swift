@@ -57,7 +57,7 @@ extension AdmissionController {
 
     /// Binds one more request to the backend at `index`, which has room.
     mutating func grant(
-        _ index: Int, _ seats: Int, _ place: QueuePlace, _ work: GrantedWork,
+        _ index: Int, _ seats: Int, _ key: FlowKey, _ work: GrantedWork,
         reserved: Reservation, withheld: Reason = .none, wouldWait: Bool = false
     ) -> Permit {
         let trial = backends[index].ejection.grant()
@@ -72,13 +72,13 @@ extension AdmissionController {
         recountInFlight(index)
         beginWaiting(index, seats: taken)
         if withheld != .none { withheldInFlight += taken }
-        queue.granted(place, seats: taken, cost: work.cost, now: clock)
+        queue.granted(key, seats: taken, cost: work.cost, now: clock)
         if !work.isRetry { retryBudget.deposit(now: clock) }
         return Permit(
             Permit.Stub(
                 backend: BackendID(index: index), grantedAt: clock, arrivedAt: work.arrivedAt,
                 inFlight: counted(index), trial: trial, seats: taken,
-                tenant: place.tenant, row: place.row, cost: work.cost, isCharged: work.isCharged,
+                tenant: key.tenant, row: key.row, cost: work.cost, isCharged: work.isCharged,
                 expected: work.expected, reserved: reserved, withheld: withheld,
                 wouldWait: wouldWait, comparison: comparison(index),
                 isOnSuspicion: isOnSuspicion))
@@ -123,7 +123,7 @@ extension AdmissionController {
                 slot, now: clock,
                 serviceNanoseconds: drainEstimate.medianServiceNanoseconds,
                 firstByteSeconds: drainEstimate.firstByteSeconds)
-            let place = queue.place(tenant: waiting.tenant, row: Int(waiting.row))
+            let flowKey = queue.flowKey(tenant: waiting.tenant, row: Int(waiting.row))
             var work = GrantedWork(
                 cost: waiting.cost, expected: waiting.expected, arrivedAt: waiting.arrivedAt)
             work.isCharged = waiting.stage != .returned
@@ -132,7 +132,7 @@ extension AdmissionController {
             if !work.isCharged { work.cost = 1 }
             return .forward(
                 waiting.id,
-                grant(index, Int(waiting.seats), place, work, reserved: waiting.reserved))
+                grant(index, Int(waiting.seats), flowKey, work, reserved: waiting.reserved))
         }
         return nil
     }
@@ -140,11 +140,11 @@ extension AdmissionController {
     /// Why a request had better not be started any more; `none` when it may.
     ///
     /// With a queue there is always somebody whose work is more likely to be of use: than of one whose
-    /// answer might well come after its deadline, by the time that one request in a hundred exceeds,
-    /// or when most clients of its kind have left, by the usual time to a first byte.
+    /// response might well come after its deadline, by the time that one request in a hundred
+    /// exceeds, or when most clients of its kind have left, by the usual time to a first byte.
     @inline(__always) func reasonNotToStart(_ waiting: Waiting) -> Reason {
-        if waiting.answerBy != .distantFuture,
-            clock.advanced(byNanoseconds: drainEstimate.longServiceNanoseconds) > waiting.answerBy
+        if waiting.respondBy != .distantFuture,
+            clock.advanced(byNanoseconds: drainEstimate.longServiceNanoseconds) > waiting.respondBy
         {
             return .deadline
         }
@@ -184,7 +184,7 @@ extension AdmissionController {
         }
     }
 
-    /// What a request cost by the time that it held its places, in units of cost.
+    /// What a request cost by the time that it held its slots, in units of cost.
     private func costOfTime(_ stub: Permit.Stub) -> Double {
         guard let unit = drainEstimate.seatSecondsPerUnit else { return stub.cost }
         let seatSeconds = clock.seconds(since: stub.grantedAt) * Double(stub.seats)

@@ -6,50 +6,50 @@
 extension AdmissionController {
     /// Starts a request whatever the limits say; only a pool without a backend refuses.
     mutating func observe(
-        _ ticket: Ticket, _ place: QueuePlace, _ shortfall: Shortfall?
+        _ ticket: Ticket, _ key: FlowKey, _ shortfall: Shortfall?
     ) -> Verdict {
         let withRoom = choose(seats: ticket.seats, except: nil)
         let excess = totalInFlight - withheldInFlight - provenLimit
         let reason =
             shortfall?.reason
             ?? (withRoom == nil || excess >= 0
-                ? reasonToWithhold(ticket, place, queued: max(0, excess)) : .none)
+                ? reasonToWithhold(ticket, key, queued: max(0, excess)) : .none)
         guard let index = withRoom ?? leastLoaded(except: nil) else {
-            return .reject(refuse(.noBackend, ticket, place))
+            return .reject(refuse(.noBackend, ticket, key))
         }
         let wouldWait = reason == .none && withRoom == nil
         let reserved =
             reason == .none
-            ? queue.tenants.reserve(place.tenant, tokens: ticket.tokens) : Reservation()
+            ? queue.tenants.reserve(key.tenant, tokens: ticket.tokens) : Reservation()
         return .forward(
             grant(
-                index, ticket.seats, place,
+                index, ticket.seats, key,
                 GrantedWork(ticket, now: clock),
                 reserved: reserved, withheld: reason, wouldWait: wouldWait))
     }
 
     /// What a request would be refused for if so many waited; `none` when it would wait or start.
     private mutating func reasonToWithhold(
-        _ ticket: Ticket, _ place: QueuePlace, queued: Int
+        _ ticket: Ticket, _ key: FlowKey, queued: Int
     ) -> Reason {
         if secondsUntilAnyReturn != nil { return .noBackend }
-        let tenant = queue.tenants[place.tenant]
+        let tenant = queue.tenants[key.tenant]
         let mostOfTenant = (tenant.settings.maxInFlight ?? .max).addingReportingOverflow(
             tenant.settings.maxQueued ?? .max)
         if !mostOfTenant.overflow, tenant.running >= mostOfTenant.partialValue {
             return .tenantLimit
         }
-        if ticket.isRetry, queue.tenants.isExcessive(place.tenant, now: clock) {
+        if ticket.isRetry, queue.tenants.isExcessive(key.tenant, now: clock) {
             return .retryShed
         }
-        if queued >= settings.queue.maxRequests { return blame(.queueFull, place) }
+        if queued >= settings.queue.maxRequests { return blame(.queueFull, key) }
         guard let rate = drainEstimate.perSecond(limit: provenLimit) else { return .none }
         let wait = (Double(queued) + ticket.cost) / rate
-        if wait > Double(maxWaitNanoseconds) / 1e9 { return blame(.waitTooLong, place) }
-        let left = ticket.answerBy.map { $0.seconds(since: clock) } ?? .infinity
+        if wait > Double(maxWaitNanoseconds) / 1e9 { return blame(.waitTooLong, key) }
+        let left = ticket.respondBy.map { $0.seconds(since: clock) } ?? .infinity
         if wait > left { return .deadline }
-        let borne = queue.patienceSeconds(place.tenant, place.row, now: clock)
-        return wait + drainEstimate.firstByteSeconds > borne ? blame(.patience, place) : .none
+        let borne = queue.patienceSeconds(key.tenant, key.row, now: clock)
+        return wait + drainEstimate.firstByteSeconds > borne ? blame(.patience, key) : .none
     }
 
     /// The present backend with the lowest share of its limit in flight, full or not.

@@ -3,20 +3,20 @@
 extension AdmissionController {
     /// Puts a request into the queue until its deadline, at most for the longest wait.
     mutating func park(
-        _ id: RequestID, _ ticket: Ticket, _ place: QueuePlace, _ reserved: Reservation,
+        _ id: RequestID, _ ticket: Ticket, _ key: FlowKey, _ reserved: Reservation,
         isReturned: Bool
     ) -> ParkedHandle {
         let waitEnd = clock.advanced(byNanoseconds: longestWaitNanoseconds)
-        var waiting = Waiting(id, ticket, place, now: clock, waitEnd: waitEnd)
+        var waiting = Waiting(id, ticket, key, now: clock, waitEnd: waitEnd)
         waiting.reserved = reserved
         // What cannot be met any more is told so then, not when its turn comes.
         if let startBy = ticket.startBy { waiting.expire(at: max(clock, startBy), for: .deadline) }
-        if waiting.answerBy != .distantFuture {
-            let latestStart = waiting.answerBy.advanced(
+        if waiting.respondBy != .distantFuture {
+            let latestStart = waiting.respondBy.advanced(
                 byNanoseconds: -drainEstimate.longServiceNanoseconds)
             waiting.expire(at: max(clock, latestStart), for: .deadline)
         }
-        let borne = queue.patienceSeconds(place.tenant, place.row, now: clock)
+        let borne = queue.patienceSeconds(key.tenant, key.row, now: clock)
         if borne.isFinite, !isReturned {
             let latestStart = waiting.arrivedAt.advanced(
                 byNanoseconds: wholeNanoseconds(borne - drainEstimate.firstByteSeconds))
@@ -46,71 +46,71 @@ extension AdmissionController {
     }
 
     /// Why a request that cannot start now may not wait either; nil when it may.
-    mutating func reasonNotToPark(_ ticket: Ticket, _ place: QueuePlace) -> Reason? {
+    mutating func reasonNotToPark(_ ticket: Ticket, _ key: FlowKey) -> Reason? {
         shortOfRoomAt = clock
         let mayQueue = settings.queue.maxRequests > 0
         let waitEnd = clock.advanced(byNanoseconds: mayQueue ? longestWaitNanoseconds : 0)
-        let deadline = min(ticket.answerBy ?? .distantFuture, ticket.startBy ?? .distantFuture)
+        let deadline = min(ticket.respondBy ?? .distantFuture, ticket.startBy ?? .distantFuture)
         if let wait = secondsUntilAnyReturn,
             clock.advanced(byNanoseconds: wholeNanoseconds(wait)) > min(waitEnd, deadline)
         {
             return .noBackend
         }
         // Who asks for far more than it gets has first tries enough to fill its share.
-        if ticket.isRetry, queue.tenants.isExcessive(place.tenant, now: clock) {
+        if ticket.isRetry, queue.tenants.isExcessive(key.tenant, now: clock) {
             return .retryShed
         }
-        if queue.tenants[place.tenant].mayNotQueue { return .tenantLimit }
+        if queue.tenants[key.tenant].mayNotQueue { return .tenantLimit }
         if queue.count >= settings.queue.maxRequests,
-            !mayQueue || queue.victim(for: place) == nil
+            !mayQueue || queue.victim(for: key) == nil
         {
-            return blame(.queueFull, place)
+            return blame(.queueFull, key)
         }
-        if !queue.hasRoom(forBytes: ticket.bodyBytes, at: place) {
-            return blame(.queueBytesFull, place)
+        if !queue.hasRoom(forBytes: ticket.bodyBytes, at: key) {
+            return blame(.queueBytesFull, key)
         }
-        return reasonOfWait(ticket, place, until: waitEnd)
+        return reasonOfWait(ticket, key, until: waitEnd)
     }
 
     /// Why the wait that is predicted is too long; nil when it is not.
     private mutating func reasonOfWait(
-        _ ticket: Ticket, _ place: QueuePlace, until waitEnd: Instant
+        _ ticket: Ticket, _ key: FlowKey, until waitEnd: Instant
     ) -> Reason? {
-        if maxWaitNanoseconds == 0 { return blame(.waitTooLong, place) }
+        if maxWaitNanoseconds == 0 { return blame(.waitTooLong, key) }
         // An unknown rate predicts nothing; then only the bounds of the queue count.
-        let predicted = wholeNanoseconds(predictedWaitSeconds(ticket.cost, place) ?? 0)
+        let predicted = wholeNanoseconds(predictedWaitSeconds(ticket.cost, key) ?? 0)
         let turn = clock.advanced(byNanoseconds: predicted)
-        if turn > waitEnd { return blame(.waitTooLong, place) }
+        if turn > waitEnd { return blame(.waitTooLong, key) }
         if turn > ticket.startBy ?? .distantFuture { return .deadline }
         let service = drainEstimate.longServiceNanoseconds
-        let answerBy = ticket.answerBy ?? .distantFuture
-        let left = max(0, answerBy.nanoseconds(since: clock) - service)
+        let respondBy = ticket.respondBy ?? .distantFuture
+        let left = max(0, respondBy.nanoseconds(since: clock) - service)
         if predicted > left { return .deadline }
         // A standing queue is kept short, so that who joins it is served soon and all others are told
         // at once, instead of all being served at the end of their patience.
-        let isStanding = queue.flows[place.tenant, place.row].standing.isStanding
-        let borne = patienceNanoseconds(ticket, place)
+        let isStanding = queue.flows[key.tenant, key.row].standing.isStanding
+        let borne = patienceNanoseconds(ticket, key)
         let most = min(maxWaitNanoseconds, left, borne)
         if isStanding, predicted > most / 4 {
-            return blame(borne < maxWaitNanoseconds ? .patience : .waitTooLong, place)
+            return blame(borne < maxWaitNanoseconds ? .patience : .waitTooLong, key)
         }
-        return predicted > borne ? blame(.patience, place) : nil
+        return predicted > borne ? blame(.patience, key) : nil
     }
 
     /// For how long the request may wait, if its client bears what most of its kind do, and the time
     /// to the first byte is as usual.
-    @inline(__always) private func patienceNanoseconds(_ ticket: Ticket, _ place: QueuePlace)
+    @inline(__always) private func patienceNanoseconds(_ ticket: Ticket, _ key: FlowKey)
         -> Int64
     {
-        let borne = queue.patienceSeconds(place.tenant, place.row, now: clock)
+        let borne = queue.patienceSeconds(key.tenant, key.row, now: clock)
         guard borne.isFinite else { return .max }
         let age = ticket.arrivedAt.map { max(0, clock.seconds(since: $0)) } ?? 0
         return wholeNanoseconds(borne - age - drainEstimate.firstByteSeconds)
     }
 
     /// A shortage that is the tenant's own doing is told as such.
-    @inline(__always) func blame(_ reason: Reason, _ place: QueuePlace) -> Reason {
-        queue.isOverShare(place.tenant, limit: provenLimit) ? .tenantOverShare : reason
+    @inline(__always) func blame(_ reason: Reason, _ key: FlowKey) -> Reason {
+        queue.isOverShare(key.tenant, limit: provenLimit) ? .tenantOverShare : reason
     }
 
     /// Seconds until the first backend returns if every one is ejected; nil if one is not.
@@ -131,62 +131,62 @@ extension AdmissionController {
     /// is unknown, and infinite without a backend.
     package mutating func predictedWaitSeconds(_ ticket: Ticket, now: Instant) -> Double? {
         advance(to: now)
-        let place = queue.place(of: ticket)
-        if queue.maySkip(place, limit: provenLimit), ticket.seats <= room { return 0 }
-        return secondsUntilAnyReturn ?? predictedWaitSeconds(expectedCost(ticket), place)
+        let slot = queue.flowKey(of: ticket)
+        if queue.maySkip(slot, limit: provenLimit), ticket.seats <= room { return 0 }
+        return secondsUntilAnyReturn ?? predictedWaitSeconds(expectedCost(ticket), slot)
     }
 
     /// Seconds until a request of that cost would start that joins the queue there now; nil while
     /// the rate is unknown.
-    mutating func predictedWaitSeconds(_ cost: Double, _ place: QueuePlace) -> Double? {
+    mutating func predictedWaitSeconds(_ cost: Double, _ key: FlowKey) -> Double? {
         guard let rate = drainEstimate.perSecond(limit: provenLimit) else { return nil }
-        let ahead = queue.costUntilServed(place, cost: cost)
-        guard place.rank > 0 else { return ahead / rate }
+        let ahead = queue.costUntilServed(key, cost: cost)
+        guard key.rank > 0 else { return ahead / rate }
         // What higher classes are granted does not come down to this one, apart from the turns
         // that the starvation bound keeps for it, however much waits above.
         let least = rate / Double(settings.queue.starvationBound)
-        let behindAll = ahead / max(least, rate - queue.rateAbove(place.rank, now: clock))
-        return min(behindAll, queue.costInClass(place, cost: cost) / least)
+        let behindAll = ahead / max(least, rate - queue.rateAbove(key.rank, now: clock))
+        return min(behindAll, queue.costInClass(key, cost: cost) / least)
     }
 
     /// Makes a rejection of a request that asked to join the queue there.
     mutating func refuse(
-        _ reason: Reason, _ ticket: Ticket, _ place: QueuePlace
+        _ reason: Reason, _ ticket: Ticket, _ key: FlowKey
     ) -> Rejection {
-        refuse(reason, cost: ticket.cost, place)
+        refuse(reason, cost: ticket.cost, key)
     }
 
     /// Makes a rejection of a request that does not fit into its tenant's quota.
     mutating func refuse(
-        _ shortfall: Shortfall, _ ticket: Ticket, _ place: QueuePlace
+        _ shortfall: Shortfall, _ ticket: Ticket, _ key: FlowKey
     ) -> Rejection {
         refuse(
-            shortfall.reason, cost: ticket.cost, place, waitSeconds: shortfall.waitSeconds)
+            shortfall.reason, cost: ticket.cost, key, waitSeconds: shortfall.waitSeconds)
     }
 
-    /// Gives back what a request that was not served was charged.
+    /// Refunds what a request that was not served was charged.
     mutating func refundAll(_ stub: Permit.Stub) {
         queue.tenants.settle(stub.tenant, stub.reserved, .nothing, now: clock)
     }
 
-    /// Makes a rejection of a request that has waited, and gives back what it was charged.
+    /// Makes a rejection of a request that has waited, and refunds what it was charged.
     mutating func refuse(_ reason: Reason, _ waiting: Waiting) -> Rejection {
         queue.tenants.settle(waiting.tenant, waiting.reserved, .nothing, now: clock)
         return refuse(
             reason, cost: waiting.cost,
-            queue.place(tenant: waiting.tenant, row: Int(waiting.row)))
+            queue.flowKey(tenant: waiting.tenant, row: Int(waiting.row)))
     }
 
-    /// Makes a rejection that has to do with nobody's place in the queue.
+    /// Makes a rejection that has to do with nobody's slot in the queue.
     mutating func refuse(_ reason: Reason) -> Rejection {
-        refuse(reason, cost: 1, queue.place(of: Ticket()))
+        refuse(reason, cost: 1, queue.flowKey(of: Ticket()))
     }
 
     /// Makes a rejection, and promises when to come back behind what others were promised.
     private mutating func refuse(
-        _ reason: Reason, cost: Double, _ place: QueuePlace, waitSeconds: Double? = nil
+        _ reason: Reason, cost: Double, _ key: FlowKey, waitSeconds: Double? = nil
     ) -> Rejection {
-        let circumstances = circumstances(cost, place)
+        let circumstances = circumstances(cost, key)
         let milliseconds: Int
         if let waitSeconds {
             // A quota comes back at its own pace, whatever the pool is short of.
@@ -205,11 +205,11 @@ extension AdmissionController {
         var rejection = Rejection(reason: reason, retryAfterMilliseconds: milliseconds)
         rejection.circumstances = circumstances
         if reason.isShortage {
-            queue.tenants.refuse(place.tenant, now: clock)
-            rejection.isRetryUnwelcome = queue.tenants[place.tenant].demand.isExcessive
+            queue.tenants.refuse(key.tenant, now: clock)
+            rejection.isRetryUnwelcome = queue.tenants[key.tenant].demand.isExcessive
         }
         if reason == .tenantOverShare || reason == .tenantLimit {
-            rejection.share = queue.share(place.tenant, limit: provenLimit)
+            rejection.share = queue.share(key.tenant, limit: provenLimit)
         }
         return rejection
     }
@@ -217,15 +217,15 @@ extension AdmissionController {
 
 extension AdmissionController {
     /// What the pool looks like to a request of that cost.
-    mutating func circumstances(_ cost: Double, _ place: QueuePlace) -> Circumstances {
+    mutating func circumstances(_ cost: Double, _ key: FlowKey) -> Circumstances {
         var circumstances = Circumstances()
         circumstances.limit = provenLimit
         circumstances.inFlight = provenInFlight
         circumstances.queued = queue.count
-        let borne = queue.patienceSeconds(place.tenant, place.row, now: clock)
+        let borne = queue.patienceSeconds(key.tenant, key.row, now: clock)
         circumstances.patienceSeconds = borne.isFinite ? borne : nil
         circumstances.predictedWaitSeconds =
-            secondsUntilAnyReturn ?? predictedWaitSeconds(cost, place)
+            secondsUntilAnyReturn ?? predictedWaitSeconds(cost, key)
         return circumstances
     }
 }

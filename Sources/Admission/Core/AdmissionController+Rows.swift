@@ -19,8 +19,8 @@ extension AdmissionController {
         max(Self.leastUncounted, 4 * backends[index].limit)
     }
 
-    /// Units at a backend that wait for their clients and take places from others: so many are more than
-    /// count for nothing, while the backend is full and somebody has found no room of late.
+    /// Units at a backend that wait for their clients and take slots from others: so many are more
+    /// than count for nothing, while the backend is full and somebody has found no room of late.
     ///
     /// The gateway ends the slowest of them.
     package func crowd(at backend: BackendID, now: Instant) -> Int {

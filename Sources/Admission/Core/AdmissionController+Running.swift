@@ -63,7 +63,7 @@ extension AdmissionController {
         let longest = longServiceNanoseconds(index)
         let isUnknown = backends[index].cancels[Int(kind.rawValue)].verdict == .unknown
         if isUnknown, !isBound(index) || queue.isEmpty && counted(index) <= stub.seats {
-            // Nobody wants the place, so the engine may as well be told, and given all its time.
+            // Nobody wants the slot, so the engine may as well be told, and given all its time.
             let end = stub.grantedAt.advanced(byNanoseconds: longest)
             backends[index].keepFree(stub.seats, until: max(end, clock))
             noteChange(at: backends[index].nextChange(now: clock))
@@ -85,7 +85,7 @@ extension AdmissionController {
         .keep(until: clock.advanced(byNanoseconds: nanoseconds))
     }
 
-    /// Whether others want the backend's places.
+    /// Whether others want the backend's slots.
     @inline(__always) private func isBound(_ index: Int) -> Bool {
         10 * counted(index) >= 9 * backends[index].allowed
     }
@@ -142,7 +142,7 @@ extension AdmissionController {
 // MARK: - What became of a request
 
 extension AdmissionController {
-    /// Tells the backend's meter, before the request's place is free.
+    /// Tells the backend's meter, before the request's slot is free.
     mutating func note(_ outcome: Outcome, _ stub: Permit.Stub) {
         let index = stub.backend.index
         if outcome == .success {
@@ -158,7 +158,7 @@ extension AdmissionController {
         }
     }
 
-    /// What the end says of the backend's health, once the place is free.
+    /// What the end says of the backend's health, once the slot is free.
     mutating func judge(_ outcome: Outcome, _ stub: Permit.Stub) {
         let index = stub.backend.index
         if outcome == .overload {

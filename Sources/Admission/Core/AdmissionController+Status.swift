@@ -46,8 +46,8 @@ extension AdmissionController {
     }
     /// Backends that are present.
     package var backendCount: Int { backends.reduce(0) { $0 + ($1.isPresent ? 1 : 0) } }
-    /// Places in the table of backends: a `BackendID` is below it, and may be vacant.
-    package var backendPlaces: Int { backends.count }
+    /// Slots in the table of backends: a `BackendID` is below it, and may be vacant.
+    package var backendSlots: Int { backends.count }
     /// Requests of a class that are parked, by its index in the settings.
     package func queueLength(ofClass index: Int) -> Int { queue.classes[queue.ranks[index]].count }
     /// Permits of a class granted and not yet spent, by its index in the settings.
@@ -59,7 +59,7 @@ extension AdmissionController {
     /// Units of cost a second that the pool gets done when busy; nil before the first success.
     package var drainRate: Double? { drainEstimate.perSecond(limit: provenLimit) }
 
-    /// The backend at a place; nil when the place is vacant.
+    /// The backend at a slot; nil when the slot is vacant.
     package func backend(_ id: BackendID, now: Instant) -> BackendStatus? {
         guard backends.indices.contains(id.index), !backends[id.index].isVacant else { return nil }
         let backend = backends[id.index]
@@ -76,7 +76,7 @@ extension AdmissionController {
             evidence: backend.limiter.evidence, boundSeconds: backend.meter.boundSeconds)
     }
 
-    /// The place of the present backend of that name; nil when there is none.
+    /// The slot of the present backend of that name; nil when there is none.
     package func backendID(forKey key: String) -> BackendID? {
         backends.firstIndex { $0.isPresent && $0.key == key }.map(BackendID.init(index:))
     }
@@ -98,7 +98,7 @@ extension AdmissionController {
         return shortest.isFinite ? shortest : nil
     }
 
-    /// How often a backend was suspected for that cause; 0 for a vacant place.
+    /// How often a backend was suspected for that cause; 0 for a vacant slot.
     package func suspicions(of backend: BackendID, _ cause: SuspicionCause) -> Int {
         guard backends.indices.contains(backend.index) else { return 0 }
         return backends[backend.index].suspicions[Int(cause.rawValue)]
@@ -116,7 +116,7 @@ extension AdmissionController {
     }
 
     /// How often the limit of `backend` was raised and lowered for that reason; nothing for a
-    /// vacant place.
+    /// vacant slot.
     package func limitMoves(
         of backend: BackendID, _ reason: LimitMoveReason
     ) -> (up: Int, down: Int) {

@@ -69,30 +69,30 @@ package struct AdmissionController: ~Copyable, Sendable {
     ) -> Verdict {
         advance(to: now)
         if isDraining { return .reject(refuse(.draining)) }
-        if min(ticket.answerBy ?? .distantFuture, ticket.startBy ?? .distantFuture) <= clock {
+        if min(ticket.respondBy ?? .distantFuture, ticket.startBy ?? .distantFuture) <= clock {
             return .reject(refuse(.deadline))
         }
         var ticket = ticket
         ticket.cost = expectedCost(ticket)
-        let place = queue.place(of: ticket)
-        queue.tenants.countOffer(place.tenant, isRetry: ticket.isRetry)
-        let shortfall = queue.tenants.shortfall(place.tenant, tokens: ticket.tokens, now: clock)
-        if settings.mode == .observe { return observe(ticket, place, shortfall) }
-        if let shortfall { return .reject(refuse(shortfall, ticket, place)) }
+        let slot = queue.flowKey(of: ticket)
+        queue.tenants.countOffer(slot.tenant, isRetry: ticket.isRetry)
+        let shortfall = queue.tenants.shortfall(slot.tenant, tokens: ticket.tokens, now: clock)
+        if settings.mode == .observe { return observe(ticket, slot, shortfall) }
+        if let shortfall { return .reject(refuse(shortfall, ticket, slot)) }
         // Those who wait go first, even if a slot is free and not yet polled for.
-        if queue.maySkip(place, limit: provenLimit),
+        if queue.maySkip(slot, limit: provenLimit),
             let index = choose(seats: ticket.seats, except: nil)
         {
-            let reserved = queue.tenants.reserve(place.tenant, tokens: ticket.tokens)
+            let reserved = queue.tenants.reserve(slot.tenant, tokens: ticket.tokens)
             let work = GrantedWork(ticket, now: clock)
-            return .forward(grant(index, ticket.seats, place, work, reserved: reserved))
+            return .forward(grant(index, ticket.seats, slot, work, reserved: reserved))
         }
-        if let reason = reasonNotToPark(ticket, place) {
-            return .reject(refuse(reason, ticket, place))
+        if let reason = reasonNotToPark(ticket, slot) {
+            return .reject(refuse(reason, ticket, slot))
         }
-        queue.makeRoom(for: ticket, at: place)
-        let reserved = queue.tenants.reserve(place.tenant, tokens: ticket.tokens)
-        return .parked(park(id, ticket, place, reserved, isReturned: false))
+        queue.makeRoom(for: ticket, at: slot)
+        let reserved = queue.tenants.reserve(slot.tenant, tokens: ticket.tokens)
+        return .parked(park(id, ticket, slot, reserved, isReturned: false))
     }
 
     /// Takes a parked request out whose client has left; false if it has left the queue already.
@@ -120,7 +120,7 @@ package struct AdmissionController: ~Copyable, Sendable {
         return nil
     }
 
-    /// Spends a permit: the request has ended, its place is free, and its latency moves the limit.
+    /// Spends a permit: the request has ended, its slot is free, and its latency moves the limit.
     package mutating func complete(
         _ permit: consuming Permit, _ outcome: Outcome, _ work: ServedWork = ServedWork(),
         now: Instant
@@ -130,7 +130,7 @@ package struct AdmissionController: ~Copyable, Sendable {
         queue.tenants.settle(stub.tenant, stub.reserved, work.charge, now: clock)
         let cost = work.cost ?? realCost(stub, work.charge)
         // What waits is counted by what it is expected to cost, so this has to be too. Whoever leaves
-        // early has not been served, however soon his place was free.
+        // early has not been served, however soon his slot was free.
         if isBusy, outcome.isWorkDone { drainEstimate.recordBusyCompletion(cost: stub.cost) }
         note(outcome, stub)
         release(stub, extraCost: stub.isCharged ? cost - stub.cost : 0)

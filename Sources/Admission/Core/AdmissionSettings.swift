@@ -41,13 +41,13 @@ package enum LimitSettings: Equatable, Sendable {
 
 /// What tenants share while they want more than there is.
 package enum SharingMeasure: String, CaseIterable, Sendable {
-    /// The time for which requests take places of the limit.
+    /// The time for which requests take slots of the limit.
     ///
     /// A request counts as a usual one until it ends, and then as what it was.
     case time
     /// The number of requests.
     case requests
-    /// The tokens of prompts and answers.
+    /// The tokens of prompts and responses.
     ///
     /// A request counts as `Ticket.tokens` says until it ends, and then as what it came to.
     case tokens
@@ -78,7 +78,7 @@ package struct AIMDLimitSettings: Equatable, Sendable {
     package var min = 1
     /// Highest limit, `min`..100,000.
     package var max = 200
-    /// Factor at a drop, .5 up to but not including 1.
+    /// Factor at a drop, 0.5 up to but not including 1.
     package var backoff = 0.9
     /// A response that takes longer counts as a drop.
     package var timeout = Duration.seconds(5)
@@ -106,7 +106,7 @@ package struct GradientLimitSettings: Equatable, Sendable {
     ///
     /// `smoothing * queueSize` is the step of growth.
     package var queueSize = 4
-    /// Factor at a drop, .5 up to but not including 1.
+    /// Factor at a drop, 0.5 up to but not including 1.
     package var backoff = 0.9
 
     /// The defaults.
@@ -138,9 +138,9 @@ package struct KneeLimitSettings: Equatable, Sendable {
     package var min = 1
     /// Highest limit, `min`..100,000: the most that the backend is declared to take.
     package var max = 10_000
-    /// Elasticity of throughput at which growth stops, .02...0.5.
+    /// Elasticity of throughput at which growth stops, 0.02...0.5.
     ///
-    /// At .15, growth stops where 10 % more concurrency buys less than 1.5 % more throughput.
+    /// At 0.15, growth stops where 10 % more concurrency buys less than 1.5 % more throughput.
     package var elasticity = 0.15
     /// Gateways of the same policy that share the backends, 1..1,000.
     package var replicas = 1
@@ -168,7 +168,7 @@ package struct LatencyObjective: Equatable, Sendable {
 
     /// What is measured.
     package var measure: Measure
-    /// The quantile, .5...0.99.
+    /// The quantile, 0.5...0.99.
     package var quantile = 0.9
     /// What the quantile must stay below, 1 µs..1 h.
     package var target: Duration
@@ -196,7 +196,7 @@ package struct PriorityClassSettings: Equatable, Sendable {
 package struct TenantSettings: Equatable, Sendable {
     /// Its name, as requests claim it.
     package var name: String
-    /// Its share against other tenants' while all want more, .01..1,000.
+    /// Its share against other tenants' while all want more, 0.01..1,000.
     package var weight = 1.0
     /// Index of the highest class that its requests may be in, from 0.
     package var highestClass = 0

@@ -8,7 +8,7 @@ package enum Awaited: UInt8, Sendable {
     /// The client, which does not send its body or does not read its response: neither is silence
     /// of the backend's, nor does it use up the limit of others, within a bound.
     case client
-    /// Nobody: a tunnel in which either may speak. Silence says nothing, and its place counts.
+    /// Nobody: a tunnel in which either may speak. Silence says nothing, and its slot counts.
     case nobody
 }
 

@@ -12,7 +12,7 @@ package struct Rejection: Equatable, Sendable {
     /// What the tenant may have in flight; only for reasons that are about the tenant.
     package var share: TenantShare?
     /// Whether the tenant has long been asking for more than twice what it gets, so that trying
-    /// again only takes places from others.
+    /// again only takes slots from others.
     package var isRetryUnwelcome = false
     /// What the pool looked like.
     package var circumstances = Circumstances()

@@ -10,14 +10,14 @@ package struct RequestID: Hashable, Sendable {
     package init(rawValue: UInt64) { self.rawValue = rawValue }
 }
 
-/// A backend's place in the controller's table.
+/// A backend's slot in the controller's table.
 ///
-/// It stays valid across `reconfigure` for backends that stay. The place of a removed backend is
+/// It stays valid across `reconfigure` for backends that stay. The slot of a removed backend is
 /// given to another one only after the last of its requests has ended.
 package struct BackendID: Hashable, Sendable {
     /// Index into the table, from 0; at the start backends have the order they were given in.
     package var index: Int
 
-    /// The backend at place `index`.
+    /// The backend at slot `index`.
     package init(index: Int) { self.index = index }
 }

@@ -7,7 +7,7 @@ package struct Ticket: Sendable {
     /// The instant after which nobody wants the response any more; nil when there is none.
     ///
     /// A request is refused as soon as it is likely that its response would come later.
-    package var answerBy: Instant?
+    package var respondBy: Instant?
     /// The instant by which the request has to be started, however long it takes then; nil when
     /// only the queue's bounds count.
     package var startBy: Instant?
@@ -33,10 +33,10 @@ package struct Ticket: Sendable {
     /// Whether the client says that it has tried before.
     package var isRetry = false
 
-    /// A ticket for a request that holds `bodyBytes` and whose answer is wanted by `answerBy`.
-    package init(bodyBytes: Int = 0, answerBy: Instant? = nil) {
+    /// A ticket for a request that holds `bodyBytes` and whose response is wanted by `respondBy`.
+    package init(bodyBytes: Int = 0, respondBy: Instant? = nil) {
         precondition(bodyBytes >= 0, "a body cannot hold \(bodyBytes) bytes")
         self.bodyBytes = bodyBytes
-        self.answerBy = answerBy
+        self.respondBy = respondBy
     }
 }

@@ -26,10 +26,10 @@ package enum Decision: ~Copyable, Sendable {
     }
 }
 
-/// The place of a parked request; worthless once the request has left the queue.
+/// The slot of a parked request; worthless once the request has left the queue.
 package struct ParkedHandle: Equatable, Sendable {
-    /// Place in the queue's table.
+    /// Slot in the queue's table.
     let slot: Int32
-    /// Told apart from earlier and later requests in the same place.
+    /// Told apart from earlier and later requests in the same slot.
     let generation: UInt32
 }

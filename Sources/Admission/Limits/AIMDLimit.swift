@@ -2,7 +2,7 @@
 // three changes:
 //
 // - One decrease per congestion episode. The original multiplies once per dropped sample, so that a
-//   cohort of 64 answers of 503 takes a limit of 100 to 1. Here a drop opens a hold of max(1 s,
+//   cohort of 64 responses of 503 takes a limit of 100 to 1. Here a drop opens a hold of max(1 s,
 //   mean latency): that long the requests still end that were granted before the cut, and they have
 //   nothing to say about the new limit. AIBrix #2452 measured the difference: 128 collapsed to
 //   single digits, cut once it held.
@@ -13,7 +13,8 @@
 //   granted at the new one: about one step per latency, which is the additive increase of Chiu and
 //   Jain (1989).
 
-/// +1 while the limit binds and answers come in time; times `backoff` at a drop or a late response.
+/// +1 while the limit binds and responses come in time; times `backoff` at a drop or a late
+/// response.
 struct AIMDLimit: Sendable {
     private static let shortestHoldNanoseconds: Int64 = 1_000_000_000
     private static let latencyWeight = 0.1

@@ -51,7 +51,7 @@ struct ConcurrencyMeter: Sendable {
     private var isBound = false
     /// Whether it was binding in the time that led up to `clock`.
     ///
-    /// Many requests can end at one instant, with their places given away only afterwards. All of
+    /// Many requests can end at one instant, with their slots given away only afterwards. All of
     /// them were done while the limit was binding, not the first one alone.
     private var wasBound = false
     private var clock: Instant

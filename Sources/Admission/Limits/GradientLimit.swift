@@ -13,12 +13,12 @@
 // - Drops count: times `backoff`, once per hold of max(1 s, latency), not per sample; no move in
 //   the hold.
 // - The queue term is for growth only. The original adds it to cuts too, and at a gradient of about
-//   .8 it climbs without end (PR #134).
+//   0.8 it climbs without end (PR #134).
 // - Growth only if some request was granted the last slot of the *present* limit, so that each step
 //   waits for evidence from the one before; the original asks for half, and rises to its maximum on
 //   a pool that is half used. A cut still asks for half: latency that rises far below the limit is
 //   not the limit's doing.
-// - A window takes at least 10 samples and lasts at least twice their latency (.1 s..1 s); if
+// - A window takes at least 10 samples and lasts at least twice their latency (0.1 s..1 s); if
 //   samples are few it waits for more. The original throws such windows away: at 3 requests a
 //   second it never moves.
 // - After a cut the next one waits for one latency, until requests granted since then have ended.

@@ -4,7 +4,7 @@ extension KneeLimit {
     private static let climbFactor = 2.0
     /// Elasticity above which the climb goes on.
     private static let climbsAbove = 0.6
-    /// Of the places that come free on a gentle way down, the share that is kept back.
+    /// Of the slots that come free on a gentle way down, the share that is kept back.
     private static let descentShare = 0.25
     /// Most that a verdict moves the limit by, in ln n: up when it was well above what is wanted,
     /// down when more concurrency buys nothing, and else.
@@ -231,7 +231,7 @@ extension KneeLimit {
         // It counts for as much as it is surely above or below what is wanted.
         let certainty = (verdict.elasticity - wantedElasticity) / verdict.standardError
         let trust = certainty * certainty / (1 + certainty * certainty)
-        // What is said of a place far away is a direction and no more.
+        // What is said of a limit far away is a direction and no more.
         let bounded = distance / (1 + abs(distance) / Self.farDistance)
         // Among others all have to do the same with what they see, which is nearly the same.
         if usesSlots {

@@ -1,8 +1,8 @@
 // Several gateways in front of the same backends. What one of them buys with more concurrency of its
-// own says little about the whole: with four of them it is .79 where the whole has .15, and what the
-// others do meanwhile drowns the difference. So they take their levels at the same time, in slots by
-// the clock on the wall, all high or all low; each then sees what all of them together buy, and
-// they move alike. Nothing is sent between them. Clocks have to agree to a second.
+// own says little about the whole: with four of them it is 0.79 where the whole has 0.15, and what
+// the others do meanwhile drowns the difference. So they take their levels at the same time, in
+// slots by the clock on the wall, all high or all low; each then sees what all of them together
+// buy, and they move alike. Nothing is sent between them. Clocks have to agree to a second.
 //
 // One that starts while the others run climbs alone, up to where its own elasticity is that of one
 // among equals, which is its share.

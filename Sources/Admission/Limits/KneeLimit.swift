@@ -6,7 +6,7 @@
 // It is measured by holding the limit at two levels in turn and counting work at both, while the
 // limit binds. At first the levels double; near the knee they lie some per cent below and above the
 // limit, in an order left to chance. An unused limit is neither raised nor lowered, but for room
-// above what is used while more is still worth it. Absolute signs act at once beside it: answers
+// above what is used while more is still worth it. Absolute signs act at once beside it: responses
 // that say overload, a latency objective, and silence.
 //
 // Here are the state and the calls; `+Measure` has the levels and the verdicts, `+Signs` the rest.
@@ -32,7 +32,7 @@ struct KneeLimit: Sendable {
     var center: Double
     /// The level that is to be in force, before caps.
     var level: Double
-    /// What is still to be taken off on the way down to `level`: places that come free are kept
+    /// What is still to be taken off on the way down to `level`: slots that come free are kept
     /// back one in a few, so that the others are given away meanwhile.
     var descent = 0.0
     var side: KneeSide
@@ -45,11 +45,11 @@ struct KneeLimit: Sendable {
     /// See `+Slots`.
     var slots = KneeSlots()
     var settled: KneeSettled
-    /// Factor on the width of a pair, .3...1: small while verdicts are what was wanted.
+    /// Factor on the width of a pair, 0.3...1: small while verdicts are what was wanted.
     var narrowing = 1.0
     /// How far from the knee the last verdict saw itself, in ln n.
     var lastDistance = 0.0
-    /// Factor on what verdicts move the limit by, .15...1: small while they point to and fro.
+    /// Factor on what verdicts move the limit by, 0.15...1: small while they point to and fro.
     var gain = 1.0
     /// Whether units of progress are counted, as was found at the last level measured.
     var usesProgress = false

@@ -1,8 +1,8 @@
 // The cap that a latency objective puts on a limit. Latencies are counted in buckets whose bounds
 // grow by 1/32 of an octave; a quantile is interpolated within its bucket. Only requests count that
-// began under the cap that is judged. Where answers are streamed and it is the time of a unit that
-// matters, the mean time of all running requests' units tells sooner; how far the quantile lies from
-// that mean is learnt when the quantile is known.
+// began under the cap that is judged. Where responses are streamed and it is the time of a unit
+// that matters, the mean time of all running requests' units tells sooner; how far the quantile
+// lies from that mean is learnt when the quantile is known.
 
 /// The highest limit at which a quantile of latencies stays below its target.
 struct ObjectiveCap: Sendable {
@@ -102,9 +102,9 @@ struct ObjectiveCap: Sendable {
         for (index, held) in buckets.enumerated() where held > 0 {
             let next = below + Double(held)
             if next >= wanted {
-                let place = Double(index) + (wanted - below) / Double(held)
+                let position = Double(index) + (wanted - below) / Double(held)
                 return Self.shortest
-                    * exponential(min(20, place / Self.bucketsAnOctave * Self.octave))
+                    * exponential(min(20, position / Self.bucketsAnOctave * Self.octave))
             }
             below = next
         }

@@ -1,4 +1,4 @@
-// When answers of 429, 503 and 529, or silence, may cut a limit: once for a cohort, and only when
+// When responses of 429, 503 and 529, or silence, may cut a limit: once for a cohort, and only when
 // they are a real part of the responses. AIBrix #2452 measured why: halved at every error, 128 fell
 // to single digits; one cut by a tenth for at least two errors that are a tenth of a window held
 // it.

@@ -24,7 +24,7 @@ struct SampleWindow: Sendable {
         maxInFlight = max(maxInFlight, sample.inFlight)
     }
 
-    /// Whether there are enough samples, over twice their latency but at least .1 s and at most 1
+    /// Whether there are enough samples, over twice their latency but at least 0.1 s and at most 1
     /// s.
     func isComplete(now: Instant) -> Bool {
         guard let start, count >= Self.leastSamples else { return false }

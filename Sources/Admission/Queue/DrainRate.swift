@@ -4,7 +4,7 @@
 // Only busy time counts: time in which requests were waiting or no backend had room. A quiet night
 // therefore says nothing about capacity, and the first burst after it is not refused. With n
 // units completed in B busy seconds out of the last 4, a sum of limits L and a mean T of the seconds
-// that a unit takes of one place in the limit,
+// that a unit takes of one slot of the limit,
 // the estimate is
 //
 //     rate = (n + k) / (B + k T / L),   k = 8

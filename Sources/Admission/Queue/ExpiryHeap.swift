@@ -1,4 +1,4 @@
-// When parked requests expire. A binary heap whose entries know their place, so that a request
+// When parked requests expire. A binary heap whose entries know their index, so that a request
 // which leaves early takes its expiry with it: nothing stale stays behind, the heap is never larger
 // than the queue.
 
@@ -18,7 +18,7 @@ struct ExpiryHeap: Sendable {
 
     private var nodes: [Node] = []
     /// Where each slot's node is; meaningless for slots without one.
-    private var places: [Int32] = []
+    private var indices: [Int32] = []
 
     /// The next to expire.
     var first: Node? { nodes.first }
@@ -28,51 +28,51 @@ struct ExpiryHeap: Sendable {
     /// Adds the expiry of `node.slot`, which has none yet, in O(log n).
     mutating func insert(_ node: Node) {
         let slot = Int(node.slot)
-        while places.count <= slot { places.append(-1) }
+        while indices.count <= slot { indices.append(-1) }
         nodes.append(node)
-        places[slot] = Int32(nodes.count - 1)
+        indices[slot] = Int32(nodes.count - 1)
         siftUp(from: nodes.count - 1)
     }
 
     /// Takes out the expiry of `slot`, which has one, in O(log n).
     mutating func remove(slot: Int32) {
-        let place = Int(places[Int(slot)])
+        let index = Int(indices[Int(slot)])
         let last = nodes.removeLast()
-        guard place < nodes.count else { return }
-        nodes[place] = last
-        places[Int(last.slot)] = Int32(place)
-        siftDown(from: place)
-        siftUp(from: Int(places[Int(last.slot)]))
+        guard index < nodes.count else { return }
+        nodes[index] = last
+        indices[Int(last.slot)] = Int32(index)
+        siftDown(from: index)
+        siftUp(from: Int(indices[Int(last.slot)]))
     }
 
     private mutating func siftUp(from start: Int) {
         let node = nodes[start]
-        var place = start
-        while place > 0 {
-            let parent = (place - 1) / 2
+        var index = start
+        while index > 0 {
+            let parent = (index - 1) / 2
             guard node.isBefore(nodes[parent]) else { break }
-            put(nodes[parent], at: place)
-            place = parent
+            put(nodes[parent], at: index)
+            index = parent
         }
-        put(node, at: place)
+        put(node, at: index)
     }
 
     private mutating func siftDown(from start: Int) {
         let node = nodes[start]
-        var place = start
+        var index = start
         while true {
-            var child = 2 * place + 1
+            var child = 2 * index + 1
             guard child < nodes.count else { break }
             if child + 1 < nodes.count, nodes[child + 1].isBefore(nodes[child]) { child += 1 }
             guard nodes[child].isBefore(node) else { break }
-            put(nodes[child], at: place)
-            place = child
+            put(nodes[child], at: index)
+            index = child
         }
-        put(node, at: place)
+        put(node, at: index)
     }
 
-    private mutating func put(_ node: Node, at place: Int) {
-        nodes[place] = node
-        places[Int(node.slot)] = Int32(place)
+    private mutating func put(_ node: Node, at index: Int) {
+        nodes[index] = node
+        indices[Int(node.slot)] = Int32(index)
     }
 }

@@ -41,19 +41,19 @@ extension FairQueue {
     }
 
     /// Whether a request may start without waiting: nobody comes before it.
-    @inline(__always) func maySkip(_ place: QueuePlace, limit: Int) -> Bool {
-        if tenants[place.tenant].isAtLimit { return false }
-        if ranks.count > 1, !isBelowCeilings(place.rank, limit: limit) { return false }
-        return count == 0 || hasTurn(place, limit: limit)
+    @inline(__always) func maySkip(_ key: FlowKey, limit: Int) -> Bool {
+        if tenants[key.tenant].isAtLimit { return false }
+        if ranks.count > 1, !isBelowCeilings(key.rank, limit: limit) { return false }
+        return count == 0 || hasTurn(key, limit: limit)
     }
 
     /// Whether it is the turn of a request that has just come, before those who wait.
-    private func hasTurn(_ place: QueuePlace, limit: Int) -> Bool {
+    private func hasTurn(_ key: FlowKey, limit: Int) -> Bool {
         if firstReturned != nil || (hand >= 0 && handPasses >= Self.passesOfWide) { return false }
         for rank in ranks.indices {
             let row = ranks[rank]
             if classes[row].heap.first == nil { continue }
-            if rank <= place.rank { return false }
+            if rank <= key.rank { return false }
             if isStarving(row), isBelowCeilings(rank, limit: limit) { return false }
         }
         return true
@@ -159,22 +159,22 @@ extension FairQueue {
 
     // MARK: Permits
 
-    /// A request of that place was granted `seats` units.
-    mutating func granted(_ place: QueuePlace, seats: Int, cost: Double, now: Instant) {
-        tenants.start(place.tenant, seats: seats, now: now)
-        classes[place.row].running += 1
-        classes[place.row].seats += seats
-        hold(place.tenant)
+    /// A request in that slot was granted `seats` units.
+    mutating func granted(_ key: FlowKey, seats: Int, cost: Double, now: Instant) {
+        tenants.start(key.tenant, seats: seats, now: now)
+        classes[key.row].running += 1
+        classes[key.row].seats += seats
+        hold(key.tenant)
         if hand >= 0 { handPasses += 1 }
         guard ranks.count > 1 else { return }
-        classes[place.row].grants.record(cost: cost, now: now)
-        classes[place.row].passes = 0
-        for rank in ranks.indices where rank > place.rank {
+        classes[key.row].grants.record(cost: cost, now: now)
+        classes[key.row].passes = 0
+        for rank in ranks.indices where rank > key.rank {
             if classes[ranks[rank]].heap.first != nil { classes[ranks[rank]].passes += 1 }
         }
     }
 
-    /// A permit of that place came back; `extra` is what it cost above what it was charged.
+    /// A permit of that slot came back; `extra` is what it cost above what it was charged.
     mutating func ended(tenant: Int32, row: Int, seats: Int, extra: Double) {
         let wasAtLimit = tenants[tenant].isAtLimit
         tenants.end(tenant, seats: seats)
@@ -194,7 +194,7 @@ extension FairQueue {
         let weight = tenants[tenant].settings.weight
         let floor = flows[tenant, row].floor
         flows[tenant, row].finish = max(floor, flows[tenant, row].finish + extra / weight)
-        guard flows[tenant, row].place >= 0 else { return }
+        guard flows[tenant, row].heapIndex >= 0 else { return }
         flows[tenant, row].start = max(floor, flows[tenant, row].start + extra / weight)
         classes[row].heap.restore(tenant, &flows, row)
     }
@@ -202,7 +202,7 @@ extension FairQueue {
     /// Takes the flows of a tenant out of service that has as many requests in flight as it may.
     private mutating func hold(_ tenant: Int32) {
         guard tenants[tenant].isAtLimit, tenants[tenant].queued > 0 else { return }
-        for row in classes.indices where flows[tenant, row].place >= 0 {
+        for row in classes.indices where flows[tenant, row].heapIndex >= 0 {
             classes[row].heap.remove(tenant, &flows, row)
         }
     }

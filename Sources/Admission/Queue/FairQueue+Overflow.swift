@@ -3,47 +3,47 @@
 extension FairQueue {
     /// Who makes room for a request in a queue that is full by number; nil when it is the request
     /// that has to go.
-    func victim(for place: QueuePlace) -> Int32? {
+    func victim(for key: FlowKey) -> Int32? {
         switch settings.overflow {
         case .rejectNew:
             return nil
         case .dropOldest:
-            guard let rank = lowestWaiting, rank >= place.rank else { return nil }
+            guard let rank = lowestWaiting, rank >= key.rank else { return nil }
             return classes[ranks[rank]].arrivals.head
         case .dropLowest:
-            if let rank = lowestWaiting, rank > place.rank {
+            if let rank = lowestWaiting, rank > key.rank {
                 return classes[ranks[rank]].arrivals.tail
             }
-            return newestOfLongest(place)
+            return newestOfLongest(key)
         }
     }
 
     /// Whether a request may come that holds so many bytes, if others make room for it.
-    @inline(__always) func hasRoom(forBytes wanted: Int, at place: QueuePlace) -> Bool {
+    @inline(__always) func hasRoom(forBytes wanted: Int, at key: FlowKey) -> Bool {
         let missing = wanted - (settings.maxBytes - bytes)
         if missing <= 0 { return true }
-        return mayMakeRoom(forBytes: wanted, missing: missing, at: place)
+        return mayMakeRoom(forBytes: wanted, missing: missing, at: key)
     }
 
-    private func mayMakeRoom(forBytes wanted: Int, missing: Int, at place: QueuePlace) -> Bool {
+    private func mayMakeRoom(forBytes wanted: Int, missing: Int, at key: FlowKey) -> Bool {
         guard wanted <= settings.maxBytes else { return false }
         switch settings.overflow {
         case .rejectNew:
             return false
         case .dropOldest:
-            return bytesWaiting(fromRank: place.rank) >= missing
+            return bytesWaiting(fromRank: key.rank) >= missing
         case .dropLowest:
-            if bytesWaiting(fromRank: place.rank + 1) >= missing { return true }
-            guard let heavy = heaviest(place, wanted) else { return false }
-            return flows[heavy, place.row].bytes >= missing
+            if bytesWaiting(fromRank: key.rank + 1) >= missing { return true }
+            guard let heavy = heaviest(key, wanted) else { return false }
+            return flows[heavy, key.row].bytes >= missing
         }
     }
 
     /// Has others make room for a request that may join.
-    mutating func makeRoom(for ticket: Ticket, at place: QueuePlace) {
-        if count >= settings.maxRequests, let victim = victim(for: place) { displace(victim) }
+    mutating func makeRoom(for ticket: Ticket, at key: FlowKey) {
+        if count >= settings.maxRequests, let victim = victim(for: key) { displace(victim) }
         while ticket.bodyBytes > settings.maxBytes - bytes {
-            guard let victim = victim(forBytes: ticket.bodyBytes, at: place) else { return }
+            guard let victim = victim(forBytes: ticket.bodyBytes, at: key) else { return }
             displace(victim)
         }
     }
@@ -58,16 +58,16 @@ extension FairQueue {
     ///
     /// Dropping from the longest queue is McKenney's rule ("Stochastic Fairness Queueing", 1990). A
     /// tenant that has its share of the queue waiting is refused without a search.
-    private func newestOfLongest(_ place: QueuePlace) -> Int32? {
-        let weight = tenants[place.tenant].settings.weight
-        let flow = flows[place.tenant, place.row]
-        let weights = classes[place.row].weight + (flow.count == 0 ? weight : 0)
+    private func newestOfLongest(_ key: FlowKey) -> Int32? {
+        let weight = tenants[key.tenant].settings.weight
+        let flow = flows[key.tenant, key.row]
+        let weights = classes[key.row].weight + (flow.count == 0 ? weight : 0)
         let mine = Double(flow.count + 1) / weight
-        guard mine * weights <= Double(classes[place.row].count) else { return nil }
+        guard mine * weights <= Double(classes[key.row].count) else { return nil }
         var longest = mine
         var victim: Int32?
-        for tenant in tenants.rows.indices where flows[Int32(tenant), place.row].count > 0 {
-            let other = flows[Int32(tenant), place.row]
+        for tenant in tenants.rows.indices where flows[Int32(tenant), key.row].count > 0 {
+            let other = flows[Int32(tenant), key.row]
             let length = Double(other.count) / tenants.rows[tenant].settings.weight
             guard length > longest else { continue }
             longest = length
@@ -87,12 +87,12 @@ extension FairQueue {
 
     /// The tenant whose requests hold most bytes for its weight in the class, if that is more than
     /// the new one's would hold with it.
-    private func heaviest(_ place: QueuePlace, _ wanted: Int) -> Int32? {
-        let weight = tenants[place.tenant].settings.weight
-        var most = Double(flows[place.tenant, place.row].bytes + wanted) / weight
+    private func heaviest(_ key: FlowKey, _ wanted: Int) -> Int32? {
+        let weight = tenants[key.tenant].settings.weight
+        var most = Double(flows[key.tenant, key.row].bytes + wanted) / weight
         var heaviest: Int32?
         for tenant in tenants.rows.indices {
-            let bytes = Double(flows[Int32(tenant), place.row].bytes)
+            let bytes = Double(flows[Int32(tenant), key.row].bytes)
             guard bytes / tenants.rows[tenant].settings.weight > most else { continue }
             most = bytes / tenants.rows[tenant].settings.weight
             heaviest = Int32(tenant)
@@ -100,9 +100,9 @@ extension FairQueue {
         return heaviest
     }
 
-    private func victim(forBytes wanted: Int, at place: QueuePlace) -> Int32? {
+    private func victim(forBytes wanted: Int, at key: FlowKey) -> Int32? {
         let isOldest = settings.overflow == .dropOldest
-        let highest = isOldest ? place.rank : place.rank + 1
+        let highest = isOldest ? key.rank : key.rank + 1
         for rank in ranks.indices.reversed() where rank >= highest {
             let row = ranks[rank]
             guard classes[row].bytes > 0 else { continue }
@@ -110,11 +110,11 @@ extension FairQueue {
             return firstWithBytes(
                 from: isOldest ? list.head : list.tail, arrivalLinks, forwards: isOldest)
         }
-        guard settings.overflow == .dropLowest, let heavy = heaviest(place, wanted) else {
+        guard settings.overflow == .dropLowest, let heavy = heaviest(key, wanted) else {
             return nil
         }
         return firstWithBytes(
-            from: flows[heavy, place.row].waiting.tail, flowLinks, forwards: false)
+            from: flows[heavy, key.row].waiting.tail, flowLinks, forwards: false)
     }
 
     /// The first slot from that one on, either way, that holds bytes.

@@ -16,25 +16,25 @@ package struct TenantShare: Equatable, Sendable {
 
 extension FairQueue {
     /// Where a request belongs: in the class that it claims, as far as its tenant may.
-    mutating func place(of ticket: Ticket) -> QueuePlace {
+    mutating func flowKey(of ticket: Ticket) -> FlowKey {
         let tenant = tenants.claim(ticket.tenant)
         let highest = tenants[tenant].settings.highestClass
         let rank = min(max(ticket.priorityClass, highest, 0), rankCount - 1)
-        return QueuePlace(tenant: tenant, row: ranks[rank], rank: rank)
+        return FlowKey(tenant: tenant, row: ranks[rank], rank: rank)
     }
 
     /// Where a permit's or a waiting request's rows are now.
-    func place(tenant: Int32, row: Int) -> QueuePlace {
-        QueuePlace(tenant: tenant, row: row, rank: classes[row].rank)
+    func flowKey(tenant: Int32, row: Int) -> FlowKey {
+        FlowKey(tenant: tenant, row: row, rank: classes[row].rank)
     }
 
     /// Expected cost that is served before a request of that cost would be, itself included.
     ///
     /// Higher classes come first.
-    @inline(__always) func costUntilServed(_ place: QueuePlace, cost: Double) -> Double {
+    @inline(__always) func costUntilServed(_ key: FlowKey, cost: Double) -> Double {
         var ahead = costAhead
-        for rank in 0..<place.rank { ahead += classes[ranks[rank]].cost }
-        return ahead + costInClass(place, cost: cost)
+        for rank in 0..<key.rank { ahead += classes[ranks[rank]].cost }
+        return ahead + costInClass(key, cost: cost)
     }
 
     /// Expected cost of its own class that is served before a request of that cost would be, itself
@@ -42,12 +42,12 @@ extension FairQueue {
     ///
     /// It is served no later than everything that waits there, and no later than its own flow gets
     /// to it at its share of the class.
-    @inline(__always) func costInClass(_ place: QueuePlace, cost: Double) -> Double {
-        let flow = flows[place.tenant, place.row]
-        let weight = tenants[place.tenant].settings.weight
-        let weights = classes[place.row].weight + (flow.count == 0 ? weight : 0)
+    @inline(__always) func costInClass(_ key: FlowKey, cost: Double) -> Double {
+        let flow = flows[key.tenant, key.row]
+        let weight = tenants[key.tenant].settings.weight
+        let weights = classes[key.row].weight + (flow.count == 0 ? weight : 0)
         let own = (flow.cost + cost) * weights / weight
-        return min(classes[place.row].cost + cost, own)
+        return min(classes[key.row].cost + cost, own)
     }
 
     /// What classes above that rank are granted, in units of cost a second.
@@ -88,7 +88,7 @@ extension FairQueue {
             classes[row].heap.removeAll()
             classes[row].weight = 0
             for tenant in tenants.rows.indices {
-                flows[Int32(tenant), row].place = -1
+                flows[Int32(tenant), row].heapIndex = -1
                 if flows[Int32(tenant), row].count > 0 {
                     classes[row].weight += tenants.rows[tenant].settings.weight
                     activate(Int32(tenant), row)

@@ -116,10 +116,10 @@ struct FairQueue: Sendable {
     /// fair scheduler has the like for processes that slept (`place_entity`).
     static var credit: Double { 8 }
 
-    /// Gives a flow with waiting requests its start tag and its place in the heap, unless its
+    /// Gives a flow with waiting requests its start tag and its index in the heap, unless its
     /// tenant may start nothing.
     mutating func activate(_ tenant: Int32, _ row: Int) {
-        guard flows[tenant, row].place < 0, !tenants[tenant].isAtLimit else { return }
+        guard flows[tenant, row].heapIndex < 0, !tenants[tenant].isAtLimit else { return }
         sequence += 1
         let weight = tenants[tenant].settings.weight
         let earliest = classes[row].virtualTime - Self.credit / weight
@@ -247,7 +247,7 @@ struct FairQueue: Sendable {
         flows[waiting.tenant, row].cost = 0
         flows[waiting.tenant, row].standing.emptied()
         classes[row].weight -= tenants[waiting.tenant].settings.weight
-        if flows[waiting.tenant, row].place >= 0 {
+        if flows[waiting.tenant, row].heapIndex >= 0 {
             classes[row].heap.remove(waiting.tenant, &flows, row)
         }
     }

@@ -24,8 +24,8 @@ struct Flow: Sendable {
     var floor = 0.0
     /// Orders flows of equal start tags by when they got it.
     var sequence: UInt64 = 0
-    /// Place in the class's heap; -1 while nothing waits or its tenant may start nothing.
-    var place: Int32 = -1
+    /// Index in the class's heap; -1 while nothing waits or its tenant may start nothing.
+    var heapIndex: Int32 = -1
     /// Whether what waits is more than a burst.
     var standing = StandingQueue()
     /// What its clients bear.
@@ -33,99 +33,99 @@ struct Flow: Sendable {
 }
 
 /// The tenants of a class that may be served, by start tag: a binary heap whose flows know their
-/// places.
+/// indices.
 ///
-/// Each place has a copy of what it is ordered by, so that finding the way down reads two places side
+/// Each node has a copy of what it is ordered by, so that finding the way down reads two nodes side
 /// by side at each level, and not the flows of two tenants anywhere in memory.
 struct FlowHeap: Sendable {
-    struct Place: Sendable {
+    struct Node: Sendable {
         /// The flow's start tag, and what orders those of equal tags.
         var start: Double
         var sequence: UInt64
         var tenant: Int32
 
-        static func < (one: Place, other: Place) -> Bool {
+        static func < (one: Node, other: Node) -> Bool {
             one.start == other.start ? one.sequence < other.sequence : one.start < other.start
         }
     }
 
-    private(set) var places: [Place] = []
+    private(set) var nodes: [Node] = []
 
     /// The tenant whose flow is served next.
-    var first: Int32? { places.first?.tenant }
+    var first: Int32? { nodes.first?.tenant }
 
     /// Adds a tenant's flow, which is not in the heap.
     mutating func insert(_ tenant: Int32, _ flows: inout FlowTable, _ row: Int) {
-        let place = place(of: tenant, flows, row)
-        places.append(place)
-        siftUp(place, from: places.count - 1, &flows, row)
+        let node = node(of: tenant, flows, row)
+        nodes.append(node)
+        siftUp(node, from: nodes.count - 1, &flows, row)
     }
 
     /// Takes a tenant's flow out, which is in the heap.
     mutating func remove(_ tenant: Int32, _ flows: inout FlowTable, _ row: Int) {
-        let index = Int(flows[tenant, row].place)
-        flows[tenant, row].place = -1
-        let last = places.removeLast()
-        guard index < places.count else { return }
+        let index = Int(flows[tenant, row].heapIndex)
+        flows[tenant, row].heapIndex = -1
+        let last = nodes.removeLast()
+        guard index < nodes.count else { return }
         sift(last, from: index, &flows, row)
     }
 
-    /// Puts a flow in its place after its start tag has changed.
+    /// Moves a flow to its index after its start tag has changed.
     mutating func restore(_ tenant: Int32, _ flows: inout FlowTable, _ row: Int) {
-        sift(place(of: tenant, flows, row), from: Int(flows[tenant, row].place), &flows, row)
+        sift(node(of: tenant, flows, row), from: Int(flows[tenant, row].heapIndex), &flows, row)
     }
 
-    /// Forgets everything; the flows' places are for the caller to reset.
-    mutating func removeAll() { places.removeAll(keepingCapacity: true) }
+    /// Forgets everything; the flows' indices are for the caller to reset.
+    mutating func removeAll() { nodes.removeAll(keepingCapacity: true) }
 
-    private func place(of tenant: Int32, _ flows: FlowTable, _ row: Int) -> Place {
-        Place(
+    private func node(of tenant: Int32, _ flows: FlowTable, _ row: Int) -> Node {
+        Node(
             start: flows[tenant, row].start, sequence: flows[tenant, row].sequence, tenant: tenant)
     }
 
     private mutating func sift(
-        _ place: Place, from start: Int, _ flows: inout FlowTable, _ row: Int
+        _ node: Node, from start: Int, _ flows: inout FlowTable, _ row: Int
     ) {
-        if start > 0, place < places[(start - 1) / 2] {
-            siftUp(place, from: start, &flows, row)
+        if start > 0, node < nodes[(start - 1) / 2] {
+            siftUp(node, from: start, &flows, row)
         } else {
-            siftDown(place, from: start, &flows, row)
+            siftDown(node, from: start, &flows, row)
         }
     }
 
     private mutating func siftUp(
-        _ place: Place, from start: Int, _ flows: inout FlowTable, _ row: Int
+        _ node: Node, from start: Int, _ flows: inout FlowTable, _ row: Int
     ) {
         var index = start
         while index > 0 {
             let parent = (index - 1) / 2
-            guard place < places[parent] else { break }
-            put(places[parent], at: index, &flows, row)
+            guard node < nodes[parent] else { break }
+            put(nodes[parent], at: index, &flows, row)
             index = parent
         }
-        put(place, at: index, &flows, row)
+        put(node, at: index, &flows, row)
     }
 
     private mutating func siftDown(
-        _ place: Place, from start: Int, _ flows: inout FlowTable, _ row: Int
+        _ node: Node, from start: Int, _ flows: inout FlowTable, _ row: Int
     ) {
         var index = start
         while true {
             var child = 2 * index + 1
-            guard child < places.count else { break }
-            if child + 1 < places.count, places[child + 1] < places[child] { child += 1 }
-            guard places[child] < place else { break }
-            put(places[child], at: index, &flows, row)
+            guard child < nodes.count else { break }
+            if child + 1 < nodes.count, nodes[child + 1] < nodes[child] { child += 1 }
+            guard nodes[child] < node else { break }
+            put(nodes[child], at: index, &flows, row)
             index = child
         }
-        put(place, at: index, &flows, row)
+        put(node, at: index, &flows, row)
     }
 
     private mutating func put(
-        _ place: Place, at index: Int, _ flows: inout FlowTable, _ row: Int
+        _ node: Node, at index: Int, _ flows: inout FlowTable, _ row: Int
     ) {
-        places[index] = place
-        flows[place.tenant, row].place = Int32(index)
+        nodes[index] = node
+        flows[node.tenant, row].heapIndex = Int32(index)
     }
 }
 

@@ -2,10 +2,10 @@
 // of them have left. It is learnt from those who left, and from those who were still there.
 //
 // A running quantile (Robbins and Monro, "A Stochastic Approximation Method", 1951) of a time that is
-// seen only in part: somebody who is served after .2 s says nothing about whether he would have borne
-// 2 s. So only two kinds of events count: leaving before the present estimate, which lowers it, and
-// being there after it, which raises it by as much. Of clients that all bear the same, nine who leave
-// lead from four times the right value to it.
+// seen only in part: somebody who is served after 0.2 s says nothing about whether he would have
+// borne 2 s. So only two kinds of events count: leaving before the present estimate, which lowers
+// it, and being there after it, which raises it by as much. Of clients that all bear the same, nine
+// who leave lead from four times the right value to it.
 //
 // While nobody waits long enough to leave, nothing is learnt, and what was learnt is true for some
 // time. After a minute the estimate begins to rise, so that clients with more patience are found.

@@ -4,7 +4,7 @@
 /// What a queue keeps of one priority class.
 struct PriorityClass: Sendable {
     var settings: PriorityClassSettings
-    /// Place among the classes, 0 the highest.
+    /// Index among the classes, 0 the highest.
     var rank = 0
     /// Whether the policy in force has this class; one that it has not drains.
     var isPresent = true

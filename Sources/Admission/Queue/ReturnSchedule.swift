@@ -25,7 +25,7 @@ struct ReturnSchedule: Sendable {
 
     /// Up to when the pool's time is promised.
     private var promisedUntil = Instant(nanoseconds: .min / 2)
-    /// The share of promises that are taken to lead to something, .1...1.
+    /// The share of promises that are taken to lead to something, 0.1...1.
     ///
     /// At the start little is known of what the pool can do, and a limit that still grows would
     /// leave it idle while a crowd waits for what was promised by a small one.

@@ -1,12 +1,12 @@
 // One request that waits: the row that it takes in the queue's table.
 
 /// Where a request stands among tenants and classes, by their rows.
-struct QueuePlace: Sendable {
+struct FlowKey: Sendable {
     /// Row in the table of tenants.
     var tenant: Int32
     /// Row in the table of classes.
     var row: Int
-    /// The class's place among the classes, 0 the highest.
+    /// The class's index among the classes, 0 the highest.
     var rank: Int
 }
 
@@ -38,7 +38,7 @@ struct Waiting: Sendable {
     /// Why it is given up then, where that is before the longest wait's end.
     var expiryReason = Reason.queueTimeout
     /// When nobody wants the response any more.
-    var answerBy: Instant
+    var respondBy: Instant
     /// What its tenant was or will be charged for it.
     var cost: Double
     /// What it is expected to come to.
@@ -55,19 +55,19 @@ struct Waiting: Sendable {
     /// The next free slot, while this one is free.
     var nextFree: Int32 = -1
 
-    init(_ id: RequestID, _ ticket: Ticket, _ place: QueuePlace, now: Instant, waitEnd: Instant) {
+    init(_ id: RequestID, _ ticket: Ticket, _ key: FlowKey, now: Instant, waitEnd: Instant) {
         self.id = id
         bodyBytes = ticket.bodyBytes
         parkedAt = now
         arrivedAt = min(ticket.arrivedAt ?? now, now)
         self.waitEnd = waitEnd
         expiresAt = waitEnd
-        answerBy = ticket.answerBy ?? .distantFuture
+        respondBy = ticket.respondBy ?? .distantFuture
         cost = ticket.cost
         expected = ExpectedTokens(ticket)
         seats = Int32(clamping: ticket.seats)
-        tenant = place.tenant
-        row = UInt8(place.row)
+        tenant = key.tenant
+        row = UInt8(key.row)
     }
 
     /// Has it given up at that time for that reason, unless something ends its wait before.

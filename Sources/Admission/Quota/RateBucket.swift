@@ -55,7 +55,7 @@ struct RateBucket: Sendable {
         if perMinute != nil { level -= units }
     }
 
-    /// Gives back what was not used, or charges what was used beyond what was taken (negative).
+    /// Refunds what was not used, or charges what was used beyond what was taken (negative).
     mutating func give(_ units: Double) {
         if perMinute != nil { level = min(capacity, level + units) }
     }

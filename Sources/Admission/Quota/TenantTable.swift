@@ -1,5 +1,5 @@
 // The tenants of a pool: one row for those who do not say who they are, one for each tenant that
-// the policy names, and a bounded number that all others are hashed into. A row keeps its place
+// the policy names, and a bounded number that all others are hashed into. A row keeps its index
 // across reloads, because permits and waiting requests point to it.
 
 /// What a queue keeps of one tenant, or of those that share a row.
@@ -66,7 +66,7 @@ struct TenantTable: Sendable {
         reconfigure(settings)
     }
 
-    /// Lent, not copied: a row is long.
+    /// Borrowed, not copied: a row is long.
     subscript(_ row: Int32) -> TenantRow { _read { yield rows[Int(row)] } }
 
     /// The row of a tenant; a name that the policy does not have any more is nobody's.

@@ -1,4 +1,4 @@
-// How long requests hold their places, by what is expected of their tokens. Reading a prompt's token
+// How long requests hold their slots, by what is expected of their tokens. Reading a prompt's token
 // takes a hundredth of the time of making one, or a tenth, or there is nothing to make: which it is,
 // is learnt from the requests that ended, by least squares with two unknowns.
 //
@@ -7,7 +7,7 @@
 // What is expected is what counts, not what it came to: the response to be found is how much a request
 // costs that has only been estimated.
 
-/// Time of a place in the limit by expected tokens, over about the last hundred requests.
+/// Time of a slot of the limit by expected tokens, over about the last hundred requests.
 struct TokenTime: Sendable {
     /// What is left of a sample's weight after each further one.
     private static let decay = 0.99
@@ -27,8 +27,8 @@ struct TokenTime: Sendable {
     private var inputSeconds = 0.0
     private var outputSeconds = 0.0
 
-    /// A request of which so many tokens were expected held its places for that time, in seconds
-    /// times places.
+    /// A request of which so many tokens were expected held its slots for that time, in seconds
+    /// times slots.
     mutating func learn(input: Int, output: Int, seconds sample: Double) {
         guard input + output > 0 else { return }
         let input = Double(input)

@@ -19,7 +19,7 @@ struct UsualTokens: Sendable {
         mean += (Double(tokens) - mean) / Double(count)
     }
 
-    /// What that many tokens cost, .001...1,000; 1 before anything is known.
+    /// What that many tokens cost, 0.001...1,000; 1 before anything is known.
     func cost(ofTokens tokens: Int) -> Double {
         guard count > 0 else { return 1 }
         return min(max(Double(tokens) / mean, Self.costs.lowerBound), Self.costs.upperBound)

@@ -86,7 +86,7 @@ final class BackendConnection: LoopbackConnection {
         server.submit(asked, for: self)
     }
 
-    // MARK: Answers
+    // MARK: Responses
 
     /// The engine has made a token of this connection's request.
     func made(isLast: Bool) {

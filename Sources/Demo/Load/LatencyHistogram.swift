@@ -18,8 +18,8 @@ package struct LatencyHistogram: Equatable, Sendable {
 
     /// Counts a latency.
     package mutating func add(seconds: Double) {
-        let place = log(max(seconds, LatencyHistogram.lowest) / LatencyHistogram.lowest)
-        counts[min(Int(place / LatencyHistogram.growth), LatencyHistogram.buckets - 1)] += 1
+        let position = log(max(seconds, LatencyHistogram.lowest) / LatencyHistogram.lowest)
+        counts[min(Int(position / LatencyHistogram.growth), LatencyHistogram.buckets - 1)] += 1
         count += 1
     }
 

@@ -1,5 +1,5 @@
 // When requests arrive, whatever became of those before: the open loop. Clients that wait for their
-// answer before they ask again would slow down with the server and hide its trouble.
+// response before they ask again would slow down with the server and hide its trouble.
 
 package import Admission
 internal import Glibc

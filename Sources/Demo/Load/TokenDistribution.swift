@@ -10,10 +10,10 @@ package struct TokenDistribution: Equatable, Sendable {
     package var median = 24.0
     /// Standard deviation of the natural logarithm.
     package var sigma = 0.6
-    /// The shortest and the longest answer.
+    /// The shortest and the longest response.
     package var range = 4...64
 
-    /// The demo's answers: 28 tokens on average.
+    /// The demo's responses: 28 tokens on average.
     package init() {}
 
     /// Draws a length.

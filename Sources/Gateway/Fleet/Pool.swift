@@ -44,7 +44,7 @@ final class Pool {
     /// Whether tenants have quotas that they are told of.
     private(set) var tellsRates = false
     /// Where the metrics keep the tenants that the policy names.
-    private var tenantPlaces: [Int] = []
+    private var tenantSlots: [Int] = []
     /// How many units of the limit long requests take, for the data path.
     private(set) var seats: SeatSettings?
     /// What is done with requests' deadlines, for the data path.
@@ -66,15 +66,15 @@ final class Pool {
     }
 
     private let reactor: Reactor
-    private let place: Place
+    private let shard: ShardNumber
 
     /// Which of how many reactors this is.
-    struct Place {
+    struct ShardNumber {
         var index = 0
         var count = 1
     }
 
-    init(_ admission: SharedAdmission, reactor: Reactor, place: Place) {
+    init(_ admission: SharedAdmission, reactor: Reactor, shard: ShardNumber) {
         let layout = admission.layout
         let settings = layout.settings
         name = settings.name
@@ -82,7 +82,7 @@ final class Pool {
         self.admission = admission
         version = layout.version
         self.reactor = reactor
-        self.place = place
+        self.shard = shard
         let labels = settings.backends.map(\.label)
         metrics = PoolMetrics(
             name: settings.name, backends: labels,
@@ -128,7 +128,7 @@ final class Pool {
         tellsRates =
             responses.tellsShares
             && terms.contains { $0.requestsPerMinute != nil || $0.tokensPerMinute != nil }
-        tenantPlaces = settings.admission.tenants.map { metrics.tenantPlace($0.name) }
+        tenantSlots = settings.admission.tenants.map { metrics.tenantSlot($0.name) }
         seats = settings.seats
         deadlines = settings.deadlines
         longestNanoseconds = deadlines.longest?.wholeNanoseconds
@@ -138,25 +138,27 @@ final class Pool {
         for case let upstream? in upstreams where !upstream.isRetired {
             byLabel[upstream.address.label] = upstream
         }
-        var next = [Upstream?](repeating: nil, count: layout.places)
+        var next = [Upstream?](repeating: nil, count: layout.slots)
         for (address, id) in zip(settings.backends, layout.ids) {
             guard let id else { continue }
             let upstream: Upstream
-            if let kept = byLabel[address.label], kept.id == id, kept.tls == settings.tls {
+            if let kept = byLabel[address.label], kept.id == id,
+                kept.credentials === layout.credentials
+            {
                 byLabel[address.label] = nil
                 upstream = kept
             } else {
                 upstream = Upstream(
-                    address, tls: settings.tls, id: id,
+                    address, verifies: settings.tls.verify, credentials: layout.credentials, id: id,
                     metrics: metrics.backendMetrics(for: address.label))
             }
             upstream.keepAliveNanoseconds = timeouts.keepAliveNanoseconds
             // Each reactor keeps its part.
-            upstream.maxIdle = (settings.maxIdleConnections + place.count - 1) / place.count
+            upstream.maxIdle = (settings.maxIdleConnections + shard.count - 1) / shard.count
             next[id.index] = upstream
         }
         for leaving in byLabel.values { leaving.retire() }
-        // Those that have left keep their place while requests are in flight; they keep no idle connections.
+        // Those that have left keep their slot while requests are in flight; they keep no idle connections.
         for case let left? in upstreams
         where left.isRetired && left.id.index < next.count && next[left.id.index] == nil {
             if admission.backend(left.id, now: reactor.now) != nil { next[left.id.index] = left }
@@ -281,8 +283,8 @@ final class Pool {
     }
 
     /// Where the metrics keep the tenant at that index of the policy, -1 for nowhere of its own.
-    func tenantPlace(of index: Int) -> Int {
-        tenantPlaces.indices.contains(index) ? tenantPlaces[index] : -1
+    func tenantSlot(of index: Int) -> Int {
+        tenantSlots.indices.contains(index) ? tenantSlots[index] : -1
     }
 
     /// What a tenant's quotas come to; nil for one that has none, or is not told.
@@ -317,7 +319,7 @@ final class Pool {
     /// The next decision about a parked request, of whichever reactor.
     func poll() -> Decision? {
         var deadline = watchDeadline
-        if let decision = admission.poll(by: place.index, now: reactor.now, deadline: &deadline) {
+        if let decision = admission.poll(by: shard.index, now: reactor.now, deadline: &deadline) {
             return decision
         }
         watchDeadline = deadline

@@ -7,7 +7,7 @@
 
 package import Admission
 package import Policy
-internal import Reactor
+package import Reactor
 internal import Synchronization
 
 /// The admission controller of one pool, with what reactors must agree on.
@@ -18,6 +18,8 @@ package final class SharedAdmission: Sendable {
         var settings: PoolSettings
         /// Tells whose requests are by them.
         var classifier: Classifier
+        /// What connections to their backends trust and show; nil where none is secured.
+        var credentials: TLSCredentials?
         var version = 0
         /// The reactor that has promised to poll, and by when.
         ///
@@ -37,9 +39,10 @@ package final class SharedAdmission: Sendable {
     struct Layout: Sendable {
         let settings: PoolSettings
         let classifier: Classifier
+        let credentials: TLSCredentials?
         let version: Int
-        /// Places in the controller's table of backends.
-        let places: Int
+        /// Slots in the controller's table of backends.
+        let slots: Int
         /// The place of each backend in `settings`.
         let ids: [BackendID?]
     }
@@ -54,7 +57,8 @@ package final class SharedAdmission: Sendable {
     /// decides what is left to chance, and `nanosecondsToWall` says how far the wall clock is ahead of
     /// the monotonic one.
     package init(
-        _ settings: PoolSettings, hashKey: HashKey, seed: UInt64,
+        _ settings: PoolSettings, credentials: TLSCredentials? = nil, hashKey: HashKey,
+        seed: UInt64,
         nanosecondsToWall: @escaping @Sendable () -> Int64 = { MonotonicClock.nanosecondsToWall }
     ) {
         let epoch = nanosecondsToWall()
@@ -63,14 +67,17 @@ package final class SharedAdmission: Sendable {
             backends: settings.backends.map(\.label), seed: seed)
         var state = State(
             controller: controller, settings: settings,
-            classifier: Classifier(settings, hashKey: hashKey), nanosecondsToWall: nanosecondsToWall
-        )
+            classifier: Classifier(settings, hashKey: hashKey), credentials: credentials,
+            nanosecondsToWall: nanosecondsToWall)
         state.beginFollowingClock(epoch)
         self.state = Lock(state)
     }
 
     /// How far the wall clock was ahead when it was last looked at.
     var epochNanoseconds: Int64 { state.withLock { $0.epochNanoseconds } }
+
+    /// What connections to the backends trust and show.
+    var credentials: TLSCredentials? { state.withLock { $0.credentials } }
 
     // MARK: Settings
 
@@ -81,12 +88,18 @@ package final class SharedAdmission: Sendable {
     ///
     /// Only one thread does so. What takes longer the more keys there are is done before the lock is
     /// taken, for which requests would wait.
-    func reconfigure(_ settings: PoolSettings, hashKey: HashKey, now: Instant) {
-        guard state.withLock({ $0.settings }) != settings else { return }
+    func reconfigure(
+        _ settings: PoolSettings, credentials: TLSCredentials?, hashKey: HashKey, now: Instant
+    ) {
+        let isSame = state.withLock {
+            $0.settings == settings && $0.credentials === credentials
+        }
+        if isSame { return }
         let classifier = Classifier(settings, hashKey: hashKey)
         state.withLock { state in
             state.settings = settings
             state.classifier = classifier
+            state.credentials = credentials
             let labels = settings.backends.map(\.label)
             let epoch = state.nanosecondsToWall()
             state.controller.reconfigure(
@@ -104,8 +117,9 @@ package final class SharedAdmission: Sendable {
         state.withLock { state in
             let ids = state.settings.backends.map { state.controller.backendID(forKey: $0.label) }
             return Layout(
-                settings: state.settings, classifier: state.classifier, version: state.version,
-                places: state.controller.backendPlaces, ids: ids)
+                settings: state.settings, classifier: state.classifier,
+                credentials: state.credentials, version: state.version,
+                slots: state.controller.backendSlots, ids: ids)
         }
     }
 
@@ -363,7 +377,7 @@ extension SharedAdmission {
         state.withLock { $0.controller.oldestWaitNanoseconds(now: now) }
     }
 
-    /// The backend at a place; nil when the place is vacant.
+    /// The backend in a slot; nil when that is vacant.
     func backend(_ id: BackendID, now: Instant) -> BackendStatus? {
         state.withLock { $0.controller.backend(id, now: now) }
     }

@@ -11,7 +11,7 @@ internal import Telemetry
 /// A backend and its idle connections, in one reactor.
 final class Upstream {
     let address: BackendAddress
-    let tls: TLSSettings
+    let credentials: TLSCredentials?
     let target: DialTarget
     let dialLine = DialLine()
     let id: BackendID
@@ -31,12 +31,15 @@ final class Upstream {
     /// An idle connection that has rested longer than this is looked at before it is used again.
     private static let restNanoseconds: Int64 = 100_000_000
 
-    init(_ address: BackendAddress, tls: TLSSettings, id: BackendID, metrics: BackendMetrics) {
+    init(
+        _ address: BackendAddress, verifies: Bool, credentials: TLSCredentials?, id: BackendID,
+        metrics: BackendMetrics
+    ) {
         self.address = address
-        self.tls = tls
+        self.credentials = credentials
         self.id = id
         self.metrics = metrics
-        target = DialTarget(address, tls: tls)
+        target = DialTarget(address, verifies: verifies, credentials: credentials)
         authority = Array(address.authority.utf8)
     }
 

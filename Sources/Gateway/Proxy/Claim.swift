@@ -114,7 +114,7 @@ final class Claim {
             let found = pool.metrics.model(model)
             modelMetrics = found
             traffic = pool.metrics.traffic(
-                found, priorityClass, tenant: pool.tenantPlace(of: identity.tenantIndex))
+                found, priorityClass, tenant: pool.tenantSlot(of: identity.tenantIndex))
         }
         return identity
     }
@@ -161,7 +161,7 @@ final class Claim {
         let inputBytes = client.hasInput ? client.input.count : 0
         var ticket = Ticket(
             bodyBytes: inputBytes + (intake.body?.held.count ?? 0),
-            answerBy: deadline == .distantFuture ? nil : deadline)
+            respondBy: deadline == .distantFuture ? nil : deadline)
         ticket.arrivedAt = arrival
         ticket.tenant = identity.tenant
         ticket.priorityClass = identity.priorityClass

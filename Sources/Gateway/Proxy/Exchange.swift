@@ -64,7 +64,7 @@ final class Exchange: UpstreamUser {
 
     /// How the admission controller names this exchange.
     var id: RequestID {
-        RequestID(reactor: shard.index, place: slot, generation: generation)
+        RequestID(reactor: shard.index, slot: slot, generation: generation)
     }
 
     var now: Instant { shard.reactor.now }

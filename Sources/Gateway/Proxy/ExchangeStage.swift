@@ -43,7 +43,7 @@ enum ExchangeStage: UInt8 {
         }
     }
 
-    /// Its place in a set of stages.
+    /// Its bit in a set of stages.
     @inline(__always) private var bit: UInt8 { 1 << rawValue }
 
     /// Whether `next` may follow.

@@ -30,7 +30,7 @@ enum PriorityField {
         return urgency
     }
 
-    /// The place behind an item's bare value, strings with all that they hold.
+    /// The index behind an item's bare value, strings with all that they hold.
     private static func endOfItem(_ value: Span<UInt8>, from start: Int) -> Int? {
         var index = start
         guard index < value.count else { return nil }

@@ -44,7 +44,7 @@ final class ReplyTemplate {
     }
 
     private struct Gap {
-        var place: Int
+        var offset: Int
         let filling: Filling
     }
 
@@ -54,12 +54,12 @@ final class ReplyTemplate {
         var gaps: [Gap] = []
 
         mutating func leave(_ filling: Filling) {
-            gaps.append(Gap(place: text.count, filling: filling))
+            gaps.append(Gap(offset: text.count, filling: filling))
         }
 
         mutating func append(_ other: borrowing Draft) {
             for gap in other.gaps {
-                gaps.append(Gap(place: text.count + gap.place, filling: gap.filling))
+                gaps.append(Gap(offset: text.count + gap.offset, filling: gap.filling))
             }
             text.append(0..<other.text.count, of: other.text)
         }
@@ -135,8 +135,8 @@ final class ReplyTemplate {
         var template = MessageTemplate()
         var written = 0
         for gap in draft.gaps {
-            template.append(draft.text.bytes.extracting(written..<gap.place))
-            written = gap.place
+            template.append(draft.text.bytes.extracting(written..<gap.offset))
+            written = gap.offset
             switch gap.filling {
             case .date: template.leave(.date)
             case .seconds: template.leave(.first)
@@ -186,8 +186,8 @@ final class ReplyTemplate {
         let text = text
         var written = 0
         for gap in gaps {
-            if gap.place > written { output.append(text.span.extracting(written..<gap.place)) }
-            written = gap.place
+            if gap.offset > written { output.append(text.span.extracting(written..<gap.offset)) }
+            written = gap.offset
             switch gap.filling {
             case .date: exchange.shard.appendDateText(to: &output)
             case .contentLength:
@@ -258,8 +258,8 @@ final class ReplyCache {
     /// The response of that kind; `answer` says it where it is not kept.
     func template(_ kind: ReplyTemplate.Kind, _ reply: LocalReply) -> ReplyTemplate {
         let reason = Int(kind.reason.rawValue)
-        let place = reason * dialects + Int(kind.dialect.rawValue)
-        let index = 2 * place + (kind.omitsBody ? 1 : 0)
+        let row = reason * dialects + Int(kind.dialect.rawValue)
+        let index = 2 * row + (kind.omitsBody ? 1 : 0)
         if index < kept.count, let found = kept[index], found.kind.hasText(of: kind) {
             return found
         }

@@ -105,19 +105,19 @@ enum RequestTimeout {
         guard (1...20).contains(text.count) else { return nil }
         var whole: Int64 = 0
         var fraction = 0.0
-        var place = 0.0
+        var digit = 0.0
         var isNumber = false
         for index in text.indices {
             let byte = text[index]
-            if byte == UInt8(ascii: "."), place == 0 {
-                place = 0.1
+            if byte == UInt8(ascii: "."), digit == 0 {
+                digit = 0.1
                 continue
             }
             guard byte >= 0x30, byte <= 0x39 else { return nil }
             isNumber = true
-            if place > 0 {
-                fraction += Double(byte - 0x30) * place
-                place /= 10
+            if digit > 0 {
+                fraction += Double(byte - 0x30) * digit
+                digit /= 10
             } else {
                 whole = whole * 10 + Int64(byte - 0x30)
                 if whole > times.upperBound { return nil }

@@ -3,7 +3,7 @@
 // of a client that reads slowly.
 //
 // Ahead: the client's output grows in steps, up to a bound for each response and one for all of a
-// thread's, so that a slow client keeps neither the backend's connection nor a place of its limit; beyond
+// thread's, so that a slow client keeps neither the backend's connection nor a slot of its limit; beyond
 // the bounds the backend waits as it does for everybody. A client that takes what it gets within a moment
 // never has any of it.
 //

@@ -1,4 +1,4 @@
-// Requests with a permit whose clients are waited for. They take no place of a limit up to a bound; beyond
+// Requests with a permit whose clients are waited for. They take no slot of a limit up to a bound; beyond
 // it, where others find no room, the slowest of them end: a crowd of slow clients has the connections of
 // that bound, and no more.
 

@@ -13,9 +13,9 @@ extension Gateway {
     /// threads there are does not change either. `logs` are those that are written from now on; nil for
     /// the same as before.
     package func reload(_ policy: Policy, logs: LogWriters? = nil) throws(SystemError) {
-        for pool in policy.pools { try pool.tls.checkFiles() }
+        let credentials = try credentials(for: policy)
         let opened = try open(policy.listen)
-        let admissions = admissions(for: policy)
+        let admissions = admissions(for: policy, credentials)
         replaceMembers(policy, admissions)
         self.policy = policy
         if let logs { watch(logs) }
@@ -51,13 +51,30 @@ extension Gateway {
         logWriters.append(("operational", writers.operational))
     }
 
+    /// What connections to the backends of each pool trust and show, read anew.
+    func credentials(for policy: Policy) throws(SystemError) -> [TLSCredentials?] {
+        var all: [TLSCredentials?] = []
+        for pool in policy.pools {
+            let known = members.last { $0.settings.name == pool.name }?.admission.credentials
+            // Files that are named are looked at also where no backend needs them yet.
+            let isNeeded =
+                pool.tls != TLSSettings() || pool.backends.contains { $0.scheme == .https }
+            all.append(isNeeded ? try TLSCredentials.load(pool.tls, unlessIn: known) : nil)
+        }
+        return all
+    }
+
     /// The admissions of the pools of `policy`, those that go on with their new settings included.
-    private func admissions(for policy: Policy) -> [SharedAdmission] {
-        policy.pools.map { settings in
+    private func admissions(
+        for policy: Policy, _ credentials: [TLSCredentials?]
+    ) -> [SharedAdmission] {
+        zip(policy.pools, credentials).map { settings, credentials in
             guard let kept = member(toBecome: settings, in: policy) else {
-                return SharedAdmission(settings, hashKey: hashKey, seed: random.next())
+                return SharedAdmission(
+                    settings, credentials: credentials, hashKey: hashKey, seed: random.next())
             }
-            kept.admission.reconfigure(settings, hashKey: hashKey, now: reactor.now)
+            kept.admission.reconfigure(
+                settings, credentials: credentials, hashKey: hashKey, now: reactor.now)
             return kept.admission
         }
     }

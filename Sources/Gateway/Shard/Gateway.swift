@@ -37,7 +37,7 @@ package final class Gateway {
     /// The policy in force.
     package internal(set) var policy: Policy
     /// Its pools, and those of former policies that still served something at the last reload.
-    var members: [Member]
+    var members: [Member] = []
     /// Where it listens, by the address in the policy.
     var listening: [(configured: ListenAddress, actual: ListenAddress)] = []
     /// The logs whose losses are counted, with the names of their metric labels.
@@ -62,21 +62,13 @@ package final class Gateway {
         policy: Policy, version: String, logger: Logger, accessWriter: LogWriter? = nil,
         operationalWriter: LogWriter? = nil, seed: UInt64, reactor: Reactor
     ) throws(SystemError) {
-        for pool in policy.pools { try pool.tls.checkFiles() }
         self.policy = policy
         self.logger = logger
         self.reactor = reactor
         startedAt = reactor.now
         metrics = GatewayMetrics(
             version: version, startNanoseconds: ProcessClock.wallNanoseconds())
-        var random = SplitMix64(seed: seed)
-        let hashKey = hashKey
-        members = policy.pools.map {
-            Member(
-                settings: $0,
-                admission: SharedAdmission($0, hashKey: hashKey, seed: random.next()))
-        }
-        self.random = random
+        random = SplitMix64(seed: seed)
         let threads = policy.threads ?? ProcessorCount.usable()
         group = try ReactorGroup(count: min(threads, Gateway.maxShards))
         if let accessWriter { logWriters.append(("access", accessWriter)) }
@@ -86,6 +78,11 @@ package final class Gateway {
         reactor.register(timer)
         do throws(SystemError) {
             try group.control.deliver(to: self, in: reactor)
+            members = zip(policy.pools, try credentials(for: policy)).map { settings, credentials in
+                let admission = SharedAdmission(
+                    settings, credentials: credentials, hashKey: hashKey, seed: random.next())
+                return Member(settings: settings, admission: admission)
+            }
             let opened = try open(policy.listen)
             try startShards(opened, accessWriter)
             noteListening(opened)

@@ -108,7 +108,7 @@ final class ReactorGroup: Sendable {
     }
 
     /// Chooses the reactor for a connection that the one at `index` accepted, and counts it there.
-    func place(acceptedBy index: Int) -> Int {
+    func assign(acceptedBy index: Int) -> Int {
         let own = members[index].load.connections.load(ordering: .relaxed)
         var chosen = index
         var fewest = own

@@ -65,7 +65,7 @@ extension Shard {
             group.releaseConnection(at: index)
             return
         }
-        let chosen = group.place(acceptedBy: index)
+        let chosen = group.assign(acceptedBy: index)
         guard chosen == index else {
             transfer(descriptor, peer: peer, network, to: chosen)
             return

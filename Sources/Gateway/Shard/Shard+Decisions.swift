@@ -38,16 +38,16 @@ extension Shard {
 }
 
 extension RequestID {
-    /// Names a request by its place in a reactor's table, and how many had that place before.
-    init(reactor: Int, place: Int, generation: UInt32) {
-        precondition(place < 1 << 24 && reactor < 1 << 8, "a request's place is out of range")
+    /// Names a request by its slot in a reactor's table, and how many had that slot before.
+    init(reactor: Int, slot: Int, generation: UInt32) {
+        precondition(slot < 1 << 24 && reactor < 1 << 8, "a request's slot is out of range")
         self.init(
-            rawValue: UInt64(generation) << 32 | UInt64(reactor) << 24 | UInt64(place))
+            rawValue: UInt64(generation) << 32 | UInt64(reactor) << 24 | UInt64(slot))
     }
 
     /// The reactor that has the request.
     var reactor: Int { Int(truncatingIfNeeded: rawValue >> 24) & 0xff }
 
     /// Where that reactor keeps it.
-    var place: Int { Int(truncatingIfNeeded: rawValue) & 0xff_ffff }
+    var slot: Int { Int(truncatingIfNeeded: rawValue) & 0xff_ffff }
 }

@@ -65,7 +65,7 @@ extension Shard {
             } else {
                 let pool = Pool(
                     admission, reactor: reactor,
-                    place: Pool.Place(index: index, count: group.count))
+                    shard: Pool.ShardNumber(index: index, count: group.count))
                 admission.noteMoves(explains)
                 pools = pools + [pool]
                 current.append(pool)

@@ -68,9 +68,9 @@ final class Shard {
         explains = assignment.logger.logLevel <= .debug
         dialler = Dialler(reactor: reactor)
         var random = SplitMix64(seed: assignment.seed)
-        let place = Pool.Place(index: assignment.index, count: assignment.group.count)
+        let number = Pool.ShardNumber(index: assignment.index, count: assignment.group.count)
         pools = assignment.admissions.map { admission in
-            Pool(admission, reactor: reactor, place: place)
+            Pool(admission, reactor: reactor, shard: number)
         }
         snapshot = Snapshot(policy, pools: pools)
         if let accessWriter = assignment.accessWriter {
@@ -182,8 +182,8 @@ final class Shard {
 
     /// The exchange of that name, unless it has ended.
     func openExchange(_ id: RequestID) -> Exchange? {
-        guard id.place < exchanges.count else { return nil }
-        let exchange = exchanges[id.place]
+        guard id.slot < exchanges.count else { return nil }
+        let exchange = exchanges[id.slot]
         return exchange.id == id ? exchange : nil
     }
 

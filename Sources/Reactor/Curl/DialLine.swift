@@ -21,7 +21,7 @@ package final class DialLine {
     /// Whether one more may start.
     var hasRoom: Bool { running < Self.mostAtOnce && taken == waiting.count }
 
-    /// Places in memory that it takes.
+    /// Slots in memory that it takes.
     var length: Int { waiting.count }
 
     /// Counts a dial that starts.

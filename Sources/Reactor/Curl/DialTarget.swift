@@ -8,13 +8,17 @@ package struct DialTarget: Sendable {
     package let url: String
     /// The unix socket to connect to instead, or nil.
     package let socketPath: String?
-    /// Certificates and verification, for `https`.
-    package let tls: TLSSettings
+    /// Whether certificates and names are verified, for `https`.
+    package let verifies: Bool
+    /// Certificates, for `https`.
+    package let credentials: TLSCredentials?
     /// Whether a TLS handshake belongs to connecting.
     package let isSecure: Bool
 
-    /// The target that a policy's address means.
-    package init(_ address: BackendAddress, tls: TLSSettings) {
+    /// The target that a policy's address means; without credentials nobody is trusted.
+    package init(
+        _ address: BackendAddress, verifies: Bool = true, credentials: TLSCredentials? = nil
+    ) {
         let host = address.host.contains(":") ? "[\(address.host)]" : address.host
         switch address.scheme {
         case .http: url = "http://\(host):\(address.port)/"
@@ -23,6 +27,7 @@ package struct DialTarget: Sendable {
         }
         socketPath = address.scheme == .unix ? address.socketPath : nil
         isSecure = address.scheme == .https
-        self.tls = tls
+        self.verifies = verifies
+        self.credentials = credentials
     }
 }

@@ -201,17 +201,35 @@ internal import Policy
             unsafe penstock_curl_set_string(easy, CURLOPT_UNIX_SOCKET_PATH, path)
         }
         guard target.isSecure else { return }
-        unsafe penstock_curl_set_long(easy, CURLOPT_SSL_VERIFYPEER, target.tls.verify ? 1 : 0)
-        unsafe penstock_curl_set_long(easy, CURLOPT_SSL_VERIFYHOST, target.tls.verify ? 2 : 0)
-        if let file = target.tls.authorityFile {
-            unsafe penstock_curl_set_string(easy, CURLOPT_CAINFO, file)
-        }
-        if let file = target.tls.certificateFile {
-            unsafe penstock_curl_set_string(easy, CURLOPT_SSLCERT, file)
-        }
-        if let file = target.tls.keyFile {
-            unsafe penstock_curl_set_string(easy, CURLOPT_SSLKEY, file)
-        }
+        secure(handle, target)
+    }
+
+    /// Has the handshake use the target's credentials, and no file: they were read before, and this thread
+    /// has clients.
+    private func secure(_ handle: EasyHandle, _ target: DialTarget) {
+        let easy = unsafe handle.pointer
+        unsafe penstock_curl_set_long(easy, CURLOPT_SSL_VERIFYPEER, target.verifies ? 1 : 0)
+        unsafe penstock_curl_set_long(easy, CURLOPT_SSL_VERIFYHOST, target.verifies ? 2 : 0)
+        // A resumed session is not verified again: it would outlive the authorities that vouched for it.
+        unsafe penstock_curl_set_long(easy, CURLOPT_SSL_SESSIONID_CACHE, 0)
+        // libcurl would go on with the first authorities that it saw.
+        unsafe penstock_curl_set_long(easy, CURLOPT_CA_CACHE_TIMEOUT, 0)
+        unsafe penstock_curl_set_string(easy, CURLOPT_CAINFO, nil)
+        unsafe penstock_curl_set_string(easy, CURLOPT_CAPATH, nil)
+        guard let credentials = target.credentials else { return }
+        // The dial has its target, and with it the credentials, for as long as its handle may shake hands.
+        let context = unsafe Unmanaged.passUnretained(credentials).toOpaque()
+        unsafe penstock_curl_set_tls_context(
+            easy,
+            { _, session, context in
+                guard let session = unsafe session, let context = unsafe context else {
+                    return CURLE_BAD_FUNCTION_ARGUMENT
+                }
+                let credentials = unsafe Unmanaged<TLSCredentials>.fromOpaque(context)
+                    .takeUnretainedValue()
+                let isUsed = unsafe credentials.apply(to: OpaquePointer(session))
+                return isUsed ? CURLE_OK : CURLE_OUT_OF_MEMORY
+            }, context)
     }
 
     /// Opens the dial's sockets ourselves: libcurl does not tell that descriptors ran out, and what is

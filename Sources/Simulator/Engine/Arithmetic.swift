@@ -15,7 +15,7 @@ enum Arithmetic {
             significand /= 2
             exponent += 1
         }
-        // ln m = 2 artanh((m - 1) / (m + 1)), where the argument is at most .172.
+        // ln m = 2 artanh((m - 1) / (m + 1)), where the argument is at most 0.172.
         let ratio = (significand - 1) / (significand + 1)
         let square = ratio * ratio
         var sum = 0.0

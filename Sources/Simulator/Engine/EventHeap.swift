@@ -55,29 +55,29 @@ struct EventHeap {
         let event = Event(
             time: time, sequence: sequence, slot: slot, generation: generation, kind: kind)
         events.append(event)
-        var place = events.count - 1
-        while place > 0 {
-            let parent = (place - 1) / 2
+        var index = events.count - 1
+        while index > 0 {
+            let parent = (index - 1) / 2
             guard event.isBefore(events[parent]) else { break }
-            events[place] = events[parent]
-            place = parent
+            events[index] = events[parent]
+            index = parent
         }
-        events[place] = event
+        events[index] = event
     }
 
     mutating func popFirst() -> Event? {
         guard let last = events.popLast() else { return nil }
         guard let first = events.first else { return last }
-        var place = 0
+        var index = 0
         while true {
-            var child = 2 * place + 1
+            var child = 2 * index + 1
             guard child < events.count else { break }
             if child + 1 < events.count, events[child + 1].isBefore(events[child]) { child += 1 }
             guard events[child].isBefore(last) else { break }
-            events[place] = events[child]
-            place = child
+            events[index] = events[child]
+            index = child
         }
-        events[place] = last
+        events[index] = last
         return first
     }
 }

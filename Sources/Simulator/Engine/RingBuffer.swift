@@ -7,7 +7,7 @@ struct RingBuffer<Element> {
     /// Elements held.
     private(set) var count = 0
 
-    /// An empty ring; `filler` stands in its unused places.
+    /// An empty ring; `filler` stands in its unused slots.
     init(filler: Element) { elements = Array(repeating: filler, count: 64) }
 
     var first: Element? { count == 0 ? nil : elements[head] }

@@ -250,30 +250,30 @@ struct SimulatedBackend {
 
     private mutating func push(_ finish: Finish) {
         finishes.append(finish)
-        var place = finishes.count - 1
-        while place > 0 {
-            let parent = (place - 1) / 2
+        var index = finishes.count - 1
+        while index > 0 {
+            let parent = (index - 1) / 2
             guard finish.end < finishes[parent].end else { break }
-            finishes[place] = finishes[parent]
-            place = parent
+            finishes[index] = finishes[parent]
+            index = parent
         }
-        finishes[place] = finish
+        finishes[index] = finish
     }
 
     private mutating func popFinish() {
         let last = finishes.removeLast()
         guard !finishes.isEmpty else { return }
-        var place = 0
+        var index = 0
         while true {
-            var child = 2 * place + 1
+            var child = 2 * index + 1
             guard child < finishes.count else { break }
             if child + 1 < finishes.count, finishes[child + 1].end < finishes[child].end {
                 child += 1
             }
             guard finishes[child].end < last.end else { break }
-            finishes[place] = finishes[child]
-            place = child
+            finishes[index] = finishes[child]
+            index = child
         }
-        finishes[place] = last
+        finishes[index] = last
     }
 }

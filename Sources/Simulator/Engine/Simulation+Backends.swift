@@ -20,17 +20,17 @@ extension Simulation {
     mutating func countCompletion(_ index: Int) {
         guard isMeasured else { return }
         let request = requests[index]
-        let place = cell * result.groupCount + Int(request.group)
-        result.groups[place].completed += 1
+        let groupIndex = cell * result.groupCount + Int(request.group)
+        result.groups[groupIndex].completed += 1
         let perUnit = Double(request.workedAt - request.begunAt) / request.units
         let target = arrivals[Int(request.group)].group.unitTargetSeconds ?? .infinity
         if now <= request.deadline, perUnit * 1e-9 <= target {
-            result.groups[place].inDeadline += 1
-            result.groups[place].goodUnits += request.units
-            result.groups[place].goodCost += request.cost
+            result.groups[groupIndex].inDeadline += 1
+            result.groups[groupIndex].goodUnits += request.units
+            result.groups[groupIndex].goodCost += request.cost
         }
-        result.groups[place].total.record(now - request.arrivedAt)
-        result.groups[place].perUnit.record(Int64(min(perUnit, 1e18)))
+        result.groups[groupIndex].total.record(now - request.arrivedAt)
+        result.groups[groupIndex].perUnit.record(Int64(min(perUnit, 1e18)))
     }
 
     /// A backend's next phase begins.

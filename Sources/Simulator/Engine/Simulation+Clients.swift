@@ -83,7 +83,7 @@ extension Simulation {
         let request = requests[Int(slot)]
         let isTold = request.deadline != .max && arrivals[Int(request.group)].group.tellsDeadline
         var ticket = Ticket(
-            answerBy: isTold ? Instant(nanoseconds: request.deadline) : nil)
+            respondBy: isTold ? Instant(nanoseconds: request.deadline) : nil)
         ticket.arrivedAt = Instant(nanoseconds: request.offeredAt)
         ticket.tenant = request.tenant
         ticket.priorityClass = arrivals[Int(request.group)].group.priorityClass
@@ -100,9 +100,9 @@ extension Simulation {
         }
         arrivalsThisSecond += 1
         guard isMeasured else { return }
-        let place = cell * result.groupCount + group
-        result.groups[place].offered += 1
-        result.groups[place].offeredCost += requests[index].cost
+        let groupIndex = cell * result.groupCount + group
+        result.groups[groupIndex].offered += 1
+        result.groups[groupIndex].offeredCost += requests[index].cost
         if arrivalsThisSecond > result.cells[cell].peakArrivals {
             result.cells[cell].peakArrivals = arrivalsThisSecond
         }

@@ -76,10 +76,10 @@ extension Simulation {
         trace.mix(now, 17, UInt64(slot) << 8 | UInt64(reason))
         sampled.rejectedByReason[reason] += 1
         if isMeasured {
-            let place = cell * result.groupCount + Int(requests[Int(slot)].group)
-            result.groups[place].rejectedByReason[reason] += 1
+            let groupIndex = cell * result.groupCount + Int(requests[Int(slot)].group)
+            result.groups[groupIndex].rejectedByReason[reason] += 1
             if now - requests[Int(slot)].offeredAt > requests[Int(slot)].patience / 4 {
-                result.groups[place].refusedLate += 1
+                result.groups[groupIndex].refusedLate += 1
             }
         }
         endAttempt(slot, retryAfterMilliseconds: rejection.retryAfterMilliseconds)
@@ -159,9 +159,9 @@ extension Simulation {
         if wait > sampled.longestWait { sampled.longestWait = wait }
         guard isMeasured, !requests[index].isAccepted else { return }
         requests[index].isAccepted = true
-        let place = cell * result.groupCount + Int(requests[index].group)
-        result.groups[place].accepted += 1
-        result.groups[place].wait.record(wait)
+        let groupIndex = cell * result.groupCount + Int(requests[index].group)
+        result.groups[groupIndex].accepted += 1
+        result.groups[groupIndex].wait.record(wait)
     }
 
     /// The work is done: the request ends, or its client still takes the response.
@@ -266,7 +266,7 @@ extension Simulation {
         return backends[Int(request.backend)].unitsDone(for: request, now: now) >= 1
     }
 
-    /// A request ends without a usable answer.
+    /// A request ends without a usable response.
     mutating func fail(_ slot: Int32, _ failure: BackendFailure) {
         let outcome = outcome(of: failure)
         if isTriedElsewhere(slot, after: outcome, failure) { return }

@@ -18,7 +18,7 @@ package struct Simulation: ~Copyable {
     var permits = UniqueArray<Permit?>()
     var firstVacant: Int32 = -1
     var arrivals: [ArrivalState] = []
-    /// Whether each group's answers are streamed.
+    /// Whether each group's responses are streamed.
     let streams: [Bool]
     /// Times of the sources: for each group its next arrival, for each backend its next end and its
     /// next phase, then the time-out, the controller's deadline, the report, the sample, the cell.
@@ -180,7 +180,7 @@ package struct Simulation: ~Copyable {
         }
     }
 
-    /// Gives back what is still held; a permit may not be lost.
+    /// Releases what is still held; a permit may not be lost.
     private mutating func finish() {
         closeCell()
         for slot in requests.indices {

@@ -14,7 +14,7 @@ package struct Comparison: Sendable {
         package var throughput: Double
         /// The same over the best fixed limit's.
         package var shareOfBest: Double
-        /// Seconds a unit that 99 of 100 answers keep below.
+        /// Seconds a unit that 99 of 100 responses keep below.
         package var unitHigh: Double
         /// Attempts refused over attempts offered.
         package var rejectedShare: Double

@@ -19,7 +19,7 @@ extension Expectation {
         return text
     }
 
-    /// The bounds, such as `≥ .95`.
+    /// The bounds, such as `≥ 0.95`.
     package var bounds: String {
         let least = atLeast.map { "≥ \(Figure.short($0))" }
         let most = atMost.map { "≤ \(Figure.short($0))" }

@@ -46,8 +46,8 @@ package struct LogHistogram: Equatable, Sendable {
             guard seen >= rank else { continue }
             let octave = Double(
                 sign: .plus, exponent: index / Self.bucketsPerOctave, significand: 1)
-            let place = Double(index % Self.bucketsPerOctave) + 0.5
-            return octave * (1 + place / Double(Self.bucketsPerOctave)) * 1e-9
+            let position = Double(index % Self.bucketsPerOctave) + 0.5
+            return octave * (1 + position / Double(Self.bucketsPerOctave)) * 1e-9
         }
         return 0
     }

@@ -89,7 +89,7 @@ package struct ClientGroup: Equatable, Sendable {
     package var tellsDeadline = true
     /// Index of the gateway that they ask; nil for any, at random.
     package var gateway: Int?
-    /// Whether answers are streamed, so that the gateway sees them progress.
+    /// Whether responses are streamed, so that the gateway sees them progress.
     package var streams = true
     /// Whether the size of a response in one piece says how much work it was.
     package var sizesTell = false

@@ -8,15 +8,15 @@ package enum Measure: String, CaseIterable, Sendable {
     case goodput
     /// Attempts a second.
     case offered
-    /// Answers a second.
+    /// Responses a second.
     case completed
     /// Attempts refused over attempts offered.
     case rejectedShare = "rejected_share"
     /// Attempts refused because their tenant had more than its share, over attempts offered.
     case quotaShare = "quota_share"
-    /// Answers before the deadline over attempts offered.
+    /// Responses before the deadline over attempts offered.
     case servedShare = "served_share"
-    /// Answers after the deadline over answers.
+    /// Responses after the deadline over responses.
     case lateShare = "late_share"
     /// Attempts that backends failed over attempts accepted.
     case failedShare = "failed_share"
@@ -56,7 +56,7 @@ package enum Measure: String, CaseIterable, Sendable {
     case idleSeconds = "idle_seconds"
     /// Median seconds a unit.
     case unitMedian = "unit_p50"
-    /// Seconds a unit that 99 of 100 answers keep below.
+    /// Seconds a unit that 99 of 100 responses keep below.
     case unitHigh = "unit_p99"
     /// Median seconds from the first attempt to the response.
     case totalMedian = "total_p50"

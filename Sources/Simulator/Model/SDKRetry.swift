@@ -1,6 +1,6 @@
 // What the clients that most people use do when they are refused. Read from openai-python 3.3.1,
 // `_base_client.py`: two retries; the server's `retry-after-ms` is slept exactly when it is above 0
-// and at most 120 s, and beyond that the error surfaces; else .5 s doubled each time, at most 8 s,
+// and at most 120 s, and beyond that the error surfaces; else 0.5 s doubled each time, at most 8 s,
 // shortened by up to a quarter at random.
 
 import Admission

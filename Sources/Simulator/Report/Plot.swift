@@ -62,7 +62,7 @@ struct Plot {
         var text = ""
         for step in 0...4 {
             let share = Double(step) / 4
-            let y = place(share * most, most: most)
+            let y = ordinate(share * most, most: most)
             text +=
                 "<line class=\"grid\" x1=\"\(Int(Plot.left))\" x2=\"\(Int(Plot.width - Plot.right))\""
             text +=
@@ -86,14 +86,14 @@ struct Plot {
             let stop = min(start + stride, values.count)
             let high = values[start..<stop].reduce(0, max)
             let x = Plot.left + times[start] / end * (Plot.width - Plot.left - Plot.right)
-            let y = place(high, most: most)
+            let y = ordinate(high, most: most)
             points.append("\(Figure.fixed(x, decimals: 1)),\(Figure.fixed(y, decimals: 1))")
             start = stop
         }
         return points.joined(separator: " ")
     }
 
-    private func place(_ value: Double, most: Double) -> Double {
+    private func ordinate(_ value: Double, most: Double) -> Double {
         Plot.top + (1 - value / most) * (Plot.height - Plot.top - Plot.bottom)
     }
 

@@ -11,7 +11,7 @@ import Testing
 
     private static func at(_ nanoseconds: Int64) -> Instant { Instant(nanoseconds: nanoseconds) }
 
-    /// An engine whose every place is wanted and of whose clients a third leave half way.
+    /// An engine whose every slot is wanted and of whose clients a third leave half way.
     private struct Engine {
         let stops: Bool
         var learning = CancelLearning()
@@ -87,7 +87,7 @@ import Testing
         #expect(found.mostClosed <= 2 * Self.limit / 8)
     }
 
-    /// Nothing is closed while it is not known, where nobody else wants the place.
+    /// Nothing is closed while it is not known, where nobody else wants the slot.
     @Test func withoutNeedTheWorkGoesOn() {
         var engine = Engine(stops: true, seed: 1)
         for number in 0..<1_000 {

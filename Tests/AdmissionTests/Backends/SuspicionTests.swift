@@ -5,7 +5,7 @@ import Testing
 @testable import Admission
 
 @Suite struct SuspicionTests {
-    /// Two backends of 4 places, each of which has answered 20 requests well by 2 s.
+    /// Two backends of 4 slots, each of which has answered 20 requests well by 2 s.
     private func pool(_ backends: [String] = ["a", "b"]) -> PoolDriver {
         let pool = PoolDriver(.fixed(4, queue: 0), backends: backends)
         for id in 0..<40 as Range<UInt64> {

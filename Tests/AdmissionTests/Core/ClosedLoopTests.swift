@@ -26,7 +26,7 @@ import Testing
         return .aimd(settings)
     }
 
-    /// The tolerance of 1.5 allows half as many again to queue at the backend; growth by .8 a
+    /// The tolerance of 1.5 allows half as many again to queue at the backend; growth by 0.8 a
     /// window overshoots that by a few.
     @Test(arguments: [8, 24, 40])
     func gradientFindsTheSlotsOfAServer(slots: Int) {
@@ -66,7 +66,7 @@ import Testing
         loop.run(seconds: 120)
         let before = loop.completions
         loop.run(seconds: 60)
-        // At least .95 of what 16 slots do in a minute at 150 ms.
+        // At least 0.95 of what 16 slots do in a minute at 150 ms.
         #expect(loop.completions - before >= 6080, "limit \(loop.limit)")
         #expect(loop.limit <= 1.5 * 16 + 3)
     }

@@ -1,4 +1,4 @@
-// A server whose requests all end at the same instants, as those of a batch do: their places are
+// A server whose requests all end at the same instants, as those of a batch do: their slots are
 // given away only after the last of them has ended.
 
 import Testing
@@ -7,8 +7,8 @@ import Testing
 
 @Suite struct LockStepTests {
     /// The mean limit over the second half of a minute in front of a server that every 80 ms ends
-    /// `places` requests, at most all that it has, with more waiting than can ever start.
-    private func meanLimit(places: Int) -> Double {
+    /// `slots` requests, at most all that it has, with more waiting than can ever start.
+    private func meanLimit(slots: Int) -> Double {
         var settings = AdmissionSettings()
         settings.queue.maxRequests = 100_000
         settings.queue.maxWait = .seconds(3600)
@@ -19,11 +19,11 @@ import Testing
         var next: UInt64 = 0
         for round in 0..<750 {
             let now = Instant(nanoseconds: Int64(round) * 80_000_000)
-            for box in running.prefix(places) {
+            for box in running.prefix(slots) {
                 let permit = box.take()
                 controller.complete(permit, .success, now: now)
             }
-            running.removeFirst(min(places, running.count))
+            running.removeFirst(min(slots, running.count))
             for _ in 0..<100 {
                 next += 1
                 switch controller.offer(RequestID(rawValue: next), Ticket(), now: now) {
@@ -50,8 +50,8 @@ import Testing
     }
 
     @Test(arguments: [4, 16, 64])
-    func theKneeIsFound(places: Int) {
-        let limit = meanLimit(places: places)
-        #expect((0.9...1.6).contains(limit / Double(places)), "\(limit) for \(places)")
+    func theKneeIsFound(slots: Int) {
+        let limit = meanLimit(slots: slots)
+        #expect((0.9...1.6).contains(limit / Double(slots)), "\(limit) for \(slots)")
     }
 }

@@ -65,7 +65,7 @@ import Testing
         #expect(pool.pollAll(at: at(3)) == [.forwarded(4, 0)])
     }
 
-    @Test func aRemovedBackendDrainsAndItsPlaceIsUsedAgain() {
+    @Test func aRemovedBackendDrainsAndItsSlotIsUsedAgain() {
         let pool = PoolDriver(.fixed(1), backends: ["a", "b"])
         guard case .forwarded(let first) = pool.offer(1, at: at(0)) else {
             Issue.record("an idle pool forwards")
@@ -77,7 +77,7 @@ import Testing
         pool.controller.reconfigure(settings: .fixed(1), backends: [kept], now: at(1))
         #expect(pool.controller.backendCount == 1)
         #expect(pool.status(first, at: at(1))?.isPresent == false)
-        // Its request still runs, so its place is not given away.
+        // Its request still runs, so its slot is not given away.
         pool.controller.reconfigure(settings: .fixed(1), backends: [kept, "c"], now: at(2))
         #expect(pool.backendID("c") == 2)
         #expect(pool.pollAll(at: at(2)) == [.forwarded(3, 2)])
@@ -86,7 +86,7 @@ import Testing
         #expect(pool.controller.inFlight == 2)
         pool.controller.reconfigure(settings: .fixed(1), backends: [kept, "c", "d"], now: at(4))
         #expect(pool.backendID("d") == first)
-        #expect(pool.controller.backendPlaces == 3)
+        #expect(pool.controller.backendSlots == 3)
     }
 
     @Test func aBackendThatComesBackWhileItDrainsKeepsItsRequests() {

@@ -32,7 +32,7 @@ import Testing
         #expect(pool.status(at: at(start + 66_000))?.limit == 4, "what was learnt stays")
     }
 
-    @Test func whoWaitsForHisClientTakesNoPlaceFromOthers() {
+    @Test func whoWaitsForHisClientTakesNoSlotFromOthers() {
         let pool = PoolDriver(.fixed(2))
         for id in 1...2 as ClosedRange<UInt64> {
             #expect(pool.offer(id, at: at(0)) == .forwarded(0))
@@ -58,7 +58,7 @@ import Testing
         #expect(id == 66)
     }
 
-    @Test func aPlaceComesBackWhenTheEngineIsDone() {
+    @Test func aSlotComesBackWhenTheEngineIsDone() {
         for (rule, isFree) in [(CancelRule.stops, true), (.continues, false)] {
             var settings = AdmissionSettings.fixed(1)
             settings.cancel = rule
@@ -81,8 +81,8 @@ import Testing
         }
     }
 
-    /// Clients that ask for endless responses and leave do not take the places for good: while it is not
-    /// known what the engine does, work is waited for as long as hardly any request takes.
+    /// Clients that ask for endless responses and leave do not take the slots for good: while it is
+    /// not known what the engine does, work is waited for as long as hardly any request takes.
     @Test func endlessWorkIsWaitedForAsLongAsOthersTake() {
         let pool = PoolDriver(.fixed(2))
         #expect(pool.offer(1, at: at(0)) == .forwarded(0))
@@ -161,7 +161,7 @@ import Testing
     }
 
     /// A dial that fails is to be started within its budget, however long requests take.
-    @Test func aBudgetForTheStartIsNoDeadlineOfTheAnswer() {
+    @Test func aBudgetForTheStartIsNoDeadlineOfTheResponse() {
         let pool = PoolDriver(.fixed(1), backends: ["a", "b"])
         for id in 0..<8 as Range<UInt64> {
             let start = Int64(id) * 30_000

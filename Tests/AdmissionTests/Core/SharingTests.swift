@@ -1,4 +1,4 @@
-// What tenants share: the time for which their requests take places, or the number of requests.
+// What tenants share: the time for which their requests take slots, or the number of requests.
 
 import Testing
 

@@ -53,7 +53,7 @@ import Testing
         #expect(abs(limit.limit - 16.2) < 1e-9)
     }
 
-    @Test func aLateAnswerIsADrop() {
+    @Test func aLateResponseIsADrop() {
         var limit = AIMDLimit(AIMDLimitSettings())
         #expect(
             limit.update(sample(5001, inFlight: 20, at: 6000))

@@ -66,12 +66,12 @@ private func isClose(_ left: Double, _ right: Double) -> Bool {
     @Test func risingLatencyCutsIt() {
         var feeder = WindowFeeder()
         feeder.warmUp()
-        // r = 1.5 · 100 / 200 = .75: a fifth of the way to 15.
+        // r = 1.5 · 100 / 200 = 0.75: a fifth of the way to 15.
         #expect(
             feeder.window(200, inFlight: 20) == [LimitMove(from: 20, to: 19, reason: .gradient)])
         // r = 1.5 · 100 / 150 = 1 is still normal.
         #expect(feeder.window(150, inFlight: 18) == [])
-        // r = .15 counts as 1/2: a fifth of the way to 9.5.
+        // r = 0.15 counts as 1/2: a fifth of the way to 9.5.
         #expect(feeder.window(1000, inFlight: 19).map(\.to) == [17.1])
         // What is usual was not touched by any of this.
         #expect(isClose(feeder.limit.usualLatency, 100e6))
@@ -95,7 +95,7 @@ private func isClose(_ left: Double, _ right: Double) -> Bool {
     }
 
     @Test func aGradientOfFourFifthsNeverMakesItClimb() {
-        // PR #134: latency 1.875 times the usual is a gradient of .8 with the tolerance of 1.5. A
+        // PR #134: latency 1.875 times the usual is a gradient of 0.8 with the tolerance of 1.5. A
         // backend whose latency follows the limit down lets the cut end where latency is normal
         // again.
         var feeder = WindowFeeder()
@@ -134,7 +134,7 @@ private func isClose(_ left: Double, _ right: Double) -> Bool {
     @Test func aCutThatDoesNotHelpIsUndone() {
         var feeder = WindowFeeder()
         feeder.warmUp()
-        // r = .5 all the time: 20 · .9^k is at most 10 after seven cuts, and 300 ms are still 300
+        // r = 0.5 all the time: 20 · 0.9^k is at most 10 after seven cuts, and 300 ms are still 300
         // ms.
         var reasons: [LimitMoveReason] = []
         for _ in 0..<8 {

@@ -12,7 +12,7 @@ import Testing
         var settings = KneeLimitSettings()
         settings.initial = initial
         change(&settings)
-        // The knee at an elasticity of .15 is a / b (1 / .15 - 1) = 113.
+        // The knee at an elasticity of 0.15 is a / b (1 / 0.15 - 1) = 113.
         return BatchServer(
             .knee(settings), base: 0.004, each: 0.0002, meanUnits: 20, streams: streams, seed: seed)
     }
@@ -63,7 +63,7 @@ import Testing
         defer { server.stop() }
         server.run(seconds: 60)
         let learnt = server.limit
-        // Less than .9 of the limit is in flight once the first few have ended. The level that was
+        // Less than 0.9 of the limit is in flight once the first few have ended. The level that was
         // being measured is given up for the centre after a minute.
         server.run(seconds: 90, demand: 10)
         let quiet = server.limit
@@ -107,7 +107,7 @@ import Testing
         #expect(Double(server.limit) >= 0.6 * Double(learnt), "\(learnt), then \(server.limit)")
     }
 
-    /// A unit at n requests takes 4 ms + n .2 ms: 12 ms are kept up to 40.
+    /// A unit at n requests takes 4 ms + n 0.2 ms: 12 ms are kept up to 40.
     @Test func keepsAnObjective() {
         let server = server(seed: 5) { settings in
             settings.objective = LatencyObjective(measure: .unit, target: .milliseconds(12))

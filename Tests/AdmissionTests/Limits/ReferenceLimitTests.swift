@@ -49,7 +49,7 @@ import Testing
                 sample(
                     milliseconds: 10, inFlight: 20, at: Double(step) / 15 + 1, isDropped: true))
         }
-        // One window: .8 · 20 + .2 · (20 · 1 + 4).
+        // One window: 0.8 · 20 + 0.2 · (20 · 1 + 4).
         #expect(abs(limit.limit - 20.8) < 1e-9)
     }
 
@@ -64,7 +64,7 @@ import Testing
         #expect(limit.limit == 25, "less than half in use")
     }
 
-    @Test func envoyPinsTheLimitUntilFiftyAnswers() {
+    @Test func envoyPinsTheLimitUntilFiftyResponses() {
         var limit = EnvoyGradient(seed: 1, now: Instant(nanoseconds: 0))
         for step in 1...49 {
             limit.update(sample(milliseconds: 10, inFlight: 3, at: Double(step)))
@@ -115,7 +115,7 @@ import Testing
         #expect(thin.limit == 40, "windows with less than a hundred answers are thrown away")
     }
 
-    @Test func failsafeStepsByOneForFiftyAnswers() {
+    @Test func failsafeStepsByOneForFiftyResponses() {
         var limit = FailsafeLimit()
         for step in 0..<60 {
             limit.update(sample(milliseconds: 100, inFlight: 19, at: Double(step) / 25))

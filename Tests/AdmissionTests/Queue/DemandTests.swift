@@ -69,7 +69,7 @@ import Testing
                 next, at: instant(second), tenant: .named("a"), isRetry: isRetry)
             if answer == .rejected(.retryShed) { shed += 1 }
         }
-        // Two places and half a second each: four a second of the twelve that are offered.
+        // Two slots and half a second each: four a second of the twelve that are offered.
         for step in 0..<240 {
             let second = Double(step) / 4
             for turn in 0..<3 { offer(second, isRetry: turn > 0) }

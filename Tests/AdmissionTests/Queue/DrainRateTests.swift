@@ -52,7 +52,7 @@ import Testing
             rate.advance(to: at(step * 10), wasBusy: true)
             rate.recordBusyCompletion()
         }
-        // (100 + 8) / (1 s + 8 · .1 s / 20)
+        // (100 + 8) / (1 s + 8 · 0.1 s / 20)
         #expect(try abs(#require(rate.perSecond(limit: 20)) - 108 / 1.04) < 1e-9)
     }
 

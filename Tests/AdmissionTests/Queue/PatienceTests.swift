@@ -22,7 +22,7 @@ import Testing
         var random = SplitMix64(seed: seed)
         var patience = Patience()
         for step in 1...4_000 as ClosedRange<Int64> {
-            // Uniform from .2 to 1.8 s: the median is 1 s.
+            // Uniform from 0.2 to 1.8 s: the median is 1 s.
             let borne = 0.2 + 1.6 * random.nextUnit()
             patience.left(afterSeconds: borne, prior: 2, now: at(step))
         }
@@ -69,7 +69,7 @@ import Testing
 }
 
 @Suite struct ImpatientClientsTests {
-    /// A pool of one place of 100 ms whose clients of `tenant` have left after .5 s each.
+    /// A pool of one slot of 100 ms whose clients of `tenant` have left after 0.5 s each.
     private func pool(_ tenant: TenantID = .anonymous) -> (pool: PoolDriver, now: Int64) {
         var settings = AdmissionSettings.fixed(1)
         settings.tenants = [TenantSettings(name: "hasty"), TenantSettings(name: "calm")]
@@ -90,7 +90,7 @@ import Testing
         return (pool, now)
     }
 
-    @Test func whoWouldNotLiveToSeeHisAnswerIsToldAtOnce() {
+    @Test func whoWouldNotLiveToSeeHisResponseIsToldAtOnce() {
         let (pool, now) = pool()
         #expect(pool.offer(200, at: at(now)) == .forwarded(0))
         var answers: [Answer] = []

@@ -135,7 +135,7 @@ import Testing
         #expect((2000...2200).contains(rejection.retryAfterMilliseconds))
     }
 
-    @Test func beforeTheFirstAnswerOnlyTheBoundsCount() {
+    @Test func beforeTheFirstResponseOnlyTheBoundsCount() {
         let pool = PoolDriver(.fixed(1, queue: 256))
         _ = pool.offer(1, at: at(0))
         for id in 2...257 { #expect(pool.offer(UInt64(id), at: at(0)) == .parked) }

@@ -16,8 +16,8 @@ import Testing
         var random = SplitMix64(seed: 1)
         var all: [Int] = []
         for _ in 0..<200 { all.append(promise(&schedule, at: at(0), &random)) }
-        // 200 requests of 10 ms behind a wait of .3 s, an eighth of it at the start; a tenth is left
-        // to chance.
+        // 200 requests of 10 ms behind a wait of 0.3 s, an eighth of it at the start; a tenth is
+        // left to chance.
         #expect((300...331).contains(all[0]))
         #expect((540...610).contains(all[199]), "\(all[199])")
     }

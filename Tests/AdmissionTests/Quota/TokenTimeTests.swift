@@ -25,7 +25,7 @@ import Testing
 
     @Test(arguments: [UInt64](1...20))
     func whatTakesLongerCostsMore(seed: UInt64) throws {
-        // As an engine does it: a prompt's token .1 ms, an answer's 20 ms.
+        // As an engine does it: a prompt's token 0.1 ms, an answer's 20 ms.
         let time = learnt(0.0001, 0.02, seed: seed)
         let retrieval = try #require(time.cost(input: 4_000, output: 50))
         let story = try #require(time.cost(input: 50, output: 400))
@@ -75,8 +75,8 @@ import Testing
 
     // MARK: In the controller
 
-    /// A pool with one place that has seen two hundred requests whose tokens take a millisecond each:
-    /// ten of a prompt, and ten or a thousand of an answer.
+    /// A pool with one slot that has seen two hundred requests whose tokens take a millisecond
+    /// each: ten of a prompt, and ten or a thousand of an answer.
     private func pool(_ sharing: SharingMeasure = .time) -> (PoolDriver, Instant) {
         var settings = AdmissionSettings()
         settings.limit = .fixed(FixedLimitSettings(limit: 1))

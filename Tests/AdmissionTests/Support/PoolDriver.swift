@@ -57,7 +57,7 @@ final class PoolDriver {
         tenant: TenantID = .anonymous, class priorityClass: Int = 0, cost: Double = 1,
         seats: Int = 1, tokens: Int = 0, outputTokens: Int? = nil, isRetry: Bool = false
     ) -> Answer {
-        var ticket = Ticket(bodyBytes: bytes, answerBy: deadline)
+        var ticket = Ticket(bodyBytes: bytes, respondBy: deadline)
         ticket.tenant = tenant
         ticket.priorityClass = priorityClass
         ticket.cost = cost
@@ -121,7 +121,7 @@ final class PoolDriver {
         _ id: UInt64, at now: Instant, deadline: Instant? = nil, startBy: Instant? = nil
     ) -> Answer {
         guard let box = permits.removeValue(forKey: id) else { fatalError("no permit of \(id)") }
-        var ticket = Ticket(answerBy: deadline)
+        var ticket = Ticket(respondBy: deadline)
         ticket.startBy = startBy
         return note(
             id, controller.retry(box.take(), RequestID(rawValue: id), ticket, now: now))

@@ -9,7 +9,7 @@ extension RandomWalk {
     /// be started: of its class or a higher one, of a tenant that may start one.
     func someoneComesBefore(_ ticket: Ticket) -> Bool {
         var queue = controller.queue
-        let rank = queue.place(of: ticket).rank
+        let rank = queue.flowKey(of: ticket).rank
         if queue.hand >= 0, queue.handPasses >= FairQueue.passesOfWide { return true }
         return queue.slots.contains { slot in
             guard !queue.tenants[slot.tenant].isAtLimit else { return false }
@@ -24,14 +24,14 @@ extension RandomWalk {
     mutating func checkRefusal(
         _ id: UInt64, _ ticket: Ticket, _ reason: Reason, couldStart: Bool
     ) {
-        let isTooLate = (ticket.answerBy?.nanoseconds ?? .max) <= now
+        let isTooLate = (ticket.respondBy?.nanoseconds ?? .max) <= now
         var seen = controller.queue
-        let place = seen.place(of: ticket)
-        let tenant = controller.queue.tenants[place.tenant]
+        let slot = seen.flowKey(of: ticket)
+        let tenant = controller.queue.tenants[slot.tenant]
         let queue = model.settings.queue
         let holds =
             switch reason {
-            case .deadline: ticket.answerBy != nil
+            case .deadline: ticket.respondBy != nil
             case .queueFull: model.queue.count - pendingDisplaced >= queue.maxRequests
             case .queueBytesFull: controller.queueBytes + ticket.bodyBytes > queue.maxBytes
             case .waitTooLong, .tenantOverShare, .patience: true
@@ -62,7 +62,7 @@ extension RandomWalk {
         case .patience:
             break
         case .deadline:
-            expect(waiting.ticket.answerBy != nil, "\(waiting.id) has no deadline")
+            expect(waiting.ticket.respondBy != nil, "\(waiting.id) has no deadline")
         case .displaced:
             expect(displacements > 0, "\(waiting.id) was displaced by nobody")
             displacements -= 1
@@ -133,7 +133,7 @@ extension RandomWalk {
             expect(model.queue.isEmpty, "the parked have no deadline")
         }
         guard steps % 16 == 0 else { return }
-        for index in 0..<controller.backendPlaces {
+        for index in 0..<controller.backendSlots {
             expect(
                 status(index)?.inFlight ?? 0 == model.inFlight(index), "in flight at \(index)")
         }
@@ -169,22 +169,22 @@ extension RandomWalk {
         for (row, each) in queue.classes.enumerated() {
             expect(each.virtualTime >= virtualTimes[row], "virtual time went back")
             virtualTimes[row] = each.virtualTime
-            for (index, place) in each.heap.places.enumerated() {
-                let flow = queue.flows[place.tenant, row]
-                expect(Int(flow.place) == index, "a flow's place")
+            for (index, node) in each.heap.nodes.enumerated() {
+                let flow = queue.flows[node.tenant, row]
+                expect(Int(flow.heapIndex) == index, "a flow's index")
                 expect(
-                    place.start == flow.start && place.sequence == flow.sequence,
+                    node.start == flow.start && node.sequence == flow.sequence,
                     "what the heap is ordered by")
                 expect(flow.count > 0, "an empty flow is in the heap")
                 expect(flow.floor <= each.virtualTime, "a flow began to wait in the future")
                 expect(flow.start >= flow.floor, "a start tag before the flow began to wait")
                 guard index > 0 else { continue }
-                expect(!(place < each.heap.places[(index - 1) / 2]), "heap order")
+                expect(!(node < each.heap.nodes[(index - 1) / 2]), "heap order")
             }
             for (tenant, settings) in queue.tenants.rows.enumerated() {
                 let flow = queue.flows[Int32(tenant), row]
                 let mayRun = flow.count > 0 && !settings.isAtLimit
-                expect((flow.place >= 0) == mayRun, "flow \(tenant) is held or idle")
+                expect((flow.heapIndex >= 0) == mayRun, "flow \(tenant) is held or idle")
             }
         }
     }
@@ -197,7 +197,7 @@ extension RandomWalk {
         var ticket = Ticket(bodyBytes: random.next(below: 100))
         if random.next(below: 3) == 0 {
             let left = Int64(random.next(below: 3_000_000_000)) - 100_000_000
-            ticket.answerBy = Instant(nanoseconds: now + left)
+            ticket.respondBy = Instant(nanoseconds: now + left)
         }
         switch random.next(below: 3) {
         case 0: ticket.tenant = .named(["red", "green", "blue", "grey"][random.next(below: 4)])

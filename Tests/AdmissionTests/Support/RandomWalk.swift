@@ -177,7 +177,7 @@ extension RandomWalk {
         case .parked(let handle):
             parked(entry.id, handle, isReturned: true, .retriedParked)
         case .reject(let rejection):
-            let isTooLate = (entry.ticket.answerBy?.nanoseconds ?? .max) <= now
+            let isTooLate = (entry.ticket.respondBy?.nanoseconds ?? .max) <= now
             let reason: Reason = isTooLate ? .deadline : .connectFailed
             expect(rejection.reason == reason, "\(entry.id): \(rejection.reason)")
             rejected(entry.id, rejection, .retriedRefused)
@@ -364,7 +364,7 @@ extension RandomWalk {
     }
 
     func anyCanGrant(seats: Int) -> Bool {
-        (0..<controller.backendPlaces).contains { index in
+        (0..<controller.backendSlots).contains { index in
             guard let status = status(index) else { return false }
             let suspicion = controller.backends[index].suspicion
             if suspicion.isSuspected {

@@ -33,7 +33,7 @@ struct ReferencePool {
     var queue: [Waiting] = []
     var running: [Running] = []
     var places: [Place] = []
-    /// The request on trial, by backend place, since the last refusal or connection.
+    /// The request on trial, by backend slot, since the last refusal or connection.
     var trial: [Int: UInt64] = [:]
     private var stays = 0
 
@@ -79,7 +79,7 @@ struct ReferencePool {
 
     /// Whether a waiting request has to leave by now.
     func mustLeave(_ waiting: Waiting, now: Int64) -> Bool {
-        waiting.waitEnd <= now || (waiting.ticket.answerBy?.nanoseconds ?? .max) <= now
+        waiting.waitEnd <= now || (waiting.ticket.respondBy?.nanoseconds ?? .max) <= now
     }
 
     /// Whether one more request of that many seats may go to that backend.

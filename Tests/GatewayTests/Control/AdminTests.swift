@@ -36,8 +36,8 @@ import Testing
         // Two at once are answered in their order.
         try admin.send(
             "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\nGET /nothing HTTP/1.1\r\nHost: h\r\n\r\n")
-        #expect(try admin.readAnswer().status == 200)
-        #expect(try admin.readAnswer().status == 404)
+        #expect(try admin.readResponse().status == 200)
+        #expect(try admin.readResponse().status == 404)
     }
 
     @Test func requestsComeByteByByte() throws {
@@ -46,7 +46,7 @@ import Testing
         for byte in "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n" {
             try admin.send(String(byte))
         }
-        #expect(try admin.readAnswer().bodyText == "ok\n")
+        #expect(try admin.readResponse().bodyText == "ok\n")
     }
 
     @Test func aHeadIsAnsweredWithoutABody() throws {
@@ -69,7 +69,7 @@ import Testing
         let scene = try Scene()
         let admin = try scene.connect()
         try admin.send(request)
-        let answer = try admin.readAnswer()
+        let answer = try admin.readResponse()
         #expect(answer.status == status && answer.values("Connection") == ["close"])
         #expect(admin.ends())
     }
@@ -78,7 +78,7 @@ import Testing
         let scene = try Scene(server: "timeouts: {head: 200ms}")
         let admin = try scene.connect()
         try admin.send("GET /healthz HTTP/1.1\r\n")
-        #expect(try admin.readAnswer().status == 408)
+        #expect(try admin.readResponse().status == 408)
         #expect(admin.ends())
     }
 
@@ -98,7 +98,7 @@ import Testing
         #expect(try admin.get("/nothing").status == 404)
         let late = try scene.connect()
         try late.send("GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")
-        let answer = try late.readAnswer()
+        let answer = try late.readResponse()
         #expect(answer.status == 503 && answer.bodyText == "a thread does not answer\n")
         door.open()
         #expect(try admin.get("/healthz").status == 200)

@@ -56,7 +56,7 @@ import Testing
         for _ in 0..<10 {
             let client = try gateway.connect()
             try client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody")
-            #expect(try client.readAnswer().bodyText == "body")
+            #expect(try client.readResponse().bodyText == "body")
         }
         #expect(good.requests.count == 10)
         try gateway.settles()
@@ -80,7 +80,7 @@ import Testing
             return now.inFlight == 1 && now.queued == 2
         }
         go.open()
-        for client in clients { #expect(try client.readAnswer().status == 200) }
+        for client in clients { #expect(try client.readResponse().status == 200) }
         try gateway.settles(clients: 3, idle: 1)
     }
 
@@ -116,7 +116,7 @@ import Testing
             }.contains(true)
         }
         relayed.open()
-        #expect(try client.readAnswer().value("X-Penstock-Reason") == "upstream_closed")
+        #expect(try client.readResponse().value("X-Penstock-Reason") == "upstream_closed")
         try gateway.settles(clients: 1, idle: 0)
     }
 
@@ -247,7 +247,7 @@ import Testing
     private static let hints = "HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n"
 
     /// As many interim answers as anybody has a use for are passed on, and then the answer.
-    @Test func sixteenInterimAnswersArePassedOn() throws {
+    @Test func sixteenInterimResponsesArePassedOn() throws {
         let backend = try ScriptedBackend { wire, _ in
             _ = try wire.readRequest()
             try wire.send(String(repeating: Self.hints, count: 16))
@@ -258,13 +258,13 @@ import Testing
         let client = try gateway.connect()
         try client.send(Self.get)
         for _ in 0..<16 { #expect(try client.readHead().status == 103) }
-        #expect(try client.readAnswer().bodyText == "at last")
+        #expect(try client.readResponse().bodyText == "at last")
         try gateway.settles(clients: 1, idle: 1)
     }
 
     /// A storm of them ends with a 502, also for a client that gets to see none of them.
     @Test(arguments: ["HTTP/1.1", "HTTP/1.0"], ["100 Continue", "103 Early Hints", "199 ?"])
-    func aStormOfInterimAnswersIsAnswered502(version: String, status: String) throws {
+    func aStormOfInterimResponsesIsAnswered502(version: String, status: String) throws {
         let backend = try ScriptedBackend { wire, _ in
             _ = try wire.readRequest()
             let storm = String(repeating: "HTTP/1.1 \(status)\r\nLink: a\r\n\r\n", count: 1_000)
@@ -286,7 +286,7 @@ import Testing
         try gateway.settles(clients: 0, idle: 0)
     }
 
-    @Test func brokenChunksCutTheAnswer() throws {
+    @Test func brokenChunksCutTheResponse() throws {
         let backend = try ScriptedBackend { wire, _ in
             _ = try wire.readRequest()
             try wire.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n")
@@ -302,7 +302,7 @@ import Testing
 
     /// The backend judges by the head, answers and closes while the body is still on its way.
     @Test(arguments: Ending.allCases)
-    func anEarlyAnswerToAnUploadArrives(ending: Ending) throws {
+    func anEarlyResponseToAnUploadArrives(ending: Ending) throws {
         let relayed = Door()
         let backend = try ScriptedBackend { wire, _ in
             _ = try wire.readHead()
@@ -318,7 +318,7 @@ import Testing
             _ = client.sendWhatFits([UInt8](repeating: 0x61, count: 1 << 20), quietSeconds: 1)
             uploaded.give(true)
         }
-        let answer = try client.readAnswer()
+        let answer = try client.readResponse()
         #expect(answer.status == 401)
         #expect(answer.bodyText == "stop")
         relayed.open()
@@ -328,7 +328,7 @@ import Testing
     }
 
     /// An answer that overtakes a small upload leaves the client's connection in order.
-    @Test func anEarlyAnswerKeepsTheClientWhenTheBodyIsSmall() throws {
+    @Test func anEarlyResponseKeepsTheClientWhenTheBodyIsSmall() throws {
         let backend = try ScriptedBackend { wire, number in
             _ = try wire.readHead()
             try wire.answer(number == 0 ? "early" : "next")
@@ -338,7 +338,7 @@ import Testing
             policyText([backend.url], server: "body_before_queue: 0B"))
         let client = try gateway.connect()
         try client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 8\r\n\r\nabcd")
-        #expect(try client.readAnswer().bodyText == "early")
+        #expect(try client.readResponse().bodyText == "early")
         try client.send("efgh")
         #expect(try client.get("/").bodyText == "next")
         // The first connection still waits for a body, so it must not have been used again.
@@ -346,7 +346,7 @@ import Testing
         try gateway.settles(clients: 1, idle: 1)
     }
 
-    @Test func bytesBehindAnAnswerEndTheBackendsConnection() throws {
+    @Test func bytesBehindAResponseEndTheBackendsConnection() throws {
         let backend = try ScriptedBackend { wire, number in
             _ = try wire.readRequest()
             try wire.send(
@@ -374,11 +374,11 @@ import Testing
         let client = world.connect()
         try client.send("\(method) / HTTP/1.1\r\nHost: h\r\n\r\n")
         try world.accept().send(bytes)
-        #expect(try !client.readAnswer(isHead: method == "HEAD").bodyText.contains("spoof"))
+        #expect(try !client.readResponse(isHead: method == "HEAD").bodyText.contains("spoof"))
         #expect(client.isSilent(for: 0.05))
         try client.send(Self.get)
         try world.accept().answer("right")
-        #expect(try client.readAnswer().bodyText == "right")
+        #expect(try client.readResponse().bodyText == "right")
         world.settles(clients: 1, idle: 1)
     }
 
@@ -388,12 +388,12 @@ import Testing
         try client.send(Self.get)
         let first = try world.accept()
         try first.answer("0")
-        #expect(try client.readAnswer().bodyText == "0")
+        #expect(try client.readResponse().bodyText == "0")
         world.settles(clients: 1, idle: 1)
         try first.send("HTTP/1.1 200 Spoof\r\nContent-Length: 0\r\n\r\n")
         world.settles(clients: 1, idle: 0)
         try client.send(Self.get)
         try world.accept().answer("1")
-        #expect(try client.readAnswer().bodyText == "1")
+        #expect(try client.readResponse().bodyText == "1")
     }
 }

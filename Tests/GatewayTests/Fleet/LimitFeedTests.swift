@@ -63,6 +63,37 @@ import Testing
         }
     }
 
+    /// A backend that still works for clients that have left is not silent, however long others wait for
+    /// their first byte.
+    @Test(arguments: [true, false])
+    func bytesForClientsThatHaveLeftAreSignsOfLife(sends: Bool) throws {
+        let world = try World(
+            pool: "limit: {algorithm: knee, initial: 8}, cancel: continues, "
+                + "timeouts: {first_byte: 120s, idle: 120s}")
+        func ask() throws -> (client: ClientPeer, backend: Peer) {
+            let client = world.connect()
+            try client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+            return (client, try world.accept())
+        }
+        let served = try ask()
+        world.pass(milliseconds: 100)
+        try served.backend.answer("ok", fields: "Connection: close\r\n")
+        let leaving = try ask()
+        let waiting = try (0..<7).map { _ in try ask() }
+        try leaving.backend.send("HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\nx")
+        leaving.client.reset()
+        #expect(world.gateway.abandonedResponses.count == 1)
+        for _ in 0..<30 {
+            world.pass(milliseconds: 1_000)
+            if sends { try leaving.backend.send("x") }
+        }
+        // Time is looked at when somebody asks for something.
+        try world.connect().send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        let suspicions = world.pool.admission.suspicions(of: BackendID(index: 0), .silence)
+        #expect(sends ? suspicions == 0 : suspicions > 0)
+        #expect(waiting.allSatisfy { $0.client.got.isEmpty })
+    }
+
     /// While nothing has served anything yet, requests wait for a model to be loaded, for longer
     /// than they would wait for their turn.
     @Test func requestsWaitForAColdBackend() throws {
@@ -79,14 +110,14 @@ import Testing
         }
         #expect(refusals > 10 && client.got.isEmpty)
         world.echo()
-        #expect(try client.readAnswer().status == 200)
+        #expect(try client.readResponse().status == 200)
         #expect(world.requests.count == 1)
         // It is warm now: an outage is told at once.
         world.serve(nil)
         for backend in world.backends { backend.close() }
         try client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
         world.failDial()
-        let second = try client.readAnswer()
+        let second = try client.readResponse()
         #expect(second.status == 502 || second.status == 503)
         world.settles(clients: 1, idle: 0)
     }

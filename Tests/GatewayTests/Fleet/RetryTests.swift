@@ -29,7 +29,7 @@ import Testing
         let client = try gateway.connect()
         #expect(try client.get("/first").bodyText == "0")
         try client.send("\(method) /second HTTP/1.1\r\nHost: h\r\n\r\n")
-        let answer = try client.readAnswer(isHead: method == "HEAD")
+        let answer = try client.readResponse(isHead: method == "HEAD")
         #expect(answer.status == 200)
         #expect(backend.acceptedCount == 2)
         #expect(backend.requests.map(\.startLine).last == "\(method) /second HTTP/1.1")
@@ -80,9 +80,9 @@ import Testing
         for client in clients { try client.send("GET /first HTTP/1.1\r\nHost: h\r\n\r\n") }
         eventually("both backends are asked") { log.requests.count == 2 }
         go.open()
-        for client in clients { #expect(try client.readAnswer().status == 200) }
+        for client in clients { #expect(try client.readResponse().status == 200) }
         try clients[0].send("GET /second HTTP/1.1\r\nHost: h\r\n\r\n")
-        let answer = try clients[0].readAnswer()
+        let answer = try clients[0].readResponse()
         #expect(answer.value("X-Penstock-Reason") == "upstream_closed")
         #expect(log.requests.count == 4)
         try gateway.settles(clients: 2, idle: 0)
@@ -107,7 +107,7 @@ import Testing
         let gateway = try RunningGateway(policyText(backends.map(\.url)), threads: 1)
         let client = try gateway.connect()
         try client.send("POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\n" + body)
-        #expect(try client.readAnswer().status == 200)
+        #expect(try client.readResponse().status == 200)
         #expect(log.requests.map(\.bodyText) == ["hello world", "hello world", "hello world"])
         #expect(try gateway.metric { $0.retries } == 2)
         #expect(try gateway.ask { $0.bodyMemory.keptBytes } == 0)
@@ -122,7 +122,7 @@ import Testing
         #expect(try client.get("/first").bodyText == "0")
         try client.send(
             "POST /second HTTP/1.1\r\nHost: h\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
-        let answer = try client.readAnswer()
+        let answer = try client.readResponse()
         #expect(answer.status == 502)
         #expect(answer.value("X-Penstock-Reason") == "upstream_closed")
         #expect(backend.requests.count == 1)
@@ -141,7 +141,7 @@ import Testing
         let client = try gateway.connect()
         for number in 0..<5 {
             try client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx")
-            #expect(try client.readAnswer().bodyText == "\(number)")
+            #expect(try client.readResponse().bodyText == "\(number)")
             try gateway.settles(clients: 1, idle: 0)
         }
     }
@@ -177,7 +177,7 @@ import Testing
         for client in clients { try client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n") }
         try eventually("three run") { try gateway.holdings().inFlight == 3 }
         go.open()
-        for client in clients { _ = try client.readAnswer() }
+        for client in clients { _ = try client.readResponse() }
         try gateway.settles(clients: 3, idle: 3)
         let one = try clients[0].get("/").bodyText
         for _ in 0..<5 { #expect(try clients[1].get("/").bodyText == one) }

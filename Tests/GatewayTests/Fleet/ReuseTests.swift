@@ -44,7 +44,7 @@ import Testing
                     let body = String(repeating: "\(number)", count: 100 + 97 * turn)
                     do {
                         try client.send(ReuseTests.post("/v1/completions", body))
-                        let answer = try client.readAnswer()
+                        let answer = try client.readResponse()
                         let status = answer.bodyText == body ? answer.status : -answer.status
                         statuses.withLock { $0[status, default: 0] += 1 }
                     } catch {
@@ -90,7 +90,7 @@ import Testing
         go.open()
         try hasEnded.pass("the backend's end")
         awake.open()
-        #expect(try client.readAnswer().bodyText == "1")
+        #expect(try client.readResponse().bodyText == "1")
         #expect(try gateway.metric { $0.retries } == 0)
     }
 
@@ -111,14 +111,14 @@ import Testing
         var statuses: [Int: Int] = [:]
         for _ in 0..<60 {
             try client.send(ReuseTests.post("/v1/chat/completions", body))
-            let answer = try client.readAnswer()
+            let answer = try client.readResponse()
             statuses[answer.status, default: 0] += 1
             if answer.status == 200 { #expect(log.requests.last?.bodyText == body) }
         }
         // Some are repeated, then the budget is used up; in the end no connection is used twice.
         #expect(try gateway.metric { $0.retries } >= 4)
         try client.send(ReuseTests.post("/v1/files", body))
-        _ = try client.readAnswer()
+        _ = try client.readResponse()
         #expect(statuses[200, default: 0] > 45)
     }
 
@@ -136,7 +136,7 @@ import Testing
         let client = try gateway.connect()
         #expect(try client.get("/").status == 200)
         try client.send(ReuseTests.post(path, "body"))
-        #expect(try client.readAnswer().value("X-Penstock-Reason") == "upstream_closed")
+        #expect(try client.readResponse().value("X-Penstock-Reason") == "upstream_closed")
         #expect(log.requests.count == 1)
         try gateway.settles(clients: 1, idle: 0)
     }
@@ -156,7 +156,7 @@ import Testing
         try client.send(
             "PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
                 + "5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n")
-        #expect(try client.readAnswer().bodyText == "1")
+        #expect(try client.readResponse().bodyText == "1")
         #expect(log.requests.last?.bodyText == "hello world")
         #expect(try gateway.ask { $0.bodyMemory.keptBytes } == 0)
     }

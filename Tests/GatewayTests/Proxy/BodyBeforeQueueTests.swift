@@ -1,4 +1,4 @@
-// Bodies that are read before their requests are offered, and those that follow: no place of the limit
+// Bodies that are read before their requests are offered, and those that follow: no slot of the limit
 // waits for a client that sends slowly.
 
 import Testing

@@ -46,7 +46,7 @@ import Testing
             + "3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n"
         // Byte by byte: the head, chunk sizes and line ends are all cut everywhere.
         for byte in Array(request.utf8) { try client.send([byte]) }
-        #expect(try client.readAnswer().bodyText == "abc0123456789")
+        #expect(try client.readResponse().bodyText == "abc0123456789")
         #expect(try client.get("/b").status == 200)
         world.settles(clients: 1, idle: 1)
         #expect(world.backends.count == 1)
@@ -67,10 +67,10 @@ import Testing
         let client = try gateway.connect()
         try client.send(
             "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
-        let interim = try client.readAnswer()
+        let interim = try client.readResponse()
         #expect(interim.head == "HTTP/1.1 100 Continue\r\nX-Interim: 1\r\n\r\n")
         try client.send("body")
-        #expect(try client.readAnswer().bodyText == "done")
+        #expect(try client.readResponse().bodyText == "done")
         #expect(backend.requests.first?.bodyText == "body")
         try gateway.settles(clients: 1, idle: 1)
     }
@@ -85,7 +85,7 @@ import Testing
         let client = try gateway.connect()
         try client.send(
             "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
-        let answer = try client.readAnswer()
+        let answer = try client.readResponse()
         #expect(answer.status == 413)
         // Whether the body will follow is unknown now, so the connection cannot go on.
         #expect(answer.values("Connection") == ["close"])
@@ -94,7 +94,7 @@ import Testing
         try gateway.settles(clients: 0, idle: 0)
     }
 
-    @Test func oldClientsGetNoInterimAnswers() throws {
+    @Test func oldClientsGetNoInterimResponses() throws {
         let backend = try ScriptedBackend { wire, _ in
             _ = try wire.readRequest()
             try wire.send("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
@@ -104,14 +104,14 @@ import Testing
         let gateway = try RunningGateway(policyText([backend.url]))
         let client = try gateway.connect()
         try client.send("GET / HTTP/1.0\r\n\r\n")
-        #expect(try client.readAnswer().status == 200)
+        #expect(try client.readResponse().status == 200)
         let modern = try gateway.connect()
         try modern.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-        #expect(try modern.readAnswer().head == "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
-        #expect(try modern.readAnswer().status == 200)
+        #expect(try modern.readResponse().head == "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+        #expect(try modern.readResponse().status == 200)
     }
 
-    @Test func endlessInterimAnswersAreNonsense() throws {
+    @Test func endlessInterimResponsesAreNonsense() throws {
         let backend = try ScriptedBackend { wire, _ in
             _ = try wire.readRequest()
             for _ in 0..<100 { try wire.send("HTTP/1.1 102 Processing\r\n\r\n") }
@@ -120,8 +120,8 @@ import Testing
         let gateway = try RunningGateway(policyText([backend.url]))
         let client = try gateway.connect()
         try client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-        var answer = try client.readAnswer()
-        while answer.status == 102 { answer = try client.readAnswer() }
+        var answer = try client.readResponse()
+        while answer.status == 102 { answer = try client.readResponse() }
         #expect(answer.status == 502)
         #expect(answer.value("X-Penstock-Reason") == "upstream_invalid")
         try gateway.settles(clients: 1, idle: 0)
@@ -136,7 +136,7 @@ import Testing
         world.echo()
         let client = world.connect()
         try client.send("POST /none HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n")
-        let answer = try client.readAnswer()
+        let answer = try client.readResponse()
         #expect(answer.status == 404)
         #expect(answer.values("Connection").isEmpty)
         world.pass(milliseconds: 20)
@@ -150,7 +150,7 @@ import Testing
         let gateway = try RunningGateway(policyText([backend.url], server: "max_body_size: 1KiB"))
         let client = try gateway.connect()
         try client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10000000\r\n\r\nabc")
-        let answer = try client.readAnswer()
+        let answer = try client.readResponse()
         #expect(answer.status == 413)
         #expect(answer.values("Connection") == ["close"])
         #expect(answer.value("X-Penstock-Reason") == "body_too_large")
@@ -171,10 +171,10 @@ import Testing
                 + "\(size)\r\n")
         world.pass(milliseconds: 30)
         try? client.send("\(hidden)\r\n0\r\n\r\n")
-        #expect(try client.readAnswer().status == 413)
+        #expect(try client.readResponse().status == 413)
         // Whatever comes now answers this request and no other.
         try? client.send("GET /next HTTP/1.1\r\nHost: h\r\n\r\n")
-        let rest = (try? client.readAnswer())?.status
+        let rest = (try? client.readResponse())?.status
         #expect(rest == 200 || rest == nil)
         #expect(!world.requests.contains { $0.startLine.contains("hidden") })
         #expect(world.requests.count <= 1)
@@ -190,7 +190,7 @@ import Testing
         try client.send(
             "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcXX\r\n0\r\n\r\n"
         )
-        let answer = try client.readAnswer()
+        let answer = try client.readResponse()
         #expect(answer.status == 400)
         #expect(answer.values("Connection") == ["close"])
         #expect(client.ends())

@@ -57,7 +57,7 @@ enum Leaving: String, CaseIterable, Sendable {
         for client in [first, third] {
             _ = try backend.readRequest()
             try backend.answer("ok")
-            #expect(try client.readAnswer().status == 200)
+            #expect(try client.readResponse().status == 200)
         }
         #expect(backend.takeRequest() == nil)
         world.settles(clients: 2, idle: 1)
@@ -74,7 +74,7 @@ enum Leaving: String, CaseIterable, Sendable {
     }
 
     @Test(arguments: Leaving.allCases)
-    func whileItWaitsForTheAnswer(leaving: Leaving) throws {
+    func whileItWaitsForTheResponse(leaving: Leaving) throws {
         let world = try World()
         let client = world.connect()
         try client.send(Self.get)
@@ -86,7 +86,7 @@ enum Leaving: String, CaseIterable, Sendable {
     }
 
     @Test(arguments: Leaving.allCases)
-    func whileItsAnswerStreams(leaving: Leaving) throws {
+    func whileItsResponseStreams(leaving: Leaving) throws {
         let world = try World()
         let client = world.connect()
         try client.send(Self.get)
@@ -119,7 +119,7 @@ enum Leaving: String, CaseIterable, Sendable {
 
     /// Both sides are stuck: the client does not read, so the backend is not read either.
     @Test(arguments: Leaving.allCases)
-    func whileItDoesNotReadItsAnswer(leaving: Leaving) throws {
+    func whileItDoesNotReadItsResponse(leaving: Leaving) throws {
         let world = try World()
         let client = world.connect()
         client.take(4_096)
@@ -137,7 +137,7 @@ enum Leaving: String, CaseIterable, Sendable {
 
     /// A unix socket's client that has gone shows nothing but a failed write.
     @Test(arguments: Leaving.allCases)
-    func onAUnixSocketWithTheAnswerHalfSent(leaving: Leaving) throws {
+    func onAUnixSocketWithTheResponseHalfSent(leaving: Leaving) throws {
         let backend = try ScriptedBackend.serving { wire, _ in
             try wire.answer(String(repeating: "x", count: 1 << 20))
         }

@@ -17,7 +17,7 @@ import Testing
             try client.send(
                 "POST /\(number) HTTP/1.1\r\nHost: h\r\nContent-Length: \(body.utf8.count)\r\n\r\n"
                     + body)
-            #expect(try client.readAnswer().bodyText == body)
+            #expect(try client.readResponse().bodyText == body)
         }
         #expect(backend.acceptedCount == 1)
         try gateway.settles(clients: 1, idle: 1)
@@ -38,7 +38,7 @@ import Testing
             sender.give((try? client.send(Array(requests.joined().utf8), within: 20)) != nil)
         }
         for number in 0..<count {
-            let answer = try client.readAnswer()
+            let answer = try client.readResponse()
             guard answer.bodyText == "/\(number)" else {
                 Issue.record("answer \(number) is \(answer.bodyText)")
                 return
@@ -58,7 +58,7 @@ import Testing
         let pair = "GET /no HTTP/1.1\r\nHost: h\r\n\r\nGET /v1/yes HTTP/1.1\r\nHost: h\r\n\r\n"
         try client.send(String(repeating: pair, count: 100))
         for number in 0..<200 {
-            #expect(try client.readAnswer().status == (number.isMultiple(of: 2) ? 404 : 200))
+            #expect(try client.readResponse().status == (number.isMultiple(of: 2) ? 404 : 200))
         }
         try gateway.settles(clients: 1, idle: 1)
     }
@@ -71,7 +71,7 @@ import Testing
             try client.send([byte])
             world.pass(milliseconds: 10)
         }
-        #expect(try client.readAnswer().status == 200)
+        #expect(try client.readResponse().status == 200)
         #expect(world.requests.first?.startLine == "GET /slow HTTP/1.1")
     }
 
@@ -98,7 +98,7 @@ import Testing
         let gateway = try RunningGateway(policyText([backend.url], listen: "\"unix:\(path)\""))
         let client = try gateway.connect()
         try client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi")
-        #expect(try client.readAnswer().bodyText == "hi")
+        #expect(try client.readResponse().bodyText == "hi")
         let request = try #require(backend.requests.first)
         #expect(request.values("X-Forwarded-For") == ["unknown"])
         try gateway.settles(clients: 1, idle: 1)
@@ -127,7 +127,7 @@ import Testing
         try second.send("GET /2 HTTP/1.1\r\nHost: h\r\n\r\n")
         #expect(second.isSilent(for: 0.05))
         first.close()
-        #expect(try second.readAnswer().status == 200)
+        #expect(try second.readResponse().status == 200)
         #expect(try gateway.acceptPauses() >= 1)
     }
 
@@ -162,7 +162,7 @@ import Testing
         // A request before it leaves something behind that a wrong head must not be judged by.
         #expect(try client.get("/v1/some/long/path/before").status == 200)
         try client.send(bytes)
-        let answer = try client.readAnswer()
+        let answer = try client.readResponse()
         #expect(answer.status == status)
         #expect(answer.value("X-Penstock-Reason") == reason)
         #expect(answer.values("Connection") == ["close"])
@@ -178,11 +178,11 @@ import Testing
         let gateway = try RunningGateway(policyText([backend.url]))
         let client = try gateway.connect()
         try client.send("\(line)\r\nHost: example.org:443\r\n\r\n")
-        #expect(try client.readAnswer().status == 501)
+        #expect(try client.readResponse().status == 501)
         #expect(try client.get("/").status == 200)
     }
 
-    @Test func theGatewaysOwnAnswersAreWholeAndInTheClientsDialect() throws {
+    @Test func theGatewaysOwnResponsesAreWholeAndInTheClientsDialect() throws {
         let gateway = try RunningGateway(
             policyText([try ScriptedBackend.refusingURL()]).replacingOccurrences(
                 of: "/*, pool", with: "/x, pool"))
@@ -206,8 +206,8 @@ import Testing
                 == "{\"error\":{\"message\":\"Nothing is served at this address.\","
                 + "\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"no_route\"}}\n")
         try client.send("HEAD /v1/x HTTP/1.1\r\nHost: h\r\n\r\nGET /y HTTP/1.1\r\nHost: h\r\n\r\n")
-        #expect(try client.readAnswer(isHead: true).status == 404)
-        #expect(try client.readAnswer().status == 404)
+        #expect(try client.readResponse(isHead: true).status == 404)
+        #expect(try client.readResponse().status == 404)
     }
 
     /// RFC 9112 section 9.3: an HTTP/1.0 client keeps a connection only when it is told so.
@@ -218,10 +218,10 @@ import Testing
         let client = try gateway.connect()
         for _ in 0..<2 {
             try client.send("GET /y HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
-            #expect(try client.readAnswer().values("Connection") == ["keep-alive"])
+            #expect(try client.readResponse().values("Connection") == ["keep-alive"])
         }
         try client.send("GET /y HTTP/1.0\r\n\r\n")
-        #expect(try client.readAnswer().values("Connection") == ["close"])
+        #expect(try client.readResponse().values("Connection") == ["close"])
         #expect(client.ends())
     }
 }

@@ -76,7 +76,7 @@ import Testing
         }
         #expect(waited == 200)
         try backend.answer("ok")
-        #expect(try first.readAnswer().status == 200)
+        #expect(try first.readResponse().status == 200)
         // The refused one never got to the backend.
         #expect(world.backends.count == 1 && world.holdings.dials == 0)
     }
@@ -89,7 +89,7 @@ import Testing
         world.pass(milliseconds: 200)
         #expect(try backend.readRequest().value("request-timeout") == "0.05")
         try backend.answer("ok")
-        #expect(try client.readAnswer().status == 200)
+        #expect(try client.readResponse().status == 200)
     }
 
     @Test(arguments: ["request-timeout: 0.2\r\n", ""])
@@ -100,7 +100,7 @@ import Testing
         try client.send("GET / HTTP/1.1\r\nHost: h\r\n\(fields)\r\n")
         let backend = try world.accept()
         let waited = try world.milliseconds {
-            let late = try client.readAnswer()
+            let late = try client.readResponse()
             #expect(late.status == 504)
             #expect(late.value("X-Penstock-Reason") == "deadline_passed")
         }

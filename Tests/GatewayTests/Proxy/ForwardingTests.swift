@@ -30,7 +30,7 @@ struct Passage {
         let gateway = try RunningGateway(policyText([backend.url], pool: pool, more: more))
         let client = try gateway.connect()
         try client.send(request)
-        self.answer = try client.readAnswer(isHead: isHead)
+        self.answer = try client.readResponse(isHead: isHead)
         self.request = try #require(backend.requests.first)
         keepsClient = client.isSilent(for: 0.05)
         client.close()
@@ -99,13 +99,13 @@ struct Passage {
         let client = try gateway.connect()
         for target in ["*", "/a"] {
             try client.send("OPTIONS \(target) HTTP/1.1\r\nHost: h\r\nMax-Forwards: 0\r\n\r\n")
-            let answer = try client.readAnswer()
+            let answer = try client.readResponse()
             #expect(answer.status == 200 && answer.body.isEmpty)
         }
         for value in ["x", "-1", "", "1\r\nMax-Forwards: 2"] {
             try client.send(
                 "OPTIONS * HTTP/1.1\r\nHost: h\r\nMax-Forwards: \(value)\r\n\r\n")
-            #expect(try client.readAnswer().status == 400)
+            #expect(try client.readResponse().status == 400)
         }
         #expect(backend.acceptedCount == 0)
         try gateway.settles(clients: 1, idle: 0)
@@ -214,7 +214,7 @@ struct Passage {
         #expect(policy.answer.value("X-Request-ID") == policy.request.value("X-Request-ID"))
     }
 
-    @Test func answersWithoutABodyKeepTheLengthTheyTell() throws {
+    @Test func responsesWithoutABodyKeepTheLengthTheyTell() throws {
         let head = try Passage(
             "HEAD / HTTP/1.1\r\nHost: h\r\nX-Request-ID: i\r\n\r\n",
             answer: "HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 77\r\n\r\n", isHead: true)

@@ -51,7 +51,7 @@ import Testing
         try backend.send(Self.head + Self.chunk(Self.event) + "0\r\n\r\n")
     }
 
-    /// Takes the pool's one place until the backend streams.
+    /// Takes the pool's one slot until the backend streams.
     private func hold(_ world: World) throws -> (client: ClientPeer, backend: Peer) {
         let holder = world.connect()
         try holder.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -84,7 +84,7 @@ import Testing
         }
         #expect(world.queued == 1)
         try stream(from: backend)
-        #expect(try holder.readAnswer().status == 200)
+        #expect(try holder.readResponse().status == 200)
         world.pass(milliseconds: 250)
         try stream(from: backend)
         var chunks: [String] = []
@@ -94,7 +94,7 @@ import Testing
         // The connection goes on.
         try client.send(post("{\"model\":\"m\"}"))
         try stream(from: backend)
-        #expect(try client.readAnswer().status == 200)
+        #expect(try client.readResponse().status == 200)
         world.settles(clients: 2, idle: 1)
         let counted = world.metric { metrics in
             metrics.models.map { ($0.name, $0.streams.map(\.firstToken.count)) }
@@ -111,7 +111,7 @@ import Testing
         let (holder, backend) = try hold(world)
         let client = world.connect()
         try client.send(post(to: path))
-        let answer = try client.readAnswer()
+        let answer = try client.readResponse()
         #expect(answer.status == 200)
         #expect(answer.chunks.first == Self.comment)
         #expect(try error(in: answer.bodyText)["type"] as? String == type)
@@ -124,11 +124,11 @@ import Testing
         #expect(ended == [1, 1])
         // Who did not ask for a stream is told as before.
         try client.send(post("{\"model\":\"m\",\"stream\":false}", to: path))
-        let refused = try client.readAnswer()
+        let refused = try client.readResponse()
         #expect(refused.status == (path == "/v1/messages" ? 529 : 503))
         #expect(refused.value("Retry-After") != nil)
         try stream(from: backend)
-        _ = try holder.readAnswer()
+        _ = try holder.readResponse()
         world.settles(clients: 2, idle: 1)
     }
 
@@ -152,7 +152,7 @@ import Testing
         #expect(told["code"] as? String == "stream_refused")
         world.settles(clients: 1, idle: 0)
         let charged = world.metric { metrics in
-            metrics.allStreams.flatMap(\.traffic).map { [$0.answers, $0.inputTokens] }
+            metrics.allStreams.flatMap(\.traffic).map { [$0.responses, $0.inputTokens] }
         }
         #expect(charged == [[0, 0]])
     }
@@ -219,7 +219,7 @@ import Testing
         let backend = try world.accept()
         #expect(client.isSilent(for: 0.4))
         try stream(from: backend)
-        #expect(try client.readAnswer().bodyText == Self.event)
+        #expect(try client.readResponse().bodyText == Self.event)
     }
 
     /// What a client asks for may stand at the end of its body, which comes in pieces; the backend
@@ -252,7 +252,7 @@ import Testing
         let prompt = String(repeating: "x", count: 1_000_000)
         let body = "{\"model\":\"m\",\"prompt\":\"\(prompt)\",\"stream\":true}"
         try client.send(post(body))
-        #expect(try client.readAnswer().bodyText == "\(body.utf8.count)")
+        #expect(try client.readResponse().bodyText == "\(body.utf8.count)")
     }
 
     @Test func aClientThatLeavesWhileItIsKeptAliveIsCancelled() throws {
@@ -265,7 +265,7 @@ import Testing
         #expect(world.queued == 0)
         #expect(world.metric { $0.count(of: .abandoned, .clientGone) } == 1)
         try stream(from: backend)
-        _ = try holder.readAnswer()
+        _ = try holder.readResponse()
         world.settles(clients: 1, idle: 1)
     }
 
@@ -279,8 +279,8 @@ import Testing
         let hasty = world.connect()
         try hasty.send(post(fields: json + "x-request-timeout: 0.3\r\n"))
         _ = try world.accept()
-        #expect(try hasty.readAnswer().bodyText.contains("deadline_passed"))
+        #expect(try hasty.readResponse().bodyText.contains("deadline_passed"))
         try stream(from: backend)
-        #expect(try patient.readAnswer().bodyText.hasSuffix(Self.event))
+        #expect(try patient.readResponse().bodyText.hasSuffix(Self.event))
     }
 }

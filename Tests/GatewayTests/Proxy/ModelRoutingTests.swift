@@ -67,7 +67,7 @@ import Testing
                 if isChunked { try client.send("\r\n") }
             }
             if isChunked { try client.send("0\r\n\r\n") }
-            return try client.readAnswer()
+            return try client.readResponse()
         }
 
         /// Bytes of bodies that the gateway holds.
@@ -130,7 +130,7 @@ import Testing
             "POST /v1/completions HTTP/1.1\r\nHost: h\r\nContent-Length: \(body.utf8.count)\r\n\r\n"
         )
         try client.send(body)
-        let answer = try client.readAnswer()
+        let answer = try client.readResponse()
         #expect(answer.status == 400)
         #expect(answer.value("X-Penstock-Reason") == "body_invalid")
         #expect(stand.llama.requests.isEmpty, "the backend never has the whole request")
@@ -226,7 +226,7 @@ import Testing
         )
         #expect(try client.read(until: "\r\n\r\n") == "HTTP/1.1 100 Continue\r\n\r\n")
         try client.send(body)
-        let answer = try client.readAnswer()
+        let answer = try client.readResponse()
         #expect(answer.status == 200)
         #expect(answer.bodyText == body)
         #expect(stand.llama.requests.first?.value("Expect") == nil)

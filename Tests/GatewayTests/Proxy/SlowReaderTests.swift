@@ -79,7 +79,7 @@ import Testing
         #expect(client.stream.written.count > 2_000_000)
     }
 
-    @Test func theTotalHoldsOverAllAnswers() throws {
+    @Test func theTotalHoldsOverAllResponses() throws {
         let world = try World(server: "buffer: {responses_total: 768KiB}")
         let pairs = try (0..<3).map { _ in try Self.begin(world) }
         for (_, backend) in pairs { try backend.send(Self.answer(400_000)) }

@@ -45,7 +45,7 @@ import Testing
         ("Content-Length: \(size)", size), ("Transfer-Encoding: chunked", size / 8),
         ("Connection: close", size / 8),
     ])
-    func aLargeAnswerArrivesWhole(framing: String, size: Int) throws {
+    func aLargeResponseArrivesWhole(framing: String, size: Int) throws {
         let backend = try ScriptedBackend { wire, _ in
             _ = try wire.readRequest()
             try wire.send("HTTP/1.1 200 OK\r\n\(framing)\r\n\r\n")
@@ -80,7 +80,7 @@ import Testing
         try client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: \(Self.size)\r\n\r\n")
         try client.sendPattern(Self.size)
         #expect(try whole.take("the upload", within: 30))
-        #expect(try client.readAnswer().bodyText == "got it")
+        #expect(try client.readResponse().bodyText == "got it")
         try gateway.settles(clients: 1, idle: 1)
     }
 
@@ -112,7 +112,7 @@ import Testing
         try client.send(Array(Pattern.bytes(at: 0, count: Self.piece)))
         let most = try takeSlowly(backend)
         try backend.answer("got it")
-        #expect(try client.readAnswer().status == 200)
+        #expect(try client.readResponse().status == 200)
         #expect(most > 0)
         #expect(most <= (64 << 10) + 4096, "\(most) bytes were buffered")
         world.settles(clients: 1, idle: 1)

@@ -23,7 +23,7 @@ import Testing
             }
         }
         #expect(waited == 100)
-        let answer = try client.readAnswer()
+        let answer = try client.readResponse()
         #expect(answer.status == 408)
         #expect(answer.value("X-Penstock-Reason") == "client_timeout")
         #expect(answer.values("Connection") == ["close"])
@@ -61,7 +61,7 @@ import Testing
         let client = world.connect()
         try client.send("POST / HTTP/1.1\r\nHost: h\r\n\(framing)\r\n\r\n5\r\nabcde\r\n")
         let backend = try world.accept()
-        let answer = try client.readAnswer()
+        let answer = try client.readResponse()
         #expect(answer.status == 408)
         #expect(answer.value("X-Penstock-Reason") == "client_timeout")
         #expect(backend.isClosed)
@@ -81,7 +81,7 @@ import Testing
             world.pass(milliseconds: 140)
             try client.send([byte])
         }
-        #expect(try client.readAnswer().bodyText == "bit by b")
+        #expect(try client.readResponse().bodyText == "bit by b")
         world.settles(clients: 1, idle: 1)
     }
 
@@ -94,7 +94,7 @@ import Testing
         try client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\na")
         world.pass(milliseconds: 250)
         try client.send("b")
-        #expect(try client.readAnswer().bodyText == "ab")
+        #expect(try client.readResponse().bodyText == "ab")
         world.settles(clients: 1, idle: 1)
     }
 
@@ -134,7 +134,7 @@ import Testing
             policyText([backlog.url, good.url], pool: "limit: 1, timeouts: {connect: 300ms}"))
         let clients = try (0..<2).map { _ in try gateway.connect() }
         for client in clients { try client.send(Self.get) }
-        for client in clients { #expect(try client.readAnswer().status == 200) }
+        for client in clients { #expect(try client.readResponse().status == 200) }
         try gateway.settles(clients: 2, idle: 1)
     }
 
@@ -145,7 +145,7 @@ import Testing
         let backend = try world.accept()
         _ = try backend.readRequest()
         let waited = try world.milliseconds {
-            let answer = try client.readAnswer()
+            let answer = try client.readResponse()
             #expect(answer.status == 504)
             #expect(answer.value("X-Penstock-Reason") == "first_byte_timeout")
         }
@@ -155,20 +155,20 @@ import Testing
     }
 
     /// An interim answer is not the answer: the first byte's time goes on.
-    @Test func interimAnswersDoNotCountAsTheFirstByte() throws {
+    @Test func interimResponsesDoNotCountAsTheFirstByte() throws {
         let world = try World(pool: "timeouts: {first_byte: 2s, idle: 100ms}")
         let client = world.connect()
         try client.send(Self.get)
         let backend = try world.accept()
         try backend.send("HTTP/1.1 102 Processing\r\n\r\n")
-        #expect(try client.readAnswer().status == 102)
+        #expect(try client.readResponse().status == 102)
         world.pass(milliseconds: 300)
         try backend.answer("late")
-        #expect(try client.readAnswer().bodyText == "late")
+        #expect(try client.readResponse().bodyText == "late")
         world.settles(clients: 1, idle: 1)
     }
 
-    @Test func anAnswerMustKeepComing() throws {
+    @Test func aResponseMustKeepComing() throws {
         let world = try World(pool: "timeouts: {first_byte: 3s, idle: 100ms}")
         let client = world.connect()
         try client.send(Self.get)
@@ -210,7 +210,7 @@ import Testing
         }
         #expect(waited == 100)
         try backend.answer()
-        #expect(try first.readAnswer().status == 200)
+        #expect(try first.readResponse().status == 200)
         world.settles(clients: 2, idle: 1)
     }
 }

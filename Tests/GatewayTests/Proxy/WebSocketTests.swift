@@ -76,7 +76,7 @@ import Testing
         let gateway = try RunningGateway(policyText([backend.url]))
         let client = try gateway.connect()
         try client.send(Self.handshake)
-        let answer = try client.readAnswer()
+        let answer = try client.readResponse()
         #expect(answer.status == 403)
         #expect(answer.value("X-Penstock-Reason") == "upgrade_refused")
         #expect(answer.values("Upgrade").isEmpty)
@@ -162,7 +162,7 @@ import Testing
         let client = try gateway.connect()
         for _ in 0..<2 {
             try client.send(Self.handshake)
-            let answer = try client.readAnswer()
+            let answer = try client.readResponse()
             #expect(answer.status == status && answer.bodyText == "no")
         }
         #expect(try tunnels(gateway) == [0, 0])
@@ -175,8 +175,8 @@ import Testing
         world.serve { backend, _ in try backend.answer("no", status: 426) }
         let client = world.connect()
         try client.send(Self.handshake + "GET /smuggled HTTP/1.1\nHost: h\n\n")
-        #expect(try client.readAnswer().status == 426)
-        #expect(try client.readAnswer().status == 400)
+        #expect(try client.readResponse().status == 426)
+        #expect(try client.readResponse().status == 400)
         #expect(client.ends())
         world.settles(clients: 0)
     }
@@ -194,7 +194,7 @@ import Testing
         let gateway = try RunningGateway(policyText([backend.url], pool: Self.allowed))
         let client = try gateway.connect()
         try client.send(Self.handshake)
-        let answer = try client.readAnswer()
+        let answer = try client.readResponse()
         #expect(answer.status == 502 && answer.value("X-Penstock-Reason") == "upstream_invalid")
         try gateway.settles(clients: 1, idle: 0)
     }
@@ -290,14 +290,14 @@ import Testing
         try gateway.waitForEnd()
     }
 
-    @Test func aTunnelTakesAPlaceOfTheLimit() throws {
+    @Test func aTunnelTakesASlotOfTheLimit() throws {
         let world = try World(pool: "limit: 1, websocket: allow, queue: {max_requests: 0}")
         let (client, _) = try open(world)
         try client.send("work")
         #expect(waitingForClient(world) == 0)
         let second = world.connect()
         try second.send(Self.handshake)
-        #expect(try second.readAnswer().status == 503)
+        #expect(try second.readResponse().status == 503)
         client.close()
         #expect(world.inFlight == 0)
         second.close()
@@ -308,7 +308,7 @@ import Testing
 
     /// Tunnels through which nothing has been asked yet, and those that have been quiet for a second,
     /// leave the pool to others.
-    @Test func quietTunnelsTakeNoPlace() throws {
+    @Test func quietTunnelsTakeNoSlot() throws {
         let world = try World(pool: "limit: 1, websocket: allow, queue: {max_requests: 0}")
         let silent = try (0..<5).map { _ in try open(world) }
         try silent[0].client.send("work")

@@ -9,7 +9,7 @@ import Testing
 @Suite struct DialLineTests {
     private let target: DialTarget = {
         let address = BackendAddress(scheme: .http, host: "b", port: 80, label: "b")
-        return DialTarget(address, tls: TLSSettings())
+        return DialTarget(address)
     }()
 
     private func dials(_ count: Int, in line: DialLine) -> [Dial] {

@@ -41,7 +41,7 @@ import Testing
         #expect(throws: HarnessError.self) { try gateway.connect() }
         go.open()
         for client in clients {
-            let answer = try client.readAnswer()
+            let answer = try client.readResponse()
             #expect(answer.bodyText == "ok")
             #expect(answer.values("Connection") == ["close"])
             #expect(client.ends())
@@ -86,14 +86,14 @@ import Testing
         gateway.drain()
         try eventually("the gateway drains") { try gateway.isDraining() }
         try second.send("Host: h\r\n\r\n")
-        let answer = try second.readAnswer()
+        let answer = try second.readResponse()
         #expect(answer.status == 503)
         #expect(answer.value("X-Penstock-Reason") == "draining")
         #expect(answer.value("Retry-After") != nil)
         #expect(answer.values("Connection") == ["close"])
         #expect(second.ends())
         go.open()
-        #expect(try first.readAnswer().status == 200)
+        #expect(try first.readResponse().status == 200)
         first.close()
         second.close()
         try gateway.waitForEnd()
@@ -113,7 +113,7 @@ import Testing
         try eventually("it drains") { try gateway.askControl { $0.gateway.isDraining } }
         try client.send(Self.get)
         sent.open()
-        #expect(try client.readAnswer().status == 503)
+        #expect(try client.readResponse().status == 503)
         #expect(client.ends())
         client.close()
         try gateway.waitForEnd()
@@ -141,7 +141,7 @@ import Testing
         }
         #expect(waited >= 0.19)
         for client in [running, waiting] {
-            let answer = try client.readAnswer()
+            let answer = try client.readResponse()
             #expect(answer.status == 503)
             #expect(answer.value("X-Penstock-Reason") == "draining")
             #expect(client.ends())

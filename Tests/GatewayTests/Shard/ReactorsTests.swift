@@ -45,7 +45,7 @@ import Testing
         let waiting = clients.filter { client in !served.contains { $0 === client } }
         // Whoever leaves makes room for one that waits at any reactor.
         for client in served.prefix(3) { client.close() }
-        for client in waiting { #expect(try client.readAnswer().status == 200) }
+        for client in waiting { #expect(try client.readResponse().status == 200) }
         #expect(try gateway.acceptPauses() > 0)
     }
 
@@ -67,7 +67,7 @@ import Testing
         #expect(!gateway.reserveConnection(most: 1))
         #expect(try gateway.holdings().clients == 0)
         gateway.releaseConnection()
-        for client in clients { #expect(try client.readAnswer().status == 200) }
+        for client in clients { #expect(try client.readResponse().status == 200) }
     }
 
     @Test func aSlotThatComesFreeIsGivenToAnotherReactor() throws {
@@ -97,7 +97,7 @@ import Testing
             eventually("its turn comes") { started.withLock { $0.count } == number + 1 }
             #expect(started.withLock { $0.last } == "/\(number)")
             steps[number].open()
-            #expect(try client.readAnswer().status == 200)
+            #expect(try client.readResponse().status == 200)
         }
         try gateway.settles(clients: 8)
     }
@@ -122,7 +122,7 @@ import Testing
                     switch random.next() % 3 {
                     case 0: client.reset()
                     case 1: client.close()
-                    default: _ = try? client.readAnswer()
+                    default: _ = try? client.readResponse()
                     }
                 }
             }

@@ -61,7 +61,7 @@ import Testing
         try gateway.reload(
             policyText([new.url]).replacingOccurrences(of: "main", with: "other"))
         go.open()
-        for client in clients { #expect(try client.readAnswer().bodyText == "oldend") }
+        for client in clients { #expect(try client.readResponse().bodyText == "oldend") }
         try gateway.settles(clients: 3, idle: 0)
         #expect(try gateway.ask { $0.pools.count } == 1)
     }
@@ -88,7 +88,7 @@ import Testing
         #expect(try gateway.holdings().inFlight == 1)
         go.open()
         #expect(try clients[0].read(until: "0\r\n\r\n") == "3\r\nend\r\n0\r\n\r\n")
-        for client in clients[1...] { #expect(try client.readAnswer().bodyText == "oneend") }
+        for client in clients[1...] { #expect(try client.readResponse().bodyText == "oneend") }
         try eventually("the other name is forgotten") {
             try gateway.askAll { $0.pools.map(\.name) }.allSatisfy { $0 == ["main"] }
         }
@@ -171,7 +171,7 @@ import Testing
         // The slot that the first request holds still counts.
         try eventually("the second waits") { try gateway.holdings().queued == 1 }
         go.open()
-        #expect(try second.readAnswer().bodyText == "oldend")
+        #expect(try second.readResponse().bodyText == "oldend")
         try gateway.settles(clients: 2, idle: 1)
     }
 
@@ -186,7 +186,7 @@ import Testing
         try gateway.reload(policyText([backend.url], pool: "limit: 3, queue: {max_wait: 10s}"))
         try eventually("all run") { try gateway.holdings().inFlight == 3 }
         go.open()
-        for client in clients { #expect(try client.readAnswer().bodyText == "xend") }
+        for client in clients { #expect(try client.readResponse().bodyText == "xend") }
         try gateway.settles(clients: 3, idle: 3)
     }
 
@@ -203,10 +203,10 @@ import Testing
         try second.send(Self.get)
         try eventually("one waits") { try gateway.holdings().queued == 1 }
         try gateway.reload(policyText([new.url], pool: "limit: 1, queue: {max_wait: 10s}"))
-        #expect(try second.readAnswer().status == 200)
+        #expect(try second.readResponse().status == 200)
         #expect(new.requests.count == 1)
         go.open()
-        #expect(try first.readAnswer().bodyText == "oldend")
+        #expect(try first.readResponse().bodyText == "oldend")
         try gateway.settles(clients: 2, idle: 1)
     }
 
@@ -261,7 +261,7 @@ import Testing
         try second.send(Self.get)
         try eventually("accepting pauses") { try gateway.acceptPauses() > 0 }
         try gateway.reload(policyText([backend.url], server: "max_connections: 2"))
-        #expect(try second.readAnswer().status == 200)
+        #expect(try second.readResponse().status == 200)
     }
 
     @Test func learntLimitsSurviveWhatDoesNotConcernThem() throws {

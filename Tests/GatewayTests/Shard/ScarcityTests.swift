@@ -52,7 +52,7 @@ import Testing
         for client in clients { try client.send(Self.get) }
         #expect(clients[2].isSilent(for: 1.3))
         go.open()
-        for client in clients { #expect(try client.readAnswer().status == 200) }
+        for client in clients { #expect(try client.readResponse().status == 200) }
     }
 
     @Test func probesAreAnsweredBesideManySilentConnections() throws {
@@ -90,7 +90,7 @@ import Testing
     private static let promise =
         "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n"
 
-    /// Clients that are waited for take no place, up to 64 of them; of more the slowest lose theirs to
+    /// Clients that are waited for take no slot, up to 64 of them; of more the slowest lose theirs to
     /// whoever finds no room.
     @Test func aCrowdOfSlowClientsGivesWay() throws {
         let world = try World(pool: "limit: 2")
@@ -100,7 +100,7 @@ import Testing
             _ = try world.accept()
             return client
         }
-        // While nobody else wants their places, nobody loses one.
+        // While nobody else wants their slots, nobody loses one.
         world.pass(milliseconds: 500)
         #expect(world.inFlight == 66 && slow.allSatisfy { $0.got.isEmpty })
         // All but two send something.

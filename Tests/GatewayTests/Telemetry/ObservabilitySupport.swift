@@ -55,7 +55,7 @@ func sampleSnapshot() -> GatewaySnapshot {
     pool.clientRetries = 31
     pool.fallbacks = 32
     let traffic = pool.traffic(
-        pool.model(Array("llama".utf8)), pool.classes[0], tenant: pool.tenantPlace("acme"))
+        pool.model(Array("llama".utf8)), pool.classes[0], tenant: pool.tenantSlot("acme"))
     traffic.streams.observeFirstToken(nanoseconds: 120_000_000)
     traffic.streams.observeInterToken(nanoseconds: 30_000_000, times: 33)
     // The fence post that has no gap behind it.

@@ -39,8 +39,8 @@ import Testing
         world.metric { metrics in
             metrics.allStreams.flatMap(\.traffic).map { row in
                 var facts = [row.labels]
-                if row.answers > 0 { facts.append("answers \(row.answers)") }
-                if row.answersInTime > 0 { facts.append("in time \(row.answersInTime)") }
+                if row.responses > 0 { facts.append("answers \(row.responses)") }
+                if row.responsesInTime > 0 { facts.append("in time \(row.responsesInTime)") }
                 if row.inputTokens > 0 { facts.append("tokens \(row.inputTokens)") }
                 for reason in Reason.allCases where row.shedCount(reason) > 0 {
                     facts.append("\(reason.name) \(row.shedCount(reason))")
@@ -50,7 +50,7 @@ import Testing
         }
     }
 
-    @Test func answersAreCountedByModelClassAndTenant() throws {
+    @Test func responsesAreCountedByModelClassAndTenant() throws {
         let world = try world("limit: 10")
         world.serve { backend, request in
             let delay = request.bodyText.contains("late") ? 400 : 0
@@ -66,7 +66,7 @@ import Testing
             ("a", "x-tenant: acme\r\n"), ("b", "x-tenant: nobody\r\n"),
         ] {
             try client.send(post(model, fields))
-            #expect(try client.readAnswer().status == 200)
+            #expect(try client.readResponse().status == 200)
         }
         #expect(
             rows(world) == [
@@ -75,7 +75,7 @@ import Testing
                 "model=\"b\",class=\"low\",tenant=\"\", answers 1, in time 1, tokens 5",
             ])
         try client.send(post("late", ""))
-        _ = try client.readAnswer()
+        _ = try client.readResponse()
         let cost = world.metric { metrics in
             metrics.models.last?.streams[0].traffic[0].costNanoseconds ?? 0
         }
@@ -91,9 +91,9 @@ import Testing
         }
         let client = world.connect()
         try client.send(post("m", "x-request-timeout: 0.25\r\n"))
-        #expect(try client.readAnswer().bodyText == "{}")
+        #expect(try client.readResponse().bodyText == "{}")
         try client.send(post("m", "x-request-timeout: 30\r\n"))
-        _ = try client.readAnswer()
+        _ = try client.readResponse()
         #expect(rows(world) == ["model=\"m\",class=\"low\",tenant=\"\", answers 2, in time 1"])
     }
 
@@ -104,9 +104,9 @@ import Testing
         let backend = try world.accept()
         let client = world.connect()
         try client.send(post("a", "x-tenant: globex\r\n"))
-        #expect(try client.readAnswer().status == 503)
+        #expect(try client.readResponse().status == 503)
         try backend.answer()
-        _ = try holder.readAnswer()
+        _ = try holder.readResponse()
         #expect(
             rows(world) == [
                 "model=\"a\",class=\"low\",tenant=\"\", answers 1, in time 1",
@@ -126,11 +126,11 @@ import Testing
         let client = world.connect()
         for number in 0..<70 {
             try client.send(post("invented-\(number)", ""))
-            #expect(try client.readAnswer().status == 404)
+            #expect(try client.readResponse().status == 404)
         }
         for _ in 0..<3 {
             try client.send(post("real", ""))
-            #expect(try client.readAnswer().status == 200)
+            #expect(try client.readResponse().status == 200)
         }
         let real = "model=\"real\",class=\"low\",tenant=\"\", answers 3, in time 3"
         #expect(rows(world).contains { $0.hasPrefix(real) })
@@ -138,7 +138,7 @@ import Testing
         // Nor can those that come later, when the real ones were there first.
         for number in 0..<200 {
             try client.send(post("later-\(number)", ""))
-            _ = try client.readAnswer()
+            _ = try client.readResponse()
         }
         #expect(rows(world).contains { $0.hasPrefix(real) })
     }
@@ -154,8 +154,8 @@ import Testing
         #expect(own.name == Array("real".utf8) && own.hasAnswered)
         // The one that gave way is counted with the others, which have a row now.
         #expect(metrics.trafficCount == PoolMetrics.mostModels)
-        let answers = metrics.allStreams.flatMap(\.traffic).reduce(0) { $0 + $1.answers }
-        #expect(answers == UInt64(PoolMetrics.mostModels))
+        let responses = metrics.allStreams.flatMap(\.traffic).reduce(0) { $0 + $1.responses }
+        #expect(responses == UInt64(PoolMetrics.mostModels))
         // Rows that were answered do not give way.
         for model in metrics.models { model.hasAnswered = true }
         let late = metrics.answered(metrics.model(Array("late".utf8)), Array("late".utf8))
@@ -170,7 +170,7 @@ import Testing
         var counted: UInt64 = 0
         for number in 0..<4_000 {
             let model = metrics.model(Array("model-\(number % 70)".utf8))
-            let tenant = metrics.tenantPlace("tenant-\(number % 130)")
+            let tenant = metrics.tenantSlot("tenant-\(number % 130)")
             metrics.traffic(model, metrics.classes[number % 20], tenant: tenant)
                 .countTokens(usage)
             counted += 1

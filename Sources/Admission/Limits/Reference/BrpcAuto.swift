@@ -3,7 +3,8 @@
 /// Little's law from the highest rate and the least latency seen.
 ///
 /// Every half minute the limit is halved for two seconds to learn the least latency again. Where an
-/// answer takes longer than that, what is learnt is the latency under load, and the limit runs away.
+/// response takes longer than that, what is learnt is the latency under load, and the limit runs
+/// away.
 struct BrpcAuto: Sendable {
     private static let leastSamples = 100
     private static let mostSamples = 500

@@ -3,8 +3,8 @@
 
 /// Compares the median latency of tenths of a second with one measured at a limit of 3.
 ///
-/// That measurement waits for 50 answers, during which nearly everything is refused: with responses of
-/// some seconds it takes longer than the minute until the next one is due.
+/// That measurement waits for 50 responses, during which nearly everything is refused: with
+/// responses of some seconds it takes longer than the minute until the next one is due.
 struct EnvoyGradient: Sendable {
     private static let leastLimit = 3
     private static let probeSamples = 50

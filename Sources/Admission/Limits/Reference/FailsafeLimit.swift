@@ -2,8 +2,8 @@
 
 /// Vegas on a high quantile of latency, with correlations between load, throughput and latency.
 ///
-/// Fifty answers for each decision, and a step of the logarithm of the limit: a server with a few
-/// answers a second takes minutes for every step.
+/// Fifty responses for each decision, and a step of the logarithm of the limit: a server with a few
+/// responses a second takes minutes for every step.
 struct FailsafeLimit: Sendable {
     private static let leastSamples = 50
     private static let mostSamples = 4_096

@@ -8,7 +8,7 @@ import Testing
 @testable import Telemetry
 @testable import TestSupport
 
-@Suite struct TenantAnswerTests {
+@Suite struct TenantResponseTests {
     private func get(_ tenant: String) -> String {
         "GET / HTTP/1.1\r\nHost: h\r\nX-Tenant: \(tenant)\r\n\r\n"
     }
@@ -47,11 +47,11 @@ import Testing
         }
         // The queue is full of one tenant's requests: another one's takes the place of the newest.
         clients += try send(1, of: "b", through: gateway)
-        let displaced = try clients[7].readAnswer()
+        let displaced = try clients[7].readResponse()
         #expect(displaced.status == 503)
         #expect(displaced.value("X-Penstock-Reason") == "displaced")
         #expect(displaced.value("x-envoy-overloaded") == "true")
-        let refused = try #require(try send(1, of: "a", through: gateway).first).readAnswer()
+        let refused = try #require(try send(1, of: "a", through: gateway).first).readResponse()
         #expect(refused.status == 429)
         #expect(refused.value("X-Penstock-Reason") == "tenant_over_share")
         #expect(refused.value("x-envoy-overloaded") == nil)
@@ -67,7 +67,7 @@ import Testing
         #expect(problem["reason"] as? String == "tenant_over_share")
         go.open()
         for client in clients[..<7] + clients[8...] {
-            #expect(try client.readAnswer().bodyText == "ok")
+            #expect(try client.readResponse().bodyText == "ok")
         }
     }
 
@@ -82,13 +82,13 @@ import Testing
                     + "responses: {rate_limit: false}"))
         let first = try send(1, of: "a", through: gateway)
         try waits(gateway, inFlight: 1, queued: 0)
-        let refused = try #require(try send(1, of: "a", through: gateway).first).readAnswer()
+        let refused = try #require(try send(1, of: "a", through: gateway).first).readResponse()
         #expect(refused.status == 429)
         #expect(refused.value("X-Penstock-Reason") == "tenant_limit")
         #expect(refused.values("RateLimit").isEmpty)
         let second = try send(1, of: "another", through: gateway)
         go.open()
-        for client in first + second { #expect(try client.readAnswer().status == 200) }
+        for client in first + second { #expect(try client.readResponse().status == 200) }
         let now = try gateway.metric { $0.count(of: .rejected, .tenantLimit) }
         #expect(now == 1)
     }
@@ -102,7 +102,7 @@ import Testing
                 pool: "limit: 1, queue: {max_requests: 0}, responses: {envoy_overloaded: false}"))
         let first = try send(1, of: "a", through: gateway)
         try waits(gateway, inFlight: 1, queued: 0)
-        let refused = try #require(try send(1, of: "a", through: gateway).first).readAnswer()
+        let refused = try #require(try send(1, of: "a", through: gateway).first).readResponse()
         #expect(refused.status == 503)
         #expect(refused.value("x-envoy-overloaded") == nil)
         #expect(refused.value("x-should-retry") == nil)
@@ -112,10 +112,10 @@ import Testing
                 == "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity")
         #expect(problem["reason"] as? String == "queue_full")
         go.open()
-        for client in first { #expect(try client.readAnswer().status == 200) }
+        for client in first { #expect(try client.readResponse().status == 200) }
     }
 
-    @Test func answersSayWhatIsLeftOfAShareOnceItMatters() throws {
+    @Test func responsesSayWhatIsLeftOfAShareOnceItMatters() throws {
         let go = Door()
         let backend = try ScriptedBackend.serving { wire, request in
             if request.value("X-Tenant") == "a" { try go.pass(within: 20) }
@@ -123,16 +123,16 @@ import Testing
         }
         let gateway = try RunningGateway(
             policyText([backend.url], pool: "limit: 8, tenant: {header: x-tenant}"))
-        let quiet = try #require(try send(1, of: "b", through: gateway).first).readAnswer()
+        let quiet = try #require(try send(1, of: "b", through: gateway).first).readResponse()
         #expect(quiet.values("RateLimit").isEmpty)
         let clients = try send(6, of: "a", through: gateway)
         try waits(gateway, inFlight: 6, queued: 0)
-        let busy = try #require(try send(1, of: "b", through: gateway).first).readAnswer()
+        let busy = try #require(try send(1, of: "b", through: gateway).first).readResponse()
         #expect(busy.status == 200)
         #expect(busy.value("RateLimit-Policy") == "\"share\";q=4;qu=\"concurrent-requests\"")
         #expect(busy.value("RateLimit") == "\"share\";r=3")
         go.open()
-        for client in clients { #expect(try client.readAnswer().status == 200) }
+        for client in clients { #expect(try client.readResponse().status == 200) }
     }
 
     @Test func observingStartsEverythingAndCountsWhatItWouldHaveDone() throws {
@@ -145,7 +145,7 @@ import Testing
         let clients = try send(4, of: "a", through: gateway)
         try waits(gateway, inFlight: 4, queued: 0)
         go.open()
-        for client in clients { #expect(try client.readAnswer().status == 200) }
+        for client in clients { #expect(try client.readResponse().status == 200) }
         let counted = try gateway.metric { metrics in
             [
                 metrics.classes[0].count(of: .wouldStart, .none),

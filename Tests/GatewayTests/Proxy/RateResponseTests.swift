@@ -7,7 +7,7 @@ import Testing
 @testable import Gateway
 @testable import TestSupport
 
-@Suite struct RateAnswerTests {
+@Suite struct RateResponseTests {
     private static let pool =
         "limit: 4, tenant: {header: x-tenant, named: [{name: a, requests_per_minute: 60, "
         + "tokens_per_minute: 60000}]}"
@@ -26,7 +26,7 @@ import Testing
         try gateway.ask { $0.pools[0].rates(of: .named("a"))?.requests?.remaining }
     }
 
-    @Test func answersSayWhatIsLeft() throws {
+    @Test func responsesSayWhatIsLeft() throws {
         let backend = try ScriptedBackend.serving { wire, _ in
             try wire.answer(
                 "ok",
@@ -120,7 +120,7 @@ import Testing
             try client.send(
                 "POST /v1/x HTTP/1.1\r\nHost: h\r\nX-Tenant: a\r\nX-Status: \(status)\r\n"
                     + "Content-Length: 4000\r\n\r\n\(body)")
-            #expect(try client.readAnswer().status == status)
+            #expect(try client.readResponse().status == status)
         }
         func used(_ body: () throws -> Void) throws -> (requests: Int, tokens: Int) {
             let before = (try #require(try requests(gateway)), try #require(try tokens(gateway)))
@@ -139,7 +139,7 @@ import Testing
         #expect(faulty.tokens <= 0)
     }
 
-    @Test func whoLeavesBeforeTheAnswerIsNotCharged() throws {
+    @Test func whoLeavesBeforeTheResponseIsNotCharged() throws {
         let go = Door()
         let backend = try ScriptedBackend.held(until: go)
         let gateway = try RunningGateway(
@@ -193,10 +193,10 @@ import Testing
         try gateway.hold(waiting, until: goesOn)
         clients[1].close()
         go.open()
-        #expect(try clients[0].readAnswer().status == 200)
+        #expect(try clients[0].readResponse().status == 200)
         // Answered in a later turn than the one in which the other request was granted.
         try clients[0].send("CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\n\r\n")
-        #expect(try clients[0].readAnswer().status == 501)
+        #expect(try clients[0].readResponse().status == 501)
         goesOn.open()
         try gateway.settles()
         // The next token comes after half a minute.

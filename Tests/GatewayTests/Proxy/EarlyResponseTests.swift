@@ -1,5 +1,5 @@
-// Answers to nothing: bytes that a backend sends before it was asked must not become the answer to
-// whoever asks next. The order of events is the point, so the connections are in memory.
+// Responses to nothing: bytes that a backend sends before it was asked must not become the response
+// to whoever asks next. The order of events is the point, so the connections are in memory.
 
 import Testing
 
@@ -7,7 +7,7 @@ import Testing
 @testable import Reactor
 @testable import TestSupport
 
-@Suite struct EarlyAnswerTests {
+@Suite struct EarlyResponseTests {
     private static func get(_ path: String) -> String { "GET \(path) HTTP/1.1\r\nHost: h\r\n\r\n" }
 
     private static let spoof = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nspoof"
@@ -32,7 +32,7 @@ import Testing
         #expect(backend.isClosed && backend.got.isEmpty)
     }
 
-    @Test func bytesThatCameBeforeTheNextRequestAreNotItsAnswer() throws {
+    @Test func bytesThatCameBeforeTheNextRequestAreNotItsResponse() throws {
         let world = try World()
         let (client, first) = try answered(in: world)
         // The backend's surplus and the client's next request are reported together.

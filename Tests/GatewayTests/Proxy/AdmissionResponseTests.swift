@@ -9,7 +9,7 @@ import Testing
 @testable import Telemetry
 @testable import TestSupport
 
-@Suite struct AdmissionAnswerTests {
+@Suite struct AdmissionResponseTests {
     private static let get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
 
     /// What every answer must have that sends a client away for a while.
@@ -39,7 +39,7 @@ import Testing
         let third = try gateway.connect()
         for _ in 0..<3 { try expectComeBack(try third.get("/"), "queue_full") }
         go.open()
-        for client in clients { #expect(try client.readAnswer().bodyText == "ok") }
+        for client in clients { #expect(try client.readResponse().bodyText == "ok") }
         // The connection that was refused is as good as before.
         #expect(try third.get("/").status == 200)
         #expect(backend.requests.count == 3)
@@ -58,7 +58,7 @@ import Testing
         let second = try gateway.connect()
         try expectComeBack(try second.get("/"), "queue_full")
         go.open()
-        #expect(try first.readAnswer().status == 200)
+        #expect(try first.readResponse().status == 200)
     }
 
     @Test func theQueueHoldsOnlySoManyBytes() throws {
@@ -72,30 +72,43 @@ import Testing
         let second = try gateway.connect()
         let body = String(repeating: "x", count: 200)
         try second.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 200\r\n\r\n\(body)")
-        try expectComeBack(try second.readAnswer(), "queue_bytes_full")
+        try expectComeBack(try second.readResponse(), "queue_bytes_full")
         go.open()
-        #expect(try first.readAnswer().status == 200)
+        #expect(try first.readResponse().status == 200)
         #expect(try second.get("/").status == 200)
     }
 
     /// The limit is what the backend sees at most, whatever the clients do.
     @Test func theBackendNeverSeesMoreThanTheLimit() throws {
-        let world = try World(pool: "limit: 3, queue: {max_wait: 10s}")
-        let clients = (0..<10).map { _ in world.connect() }
-        for client in clients { try client.send(Self.get) }
-        #expect(world.inFlight == 3 && world.queued == 7)
-        let backends = try (0..<3).map { _ in try world.accept() }
-        world.pass(milliseconds: 20)
-        var answered = 0
-        while answered < 10 {
-            #expect(world.holdings.dials == 0)
-            let running = backends.filter { $0.takeRequest() != nil }
-            #expect(running.count == min(3, 10 - answered))
-            for backend in running { try backend.answer("ok") }
-            answered += running.count
+        let go = Door()
+        let running = Mutex((now: 0, most: 0))
+        let backend = try ScriptedBackend { wire, _ in
+            while true {
+                _ = try wire.readRequest(within: 20)
+                running.withLock { $0 = ($0.now + 1, max($0.most, $0.now + 1)) }
+                try go.pass()
+                running.withLock { $0.now -= 1 }
+                try wire.answer("ok")
+            }
         }
-        for client in clients { #expect(try client.readAnswer().status == 200) }
-        world.settles(clients: 10, idle: 3)
+        let gateway = try RunningGateway(
+            policyText([backend.url], pool: "limit: 3, queue: {max_wait: 10s}"))
+        let clients = try (0..<10).map { _ in try gateway.connect() }
+        for client in clients { try client.send(Self.get) }
+        try eventually("three run, seven wait") {
+            let now = try gateway.holdings()
+            return now.inFlight == 3 && now.queued == 7
+        }
+        eventually("three have arrived") { running.withLock { $0.now } == 3 }
+        // A fourth connection would be there by now, or on its way.
+        let now = try gateway.holdings()
+        #expect(now.dials == 0 && now.upstreamOpen == 3 && backend.acceptedCount == 3)
+        go.open()
+        for client in clients { #expect(try client.readResponse().status == 200) }
+        #expect(running.withLock { $0.most } == 3)
+        // Each reactor has connections of its own.
+        #expect(backend.acceptedCount <= 3 * RunningGateway.usualThreads)
+        try gateway.settles(clients: 10, idle: 3)
     }
 
     /// A body that arrived with the head waits in the buffer and travels when its turn comes.
@@ -114,7 +127,7 @@ import Testing
         try eventually("three wait") { try gateway.holdings().queued == 3 }
         go.open()
         for (number, client) in clients.enumerated() {
-            #expect(try client.readAnswer().bodyText == "body \(number)")
+            #expect(try client.readResponse().bodyText == "body \(number)")
         }
         try gateway.settles(clients: 4, idle: 1)
     }
@@ -131,13 +144,13 @@ import Testing
         let second = try gateway.connect()
         try second.send(
             "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
-        let answer = try second.readAnswer()
+        let answer = try second.readResponse()
         #expect(answer.status == 503)
         #expect(answer.values("Connection") == ["close"])
         #expect(second.ends())
         second.close()
         go.open()
-        #expect(try first.readAnswer().status == 200)
+        #expect(try first.readResponse().status == 200)
         try gateway.settles(clients: 1, idle: 1)
     }
 
@@ -147,7 +160,7 @@ import Testing
         let client = world.connect()
         try client.send(Self.get)
         world.failDial()
-        #expect(try client.readAnswer().value("X-Penstock-Reason") == "connect_failed")
+        #expect(try client.readResponse().value("X-Penstock-Reason") == "connect_failed")
         try expectComeBack(try client.get("/"), "no_backend")
         world.settles(clients: 1, idle: 0)
     }
@@ -158,7 +171,7 @@ import Testing
         let client = world.connect()
         try client.send(Self.get)
         world.failDial()
-        #expect(try client.readAnswer().status == 502)
+        #expect(try client.readResponse().status == 502)
         world.echo()
         #expect(try client.get("/").status == 200)
         #expect(world.requests.count == 1)
@@ -166,7 +179,7 @@ import Testing
     }
 
     @Test(arguments: [(429, 1), (503, 1), (529, 1), (500, 0), (404, 0), (200, 0)])
-    func overloadAnswersOfTheBackendCountAsDrops(status: Int, drops: Int) throws {
+    func overloadResponsesOfTheBackendCountAsDrops(status: Int, drops: Int) throws {
         let backend = try ScriptedBackend.serving { wire, _ in
             try wire.answer("x", status: status, fields: "Retry-After: 7\r\n")
         }

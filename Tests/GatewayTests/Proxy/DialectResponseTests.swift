@@ -10,7 +10,7 @@ import Testing
 @testable import Gateway
 @testable import TestSupport
 
-@Suite struct DialectAnswerTests {
+@Suite struct DialectResponseTests {
     /// What a request for `path` is told by a pool with no room at all.
     private func refusal(
         _ path: String, pool: String = "", fields: String = ""
@@ -29,9 +29,9 @@ import Testing
         try client.send(
             "POST \(path) HTTP/1.1\r\nHost: h\r\nX-Request-ID: id-1\r\n\(fields)Content-Length: 0\r\n\r\n"
         )
-        let answer = try client.readAnswer()
+        let answer = try client.readResponse()
         go.open()
-        _ = try first.readAnswer()
+        _ = try first.readResponse()
         return answer
     }
 
@@ -77,7 +77,7 @@ import Testing
         "/v1/chat/completions", "/v1/messages", "/v2/models/m/infer", "/generate", "/api/chat",
         "/anything",
     ])
-    func bothWaysToWriteAnAnswerAgree(_ path: String) throws {
+    func bothWaysToWriteAResponseAgree(_ path: String) throws {
         let usual = try refusal(path)
         let other = try refusal(path, fields: "Connection: close\r\n")
         func comparable(_ head: String) -> String {
@@ -108,7 +108,7 @@ import Testing
         let client = try gateway.connect()
         try client.send(
             "TRACE /v1/messages HTTP/1.1\r\nHost: h\r\nX-Request-ID: a\"b\r\n\r\n")
-        let answer = try client.readAnswer()
+        let answer = try client.readResponse()
         #expect(answer.status == 501)
         #expect(answer.value("x-should-retry") == "false")
         #expect(answer.value("X-Request-ID") == "a\"b")

@@ -11,7 +11,7 @@ import Testing
 @testable import Telemetry
 @testable import TestSupport
 
-@Suite struct InferenceAnswerTests {
+@Suite struct InferenceResponseTests {
     private static let stream =
         "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -36,7 +36,7 @@ import Testing
         try backend.send(chunk(event + String(usage.prefix(20))))
         try backend.send(
             chunk(String(usage.dropFirst(20)) + "data: [DONE]\n\n") + "0\r\n\r\n")
-        let answer = try client.readAnswer()
+        let answer = try client.readResponse()
         #expect(answer.bodyText == event + event + usage + "data: [DONE]\n\n")
         #expect(answer.value("X-Penstock-Queue-Ms") == "0")
         #expect(answer.value("Server-Timing")?.hasPrefix("queue;dur=0, backend;dur=") == true)
@@ -44,13 +44,13 @@ import Testing
             metrics.allStreams.map { streams in
                 let traffic = streams.traffic[0]
                 return [
-                    traffic.answers, traffic.inputTokens, traffic.outputTokens,
+                    traffic.responses, traffic.inputTokens, traffic.outputTokens,
                     streams.firstToken.count, streams.interToken.count, streams.tokenRate.count,
                 ]
             }
         }
         #expect(seen == [[1, 7, 2, 1, 2, 1]])
-        // One token came .3 s after the first.
+        // One token came 0.3 s after the first.
         let rate = world.metric { $0.allStreams[0].tokenRate.sumNanoseconds }
         #expect(rate > 3_300_000_000 && rate < 3_400_000_000)
     }
@@ -72,13 +72,13 @@ import Testing
         let seen = world.metric { metrics in
             metrics.allStreams.map {
                 let traffic = $0.traffic[0]
-                return [traffic.answers, traffic.inputTokens, traffic.outputTokens]
+                return [traffic.responses, traffic.inputTokens, traffic.outputTokens]
             }
         }
         #expect(seen == [[0, 11, 4]])
     }
 
-    @Test func usageOfAWholeAnswerIsLearnt() throws {
+    @Test func usageOfAWholeResponseIsLearnt() throws {
         let backend = try ScriptedBackend.serving { wire, _ in
             try wire.answer(
                 "{\"usage\":{\"prompt_tokens\":50,\"completion_tokens\":5}}",
@@ -89,7 +89,7 @@ import Testing
         for _ in 0..<60 {
             try client.send("POST /v1/x HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n")
             try client.send(String(repeating: "x", count: 100))
-            _ = try client.readAnswer()
+            _ = try client.readResponse()
         }
         // One thread served the connection, and all expect the same.
         let all = try gateway.askAll { gateway in
@@ -125,7 +125,7 @@ import Testing
             try eventually("\(inFlight) units") { try gateway.holdings().inFlight == inFlight }
         }
         go.open()
-        for client in clients { #expect(try client.readAnswer().status == 200) }
+        for client in clients { #expect(try client.readResponse().status == 200) }
         try gateway.settles(clients: 2)
     }
 
@@ -139,7 +139,7 @@ import Testing
         let gateway = try RunningGateway(policy(backend.url))
         let client = try gateway.connect()
         try client.send("POST /v1/embeddings HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}")
-        _ = try client.readAnswer()
+        _ = try client.readResponse()
         let expected = try gateway.askAll { gateway in
             gateway.pools[0].admission.tokens.expected(
                 of: [], TokenEstimates.Request(bodyBytes: 2))
@@ -210,7 +210,7 @@ import Testing
         #expect(try other.connect().get("/events").bodyText == "data: {}\n\n")
     }
 
-    @Test func withinAnEventTheAnswerIsCut() throws {
+    @Test func withinAnEventTheResponseIsCut() throws {
         let backend = try ScriptedBackend.serving { wire, _ in
             try wire.send(Self.stream + self.chunk("data: {\"half"))
             wire.close()
@@ -254,12 +254,12 @@ import Testing
         try eventually("one in flight") { try gateway.holdings().inFlight == 1 }
         let second = try gateway.connect()
         try second.send(request)
-        let answer = try second.readAnswer()
+        let answer = try second.readResponse()
         #expect(answer.status == 200)
         #expect(answer.value("X-Penstock-Fallback") == "small")
         #expect(answer.bodyText == "{\"model\":\"little\"}")
         go.open()
-        let own = try first.readAnswer()
+        let own = try first.readResponse()
         #expect(own.bodyText == body)
         #expect(own.value("X-Penstock-Fallback") == nil)
         #expect(try gateway.metric { $0.fallbacks } == 1)
@@ -302,12 +302,12 @@ import Testing
         let second = try gateway.connect()
         try second.send(head)
         try second.send(body)
-        let answer = try second.readAnswer()
+        let answer = try second.readResponse()
         #expect(answer.status == 503)
         #expect(answer.value("X-Penstock-Reason") == "queue_full")
         #expect(answer.value("X-Penstock-Fallback") == nil)
         go.open()
-        let own = try first.readAnswer()
+        let own = try first.readResponse()
         #expect(own.bodyText == "large")
         #expect(own.value("X-Penstock-Fallback") == nil)
         #expect(try gateway.metric { $0.fallbacks } == 0)

@@ -1,0 +1,42 @@
+// Certificates, read by OpenSSL, which libcurl does TLS with: what is a macro there, and the option that has
+// libcurl use them.
+#ifndef PENSTOCK_TLS_SHIMS_H
+#define PENSTOCK_TLS_SHIMS_H
+
+#include <curl/curl.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
+// Appends to the chain a certificate that the context keeps a reference of; 1 on success.
+static inline int penstock_tls_add_to_chain(SSL_CTX *context, X509 *certificate) {
+    return (int)SSL_CTX_add1_chain_cert(context, certificate);
+}
+
+// A key that is locked must not ask for its password: there is nobody at the terminal.
+static inline int penstock_tls_no_password(char *buffer, int size, int is_writing, void *context) {
+    (void)buffer, (void)size, (void)is_writing, (void)context;
+    return 0;
+}
+
+static inline EVP_PKEY *penstock_tls_read_key(BIO *text) {
+    return PEM_read_bio_PrivateKey(text, NULL, penstock_tls_no_password, NULL);
+}
+
+static inline X509 *penstock_tls_read_certificate(BIO *text) {
+    return PEM_read_bio_X509_AUX(text, NULL, penstock_tls_no_password, NULL);
+}
+
+static inline CURLcode penstock_curl_set_tls_context(CURL *handle, curl_ssl_ctx_callback callback, void *context) {
+    CURLcode code = curl_easy_setopt(handle, CURLOPT_SSL_CTX_FUNCTION, callback);
+    return code == CURLE_OK ? curl_easy_setopt(handle, CURLOPT_SSL_CTX_DATA, context) : code;
+}
+
+// The file of authorities that libcurl was built to trust; NULL for none.
+static inline const char *penstock_curl_authority_file(void) {
+    return curl_version_info(CURLVERSION_NOW)->cainfo;
+}
+
+#endif
