@@ -23,7 +23,9 @@ let strict: [SwiftSetting] = [
 
 let isFuzzed = Context.environment["PENSTOCK_FUZZ"] != nil
 
-/// The world that tests and a fuzzer play gateways in. It looks into modules, which only builds for tests
+/// The world that tests and a fuzzer play gateways in.
+///
+/// It looks into modules, which only builds for tests
 /// let it: beside them it is a test target, which other builds leave out, and beside fuzz targets one that
 /// they may depend on.
 let supportDependencies: [Target.Dependency] = [

@@ -102,6 +102,27 @@ import Testing
         try gateway.settles(clients: 8)
     }
 
+    /// Who waits is told in time at whichever reactor, though another one has the slot.
+    @Test func waitingEndsInTimeAtEveryReactor() throws {
+        let go = Door()
+        let backend = try ScriptedBackend.held(until: go)
+        let gateway = try RunningGateway(
+            policyText([backend.url], pool: "limit: 1, queue: {max_wait: 100ms}"), threads: 4)
+        let first = try gateway.connect()
+        try first.send(Self.get)
+        try eventually("one runs") { try gateway.holdings().inFlight == 1 }
+        let others = try (0..<4).map { _ in try gateway.connect() }
+        for client in others { try client.send(Self.get) }
+        for client in others {
+            let response = try client.readResponse()
+            #expect(response.status == 503)
+            #expect(response.value("X-Penstock-Reason") == "queue_timeout")
+        }
+        go.open()
+        #expect(try first.readResponse().status == 200)
+        try gateway.settles(clients: 5, idle: 1)
+    }
+
     /// Clients that leave at any moment, above all while their grant is on its way from another thread.
     @Test(arguments: [1, 2, 3] as [UInt64])
     func noPermitIsLost(seed: UInt64) throws {
