@@ -25,9 +25,8 @@ let isFuzzed = Context.environment["PENSTOCK_FUZZ"] != nil
 
 /// The world that tests and a fuzzer play gateways in.
 ///
-/// It looks into modules, which only builds for tests
-/// let it: beside them it is a test target, which other builds leave out, and beside fuzz targets one that
-/// they may depend on.
+/// It looks into modules, which only builds for tests let it. Beside tests it is a test target, which
+/// other builds leave out; beside fuzz targets, which could not depend on that, a plain one.
 let supportDependencies: [Target.Dependency] = [
     "Admission", "Gateway", "Policy", "Reactor", "Telemetry",
     .product(name: "Logging", package: "swift-log"),
