@@ -184,7 +184,11 @@ import Testing
         #expect(try world.connect().get("/v1/chat/completions").bodyText == "data: {}\n\n")
         let impatient = try World(pool: "timeouts: {first_byte: 150ms}")
         impatient.serve { backend, _ in try backend.send(Self.stream) }
-        let text = try impatient.connect().get("/v1/chat/completions").bodyText
+        var text = ""
+        let waited = try impatient.milliseconds {
+            text = try impatient.connect().get("/v1/chat/completions").bodyText
+        }
+        #expect(waited == 150)
         #expect(text.contains("first_byte_timeout"))
     }
 

@@ -111,7 +111,9 @@ import Testing
         let (holder, backend) = try hold(world)
         let client = world.connect()
         try client.send(post(to: path))
-        let answer = try client.readResponse()
+        var answer = Message()
+        let waited = try world.milliseconds { answer = try client.readResponse() }
+        #expect(waited == 500)
         #expect(answer.status == 200)
         #expect(answer.chunks.first == Self.comment)
         #expect(try error(in: answer.bodyText)["type"] as? String == type)
