@@ -52,7 +52,7 @@ extension PolicySections {
             && name.first != "-"
     }
 
-    private static let blankPool = PoolSettings(name: "", backends: [])
+    static let blankPool = PoolSettings(name: "", backends: [])
 
     static let pool = Section<PoolSettings>(
         blank: blankPool,
@@ -308,37 +308,4 @@ extension PolicySections {
         ])
 
     private static let ejectionTimes = Duration.milliseconds(10)...Duration.seconds(3600)
-
-    private static let poolTimeouts = Section<PoolSettings>(
-        blank: blankPool,
-        keys: [
-            Key(
-                "connect", \.connectTimeout, .duration(timeouts),
-                "Until a connection is ready to use, over all tries of one request."),
-            Key(
-                "first_byte", \.firstByteTimeout, .duration(timeouts),
-                "From the forwarded request to the response's first byte, and from there to the first "
-                    + "event of an inference server's stream."),
-            Key(
-                "idle", \.idleTimeout, .duration(timeouts),
-                "Between two reads of a response that is no such stream."),
-            Key(
-                "stream_stall", \.streamStallTimeout, .duration(timeouts),
-                "Between two reads of such a stream after its first event; then the stream ends with an "
-                    + "error event of its dialect, and its backend stops."),
-            Key(
-                "tunnel_idle", \.tunnelIdleTimeout, .duration(timeouts),
-                "Without a byte in either direction of a WebSocket tunnel."),
-        ])
-
-    private static let keepAlive = Section<PoolSettings>(
-        blank: blankPool,
-        keys: [
-            Key(
-                "idle", \.keepAliveTimeout, .duration(.zero...timeouts.upperBound),
-                "How long an unused connection is kept; keep it below the backend's own time."),
-            Key(
-                "max_connections", \.maxIdleConnections, .integer(0...10_000),
-                "Unused connections kept for each backend; 0 uses each connection once."),
-        ])
 }

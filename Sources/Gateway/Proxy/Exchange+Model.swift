@@ -1,5 +1,5 @@
 // Routing by model: the body is read until it names its model, and forwarded from what is held
-// meanwhile (`Exchange+Body.swift`); a name that stands for another one is replaced on the way.
+// meanwhile (`Exchange+BodyBeforeQueue.swift`); a name that stands for another one is replaced on the way.
 
 internal import Admission
 internal import Bytes

@@ -155,7 +155,7 @@ extension Exchange {
     func endStream(_ local: LocalReply) -> Bool {
         guard let client, let format = openFormat, stage != .delivering else { return false }
         abandonUpstream()
-        let event = ErrorBody(
+        let event = ErrorBodyWriter(
             claim.dialect.errorEvent(local.facts(claim.dialect), format), status: local.status)
         client.prepareOutput()
         outlet.appendToStream(event.count(requestID: requestID), to: &client.output) { output in

@@ -58,7 +58,7 @@ extension Exchange {
     /// has been quiet for too long.
     func settleTunnel() {
         guard let tunnel, let upstream = attempt.connection else { return }
-        var at = tunnelEnd(tunnel)
+        var at = tunnel.end(idleNanoseconds: tunnelIdleNanoseconds)
         if attempt.awaited == .nobody { at = min(at, tunnel.quietAt) }
         shard.reactor.setDeadline(of: upstream, to: at)
         upstream.releaseBuffers()
@@ -67,14 +67,13 @@ extension Exchange {
     /// The time-out that `settleTunnel` has set.
     func tunnelDeadlineReached() {
         let client = client
-        if let tunnel, now >= tunnelEnd(tunnel) { endTunnel(.tunnelIdleTimeout) }
+        if let tunnel, now >= tunnel.end(idleNanoseconds: tunnelIdleNanoseconds) {
+            endTunnel(.tunnelIdleTimeout)
+        }
         // After an end the exchange has gone; its connection lingers, for as long as it says now.
         client?.advance()
     }
 
-    /// When the tunnel ends if nothing passes any more.
-    private func tunnelEnd(_ tunnel: Tunnel) -> Instant {
-        tunnel.progressAt.advanced(
-            byNanoseconds: pool?.timeouts.tunnelIdleNanoseconds ?? 0)
-    }
+    /// `timeouts.tunnel_idle` of the request's pool.
+    private var tunnelIdleNanoseconds: Int64 { pool?.timeouts.tunnelIdleNanoseconds ?? 0 }
 }

@@ -191,7 +191,7 @@ final class ReplyTemplate {
             switch gap.filling {
             case .date: exchange.shard.appendDateText(to: &output)
             case .contentLength:
-                let each = ErrorBody.quotedCount(requestID.span)
+                let each = ErrorBodyWriter.quotedCount(requestID.span)
                 output.append(decimal: bodyBytes + quotedIDs * each)
             case .seconds: output.append(decimal: rejection?.retryAfterSeconds ?? 0)
             case .milliseconds: output.append(decimal: rejection?.retryAfterMilliseconds ?? 0)
@@ -199,7 +199,7 @@ final class ReplyTemplate {
             case .requestID: output.appendFieldText(requestID.span)
             case .connection:
                 exchange.outlet.appendConnection(exchange.intake.head.version, to: &output)
-            case .quotedID: ErrorBody.appendQuoted(requestID.span, to: &output)
+            case .quotedID: ErrorBodyWriter.appendQuoted(requestID.span, to: &output)
             }
         }
         output.append(text.span.extracting(written..<text.count))
@@ -220,7 +220,7 @@ final class ReplyTemplate {
         guard exchange.outlet.keepsClient, !exchange.intake.head.version.isHTTP10 else {
             return false
         }
-        if quotedIDs > 0, !ErrorBody.isPlain(exchange.requestID) { return false }
+        if quotedIDs > 0, !ErrorBodyWriter.isPlain(exchange.requestID) { return false }
         guard let pool = exchange.pool else { return true }
         if pool.tellsRates { return false }
         guard let rejection else { return true }

@@ -14,7 +14,7 @@ final class Tunnel {
     private var isClientPaused = false
     private var isBackendPaused = false
     /// Something last passed.
-    private(set) var progressAt: Instant
+    private var progressAt: Instant
 
     /// After this a tunnel through which nothing passes is quiet.
     static let quietNanoseconds: Int64 = 1_000_000_000
@@ -76,4 +76,9 @@ final class Tunnel {
 
     /// When it is quiet if nothing passes any more.
     var quietAt: Instant { progressAt.advanced(byNanoseconds: Tunnel.quietNanoseconds) }
+
+    /// When it ends if nothing passes any more, where it may be idle for so long.
+    func end(idleNanoseconds: Int64) -> Instant {
+        progressAt.advanced(byNanoseconds: idleNanoseconds)
+    }
 }

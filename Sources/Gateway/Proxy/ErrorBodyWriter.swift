@@ -5,7 +5,7 @@ internal import HTTP1
 internal import Inference
 
 /// The body of an error, or an event of a stream that says it.
-struct ErrorBody {
+struct ErrorBodyWriter {
     private let pieces: InlineArray<12, ErrorPiece>
     private let status: Int
 
@@ -24,7 +24,7 @@ struct ErrorBody {
             case .text(let text): count += text.utf8.count
             // The status has three digits.
             case .status: count += 3
-            case .requestID: count += ErrorBody.quotedCount(requestID.span)
+            case .requestID: count += ErrorBodyWriter.quotedCount(requestID.span)
             }
         }
         return count
@@ -37,7 +37,7 @@ struct ErrorBody {
             case .nothing: break
             case .text(let text): output.append(text)
             case .status: output.append(decimal: status)
-            case .requestID: ErrorBody.appendQuoted(requestID.span, to: &output)
+            case .requestID: ErrorBodyWriter.appendQuoted(requestID.span, to: &output)
             }
         }
     }
