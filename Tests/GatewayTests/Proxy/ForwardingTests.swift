@@ -4,6 +4,7 @@ import Foundation
 import Testing
 
 @testable import Gateway
+@testable import TestSupport
 
 /// One request through a gateway of its own: what each side got.
 struct Passage {

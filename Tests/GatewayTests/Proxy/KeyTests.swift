@@ -9,6 +9,7 @@ import Policy
 import Testing
 
 @testable import Gateway
+@testable import TestSupport
 
 @Suite struct KeyTests {
     private static func digest(_ key: String) throws -> KeyDigest {

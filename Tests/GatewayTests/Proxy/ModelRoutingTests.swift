@@ -7,6 +7,7 @@ import Testing
 
 @testable import Gateway
 @testable import Telemetry
+@testable import TestSupport
 
 @Suite struct ModelRoutingTests {
     /// A gateway with a pool for each of two backends, which say their name and what they got.

@@ -6,6 +6,7 @@ import Foundation
 import Testing
 
 @testable import Gateway
+@testable import TestSupport
 
 @Suite struct DrainTests {
     private static let get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
