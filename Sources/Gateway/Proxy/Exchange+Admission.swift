@@ -44,6 +44,8 @@ extension Exchange {
         switch identity?.fault {
         case nil, .some(.none): break
         case .some(let fault):
+            // A browser asks without a key whether it may send one: who serves it answers.
+            if isPreflight(head) { break }
             reply(fault)
             return
         }

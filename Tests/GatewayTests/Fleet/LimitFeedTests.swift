@@ -34,6 +34,37 @@ import Testing
         #expect(limit(world) == 8, "the pause is over")
     }
 
+    /// A date says the same as the seconds until then (RFC 9110 section 10.2.3); nonsense says nothing.
+    @Test(arguments: ["seconds", "date", "nonsense"])
+    func retryAfterMayBeADate(_ form: String) throws {
+        let backend = try ScriptedBackend.serving { wire, request in
+            let formatter = DateFormatter()
+            formatter.locale = Locale(identifier: "en_US_POSIX")
+            formatter.timeZone = TimeZone(identifier: "GMT")
+            formatter.dateFormat = "EEE, dd MMM yyyy HH:mm:ss 'GMT'"
+            let value =
+                switch form {
+                case "seconds": "30"
+                case "date": formatter.string(from: Date().addingTimeInterval(30))
+                default: "Soon, 01 Foo 2030"
+                }
+            let isRefused = request.startLine.contains("/busy")
+            try wire.answer(
+                "x", status: isRefused ? 503 : 200,
+                fields: isRefused ? "Retry-After: \(value)\r\n" : "")
+        }
+        let gateway = try RunningGateway(
+            policyText([backend.url], pool: "limit: {algorithm: knee, initial: 8}"))
+        let client = try gateway.connect()
+        #expect(try client.get("/").status == 200)
+        #expect(try client.get("/busy").status == 503)
+        let allowed = try gateway.ask { gateway in
+            let admission = gateway.snapshot.pools[0].admission
+            return admission.backend(BackendID(index: 0), now: gateway.reactor.now)?.allowed
+        }
+        #expect(allowed == (form == "nonsense" ? 8 : 4))
+    }
+
     /// In a dialect whose answers are not read, each chunk is a piece of work, and a body of known
     /// length says nothing of it.
     @Test func chunksAreWorkWhereNothingElseIsKnown() throws {
