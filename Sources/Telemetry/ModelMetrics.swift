@@ -8,8 +8,8 @@
 
 /// The counters of one model.
 package final class ModelMetrics {
-    /// The model's name; empty for requests whose model is not read, `other` for those beyond the
-    /// bound of names.
+    /// The model's name, as its label says it; empty for requests whose model is not read, `other` for
+    /// those beyond the bound of names.
     package let name: [UInt8]
     /// `model="…"`, ready to be written.
     let label: String
@@ -24,6 +24,15 @@ package final class ModelMetrics {
     package init(name: [UInt8]) {
         self.name = name
         label = "model=\"\(escapedLabel(String(decoding: name, as: UTF8.self)))\""
+    }
+
+    /// The name of the row in which requests for the model `name` are counted.
+    ///
+    /// Clients may put any bytes into a name, and a label is UTF-8. Names that are not, and that look the
+    /// same as labels, share a row: who reads the page refuses all of it where a series stands twice.
+    package static func rowName(of name: [UInt8]) -> [UInt8] {
+        if JSONText.isWellFormed(name.span) { return name }
+        return Array(String(decoding: name, as: UTF8.self).utf8)
     }
 
     /// The counters of a class.
@@ -94,9 +103,12 @@ extension PoolMetrics {
 
     /// The counters of the model `name`.
     package func model(_ name: [UInt8]) -> ModelMetrics {
+        // A row's name is UTF-8: what is found by its bytes needs no further look.
         for model in models where model.name == name { return model }
+        let rowName = ModelMetrics.rowName(of: name)
+        for model in models where model.name == rowName { return model }
         if models.count >= PoolMetrics.mostModels { return otherModel() }
-        let made = ModelMetrics(name: name)
+        let made = ModelMetrics(name: rowName)
         models.append(made)
         return made
     }
@@ -116,6 +128,7 @@ extension PoolMetrics {
     /// Where there was no room for one of its own it takes that of a model that no backend has
     /// answered for: names can be invented, responses cannot.
     package func answered(_ row: ModelMetrics, _ name: [UInt8]) -> ModelMetrics {
+        let name = ModelMetrics.rowName(of: name)
         if row.name == name, !row.hasLeft {
             row.hasAnswered = true
             return row
