@@ -120,11 +120,11 @@ struct Schedule {
 
     private mutating func turnDials(_ kind: UInt8) {
         guard backends.count < Schedule.maxBackends else {
-            return turn { _ = $0.dialler.finishHeld(.failed(.connectFailed)) }
+            return turn { _ = $0.dialler.finishHeld(.failed(DialFailure(.refused))) }
         }
         switch kind & 7 {
-        case 6: turn { _ = $0.dialler.finishHeld(.failed(.connectTimeout)) }
-        case 7: turn { _ = $0.dialler.finishHeld(.failed(.connectFailed)) }
+        case 6: turn { _ = $0.dialler.finishHeld(.failed(DialFailure(.timeout))) }
+        case 7: turn { _ = $0.dialler.finishHeld(.failed(DialFailure(.refused))) }
         default:
             let backend = Backend()
             backends.append(backend)
@@ -186,7 +186,7 @@ struct Schedule {
         var seconds = 0
         while seconds < 12 || (seconds < most && !isDone(self)) {
             seconds += 1
-            turn { _ = $0.dialler.finishHeld(.failed(.connectFailed)) }
+            turn { _ = $0.dialler.finishHeld(.failed(DialFailure(.refused))) }
             pass(milliseconds: 1_000)
             check()
         }

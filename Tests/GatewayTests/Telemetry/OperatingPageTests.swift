@@ -7,6 +7,7 @@ import Policy
 import Testing
 
 @testable import Gateway
+@testable import Reactor
 @testable import Telemetry
 
 @Suite struct OperatingPageTests {
@@ -34,6 +35,9 @@ import Testing
         expectSame(
             try page.table("How a try at a backend ended").map(\.name),
             Outcome.named.map { $0.name.description })
+        expectSame(
+            try page.table("Why a dial failed").map(\.name),
+            DialFailure.Cause.allCases.map { $0.name.description })
     }
 
     @Test func everyMetricWithItsTypeLabelsAndMeaning() throws {
