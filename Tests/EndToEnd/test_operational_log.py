@@ -79,3 +79,59 @@ def test_dial_whose_handshake_fails_says_why(gateway: StartGateway) -> None:
         assert request(through.url).status == 502
         (line, *_) = eventually(lambda: through.logged("dial failed"), "the line")
     assert (line["reason"], line["cause"]) == ("tls_failed", "handshake")
+
+
+def test_suspicion_and_its_end(gateway: StartGateway) -> None:
+    """A backend that errs is told of when it is suspected, and when it is trusted again."""
+    is_sick = threading.Event()
+
+    def sick(connection: socket.socket) -> None:
+        while read_head(connection):
+            if is_sick.is_set():
+                connection.sendall(b"HTTP/1.1 500 Sick\r\nContent-Length: 0\r\n\r\n")
+            else:
+                connection.sendall(ANSWER)
+
+    with scripted_backend(sick) as one, scripted_backend(answering) as other:
+        through = gateway(one_pool(one, other, limit=4))
+        is_sick.set()
+
+        def told(message: str) -> list[dict[str, str]]:
+            for _ in range(10):
+                request(through.url)
+            return through.logged(message)
+
+        (line, *_) = eventually(lambda: told("backend suspected"), "suspicion")
+        assert line["level"] == "warning"
+        assert (line["pool"], line["backend"], line["cause"]) == ("chat", one, "failures")
+        assert not through.logged("backend trusted again")
+        is_sick.clear()
+        (line, *_) = eventually(lambda: told("backend trusted again"), "its end", 20)
+        assert line["level"] == "notice"
+        assert (line["pool"], line["backend"], line["cause"]) == ("chat", one, "failures")
+
+
+def test_drain_that_is_cut(gateway: StartGateway) -> None:
+    """Who got no answer in the time that a drain has is told of; a drain in which all got theirs is not."""
+    release = threading.Event()
+
+    def slow(connection: socket.socket) -> None:
+        read_head(connection)
+        release.wait(10)
+
+    with scripted_backend(slow) as address:
+        through = gateway(one_pool(address, extra="server: {drain_timeout: 500ms}\n"))
+        with RawClient(through.url) as client:
+            client.send(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+            eventually(lambda: through.metric("penstock_inflight") == 1, "the request at its backend")
+            through.signal(signal.SIGTERM)
+            (line,) = eventually(lambda: through.logged("drain cut"), "the line")
+        release.set()
+    assert line["level"] == "warning"
+    assert line["client_connections"] == "1"
+    with scripted_backend(answering) as address:
+        through = gateway(one_pool(address))
+        assert request(through.url).status == 200
+        through.signal(signal.SIGTERM)
+        eventually(lambda: through.logged("ended"), "the end")
+    assert not through.logged("drain cut")

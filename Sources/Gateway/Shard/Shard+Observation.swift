@@ -32,6 +32,23 @@ extension Shard {
             ])
     }
 
+    /// Logs which backends of `pool` are suspected since the last call, and which are trusted again.
+    func tellDoubts(_ pool: Pool) {
+        for doubt in pool.admission.takeDoubts() {
+            guard let upstream = pool.upstream(doubt.backend) else { continue }
+            var facts: Logger.Metadata = [
+                "pool": "\(pool.name)", "backend": "\(upstream.address.label)",
+            ]
+            if let cause = doubt.to {
+                facts["cause"] = "\(cause.name)"
+                logger.warning("backend suspected", metadata: facts)
+            } else {
+                if let cause = doubt.from { facts["cause"] = "\(cause.name)" }
+                logger.notice("backend trusted again", metadata: facts)
+            }
+        }
+    }
+
     /// Logs that `upstream` takes connections again.
     func cameBack(_ upstream: Upstream, _ pool: Pool) {
         logger.notice(
