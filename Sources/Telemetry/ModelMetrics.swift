@@ -50,11 +50,11 @@ package final class StreamMetrics {
     package let priorityClass: ClassMetrics
     /// `model="…",class="…"`, ready to be written.
     let labels: String
-    /// Time from a request's first byte to the first event of its response.
+    /// Time from a request's first byte to the first event of its response that carries tokens.
     package private(set) var firstToken = Histogram(bounds: Histogram.durationBounds)
-    /// Time between two events of a response.
+    /// Time between two events of a response that carry tokens.
     package private(set) var interToken = Histogram(bounds: Histogram.interTokenBounds)
-    /// Tokens a second from a stream's first event to its last; a token a second is counted as a second.
+    /// Tokens a second from a stream's first token to its last; a token a second is counted as a second.
     package private(set) var tokenRate = Histogram(bounds: Histogram.tokenRateBounds)
     /// By tenant, in the order of their first requests.
     package fileprivate(set) var traffic: [TrafficMetrics] = []
@@ -71,12 +71,12 @@ package final class StreamMetrics {
         tokenRate.walk(&walk)
     }
 
-    /// Counts a first event.
+    /// Counts a first token.
     package func observeFirstToken(nanoseconds: Int64) {
         firstToken.observe(nanoseconds: nanoseconds)
     }
 
-    /// Counts as many gaps between events.
+    /// Counts as many gaps between tokens.
     package func observeInterToken(nanoseconds: Int64, times: Int) {
         for _ in 0..<times { interToken.observe(nanoseconds: nanoseconds) }
     }

@@ -219,8 +219,8 @@ final class Claim {
         }
     }
 
-    /// Tokens that have been served so far, as the response reports them; else each piece of a
-    /// streamed response is one, and other responses count by their length.
+    /// Tokens that have been served so far, as the response reports them; else each event that carries
+    /// tokens is one, each event where none is known to, and other responses count by their length.
     private func servedTokens(
         _ attempt: Attempt, _ intake: RequestIntake, _ inputBytes: Int
     ) -> Int {
@@ -230,21 +230,23 @@ final class Claim {
             Claim.promptTokens(intake.head.framing, inputBytes: inputBytes),
             intake.bodyBytes / Claim.bytesPerToken)
         let response = attempt.response
+        if response.tokens > 0 { return prompt + response.tokens }
         return prompt
             + (response.pieces > 0
                 ? response.pieces : response.bodyBytes / Claim.bytesPerToken)
     }
 
-    /// What the response came to: what it reports, else its events; of a stream of Anthropic's
-    /// that did not come to its end, no less than its events, because such a stream begins with a
-    /// count that it corrects at the end.
+    /// What the response came to: what it reports, else its events that carry tokens; of a stream of
+    /// Anthropic's that did not come to its end, no less than these, because such a stream begins with
+    /// a count that it corrects at the end.
     private func usage(_ attempt: Attempt) -> TokenUsage {
         guard readsResponse else { return TokenUsage() }
         var usage = attempt.reportedUsage
         guard attempt.isStream else { return usage }
         let isPreliminary = dialect == .anthropic && !attempt.response.hasEnded
-        if usage.output == nil || isPreliminary {
-            usage.output = max(usage.output ?? 0, attempt.response.pieces)
+        let tokens = attempt.response.tokens
+        if tokens > 0, usage.output == nil || isPreliminary {
+            usage.output = max(usage.output ?? 0, tokens)
         }
         return usage
     }
@@ -270,7 +272,7 @@ final class Claim {
         if attempt.isStream, let tokens = usage.output {
             traffic?.streams.observeStream(
                 tokens: tokens,
-                nanoseconds: response.lastEventAt.nanoseconds(since: response.firstEventAt))
+                nanoseconds: response.lastTokenAt.nanoseconds(since: response.firstTokenAt))
         }
         // What reports a prompt and no response has made none: embeddings, reranking.
         if usage.input != nil, attempt.isReadWhole { usage.output = usage.output ?? 0 }

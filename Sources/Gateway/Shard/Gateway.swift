@@ -173,7 +173,8 @@ package final class Gateway {
     private func tellCut() {
         guard group.connectionCount > 0 else { return }
         logger.warning(
-            "drain cut", metadata: [
+            "drain cut",
+            metadata: [
                 "client_connections": "\(group.connectionCount)",
                 "timeout": "\(policy.server.drainTimeout)",
             ])

@@ -1,8 +1,8 @@
 // Why a dial failed: the reason, which decides what becomes of its request, and the cause, which tells the
 // operator where to look.
 
-internal import CShims
 package import Admission
+internal import CShims
 
 /// A failed dial.
 package struct DialFailure: Sendable {
