@@ -18,6 +18,8 @@ final class Claim {
     private(set) var dialect = Dialect.plain
     /// Whose request it is.
     private(set) var tenant = TenantID.anonymous
+    /// The name that the policy has for it; empty where it has none.
+    private(set) var tenantName: [UInt8] = []
     /// The counters of the priority class that the request was offered in.
     private(set) var classMetrics: ClassMetrics?
     /// The counters of the request's model, and those of its model, class and tenant.
@@ -41,6 +43,7 @@ final class Claim {
     func reset() {
         dialect = .plain
         tenant = .anonymous
+        tenantName = []
         classMetrics = nil
         modelMetrics = nil
         traffic = nil
@@ -110,6 +113,7 @@ final class Claim {
         let priorityClass = pool.classes[identity.priorityClass]
         classMetrics = priorityClass
         tenant = identity.tenant
+        tenantName = classifier.tenantName(identity.tenantIndex)
         if readsResponse {
             let found = pool.metrics.model(model)
             modelMetrics = found
@@ -254,6 +258,11 @@ final class Claim {
     /// Whether the backend has begun to answer with success, in a form that is read.
     private func isServed(_ attempt: Attempt) -> Bool {
         readsResponse && attempt.response.status / 100 == 2
+    }
+
+    /// What the response came to; nothing where it was no success, or of a form that is not read.
+    func tokens(_ attempt: Attempt) -> TokenUsage {
+        isServed(attempt) ? usage(attempt) : TokenUsage()
     }
 
     /// Counts the tokens of a response that goes no further, whole or not: a client may have all it

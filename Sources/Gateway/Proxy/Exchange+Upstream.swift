@@ -18,7 +18,7 @@ extension Exchange {
             reply(.noBackend)
             return
         }
-        record.attempts += 1
+        record.noteAttempt(at: upstream.metrics)
         if !ExchangeRecord.happened(record.connectBeganAt) { record.connectBeganAt = now }
         if let connection = upstream.acquire(now: now) {
             upstream.metrics.connectionsReused &+= 1
@@ -143,7 +143,7 @@ extension Exchange {
             record.connectBeganAt = now
             release(connection, reusable: false)
             move(to: .dialling)
-            record.attempts += 1
+            record.noteAttempt(at: connection.upstream.metrics)
             startDial(connection.upstream)
             return
         }

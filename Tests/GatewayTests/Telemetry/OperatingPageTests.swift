@@ -3,6 +3,7 @@
 
 import Admission
 import Foundation
+import Inference
 import Policy
 import Testing
 
@@ -58,6 +59,13 @@ import Testing
         record.withheld = .queueFull
         record.pool = pool
         record.backend = pool.backends[0]
+        record.formerBackends = pool.backends
+        record.hasFallenBack = true
+        record.tenant = Array("t".utf8)
+        record.tenantHash = 1
+        record.priorityClass = pool.classes[0]
+        record.model = Array("m".utf8)
+        record.usage = TokenUsage(input: 1, output: 1)
         record.queueNanoseconds = 1
         record.connectNanoseconds = 1
         record.firstByteNanoseconds = 1
