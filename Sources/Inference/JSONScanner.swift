@@ -33,6 +33,8 @@ package struct JSONScanner {
     package private(set) var isTextCut = false
     /// The last reported number if it is a whole one of at most 18 digits, else nil.
     package var number: Int? { isWhole ? (isNegative ? -magnitude : magnitude) : nil }
+    /// Whether the last string was empty.
+    package private(set) var isStringEmpty = true
     /// Bytes of the text before those that are shown.
     private var base = 0
     /// Where the text of the last string begins and ends in the whole text, without its marks.
@@ -144,8 +146,8 @@ package struct JSONScanner {
         keepsText = keeps
         captures = false
         state = .text
-        guard keeps else { return }
         textStart = base &+ at &+ 1
+        guard keeps else { return }
         isTextCut = false
         highSurrogate = 0
         text.removeAll(keepingCapacity: true)
@@ -215,6 +217,7 @@ package struct JSONScanner {
             return nil
         }
         guard byte == UInt8(ascii: "\"") else { throw .notJSON }
+        isStringEmpty = base &+ end == textStart
         if keepsText { textRange = textStart..<(base &+ end) }
         guard isKey else { return ended(.string) }
         state = .colon

@@ -1,5 +1,6 @@
 // Finds the numbers of tokens that a response reports, in whichever of the engines' forms, while its
-// bytes pass: a whole response, or the data of one event of a stream after the other.
+// bytes pass: a whole response, or the data of one event of a stream after the other. Of events it also
+// says whether they carry tokens.
 //
 //     OpenAI, vLLM, SGLang   "usage": {"prompt_tokens", "completion_tokens"}, null but in the last event
 //     OpenAI's responses     "usage": {"input_tokens", "output_tokens"}, in "response" in a stream
@@ -12,8 +13,10 @@ internal import Bytes
 
 /// Reads reported usage out of JSON texts.
 package struct UsageReader {
-    private enum Value {
+    enum Value {
         case other, input, cachedRead, cachedWritten, output, container, usage
+        /// What may hold tokens of the response itself: see `UsageReader+Tokens.swift`.
+        case type, generated, generatedObject, delta, response, choices
     }
 
     /// What was found so far, over all texts since `reset`.
@@ -21,8 +24,10 @@ package struct UsageReader {
         TokenUsage(input: input.map { $0 + cachedRead + cachedWritten }, output: output)
     }
 
-    private var scanner = JSONScanner()
+    var scanner = JSONScanner()
     private var next = Value.other
+    /// What is known of the present text, where it is an event of a stream.
+    var tokens: TokenFinder?
     private var isBroken = false
     /// What Anthropic calls input is what did not come from its cache and did not go into it.
     private var input: Int?
@@ -33,8 +38,9 @@ package struct UsageReader {
     /// A reader that has found nothing.
     package init() {}
 
-    /// Begins another response.
-    package mutating func reset() {
+    /// Begins another response, which is a stream of events where `isStream` says so.
+    package mutating func reset(isStream: Bool = false) {
+        tokens = isStream ? TokenFinder() : nil
         input = nil
         cachedRead = 0
         cachedWritten = 0
@@ -47,10 +53,14 @@ package struct UsageReader {
         scanner.reset()
         next = .other
         isBroken = false
+        if tokens != nil { tokens = TokenFinder() }
     }
 
     /// Whether the present text is complete and was JSON; `[DONE]` is not.
     package var isTextComplete: Bool { !isBroken && scanner.isComplete }
+
+    /// Whether the present text is complete and carries tokens of the response, of a stream's events.
+    package var carriesTokens: Bool { isTextComplete && tokens?.carriesTokens == true }
 
     /// Reads the next bytes of the present text; what is no JSON is passed over.
     package mutating func read(_ bytes: Span<UInt8>) {
@@ -68,17 +78,18 @@ package struct UsageReader {
     }
 
     private mutating func take(_ event: JSONEvent) {
+        if tokens != nil { follow(event, as: next) }
         switch event {
         case .key: takeKey()
         case .number:
             takeNumber()
             next = .other
         case .open:
-            // Keys of deeper containers are looked at only within those that can hold usage.
+            // Keys of deeper containers are looked at only within those that can hold usage, or tokens.
             switch next {
-            case .container: scanner.reportedDepth = 2
+            case .container, .response: scanner.reportedDepth = 2
             case .usage: scanner.reportedDepth = scanner.depth
-            default: break
+            default: if tokens != nil { descend(as: next) }
             }
             next = .other
         case .close:
@@ -93,6 +104,9 @@ package struct UsageReader {
         next =
             scanner.isTextCut
             ? .other : UsageReader.value(of: scanner.text.span, depth: scanner.depth)
+        guard tokens != nil else { return }
+        if next == .other { next = tokenValue() }
+        if next == .type { scanner.captures = true }
     }
 
     private static func value(of key: Span<UInt8>, depth: Int) -> Value {
@@ -102,7 +116,7 @@ package struct UsageReader {
         case 7:
             if key.equals("details") { return .usage }
             return depth == 1 && key.equals("message") ? .container : .other
-        case 8: return depth == 1 && key.equals("response") ? .container : .other
+        case 8: return depth == 1 && key.equals("response") ? .response : .other
         case 9: return key.equals("meta_info") ? .usage : .other
         case 10: return key.equals("eval_count") ? .output : .other
         case 12:
@@ -127,7 +141,9 @@ package struct UsageReader {
         case .cachedRead: cachedRead = number
         case .cachedWritten: cachedWritten = number
         case .output: output = number
-        case .other, .container, .usage: break
+        case .other, .container, .usage, .type, .generated, .generatedObject, .delta, .response,
+            .choices:
+            break
         }
     }
 

@@ -4,6 +4,7 @@
 
 package import Admission
 internal import Bytes
+package import Inference
 package import Policy
 
 /// What a finished request's line says besides its bytes of text.
@@ -20,6 +21,20 @@ package struct AccessRecord {
     package var pool: PoolMetrics?
     /// The backend that the request went to last.
     package var backend: BackendMetrics?
+    /// Backends that the request went to before, oldest first.
+    package var formerBackends: [BackendMetrics] = []
+    /// The name of the tenant, where the policy has one; else empty.
+    package var tenant: [UInt8] = []
+    /// What stands for the name of a tenant that the policy does not name.
+    package var tenantHash: UInt64?
+    /// The priority class that the request was offered in.
+    package var priorityClass: ClassMetrics?
+    /// The model that was asked for; empty where none was read.
+    package var model: [UInt8] = []
+    /// Whether the request went to its route's other pool.
+    package var hasFallenBack = false
+    /// Tokens that it came to.
+    package var usage = TokenUsage()
     /// Time in the queue; `nil` when it was not queued.
     package var queueNanoseconds: Int64?
     /// Time until a connection was ready; `nil` when none was made.
@@ -105,6 +120,9 @@ package struct AccessLog: ~Copyable {
             jsonEscaped: path.extracting(first: pathLength), limit: AccessLog.maxPathBytes)
         line.append(text: "\",\"host\":\"")
         line.append(jsonEscaped: host, limit: AccessLog.maxTextBytes)
+        line.append(0x22)
+        appendPlace(record)
+        appendClaim(record)
         appendOutcome(record)
         appendTimings(record)
         line.append(text: ",\"bytes_in\":")
@@ -117,16 +135,54 @@ package struct AccessLog: ~Copyable {
         writer.append(line.bytes)
     }
 
-    private mutating func appendOutcome(_ record: borrowing AccessRecord) {
+    private mutating func append(member: String, _ text: Span<UInt8>) {
+        line.append(text: member)
+        line.append(0x22)
+        line.append(jsonEscaped: text, limit: AccessLog.maxTextBytes)
+        line.append(0x22)
+    }
+
+    private mutating func appendPlace(_ record: borrowing AccessRecord) {
         if let pool = record.pool {
-            line.append(text: "\",\"pool\":\"")
-            line.append(jsonEscaped: pool.name.utf8.span)
+            append(member: ",\"pool\":", pool.name.utf8.span)
+            if record.hasFallenBack { line.append(text: ",\"fallback\":true") }
         }
         if let backend = record.backend {
-            line.append(text: "\",\"backend\":\"")
-            line.append(jsonEscaped: backend.label.utf8.span, limit: AccessLog.maxTextBytes)
+            append(member: ",\"backend\":", backend.label.utf8.span)
         }
-        line.append(text: "\",\"status\":")
+        for index in record.formerBackends.indices {
+            append(
+                member: index == 0 ? ",\"former_backends\":[" : ",",
+                record.formerBackends[index].label.utf8.span)
+        }
+        if !record.formerBackends.isEmpty { line.append(text: "]") }
+    }
+
+    private mutating func appendClaim(_ record: borrowing AccessRecord) {
+        if !record.tenant.isEmpty { append(member: ",\"tenant\":", record.tenant.span) }
+        if let hash = record.tenantHash {
+            line.append(text: ",\"tenant_hash\":\"")
+            for digit in (0..<16).reversed() {
+                line.append(hexadecimal: Int(truncatingIfNeeded: hash &>> UInt64(4 &* digit)) & 0xf)
+            }
+            line.append(0x22)
+        }
+        if let priorityClass = record.priorityClass {
+            append(member: ",\"class\":", priorityClass.name.utf8.span)
+        }
+        if !record.model.isEmpty { append(member: ",\"model\":", record.model.span) }
+        if let tokens = record.usage.input {
+            line.append(text: ",\"input_tokens\":")
+            line.append(signed: tokens)
+        }
+        if let tokens = record.usage.output {
+            line.append(text: ",\"output_tokens\":")
+            line.append(signed: tokens)
+        }
+    }
+
+    private mutating func appendOutcome(_ record: borrowing AccessRecord) {
+        line.append(text: ",\"status\":")
         line.append(signed: record.status)
         line.append(text: ",\"reason\":\"")
         line.append(text: AccessLog.reasons[Int(record.reason.rawValue)])

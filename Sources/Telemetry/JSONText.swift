@@ -80,8 +80,20 @@ extension ByteBuffer {
     }
 }
 
-/// The parts of UTF-8 (RFC 3629) that logs need.
+/// The parts of UTF-8 (RFC 3629) that logs and labels need.
 enum JSONText {
+    /// Whether `text` is UTF-8.
+    static func isWellFormed(_ text: Span<UInt8>) -> Bool {
+        var index = 0
+        while index < text.count {
+            let length =
+                text[index] < 0x80 ? 1 : characterLength(in: text, at: index, end: text.count)
+            if length == 0 { return false }
+            index &+= length
+        }
+        return true
+    }
+
     /// The length of the well-formed multi-byte character at `index`, or 0 where there is none
     /// before `end`.
     static func characterLength(in text: Span<UInt8>, at index: Int, end: Int) -> Int {

@@ -10,14 +10,15 @@ extension MetricFamily {
     static let modelFamilies: [MetricFamily] = [
         .streamHistogram(
             "penstock_time_to_first_token_seconds",
-            "Time from a request's first byte to the first event of its stream."
+            "Time from a request's first byte to the first event of its stream that carries tokens."
         ) { $0.firstToken },
         .streamHistogram(
-            "penstock_inter_token_seconds", "Time between two events of a stream."
+            "penstock_inter_token_seconds",
+            "Time between two events of a stream that carry tokens."
         ) { $0.interToken },
         .streamHistogram(
             "penstock_stream_tokens_per_second",
-            "Tokens a second of whole streams, from their first event to their last.", unit: nil
+            "Tokens a second of whole streams, from their first token to their last.", unit: nil
         ) { $0.tokenRate },
         .traffic(
             "penstock_model_responses_total", "Requests that their backend answered with success."
@@ -31,7 +32,7 @@ extension MetricFamily {
         ) { $0.inputTokens },
         .traffic(
             "penstock_output_tokens_total",
-            "Tokens of answers, as they reported them, else events of their streams."
+            "Tokens of answers, as they reported them, else events of their streams that carry tokens."
         ) { $0.outputTokens },
         cost, shed,
     ]

@@ -8,8 +8,8 @@
 
 /// The counters of one model.
 package final class ModelMetrics {
-    /// The model's name; empty for requests whose model is not read, `other` for those beyond the
-    /// bound of names.
+    /// The model's name, as its label says it; empty for requests whose model is not read, `other` for
+    /// those beyond the bound of names.
     package let name: [UInt8]
     /// `model="…"`, ready to be written.
     let label: String
@@ -24,6 +24,15 @@ package final class ModelMetrics {
     package init(name: [UInt8]) {
         self.name = name
         label = "model=\"\(escapedLabel(String(decoding: name, as: UTF8.self)))\""
+    }
+
+    /// The name of the row in which requests for the model `name` are counted.
+    ///
+    /// Clients may put any bytes into a name, and a label is UTF-8. Names that are not, and that look the
+    /// same as labels, share a row: who reads the page refuses all of it where a series stands twice.
+    package static func rowName(of name: [UInt8]) -> [UInt8] {
+        if JSONText.isWellFormed(name.span) { return name }
+        return Array(String(decoding: name, as: UTF8.self).utf8)
     }
 
     /// The counters of a class.
@@ -41,11 +50,11 @@ package final class StreamMetrics {
     package let priorityClass: ClassMetrics
     /// `model="…",class="…"`, ready to be written.
     let labels: String
-    /// Time from a request's first byte to the first event of its response.
+    /// Time from a request's first byte to the first event of its response that carries tokens.
     package private(set) var firstToken = Histogram(bounds: Histogram.durationBounds)
-    /// Time between two events of a response.
+    /// Time between two events of a response that carry tokens.
     package private(set) var interToken = Histogram(bounds: Histogram.interTokenBounds)
-    /// Tokens a second from a stream's first event to its last; a token a second is counted as a second.
+    /// Tokens a second from a stream's first token to its last; a token a second is counted as a second.
     package private(set) var tokenRate = Histogram(bounds: Histogram.tokenRateBounds)
     /// By tenant, in the order of their first requests.
     package fileprivate(set) var traffic: [TrafficMetrics] = []
@@ -62,12 +71,12 @@ package final class StreamMetrics {
         tokenRate.walk(&walk)
     }
 
-    /// Counts a first event.
+    /// Counts a first token.
     package func observeFirstToken(nanoseconds: Int64) {
         firstToken.observe(nanoseconds: nanoseconds)
     }
 
-    /// Counts as many gaps between events.
+    /// Counts as many gaps between tokens.
     package func observeInterToken(nanoseconds: Int64, times: Int) {
         for _ in 0..<times { interToken.observe(nanoseconds: nanoseconds) }
     }
@@ -94,9 +103,12 @@ extension PoolMetrics {
 
     /// The counters of the model `name`.
     package func model(_ name: [UInt8]) -> ModelMetrics {
+        // A row's name is UTF-8: what is found by its bytes needs no further look.
         for model in models where model.name == name { return model }
+        let rowName = ModelMetrics.rowName(of: name)
+        for model in models where model.name == rowName { return model }
         if models.count >= PoolMetrics.mostModels { return otherModel() }
-        let made = ModelMetrics(name: name)
+        let made = ModelMetrics(name: rowName)
         models.append(made)
         return made
     }
@@ -116,6 +128,7 @@ extension PoolMetrics {
     /// Where there was no room for one of its own it takes that of a model that no backend has
     /// answered for: names can be invented, responses cannot.
     package func answered(_ row: ModelMetrics, _ name: [UInt8]) -> ModelMetrics {
+        let name = ModelMetrics.rowName(of: name)
         if row.name == name, !row.hasLeft {
             row.hasAnswered = true
             return row

@@ -67,7 +67,7 @@ def test_openai_finds_its_models(engine: StartEngine, gateway: StartGateway) -> 
         assert through.metric("penstock_input_tokens_total", pool=pool, model=model) == 11
         assert through.metric("penstock_output_tokens_total", pool=pool, model=model) == 8
     assert through.metric("penstock_time_to_first_token_seconds_count", model="small-1") == 1
-    assert through.metric("penstock_inter_token_seconds_count", model="small-1") == 8
+    assert through.metric("penstock_inter_token_seconds_count", model="small-1") == 7
 
 
 def test_anthropic_reads_answers_and_refusals(

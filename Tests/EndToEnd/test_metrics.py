@@ -83,6 +83,23 @@ def test_clients_cannot_add_series(server: StartServer, gateway: StartGateway) -
     assert len(through.metrics()) == before
 
 
+def test_names_that_are_no_utf8(server: StartServer, gateway: StartGateway) -> None:
+    """Whatever bytes a client calls a model, no series stands twice: strict parsers would refuse the page."""
+    backend = server("--no-model", "--token-delay", "0")
+    policy = one_pool(backend.url).replace("pool: chat}", 'pool: chat, models: ["*"]}')
+    assert "models" in policy
+    through = gateway(policy)
+    names = [b"\xff", b"\xfe", "\N{REPLACEMENT CHARACTER}".encode(), b"a\xc3", b"a\xc3\x28", b'\\"q\\\\e']
+    for name in names:
+        request(through.url, "/v1/chat/completions", "POST", b'{"model":"%b"}' % name)
+    request(through.url, "/v2/models/%FE/infer", "POST", b"{}")
+    for accept in ("text/plain", OPENMETRICS):
+        text = request(through.admin_url, "/metrics", headers={"Accept": accept}).body.decode()
+        series = [line.rpartition(" ")[0] for line in text.split("\n") if line and line[0] != "#"]
+        assert any("\N{REPLACEMENT CHARACTER}" in each for each in series)
+        assert len(set(series)) == len(series)
+
+
 def test_health_and_readiness(server: StartServer, gateway: StartGateway) -> None:
     """Healthy and ready while it takes requests; ready while a backend can be used, where that is asked."""
     through = used_gateway(server, gateway)

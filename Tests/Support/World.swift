@@ -160,9 +160,9 @@ final class World {
 
     /// The oldest connection that is being made fails; false where there is none.
     @discardableResult
-    func failDial(_ failure: Reason = .connectFailed) -> Bool {
+    func failDial(_ cause: DialFailure.Cause = .refused) -> Bool {
         var hasFailed = false
-        turn { hasFailed = gateway.dialler.finishHeld(.failed(failure)) }
+        turn { hasFailed = gateway.dialler.finishHeld(.failed(DialFailure(cause))) }
         return hasFailed
     }
 

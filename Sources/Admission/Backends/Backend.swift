@@ -42,6 +42,8 @@ struct Backend: Sendable {
     var movesDown = [Int](repeating: 0, count: LimitMoveReason.allCases.count)
     /// How often it was suspected, by `SuspicionCause`.
     var suspicions = [Int](repeating: 0, count: SuspicionCause.allCases.count)
+    /// What was last noted of why it is suspected; nil where it was noted as trusted, or not at all.
+    var notedCause: SuspicionCause?
 
     init(key: String, limiter: Limiter, now: Instant) {
         self.key = key

@@ -19,6 +19,16 @@ package struct NotedMove: Sendable {
     package var serviceSeconds: Double
 }
 
+/// A backend that is suspected from now on, for another cause than before, or trusted again.
+package struct NotedDoubt: Sendable {
+    /// Which backend.
+    package var backend: BackendID
+    /// Why it was suspected before; nil where it was not.
+    package var from: SuspicionCause?
+    /// Why it is suspected since; nil where it is trusted again.
+    package var to: SuspicionCause?
+}
+
 /// What a limit rests on.
 package struct LimitEvidence: Equatable, Sendable {
     /// What the limit is held by.
@@ -69,6 +79,31 @@ extension AdmissionController {
                 reason: move.reason, evidence: backends[index].limiter.evidence,
                 inFlight: backends[index].inFlight,
                 serviceSeconds: backends[index].meter.serviceSeconds))
+    }
+
+    /// Changes of trust that are kept between two calls of `takeDoubts`; later ones are left out.
+    package static var mostNotedDoubts: Int { 64 }
+
+    /// Whether `takeDoubts` has something to hand out.
+    package var hasNotedDoubts: Bool { !notedDoubts.isEmpty }
+
+    /// Hands out what became of the trust in backends since the last call, oldest first, while
+    /// `notesDoubts` is set.
+    package mutating func takeDoubts() -> [NotedDoubt] {
+        defer { notedDoubts.removeAll() }
+        return notedDoubts
+    }
+
+    /// Notes whether a backend is suspected, where that is news.
+    mutating func noteDoubt(at index: Int) {
+        guard notesDoubts, notedDoubts.count < Self.mostNotedDoubts else { return }
+        let isTrusted = backends[index].suspicion.isTrusted
+        let cause = isTrusted ? nil : backends[index].suspicion.cause
+        guard backends[index].notedCause != cause else { return }
+        let backend = BackendID(index: index)
+        notedDoubts.append(
+            NotedDoubt(backend: backend, from: backends[index].notedCause, to: cause))
+        backends[index].notedCause = cause
     }
 
     /// What a tenant may have in flight, while more than seven tenths of the limits are in use; nil

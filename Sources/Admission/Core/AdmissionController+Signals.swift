@@ -18,6 +18,7 @@ extension AdmissionController {
 
     /// Puts what a backend may have in flight in force, after something about it has changed.
     mutating func refresh(_ index: Int) {
+        noteDoubt(at: index)
         backends[index].refreshAllowed(now: clock)
         noteChange(at: backends[index].nextChange(now: clock))
         meter(index)

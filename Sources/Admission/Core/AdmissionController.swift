@@ -38,6 +38,11 @@ package struct AdmissionController: ~Copyable, Sendable {
     var moveCounts = [Int](repeating: 0, count: LimitMoveReason.allCases.count)
     /// Moves of limits since `takeMoves`, at most `mostNotedMoves`; empty unless they are asked for.
     var notedMoves: [NotedMove] = []
+    /// What became of the trust in backends since `takeDoubts`, at most `mostNotedDoubts`; empty unless it
+    /// is asked for.
+    var notedDoubts: [NotedDoubt] = []
+    /// Whether changes of the trust in backends are kept for `takeDoubts`.
+    package var notesDoubts = false
     /// Whether moves of limits are kept for `takeMoves`.
     package var notesMoves = false
     /// `settings.queue.maxWait`, in nanoseconds.

@@ -52,6 +52,8 @@ package final class SharedAdmission: Sendable {
     let tokens = TokenEstimates()
     /// `State.version`, to be seen without the lock.
     private let latestVersion = Atomic<Int>(0)
+    /// Whether there is something for `takeDoubts`, to be seen without the lock.
+    private let hasDoubts = Atomic<Bool>(false)
 
     /// Admission for `settings`; `hashKey` is for the names of tenants that these do not have, `seed`
     /// decides what is left to chance, and `nanosecondsToWall` says how far the wall clock is ahead of
@@ -62,9 +64,10 @@ package final class SharedAdmission: Sendable {
         nanosecondsToWall: @escaping @Sendable () -> Int64 = { MonotonicClock.nanosecondsToWall }
     ) {
         let epoch = nanosecondsToWall()
-        let controller = AdmissionController(
+        var controller = AdmissionController(
             settings: settings.admission.with(epochNanoseconds: epoch),
             backends: settings.backends.map(\.label), seed: seed)
+        controller.notesDoubts = true
         var state = State(
             controller: controller, settings: settings,
             classifier: Classifier(settings, hashKey: hashKey), credentials: credentials,
@@ -264,6 +267,7 @@ package final class SharedAdmission: Sendable {
             if now >= state.epochDueAt { state.followClock(now: now) }
             if let decision = state.controller.poll(now: now) { return decision }
             deadline = state.watch(by: reactor)
+            if state.controller.hasNotedDoubts { hasDoubts.store(true, ordering: .relaxed) }
             return nil
         }
     }
@@ -284,6 +288,16 @@ package final class SharedAdmission: Sendable {
 
     /// From now on offers are refused.
     func drain() { state.withLock { $0.controller.drain() } }
+
+    /// Takes out what became of the trust in backends since the last call; what came after the last poll
+    /// is there after the next one.
+    func takeDoubts() -> [NotedDoubt] {
+        guard hasDoubts.load(ordering: .relaxed) else { return [] }
+        return state.withLock { state in
+            hasDoubts.store(false, ordering: .relaxed)
+            return state.controller.takeDoubts()
+        }
+    }
 
     /// Whether moves of limits are kept for `takeMoves`.
     func noteMoves(_ notes: Bool) { state.withLock { $0.controller.notesMoves = notes } }

@@ -20,6 +20,8 @@ final class Upstream {
     let authority: [UInt8]
     var keepAliveNanoseconds: Int64 = 0
     var maxIdle = 0
+    /// What the log was told of failed dials, by cause.
+    var dialFailures = QuietLines(DialFailure.Cause.allCases.count)
     /// Connections that exist, idle or in use.
     private(set) var openCount = 0
     private var idle: [UpstreamConnection] = []

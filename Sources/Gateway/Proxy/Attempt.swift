@@ -46,10 +46,11 @@ final class Attempt {
     struct Response {
         /// The response's first byte was there.
         var firstByteAt = Instant(nanoseconds: 0)
-        /// The first event of a stream was there.
-        var firstEventAt = Instant(nanoseconds: 0)
         /// The last event of a stream was there.
         var lastEventAt = Instant(nanoseconds: 0)
+        /// The first and the last event of a stream were there that carried tokens.
+        var firstTokenAt = Instant(nanoseconds: 0)
+        var lastTokenAt = Instant(nanoseconds: 0)
         /// The response's last byte was there.
         var endedAt = Instant(nanoseconds: 0)
         /// What the backend answered; 0 before.
@@ -60,8 +61,10 @@ final class Attempt {
         var interims = 0
         /// The body's bytes, without chunk framing.
         var bodyBytes = 0
-        /// Events where it is a stream, else chunks.
+        /// Events where it is a stream, else chunks: what the limit takes for work.
         var pieces = 0
+        /// Events of a stream that carried tokens.
+        var tokens = 0
         /// Whether all bytes that were read have been looked at.
         var needsMore = true
 
@@ -247,14 +250,17 @@ final class Attempt {
     /// The response's last byte was there.
     func noteEnd(now: Instant) { response.endedAt = now }
 
-    /// Events have come; the time since the last one, nil before the first.
-    func noteEvents(now: Instant) -> Int64? {
-        defer { response.lastEventAt = now }
-        guard response.hasEvents else {
-            response.firstEventAt = now
+    /// Events have come.
+    func noteEvents(now: Instant) { response.lastEventAt = now }
+
+    /// Events that carry tokens have come; the time since the last one, nil before the first.
+    func noteTokens(now: Instant) -> Int64? {
+        defer { response.lastTokenAt = now }
+        guard response.lastTokenAt.nanoseconds != 0 else {
+            response.firstTokenAt = now
             return nil
         }
-        return now.nanoseconds(since: response.lastEventAt)
+        return now.nanoseconds(since: response.lastTokenAt)
     }
 
     // The connection is an argument of what follows: whoever calls has it in hand already.
@@ -312,6 +318,7 @@ final class Attempt {
         // of the work in it.
         if isRead, isStream {
             response.pieces += relay.events
+            if let reader { response.tokens = reader.tokenEvents }
             return (step, relay.events)
         }
         if relay.readsChunks { response.pieces += relay.pieces }

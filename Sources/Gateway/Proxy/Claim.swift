@@ -18,6 +18,8 @@ final class Claim {
     private(set) var dialect = Dialect.plain
     /// Whose request it is.
     private(set) var tenant = TenantID.anonymous
+    /// The name that the policy has for it; empty where it has none.
+    private(set) var tenantName: [UInt8] = []
     /// The counters of the priority class that the request was offered in.
     private(set) var classMetrics: ClassMetrics?
     /// The counters of the request's model, and those of its model, class and tenant.
@@ -41,6 +43,7 @@ final class Claim {
     func reset() {
         dialect = .plain
         tenant = .anonymous
+        tenantName = []
         classMetrics = nil
         modelMetrics = nil
         traffic = nil
@@ -105,6 +108,7 @@ final class Claim {
         let priorityClass = pool.classes[identity.priorityClass]
         classMetrics = priorityClass
         tenant = identity.tenant
+        tenantName = pool.classifier.tenantName(identity.tenantIndex)
         if readsResponse {
             let found = pool.metrics.model(model)
             modelMetrics = found
@@ -234,8 +238,8 @@ final class Claim {
         }
     }
 
-    /// Tokens that have been served so far, as the response reports them; else each piece of a
-    /// streamed response is one, and other responses count by their length.
+    /// Tokens that have been served so far, as the response reports them; else each event that carries
+    /// tokens is one, each event where none is known to, and other responses count by their length.
     private func servedTokens(
         _ attempt: Attempt, _ intake: RequestIntake, _ inputBytes: Int
     ) -> Int {
@@ -245,21 +249,23 @@ final class Claim {
             Claim.promptTokens(intake.head.framing, inputBytes: inputBytes),
             intake.bodyBytes / Claim.bytesPerToken)
         let response = attempt.response
+        if response.tokens > 0 { return prompt + response.tokens }
         return prompt
             + (response.pieces > 0
                 ? response.pieces : response.bodyBytes / Claim.bytesPerToken)
     }
 
-    /// What the response came to: what it reports, else its events; of a stream of Anthropic's
-    /// that did not come to its end, no less than its events, because such a stream begins with a
-    /// count that it corrects at the end.
+    /// What the response came to: what it reports, else its events that carry tokens; of a stream of
+    /// Anthropic's that did not come to its end, no less than these, because such a stream begins with
+    /// a count that it corrects at the end.
     private func usage(_ attempt: Attempt) -> TokenUsage {
         guard readsResponse else { return TokenUsage() }
         var usage = attempt.reportedUsage
         guard attempt.isStream else { return usage }
         let isPreliminary = dialect == .anthropic && !attempt.response.hasEnded
-        if usage.output == nil || isPreliminary {
-            usage.output = max(usage.output ?? 0, attempt.response.pieces)
+        let tokens = attempt.response.tokens
+        if tokens > 0, usage.output == nil || isPreliminary {
+            usage.output = max(usage.output ?? 0, tokens)
         }
         return usage
     }
@@ -267,6 +273,11 @@ final class Claim {
     /// Whether the backend has begun to answer with success, in a form that is read.
     private func isServed(_ attempt: Attempt) -> Bool {
         readsResponse && attempt.response.status / 100 == 2
+    }
+
+    /// What the response came to; nothing where it was no success, or of a form that is not read.
+    func tokens(_ attempt: Attempt) -> TokenUsage {
+        isServed(attempt) ? usage(attempt) : TokenUsage()
     }
 
     /// Counts the tokens of a response that goes no further, whole or not: a client may have all it
@@ -285,7 +296,7 @@ final class Claim {
         if attempt.isStream, let tokens = usage.output {
             traffic?.streams.observeStream(
                 tokens: tokens,
-                nanoseconds: response.lastEventAt.nanoseconds(since: response.firstEventAt))
+                nanoseconds: response.lastTokenAt.nanoseconds(since: response.firstTokenAt))
         }
         // What reports a prompt and no response has made none: embeddings, reranking.
         if usage.input != nil, attempt.isReadWhole { usage.output = usage.output ?? 0 }

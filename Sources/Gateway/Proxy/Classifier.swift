@@ -79,6 +79,11 @@ final class Classifier: Sendable {
     /// Whether requests are asked for keys.
     var hasKeys: Bool { keys != nil }
 
+    /// The name of the tenant at that index of the policy; empty for none of them.
+    func tenantName(_ index: Int) -> [UInt8] {
+        tenantNames.indices.contains(index) ? tenantNames[index] : []
+    }
+
     /// Whose the request with `head` is, and its class as far as it may have it; `address` is its
     /// client's, 0 for none.
     func identity(

@@ -29,8 +29,13 @@ extension Exchange {
         if let pool, LocalReply.status(of: reason) == 503 {
             reply(pool.rejection(reason))
         } else {
-            appendReply(LocalReply(reason, dialect: claim.dialect))
+            appendReply(ownReply(reason))
         }
+    }
+
+    /// The response for a reason that does not say when to come back.
+    private func ownReply(_ reason: Reason) -> LocalReply {
+        LocalReply(reason, dialect: claim.dialect, hasBegun: attempt.response.hasBegun)
     }
 
     /// Answers a request whose body cannot be routed by.
@@ -46,7 +51,7 @@ extension Exchange {
     func replyOrCut(_ reason: Reason) {
         if !outlet.isBegun {
             reply(reason)
-        } else if !endStream(LocalReply(reason, dialect: claim.dialect)) {
+        } else if !endStream(ownReply(reason)) {
             cut(reason)
         }
     }

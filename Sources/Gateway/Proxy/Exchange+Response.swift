@@ -26,10 +26,11 @@ extension Exchange {
             return
         }
         while true {
+            let tokensBefore = attempt.response.tokens
             let (step, events) = attempt.move(
                 from: upstream, to: client, highBytes: high, writesChunks: outlet.framing.isChunked,
                 isRead: claim.readsResponse)
-            if events > 0 { observeEvents(events) }
+            if events > 0 { observeEvents(attempt.response.tokens - tokensBefore) }
             switch step {
             case .needsMore:
                 guard attempt.fill(from: upstream, for: client, highBytes: high, now: now) else {
@@ -62,15 +63,17 @@ extension Exchange {
         attempt.report(to: pool, since: pieces, now: now)
     }
 
-    private func observeEvents(_ events: Int) {
+    /// Events have come, of which so many carry tokens.
+    private func observeEvents(_ tokens: Int) {
         outlet.comment(at: .distantFuture)
-        guard let metrics = claim.traffic?.streams else { return }
-        if let sinceLast = attempt.noteEvents(now: now) {
-            // Events that come together share the time since the last.
-            metrics.observeInterToken(nanoseconds: sinceLast / Int64(events), times: events)
+        attempt.noteEvents(now: now)
+        guard tokens > 0, let metrics = claim.traffic?.streams else { return }
+        if let sinceLast = attempt.noteTokens(now: now) {
+            // Tokens that come together share the time since the last.
+            metrics.observeInterToken(nanoseconds: sinceLast / Int64(tokens), times: tokens)
         } else {
             metrics.observeFirstToken(nanoseconds: now.nanoseconds(since: record.startedAt))
-            if events > 1 { metrics.observeInterToken(nanoseconds: 0, times: events - 1) }
+            if tokens > 1 { metrics.observeInterToken(nanoseconds: 0, times: tokens - 1) }
         }
     }
 

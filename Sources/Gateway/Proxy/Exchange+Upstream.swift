@@ -18,7 +18,7 @@ extension Exchange {
             reply(.noBackend)
             return
         }
-        record.attempts += 1
+        record.noteAttempt(at: upstream.metrics)
         if !ExchangeRecord.happened(record.connectBeganAt) { record.connectBeganAt = now }
         if let connection = upstream.acquire(now: now) {
             upstream.metrics.connectionsReused &+= 1
@@ -39,7 +39,7 @@ extension Exchange {
             attempt.endDial()
             switch consume result {
             case .connected(let transport): connected(upstream, transport)
-            case .failed(let reason): dialFailed(upstream, reason)
+            case .failed(let failure): dialFailed(upstream, failure)
             }
             client?.advance()
         }
@@ -81,8 +81,10 @@ extension Exchange {
         attach(connection, in: pool, intake.head, from: client)
     }
 
-    private func dialFailed(_ upstream: Upstream, _ reason: Reason) {
+    private func dialFailed(_ upstream: Upstream, _ failure: DialFailure) {
+        let reason = failure.reason
         upstream.metrics.countConnectionFailed(reason)
+        if let pool { shard.dialFailed(upstream, pool, failure) }
         if reason == .exhausted {
             // Our own shortage says nothing about the backend.
             spendPermit(.failed(.local))
@@ -99,7 +101,7 @@ extension Exchange {
             makeTicket(pool, startBy: budgetEnd)
         }
         if refusal.isEjected { upstream.metrics.ejections &+= 1 }
-        if refusal.isNews { shard.ejected(upstream, pool, reason) }
+        if refusal.isNews { shard.ejected(upstream, pool, failure) }
         switch consume verdict {
         case .forward(let next):
             pool.metrics.retries &+= 1
@@ -141,7 +143,7 @@ extension Exchange {
             record.connectBeganAt = now
             release(connection, reusable: false)
             move(to: .dialling)
-            record.attempts += 1
+            record.noteAttempt(at: connection.upstream.metrics)
             startDial(connection.upstream)
             return
         }

@@ -2,6 +2,7 @@
 // both its sides remember is theirs.
 
 internal import Admission
+internal import Telemetry
 
 /// Facts and instants of one exchange; instants are zero until they happen.
 struct ExchangeRecord {
@@ -27,9 +28,25 @@ struct ExchangeRecord {
     /// How often it was tried again after its backend had failed.
     var retries = 0
     /// Connections that were asked for.
-    var attempts = 0
+    private(set) var attempts = 0
+    /// Backends that it was to go to before the last, oldest first, and the last.
+    private(set) var formerBackends: [BackendMetrics] = []
+    private var lastBackend: BackendMetrics?
     /// Whether it was sent once more because a connection closed under it.
     var wasSentAgain = false
+
+    /// Most backends that are remembered besides the last.
+    private static let mostFormerBackends = 8
+
+    /// A connection to `backend` is asked for.
+    mutating func noteAttempt(at backend: BackendMetrics) {
+        attempts += 1
+        // A request that is tried once, as most are, has no list.
+        if let lastBackend, formerBackends.count < Self.mostFormerBackends {
+            formerBackends.append(lastBackend)
+        }
+        lastBackend = backend
+    }
 
     /// Whether `instant` has happened.
     static func happened(_ instant: Instant) -> Bool { instant.nanoseconds != 0 }

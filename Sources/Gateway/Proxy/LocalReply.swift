@@ -21,6 +21,8 @@ struct LocalReply {
     /// What decides about the words.
     enum Source: Equatable {
         case reason
+        /// A backend's connection ended, and its response had begun.
+        case closedWithinResponse
         case fault(BodyFault)
         case parseError(ParseError)
         /// The status of a backend that was to send a stream, and did not.
@@ -29,14 +31,15 @@ struct LocalReply {
 
     /// The response for `reason`, with what the controller said if it was asked.
     ///
-    /// `overloadStatus` is what the policy has instead of 503 for want of capacity.
+    /// `overloadStatus` is what the policy has instead of 503 for want of capacity, and `hasBegun` says
+    /// that something of a backend's response had come.
     init(
         _ reason: Reason, rejection: Rejection? = nil, dialect: Dialect = .plain,
-        overloadStatus: Int? = nil
+        overloadStatus: Int? = nil, hasBegun: Bool = false
     ) {
         self.reason = reason
         self.rejection = rejection
-        source = .reason
+        source = hasBegun && reason == .upstreamClosed ? .closedWithinResponse : .reason
         let usual = LocalReply.status(of: reason)
         status =
             if usual != 503 {
@@ -87,6 +90,8 @@ struct LocalReply {
     var message: String {
         switch source {
         case .reason: LocalReply.message(of: reason)
+        case .closedWithinResponse:
+            "The server behind this gateway closed the connection within its answer."
         case .fault(let fault): fault.message
         case .parseError(let error): error.message
         case .noStream(let status):
@@ -169,7 +174,7 @@ struct LocalReply {
         case .connectTimeout: "The server behind this gateway did not accept a connection in time."
         case .tlsFailed: "No secure connection to the server behind this gateway could be made."
         case .upstreamClosed:
-            "The server behind this gateway closed the connection without an answer."
+            "The server behind this gateway closed the connection before it had answered."
         case .upstreamInvalid: "The server behind this gateway gave an invalid answer."
         case .firstByteTimeout: "The server behind this gateway did not answer in time."
         case .upstreamIdleTimeout: "The server behind this gateway fell silent within its answer."

@@ -11,6 +11,8 @@ final class ResponseReader {
     private var form = ResponseForm.other
     private var splitter = EventSplitter(.serverSent)
     private var reader = UsageReader()
+    /// Events of the stream that carried tokens.
+    private(set) var tokenEvents = 0
 
     /// Begins with a response's head.
     func begin(_ head: borrowing ResponseHead) {
@@ -20,8 +22,13 @@ final class ResponseReader {
             let field = head.firstField(.contentType)
         else { return }
         form = ResponseForm(contentType: head.value(of: field))
-        reader.reset()
-        if case .events(let format) = form { splitter = EventSplitter(format) }
+        tokenEvents = 0
+        if case .events(let format) = form {
+            reader.reset(isStream: true)
+            splitter = EventSplitter(format)
+        } else {
+            reader.reset()
+        }
     }
 
     /// Reads a piece of the body and answers how many events ended in it.
@@ -45,6 +52,7 @@ final class ResponseReader {
             case .data(let range): reader.read(bytes.extracting(range))
             case .event(let isProgress):
                 if isProgress, reader.isTextComplete { events += 1 }
+                if reader.carriesTokens { tokenEvents += 1 }
                 reader.beginText()
             }
         }
@@ -64,6 +72,7 @@ final class ResponseReader {
     /// Forgets the response.
     func reset() {
         form = .other
+        tokenEvents = 0
         reader.reset()
     }
 }

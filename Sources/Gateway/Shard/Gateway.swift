@@ -169,8 +169,22 @@ package final class Gateway {
         reactor.setDeadline(of: timer, to: next)
     }
 
+    /// Logs that clients did not get all they were to get in the time that a drain has.
+    private func tellCut() {
+        guard group.connectionCount > 0 else { return }
+        logger.warning(
+            "drain cut",
+            metadata: [
+                "client_connections": "\(group.connectionCount)",
+                "timeout": "\(policy.server.drainTimeout)",
+            ])
+    }
+
     fileprivate func timerFired() {
-        if reactor.now >= drainEndsAt { return stop() }
+        if reactor.now >= drainEndsAt {
+            tellCut()
+            return stop()
+        }
         giveUpGatherings()
         arrangeTimer()
     }

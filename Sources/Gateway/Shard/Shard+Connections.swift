@@ -161,6 +161,17 @@ extension Shard {
         line.withheld = record.withheld
         line.pool = exchange.pool?.metrics
         line.backend = exchange.backendMetrics
+        line.formerBackends = record.formerBackends
+        line.hasFallenBack = exchange.hasFallenBack
+        let claim = exchange.claim
+        line.priorityClass = claim.classMetrics
+        line.model = claim.model
+        line.usage = claim.tokens(attempt)
+        switch claim.tenant {
+        case .anonymous: break
+        case .named: line.tenant = claim.tenantName
+        case .hashed(let hash): line.tenantHash = hash
+        }
         line.totalNanoseconds = totalNanoseconds
         line.bytesIn = received
         line.bytesOut = sent

@@ -8,13 +8,45 @@ internal import Telemetry
 
 extension Shard {
     /// Logs that `upstream` refused a connection and is ejected for a while.
-    func ejected(_ upstream: Upstream, _ pool: Pool, _ reason: Reason) {
+    func ejected(_ upstream: Upstream, _ pool: Pool, _ failure: DialFailure) {
         logger.warning(
             "backend ejected",
             metadata: [
                 "pool": "\(pool.name)", "backend": "\(upstream.address.label)",
-                "reason": "\(reason.name)",
+                "reason": "\(failure.reason.name)", "cause": "\(failure.cause.name)",
             ])
+    }
+
+    /// Logs why a dial to `upstream` failed, which no client sees whose request was tried elsewhere.
+    func dialFailed(_ upstream: Upstream, _ pool: Pool, _ failure: DialFailure) {
+        guard
+            let times = upstream.dialFailures.note(
+                Int(failure.cause.rawValue), now: reactor.now)
+        else { return }
+        logger.info(
+            "dial failed",
+            metadata: [
+                "pool": "\(pool.name)", "backend": "\(upstream.address.label)",
+                "reason": "\(failure.reason.name)", "cause": "\(failure.cause.name)",
+                "times": "\(times)",
+            ])
+    }
+
+    /// Logs which backends of `pool` are suspected since the last call, and which are trusted again.
+    func tellDoubts(_ pool: Pool) {
+        for doubt in pool.admission.takeDoubts() {
+            guard let upstream = pool.upstream(doubt.backend) else { continue }
+            var facts: Logger.Metadata = [
+                "pool": "\(pool.name)", "backend": "\(upstream.address.label)",
+            ]
+            if let cause = doubt.to {
+                facts["cause"] = "\(cause.name)"
+                logger.warning("backend suspected", metadata: facts)
+            } else {
+                if let cause = doubt.from { facts["cause"] = "\(cause.name)" }
+                logger.notice("backend trusted again", metadata: facts)
+            }
+        }
     }
 
     /// Logs that `upstream` takes connections again.

@@ -10,22 +10,14 @@ internal import Telemetry
 /// When the log last said that connections are scarce, and what has happened since.
 struct CapWatch {
     /// Lines about the cap, about bounds of networks, and about crowds of slow clients.
-    private var saidAt = InlineArray<3, Instant>(repeating: Instant(nanoseconds: .min / 2))
-    private var events = InlineArray<3, Int>(repeating: 0)
+    private var lines = QuietLines(3)
     /// When no connection was found that could give way.
     fileprivate var foundNoneAt = Instant(nanoseconds: .min / 2)
 
-    fileprivate static let quietNanoseconds: Int64 = 60_000_000_000
     fileprivate static let restNanoseconds: Int64 = 100_000_000
 
     /// Counts an event; the number since the last line where it is time for another one.
-    mutating func note(_ index: Int, now: Instant) -> Int? {
-        events[index] += 1
-        guard now.nanoseconds(since: saidAt[index]) >= CapWatch.quietNanoseconds else { return nil }
-        saidAt[index] = now
-        defer { events[index] = 0 }
-        return events[index]
-    }
+    mutating func note(_ index: Int, now: Instant) -> Int? { lines.note(index, now: now) }
 }
 
 extension Shard {

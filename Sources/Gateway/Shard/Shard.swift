@@ -148,7 +148,10 @@ final class Shard {
                 if deadline < next { next = deadline }
             }
         }
-        if explains { for pool in pools { explainMoves(pool) } }
+        for pool in pools {
+            tellDoubts(pool)
+            if explains { explainMoves(pool) }
+        }
         return forgetRetiredPools() ? reactor.now : next
     }
 

@@ -1,15 +1,14 @@
 // One attempt to connect, from the request for it to its result.
 
-package import Admission
+internal import Admission
 
 /// How a dial ended.
 package enum DialResult: ~Copyable {
     /// The connection stands; with TLS, the peer's certificate has been verified as the policy
     /// asks.
     case connected(Transport)
-    /// It does not: `connectFailed`, `connectTimeout`, `tlsFailed`, or `exhausted` for want of
-    /// descriptors or ports.
-    case failed(Reason)
+    /// It does not.
+    case failed(DialFailure)
 }
 
 /// A dial under way, or waiting to be.
@@ -23,6 +22,8 @@ package final class Dial {
     /// nil while it waits.
     var easy: EasyHandle?
     var completion: ((consuming DialResult) -> Void)?
+    /// Whether its connection stands, and a handshake has begun.
+    var isConnected = false
     /// Whether the process had no descriptor left for one of this dial's sockets.
     var isOutOfDescriptors = false
 

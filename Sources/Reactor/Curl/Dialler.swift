@@ -52,10 +52,10 @@ internal import Policy
         let context = unsafe Unmanaged.passUnretained(self).toOpaque()
         unsafe penstock_curl_multi_set_pointer(multi, CURLMOPT_SOCKETDATA, context)
         unsafe penstock_curl_multi_set_pointer(multi, CURLMOPT_TIMERDATA, context)
-        unsafe penstock_curl_multi_set_socket_callback(multi) { _, socket, action, context, _ in
+        unsafe penstock_curl_multi_set_socket_callback(multi) { easy, socket, action, context, _ in
             guard let context = unsafe context else { return 0 }
             unsafe Unmanaged<Dialler>.fromOpaque(context).takeUnretainedValue()
-                .watch(socket, action: action)
+                .watch(socket, of: Int(bitPattern: easy), action: action)
             return 0
         }
         unsafe penstock_curl_multi_set_timer_callback(multi) { _, milliseconds, context in
@@ -121,9 +121,9 @@ internal import Policy
             waitingCount -= 1
             let left = dial.deadline.nanoseconds(since: reactor.now) / 1_000_000
             if left <= 0 {
-                end(dial, .failed(.connectTimeout))
+                end(dial, .failed(DialFailure(.waitedInLine)))
             } else if !start(dial, timeoutMilliseconds: Int(left)) {
-                end(dial, .failed(.exhausted))
+                end(dial, .failed(DialFailure(.exhausted)))
             }
         }
     }
@@ -258,7 +258,9 @@ internal import Policy
 
     // MARK: Called back by libcurl
 
-    private func watch(_ socket: Int32, action: Int32) {
+    private func watch(_ socket: Int32, of key: Int, action: Int32) {
+        // A connection that is made is waited for to be writable; only a handshake reads.
+        if action != CURL_POLL_REMOVE, action & CURL_POLL_IN != 0 { dials[key]?.isConnected = true }
         guard action != CURL_POLL_REMOVE else {
             if let watch = watches.removeValue(forKey: socket) {
                 reactor.deregister(watch, keepingOpen: socket)
@@ -328,10 +330,10 @@ internal import Policy
         guard code == CURLE_OK, unsafe penstock_curl_get_socket(easy.pointer, &socket) == CURLE_OK,
             socket >= 0
         else {
-            let reason = dial.isOutOfDescriptors ? Reason.exhausted : failure(of: easy, code: code)
+            let cause = dial.isOutOfDescriptors ? .exhausted : cause(of: dial, easy, code: code)
             unsafe curl_multi_remove_handle(multi, easy.pointer)
             recycle(easy)
-            return .failed(reason)
+            return .failed(DialFailure(cause))
         }
         unwatch(socket)
         if dial.target.isSecure {
@@ -351,23 +353,18 @@ internal import Policy
         }
     }
 
-    private func failure(of easy: EasyHandle, code: CURLcode) -> Reason {
+    private func cause(
+        of dial: Dial, _ easy: EasyHandle, code: CURLcode
+    ) -> DialFailure.Cause {
         var systemError = 0
         unsafe penstock_curl_get_long(easy.pointer, CURLINFO_OS_ERRNO, &systemError)
-        // EADDRNOTAVAIL: all ports towards this backend are taken by our own connections.
-        if [EMFILE, ENFILE, EADDRNOTAVAIL].contains(Int32(truncatingIfNeeded: systemError)) {
-            return .exhausted
-        }
-        switch code {
-        case CURLE_OPERATION_TIMEDOUT: return .connectTimeout
-        case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM,
-            CURLE_SSL_CIPHER, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_ISSUER_ERROR,
-            CURLE_SSL_ENGINE_INITFAILED, CURLE_SSL_CRL_BADFILE, CURLE_SSL_INVALIDCERTSTATUS,
-            CURLE_SSL_CLIENTCERT:
-            return .tlsFailed
-        case CURLE_OUT_OF_MEMORY: return .exhausted
-        default: return .connectFailed
-        }
+        let cause = DialFailure.Cause(code, systemError: Int32(truncatingIfNeeded: systemError))
+        guard cause == .timeout else { return cause }
+        // Microseconds until the address was there, 0 while it is not.
+        var nameFound: curl_off_t = 0
+        unsafe penstock_curl_get_offset(easy.pointer, CURLINFO_NAMELOOKUP_TIME_T, &nameFound)
+        if nameFound == 0 { return .nameTimeout }
+        return dial.target.isSecure && dial.isConnected ? .handshakeTimeout : .timeout
     }
 }
 

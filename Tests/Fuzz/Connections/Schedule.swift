@@ -95,8 +95,8 @@ struct Schedule {
             return
         }
         switch kind & 7 {
-        case 6: world.failDial(.connectTimeout)
-        case 7: world.failDial(.connectFailed)
+        case 6: world.failDial(.timeout)
+        case 7: world.failDial(.refused)
         default: backends.append(Backend(world.acceptIfDialled()))
         }
     }

@@ -99,6 +99,35 @@ import Testing
         try gateway.settles(clients: 1, idle: 0)
     }
 
+    /// What the client is told of a lost backend is what happened: before the response, or within it.
+    @Test(arguments: [("", "before it had answered"), ("HTTP/1.1 200 O", "within its answer")])
+    func aLostBackendIsToldAsItWasLost(sent: String, words: String) throws {
+        let backend = try backend(sending: sent, .fin, after: Door())
+        let gateway = try RunningGateway(policyText([backend.url]))
+        let client = try gateway.connect()
+        #expect(try client.get("/v1/x").bodyText.contains(words))
+        #expect(try client.get("/v1/x").bodyText.contains(words))
+        try gateway.settles(clients: 1, idle: 0)
+    }
+
+    @Test func aBackendLostWithinAStreamIsToldSo() throws {
+        let events = String(repeating: "data: {}\n\n", count: 5)
+        let relayed = Door()
+        let backend = try backend(
+            sending: "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+                + "Transfer-Encoding: chunked\r\n\r\n"
+                + "\(String(events.utf8.count, radix: 16))\r\n\(events)\r\n", .reset, after: relayed)
+        let gateway = try RunningGateway(policyText([backend.url]))
+        let client = try gateway.connect()
+        try client.send("GET /v1/x HTTP/1.1\r\nHost: h\r\n\r\n")
+        _ = try client.read(until: events)
+        relayed.open()
+        let answer = try client.read(until: "\r\n0\r\n\r\n")
+        #expect(answer.contains("upstream_closed"))
+        #expect(answer.contains("closed the connection within its answer."))
+        try gateway.settles(clients: 1, idle: 0)
+    }
+
     @Test(arguments: Ending.allCases)
     func closedInsideTheHead(ending: Ending) throws {
         let relayed = Door()

@@ -4,6 +4,7 @@ import Admission
 import Foundation
 import Gateway
 import HTTP1
+import Inference
 import Policy
 import Testing
 
@@ -68,13 +69,22 @@ import Testing
     }
 
     @Test func theFullLine() throws {
-        let pool = PoolMetrics(name: "chat", backends: ["http://10.0.0.11:8000"])
+        let pool = PoolMetrics(
+            name: "chat", backends: ["http://10.0.0.11:8000", "http://10.0.0.12:8000"],
+            classes: ["paid"])
         let found = try lines { log in
             var record = AccessRecord(
                 wallNanoseconds: ObservabilityAccessLogTests.moment, status: 503,
                 reason: .upstreamClosed)
             record.pool = pool
             record.backend = pool.backends[0]
+            record.formerBackends = [pool.backends[1], pool.backends[0]]
+            record.hasFallenBack = true
+            record.tenant = Array("ac\"me".utf8)
+            record.tenantHash = 0x0123_4567_89ab_cdef
+            record.priorityClass = pool.classes[0]
+            record.model = [0x6d, 0xff]
+            record.usage = TokenUsage(input: 12, output: 0)
             record.queueNanoseconds = 1_234_567
             record.connectNanoseconds = 0
             record.firstByteNanoseconds = 20_000_000
@@ -91,7 +101,11 @@ import Testing
         let expected =
             #"{"time":"2023-11-14T22:15:23.456Z","request_id":"4bf92f35","client":"203.0.113.7:51234","#
             + #""method":"POST","path":"/v1/chat","host":"api.example","pool":"chat","#
-            + #""backend":"http://10.0.0.11:8000","status":503,"reason":"upstream_closed","#
+            + #""fallback":true,"backend":"http://10.0.0.11:8000","#
+            + #""former_backends":["http://10.0.0.12:8000","http://10.0.0.11:8000"],"#
+            + #""tenant":"ac\"me","tenant_hash":"0123456789abcdef","class":"paid","#
+            + "\"model\":\"m\u{fffd}\","
+            + #""input_tokens":12,"output_tokens":0,"status":503,"reason":"upstream_closed","#
             + #""queue_ms":1.234,"connect_ms":0.000,"first_byte_ms":20.000,"total_ms":61000.999,"#
             + #""bytes_in":512,"bytes_out":1099511627776,"attempts":2,"reused":true}"#
         #expect(found == [expected])

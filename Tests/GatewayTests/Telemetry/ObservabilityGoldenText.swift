@@ -289,7 +289,7 @@ let goldenMetrics = #"""
     # HELP penstock_upstream_sent_bytes_total Bytes written to backends.
     # TYPE penstock_upstream_sent_bytes_total counter
     penstock_upstream_sent_bytes_total{pool="chat"} 4004
-    # HELP penstock_time_to_first_token_seconds Time from a request's first byte to the first event of its stream.
+    # HELP penstock_time_to_first_token_seconds Time from a request's first byte to the first event of its stream that carries tokens.
     # TYPE penstock_time_to_first_token_seconds histogram
     penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",class="default",le="0.001"} 0
     penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",class="default",le="0.005"} 0
@@ -316,7 +316,7 @@ let goldenMetrics = #"""
     penstock_time_to_first_token_seconds_bucket{pool="chat",model="llama",class="default",le="+Inf"} 1
     penstock_time_to_first_token_seconds_sum{pool="chat",model="llama",class="default"} 0.12
     penstock_time_to_first_token_seconds_count{pool="chat",model="llama",class="default"} 1
-    # HELP penstock_inter_token_seconds Time between two events of a stream.
+    # HELP penstock_inter_token_seconds Time between two events of a stream that carry tokens.
     # TYPE penstock_inter_token_seconds histogram
     penstock_inter_token_seconds_bucket{pool="chat",model="llama",class="default",le="0.01"} 0
     penstock_inter_token_seconds_bucket{pool="chat",model="llama",class="default",le="0.025"} 0
@@ -340,7 +340,7 @@ let goldenMetrics = #"""
     penstock_inter_token_seconds_bucket{pool="chat",model="llama",class="default",le="+Inf"} 33
     penstock_inter_token_seconds_sum{pool="chat",model="llama",class="default"} 0.99
     penstock_inter_token_seconds_count{pool="chat",model="llama",class="default"} 33
-    # HELP penstock_stream_tokens_per_second Tokens a second of whole streams, from their first event to their last.
+    # HELP penstock_stream_tokens_per_second Tokens a second of whole streams, from their first token to their last.
     # TYPE penstock_stream_tokens_per_second histogram
     penstock_stream_tokens_per_second_bucket{pool="chat",model="llama",class="default",le="2.0"} 0
     penstock_stream_tokens_per_second_bucket{pool="chat",model="llama",class="default",le="5.0"} 0
@@ -364,7 +364,7 @@ let goldenMetrics = #"""
     # HELP penstock_input_tokens_total Tokens of prompts, as answers reported them.
     # TYPE penstock_input_tokens_total counter
     penstock_input_tokens_total{pool="chat",model="llama",class="default",tenant="acme"} 340
-    # HELP penstock_output_tokens_total Tokens of answers, as they reported them, else events of their streams.
+    # HELP penstock_output_tokens_total Tokens of answers, as they reported them, else events of their streams that carry tokens.
     # TYPE penstock_output_tokens_total counter
     penstock_output_tokens_total{pool="chat",model="llama",class="default",tenant="acme"} 34
     # HELP penstock_cost_seconds_total Time for which requests held units of the limit, times the units: what they cost.

@@ -3,10 +3,12 @@
 
 import Admission
 import Foundation
+import Inference
 import Policy
 import Testing
 
 @testable import Gateway
+@testable import Reactor
 @testable import Telemetry
 
 @Suite struct OperatingPageTests {
@@ -34,6 +36,9 @@ import Testing
         expectSame(
             try page.table("How a try at a backend ended").map(\.name),
             Outcome.named.map { $0.name.description })
+        expectSame(
+            try page.table("Why a dial failed").map(\.name),
+            DialFailure.Cause.allCases.map { $0.name.description })
     }
 
     @Test func everyMetricWithItsTypeLabelsAndMeaning() throws {
@@ -54,6 +59,13 @@ import Testing
         record.withheld = .queueFull
         record.pool = pool
         record.backend = pool.backends[0]
+        record.formerBackends = pool.backends
+        record.hasFallenBack = true
+        record.tenant = Array("t".utf8)
+        record.tenantHash = 1
+        record.priorityClass = pool.classes[0]
+        record.model = Array("m".utf8)
+        record.usage = TokenUsage(input: 1, output: 1)
         record.queueNanoseconds = 1
         record.connectNanoseconds = 1
         record.firstByteNanoseconds = 1

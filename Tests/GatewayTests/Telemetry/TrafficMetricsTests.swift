@@ -143,11 +143,37 @@ import Testing
         #expect(rows(world).contains { $0.hasPrefix(real) })
     }
 
+    /// A label is UTF-8, whatever bytes clients send: no two rows have the same.
+    @Test func namesThatAreNoUTF8ShareARow() throws {
+        let metrics = PoolMetrics(name: "p", backends: ["b"])
+        let replaced = Array("\u{fffd}".utf8)
+        let names: [[UInt8]] = [
+            [0xff], [0xfe], replaced, [0x61, 0xc3], [0x61, 0xed, 0xa0, 0x80], Array("a".utf8),
+            Array("é".utf8), Array("e\u{301}".utf8), Array(#"\""#.utf8), Array(#"\\""#.utf8),
+        ]
+        for name in names + names {
+            let row = metrics.model(name)
+            #expect(metrics.answered(row, name) === row)
+            metrics.traffic(row, metrics.classes[0], tenant: -1).countResponse(isInTime: true)
+        }
+        let labels = metrics.models.map { Array($0.label.utf8) }
+        #expect(Set(labels).count == labels.count)
+        #expect(metrics.model([0xff]) === metrics.model(replaced))
+        #expect(metrics.models.allSatisfy { $0.hasAnswered })
+        let counted = metrics.allStreams.flatMap(\.traffic).map(\.responses).reduce(0, +)
+        #expect(counted == UInt64(2 * names.count))
+        // What several reactors have counted comes to the same rows.
+        let sum = PoolMetrics(
+            name: "p", backends: ["b"], classes: ["default"],
+            adding: [metrics, metrics].map { $0.report { _ in (0, 0) } })
+        #expect(sum.models.map { Array($0.label.utf8) } == labels)
+    }
+
     /// What a row had counted that gives way is counted as of the others.
     @Test func nothingIsLostWithARow() {
         let metrics = PoolMetrics(name: "p", backends: ["b"])
         for number in 0..<PoolMetrics.mostModels {
-            let model = metrics.model([UInt8(number)])
+            let model = metrics.model(Array("m\(number)".utf8))
             metrics.traffic(model, metrics.classes[0], tenant: -1).countResponse(isInTime: true)
         }
         let own = metrics.answered(metrics.model(Array("real".utf8)), Array("real".utf8))
