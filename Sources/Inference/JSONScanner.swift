@@ -286,7 +286,10 @@ package struct JSONScanner {
 
     private mutating func keep(_ bytes: Span<UInt8>) {
         let room = JSONScanner.maxTextBytes &- text.count
-        for index in 0..<min(room, bytes.count) { text.append(bytes[index]) }
+        let kept = min(room, bytes.count)
+        text.append(addingCapacity: kept) { output in
+            for index in 0..<kept { output.append(bytes[index]) }
+        }
         if bytes.count > room { isTextCut = true }
     }
 

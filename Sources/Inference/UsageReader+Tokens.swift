@@ -24,10 +24,10 @@ extension UsageReader {
         switch scanner.depth {
         case 1: return UsageReader.tokenValueAtRoot(key)
         case 2: return UsageReader.isGenerated(key) ? .generated : .other
-        case 3 where tokens?.isInChoices == true:
+        case 3 where tokens.isInChoices:
             if key.equals("delta") { return .delta }
             return key.equals("text") ? .generated : .other
-        case 4 where tokens?.isInChoices == true:
+        case 4 where tokens.isInChoices:
             if key.equals("audio") || key.equals("function_call") { return .generatedObject }
             return UsageReader.isGenerated(key) ? .generated : .other
         default: return .other
@@ -66,34 +66,41 @@ extension UsageReader {
 
     /// Notes what `event` says of tokens, which is the value of what `value` stands for.
     mutating func follow(_ event: JSONEvent, as value: Value) {
-        if tokens?.isInList == true {
+        if tokens.isInList {
             // Its first element, or its end.
-            tokens?.isInList = false
-            if event != .close { tokens?.found() }
+            tokens.isInList = false
+            if event != .close { found() }
             return
         }
         switch (event, value) {
         case (.string, .type):
             let kind = TokenFinder.Kind(type: scanner.text.span)
-            tokens?.note(kind)
+            tokens.note(kind)
         case (.string, .generated), (.string, .delta), (.string, .response):
-            if !scanner.isStringEmpty { tokens?.found() }
-        case (.open(isObject: false), .generated): tokens?.isInList = true
-        case (.open(isObject: true), .generatedObject): tokens?.found()
-        case (.close, _) where scanner.depth == 1: tokens?.isInChoices = false
+            if !scanner.isStringEmpty { found() }
+        case (.open(isObject: false), .generated): tokens.isInList = true
+        case (.open(isObject: true), .generatedObject): found()
         default: break
         }
+    }
+
+    /// The event carries tokens: no more of its choices needs to be looked at.
+    private mutating func found() {
+        tokens.found()
+        guard tokens.isInChoices else { return }
+        tokens.isInChoices = false
+        scanner.reportedDepth = 1
     }
 
     /// Has what is in a container that has begun looked at, where it may hold tokens.
     mutating func descend(as value: Value) {
         switch value {
         case .choices:
-            tokens?.isInChoices = true
+            tokens.isInChoices = true
             scanner.reportedDepth = scanner.depth
         case .delta: scanner.reportedDepth = scanner.depth
-        case .generated: if tokens?.isInList == true { scanner.reportedDepth = scanner.depth }
-        case .other where tokens?.isInChoices == true && scanner.depth == 3:
+        case .generated: if tokens.isInList { scanner.reportedDepth = scanner.depth }
+        case .other where tokens.isInChoices && scanner.depth == 3:
             scanner.reportedDepth = 3
         default: break
         }

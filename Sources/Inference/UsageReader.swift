@@ -26,8 +26,10 @@ package struct UsageReader {
 
     var scanner = JSONScanner()
     private var next = Value.other
-    /// What is known of the present text, where it is an event of a stream.
-    var tokens: TokenFinder?
+    /// Whether the response is a stream, of which each text is an event.
+    private var isStream = false
+    /// What is known of the present event.
+    var tokens = TokenFinder()
     private var isBroken = false
     /// What Anthropic calls input is what did not come from its cache and did not go into it.
     private var input: Int?
@@ -40,7 +42,7 @@ package struct UsageReader {
 
     /// Begins another response, which is a stream of events where `isStream` says so.
     package mutating func reset(isStream: Bool = false) {
-        tokens = isStream ? TokenFinder() : nil
+        self.isStream = isStream
         input = nil
         cachedRead = 0
         cachedWritten = 0
@@ -53,14 +55,14 @@ package struct UsageReader {
         scanner.reset()
         next = .other
         isBroken = false
-        if tokens != nil { tokens = TokenFinder() }
+        tokens = TokenFinder()
     }
 
     /// Whether the present text is complete and was JSON; `[DONE]` is not.
     package var isTextComplete: Bool { !isBroken && scanner.isComplete }
 
     /// Whether the present text is complete and carries tokens of the response, of a stream's events.
-    package var carriesTokens: Bool { isTextComplete && tokens?.carriesTokens == true }
+    package var carriesTokens: Bool { isStream && tokens.carriesTokens && isTextComplete }
 
     /// Reads the next bytes of the present text; what is no JSON is passed over.
     package mutating func read(_ bytes: Span<UInt8>) {
@@ -77,8 +79,8 @@ package struct UsageReader {
         }
     }
 
-    private mutating func take(_ event: JSONEvent) {
-        if tokens != nil { follow(event, as: next) }
+    @inline(__always) private mutating func take(_ event: JSONEvent) {
+        if isStream, next != .other || tokens.isInList { follow(event, as: next) }
         switch event {
         case .key: takeKey()
         case .number:
@@ -89,11 +91,12 @@ package struct UsageReader {
             switch next {
             case .container, .response: scanner.reportedDepth = 2
             case .usage: scanner.reportedDepth = scanner.depth
-            default: if tokens != nil { descend(as: next) }
+            default: if isStream { descend(as: next) }
             }
             next = .other
         case .close:
             scanner.reportedDepth = max(1, scanner.depth)
+            if scanner.depth == 1 { tokens.isInChoices = false }
         case .string, .literal:
             next = .other
         case .needMoreData: break
@@ -104,8 +107,8 @@ package struct UsageReader {
         next =
             scanner.isTextCut
             ? .other : UsageReader.value(of: scanner.text.span, depth: scanner.depth)
-        guard tokens != nil else { return }
-        if next == .other { next = tokenValue() }
+        guard isStream, next == .other else { return }
+        next = tokenValue()
         if next == .type { scanner.captures = true }
     }
 

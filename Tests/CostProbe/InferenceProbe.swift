@@ -12,11 +12,12 @@ enum InferenceProbe {
         "prompt_tokens":1234,"total_tokens":1300,"completion_tokens":66}}\n\n
         """
 
-    /// Splits a stream into its events and reads the usage that each reports.
+    /// Splits a stream into its events, reads the usage that each reports and finds that it carries tokens.
     static func readEvents(_ count: Int) {
         let bytes = Array(event.utf8)
         var splitter = EventSplitter(.serverSent)
         var reader = UsageReader()
+        reader.reset(isStream: true)
         var events = 0
         for _ in 0..<count {
             var index = 0
@@ -25,7 +26,7 @@ enum InferenceProbe {
                 case .needMoreData: break reading
                 case .data(let range): reader.read(bytes.span.extracting(range))
                 case .event:
-                    if reader.isTextComplete { events += 1 }
+                    if reader.carriesTokens { events += 1 }
                     reader.beginText()
                 }
             }

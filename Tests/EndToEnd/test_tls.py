@@ -174,6 +174,8 @@ def test_wrong_name(secure: SecureServer, gateway: StartGateway) -> None:
     through = gateway(tls_pool(secure.wrong, f"ca_file: {secure.directory}/ca.pem"))
     answer = request(through.url, "/large")
     assert (answer.status, answer.headers["x-penstock-reason"]) == (502, "tls_failed")
+    (line, *_) = eventually(lambda: through.logged("dial failed"), "why the dial failed")
+    assert line["cause"] == "certificate"
     through.wait_until_idle()
 
 

@@ -53,7 +53,7 @@ package final class SharedAdmission: Sendable {
     /// `State.version`, to be seen without the lock.
     private let latestVersion = Atomic<Int>(0)
     /// Whether there is something for `takeDoubts`, to be seen without the lock.
-    private let hasDoubts = Atomic<Bool>(false)
+    private let isDoubtNoted = Atomic<Bool>(false)
 
     /// Admission for `settings`; `hashKey` is for the names of tenants that these do not have, `seed`
     /// decides what is left to chance, and `nanosecondsToWall` says how far the wall clock is ahead of
@@ -267,7 +267,7 @@ package final class SharedAdmission: Sendable {
             if now >= state.epochDueAt { state.followClock(now: now) }
             if let decision = state.controller.poll(now: now) { return decision }
             deadline = state.watch(by: reactor)
-            if state.controller.hasNotedDoubts { hasDoubts.store(true, ordering: .relaxed) }
+            if state.controller.hasNotedDoubts { isDoubtNoted.store(true, ordering: .relaxed) }
             return nil
         }
     }
@@ -289,12 +289,14 @@ package final class SharedAdmission: Sendable {
     /// From now on offers are refused.
     func drain() { state.withLock { $0.controller.drain() } }
 
+    /// Whether something became of the trust in backends since `takeDoubts`.
+    var hasDoubts: Bool { isDoubtNoted.load(ordering: .relaxed) }
+
     /// Takes out what became of the trust in backends since the last call; what came after the last poll
     /// is there after the next one.
     func takeDoubts() -> [NotedDoubt] {
-        guard hasDoubts.load(ordering: .relaxed) else { return [] }
-        return state.withLock { state in
-            hasDoubts.store(false, ordering: .relaxed)
+        state.withLock { state in
+            isDoubtNoted.store(false, ordering: .relaxed)
             return state.controller.takeDoubts()
         }
     }

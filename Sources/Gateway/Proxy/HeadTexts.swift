@@ -42,8 +42,9 @@ final class HeadTexts {
     private let trustsNobody: Bool
     /// What the gateway calls itself in Via; empty where it does not say so.
     private let pseudonym: [UInt8]
-    /// A request that has passed gateways of that name so often comes back again and again. Once may be a gateway before
-    /// this one.
+    /// A request that has passed gateways of that name so often comes back again and again.
+    ///
+    /// Once may be a gateway before this one.
     private static let mostPasses = 2
 
     private let endHTTP10: HeadTemplate

@@ -143,15 +143,13 @@ final class Shard {
                         apply(decision, pool)
                         isRepeated = true
                     }
+                    if pool.admission.hasDoubts { tellDoubts(pool) }
                     deadline = pool.nextDeadline
                 }
                 if deadline < next { next = deadline }
             }
         }
-        for pool in pools {
-            tellDoubts(pool)
-            if explains { explainMoves(pool) }
-        }
+        if explains { for pool in pools { explainMoves(pool) } }
         return forgetRetiredPools() ? reactor.now : next
     }
 

@@ -116,7 +116,8 @@ import Testing
         let backend = try backend(
             sending: "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
                 + "Transfer-Encoding: chunked\r\n\r\n"
-                + "\(String(events.utf8.count, radix: 16))\r\n\(events)\r\n", .reset, after: relayed)
+                + "\(String(events.utf8.count, radix: 16))\r\n\(events)\r\n", .reset, after: relayed
+        )
         let gateway = try RunningGateway(policyText([backend.url]))
         let client = try gateway.connect()
         try client.send("GET /v1/x HTTP/1.1\r\nHost: h\r\n\r\n")
