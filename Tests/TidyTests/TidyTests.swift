@@ -176,6 +176,7 @@ import Testing
         "Sources/Reactor/Epoll.swift",
         "Sources/Reactor/ListeningSocket.swift",
         "Sources/Reactor/KernelFile.swift",
+        "Sources/Reactor/ProcessArguments.swift",
         "Sources/Reactor/Lock.swift",
         "Sources/Reactor/MonotonicClock.swift",
         "Sources/Reactor/PeerAddress.swift",
