@@ -23,10 +23,11 @@ extension Shard {
     func apply(_ change: PolicyChange) {
         guard !hasEnded && !isDraining else { return }
         let policy = change.policy
-        for listener in listeners where !policy.listen.contains(listener.configured) {
-            listener.close()
+        listeners.removeAll { listener in
+            let stays = policy.listen.contains { $0.address == listener.configured }
+            if !stays { listener.close() }
+            return !stays
         }
-        listeners.removeAll { !policy.listen.contains($0.configured) }
         replacePools(policy, change.admissions)
         followLogLevel()
         // There may be more room for clients than before.
