@@ -13,7 +13,7 @@ package struct ListeningSocket: ~Copyable, Sendable {
     package let file: SocketFile?
 
     /// Connections that the kernel holds before they are accepted.
-    static let backlog: Int32 = 4096
+    package static let backlog: Int32 = 4096
 
     /// The kernel's number for it.
     package var rawValue: Int32 { descriptor.rawValue }
@@ -61,6 +61,14 @@ package struct ListeningSocket: ~Copyable, Sendable {
 
     // The descriptor is closed after this, so the file is still known by its inode.
     deinit { file?.remove() }
+
+    /// Lets nobody connect any more, where that is possible without refusing those who wait already.
+    ///
+    /// That is so for a unix socket; those who wait behind one for TCP have to be accepted quickly.
+    package borrowing func refuseFurther() {
+        // A TCP socket would reset whoever waits.
+        if file != nil { _ = shutdown(descriptor.rawValue, Int32(SHUT_RD)) }
+    }
 
     /// One accepted connection.
     package enum Accepted: ~Copyable {

@@ -32,7 +32,8 @@ struct Penstock: Command {
         // Help and success would hide from a script that its command was never run.
         guard !words.isEmpty else {
             writeToStandardError(
-                "error: the process was started without arguments; start it with its name and a command\n")
+                "error: the process was started without arguments; "
+                    + "start it with its name and a command\n")
             exit(1)
         }
         var parser = CommandParser(version: version)
