@@ -21,6 +21,25 @@ let strict: [SwiftSetting] = [
         .when(configuration: .release)),
 ]
 
+let isFuzzed = Context.environment["PENSTOCK_FUZZ"] != nil
+
+/// The world that tests and a fuzzer play gateways in.
+///
+/// It looks into modules, which only builds for tests let it. Beside tests it is a test target, which
+/// other builds leave out; beside fuzz targets, which could not depend on that, a plain one.
+let supportDependencies: [Target.Dependency] = [
+    "Admission", "Gateway", "Policy", "Reactor", "Telemetry",
+    .product(name: "Logging", package: "swift-log"),
+]
+let support: Target =
+    isFuzzed
+    ? .target(
+        name: "TestSupport", dependencies: supportDependencies, path: "Tests/Support",
+        swiftSettings: strict)
+    : .testTarget(
+        name: "TestSupport", dependencies: supportDependencies, path: "Tests/Support",
+        swiftSettings: strict)
+
 let package = Package(
     name: "penstock",
     products: [.executable(name: "penstock", targets: ["penstock"])],
@@ -102,10 +121,12 @@ let package = Package(
         .testTarget(
             name: "PolicyTests", dependencies: ["Policy", "Admission"], exclude: ["Golden"],
             swiftSettings: strict),
+        support,
         .testTarget(
             name: "GatewayTests",
             dependencies: [
-                "Gateway", "Admission", "Bytes", "Control", "HTTP1", "Inference", "Policy",
+                "TestSupport", "Gateway", "Admission", "Bytes", "Control", "HTTP1", "Inference",
+                "Policy",
                 "Reactor", "Telemetry", "CShims", "Demo",
             ],
             swiftSettings: strict),
@@ -131,7 +152,7 @@ let package = Package(
 )
 
 // Fuzz targets need libFuzzer, which a normal build does not link: Tests/Fuzz/run sets this.
-if Context.environment["PENSTOCK_FUZZ"] != nil {
+if isFuzzed {
     package.targets += [
         .target(
             name: "FuzzSupport", dependencies: ["Bytes", "HTTP1"], path: "Tests/Fuzz/Support",
@@ -143,14 +164,12 @@ if Context.environment["PENSTOCK_FUZZ"] != nil {
         "PolicyLoader": ["Policy"],
         "Connections": [
             "Admission", "Bytes", "Gateway", "HTTP1", "Policy", "Reactor", "Telemetry",
+            "TestSupport",
         ],
     ]
     for (name, modules) in modules {
         var dependencies = modules.map { Target.Dependency.target(name: $0) }
         dependencies.append("FuzzSupport")
-        if modules.contains("Gateway") {
-            dependencies.append(.product(name: "Logging", package: "swift-log"))
-        }
         package.targets.append(
             .executableTarget(
                 name: "Fuzz\(name)", dependencies: dependencies, path: "Tests/Fuzz/\(name)",

@@ -35,6 +35,31 @@ extension Span<UInt8> {
         return true
     }
 
+    /// Whether these are the bytes of `other`, which are small letters and underscores of ASCII, to one who
+    /// compares text in UTF-8 without regard to case.
+    ///
+    /// The Kelvin sign folds to k, and the long s to s (Unicode, CaseFolding.txt).
+    package func folds(to other: Span<UInt8>) -> Bool {
+        var index = 0
+        for expected in other.indices {
+            guard index < count else { return false }
+            if self[index].lowered == other[expected] {
+                index += 1
+            } else if other[expected] == 0x73, hasBytes([0xc5, 0xbf], at: index) {
+                index += 2
+            } else if other[expected] == 0x6b, hasBytes([0xe2, 0x84, 0xaa], at: index) {
+                index += 3
+            } else {
+                return false
+            }
+        }
+        return index == count
+    }
+
+    private func hasBytes(_ bytes: [UInt8], at index: Int) -> Bool {
+        count - index >= bytes.count && extracting(index..<index + bytes.count).equals(bytes)
+    }
+
     /// Whether these begin with the bytes of `word`.
     package func hasPrefix(_ word: String) -> Bool { hasPrefix(word.utf8.span) }
 

@@ -218,7 +218,7 @@ extension FieldName {
             .xStainlessReadTimeout, .xStainlessRetryCount, .xEnvoyAttemptCount,
             .grpcPreviousAttempts, .retryAfter,
             .retryAfterMilliseconds, .maxForwards, .priority, .xPenstockReason,
-            .secWebSocketKey, .secWebSocketVersion, .secWebSocketAccept:
+            .secWebSocketKey, .secWebSocketVersion, .secWebSocketAccept, .lookalike:
             true
         case .traceparent, .tracestate, .date, .server, .accept, .acceptEncoding, .userAgent,
             .other:

@@ -97,10 +97,13 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
     case secWebSocketVersion
     /// `Sec-WebSocket-Accept`.
     case secWebSocketAccept
+    /// One of the names above with underscores for hyphens. CGI, WSGI and Rack show a program both under
+    /// one name (RFC 3875 section 4.1.18), so what counts for the one must not pass as the other.
+    case lookalike
     /// Any other name; its bytes are in the head.
     case other
 
-    /// The name as this gateway writes it; empty for `other`.
+    /// The name as this gateway writes it; empty for `lookalike` and `other`.
     package var spelling: String {
         switch self {
         case .connection: "Connection"
@@ -150,7 +153,7 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
         case .secWebSocketKey: "Sec-WebSocket-Key"
         case .secWebSocketVersion: "Sec-WebSocket-Version"
         case .secWebSocketAccept: "Sec-WebSocket-Accept"
-        case .other: ""
+        case .lookalike, .other: ""
         }
     }
 }

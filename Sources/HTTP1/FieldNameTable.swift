@@ -29,7 +29,7 @@ struct FieldNameTable: Sendable {
     private var entries: [Entry] = []
 
     private init() {
-        let names = FieldName.allCases.filter { $0 != .other }.map(FieldNameTable.entry)
+        let names = FieldName.allCases.filter { !$0.spelling.isEmpty }.map(FieldNameTable.entry)
         // The first odd number under which no two names share a slot: one in eighty does.
         while true {
             entries = [Entry](repeating: Entry(), count: 1 << FieldNameTable.slotBits)
@@ -48,7 +48,24 @@ struct FieldNameTable: Sendable {
         var last: UInt64 = 0
         for index in range.suffix(8) { last = last >> 8 | UInt64(bytes[index]) << 56 }
         let first = range.count < 8 ? 0 : bytes.word(at: range.lowerBound)
-        return name(first, last, range.lowerBound, range.count, in: bytes)
+        let found = name(first, last, range.lowerBound, range.count, in: bytes)
+        guard found.name == .other, isLookalike(range, in: bytes) else { return found }
+        return .lookalike
+    }
+
+    /// Whether the name is a listed one but for underscores that stand for its hyphens.
+    ///
+    /// Names that have any take this way: they are not plain ones.
+    private func isLookalike(_ range: Range<Int>, in bytes: Span<UInt8>) -> Bool {
+        guard range.count <= FieldNameTable.maxNameBytes else { return false }
+        var hyphenated: [UInt8] = []
+        var hasUnderscore = false
+        for index in range {
+            let isUnderscore = bytes[index] == UInt8(ascii: "_")
+            hasUnderscore = hasUnderscore || isUnderscore
+            hyphenated.append(isUnderscore ? UInt8(ascii: "-") : bytes[index])
+        }
+        return hasUnderscore && name(0..<range.count, in: hyphenated.span).name != .other
     }
 
     /// The name of `count` token bytes that begins at `start`.
@@ -108,6 +125,8 @@ struct KnownName {
 
     /// No name that is listed.
     static let other = KnownName(.other)
+    /// A name that looks like a listed one.
+    static let lookalike = KnownName(.lookalike)
 
     /// Makes what is known of `name`.
     @inline(__always)

@@ -12,6 +12,11 @@ package enum BodyFault: Error, Equatable, Sendable {
     case truncated
     /// A second `model`; servers differ in which of two counts.
     case repeatedModel
+    /// A second `stream`, or another field that the gateway decides by.
+    case repeatedField
+    /// A field that the gateway decides by, spelt so that some servers take it for that and others do
+    /// not.
+    case ambiguousField
     /// A `model` that is no text, is empty, or is longer than `RequestReader.maxModelBytes`.
     case invalidModel
     /// Bytes that are not `multipart/form-data`, RFC 7578.
@@ -29,6 +34,9 @@ package enum BodyFault: Error, Equatable, Sendable {
         case .notAnObject: "The request's body is not a JSON object."
         case .truncated: "The request's body ends too early."
         case .repeatedModel: "The request names its model twice."
+        case .repeatedField: "The request's body says twice what may be said once."
+        case .ambiguousField:
+            "The request's body has a field that servers read in different ways; write its name as documented."
         case .invalidModel: "The request's model is not a name."
         case .notMultipart: "The request's body is not valid multipart form data."
         case .expandsTooMuch: "The request's body expands to too much."

@@ -44,26 +44,24 @@ package struct MultipartReader {
     /// Whether the model is known.
     package var hasModel: Bool { !model.isEmpty }
 
+    /// Where the boundary stands in a `Content-Type`; nil where there is none, or more than one.
     private static func boundary(in value: Span<UInt8>) -> Range<Int>? {
-        var index = 0
-        while index < value.count {
-            guard value[index] == UInt8(ascii: ";") else {
-                index &+= 1
-                continue
+        var found: Range<Int>?
+        var parameters = ParameterReader(value)
+        do throws(BodyFault) {
+            while let parameter = try parameters.next() {
+                guard value.extracting(parameter.name).hasPrefix(lowercase: "boundary") else {
+                    continue
+                }
+                guard found == nil, parameter.isPlain, parameter.name.count == 8,
+                    (1...maxBoundaryBytes).contains(parameter.value.count)
+                else { return nil }
+                found = parameter.value
             }
-            index &+= 1
-            while index < value.count, value[index] == 0x20 || value[index] == 0x09 { index &+= 1 }
-            guard value.extracting(index...).hasPrefix(lowercase: "boundary=") else { continue }
-            var start = index &+ 9
-            let isQuoted = start < value.count && value[start] == 0x22
-            if isQuoted { start &+= 1 }
-            var end = start
-            while end < value.count,
-                isQuoted ? value[end] != 0x22 : value[end] != UInt8(ascii: ";") && value[end] > 0x20
-            { end &+= 1 }
-            return (1...maxBoundaryBytes).contains(end - start) ? start..<end : nil
+        } catch {
+            return nil
         }
-        return nil
+        return found
     }
 
     /// Reads the next bytes of the body.
@@ -174,46 +172,82 @@ package struct MultipartReader {
             line.count >= 4 && line[line.count - 4] == 0x0d && line[line.count - 3] == 0x0a
             && line[line.count - 2] == 0x0d
         guard isEmpty || endsEmpty else { return }
-        isModel = MultipartReader.namesModel(line.span)
+        isModel = try MultipartReader.namesModel(line.span)
         value.removeAll(keepingCapacity: true)
         valueStart = offset + 1
         state = .content
     }
 
     /// Whether a part's head says that it is the field `model` and no file.
-    private static func namesModel(_ head: Span<UInt8>) -> Bool {
+    ///
+    /// Parsers of forms differ in nearly all that RFC 7578 section 4.2 does not show: what some of them
+    /// may take for `model`, and others not, is a fault.
+    private static func namesModel(_ head: Span<UInt8>) throws(BodyFault) -> Bool {
+        var isModel: Bool?
         var index = 0
         while index < head.count {
             let end = head.endOfLine(from: index)
-            let line = head.extracting(index..<end)
-            if line.hasPrefix(lowercase: "content-disposition:") {
-                return isModelField(line)
+            guard end + 1 < head.count, head[end] == 0x0d, head[end + 1] == 0x0a else {
+                throw .notMultipart
             }
-            index = end &+ 1
+            let line = head.extracting(index..<end)
+            index = end + 2
+            guard !line.isEmpty else { break }
+            // A line that goes on in the next one, and a space before the colon, are read or not.
+            var colon = 0
+            while colon < line.count, line[colon] != UInt8(ascii: ":") {
+                guard line[colon] > 0x20 else { throw .notMultipart }
+                colon += 1
+            }
+            guard line.hasPrefix(lowercase: "content-disposition:") else { continue }
+            guard isModel == nil else { throw .ambiguousField }
+            isModel = try isModelField(line.extracting((colon + 1)...))
         }
-        return false
+        return isModel ?? false
     }
 
-    private static func isModelField(_ line: Span<UInt8>) -> Bool {
-        var isModel = false
-        var index = 0
-        while index < line.count {
-            if line[index] == UInt8(ascii: ";") {
-                index &+= 1
-                while index < line.count, line[index] == 0x20 { index &+= 1 }
-                let rest = line.extracting(index...)
-                if rest.hasPrefix(lowercase: "filename") { return false }
-                if rest.hasPrefix(lowercase: "name=\"model\"") { isModel = true }
-                if rest.equals(lowercase: "name=model") || rest.hasPrefix(lowercase: "name=model;")
-                {
-                    isModel = true
-                }
-            } else {
-                index &+= 1
+    /// Whether that is the disposition of the field `model`.
+    private static func isModelField(_ value: Span<UInt8>) throws(BodyFault) -> Bool {
+        var name: Range<Int>?
+        var isFile = false
+        var parameters = ParameterReader(value)
+        while let parameter = try parameters.next() {
+            let key = value.extracting(parameter.name)
+            if key.equals(lowercase: "name") {
+                guard name == nil, parameter.isPlain else { throw .ambiguousField }
+                name = parameter.value
+            } else if key.hasPrefix(lowercase: "filename") {
+                isFile = true
+            } else if key.hasPrefix(lowercase: "name") {
+                // RFC 2231 spells `name*` and `name*0`, which form parsers read or not.
+                throw .ambiguousField
             }
         }
-        return isModel
+        guard let name else { return false }
+        let text = value.extracting(name)
+        guard text.folds(to: modelName.span) else {
+            // Escapes that some resolve.
+            for index in text.indices
+            where text[index] == UInt8(ascii: "%") || text[index] == UInt8(ascii: "\\") {
+                throw .ambiguousField
+            }
+            if text.hasPrefix("=?") || isModelWithin(text) { throw .ambiguousField }
+            return false
+        }
+        guard text.equals(modelName), !isFile else { throw .ambiguousField }
+        return true
     }
+
+    /// Whether the name is `model` for who leaves spaces, brackets or a file's path away around it.
+    private static func isModelWithin(_ text: Span<UInt8>) -> Bool {
+        var start = 0
+        var end = text.count
+        while start < end, !text[start].isLetterOrHigh { start += 1 }
+        while end > start, !text[end - 1].isLetterOrHigh { end -= 1 }
+        return text.extracting(start..<end).folds(to: modelName.span)
+    }
+
+    private static let modelName = Array("model".utf8)
 }
 
 /// Telling forms from other bodies.
@@ -222,4 +256,9 @@ package enum FormType {
     package static func isForm(_ contentType: Span<UInt8>) -> Bool {
         contentType.hasPrefix(lowercase: "multipart/")
     }
+}
+
+extension UInt8 {
+    /// Whether it is a letter of ASCII, or of a longer sequence in UTF-8.
+    fileprivate var isLetterOrHigh: Bool { lowered &- 0x61 < 26 || self >= 0x80 }
 }

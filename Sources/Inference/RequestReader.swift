@@ -5,7 +5,7 @@ internal import Bytes
 
 /// Reads the JSON body of one inference request.
 package struct RequestReader {
-    private enum Value {
+    private enum Value: Sendable {
         case other, model, streams, maxTokens, choices, container
     }
 
@@ -26,6 +26,13 @@ package struct RequestReader {
     private var scanner = JSONScanner()
     private var next = Value.other
     private var isBegun = false
+    /// Which fields have been seen that the gateway decides by, a bit each.
+    private var seen: UInt16 = 0
+    /// Bytes of a byte order mark at the beginning, which parsers may ignore (RFC 8259 section 8.1) and
+    /// Python's do.
+    private var markBytes = 0
+
+    private static let byteOrderMark: InlineArray<3, UInt8> = [0xef, 0xbb, 0xbf]
 
     /// A reader at the beginning of a body.
     package init() {}
@@ -43,11 +50,14 @@ package struct RequestReader {
         scanner.reset()
         next = .other
         isBegun = false
+        seen = 0
+        markBytes = 0
     }
 
     /// Reads the next bytes of the body.
     package mutating func read(_ bytes: Span<UInt8>) throws(BodyFault) {
         var index = 0
+        if !isBegun { try skipByteOrderMark(bytes, &index) }
         while true {
             let event = try scanner.next(in: bytes, at: &index)
             if event == .needMoreData { break }
@@ -57,6 +67,22 @@ package struct RequestReader {
             } else {
                 try take(event)
             }
+        }
+    }
+
+    /// Passes over a byte order mark, however it is cut.
+    private mutating func skipByteOrderMark(
+        _ bytes: Span<UInt8>, _ index: inout Int
+    ) throws(BodyFault) {
+        while markBytes < 3, index < bytes.count {
+            guard bytes[index] == RequestReader.byteOrderMark[markBytes] else {
+                if markBytes > 0 { throw .notJSON }
+                // There is none, and none may follow.
+                markBytes = 3
+                return
+            }
+            markBytes += 1
+            index += 1
         }
     }
 
@@ -90,37 +116,61 @@ package struct RequestReader {
     }
 
     private mutating func takeKey() throws(BodyFault) {
-        next =
-            scanner.isTextCut
-            ? .other : RequestReader.value(of: scanner.text.span, depth: scanner.depth)
-        if next == .model {
-            if hasModel { throw .repeatedModel }
-            scanner.captures = true
+        next = .other
+        if scanner.isTextCut { return }
+        let (value, bit) = try RequestReader.value(of: scanner.text.span, depth: scanner.depth)
+        if seen & bit != 0 { throw value == .model ? .repeatedModel : .repeatedField }
+        seen |= bit
+        next = value
+        if next == .model { scanner.captures = true }
+    }
+
+    /// What comes behind a key, and the field's bit in `seen`; 0 where a second one may come.
+    private static func value(
+        of key: Span<UInt8>, depth: Int
+    ) throws(BodyFault) -> (value: Value, bit: UInt16) {
+        guard depth == 1 else {
+            let isLimit = limitsInContainers.contains { key.equals($0) }
+            return (isLimit ? .maxTokens : .other, 0)
+        }
+        guard let index = index(of: key) else { return (.other, 0) }
+        // Go's JSON reader takes `MODEL` for `model`, and so do servers that are made with it.
+        guard key.equals(fields[index].name) else { throw .ambiguousField }
+        return (fields[index].value, 1 << UInt16(index))
+    }
+
+    private struct KnownField: Sendable {
+        let name: [UInt8]
+        let value: Value
+
+        init(_ name: String, _ value: Value) {
+            self.name = Array(name.utf8)
+            self.value = value
         }
     }
 
-    private static func value(of key: Span<UInt8>, depth: Int) -> Value {
-        guard depth == 1 else {
-            // Ollama's `options`, the `parameters` of TGI and Triton, SGLang's `sampling_params`.
-            let isLimit =
-                key.equals("num_predict") || key.equals("max_new_tokens")
-                || key.equals("max_tokens")
-            return isLimit ? .maxTokens : .other
-        }
-        // Their lengths rule most keys out.
-        switch key.count {
-        case 1: return key.equals("n") ? .choices : .other
-        case 5: return key.equals("model") ? .model : .other
-        case 6: return key.equals("stream") ? .streams : .other
-        case 7: return key.equals("options") ? .container : .other
-        case 10:
-            if key.equals("parameters") { return .container }
-            return key.equals("max_tokens") ? .maxTokens : .other
-        case 15: return key.equals("sampling_params") ? .container : .other
-        case 17: return key.equals("max_output_tokens") ? .maxTokens : .other
-        case 21: return key.equals("max_completion_tokens") ? .maxTokens : .other
-        default: return .other
-        }
+    /// What the gateway decides by, in a request's body.
+    ///
+    /// `options` are Ollama's, `parameters` those of TGI and Triton, `sampling_params` SGLang's.
+    private static let fields: [KnownField] = [
+        KnownField("model", .model), KnownField("stream", .streams),
+        KnownField("n", .choices), KnownField("options", .container),
+        KnownField("parameters", .container),
+        KnownField("sampling_params", .container),
+        KnownField("max_tokens", .maxTokens),
+        KnownField("max_output_tokens", .maxTokens),
+        KnownField("max_completion_tokens", .maxTokens),
+    ]
+    private static let limitsInContainers = ["num_predict", "max_new_tokens", "max_tokens"].map {
+        Array($0.utf8)
+    }
+
+    /// Which field some server may take `key` for; nil for none.
+    private static func index(of key: Span<UInt8>) -> Int? {
+        // Their lengths rule most keys out; a letter of another alphabet that folds to one of ours has
+        // a byte or two more.
+        guard key.count <= 24 else { return nil }
+        return fields.firstIndex { key.folds(to: $0.name.span) }
     }
 
     private mutating func takeModel() throws(BodyFault) {

@@ -34,6 +34,14 @@ package enum ListenAddress: Hashable, Sendable {
     case unix(path: String)
 }
 
+/// What becomes of a request whose path has dot segments, a backslash or an encoded slash.
+package enum AmbiguousPaths: String, CaseIterable, Sendable {
+    /// It is refused: what a route allows would not be what the backend serves.
+    case refuse
+    /// It is routed and forwarded as it stands.
+    case pass
+}
+
 /// Limits, buffers and time-outs of the client side.
 package struct ServerSettings: Equatable, Sendable {
     /// Client connections held at once, 1..1,000,000.
@@ -66,6 +74,8 @@ package struct ServerSettings: Equatable, Sendable {
     package var perNetwork = NetworkShares()
     /// What a client's FIN while its response is outstanding means.
     package var halfClose = HalfClose.gone
+    /// What becomes of requests whose path means another one to some servers.
+    package var ambiguousPaths = AmbiguousPaths.refuse
     /// Time that queued and running requests get after SIGTERM, 0..24 h.
     package var drainTimeout = Duration.seconds(30)
     /// From a request's first byte to the end of its head, 1 ms..24 h.

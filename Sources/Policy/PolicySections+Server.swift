@@ -38,6 +38,11 @@ extension PolicySections {
                 "What a client means that closes its sending side while its response is outstanding: `gone` "
                     + "cancels its request, `allow` still answers it."),
             Key(
+                "ambiguous_paths", \.ambiguousPaths, .words,
+                "Paths that mean another one to some servers, with dot segments, a backslash or an encoded slash "
+                    + "(but in a model's name): `refuse` answers 400, `pass` forwards them as they stand."
+            ),
+            Key(
                 "drain_timeout", \.drainTimeout, .duration(.zero...timeouts.upperBound),
                 "Time that queued and running requests get after SIGTERM."),
             Key(

@@ -19,6 +19,8 @@ package final class MemoryStream {
     package private(set) var hasEnded = false
     /// Whether the gateway closed.
     package private(set) var isClosed = false
+    /// Whether it closed so that the peer cannot take what it got for whole.
+    package private(set) var isCut = false
 
     /// Makes an open connection.
     package init() {}
@@ -63,6 +65,8 @@ package final class MemoryStream {
     var hasPendingInput: Bool { !incoming.isEmpty || isPeerClosed }
 
     func shutdownWriting() { hasEnded = true }
+
+    func resetOnClose() { isCut = true }
 
     func close() {
         hasEnded = true

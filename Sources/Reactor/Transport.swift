@@ -92,7 +92,7 @@ package enum Transport: ~Copyable {
         switch self {
         case .plain(let descriptor): descriptor.resetOnClose()
         case .secure: break
-        case .memory: break
+        case .memory(let stream): stream.resetOnClose()
         case .closed: break
         }
     }

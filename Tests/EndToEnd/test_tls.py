@@ -254,6 +254,7 @@ def test_files_are_read_before_anybody_waits(
     [
         ("ca_file: {files}/nowhere.pem", "cannot read {files}/nowhere.pem: No such file or directory"),
         ("ca_file: {files}/ca.key", "cannot use {files}/ca.key: it holds no certificate in PEM"),
+        ("ca_file: {files}/damaged.pem", "cannot use {files}/damaged.pem: the certificate after the first 1 is damaged"),
         (
             "certificate_file: {files}/client.pem, key_file: {files}/right.key",
             "cannot use {files}/right.key: it is not the key of the certificate in {files}/client.pem",
@@ -274,6 +275,9 @@ def test_what_cannot_be_used_is_told_at_the_start(
     """A wrong file is a line at the start, and not a failed handshake at the first request."""
     files = secure.directory
     openssl(files, "ec", "-in", "client.key", "-aes128", "-passout", "pass:secret", "-out", "locked.key")
+    good = (files / "ca.pem").read_text()
+    middle = len(good) // 2
+    (files / "damaged.pem").write_text(good + good[:middle] + "!!!!" + good[middle + 4:] + good)
     policy = tmp_path / "policy.yaml"
     policy.write_text(tls_pool(secure.mutual, settings.format(files=files)))
     done = subprocess.run(

@@ -185,8 +185,11 @@ private func framingWord(_ framing: BodyFraming) -> String {
 private func fieldLines(_ fields: [Field], of bytes: [UInt8], _ word: String) -> [String] {
     fields.map { field in
         let name = escaped(bytes[field.name])
-        let known = FieldName.allCases.first { $0.spelling.lowercased() == name.lowercased() }
-        #expect(field.known == known ?? .other)
+        func named(_ name: String) -> FieldName? {
+            FieldName.allCases.first { $0.spelling.lowercased() == name.lowercased() }
+        }
+        let looksKnown = named(name.replacing("_", with: "-")) != nil
+        #expect(field.known == named(name) ?? (looksKnown ? .lookalike : .other))
         let word = field.isHopByHop ? "hop" : word
         return "\(word) \(name): " + escaped(bytes[field.value])
     }

@@ -50,10 +50,30 @@ import Testing
         }
     }
 
+    /// A byte order mark says nothing, and the name is found behind it.
+    @Test func aByteOrderMarkIsPassedOver() throws {
+        let bytes = Array("\u{feff} {\"model\":\"m\",\"x\":{\"MODEL\":1,\"Stream\":2}}".utf8)
+        for pieces in Corpus.cuts(bytes) {
+            var reader = RequestReader()
+            for piece in pieces { try reader.read(piece.span) }
+            try reader.finish()
+            #expect(String(decoding: bytes[reader.modelRange], as: UTF8.self) == "m")
+        }
+    }
+
     @Test(
         arguments: [
             ("{\"model\":\"a\",\"model\":\"a\"}", .repeatedModel),
             ("{\"model\":\"a\",\"x\":[{}],\"mod\\u0065l\":\"b\"}", .repeatedModel),
+            ("{\"model\":\"a\",\"MODEL\":\"b\"}", .ambiguousField),
+            ("{\"Model\":\"a\"}", .ambiguousField),
+            ("{\"Stream\":true}", .ambiguousField), ("{\"\u{17f}tream\":true}", .ambiguousField),
+            ("{\"max_to\u{212a}ens\":1}", .ambiguousField),
+            ("{\"max_to\\u212aens\":1}", .ambiguousField), ("{\"N\":1}", .ambiguousField),
+            ("{\"OPTIONS\":{}}", .ambiguousField),
+            ("{\"stream\":true,\"stream\":false}", .repeatedField),
+            ("{\"max_tokens\":1,\"max_tokens\":9}", .repeatedField),
+            ("\u{feff}\u{feff}{}", .notJSON), ("\u{fec0}{}", .notJSON),
             ("{\"model\":3}", .invalidModel), ("{\"model\":null}", .invalidModel),
             ("{\"model\":{}}", .invalidModel), ("{\"model\":[\"a\"]}", .invalidModel),
             ("{\"model\":\"\"}", .invalidModel), ("{\"model\":\"a\\nb\"}", .invalidModel),

@@ -60,6 +60,7 @@ enum FullPolicy {
             heads: 0.2
             bodies: 0.3
           half_close: allow
+          ambiguous_paths: pass
           drain_timeout: 21s
           readiness: backends
           timeouts:
@@ -227,6 +228,7 @@ enum FullPolicy {
         server.perNetwork.bodies = 0.3
         server.bodyTimeout = .seconds(26)
         server.halfClose = .allow
+        server.ambiguousPaths = .pass
         server.drainTimeout = .seconds(21)
         server.readiness = .backends
         server.headTimeout = .seconds(22)

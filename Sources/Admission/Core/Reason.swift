@@ -76,6 +76,10 @@ package enum Reason: UInt8, CaseIterable, Sendable {
     case keyUnknown
     /// The request asks for a WebSocket and its pool does not allow them.
     case upgradeRefused
+    /// The request's path means another one to some servers: it has dot segments or an encoded slash.
+    case pathAmbiguous
+    /// The request has passed gateways of this one's name twice already.
+    case loop
 
     // The backend's doing.
     /// No backend could be connected to.
@@ -143,6 +147,8 @@ package enum Reason: UInt8, CaseIterable, Sendable {
         case .keyMissing: "key_missing"
         case .keyUnknown: "key_unknown"
         case .upgradeRefused: "upgrade_refused"
+        case .pathAmbiguous: "path_ambiguous"
+        case .loop: "loop"
         case .connectFailed: "connect_failed"
         case .connectTimeout: "connect_timeout"
         case .tlsFailed: "tls_failed"

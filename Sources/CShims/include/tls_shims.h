@@ -4,6 +4,7 @@
 #define PENSTOCK_TLS_SHIMS_H
 
 #include <curl/curl.h>
+#include <dirent.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -37,6 +38,19 @@ static inline CURLcode penstock_curl_set_tls_context(CURL *handle, curl_ssl_ctx_
 // The file of authorities that libcurl was built to trust; NULL for none.
 static inline const char *penstock_curl_authority_file(void) {
     return curl_version_info(CURLVERSION_NOW)->cainfo;
+}
+
+// The folder of authorities, likewise.
+static inline const char *penstock_curl_authority_folder(void) {
+    return curl_version_info(CURLVERSION_NOW)->capath;
+}
+
+static inline const char *penstock_entry_name(const struct dirent *entry) { return entry->d_name; }
+
+// Whether reading PEM ended at something else than the end of the text.
+static inline int penstock_tls_ended_early(void) {
+    unsigned long error = ERR_peek_last_error();
+    return !(ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE);
 }
 
 #endif

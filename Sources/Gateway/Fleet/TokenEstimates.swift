@@ -1,8 +1,9 @@
 // What requests of a pool's models are expected to come to. All threads learn from each other's responses
 // and expect the same, so that a request costs a tenant as much whichever thread it came to.
 //
-// Only what a backend has answered for has a row: names can be invented, responses cannot. Beyond the bound
-// the model that nothing was learnt of for the longest time makes room.
+// Only what a backend has answered for has a row. Some backends answer whatever the name is, so beyond the
+// bound the model with the fewest responses makes room, and of several the one that had its last the longest
+// time ago: names that are made up do not drive out one that is used.
 
 internal import Inference
 internal import Reactor
@@ -32,7 +33,8 @@ final class TokenEstimates: Sendable {
     private struct Row {
         let model: [UInt8]
         var estimator = TokenEstimator()
-        /// `Rows.learnt` when it was last changed.
+        /// Responses that were learnt from, and `Rows.learnt` at the last.
+        var responses = 0
         var learntAt = 0
     }
 
@@ -70,6 +72,7 @@ final class TokenEstimates: Sendable {
             state.learnt += 1
             let index = TokenEstimates.index(of: model, in: &state)
             state.rows[index].learntAt = state.learnt
+            state.rows[index].responses += 1
             state.rows[index].estimator.learn(
                 bodyBytes: request.bodyBytes, usage, choices: request.choices,
                 tenant: request.tenant)
@@ -79,14 +82,16 @@ final class TokenEstimates: Sendable {
     private static func index(of model: [UInt8], in state: inout Rows) -> Int {
         if let index = state.rows.firstIndex(where: { $0.model == model }) { return index }
         guard state.rows.count >= mostModels,
-            let oldest = state.rows.indices.min(by: {
-                state.rows[$0].learntAt < state.rows[$1].learntAt
+            let least = state.rows.indices.min(by: {
+                let one = state.rows[$0]
+                let other = state.rows[$1]
+                return (one.responses, one.learntAt) < (other.responses, other.learntAt)
             })
         else {
             state.rows.append(Row(model: model))
             return state.rows.count - 1
         }
-        state.rows[oldest] = Row(model: model)
-        return oldest
+        state.rows[least] = Row(model: model)
+        return least
     }
 }

@@ -8,9 +8,14 @@ internal import HTTP1
 enum APIKey {
     /// Where the head has its key; nil for none.
     ///
-    /// In `Authorization: Bearer`, else in `x-api-key`, else in `api-key`. What is empty counts as
-    /// missing.
+    /// In `Authorization: Bearer`, else in `x-api-key`, else in `api-key`; else, where a WebSocket is
+    /// asked for, in the subprotocol that browsers put it into because they can set no other field. What
+    /// is empty counts as missing.
     static func range(in head: borrowing RequestHead) -> Range<Int>? {
+        fieldRange(in: head) ?? (head.asksForWebSocket ? subprotocolRange(in: head) : nil)
+    }
+
+    private static func fieldRange(in head: borrowing RequestHead) -> Range<Int>? {
         var best: (rank: Int, range: Range<Int>)?
         for field in head.fields where !field.value.isEmpty {
             guard let rank = rank(of: field, in: head), rank < best?.rank ?? .max else { continue }
@@ -34,6 +39,36 @@ enum APIKey {
         default: nil
         }
     }
+
+    /// Where a subprotocol is a key, in the head's bytes.
+    private static func subprotocolRange(in head: borrowing RequestHead) -> Range<Int>? {
+        for field in head.fields where isSubprotocols(field, in: head) {
+            let value = head.value(of: field)
+            var index = 0
+            while let item = Subprotocols.next(in: value, &index) {
+                guard let key = keyRange(of: item, in: value) else { continue }
+                let start = field.value.lowerBound
+                return (start + key.lowerBound)..<(start + key.upperBound)
+            }
+        }
+        return nil
+    }
+
+    /// The key that a subprotocol is, as a range of the field's value; nil for one that is none.
+    static func keyRange(of item: Range<Int>, in value: Span<UInt8>) -> Range<Int>? {
+        guard item.count > subprotocol.count, value.extracting(item).hasPrefix(subprotocol.span)
+        else { return nil }
+        return (item.lowerBound + subprotocol.count)..<item.upperBound
+    }
+
+    /// Whether a field lists the subprotocols of a WebSocket.
+    static func isSubprotocols(_ field: Field, in head: borrowing RequestHead) -> Bool {
+        field.known == .other
+            && head.name(of: field).equals(lowercase: "sec-websocket-protocol")
+    }
+
+    /// What stands before the key in OpenAI's realtime API.
+    private static let subprotocol = Array("openai-insecure-api-key.".utf8)
 
     private static let bearer = Array("bearer ".utf8)
 

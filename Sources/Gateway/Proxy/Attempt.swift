@@ -10,6 +10,7 @@ internal import Bytes
 internal import HTTP1
 internal import Inference
 internal import Reactor
+internal import Telemetry
 
 /// A try of a request at a backend.
 final class Attempt {
@@ -230,9 +231,10 @@ final class Attempt {
     /// An interim response has come; false where there are too many.
     func noteInterim() -> Bool {
         response.interims += 1
+        guard response.interims <= Attempt.mostInterims else { return false }
         // What was promised within its time is the response itself.
         response.firstByteAt = Instant(nanoseconds: 0)
-        return response.interims <= Attempt.mostInterims
+        return true
     }
 
     /// The response becomes a tunnel.
@@ -351,15 +353,23 @@ final class Attempt {
         return work
     }
 
-    /// Whole seconds, a minute at most; 0 for a date or whatever else is no number.
+    /// Whole seconds, a minute at most, of what is a number or a date (RFC 9110 section 10.2.3); 0 for
+    /// what is neither.
     private static func wholeSeconds(_ text: Span<UInt8>) -> Int {
-        guard (1...9).contains(text.count) else { return 0 }
         var seconds = 0
         for index in text.indices {
             let digit = Int(text[index]) - 0x30
-            guard (0...9).contains(digit) else { return 0 }
-            seconds = 10 * seconds + digit
+            guard (0...9).contains(digit) else { return secondsUntil(text) }
+            seconds = min(10 * seconds + digit, longestRetryAfterSeconds)
         }
-        return min(seconds, 60)
+        return seconds
     }
+
+    private static func secondsUntil(_ date: Span<UInt8>) -> Int {
+        let now = Int(ProcessClock.wallNanoseconds() / 1_000_000_000)
+        guard let then = HTTPDate.seconds(date, now: now) else { return 0 }
+        return min(max(0, then - now), longestRetryAfterSeconds)
+    }
+
+    private static let longestRetryAfterSeconds = 60
 }

@@ -95,7 +95,11 @@ struct BodyRelay {
     }
 
     /// What becomes of a request's content.
-    private enum Use { case passed, held, dropped }
+    private enum Use {
+        case passed, dropped
+        case held(Int)
+        case heldOrRefused(Int)
+    }
 
     /// Moves a request's body to `output` until something else than a piece of it comes; at most
     /// `bytesMax`.
@@ -110,14 +114,19 @@ struct BodyRelay {
         read(&parser, &input, .passed, &output, pool, body, bytesMax)
     }
 
-    /// Holds a request's body until something else than a piece of it comes, or `highBytes` more are
-    /// held; at most `bytesMax`.
+    /// Holds a request's body until something else than a piece of it comes, or `room` bytes more are held;
+    /// at most `bytesMax`.
+    ///
+    /// Where the body `isRefused` beyond the room, a piece that does not fit is dropped, whole; else at
+    /// least a byte is held of it.
     mutating func holdRequest(
-        _ parser: inout RequestParser, _ input: inout ByteBuffer, in body: RequestBody,
-        bytesMax: Int
+        _ parser: inout RequestParser, _ input: inout ByteBuffer, in body: RequestBody, room: Int,
+        isRefused: Bool, bytesMax: Int
     ) -> BodyStep {
         var nowhere = ByteBuffer()
-        return read(&parser, &input, .held, &nowhere, nil, body, bytesMax)
+        return read(
+            &parser, &input, isRefused ? .heldOrRefused(room) : .held(room), &nowhere, nil, body,
+            bytesMax)
     }
 
     /// Drops a request's body until something else than a piece of it comes; at most `bytesMax`.
@@ -136,12 +145,14 @@ struct BodyRelay {
     ) -> BodyStep {
         while true {
             let room: Int
-            if case .passed = use {
+            switch use {
+            case .passed:
                 room = self.room(in: output)
                 if room < roomWorthAStep { return .full(moved: pieces > 0) }
-            } else {
-                room = highBytes - bytes
-                if room <= 0 { return .full(moved: pieces > 0) }
+            case .held(let most):
+                if bytes > 0, bytes >= most { return .full(moved: true) }
+                room = max(1, most - bytes)
+            case .heldOrRefused, .dropped: room = .max
             }
             let event: ParserEvent
             do throws(ParseError) {
@@ -158,10 +169,16 @@ struct BodyRelay {
                 input.drop(consumed)
                 return .tooLarge
             }
+            if case .heldOrRefused(let most) = use, bytes > most {
+                input.drop(consumed)
+                return .full(moved: true)
+            }
             if let body {
-                if case .held = use {
+                switch use {
+                case .held, .heldOrRefused:
                     body.hold(content, of: input)
                     heldBytes += content.count
+                case .passed, .dropped: break
                 }
                 if body.isFollowed, let fault = body.fault(reading: content, of: input) {
                     input.drop(consumed)

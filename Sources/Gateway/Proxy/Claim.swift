@@ -101,12 +101,7 @@ final class Claim {
     func identify(
         in pool: Pool, _ head: borrowing RequestHead, from client: ClientConnection
     ) -> Identity {
-        var key = Classifier.Key.missing
-        let classifier = pool.classifier
-        if classifier.hasKeys, let range = APIKey.range(in: head) {
-            key = .digest(client.lastKey.digest(of: head.span(range)))
-        }
-        let identity = classifier.identity(of: head, key: key, address: client.peer.bits)
+        let identity = Claim.identity(in: pool, head, from: client)
         let priorityClass = pool.classes[identity.priorityClass]
         classMetrics = priorityClass
         tenant = identity.tenant
@@ -117,6 +112,26 @@ final class Claim {
                 found, priorityClass, tenant: pool.tenantSlot(of: identity.tenantIndex))
         }
         return identity
+    }
+
+    /// Why the request may not be served in `pool` for want of a key; nil where it may.
+    static func keyFault(
+        in pool: Pool, _ head: borrowing RequestHead, from client: ClientConnection
+    ) -> Reason? {
+        guard pool.classifier.isKeyRequired else { return nil }
+        let fault = identity(in: pool, head, from: client).fault
+        return fault == .none ? nil : fault
+    }
+
+    private static func identity(
+        in pool: Pool, _ head: borrowing RequestHead, from client: ClientConnection
+    ) -> Identity {
+        var key = Classifier.Key.missing
+        let classifier = pool.classifier
+        if classifier.hasKeys, let range = APIKey.range(in: head) {
+            key = .digest(client.lastKey.digest(of: head.span(range)))
+        }
+        return classifier.identity(of: head, key: key, address: client.peer.bits)
     }
 
     /// A number for the tenant, 0 for nobody.

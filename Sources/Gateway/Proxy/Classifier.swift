@@ -41,7 +41,8 @@ final class Classifier: Sendable {
     private let hashKey: HashKey
     /// nil where the policy has no keys.
     private let keys: KeyTable?
-    private let isKeyRequired: Bool
+    /// Whether requests without a key that is known are refused.
+    let isKeyRequired: Bool
     private let networks: NetworkTable
 
     /// The table for `settings`; tenants that these do not name are hashed with `hashKey`.

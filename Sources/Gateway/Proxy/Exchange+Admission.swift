@@ -44,11 +44,17 @@ extension Exchange {
         switch identity?.fault {
         case nil, .some(.none): break
         case .some(let fault):
+            // A browser asks without a key whether it may send one: who serves it answers.
+            if isPreflight(head) { break }
             reply(fault)
             return
         }
         if fallsBack(before: pool) { return }
         let hints = RequestHints(head)
+        if hints.hasVia, snapshot.headTexts.isLooping(head) {
+            reply(.loop)
+            return
+        }
         claim.setDeadline(
             pool, hints, startedAt: record.startedAt, keepAliveNanoseconds: commentNanoseconds)
         if hints.isRetry { pool.metrics.clientRetries &+= 1 }

@@ -68,7 +68,9 @@ extension Exchange {
         guard let client, let body = intake.body else { return false }
         var moved = false
         while stage == .readingBody {
-            switch intake.hold(from: client, room: bytesToHold, bytesMax: bodyBytesMax) {
+            let step = intake.hold(
+                from: client, room: bytesToHold, isRefused: pool == nil, bytesMax: bodyBytesMax)
+            switch step {
             case .needsMore(let held):
                 moved = moved || held
                 if held, pool == nil, tellsEnough(body) {

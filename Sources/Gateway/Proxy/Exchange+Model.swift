@@ -16,21 +16,68 @@ extension Exchange {
             reply(.bodyTooLarge)
             return
         }
+        if snapshot.refusesAmbiguousPaths, isAmbiguous(head) {
+            reply(.pathAmbiguous)
+            return
+        }
         let routes = snapshot.routes
         if routes.modelList.answers(head) {
-            answerModels()
+            if !refusesKey(onRoutes: routes.modelRoutes, head, client) { answerModels() }
             return
         }
         switch routes.match(head, model: nil) {
         case .none: reply(.noRoute)
         case .route(let index):
             if isStreamWanted(onRoute: index) {
-                readBodyFirst()
+                if !refusesKey(onRoutes: [index], head, client) { readBodyFirst() }
             } else {
                 take(index, head, from: client)
             }
-        case .needsModel: readModel()
+        case .needsModel:
+            let candidates = routes.candidates(head)
+            if isPreflight(head), let first = candidates.first {
+                take(first, head, from: client)
+            } else if !refusesKey(onRoutes: candidates, head, client) {
+                readModel()
+            }
         }
+    }
+
+    /// Refuses a request whose key none of these routes takes: before its body is asked for and held, and
+    /// before it is told what is served here.
+    private func refusesKey(
+        onRoutes indices: [Int], _ head: borrowing RequestHead, _ client: ClientConnection
+    ) -> Bool {
+        var refusal: Reason?
+        for index in indices {
+            let pool = snapshot.pools[snapshot.policy.routes[index].pool]
+            guard let fault = Claim.keyFault(in: pool, head, from: client) else { return false }
+            refusal = refusal ?? fault
+        }
+        guard let refusal else { return false }
+        reply(refusal)
+        return true
+    }
+
+    /// Whether a browser asks, without a key and a body, what it may send (Fetch, section 3.3.2).
+    func isPreflight(_ head: borrowing RequestHead) -> Bool {
+        guard case .options = head.method else { return false }
+        var hasOrigin = false
+        var hasMethod = false
+        for field in head.fields where field.known == .other {
+            let name = head.name(of: field)
+            if name.equals(lowercase: "origin") { hasOrigin = true }
+            if name.equals(lowercase: "access-control-request-method") { hasMethod = true }
+        }
+        return hasOrigin && hasMethod
+    }
+
+    /// Whether the path means another one to some servers; models' names may have slashes.
+    private func isAmbiguous(_ head: borrowing RequestHead) -> Bool {
+        let path = head.span(head.path)
+        guard PathSegments.areAmbiguous(in: path) else { return false }
+        return PathSegments.areAmbiguous(
+            in: path, names: ModelPath.range(in: path) ?? ModelList.nameRange(in: path))
     }
 
     /// Finds the model in the path, or begins to read the body.
@@ -169,6 +216,11 @@ extension Exchange {
             asksForTunnel = true
         }
         if !intake.isComplete, readsBodyBefore(head, client) {
+            if Claim.keyFault(in: found, head, from: client) != nil {
+                // Told at once, and nothing is held for it.
+                offer(to: found, head, from: client)
+                return
+            }
             beginReadingBody()
         } else {
             offer(to: found, head, from: client)

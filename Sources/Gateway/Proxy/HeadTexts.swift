@@ -40,6 +40,11 @@ final class HeadTexts {
     let forwardedRule: ForwardingSettings.Forwarded
     private let trustedProxies: [TrustedPeer]
     private let trustsNobody: Bool
+    /// What the gateway calls itself in Via; empty where it does not say so.
+    private let pseudonym: [UInt8]
+    /// A request that has passed gateways of that name so often comes back again and again. Once may be a gateway before
+    /// this one.
+    private static let mostPasses = 2
 
     private let endHTTP10: HeadTemplate
     private let endHTTP11: HeadTemplate
@@ -50,7 +55,10 @@ final class HeadTexts {
         forwardedRule = settings.forwarded
         trustedProxies = settings.trustedProxies
         trustsNobody = settings.trustedProxies.isEmpty
-        let written: [FieldName] = [.host, .contentLength, .transferEncoding, .xRequestID]
+        pseudonym = settings.via.map { Array($0.utf8) } ?? []
+        let written: [FieldName] = [
+            .host, .contentLength, .transferEncoding, .xRequestID, .lookalike,
+        ]
         let claims: [FieldName] = [.xForwardedFor, .xForwardedProto, .xForwardedHost]
         switch settings.forwarded {
         case .off:
@@ -79,6 +87,17 @@ final class HeadTexts {
         endHTTP11 = HeadTemplate(start, "\r\n\(via("1.1"))\r\n")
         endHTTP10WithoutID = HeadTemplate("\(via("1.0"))\r\n")
         endHTTP11WithoutID = HeadTemplate("\(via("1.1"))\r\n")
+    }
+
+    /// Whether a request with this head goes round in a circle, RFC 9110 section 7.6.3.
+    func isLooping(_ head: borrowing RequestHead) -> Bool {
+        if pseudonym.isEmpty { return false }
+        let name = pseudonym
+        var passes = 0
+        for field in head.fields where field.known == .via {
+            passes += ViaField.count(of: name.span, in: head.value(of: field))
+        }
+        return passes >= HeadTexts.mostPasses
     }
 
     /// Whether the word of `peer` about who asked is believed.

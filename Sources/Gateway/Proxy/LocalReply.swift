@@ -109,7 +109,7 @@ struct LocalReply {
             503
         case .tenantOverShare, .tenantLimit, .tenantRequestRate, .tenantTokenRate, .retryShed: 429
         case .keyMissing, .keyUnknown: 401
-        case .badRequest, .bodyInvalid, .modelMissing: 400
+        case .badRequest, .bodyInvalid, .modelMissing, .pathAmbiguous: 400
         case .bodyEncoding: 415
         case .targetTooLong: 414
         case .headTooLarge: 431
@@ -120,6 +120,7 @@ struct LocalReply {
         case .clientTimeout: 408
         case .noRoute, .modelUnknown: 404
         case .upgradeRefused: 403
+        case .loop: 508
         case .connectFailed, .tlsFailed, .upstreamClosed, .upstreamInvalid, .streamRefused: 502
         case .connectTimeout, .firstByteTimeout, .upstreamIdleTimeout, .streamStalled,
             .deadlinePassed:
@@ -161,6 +162,9 @@ struct LocalReply {
         case .bodyInvalid: "The request's body is not valid."
         case .bodyEncoding: "The request's content coding is not supported here."
         case .upgradeRefused: "WebSocket connections are not allowed at this address."
+        case .pathAmbiguous:
+            "The request's path has dot segments, a backslash or an encoded slash; write it without."
+        case .loop: "The request comes back to this gateway again and again."
         case .connectFailed: "The server behind this gateway could not be reached."
         case .connectTimeout: "The server behind this gateway did not accept a connection in time."
         case .tlsFailed: "No secure connection to the server behind this gateway could be made."

@@ -33,11 +33,11 @@ struct ModelList {
     func answers(_ head: borrowing RequestHead) -> Bool {
         guard isServed, head.method == .get || head.method == .head else { return false }
         let path = head.span(head.path)
-        return path.equals(ModelList.path) || ModelList.name(in: path) != nil
+        return path.equals(ModelList.path) || ModelList.nameRange(in: path) != nil
     }
 
     /// Where a path names one model.
-    private static func name(in path: Span<UInt8>) -> Range<Int>? {
+    static func nameRange(in path: Span<UInt8>) -> Range<Int>? {
         guard path.count > ModelList.path.count + 1,
             path.hasPrefix(ModelList.path.span),
             path[ModelList.path.count] == UInt8(ascii: "/")
@@ -52,7 +52,7 @@ struct ModelList {
         for head: borrowing RequestHead, _ dialect: Dialect, to output: inout ByteBuffer
     ) -> Bool {
         let path = head.span(head.path)
-        if let range = ModelList.name(in: path) {
+        if let range = ModelList.nameRange(in: path) {
             var name: [UInt8] = []
             guard ModelPath.decode(path.extracting(range), into: &name), names.contains(name) else {
                 return false

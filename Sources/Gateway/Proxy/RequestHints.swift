@@ -12,6 +12,8 @@ struct RequestHints: Equatable {
     var byteNanoseconds: Int64?
     /// Whether the client has tried before.
     var isRetry = false
+    /// Whether it has passed another proxy.
+    var hasVia = false
 
     /// Reads the hints of `head`.
     init(_ head: borrowing RequestHead) {
@@ -29,8 +31,8 @@ struct RequestHints: Equatable {
                 if isAtLeast(1, head.value(of: field)) { isRetry = true }
             case .xEnvoyAttemptCount:
                 if isAtLeast(2, head.value(of: field)) { isRetry = true }
-            default:
-                break
+            case .via: hasVia = true
+            default: break
             }
         }
     }

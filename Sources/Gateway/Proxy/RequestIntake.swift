@@ -190,13 +190,16 @@ extension RequestIntake {
         return step
     }
 
-    /// Holds what is there of the body, until it has ended or `room` bytes more are held; all of it
-    /// may have `bytesMax`.
-    func hold(from client: ClientConnection, room: Int, bytesMax: Int) -> BodyStep {
+    /// Holds what is there of the body, until it has ended or `room` bytes more are held, beyond which it
+    /// is refused or follows later; all of it may have `bytesMax`.
+    func hold(
+        from client: ClientConnection, room: Int, isRefused: Bool, bytesMax: Int
+    ) -> BodyStep {
         guard let body else { return .full(moved: false) }
-        var relay = BodyRelay(highBytes: room, writesChunks: false)
+        var relay = BodyRelay(highBytes: .max, writesChunks: false)
         let step = relay.holdRequest(
-            &parser, &client.input, in: body, bytesMax: bytesMax - bodyBytes)
+            &parser, &client.input, in: body, room: room, isRefused: isRefused,
+            bytesMax: bytesMax - bodyBytes)
         memory.changeHeld(by: relay.heldBytes)
         note(relay, step)
         return step

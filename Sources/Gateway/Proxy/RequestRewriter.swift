@@ -94,6 +94,8 @@ struct RequestRewriter {
                     nanoseconds: remainingNanoseconds, as: field.known,
                     value: head.value(of: field), to: &output)
                 output.appendLineEnd()
+            } else if keepsKeys, asksForWebSocket, APIKey.isSubprotocols(field, in: head) {
+                Subprotocols.append(withoutKeys: head.value(of: field), to: &output)
             } else if !keepsKeys || !APIKey.isKey(field, in: head) {
                 output.appendField(name: head.name(of: field), value: head.value(of: field))
             }
@@ -125,8 +127,12 @@ struct RequestRewriter {
 
     /// The fields that are looked at by themselves.
     private func fieldsApart(_ texts: HeadTexts) -> FieldNames {
-        if remainingNanoseconds == nil { return keepsKeys ? texts.keys : FieldNames() }
-        return keepsKeys ? texts.keysAndTimeouts : texts.timeouts
+        var apart = remainingNanoseconds == nil ? FieldNames() : texts.timeouts
+        guard keepsKeys else { return apart }
+        apart = remainingNanoseconds == nil ? texts.keys : texts.keysAndTimeouts
+        // Subprotocols have no name of their own, and one of them may be a key.
+        if asksForWebSocket { apart.insert(.other) }
+        return apart
     }
 
     /// The request line, and the host that counts.

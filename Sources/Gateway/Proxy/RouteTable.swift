@@ -28,6 +28,8 @@ final class RouteTable {
     private let aliases: [(name: [UInt8], model: [UInt8])]
     /// The models that are listed when clients ask for them.
     let modelList: ModelList
+    /// The routes that name models.
+    let modelRoutes: [Int]
     /// Whether any route keeps its streams alive while they wait.
     let keepsStreamsAlive: Bool
 
@@ -46,6 +48,7 @@ final class RouteTable {
         }
         aliases = policy.models.aliases.map { (Array($0.name.utf8), Array($0.model.utf8)) }
         modelList = ModelList(policy)
+        modelRoutes = policy.routes.indices.filter { !policy.routes[$0].models.isEmpty }
         keepsStreamsAlive = policy.routes.contains { $0.streamKeepAlive != nil }
     }
 
@@ -63,21 +66,7 @@ final class RouteTable {
 
     /// The first route that matches; a `model` of nil is not known yet, an empty one is not named.
     func match(_ head: borrowing RequestHead, model: [UInt8]?) -> Match {
-        let bytes = head.bytes.span
-        let path = bytes.extracting(head.path)
-        for index in entries.indices where entries[index].matches(path: path) {
-            if !entries[index].methods.isEmpty {
-                let method = bytes.extracting(head.methodRange)
-                guard entries[index].methods.contains(where: { method.equals($0) }) else {
-                    continue
-                }
-            }
-            if !entries[index].hosts.isEmpty {
-                guard let range = head.authority else { continue }
-                let host = bytes.extracting(range).withoutPort
-                guard entries[index].hosts.contains(where: { host.equals(lowercase: $0) })
-                else { continue }
-            }
+        for index in entries.indices where matches(index, head) {
             if !entries[index].models.isEmpty {
                 guard let model else { return .needsModel }
                 guard !model.isEmpty,
@@ -87,6 +76,36 @@ final class RouteTable {
             return .route(index)
         }
         return .none
+    }
+
+    /// The routes that a request may take, whatever its model: up to the first that has no models.
+    func candidates(_ head: borrowing RequestHead) -> [Int] {
+        var found: [Int] = []
+        for index in entries.indices where matches(index, head) {
+            found.append(index)
+            if entries[index].models.isEmpty { break }
+        }
+        return found
+    }
+
+    /// Whether a route matches a request but for its model.
+    private func matches(_ index: Int, _ head: borrowing RequestHead) -> Bool {
+        let bytes = head.bytes.span
+        guard entries[index].matches(path: bytes.extracting(head.path)) else { return false }
+        if !entries[index].methods.isEmpty {
+            let method = bytes.extracting(head.methodRange)
+            guard entries[index].methods.contains(where: { method.equals($0) }) else {
+                return false
+            }
+        }
+        if !entries[index].hosts.isEmpty {
+            guard let range = head.authority else { return false }
+            let host = bytes.extracting(range).withoutPort
+            guard entries[index].hosts.contains(where: { host.equals(lowercase: $0) }) else {
+                return false
+            }
+        }
+        return true
     }
 }
 

@@ -85,7 +85,7 @@ extension Shard {
         var left = crowd
         for id in slowest(of: waits, at: backend, in: pool) where left > 0 {
             guard let exchange = openExchange(id) else { continue }
-            left -= exchange.attempt.seats
+            left -= max(1, exchange.attempt.seats)
             exchange.crowdedOut()
         }
         guard left < crowd, let times = capWatch.note(2, now: reactor.now) else { return }

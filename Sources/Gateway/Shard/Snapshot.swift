@@ -13,6 +13,7 @@ final class Snapshot {
     let pools: [Pool]
     let headLimits: HeadLimits
     let maxBodyBytes: Int
+    let refusesAmbiguousPaths: Bool
     let bufferHighBytes: Int
     let bufferLowBytes: Int
     /// What is read of a body before its request is offered; 0 for nothing.
@@ -50,6 +51,7 @@ final class Snapshot {
         let server = policy.server
         headLimits = HeadLimits(maxHeadBytes: server.maxHeadBytes, maxFields: server.maxFields)
         maxBodyBytes = server.maxBodyBytes
+        refusesAmbiguousPaths = server.ambiguousPaths == .refuse
         // A head must fit into the buffer that it is collected in.
         bufferHighBytes = max(server.bufferHighBytes, server.maxHeadBytes + 1024)
         bufferLowBytes = server.bufferLowBytes

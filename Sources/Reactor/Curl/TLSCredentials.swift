@@ -5,6 +5,7 @@
 // threads can share them. Each pointer is that of a live object: its owner frees it in `deinit` alone.
 
 internal import CShims
+internal import Glibc
 package import Policy
 
 /// Certificates towards backends.
@@ -12,7 +13,8 @@ package import Policy
     /// What files held when they were read.
     private struct Texts: Equatable, Sendable {
         var verifies = true
-        var authorities: [UInt8] = []
+        /// One text for each file.
+        var authorities: [[UInt8]] = []
         var certificates: [UInt8] = []
         var key: [UInt8] = []
     }
@@ -50,20 +52,51 @@ package import Policy
     ) throws(SystemError) -> TLSCredentials {
         var texts = Texts()
         texts.verifies = settings.verify
-        let authorityFile = settings.authorityFile ?? systemFile
-        if settings.verify || settings.authorityFile != nil, let file = authorityFile {
-            texts.authorities = try read(file)
+        if let file = settings.authorityFile {
+            texts.authorities = [try read(file)]
+        } else if settings.verify {
+            texts.authorities = systemAuthorities()
         }
         if let file = settings.certificateFile { texts.certificates = try read(file) }
         if let file = settings.keyFile { texts.key = try read(file) }
         if let known, known.texts == texts { return known }
-        return try TLSCredentials(texts, settings, authorityFile: authorityFile)
+        return try TLSCredentials(texts, settings)
     }
 
-    /// The file of authorities that libcurl trusts; nil where it has none.
-    private static var systemFile: String? {
-        // libcurl's text lasts as long as the process.
-        unsafe penstock_curl_authority_file().map { unsafe String(cString: $0) }
+    /// What the file and the folder hold that libcurl was built to trust; what cannot be read counts for
+    /// nothing.
+    private static func systemAuthorities() -> [[UInt8]] {
+        var paths: [String] = []
+        // libcurl's texts last as long as the process.
+        if let file = unsafe penstock_curl_authority_file() {
+            paths.append(unsafe String(cString: file))
+        }
+        if let folder = unsafe penstock_curl_authority_folder() {
+            paths += hashedFiles(in: unsafe String(cString: folder))
+        }
+        return paths.compactMap { path in
+            do throws(TextFile.Reason) {
+                return try TextFile.bytes(path: path, atMost: mostBytes)
+            } catch {
+                return nil
+            }
+        }
+    }
+
+    /// The files of a folder that OpenSSL looks for there: those named by a hash, and a number.
+    private static func hashedFiles(in folder: String) -> [String] {
+        guard let listing = unsafe opendir(folder) else { return [] }
+        defer { unsafe closedir(listing) }
+        var paths: [String] = []
+        // An entry lasts until the next one is asked for; its name is copied at once.
+        while let entry = unsafe readdir(listing) {
+            let name = unsafe String(cString: penstock_entry_name(entry))
+            let parts = name.utf8.split(separator: UInt8(ascii: "."))
+            if parts.count == 2, parts[0].count == 8, Int(parts[1].first ?? 0) - 0x30 < 10 {
+                paths.append("\(folder)/\(name)")
+            }
+        }
+        return paths.sorted()
     }
 
     private static func read(_ file: String) throws(SystemError) -> [UInt8] {
@@ -79,9 +112,7 @@ package import Policy
         return bytes
     }
 
-    private init(
-        _ texts: Texts, _ settings: TLSSettings, authorityFile: String?
-    ) throws(SystemError) {
+    private init(_ texts: Texts, _ settings: TLSSettings) throws(SystemError) {
         self.texts = texts
         if let file = settings.certificateFile {
             let own = try TLSCredentials.identity(texts, file, settings.keyFile ?? file)
@@ -98,24 +129,37 @@ package import Policy
         // As libcurl does: a certificate in the file is trusted whether it is a root or not.
         _ = unsafe X509_STORE_set_flags(
             store, UInt(X509_V_FLAG_TRUSTED_FIRST) | UInt(X509_V_FLAG_PARTIAL_CHAIN))
-        try trust(texts.authorities, authorityFile)
+        try trust(settings)
     }
 
     deinit { unsafe X509_STORE_free(store) }
 
-    private func trust(_ text: [UInt8], _ file: String?) throws(SystemError) {
-        guard let file, !text.isEmpty || texts.verifies else { return }
-        let authorities = TLSCredentials.certificates(in: text)
-        // The store keeps a reference of its own.
-        for authority in authorities { unsafe X509_STORE_add_cert(store, authority.object) }
-        guard !authorities.isEmpty else { throw TLSCredentials.holdsNothing("certificate", file) }
+    private func trust(_ settings: TLSSettings) throws(SystemError) {
+        var count = 0
+        for text in texts.authorities {
+            let (authorities, isDamaged) = TLSCredentials.certificates(in: text)
+            if let file = settings.authorityFile {
+                if authorities.isEmpty { throw TLSCredentials.holdsNothing(file) }
+                if isDamaged { throw TLSCredentials.isDamaged(file, after: authorities.count) }
+            }
+            // The store keeps a reference of its own.
+            for authority in authorities { unsafe X509_STORE_add_cert(store, authority.object) }
+            count += authorities.count
+        }
+        guard count > 0 || !settings.verify else {
+            throw SystemError(
+                "verify certificates",
+                because:
+                    "this system has no authorities; install ca-certificates, or set tls.ca_file")
+        }
     }
 
     private static func identity(
         _ texts: Texts, _ file: String, _ keyFile: String
     ) throws(SystemError) -> (chain: [Certificate], key: PrivateKey) {
-        let chain = certificates(in: texts.certificates)
-        guard let own = chain.first else { throw holdsNothing("certificate", file) }
+        let (chain, isDamaged) = certificates(in: texts.certificates)
+        guard let own = chain.first else { throw holdsNothing(file) }
+        if isDamaged { throw TLSCredentials.isDamaged(file, after: chain.count) }
         guard let key = key(in: texts.key.isEmpty ? texts.certificates : texts.key) else {
             throw SystemError(
                 "use \(keyFile)",
@@ -128,19 +172,27 @@ package import Policy
         return (chain, key)
     }
 
-    private static func holdsNothing(_ what: String, _ file: String) -> SystemError {
-        SystemError("use \(file)", because: "it holds no \(what) in PEM")
+    private static func holdsNothing(_ file: String) -> SystemError {
+        SystemError("use \(file)", because: "it holds no certificate in PEM")
     }
 
-    /// All certificates of a text in PEM, in their order.
-    private static func certificates(in text: [UInt8]) -> [Certificate] {
+    private static func isDamaged(_ file: String, after count: Int) -> SystemError {
+        SystemError("use \(file)", because: "the certificate after the first \(count) is damaged")
+    }
+
+    /// All certificates of a text in PEM, in their order; whether one that is damaged follows them.
+    private static func certificates(
+        in text: [UInt8]
+    ) -> (certificates: [Certificate], isDamaged: Bool) {
         var found: [Certificate] = []
+        var isDamaged = false
         unsafe read(text) { reader in
             while let certificate = unsafe penstock_tls_read_certificate(reader) {
                 found.append(unsafe Certificate(owning: certificate))
             }
+            isDamaged = penstock_tls_ended_early() != 0
         }
-        return found
+        return (found, isDamaged)
     }
 
     /// The first private key of a text in PEM; nil where there is none, or it is locked.

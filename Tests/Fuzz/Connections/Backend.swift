@@ -4,13 +4,13 @@ import FuzzSupport
 import HTTP1
 
 @testable import Bytes
-@testable import Gateway
 @testable import Reactor
-@testable import Telemetry
+@testable import TestSupport
 
 /// One connection to a backend.
 final class Backend {
-    let stream = MemoryStream()
+    /// Its end; nil where nobody was dialling, which inputs that were found before count as one too.
+    let peer: Peer?
     private var parser = RequestParser(limits: HeadLimits(maxHeadBytes: 1 << 17, maxFields: 300))
     private var consumed = 0
     /// The paths of the requests whose heads have come, in order.
@@ -21,16 +21,20 @@ final class Backend {
     /// Whether bytes were sent that the input made up.
     private var isWild = false
 
+    init(_ peer: Peer?) { self.peer = peer }
+
     /// Sends any bytes.
     func send(_ bytes: [UInt8]) {
         isWild = true
-        stream.send(bytes)
+        sendAnyway(bytes)
     }
+
+    /// Whether the gateway has closed meanwhile is its own affair.
+    private func sendAnyway(_ bytes: [UInt8]) { try? peer?.send(bytes) }
 
     /// Reads all that came so far: valid requests.
     func check() {
-        if isTunnel { return }
-        let written = stream.written
+        guard let written = peer?.stream.written, !isTunnel else { return }
         do throws(ParseError) {
             while true {
                 switch try parser.next(in: written.span.extracting(consumed...)) {
@@ -88,6 +92,6 @@ final class Backend {
             "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n",
         ]
         answered += 1
-        stream.send(Array(kinds[Int(kind) % kinds.count].utf8))
+        sendAnyway(Array(kinds[Int(kind) % kinds.count].utf8))
     }
 }

@@ -4,14 +4,12 @@ import FuzzSupport
 import HTTP1
 
 @testable import Bytes
-@testable import Gateway
 @testable import Reactor
-@testable import Telemetry
+@testable import TestSupport
 
 /// One client's connection.
 final class Client {
-    let stream = MemoryStream()
-    let connection: ClientConnection
+    let peer: ClientPeer
     private let number: Int
     private let secret: UInt64
     /// Methods of the well-formed requests that were sent whole, in order.
@@ -20,12 +18,12 @@ final class Client {
     private var isPlain = true
     /// Whether the client has ended its side or dropped the connection.
     var hasLeft: Bool { stream.isPeerClosed }
+    private var stream: MemoryStream { peer.stream }
 
-    init(_ gateway: Shard, number: Int, secret: UInt64) {
+    init(_ peer: ClientPeer, number: Int, secret: UInt64) {
+        self.peer = peer
         self.number = number
         self.secret = secret
-        connection = ClientConnection(
-            shard: gateway, transport: .memory(stream), peer: PeerAddress())
     }
 
     /// What marks the client's `index`th request and its answer; no input can guess it.
@@ -39,8 +37,11 @@ final class Client {
     /// Sends any bytes.
     func send(_ bytes: [UInt8]) {
         isPlain = false
-        stream.send(bytes)
+        sendAnyway(bytes)
     }
+
+    /// Whether the gateway has closed meanwhile is its own affair.
+    private func sendAnyway(_ bytes: [UInt8]) { try? peer.send(bytes) }
 
     /// Sends a well-formed request of one of several kinds.
     func sendRequest(_ kind: UInt8) {
@@ -69,7 +70,7 @@ final class Client {
             index < kinds.count ? kinds[index] : streamed(mark, inChunks: index > kinds.count)
         if !stream.isPeerClosed { methods.append(method) }
         let path = index < kinds.count ? mark : "v1/\(mark)"
-        stream.send(
+        sendAnyway(
             Array("\(method.spelling) /\(path) HTTP/1.1\r\nHost: h\r\n\(fields)\r\n\(body)".utf8))
     }
 

@@ -8,13 +8,7 @@
 import Admission
 import FuzzSupport
 import HTTP1
-import Logging
 import Policy
-
-@testable import Bytes
-@testable import Gateway
-@testable import Reactor
-@testable import Telemetry
 
 /// What libFuzzer calls with each input.
 @_cdecl("LLVMFuzzerTestOneInput")
@@ -64,27 +58,6 @@ enum Stage {
             return policy
         } catch {
             fatalError("the policy is refused: \(error)")
-        }
-    }
-
-    /// A gateway that connects to nothing by itself.
-    static func makeGateway(_ policy: Policy) -> Shard {
-        do throws(SystemError) {
-            let hashKey = HashKey.random()
-            // No socket: connections are handed in.
-            let gateway = try Shard(
-                Assignment(
-                    group: ReactorGroup(count: 1), index: 0, policy: policy,
-                    admissions: policy.pools.map {
-                        SharedAdmission($0, hashKey: hashKey, seed: 7)
-                    },
-                    hashKey: hashKey,
-                    logger: Logger(label: "fuzz") { _ in SwiftLogNoOpLogHandler() },
-                    accessWriter: nil, seed: 8))
-            gateway.dialler.holdsDials = true
-            return gateway
-        } catch {
-            fatalError("no gateway: \(error)")
         }
     }
 }

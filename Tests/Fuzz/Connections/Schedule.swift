@@ -2,20 +2,18 @@
 
 import Admission
 import FuzzSupport
-import HTTP1
 
 @testable import Bytes
 @testable import Gateway
 @testable import Reactor
-@testable import Telemetry
+@testable import TestSupport
 
 /// One input being played.
 struct Schedule {
     private var input: FuzzInput
-    private let gateway: Shard
+    private let world: World
     private var clients: [Client] = []
     private var backends: [Backend] = []
-    private var now = Instant(nanoseconds: 1_000_000_000_000)
     private let secret: UInt64
 
     private static let maxClients = 6
@@ -27,13 +25,18 @@ struct Schedule {
     init(_ bytes: [UInt8]) {
         input = FuzzInput(bytes)
         let rules = input.byte()
-        gateway = Stage.makeGateway(Stage.policies[Int(rules & 1)])
+        do {
+            world = try World(Stage.policies[Int(rules & 1)], seed: 7)
+        } catch {
+            fatalError("no gateway: \(error)")
+        }
         secret = 0x51ed_2701_93a4_e6c7
     }
 
+    private var gateway: Shard { world.gateway }
+
     /// Plays the input, then lets everybody go and looks at what is left.
     mutating func run() {
-        gateway.reactor.turn(at: now) {}
         var events = 0
         while !input.isEmpty && events < Schedule.maxEvents {
             events += 1
@@ -41,7 +44,6 @@ struct Schedule {
             check()
         }
         settle()
-        gateway.letGo()
     }
 
     private mutating func step() {
@@ -53,17 +55,17 @@ struct Schedule {
         case 3: withClient { $0.sendRequest($1.byte()) }
         case 4: turnDials(input.byte())
         case 5: withBackend { $0.answer($1.byte()) }
-        case 6: withClient { client, _ in client.stream.end() }
-        case 7: withBackend { backend, _ in backend.stream.end() }
+        case 6: withClient { client, _ in client.peer.finishSending() }
+        case 7: withBackend { backend, _ in backend.peer?.finishSending() }
         case 8: turnDials(0)
-        case 9: withClient { client, _ in client.stream.reset() }
-        case 10: withBackend { backend, _ in backend.stream.reset() }
-        case 11: withClient { $0.stream.room = Int($1.byte()) * 32 }
-        case 12: withBackend { $0.stream.room = Int($1.byte()) * 32 }
-        case 13: pass(milliseconds: 1 + Int64(input.byte()))
-        case 14: pass(milliseconds: 100 * (1 + Int64(input.byte() & 0x3f)))
+        case 9: withClient { client, _ in client.peer.reset() }
+        case 10: withBackend { backend, _ in backend.peer?.reset() }
+        case 11: withClient { $0.peer.take(Int($1.byte()) * 32) }
+        case 12: withBackend { $0.peer?.take(Int($1.byte()) * 32) }
+        case 13: world.jump(milliseconds: 1 + Int(input.byte()))
+        case 14: world.jump(milliseconds: 100 * (1 + Int(input.byte() & 0x3f)))
         default:
-            if input.byte() == 0xd0 { turn { $0.drain() } }
+            if input.byte() == 0xd0 { world.turn { gateway.drain() } }
         }
     }
 
@@ -71,76 +73,32 @@ struct Schedule {
         guard clients.count < Schedule.maxClients, !gateway.isDraining,
             gateway.hasRoomForConnection
         else { return }
-        let client = Client(gateway, number: clients.count, secret: secret)
-        clients.append(client)
-        turn { gateway in
-            require(gateway.reserveConnection(), "no room for a connection")
-            require(gateway.group.place(acceptedBy: gateway.index) == gateway.index, "a place")
-            gateway.serve(client.connection)
-        }
+        clients.append(Client(world.connect(), number: clients.count, secret: secret))
     }
 
-    /// Lets one client do something, and tells the gateway as the kernel would.
+    /// Lets one client do something.
     private mutating func withClient(_ act: (Client, inout FuzzInput) -> Void) {
         guard !clients.isEmpty else { return openClient() }
         let client = clients[Int(input.byte()) % clients.count]
         act(client, &input)
-        turn { _ in
-            if client.connection.isOpen {
-                client.connection.ready(Schedule.readiness(client.stream))
-            }
-        }
     }
 
     private mutating func withBackend(_ act: (Backend, inout FuzzInput) -> Void) {
         guard !backends.isEmpty else { return turnDials(0) }
         let backend = backends[Int(input.byte()) % backends.count]
         act(backend, &input)
-        turn { gateway in Schedule.wake(backend.stream, in: gateway) }
-    }
-
-    /// Readiness as edges would report it, a little too much at worst.
-    private static func readiness(_ stream: MemoryStream) -> Readiness {
-        var readiness: Readiness = [.readable]
-        if stream.room > 0 { readiness.insert(.writable) }
-        if stream.isPeerClosed { readiness.insert(.peerClosed) }
-        if stream.isReset { readiness.formUnion([.hungUp, .failed]) }
-        return readiness
-    }
-
-    /// Finds the connection that `stream` belongs to, by asking all handlers.
-    private static func wake(_ stream: MemoryStream, in gateway: Shard) {
-        gateway.reactor.forEachHandler { handler in
-            guard let connection = handler as? UpstreamConnection, connection.isOver(stream) else {
-                return
-            }
-            connection.ready(readiness(stream))
-        }
     }
 
     private mutating func turnDials(_ kind: UInt8) {
         guard backends.count < Schedule.maxBackends else {
-            return turn { _ = $0.dialler.finishHeld(.failed(.connectFailed)) }
+            world.failDial()
+            return
         }
         switch kind & 7 {
-        case 6: turn { _ = $0.dialler.finishHeld(.failed(.connectTimeout)) }
-        case 7: turn { _ = $0.dialler.finishHeld(.failed(.connectFailed)) }
-        default:
-            let backend = Backend()
-            backends.append(backend)
-            turn { _ = $0.dialler.finishHeld(.connected(.memory(backend.stream))) }
+        case 6: world.failDial(.connectTimeout)
+        case 7: world.failDial(.connectFailed)
+        default: backends.append(Backend(world.acceptIfDialled()))
         }
-    }
-
-    private mutating func pass(milliseconds: Int64) {
-        now = now.advanced(byNanoseconds: milliseconds * 1_000_000)
-        turn { _ in }
-    }
-
-    private mutating func turn(_ events: (Shard) -> Void) {
-        // A few turns, as those that yielded go on in the next one.
-        gateway.reactor.turn(at: now) { events(gateway) }
-        for _ in 0..<4 { gateway.reactor.turn(at: now) {} }
     }
 
     // MARK: What always holds
@@ -186,29 +144,19 @@ struct Schedule {
         var seconds = 0
         while seconds < 12 || (seconds < most && !isDone(self)) {
             seconds += 1
-            turn { _ = $0.dialler.finishHeld(.failed(.connectFailed)) }
-            pass(milliseconds: 1_000)
+            world.failDial()
+            world.jump(milliseconds: 1_000)
             check()
         }
     }
 
     /// Everybody takes what there is, time passes, and nothing may be left.
     private mutating func settle() {
-        for client in clients {
-            client.stream.room = .max
-            turn { _ in
-                if client.connection.isOpen { client.connection.ready([.writable, .readable]) }
-            }
-        }
+        for client in clients { client.peer.take(.max) }
         letTimePass(until: { $0.clients.allSatisfy(\.isSettled) })
         for client in clients { client.checkForeign(clients) }
         for client in clients { require(client.isSettled, "a request was forgotten") }
-        for client in clients where !client.hasLeft {
-            client.stream.end()
-            turn { _ in
-                if client.connection.isOpen { client.connection.ready([.peerClosed, .readable]) }
-            }
-        }
+        for client in clients where !client.hasLeft { client.peer.finishSending() }
         // Who has only closed his side may still wait for answers, and his connection lingers.
         letTimePass(until: {
             $0.gateway.openExchangeCount == 0 && $0.gateway.connections.count == 0

@@ -7,6 +7,7 @@ import Policy
 import Testing
 
 @testable import Gateway
+@testable import TestSupport
 
 @Suite struct AdminTests {
     private struct Scene {

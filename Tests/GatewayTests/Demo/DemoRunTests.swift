@@ -5,6 +5,7 @@ import Policy
 import Testing
 
 @testable import Demo
+@testable import TestSupport
 
 /// One after the other: each run takes a thread for itself.
 @Suite(.serialized)

@@ -6,6 +6,7 @@ import Testing
 
 @testable import Gateway
 @testable import Telemetry
+@testable import TestSupport
 
 @Suite struct RetryTests {
     /// A backend whose connections each answer one request and then die at the next one's first bytes.
@@ -193,13 +194,14 @@ import Testing
     }
 
     @Test func idleConnectionsAreClosedAfterTheirTime() throws {
-        let backend = try ScriptedBackend.echoing()
-        let gateway = try RunningGateway(
-            policyText([backend.url], pool: "keep_alive: {idle: 50ms}"))
-        let client = try gateway.connect()
-        #expect(try client.get("/").status == 200)
-        try gateway.settles(clients: 1, idle: 1)
-        try gateway.settles(clients: 1, idle: 0)
-        eventually("the backend sees the end") { backend.openCount == 0 }
+        let world = try World(pool: "keep_alive: {idle: 50ms}")
+        world.echo()
+        #expect(try world.connect().get("/").status == 200)
+        world.settles(clients: 1, idle: 1)
+        world.pass(milliseconds: 40)
+        #expect(!world.backends[0].isClosed)
+        world.pass(milliseconds: 10)
+        #expect(world.backends[0].isClosed)
+        world.settles(clients: 1, idle: 0)
     }
 }

@@ -8,6 +8,7 @@ import Testing
 
 @testable import Gateway
 @testable import Telemetry
+@testable import TestSupport
 
 @Suite struct ReuseTests {
     /// A backend that ends each connection so long after its `uses`th response.
@@ -20,6 +21,7 @@ import Testing
                 log.note(request)
                 try wire.answer(request.bodyText)
             }
+            // The end is to meet the next request on its way, where only time can bring it.
             if delay > 0 { usleep(delay) }
         }
     }
@@ -167,7 +169,7 @@ import Testing
         // What may always be repeated: on a busy machine an end may come between a request and its response.
         for _ in 0..<20 {
             #expect(try client.get("/").status == 200)
-            usleep(1_000)
+            try eventually("the connection has ended") { try gateway.holdings().upstreamOpen == 0 }
         }
         let reuses = try gateway.ask { gateway in
             gateway.pools[0].upstreams[0]?.reusesConnections

@@ -36,8 +36,8 @@ import Testing
     /// Names that a backend answers to whatever they are do not drive out a model that is used.
     @Test func inventedNamesDoNotDriveOutWhatIsUsed() {
         let tokens = TokenEstimates()
+        for _ in 0..<3 { tokens.learn(of: name(-1), request, usage(100, 7)) }
         for index in 0..<10 * TokenEstimates.mostModels {
-            tokens.learn(of: name(-1), request, usage(100, 7))
             tokens.learn(of: name(index), request, usage(100, 1_000))
         }
         #expect(tokens.expected(of: name(-1), request).output == 7)

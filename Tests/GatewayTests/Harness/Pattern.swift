@@ -3,6 +3,8 @@
 
 import Foundation
 
+@testable import TestSupport
+
 /// A stream of bytes that each side can make for itself.
 enum Pattern {
     static let period = 1_000_003

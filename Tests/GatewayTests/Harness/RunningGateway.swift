@@ -12,32 +12,12 @@ import Testing
 @testable import Gateway
 @testable import Reactor
 @testable import Telemetry
+@testable import TestSupport
 
 /// A gateway under test.
 ///
 /// Stop it, or let it go.
 final class RunningGateway: Sendable {
-    /// What the gateway holds at one moment.
-    struct Holdings: Equatable, Sendable {
-        var inFlight = 0
-        var queued = 0
-        var exchanges = 0
-        var dials = 0
-        var clients = 0
-        var upstreamOpen = 0
-        var upstreamIdle = 0
-
-        mutating func add(_ other: Holdings) {
-            inFlight += other.inFlight
-            queued += other.queued
-            exchanges += other.exchanges
-            dials += other.dials
-            clients += other.clients
-            upstreamOpen += other.upstreamOpen
-            upstreamIdle += other.upstreamIdle
-        }
-    }
-
     /// Reactors of each gateway that does not ask for a number of its own.
     static let usualThreads =
         ProcessInfo.processInfo.environment["PENSTOCK_TEST_THREADS"].flatMap { Int($0) } ?? 1
@@ -168,27 +148,7 @@ final class RunningGateway: Sendable {
 
     /// What the gateway holds now.
     func holdings() throws -> Holdings {
-        let parts = try askAll { gateway in
-            var holdings = Holdings()
-            var seen: [SharedAdmission] = []
-            for pool in gateway.pools {
-                // A pool that was given another name leaves its admission to the new one.
-                if gateway.index == 0, !seen.contains(where: { $0 === pool.admission }) {
-                    seen.append(pool.admission)
-                    holdings.inFlight += pool.admission.inFlight
-                    holdings.queued += pool.admission.queueLength
-                }
-                for upstream in pool.upstreams {
-                    holdings.upstreamOpen += upstream?.openCount ?? 0
-                    holdings.upstreamIdle += upstream?.idleCount ?? 0
-                }
-            }
-            holdings.exchanges = gateway.openExchangeCount
-            holdings.dials = gateway.dialler.dialCount
-            holdings.clients = gateway.connections.count
-            return holdings
-        }
-        return parts.reduce(into: Holdings()) { $0.add($1) }
+        try askAll { Holdings(of: $0) }.reduce(into: Holdings()) { $0.add($1) }
     }
 
     /// Waits until nothing is held but `clients` connections and `idle` idle ones to backends (nil:
@@ -198,21 +158,12 @@ final class RunningGateway: Sendable {
     func settles(
         clients: Int? = nil, idle: Int? = nil, sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
-        let end = Date().addingTimeInterval(patience)
-        while true {
-            let now = try holdings()
-            var wanted = Holdings()
-            wanted.clients = clients ?? now.clients
-            let most = (idle ?? now.upstreamIdle) * group.count
-            wanted.upstreamIdle = min(max(idle ?? 0, now.upstreamIdle), most)
-            // Whatever is open to a backend is idle then.
-            wanted.upstreamOpen = wanted.upstreamIdle
-            if now == wanted { return }
-            guard Date() < end else {
-                Issue.record("the gateway still holds \(now)", sourceLocation: sourceLocation)
-                return
-            }
-            usleep(2_000)
+        var now = Holdings()
+        try eventually(
+            "nothing else is held", sourceLocation: sourceLocation, otherwise: { "it holds \(now)" }
+        ) {
+            now = try holdings()
+            return now.isSettled(clients: clients, idle: idle, reactors: group.count)
         }
     }
 
@@ -220,10 +171,7 @@ final class RunningGateway: Sendable {
     func metric<Value: Sendable>(_ path: @escaping @Sendable (PoolMetrics) -> Value) throws -> Value
     {
         let reports = try askAll { $0.report().pools[0] }
-        return path(
-            PoolMetrics(
-                name: "main", backends: reports[0].backends.map(\.label),
-                classes: reports[0].classes.map(\.name), adding: reports))
+        return path(.adding(reports))
     }
 
     /// Makes a reactor stand still until `door` opens; returns when it does.
@@ -246,27 +194,4 @@ final class RunningGateway: Sendable {
     func acceptPauses() throws -> UInt64 {
         try askAll { $0.metrics.acceptPauses }.reduce(0, +)
     }
-}
-
-/// The text of a policy with one pool for all paths.
-///
-/// `pool` and `server` are what stands in those mappings, `more` is appended to the file.
-func policyText(
-    _ backends: [String], pool: String = "limit: 100", server: String = "", more: String = "",
-    listen: String = "127.0.0.1:0"
-) -> String {
-    let urls = backends.map { "\"\($0)\"" }.joined(separator: ", ")
-    return """
-        version: 1
-        listen: [\(listen)]
-        admin: off
-        log: {access: off}
-        server: {\(server)}
-        pools:
-          main: {backends: [\(urls)], \(pool)}
-        routes:
-          - {path: /*, pool: main}
-        \(more)
-
-        """
 }

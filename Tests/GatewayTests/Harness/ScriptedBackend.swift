@@ -5,6 +5,8 @@ import CShims
 import Foundation
 import Synchronization
 
+@testable import TestSupport
+
 /// A listening socket with a script behind it.
 final class ScriptedBackend: Sendable {
     /// What happens on the connection with the given number, from 0.
@@ -193,6 +195,7 @@ final class FullBacklog: Sendable {
             fillers.append(filler)
         }
         self.fillers = fillers
+        // Time for the handshakes, which no descriptor tells of once the backlog is full.
         usleep(20_000)
     }
 

@@ -5,26 +5,24 @@ import Foundation
 import Synchronization
 import Testing
 
-/// Longest wait for something that is expected to happen.
-let patience: Double = 5
+@testable import TestSupport
 
-/// A wait that was not rewarded.
-struct TimedOut: Error, CustomStringConvertible {
-    var description: String
-}
-
-/// Looks until `condition` holds; records an issue when it does not within `seconds`.
+/// Looks until `condition` holds; records an issue when it does not within `seconds`, with what is there
+/// `otherwise`.
 func eventually(
     _ what: String, within seconds: Double = patience,
-    sourceLocation: SourceLocation = #_sourceLocation, _ condition: () throws -> Bool
+    sourceLocation: SourceLocation = #_sourceLocation, otherwise: () -> String = { "" },
+    _ condition: () throws -> Bool
 ) rethrows {
     let end = Date().addingTimeInterval(seconds)
     while true {
         if try condition() { return }
         guard Date() < end else {
-            Issue.record("did not come true: \(what)", sourceLocation: sourceLocation)
+            Issue.record(
+                "did not come true: \(what) \(otherwise())", sourceLocation: sourceLocation)
             return
         }
+        // What another thread does is looked at now and then.
         usleep(2_000)
     }
 }

@@ -3,6 +3,8 @@
 import CShims
 import Foundation
 
+@testable import TestSupport
+
 /// Where a socket is.
 enum Place: Sendable {
     case loopback(port: UInt16)

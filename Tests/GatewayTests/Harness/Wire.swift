@@ -5,62 +5,13 @@ import CShims
 import Foundation
 import Synchronization
 
-/// What went wrong on a wire.
-enum WireError: Error, CustomStringConvertible {
-    /// Nothing came, or could be sent, in time; what had come before.
-    case timedOut(String)
-    /// The peer closed before what was expected had come; what had come.
-    case ended(String)
-    /// The connection broke, with its errno; what had come before.
-    case broken(Int32, String)
-
-    var description: String {
-        switch self {
-        case .timedOut(let got): "timed out; got: \(got.debugDescription)"
-        case .ended(let got): "ended; got: \(got.debugDescription)"
-        case .broken(let code, let got): "broken (errno \(code)); got: \(got.debugDescription)"
-        }
-    }
-
-    /// Whether the peer reset the connection.
-    var isReset: Bool {
-        if case .broken(let code, _) = self { code == ECONNRESET || code == EPIPE } else { false }
-    }
-}
+@testable import TestSupport
 
 /// A connected stream socket.
-final class Wire: Sendable {
+final class Wire: Duplex, Sendable {
     let descriptor: Int32
-    private let pending = Mutex(Pending())
+    private let pending = Mutex(Inbox())
     private let isClosed = Mutex(false)
-
-    /// Bytes that were received and not yet read.
-    private struct Pending {
-        var bytes: [UInt8] = []
-        var start = 0
-
-        /// The place behind the next `mark`, as a count of bytes.
-        func end(of mark: [UInt8], from: Int) -> Int? {
-            var index = max(start, from)
-            while index + mark.count <= bytes.count {
-                if bytes[index] == mark[0], bytes[index...].starts(with: mark) {
-                    return index + mark.count - start
-                }
-                index += 1
-            }
-            return nil
-        }
-
-        mutating func take(_ count: Int) -> [UInt8] {
-            let taken = Array(bytes[start..<(start + count)])
-            start += count
-            if start == bytes.count {
-                bytes.removeAll(keepingCapacity: true)
-                start = 0
-            }
-            return taken
-        }
-    }
 
     init(owning descriptor: Int32) {
         self.descriptor = descriptor
@@ -96,10 +47,10 @@ final class Wire: Sendable {
 
     // MARK: Sending
 
-    func send(_ text: String) throws { try send(Array(text.utf8)) }
+    func send(_ bytes: [UInt8]) throws { try send(bytes, within: patience) }
 
     /// Sends all of `bytes`.
-    func send(_ bytes: [UInt8], within seconds: Double = patience) throws {
+    func send(_ bytes: [UInt8], within seconds: Double) throws {
         var rest = bytes[...]
         let end = Date().addingTimeInterval(seconds)
         while !rest.isEmpty {
@@ -139,7 +90,7 @@ final class Wire: Sendable {
 
     /// The next bytes, as they come; empty at the peer's end.
     func receive(within seconds: Double = patience) throws -> [UInt8] {
-        let kept = pending.withLock { $0.take($0.bytes.count - $0.start) }
+        let kept = pending.withLock { $0.takeAll() }
         if !kept.isEmpty { return kept }
         var buffer = [UInt8](repeating: 0, count: 65_536)
         let end = Date().addingTimeInterval(seconds)
@@ -154,15 +105,15 @@ final class Wire: Sendable {
     }
 
     /// Everything up to and including `mark`.
-    func read(until mark: String, within seconds: Double = patience) throws -> String {
+    func read(until mark: String, within seconds: Double) throws -> String {
         let mark = Array(mark.utf8)
         let end = Date().addingTimeInterval(seconds)
         var looked = 0
         while true {
             let found = pending.withLock { pending -> [UInt8]? in
-                let from = pending.start + max(0, looked - mark.count)
-                looked = pending.bytes.count - pending.start
-                return pending.end(of: mark, from: from).map { pending.take($0) }
+                let end = pending.end(of: mark, from: looked)
+                looked = pending.count
+                return end.map { pending.take($0) }
             }
             if let found { return String(decoding: found, as: UTF8.self) }
             try receiveMore(end)
@@ -170,11 +121,11 @@ final class Wire: Sendable {
     }
 
     /// Exactly `count` bytes.
-    func read(count: Int, within seconds: Double = patience) throws -> [UInt8] {
+    func read(count: Int, within seconds: Double) throws -> [UInt8] {
         let end = Date().addingTimeInterval(seconds)
         while true {
             let found = pending.withLock { pending in
-                pending.bytes.count - pending.start >= count ? pending.take(count) : nil
+                pending.count >= count ? pending.take(count) : nil
             }
             if let found { return found }
             try receiveMore(end)
@@ -182,7 +133,7 @@ final class Wire: Sendable {
     }
 
     /// Everything up to the peer's end.
-    func readToEnd(within seconds: Double = patience) throws -> String {
+    func readToEnd(within seconds: Double) throws -> String {
         var got: [UInt8] = []
         let end = Date().addingTimeInterval(seconds)
         while true {
@@ -197,7 +148,7 @@ final class Wire: Sendable {
     }
 
     /// Whether the peer ends or resets the connection, without another byte, within `seconds`.
-    func ends(within seconds: Double = patience) -> Bool {
+    func ends(within seconds: Double) -> Bool {
         do {
             return try receive(within: seconds).isEmpty
         } catch let error as WireError {
@@ -219,19 +170,16 @@ final class Wire: Sendable {
 
     /// Puts bytes back that were received and belong to what is read next.
     func putBack(_ bytes: [UInt8]) {
-        pending.withLock { pending in
-            pending.bytes = bytes + pending.bytes[pending.start...]
-            pending.start = 0
-        }
+        pending.withLock { $0.putBack(bytes) }
     }
 
     /// Adds to the pending bytes; throws with them when there are no more.
     private func receiveMore(_ end: Date) throws {
-        let kept = pending.withLock { $0.take($0.bytes.count - $0.start) }
+        let kept = pending.withLock { $0.takeAll() }
         do {
             let more = try receive(within: max(0, end.timeIntervalSinceNow))
             if more.isEmpty { throw WireError.ended(String(decoding: kept, as: UTF8.self)) }
-            pending.withLock { $0.bytes = kept + more }
+            pending.withLock { $0.append(kept + more) }
         } catch let error as WireError {
             throw error.after(kept)
         }

@@ -7,6 +7,7 @@ import Testing
 
 @testable import Gateway
 @testable import Telemetry
+@testable import TestSupport
 
 @Suite struct AdmissionResponseTests {
     private static let get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -99,8 +100,9 @@ import Testing
             return now.inFlight == 3 && now.queued == 7
         }
         eventually("three have arrived") { running.withLock { $0.now } == 3 }
-        usleep(20_000)
-        #expect(backend.acceptedCount == 3)
+        // A fourth connection would be there by now, or on its way.
+        let now = try gateway.holdings()
+        #expect(now.dials == 0 && now.upstreamOpen == 3 && backend.acceptedCount == 3)
         go.open()
         for client in clients { #expect(try client.readResponse().status == 200) }
         #expect(running.withLock { $0.most } == 3)
@@ -153,28 +155,27 @@ import Testing
     }
 
     @Test func aPoolWhoseBackendsAreAllOutSaysSo() throws {
-        let gateway = try RunningGateway(
-            policyText(
-                [try ScriptedBackend.refusingURL()],
-                pool: "limit: 5, ejection: {base: 10s, max: 10s}, queue: {max_wait: 100ms}"))
-        let client = try gateway.connect()
-        #expect(try client.get("/").value("X-Penstock-Reason") == "connect_failed")
+        let world = try World(
+            pool: "limit: 5, ejection: {base: 10s, max: 10s}, queue: {max_wait: 100ms}")
+        let client = world.connect()
+        try client.send(Self.get)
+        world.failDial()
+        #expect(try client.readResponse().value("X-Penstock-Reason") == "connect_failed")
         try expectComeBack(try client.get("/"), "no_backend")
-        try gateway.settles(clients: 1, idle: 0)
+        world.settles(clients: 1, idle: 0)
     }
 
     @Test func aBackendThatIsOutComesBack() throws {
-        let url = try ScriptedBackend.refusingURL()
-        let gateway = try RunningGateway(
-            policyText(
-                [url], pool: "limit: 5, ejection: {base: 50ms, max: 50ms}, queue: {max_wait: 3s}"))
-        let client = try gateway.connect()
-        #expect(try client.get("/").status == 502)
-        let port = UInt16(url.split(separator: ":").last ?? "") ?? 0
-        let backend = try ScriptedBackend.echoing(at: .loopback(port: port))
+        let world = try World(
+            pool: "limit: 5, ejection: {base: 50ms, max: 50ms}, queue: {max_wait: 3s}")
+        let client = world.connect()
+        try client.send(Self.get)
+        world.failDial()
+        #expect(try client.readResponse().status == 502)
+        world.echo()
         #expect(try client.get("/").status == 200)
-        #expect(backend.requests.count == 1)
-        try gateway.settles(clients: 1, idle: 1)
+        #expect(world.requests.count == 1)
+        world.settles(clients: 1, idle: 1)
     }
 
     @Test(arguments: [(429, 1), (503, 1), (529, 1), (500, 0), (404, 0), (200, 0)])

@@ -5,6 +5,7 @@ import Foundation
 import Testing
 
 @testable import Gateway
+@testable import TestSupport
 
 @Suite struct BodyTests {
     @Test func bodiesWithALengthArriveAsTheyAre() throws {
@@ -37,21 +38,18 @@ import Testing
     }
 
     @Test func bodiesArriveInPiecesOfAnySize() throws {
-        let backend = try ScriptedBackend.echoing()
-        let gateway = try RunningGateway(policyText([backend.url]))
-        let client = try gateway.connect()
+        let world = try World()
+        world.echo()
+        let client = world.connect()
         let request =
             "POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
             + "3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n"
         // Byte by byte: the head, chunk sizes and line ends are all cut everywhere.
-        for byte in Array(request.utf8) {
-            try client.send([byte])
-            if byte == 0x0a { usleep(1_000) }
-        }
+        for byte in Array(request.utf8) { try client.send([byte]) }
         #expect(try client.readResponse().bodyText == "abc0123456789")
         #expect(try client.get("/b").status == 200)
-        try gateway.settles(clients: 1, idle: 1)
-        #expect(backend.acceptedCount == 1)
+        world.settles(clients: 1, idle: 1)
+        #expect(world.backends.count == 1)
     }
 
     @Test func continueIsRelayedFromTheBackend() throws {
@@ -132,18 +130,19 @@ import Testing
     /// The connection lives on when the rest of a small body that nobody wants arrives a moment
     /// later.
     @Test func smallBodiesOfRefusedRequestsAreReadAway() throws {
-        let backend = try ScriptedBackend.echoing()
-        let gateway = try RunningGateway(
-            policyText([backend.url]).replacingOccurrences(of: "/*, pool", with: "/v1/*, pool"))
-        let client = try gateway.connect()
+        let world = try World(
+            text: policyText([World.backendURL]).replacingOccurrences(
+                of: "/*, pool", with: "/v1/*, pool"))
+        world.echo()
+        let client = world.connect()
         try client.send("POST /none HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n")
         let answer = try client.readResponse()
         #expect(answer.status == 404)
         #expect(answer.values("Connection").isEmpty)
-        usleep(20_000)
+        world.pass(milliseconds: 20)
         try client.send("0123456789")
         #expect(try client.get("/v1/a").status == 200)
-        try gateway.settles(clients: 1, idle: 1)
+        world.settles(clients: 1, idle: 1)
     }
 
     @Test func largeBodiesOfRefusedRequestsCloseTheConnection() throws {
@@ -162,23 +161,23 @@ import Testing
     /// What stands in a body that is too large must never be read as the framing or the next
     /// request.
     @Test func aBodyThatIsTooLargeHidesNoRequest() throws {
-        let backend = try ScriptedBackend.echoing()
-        let gateway = try RunningGateway(policyText([backend.url], server: "max_body_size: 10B"))
-        let client = try gateway.connect()
+        let world = try World(server: "max_body_size: 10B")
+        world.echo()
+        let client = world.connect()
         let hidden = "0\r\n\r\nGET /hidden HTTP/1.1\r\nHost: h\r\n\r\n"
         let size = String(hidden.utf8.count, radix: 16)
         try client.send(
             "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
                 + "\(size)\r\n")
-        usleep(30_000)
-        try client.send("\(hidden)\r\n0\r\n\r\n")
+        world.pass(milliseconds: 30)
+        try? client.send("\(hidden)\r\n0\r\n\r\n")
         #expect(try client.readResponse().status == 413)
         // Whatever comes now answers this request and no other.
         try? client.send("GET /next HTTP/1.1\r\nHost: h\r\n\r\n")
         let rest = (try? client.readResponse())?.status
         #expect(rest == 200 || rest == nil)
-        #expect(!backend.requests.contains { $0.startLine.contains("hidden") })
-        #expect(backend.requests.count <= 1)
+        #expect(!world.requests.contains { $0.startLine.contains("hidden") })
+        #expect(world.requests.count <= 1)
     }
 
     @Test func aBodyWithBrokenChunksIsRefused() throws {

@@ -7,6 +7,7 @@ import Policy
 import Testing
 
 @testable import Gateway
+@testable import TestSupport
 
 @Suite struct ClassifierTests {
     private static let key = HashKey(low: 1, high: 2)

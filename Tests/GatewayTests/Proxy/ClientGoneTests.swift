@@ -5,6 +5,8 @@ import Foundation
 import Testing
 
 @testable import Gateway
+@testable import Reactor
+@testable import TestSupport
 
 /// How a client leaves.
 enum Leaving: String, CaseIterable, Sendable {
@@ -16,6 +18,13 @@ enum Leaving: String, CaseIterable, Sendable {
         case .reset: wire.reset()
         }
     }
+
+    func apply(to peer: Peer) {
+        switch self {
+        case .fin: peer.close()
+        case .reset: peer.reset()
+        }
+    }
 }
 
 @Suite struct ClientGoneTests {
@@ -23,133 +32,107 @@ enum Leaving: String, CaseIterable, Sendable {
 
     @Test(arguments: Leaving.allCases)
     func whileItsHeadIsRead(leaving: Leaving) throws {
-        let gateway = try RunningGateway(policyText([try ScriptedBackend.refusingURL()]))
-        let client = try gateway.connect()
+        let world = try World()
+        let client = world.connect()
         try client.send("GET / HTTP/1.1\r\nHo")
-        try eventually("the head began") { try gateway.holdings().exchanges == 1 }
+        #expect(world.holdings.exchanges == 1)
         leaving.apply(to: client)
-        try gateway.settles(clients: 0, idle: 0)
+        world.settles(clients: 0, idle: 0)
     }
 
     @Test(arguments: Leaving.allCases)
     func whileItWaitsInTheQueue(leaving: Leaving) throws {
-        let go = Door()
-        let backend = try ScriptedBackend.serving { wire, _ in
-            try go.pass()
-            try wire.answer("ok")
-        }
-        let gateway = try RunningGateway(
-            policyText([backend.url], pool: "limit: 1, queue: {max_wait: 1m}"))
-        let first = try gateway.connect()
+        let world = try World(pool: "limit: 1, queue: {max_wait: 1m}")
+        let first = world.connect()
         try first.send(Self.get)
-        try eventually("the first is running") { try gateway.holdings().inFlight == 1 }
-        let second = try gateway.connect()
+        let backend = try world.accept()
+        let second = world.connect()
         try second.send(Self.get)
-        let third = try gateway.connect()
-        try eventually("the second waits") { try gateway.holdings().queued == 1 }
+        #expect(world.queued == 1)
+        let third = world.connect()
         try third.send(Self.get)
-        try eventually("the third waits") { try gateway.holdings().queued == 2 }
+        #expect(world.queued == 2)
         leaving.apply(to: second)
-        try eventually("the second has left") { try gateway.holdings().queued == 1 }
-        go.open()
-        #expect(try first.readResponse().status == 200)
-        #expect(try third.readResponse().status == 200)
-        #expect(backend.requests.count == 2)
-        try gateway.settles(clients: 2, idle: 1)
+        #expect(world.queued == 1)
+        for client in [first, third] {
+            _ = try backend.readRequest()
+            try backend.answer("ok")
+            #expect(try client.readResponse().status == 200)
+        }
+        #expect(backend.takeRequest() == nil)
+        world.settles(clients: 2, idle: 1)
     }
 
     @Test(arguments: Leaving.allCases)
     func whileTheBackendIsDialled(leaving: Leaving) throws {
-        let backlog = try FullBacklog()
-        let gateway = try RunningGateway(policyText([backlog.url]))
-        let client = try gateway.connect()
+        let world = try World()
+        let client = world.connect()
         try client.send(Self.get)
-        try eventually("the dial is under way") { try gateway.holdings().dials == 1 }
+        #expect(world.holdings.dials == 1)
         leaving.apply(to: client)
-        try gateway.settles(clients: 0, idle: 0)
+        world.settles(clients: 0, idle: 0)
     }
 
     @Test(arguments: Leaving.allCases)
     func whileItWaitsForTheResponse(leaving: Leaving) throws {
-        let arrived = Door()
-        let noticed = Handover<Bool>()
-        let backend = try ScriptedBackend { wire, _ in
-            _ = try wire.readRequest()
-            arrived.open()
-            noticed.give(wire.ends())
-        }
-        let gateway = try RunningGateway(policyText([backend.url]))
-        let client = try gateway.connect()
+        let world = try World()
+        let client = world.connect()
         try client.send(Self.get)
-        try arrived.pass()
+        let backend = try world.accept()
+        _ = try backend.readRequest()
         leaving.apply(to: client)
-        #expect(try noticed.take("the backend's notice"))
-        try gateway.settles(clients: 0, idle: 0)
+        #expect(backend.ends())
+        world.settles(clients: 0, idle: 0)
     }
 
     @Test(arguments: Leaving.allCases)
     func whileItsResponseStreams(leaving: Leaving) throws {
-        let noticed = Handover<Bool>()
-        let backend = try ScriptedBackend { wire, _ in
-            _ = try wire.readRequest()
-            try wire.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-            // Sends until the connection breaks.
-            for _ in 0..<500 {
-                do { try wire.send("5\r\nevent\r\n") } catch {
-                    noticed.give(true)
-                    return
-                }
-                usleep(5_000)
-            }
-        }
-        let gateway = try RunningGateway(policyText([backend.url]))
-        let client = try gateway.connect()
+        let world = try World()
+        let client = world.connect()
         try client.send(Self.get)
+        let backend = try world.accept()
+        try backend.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nevent\r\n")
         _ = try client.read(until: "event")
         leaving.apply(to: client)
-        #expect(try noticed.take("the backend's notice"))
-        try gateway.settles(clients: 0, idle: 0)
+        #expect(throws: WireError.self) {
+            // Sends until the connection breaks.
+            for _ in 0..<500 {
+                try backend.send("5\r\nevent\r\n")
+                world.pass(milliseconds: 5)
+            }
+        }
+        world.settles(clients: 0, idle: 0)
     }
 
     @Test(arguments: Leaving.allCases)
     func inTheMiddleOfItsUpload(leaving: Leaving) throws {
-        let noticed = Handover<Bool>()
-        let begun = Door()
-        let backend = try ScriptedBackend { wire, _ in
-            _ = try wire.readHead()
-            _ = try wire.read(count: 3)
-            begun.open()
-            noticed.give(wire.ends())
-        }
-        let gateway = try RunningGateway(
-            policyText([backend.url], server: "body_before_queue: 0B"))
-        let client = try gateway.connect()
+        let world = try World(server: "body_before_queue: 0B")
+        let client = world.connect()
         try client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nabc")
-        try begun.pass()
+        let backend = try world.accept()
+        _ = try backend.readHead()
+        _ = try backend.read(count: 3)
         leaving.apply(to: client)
-        #expect(try noticed.take("the backend's notice"))
-        try gateway.settles(clients: 0, idle: 0)
+        #expect(backend.ends())
+        world.settles(clients: 0, idle: 0)
     }
 
     /// Both sides are stuck: the client does not read, so the backend is not read either.
     @Test(arguments: Leaving.allCases)
     func whileItDoesNotReadItsResponse(leaving: Leaving) throws {
-        let noticed = Handover<Bool>()
-        let backend = try ScriptedBackend { wire, _ in
-            _ = try wire.readRequest()
-            try wire.send("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")
-            let block = [UInt8](repeating: 0x78, count: 1 << 20)
-            while wire.sendWhatFits(block, quietSeconds: 3) == block.count {}
-            noticed.give(true)
-        }
-        let gateway = try RunningGateway(policyText([backend.url]))
-        let client = try gateway.connect(receiveBuffer: 4096)
+        let world = try World()
+        let client = world.connect()
+        client.take(4_096)
         try client.send(Self.get)
+        let backend = try world.accept()
+        try backend.send("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")
+        try backend.send([UInt8](repeating: 0x78, count: 3 << 20))
         _ = try client.read(until: "\r\n\r\n")
-        usleep(100_000)
+        world.pass(milliseconds: 100)
+        #expect(!backend.isClosed)
         leaving.apply(to: client)
-        #expect(try noticed.take("the backend's notice"))
-        try gateway.settles(clients: 0, idle: 0)
+        #expect(backend.isClosed)
+        world.settles(clients: 0, idle: 0)
     }
 
     /// A unix socket's client that has gone shows nothing but a failed write.
@@ -163,24 +146,21 @@ enum Leaving: String, CaseIterable, Sendable {
         let client = try gateway.connect()
         try client.send(Self.get)
         _ = try client.read(until: "\r\n\r\n")
-        usleep(50_000)
+        try eventually("the socket is full") {
+            try gateway.ask { $0.connections.all.contains { $0.hasOutput } }
+        }
         leaving.apply(to: client)
         try gateway.settles(clients: 0)
     }
 
     @Test func withRequestsStillInThePipeline() throws {
-        let arrived = Door()
-        let backend = try ScriptedBackend { wire, _ in
-            _ = try wire.readRequest()
-            arrived.open()
-            _ = wire.ends()
-        }
-        let gateway = try RunningGateway(policyText([backend.url]))
-        let client = try gateway.connect()
+        let world = try World()
+        let client = world.connect()
         try client.send(String(repeating: Self.get, count: 50))
-        try arrived.pass()
+        let backend = try world.accept()
+        _ = try backend.readRequest()
         client.close()
-        try gateway.settles(clients: 0, idle: 0)
-        #expect(backend.acceptedCount == 1)
+        world.settles(clients: 0, idle: 0)
+        #expect(world.backends.count == 1)
     }
 }

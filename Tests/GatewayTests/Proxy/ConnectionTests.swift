@@ -5,6 +5,7 @@ import Foundation
 import Testing
 
 @testable import Gateway
+@testable import TestSupport
 
 @Suite struct ConnectionTests {
     @Test func oneConnectionEachWayServesManyRequests() throws {
@@ -63,36 +64,32 @@ import Testing
     }
 
     @Test func headsMayArriveSlowlyAndBehindAnEmptyLine() throws {
-        let backend = try ScriptedBackend.echoing()
-        let gateway = try RunningGateway(policyText([backend.url]))
-        let client = try gateway.connect()
+        let world = try World()
+        world.echo()
+        let client = world.connect()
         for byte in Array("\r\nGET /slow HTTP/1.1\r\nHost: h\r\n\r\n".utf8) {
             try client.send([byte])
-            usleep(300)
+            world.pass(milliseconds: 10)
         }
         #expect(try client.readResponse().status == 200)
-        #expect(backend.requests.first?.startLine == "GET /slow HTTP/1.1")
+        #expect(world.requests.first?.startLine == "GET /slow HTTP/1.1")
     }
 
     @Test(arguments: ["gone", "allow"])
     func aHalfClosedClientIsGoneUnlessAllowed(rule: String) throws {
-        let arrived = Door()
-        let backend = try ScriptedBackend { wire, _ in
-            _ = try wire.readRequest()
-            arrived.open()
-            // A gateway that cancels closes: then nobody wants the answer.
-            if wire.isSilent(for: 0.1) { try wire.answer("still here") }
-            _ = wire.ends()
-        }
-        let gateway = try RunningGateway(policyText([backend.url], server: "half_close: \(rule)"))
-        let client = try gateway.connect()
+        let world = try World(server: "half_close: \(rule)")
+        let client = world.connect()
         try client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-        try arrived.pass()
+        let backend = try world.accept()
         client.finishSending()
+        // A gateway that cancels closes: then nobody wants the answer.
+        #expect(backend.isClosed == (rule == "gone"))
+        world.pass(milliseconds: 100)
+        if !backend.isClosed { try backend.answer("still here") }
         let got = try client.readToEnd()
         #expect(got.hasSuffix("still here") == (rule == "allow"))
         #expect(got.isEmpty == (rule == "gone"))
-        try gateway.settles(clients: 0, idle: rule == "allow" ? 1 : 0)
+        world.settles(clients: 0, idle: rule == "allow" ? 1 : 0)
     }
 
     @Test func unixSocketsServeOnBothSides() throws {

@@ -5,6 +5,7 @@ import Foundation
 import Testing
 
 @testable import Gateway
+@testable import TestSupport
 
 @Suite struct DeadlineTests {
     private func fields(
@@ -63,51 +64,50 @@ import Testing
     }
 
     @Test func whoWaitsInVainIsToldAtItsDeadline() throws {
-        let go = Door()
-        let backend = try ScriptedBackend.held(until: go)
-        let gateway = try RunningGateway(
-            policyText([backend.url], pool: "limit: 1, queue: {max_wait: 20s}"))
-        let first = try gateway.connect()
+        let world = try World(pool: "limit: 1, queue: {max_wait: 20s}")
+        let first = world.connect()
         try first.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-        try eventually("one runs") { try gateway.holdings().inFlight == 1 }
-        let began = Date()
-        let refused = try gateway.connect().get("/", fields: "request-timeout: 0.2\r\n")
-        #expect(refused.status == 503)
-        #expect(refused.value("X-Penstock-Reason") == "deadline")
-        #expect(Date().timeIntervalSince(began) < 5)
-        go.open()
+        let backend = try world.accept()
+        #expect(world.inFlight == 1)
+        let waited = try world.milliseconds {
+            let refused = try world.connect().get("/", fields: "request-timeout: 0.2\r\n")
+            #expect(refused.status == 503)
+            #expect(refused.value("X-Penstock-Reason") == "deadline")
+        }
+        #expect(waited == 200)
+        try backend.answer("ok")
         #expect(try first.readResponse().status == 200)
         // The refused one never got to the backend.
-        #expect(backend.acceptedCount == 1)
+        #expect(world.backends.count == 1 && world.holdings.dials == 0)
     }
 
     @Test func ignoredFieldsHaveNoEffect() throws {
-        let go = Door()
-        let backend = try ScriptedBackend.held(until: go)
-        let gateway = try RunningGateway(
-            policyText([backend.url], pool: "limit: 1, deadline: {headers: ignore}"))
-        let client = try gateway.connect()
+        let world = try World(pool: "limit: 1, deadline: {headers: ignore}")
+        let client = world.connect()
         try client.send("GET / HTTP/1.1\r\nHost: h\r\nrequest-timeout: 0.05\r\n\r\n")
-        usleep(200_000)
-        go.open()
+        let backend = try world.accept()
+        world.pass(milliseconds: 200)
+        #expect(try backend.readRequest().value("request-timeout") == "0.05")
+        try backend.answer("ok")
         #expect(try client.readResponse().status == 200)
-        #expect(backend.requests.last?.value("request-timeout") == "0.05")
     }
 
     @Test(arguments: ["request-timeout: 0.2\r\n", ""])
     func whatIsLateForItsClientIsCancelled(_ fields: String) throws {
-        let go = Door()
-        let backend = try ScriptedBackend.held(until: go)
-        let gateway = try RunningGateway(
-            policyText(
-                [backend.url],
-                pool: fields.isEmpty ? "limit: 1, deadline: {longest: 200ms}" : "limit: 1"))
-        let late = try gateway.connect().get("/", fields: fields)
-        #expect(late.status == 504)
-        #expect(late.value("X-Penstock-Reason") == "deadline_passed")
+        let world = try World(
+            pool: fields.isEmpty ? "limit: 1, deadline: {longest: 200ms}" : "limit: 1")
+        let client = world.connect()
+        try client.send("GET / HTTP/1.1\r\nHost: h\r\n\(fields)\r\n")
+        let backend = try world.accept()
+        let waited = try world.milliseconds {
+            let late = try client.readResponse()
+            #expect(late.status == 504)
+            #expect(late.value("X-Penstock-Reason") == "deadline_passed")
+        }
+        #expect(waited == 200)
         // The backend's connection is closed, and its limit is not blamed.
-        try gateway.settles(idle: 0)
-        #expect(try gateway.ask { $0.pools[0].admission.limit } == 1)
-        go.open()
+        #expect(backend.isClosed)
+        world.settles(idle: 0)
+        #expect(world.pool.admission.limit == 1)
     }
 }

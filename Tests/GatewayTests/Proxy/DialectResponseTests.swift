@@ -8,6 +8,7 @@ import Inference
 import Testing
 
 @testable import Gateway
+@testable import TestSupport
 
 @Suite struct DialectResponseTests {
     /// What a request for `path` is told by a pool with no room at all.

@@ -4,6 +4,7 @@ import Foundation
 import Testing
 
 @testable import Gateway
+@testable import TestSupport
 
 /// One request through a gateway of its own: what each side got.
 struct Passage {
@@ -166,7 +167,7 @@ struct Passage {
         ("GET http://other.example HTTP/1.1", "GET / HTTP/1.1", "other.example"),
         ("OPTIONS http://other.example HTTP/1.1", "OPTIONS * HTTP/1.1", "other.example"),
         ("OPTIONS * HTTP/1.1", "OPTIONS * HTTP/1.1", "h"),
-        ("PURGE //a/../b?c=//d HTTP/1.1", "PURGE //a/../b?c=//d HTTP/1.1", "h"),
+        ("PURGE //a/.b?c=//../d HTTP/1.1", "PURGE //a/.b?c=//../d HTTP/1.1", "h"),
     ])
     func targetsArriveInOriginForm(line: String, expected: String, host: String) throws {
         let passage = try Passage("\(line)\r\nHost: h\r\n\r\n")
@@ -277,5 +278,52 @@ struct Passage {
             "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", answer: Self.plain)
         #expect(passage.answer.values("Connection") == ["close"])
         #expect(!passage.keepsClient)
+    }
+
+    /// CGI and WSGI show a program `X_Forwarded_For` and `X-Forwarded-For` under one name.
+    @Test func fieldsThatLookAlikeEndHere() throws {
+        let passage = try Passage(
+            "GET / HTTP/1.1\r\nHost: h\r\nX_Forwarded_For: 6.6.6.6\r\nX-Forwarded_Proto: https\r\n"
+                + "x_request_id: forged\r\nContent_Length: 5\r\nmy_own: 1\r\nX-Request-ID: i\r\n\r\n"
+        )
+        #expect(passage.request.head == "GET / HTTP/1.1\r\nHost: h\r\nmy_own: 1\r\n\(Self.added)")
+    }
+
+    /// What a route allows must be what the backend serves.
+    @Test(arguments: [
+        ("/v1/../reset_prefix_cache", 400), ("/v1/%2e%2E/x", 400), ("/v1/a%2fb", 400),
+        ("/v1/models/org%2Fname/x", 204), ("/v1/a.b", 204),
+    ])
+    func ambiguousPathsAreRefused(_ path: String, _ status: Int) throws {
+        for (server, expected) in [("", status), ("ambiguous_paths: pass", 204)] {
+            let backend = try ScriptedBackend.serving { wire, _ in
+                try wire.send("HTTP/1.1 204 No Content\r\n\r\n")
+            }
+            let gateway = try RunningGateway(policyText([backend.url], server: server))
+            let answer = try gateway.connect().get(path)
+            #expect(answer.status == expected)
+            if expected == 400 {
+                #expect(answer.value("X-Penstock-Reason") == "path_ambiguous")
+                #expect(backend.requests.isEmpty)
+            }
+        }
+    }
+
+    /// A request that has passed this gateway's name twice goes round in a circle.
+    @Test(arguments: [
+        ("1.1 other, 1.1 penstock", 204), ("1.1 penstock, 1.1 other, 1.1 penstock", 508),
+        ("1.1 penstock\r\nVia: 1.0 Penstock (x)", 508),
+    ])
+    func aLoopIsEnded(_ via: String, _ status: Int) throws {
+        let backend = try ScriptedBackend.serving { wire, _ in
+            try wire.send("HTTP/1.1 204 No Content\r\n\r\n")
+        }
+        let gateway = try RunningGateway(policyText([backend.url]))
+        let client = try gateway.connect()
+        try client.send("GET / HTTP/1.1\r\nHost: h\r\nVia: \(via)\r\n\r\n")
+        let answer = try client.readResponse()
+        #expect(answer.status == status)
+        if status == 508 { #expect(answer.value("X-Penstock-Reason") == "loop") }
+        #expect(backend.requests.count == (status == 508 ? 0 : 1))
     }
 }

@@ -7,6 +7,7 @@ import Testing
 
 @testable import Gateway
 @testable import Telemetry
+@testable import TestSupport
 
 @Suite struct KeepAliveTests {
     private static let comment = ": waiting\n\n"
@@ -15,17 +16,21 @@ import Testing
         "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
     /// One pool, and a route for everything that keeps its streams alive.
-    private func policy(_ url: String, pool: String = "limit: 1", route: String = "") -> String {
-        """
-        listen: 127.0.0.1:0
-        admin: off
-        log: {access: off}
-        pools:
-          main: {backends: ["\(url)"], \(pool)}
-        routes:
-          - {path: /*, pool: main, stream_keep_alive: 100ms\(route)}
+    private func world(
+        pool: String = "limit: 1", route: String = "", more: String = ""
+    ) throws -> World {
+        try World(
+            text: """
+                listen: 127.0.0.1:0
+                admin: off
+                log: {access: off}
+                pools:
+                  main: {backends: ["\(World.backendURL)"], \(pool)}
+                routes:
+                  - {path: /*, pool: main, stream_keep_alive: 100ms\(route)}
+                \(more)
 
-        """
+                """)
     }
 
     private func post(
@@ -41,20 +46,18 @@ import Testing
         "\(String(text.utf8.count, radix: 16))\r\n\(text)\r\n"
     }
 
-    /// A backend that streams one event, when the door is open.
-    private func streaming(_ go: Door) throws -> ScriptedBackend {
-        try ScriptedBackend.serving { wire, _ in
-            try go.pass(within: 60)
-            try wire.send(Self.head + Self.chunk(Self.event) + "0\r\n\r\n")
-        }
+    /// Has a backend stream one event.
+    private func stream(from backend: Peer) throws {
+        try backend.send(Self.head + Self.chunk(Self.event) + "0\r\n\r\n")
     }
 
-    /// Takes the pool's one slot until the backend's door is open.
-    private func hold(_ gateway: RunningGateway) throws -> Wire {
-        let holder = try gateway.connect()
+    /// Takes the pool's one slot until the backend streams.
+    private func hold(_ world: World) throws -> (client: ClientPeer, backend: Peer) {
+        let holder = world.connect()
         try holder.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-        try eventually("one in flight") { try gateway.holdings().inFlight == 1 }
-        return holder
+        let backend = try world.accept()
+        #expect(world.inFlight == 1)
+        return (holder, backend)
     }
 
     private func error(in text: String) throws -> [String: Any] {
@@ -63,32 +66,37 @@ import Testing
     }
 
     @Test func aWaitingStreamIsKeptAlive() throws {
-        let go = Door()
-        let backend = try streaming(go)
-        let gateway = try RunningGateway(
-            policy(backend.url, pool: "limit: 1, queue: {max_wait: 1m}"))
-        let holder = try hold(gateway)
-        let client = try gateway.connect()
+        let world = try world(pool: "limit: 1, queue: {max_wait: 1m}")
+        let (holder, backend) = try hold(world)
+        let client = world.connect()
         try client.send(post())
         let head = Message(head: try client.read(until: "\r\n\r\n"))
         #expect(head.status == 200)
         #expect(head.value("Content-Type") == "text/event-stream")
         #expect(head.value("Transfer-Encoding") == "chunked")
         #expect(head.value("X-Request-Id") != nil)
-        for _ in 0..<3 { #expect(try client.readChunk() == Self.comment) }
-        #expect(try gateway.holdings().queued == 1)
-        go.open()
+        #expect(try client.readChunk() == Self.comment)
+        for _ in 0..<3 {
+            var chunk: String?
+            let waited = try world.milliseconds { chunk = try client.readChunk() }
+            #expect(chunk == Self.comment)
+            #expect(waited == 100)
+        }
+        #expect(world.queued == 1)
+        try stream(from: backend)
         #expect(try holder.readResponse().status == 200)
+        world.pass(milliseconds: 250)
+        try stream(from: backend)
         var chunks: [String] = []
         while let chunk = try client.readChunk() { chunks.append(chunk) }
-        #expect(chunks.filter { $0 != Self.comment } == [Self.event])
-        #expect(chunks.last == Self.event, "no comment follows an event")
+        #expect(chunks == [Self.comment, Self.comment, Self.event], "no comment follows an event")
         _ = try client.read(until: "\r\n")
         // The connection goes on.
         try client.send(post("{\"model\":\"m\"}"))
+        try stream(from: backend)
         #expect(try client.readResponse().status == 200)
-        try gateway.settles(clients: 2, idle: 1)
-        let counted = try gateway.metric { metrics in
+        world.settles(clients: 2, idle: 1)
+        let counted = world.metric { metrics in
             metrics.models.map { ($0.name, $0.streams.map(\.firstToken.count)) }
                 .filter { $0.0 == Array("m".utf8) }.map(\.1)
         }
@@ -99,18 +107,17 @@ import Testing
         ("/v1/chat/completions", "service_unavailable_error"), ("/v1/messages", "overloaded_error"),
     ])
     func aRefusalAfterACommentIsAnEvent(_ path: String, _ type: String) throws {
-        let go = Door()
-        let backend = try streaming(go)
-        let gateway = try RunningGateway(
-            policy(backend.url, pool: "limit: 1, queue: {max_wait: 500ms}"))
-        let holder = try hold(gateway)
-        let client = try gateway.connect()
+        let world = try world(pool: "limit: 1, queue: {max_wait: 500ms}")
+        let (holder, backend) = try hold(world)
+        let client = world.connect()
         try client.send(post(to: path))
-        let answer = try client.readResponse()
+        var answer = Message()
+        let waited = try world.milliseconds { answer = try client.readResponse() }
+        #expect(waited == 500)
         #expect(answer.status == 200)
         #expect(answer.chunks.first == Self.comment)
         #expect(try error(in: answer.bodyText)["type"] as? String == type)
-        let ended = try gateway.metric { metrics in
+        let ended = world.metric { metrics in
             [
                 metrics.count(of: .success, .queueTimeout),
                 metrics.count(of: .rejected, .queueTimeout),
@@ -122,9 +129,9 @@ import Testing
         let refused = try client.readResponse()
         #expect(refused.status == (path == "/v1/messages" ? 529 : 503))
         #expect(refused.value("Retry-After") != nil)
-        go.open()
+        try stream(from: backend)
         _ = try holder.readResponse()
-        try gateway.settles(clients: 2, idle: 1)
+        world.settles(clients: 2, idle: 1)
     }
 
     @Test(arguments: [
@@ -133,87 +140,70 @@ import Testing
         ("200 OK", "{\"choices\":[]}", "server_error"), ("204 Nothing", "", "server_error"),
     ])
     func whatIsNoStreamBecomesAnError(_ status: String, _ body: String, _ type: String) throws {
-        let go = Door()
-        let backend = try ScriptedBackend.serving { wire, _ in
-            try go.pass(within: 20)
-            let length = status.hasPrefix("204") ? "" : "Content-Length: \(body.utf8.count)\r\n"
-            try wire.send(
-                "HTTP/1.1 \(status)\r\nContent-Type: application/json\r\n\(length)\r\n\(body)")
-        }
-        let gateway = try RunningGateway(policy(backend.url))
-        let client = try gateway.connect()
+        let world = try world()
+        let client = world.connect()
         try client.send(post())
+        let backend = try world.accept()
         _ = try client.read(until: Self.comment)
-        go.open()
+        let length = status.hasPrefix("204") ? "" : "Content-Length: \(body.utf8.count)\r\n"
+        try backend.send(
+            "HTTP/1.1 \(status)\r\nContent-Type: application/json\r\n\(length)\r\n\(body)")
         let rest = try client.read(until: "\r\n0\r\n\r\n")
         let told = try error(in: rest.replacingOccurrences(of: "\r\n0\r\n\r\n", with: ""))
         #expect(told["type"] as? String == type)
         #expect(told["code"] as? String == "stream_refused")
-        try gateway.settles(clients: 1, idle: 0)
-        let charged = try gateway.metric { metrics in
+        world.settles(clients: 1, idle: 0)
+        let charged = world.metric { metrics in
             metrics.allStreams.flatMap(\.traffic).map { [$0.responses, $0.inputTokens] }
         }
         #expect(charged == [[0, 0]])
     }
 
     @Test func aBackendThatDiesBeforeItsFirstEventIsAnError() throws {
-        let go = Door()
-        let backend = try ScriptedBackend.serving { wire, _ in
-            try go.pass(within: 20)
-            wire.close()
-        }
-        let gateway = try RunningGateway(policy(backend.url))
-        let client = try gateway.connect()
+        let world = try world()
+        let client = world.connect()
         try client.send(post())
+        let backend = try world.accept()
         _ = try client.read(until: Self.comment)
-        go.open()
+        backend.close()
         #expect(try client.read(until: "\r\n0\r\n\r\n").contains("upstream_closed"))
-        try gateway.settles(clients: 1, idle: 0)
+        world.settles(clients: 1, idle: 0)
     }
 
     /// A head says that the engine has the request; comments go on until there is an event, and none
     /// stands within one.
     @Test func commentsStandBetweenEventsOnly() throws {
-        let go = Door()
-        let finish = Door()
-        let backend = try ScriptedBackend.serving { wire, _ in
-            try wire.send(Self.head)
-            try go.pass(within: 20)
-            try wire.send(Self.chunk(String(Self.event.prefix(9))))
-            usleep(500_000)
-            try wire.send(Self.chunk(String(Self.event.dropFirst(9))))
-            try finish.pass(within: 20)
-            try wire.send("0\r\n\r\n")
-        }
-        let gateway = try RunningGateway(policy(backend.url, pool: "limit: 1"))
-        let client = try gateway.connect()
+        let world = try world(pool: "limit: 1")
+        let client = world.connect()
         try client.send(post())
+        let backend = try world.accept()
+        try backend.send(Self.head)
         let head = Message(head: try client.read(until: "\r\n\r\n"))
         #expect(head.value("X-Penstock-Queue-Ms") == "0", "the backend's own head")
         #expect(try client.readChunk() == Self.comment)
         #expect(try client.readChunk() == Self.comment)
-        go.open()
+        try backend.send(Self.chunk(String(Self.event.prefix(9))))
+        world.pass(milliseconds: 500)
+        try backend.send(Self.chunk(String(Self.event.dropFirst(9))))
         var text = ""
         while !text.hasSuffix(Self.event) { text += try #require(try client.readChunk()) }
-        #expect(text.replacingOccurrences(of: Self.comment, with: "") == Self.event)
+        #expect(text == Self.event)
         #expect(client.isSilent(for: 0.4), "no comment follows the first event")
-        finish.open()
+        try backend.send("0\r\n\r\n")
         _ = try client.read(until: "0\r\n\r\n")
-        try gateway.settles(clients: 1, idle: 1)
+        world.settles(clients: 1, idle: 1)
     }
 
     @Test func anOldClientGetsCommentsWithoutChunks() throws {
-        let go = Door()
-        let backend = try streaming(go)
-        let gateway = try RunningGateway(policy(backend.url))
-        let client = try gateway.connect()
+        let world = try world()
+        let client = world.connect()
         try client.send(post(version: "1.0"))
+        let backend = try world.accept()
         let head = Message(head: try client.read(until: "\r\n\r\n"))
         #expect(head.value("Transfer-Encoding") == nil && head.value("Connection") == "close")
         #expect(try client.read(until: Self.comment) == Self.comment)
-        go.open()
-        let rest = try client.readToEnd()
-        #expect(rest.replacingOccurrences(of: Self.comment, with: "") == Self.event)
+        try stream(from: backend)
+        #expect(try client.readToEnd() == Self.event)
     }
 
     /// Nobody else is sent comments: the answer comes as it would without them.
@@ -225,13 +215,12 @@ import Testing
         ("/other", "{\"stream\":true}", "Content-Type: application/json\r\n"),
     ])
     func othersWaitInSilence(_ path: String, _ body: String, _ fields: String) throws {
-        let go = Door()
-        let backend = try streaming(go)
-        let gateway = try RunningGateway(policy(backend.url))
-        let client = try gateway.connect()
+        let world = try world()
+        let client = world.connect()
         try client.send(post(body, to: path, fields: fields))
+        let backend = try world.accept()
         #expect(client.isSilent(for: 0.4))
-        go.open()
+        try stream(from: backend)
         #expect(try client.readResponse().bodyText == Self.event)
     }
 
@@ -239,37 +228,29 @@ import Testing
     /// gets it whole.
     @Test(arguments: ["", ", models: [m]"])
     func theWishMayStandAtTheEnd(_ route: String) throws {
-        let go = Door()
-        let log = RequestLog()
-        let backend = try ScriptedBackend(log: log) { wire, _ in
-            log.note(try wire.readRequest(within: 20))
-            try go.pass(within: 20)
-            try wire.send(Self.head + Self.chunk(Self.event) + "0\r\n\r\n")
-        }
-        let gateway = try RunningGateway(policy(backend.url, route: route))
-        let client = try gateway.connect()
+        let world = try world(route: route)
+        let client = world.connect()
         let prompt = String(repeating: "word ", count: 30_000)
         let body = "{\"model\":\"m\",\"prompt\":\"\(prompt)\",\"stream\":true}"
         let request = post(body)
         try client.send(String(request.prefix(1_000)))
-        usleep(150_000)
-        #expect(try gateway.holdings().inFlight == 0, "it is not known yet what is wanted")
+        world.pass(milliseconds: 150)
+        #expect(world.inFlight == 0, "it is not known yet what is wanted")
         try client.send(String(request.dropFirst(1_000)))
+        let backend = try world.accept()
         _ = try client.read(until: Self.comment)
-        go.open()
+        #expect(try backend.readRequest().bodyText == body)
+        try stream(from: backend)
         _ = try client.read(until: "\r\n0\r\n\r\n")
-        #expect(log.requests.map(\.bodyText) == [body])
-        try gateway.settles(clients: 1)
+        #expect(world.backends.count == 1)
+        world.settles(clients: 1)
     }
 
     /// A body that is not held any longer goes on as it is, and its client waits in silence.
     @Test func longBodiesAreNotRefusedForTheWish() throws {
-        let backend = try ScriptedBackend.serving { wire, request in
-            try wire.answer("\(request.body.count)")
-        }
-        let gateway = try RunningGateway(
-            policy(backend.url, route: ", models: [m]") + "models: {max_held: 200KiB}\n")
-        let client = try gateway.connect()
+        let world = try world(route: ", models: [m]", more: "models: {max_held: 200KiB}")
+        world.serve { backend, request in try backend.answer("\(request.body.count)") }
+        let client = world.connect()
         let prompt = String(repeating: "x", count: 1_000_000)
         let body = "{\"model\":\"m\",\"prompt\":\"\(prompt)\",\"stream\":true}"
         try client.send(post(body))
@@ -277,34 +258,31 @@ import Testing
     }
 
     @Test func aClientThatLeavesWhileItIsKeptAliveIsCancelled() throws {
-        let go = Door()
-        let backend = try streaming(go)
-        let gateway = try RunningGateway(
-            policy(backend.url, pool: "limit: 1, queue: {max_wait: 1m}"))
-        let holder = try hold(gateway)
-        let client = try gateway.connect()
+        let world = try world(pool: "limit: 1, queue: {max_wait: 1m}")
+        let (holder, backend) = try hold(world)
+        let client = world.connect()
         try client.send(post())
         _ = try client.read(until: Self.comment)
         client.close()
-        try eventually("nobody waits") { try gateway.holdings().queued == 0 }
-        #expect(try gateway.metric { $0.count(of: .abandoned, .clientGone) } == 1)
-        go.open()
+        #expect(world.queued == 0)
+        #expect(world.metric { $0.count(of: .abandoned, .clientGone) } == 1)
+        try stream(from: backend)
         _ = try holder.readResponse()
-        try gateway.settles(clients: 1, idle: 1)
+        world.settles(clients: 1, idle: 1)
     }
 
     /// The clients' time between two bytes begins anew with each comment; a deadline does not.
     @Test func commentsCountForAClientsReadTimeout() throws {
-        let go = Door()
-        let backend = try streaming(go)
-        let gateway = try RunningGateway(policy(backend.url, pool: "limit: 4"))
-        let patient = try gateway.connect()
+        let world = try world(pool: "limit: 4")
+        let patient = world.connect()
         let json = "Content-Type: application/json\r\n"
         try patient.send(post(fields: json + "x-stainless-read-timeout: 0.3\r\n"))
-        let hasty = try gateway.connect()
+        let backend = try world.accept()
+        let hasty = world.connect()
         try hasty.send(post(fields: json + "x-request-timeout: 0.3\r\n"))
+        _ = try world.accept()
         #expect(try hasty.readResponse().bodyText.contains("deadline_passed"))
-        go.open()
+        try stream(from: backend)
         #expect(try patient.readResponse().bodyText.hasSuffix(Self.event))
     }
 }

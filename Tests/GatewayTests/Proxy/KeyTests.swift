@@ -9,6 +9,7 @@ import Policy
 import Testing
 
 @testable import Gateway
+@testable import TestSupport
 
 @Suite struct KeyTests {
     private static func digest(_ key: String) throws -> KeyDigest {
@@ -211,6 +212,105 @@ import Testing
             #expect(table.tenant(of: address) == smallest?.tenant, "seed \(seed): \(address)")
         }
         #expect(NetworkTable([]).tenant(of: 0) == nil)
+    }
+
+    private func keyedGateway(_ url: String) throws -> RunningGateway {
+        try RunningGateway(
+            """
+            version: 1
+            listen: 127.0.0.1:0
+            admin: off
+            log: {access: off}
+            pools:
+              main: {backends: ["\(url)"], websocket: allow, tenant: {keys: a.keys}}
+            routes:
+              - {path: /v1/*, pool: main, models: [m]}
+              - {path: /plain/*, pool: main}
+            """, keys: [try Self.entry("acme", "k")])
+    }
+
+    /// Nothing is asked for, held or told before it is known that the request may be served at all.
+    @Test func nothingIsDoneWithoutAKey() throws {
+        let backend = try ScriptedBackend.echoing()
+        let gateway = try keyedGateway(backend.url)
+        for (line, reason) in [
+            ("POST /v1/chat/completions", "key_missing"), ("POST /plain/x", "key_missing"),
+        ] {
+            let client = try gateway.connect()
+            try client.send(
+                "\(line) HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 90000\r\n\r\n"
+            )
+            let answer = try client.readResponse()
+            #expect(answer.status == 401)
+            #expect(answer.value("X-Penstock-Reason") == reason)
+        }
+        let upload = try gateway.connect()
+        try upload.send(
+            "POST /plain/x HTTP/1.1\r\nHost: h\r\nContent-Length: 90000\r\n\r\nabc")
+        #expect(try upload.readResponse().status == 401)
+        // Nor which models there are, or are not.
+        for path in ["/v1/models", "/v1/models/m", "/v1/models/none"] {
+            #expect(try gateway.connect().get(path).status == 401)
+        }
+        let client = try gateway.connect()
+        for (key, status) in [("x", 401), ("k", 404)] {
+            try client.send(
+                "POST /v1/x HTTP/1.1\r\nHost: h\r\nx-api-key: \(key)\r\nContent-Length: 15\r\n\r\n"
+                    + "{\"model\":\"none\"}".prefix(15))
+            let body = try client.readResponse()
+            #expect(body.status == status || status == 404 && body.status == 400)
+        }
+        #expect(try gateway.connect().get("/v1/models", fields: "api-key: k\r\n").status == 200)
+        #expect(backend.requests.isEmpty)
+        #expect(try gateway.askAll { $0.bodyMemory.heldBytes }.allSatisfy { $0 == 0 })
+    }
+
+    /// A browser asks without a key whether it may send one; who serves it answers.
+    @Test func aPreflightNeedsNoKey() throws {
+        let backend = try ScriptedBackend.serving { wire, _ in
+            try wire.answer("", fields: "Access-Control-Allow-Origin: *\r\n")
+        }
+        let gateway = try keyedGateway(backend.url)
+        let asks = "Origin: https://a\r\nAccess-Control-Request-Method: POST\r\n"
+        for path in ["/v1/chat/completions", "/plain/x"] {
+            for (fields, status) in [(asks, 200), ("Origin: https://a\r\n", 401)] {
+                let client = try gateway.connect()
+                try client.send("OPTIONS \(path) HTTP/1.1\r\nHost: h\r\n\(fields)\r\n")
+                #expect(try client.readResponse().status == status)
+            }
+            let client = try gateway.connect()
+            try client.send("POST \(path) HTTP/1.1\r\nHost: h\r\n\(asks)Content-Length: 0\r\n\r\n")
+            #expect(try client.readResponse().status == 401)
+        }
+        #expect(backend.requests.map(\.startLine).allSatisfy { $0.hasPrefix("OPTIONS") })
+    }
+
+    /// A browser's WebSocket can have its key nowhere else; the backend does not see it.
+    @Test func aWebSocketsKeyMayBeASubprotocol() throws {
+        let backend = try ScriptedBackend.echoing()
+        let gateway = try keyedGateway(backend.url)
+        let asks =
+            "GET /plain/x HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+        for (protocols, status, passed) in [
+            ("realtime, openai-insecure-api-key.k,beta", 200, ["realtime, beta"]),
+            ("openai-insecure-api-key.k", 200, []),
+            ("openai-insecure-api-key.x", 401, []), ("openai-insecure-api-key.", 401, []),
+        ] {
+            let before = backend.requests.count
+            let client = try gateway.connect()
+            try client.send(asks + "Sec-WebSocket-Protocol: \(protocols)\r\n\r\n")
+            #expect(try client.readResponse().status == status, "\(protocols)")
+            if status == 200 {
+                #expect(backend.requests[before].values("Sec-WebSocket-Protocol") == passed)
+            }
+        }
+        // Where no WebSocket is asked for it is no key.
+        let client = try gateway.connect()
+        try client.send(
+            "GET /plain/x HTTP/1.1\r\nHost: h\r\n"
+                + "Sec-WebSocket-Protocol: openai-insecure-api-key.k\r\n\r\n")
+        #expect(try client.readResponse().status == 401)
     }
 
     @Test func aClientsNetworkSaysWhoseItsRequestsAre() throws {

@@ -7,6 +7,7 @@ import Testing
 
 @testable import Gateway
 @testable import Telemetry
+@testable import TestSupport
 
 @Suite struct ModelRoutingTests {
     /// A gateway with a pool for each of two backends, which say their name and what they got.
@@ -75,6 +76,47 @@ import Testing
         func post(_ path: String, _ body: String) throws -> Message {
             try post(path, Array(body.utf8))
         }
+    }
+
+    /// What fits exactly is held; what one body may not have is told apart from what all together may not.
+    @Test(arguments: [false, true])
+    func whatFitsExactlyIsHeld(isChunked: Bool) throws {
+        let backend = try ScriptedBackend.echoing()
+        func post(_ held: String, _ count: Int) throws -> Int {
+            let gateway = try RunningGateway(
+                """
+                version: 1
+                listen: 127.0.0.1:0
+                admin: off
+                log: {access: off}
+                models: {\(held)}
+                pools:
+                  main: {backends: ["\(backend.url)"]}
+                routes:
+                  - {path: /*, pool: main, models: [m]}
+                """, threads: 1)
+            let start = "{\"x\":\""
+            let end = "\",\"model\":\"m\"}"
+            let fill = String(repeating: "x", count: count - start.utf8.count - end.utf8.count)
+            let body = start + fill + end
+            let size = String(body.utf8.count, radix: 16)
+            let sent = isChunked ? "\(size)\r\n\(body)\r\n0\r\n\r\n" : body
+            let framing =
+                isChunked ? "Transfer-Encoding: chunked" : "Content-Length: \(body.utf8.count)"
+            let request = "POST /x HTTP/1.1\r\nHost: h\r\n\(framing)\r\n\r\n\(sent)"
+            let client = try gateway.connect()
+            try client.send(request)
+            let status = try client.readResponse().status
+            client.close()
+            try gateway.settles(clients: 0)
+            #expect(try gateway.ask { $0.bodyMemory.heldBytes } == 0)
+            return status
+        }
+        let mebibyte = 1 << 20
+        #expect(try post("max_held: 1MiB, max_held_total: 1MiB", mebibyte) == 200)
+        #expect(try post("max_held: 1MiB, max_held_total: 1MiB", mebibyte + 1) == 413)
+        #expect(try post("max_held: 2MiB, max_held_total: 1MiB", mebibyte + 1) == 503)
+        #expect(try post("max_held: 1000000B, max_held_total: 1MiB", mebibyte) == 413)
     }
 
     @Test func theModelDecidesWhereverItStands() throws {

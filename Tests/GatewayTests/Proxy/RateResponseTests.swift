@@ -5,6 +5,7 @@ import Foundation
 import Testing
 
 @testable import Gateway
+@testable import TestSupport
 
 @Suite struct RateResponseTests {
     private static let pool =

@@ -6,6 +6,7 @@ import HTTP1
 import Testing
 
 @testable import Gateway
+@testable import TestSupport
 
 @Suite struct RequestHintsTests {
     private func hints(_ fields: String) throws -> RequestHints {

@@ -8,34 +8,37 @@ import Testing
 
 @testable import Gateway
 @testable import Reactor
+@testable import TestSupport
 
 @Suite struct StreamTests {
     private static let size = 64 << 20
     private static let get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
 
-    /// The most bytes that any request had in the gateway's buffers, as often as it is looked at.
-    private final class Gauge: Sendable {
-        private let most = Mutex(0)
+    /// What is sent in a world: many times what the gateway may hold of it.
+    private static let piece = 800_000
 
-        var value: Int { most.withLock { $0 } }
-
-        func look(at gateway: RunningGateway) throws {
-            let bytes =
-                try gateway.askAll { gateway in
-                    gateway.connections.all.map { client in
-                        let upstream = client.exchange?.attempt.connection
-                        return client.input.count + client.output.count
-                            + (upstream?.input.count ?? 0) + (upstream?.output.count ?? 0)
-                    }.max() ?? 0
-                }.max() ?? 0
-            most.withLock { $0 = max($0, bytes) }
+    /// Takes that much, slowly enough for everything behind this reader to fill up; the most bytes that
+    /// the gateway had in its buffers meanwhile.
+    private func takeSlowly(_ peer: Peer) throws -> Int {
+        var most = 0
+        var got = 0
+        while got < Self.piece {
+            peer.world.pass(milliseconds: 50)
+            for client in peer.world.gateway.connections.all {
+                let upstream = client.exchange?.attempt.connection
+                let held =
+                    client.input.count + client.output.count
+                    + (upstream?.input.count ?? 0) + (upstream?.output.count ?? 0)
+                most = max(most, held)
+            }
+            let count = min(40_000, Self.piece - got)
+            peer.take(count)
+            let bytes = try peer.read(count: count)
+            try #require(Pattern.matches(bytes[...], at: got))
+            got += count
         }
-
-        /// Looks until something was seen in the buffers: on a busy machine it takes its time.
-        func lookUntilFilled(_ gateway: RunningGateway) throws {
-            let end = Date().addingTimeInterval(patience)
-            repeat { try look(at: gateway) } while value == 0 && Date() < end
-        }
+        peer.take(.max)
+        return most
     }
 
     @Test(arguments: [
@@ -83,65 +86,36 @@ import Testing
 
     /// A slow reader slows the backend; what lies between them stays within the water marks.
     @Test func aSlowReaderHoldsTheBackendBack() throws {
-        let size = 48 << 20
-        let high = 64 << 10
-        let backend = try ScriptedBackend { wire, _ in
-            _ = try wire.readRequest()
-            try wire.send("HTTP/1.1 200 OK\r\nContent-Length: \(size)\r\n\r\n")
-            try wire.sendPattern(size)
-            _ = wire.ends()
-        }
-        let gateway = try RunningGateway(
-            policyText([backend.url], server: "buffer: {high: 64KiB, response: 0B}"))
-        let client = try gateway.connect(receiveBuffer: 64 << 10)
+        let world = try World(server: "buffer: {high: 64KiB, response: 0B}")
+        let client = world.connect()
         try client.send(Self.get)
+        let backend = try world.accept()
+        client.take(0)
+        try backend.send("HTTP/1.1 200 OK\r\nContent-Length: \(Self.piece)\r\n\r\n")
+        try backend.send(Array(Pattern.bytes(at: 0, count: Self.piece)))
+        client.take(1_024)
         _ = try client.read(until: "\r\n\r\n")
-        let gauge = Gauge()
-        var nextLook = 0
-        let isWhole = try client.readPattern(size) { got in
-            guard got >= nextLook else { return }
-            // Long enough for everything behind this reader to fill up.
-            usleep(50_000)
-            nextLook = got + (4 << 20)
-            try gauge.lookUntilFilled(gateway)
-        }
-        #expect(isWhole)
+        let most = try takeSlowly(client)
         // No more is read than the other side's buffer has room for, or a few kilobytes where it has next to none.
-        #expect(gauge.value > 0)
-        #expect(gauge.value <= high + 4096, "\(gauge.value) bytes were buffered")
-        try gateway.settles(clients: 1, idle: 1)
+        #expect(most > 0)
+        #expect(most <= (64 << 10) + 4096, "\(most) bytes were buffered")
+        world.settles(clients: 1, idle: 1)
     }
 
     @Test func aSlowBackendHoldsTheUploadBack() throws {
-        let size = 48 << 20
-        let high = 64 << 10
-        let gauge = Gauge()
-        let whole = Handover<Bool>()
-        let gatewayBox = Handover<RunningGateway>()
-        let backend = try ScriptedBackend(receiveBuffer: 64 << 10) { wire, _ in
-            _ = try wire.readHead()
-            let gateway = try gatewayBox.take("the gateway")
-            var nextLook = 0
-            let isWhole = try wire.readPattern(size) { got in
-                guard got >= nextLook else { return }
-                usleep(50_000)
-                nextLook = got + (4 << 20)
-                try gauge.lookUntilFilled(gateway)
-            }
-            whole.give(isWhole)
-            try wire.answer("got it")
-            _ = wire.ends()
-        }
-        let gateway = try RunningGateway(policyText([backend.url], server: "buffer: {high: 64KiB}"))
-        gatewayBox.give(gateway)
-        let client = try gateway.connect()
-        try client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: \(size)\r\n\r\n")
-        try client.sendPattern(size)
-        #expect(try whole.take("the upload", within: 30))
+        let world = try World(server: "body_before_queue: 0B, buffer: {high: 64KiB}")
+        let client = world.connect()
+        try client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: \(Self.piece)\r\n\r\n")
+        let backend = try world.accept()
+        _ = try backend.readHead()
+        backend.take(0)
+        try client.send(Array(Pattern.bytes(at: 0, count: Self.piece)))
+        let most = try takeSlowly(backend)
+        try backend.answer("got it")
         #expect(try client.readResponse().status == 200)
-        #expect(gauge.value > 0)
-        #expect(gauge.value <= high + 4096, "\(gauge.value) bytes were buffered")
-        try gateway.settles(clients: 1, idle: 1)
+        #expect(most > 0)
+        #expect(most <= (64 << 10) + 4096, "\(most) bytes were buffered")
+        world.settles(clients: 1, idle: 1)
     }
 
     /// Nobody reads: the backend's writes must come to a stop, and go on when somebody does.
@@ -167,6 +141,7 @@ import Testing
         eventually("the backend's writes stop") {
             let before = stuck
             stuck = sent.withLock { $0 }
+            // That the kernels' buffers take no more shows in nothing but time.
             usleep(300_000)
             return before == stuck && sent.withLock { $0 } == stuck
         }
@@ -261,6 +236,7 @@ import Testing
         let sender = Handover<Bool>()
         onThread { sender.give((try? client.sendPattern(size)) != nil) }
         _ = try client.read(until: "\r\n\r\n", within: 10)
+        // Time for all buffers to fill up, which nothing else tells of.
         usleep(100_000)
         #expect(try client.readPattern(size))
         #expect(try sender.take("the sender", within: 20))

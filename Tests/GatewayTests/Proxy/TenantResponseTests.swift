@@ -6,6 +6,7 @@ import Testing
 
 @testable import Gateway
 @testable import Telemetry
+@testable import TestSupport
 
 @Suite struct TenantResponseTests {
     private func get(_ tenant: String) -> String {

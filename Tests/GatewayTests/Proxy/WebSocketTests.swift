@@ -10,6 +10,7 @@ import Testing
 @testable import Gateway
 @testable import Reactor
 @testable import Telemetry
+@testable import TestSupport
 
 @Suite struct WebSocketTests {
     private static let handshake =
@@ -39,16 +40,6 @@ import Testing
         }
     }
 
-    private func waitingForClient(_ gateway: RunningGateway) throws -> Int? {
-        try gateway.ask { gateway in
-            let pool = gateway.pools[0]
-            return pool.upstreams[0].flatMap {
-                pool.admission.backend($0.id, now: gateway.reactor.now)
-            }?
-            .waitingForClient
-        }
-    }
-
     private func open(_ gateway: RunningGateway) throws -> Wire {
         let client = try gateway.connect()
         try client.send(Self.handshake)
@@ -56,8 +47,28 @@ import Testing
         return client
     }
 
+    /// A client and a backend with a tunnel between them.
+    private func open(_ world: World) throws -> (client: ClientPeer, backend: Peer) {
+        let client = world.connect()
+        try client.send(Self.handshake)
+        let backend = try world.accept()
+        _ = try backend.readHead()
+        try backend.send(Self.agreement)
+        #expect(try client.read(until: "\r\n\r\n").hasPrefix("HTTP/1.1 101 "))
+        return (client, backend)
+    }
+
     private func tunnels(_ gateway: RunningGateway) throws -> [UInt64] {
         try gateway.metric { [$0.tunnelsOpened, $0.tunnelsOpen] }
+    }
+
+    private func tunnels(_ world: World) -> [UInt64] {
+        world.metric { [$0.tunnelsOpened, $0.tunnelsOpen] }
+    }
+
+    private func waitingForClient(_ world: World) -> Int? {
+        world.pool.upstreams[0].flatMap { world.pool.admission.backend($0.id, now: world.now) }?
+            .waitingForClient
     }
 
     @Test func refusedUnlessThePolicyAllowsIt() throws {
@@ -87,24 +98,21 @@ import Testing
     }
 
     @Test func heads() throws {
-        let log = RequestLog()
-        let backend = try ScriptedBackend(log: log) { wire, _ in
-            log.note(try wire.readHead())
-            try wire.send(Self.agreement)
-        }
-        let gateway = try RunningGateway(policyText([backend.url], pool: Self.allowed))
-        let client = try gateway.connect()
+        let world = try World(pool: Self.allowed)
+        let client = world.connect()
         try client.send(Self.handshake)
-        let head = try client.read(until: "\r\n\r\n")
-        let answer = Message(head: head)
+        let backend = try world.accept()
+        let request = try backend.readHead()
+        try backend.send(Self.agreement)
+        backend.close()
+        let answer = Message(head: try client.read(until: "\r\n\r\n"))
         #expect(answer.value("Upgrade") == "websocket" && answer.value("Connection") == "Upgrade")
         #expect(answer.value("Sec-WebSocket-Accept") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
-        let request = try #require(log.requests.first)
         #expect(request.values("Connection") == ["Upgrade"])
         #expect(request.values("Upgrade") == ["websocket"])
         #expect(request.value("Sec-WebSocket-Version") == "13")
         #expect(client.ends())
-        try gateway.settles(clients: 0, idle: 0)
+        world.settles(clients: 0, idle: 0)
     }
 
     @Test func bytesPassBothWaysAndThePermitIsHeld() throws {
@@ -128,22 +136,18 @@ import Testing
 
     /// What a client sends behind its handshake waits for the backend's agreement.
     @Test func bytesBehindTheHandshakeGoToTheBackendOnlyOnceItAgreed() throws {
-        let early = Handover<Bool>()
-        let backend = try ScriptedBackend { wire, _ in
-            _ = try wire.readHead()
-            early.give(!wire.isSilent(for: 0.1))
-            try wire.send(Self.agreement)
-            try wire.send(try wire.read(count: 5))
-            _ = wire.ends()
-        }
-        let gateway = try RunningGateway(policyText([backend.url], pool: Self.allowed))
-        let client = try gateway.connect()
+        let world = try World(pool: Self.allowed)
+        let client = world.connect()
         try client.send(Self.handshake + "early")
+        let backend = try world.accept()
+        _ = try backend.readHead()
+        #expect(backend.isSilent(for: 0.1))
+        try backend.send(Self.agreement)
+        try backend.send(try backend.read(count: 5))
         _ = try client.read(until: "\r\n\r\n")
         #expect(try client.read(count: 5) == Array("early".utf8))
-        #expect(try !early.take("what the backend saw"))
         client.close()
-        try gateway.settles(clients: 0, idle: 0)
+        world.settles(clients: 0, idle: 0)
     }
 
     @Test(arguments: [200, 400, 403, 426])
@@ -167,19 +171,14 @@ import Testing
 
     /// What follows a handshake that failed is a request like any other, never a tunnel's bytes.
     @Test func aFailedHandshakeOpensNoWayPastTheParser() throws {
-        let backend = try ScriptedBackend { wire, _ in
-            while true {
-                _ = try wire.readHead(within: 60)
-                try wire.answer("no", status: 426)
-            }
-        }
-        let gateway = try RunningGateway(policyText([backend.url], pool: Self.allowed))
-        let client = try gateway.connect()
+        let world = try World(pool: Self.allowed)
+        world.serve { backend, _ in try backend.answer("no", status: 426) }
+        let client = world.connect()
         try client.send(Self.handshake + "GET /smuggled HTTP/1.1\nHost: h\n\n")
         #expect(try client.readResponse().status == 426)
         #expect(try client.readResponse().status == 400)
         #expect(client.ends())
-        try gateway.settles(clients: 0)
+        world.settles(clients: 0)
     }
 
     @Test(arguments: [
@@ -210,64 +209,54 @@ import Testing
         try gateway.settles(clients: 0, idle: 0)
     }
 
-    @Test(arguments: BackendFaultTests.Ending.allCases)
-    func theClientsEndIsPassedOn(ending: BackendFaultTests.Ending) throws {
-        let got = Handover<String>()
-        let backend = try agreeing { wire in got.give((try? wire.readToEnd()) ?? "reset") }
-        let gateway = try RunningGateway(policyText([backend.url], pool: Self.allowed))
-        let client = try open(gateway)
+    @Test(arguments: Leaving.allCases)
+    func theClientsEndIsPassedOn(leaving: Leaving) throws {
+        let world = try World(pool: Self.allowed)
+        let (client, backend) = try open(world)
         try client.send("bye")
-        if ending == .reset { usleep(50_000) }
-        ending.apply(to: client)
-        #expect(try got.take("the backend's end").hasPrefix("bye"))
-        try gateway.settles(clients: 0, idle: 0)
-        #expect(try tunnels(gateway) == [1, 0])
+        leaving.apply(to: client)
+        #expect(try backend.readToEnd() == "bye")
+        world.settles(clients: 0, idle: 0)
+        #expect(tunnels(world) == [1, 0])
     }
 
     @Test func aSilentTunnelEnds() throws {
-        let backend = try agreeing { wire in _ = try wire.readToEnd(within: 60) }
-        let gateway = try RunningGateway(
-            policyText(
-                [backend.url], pool: Self.allowed + ", timeouts: {tunnel_idle: 800ms, idle: 50ms}"))
-        let client = try open(gateway)
+        let world = try World(pool: Self.allowed + ", timeouts: {tunnel_idle: 800ms, idle: 50ms}")
+        let (client, _) = try open(world)
         for _ in 0..<6 {
-            usleep(200_000)
+            world.pass(milliseconds: 700)
             try client.send("x")
         }
-        #expect(client.ends())
+        let waited = world.milliseconds { #expect(client.ends()) }
+        #expect(waited == 800)
         // Also while the client has not closed its side.
-        try gateway.settles(clients: 0, idle: 0)
+        world.settles(clients: 0, idle: 0)
         client.close()
-        #expect(try gateway.metric { $0.count(of: .switching, .tunnelIdleTimeout) } == 1)
+        #expect(world.metric { $0.count(of: .switching, .tunnelIdleTimeout) } == 1)
     }
 
     /// Water marks bound what a tunnel holds when one side does not read.
     @Test func aSlowSideSlowsTheOther() throws {
-        // More than the kernel's buffers between the two can grow to.
-        let count = 48 << 20
-        let sent = Handover<Bool>()
-        let backend = try agreeing { wire in
-            try wire.sendPattern(count, within: 60)
-            sent.give(true)
-            _ = wire.ends(within: 60)
+        let count = 1 << 20
+        let world = try World(
+            pool: Self.allowed,
+            server: "buffer: {high: 32KiB, low: 8KiB}, max_head_size: 8KiB")
+        let (client, backend) = try open(world)
+        client.take(0)
+        try backend.send(Array(Pattern.bytes(at: 0, count: count)))
+        world.pass(milliseconds: 200)
+        var got = 0
+        while got < count {
+            let held = world.gateway.connections.all.map { $0.output.count + $0.input.count }
+            #expect(held.reduce(0, +) <= 48 << 10)
+            client.take(24 << 10)
+            world.pass(milliseconds: 10)
+            let bytes = try client.read(count: min(24 << 10, count - got))
+            try #require(Pattern.matches(bytes[...], at: got))
+            got += bytes.count
         }
-        let gateway = try RunningGateway(
-            policyText(
-                [backend.url], pool: Self.allowed,
-                server: "buffer: {high: 32KiB, low: 8KiB}, max_head_size: 8KiB"))
-        let client = try gateway.connect(receiveBuffer: 64 << 10)
-        try client.send(Self.handshake)
-        _ = try client.read(until: "\r\n\r\n")
-        usleep(200_000)
-        let held = try gateway.ask { gateway in
-            gateway.connections.all.map { $0.output.count + $0.input.count }.reduce(0, +)
-        }
-        #expect(held <= 48 << 10)
-        #expect(throws: TimedOut.self) { try sent.take("the sender's end", within: 0.1) }
-        #expect(try client.readPattern(count))
-        _ = try sent.take("the sender's end")
         client.close()
-        try gateway.settles(clients: 0, idle: 0)
+        world.settles(clients: 0, idle: 0)
     }
 
     @Test func bothDirectionsCarryMuchAtOnce() throws {
@@ -302,41 +291,35 @@ import Testing
     }
 
     @Test func aTunnelTakesASlotOfTheLimit() throws {
-        let backend = try agreeing { wire in _ = try wire.readToEnd(within: 60) }
-        let gateway = try RunningGateway(
-            policyText(
-                [backend.url], pool: "limit: 1, websocket: allow, queue: {max_requests: 0}"))
-        let client = try open(gateway)
+        let world = try World(pool: "limit: 1, websocket: allow, queue: {max_requests: 0}")
+        let (client, _) = try open(world)
         try client.send("work")
-        try eventually("the tunnel is busy") {
-            try waitingForClient(gateway) == 0
-        }
-        let second = try gateway.connect()
+        #expect(waitingForClient(world) == 0)
+        let second = world.connect()
         try second.send(Self.handshake)
         #expect(try second.readResponse().status == 503)
         client.close()
-        try eventually("the slot is free") { try gateway.holdings().inFlight == 0 }
+        #expect(world.inFlight == 0)
         second.close()
-        let third = try open(gateway)
+        let (third, _) = try open(world)
         third.close()
-        try gateway.settles(clients: 0, idle: 0)
+        world.settles(clients: 0, idle: 0)
     }
 
     /// Tunnels through which nothing has been asked yet, and those that have been quiet for a second,
     /// leave the pool to others.
     @Test func quietTunnelsTakeNoSlot() throws {
-        let backend = try agreeing(Self.echo)
-        let gateway = try RunningGateway(
-            policyText(
-                [backend.url], pool: "limit: 1, websocket: allow, queue: {max_requests: 0}"))
-        let silent = try (0..<5).map { _ in try open(gateway) }
-        try silent[0].send("work")
-        #expect(try silent[0].read(until: "work") == "work")
-        try eventually("it is quiet again") {
-            try waitingForClient(gateway) == 5
-        }
-        let another = try open(gateway)
-        for client in silent + [another] { client.close() }
-        try gateway.settles(clients: 0, idle: 0)
+        let world = try World(pool: "limit: 1, websocket: allow, queue: {max_requests: 0}")
+        let silent = try (0..<5).map { _ in try open(world) }
+        try silent[0].client.send("work")
+        #expect(try silent[0].backend.read(until: "work") == "work")
+        try silent[0].backend.send("done")
+        #expect(try silent[0].client.read(until: "done") == "done")
+        #expect(waitingForClient(world) == 4)
+        world.pass(milliseconds: 1_000)
+        #expect(waitingForClient(world) == 5)
+        let another = try open(world)
+        for (client, _) in silent + [another] { client.close() }
+        world.settles(clients: 0, idle: 0)
     }
 }

@@ -7,6 +7,7 @@ import Testing
 
 @testable import Gateway
 @testable import Telemetry
+@testable import TestSupport
 
 @Suite struct DrainTests {
     private static let get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"

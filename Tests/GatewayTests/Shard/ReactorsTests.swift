@@ -10,6 +10,7 @@ import Testing
 @testable import Gateway
 @testable import Reactor
 @testable import Telemetry
+@testable import TestSupport
 
 @Suite struct ReactorsTests {
     private static let get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -38,10 +39,9 @@ import Testing
         try eventually("five are served") {
             try gateway.metric { $0.count(of: .success, .none) } == 5
         }
-        usleep(50_000)
-        #expect(try gateway.holdings().clients == 5)
         let served = clients.filter { !$0.isSilent(for: 0.02) }
         #expect(served.count == 5)
+        #expect(try gateway.holdings().clients == 5)
         let waiting = clients.filter { client in !served.contains { $0 === client } }
         // Whoever leaves makes room for one that waits at any reactor.
         for client in served.prefix(3) { client.close() }
@@ -102,6 +102,27 @@ import Testing
         try gateway.settles(clients: 8)
     }
 
+    /// Who waits is told in time at whichever reactor, though another one has the slot.
+    @Test func waitingEndsInTimeAtEveryReactor() throws {
+        let go = Door()
+        let backend = try ScriptedBackend.held(until: go)
+        let gateway = try RunningGateway(
+            policyText([backend.url], pool: "limit: 1, queue: {max_wait: 100ms}"), threads: 4)
+        let first = try gateway.connect()
+        try first.send(Self.get)
+        try eventually("one runs") { try gateway.holdings().inFlight == 1 }
+        let others = try (0..<4).map { _ in try gateway.connect() }
+        for client in others { try client.send(Self.get) }
+        for client in others {
+            let response = try client.readResponse()
+            #expect(response.status == 503)
+            #expect(response.value("X-Penstock-Reason") == "queue_timeout")
+        }
+        go.open()
+        #expect(try first.readResponse().status == 200)
+        try gateway.settles(clients: 5, idle: 1)
+    }
+
     /// Clients that leave at any moment, above all while their grant is on its way from another thread.
     @Test(arguments: [1, 2, 3] as [UInt64])
     func noPermitIsLost(seed: UInt64) throws {
@@ -117,6 +138,7 @@ import Testing
                 for _ in 0..<60 {
                     guard let client = try? gateway.connect() else { continue }
                     try? client.send(Self.get)
+                    // Left to chance, so that every moment between two threads is met.
                     usleep(UInt32(random.next() % 1_500))
                     switch random.next() % 3 {
                     case 0: client.reset()

@@ -8,6 +8,7 @@ import Testing
 
 @testable import Gateway
 @testable import Reactor
+@testable import TestSupport
 
 @Suite struct ReloadTests {
     private static let get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"

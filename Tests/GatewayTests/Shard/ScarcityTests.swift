@@ -10,6 +10,7 @@ import Testing
 @testable import Gateway
 @testable import Reactor
 @testable import Telemetry
+@testable import TestSupport
 
 @Suite struct ScarcityTests {
     private static let get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -28,7 +29,6 @@ import Testing
         for _ in 0..<4 {
             clients.append(try gateway.connect())
             #expect(try clients[clients.count - 1].get("/").status == 200)
-            usleep(20_000)
         }
         let late = try gateway.connect()
         #expect(try late.get("/").status == 200)
@@ -70,18 +70,18 @@ import Testing
 
     @Test(arguments: [3, 2])
     func whoSendsNothingHasAHeadsTimeWhereConnectionsAreScarce(others: Int) throws {
-        let scene = try MemoryScene(server: "max_connections: 4")
-        let silent = scene.connect()
-        let used = scene.connect()
-        scene.send(Self.get, from: used)
-        let backend = scene.acceptDial()
-        scene.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", from: backend)
-        let more = (0..<(others - 1)).map { _ in scene.connect() }
-        scene.pass(milliseconds: 11_000)
+        let world = try World(server: "max_connections: 4")
+        let silent = world.connect()
+        let used = world.connect()
+        try used.send(Self.get)
+        let backend = try world.accept()
+        try backend.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        let more = (0..<(others - 1)).map { _ in world.connect() }
+        world.pass(milliseconds: 11_000)
         let isShort = others == 3
         // When one has gone, connections are scarce no more.
         #expect(([silent] + more).count { !$0.isOpen } == (isShort ? 1 : 0) && used.isOpen)
-        scene.pass(milliseconds: 65_000)
+        world.pass(milliseconds: 65_000)
         #expect(!silent.isOpen && !used.isOpen)
     }
 
@@ -93,48 +93,48 @@ import Testing
     /// Clients that are waited for take no slot, up to 64 of them; of more the slowest lose theirs to
     /// whoever finds no room.
     @Test func aCrowdOfSlowClientsGivesWay() throws {
-        let scene = try MemoryScene(pool: "limit: 2")
-        let slow = (0..<66).map { _ in
-            let client = scene.connect()
-            scene.send(Self.promise, from: client)
-            _ = scene.acceptDial()
+        let world = try World(pool: "limit: 2")
+        let slow = try (0..<66).map { _ in
+            let client = world.connect()
+            try client.send(Self.promise)
+            _ = try world.accept()
             return client
         }
         // While nobody else wants their slots, nobody loses one.
-        scene.pass(milliseconds: 500)
-        #expect(scene.inFlight == 66 && slow.allSatisfy { $0.got.isEmpty })
+        world.pass(milliseconds: 500)
+        #expect(world.inFlight == 66 && slow.allSatisfy { $0.got.isEmpty })
         // All but two send something.
-        for client in slow[2...] { scene.send("12", from: client) }
-        let first = scene.connect()
-        scene.send(Self.get, from: first)
-        scene.pass(milliseconds: 20)
-        let backend = scene.acceptDial()
-        scene.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", from: backend)
+        for client in slow[2...] { try client.send("12") }
+        let first = world.connect()
+        try first.send(Self.get)
+        world.pass(milliseconds: 20)
+        let backend = try world.accept()
+        try backend.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         #expect(first.got.hasPrefix("HTTP/1.1 200 "))
         for (index, client) in slow.enumerated() {
             #expect(client.got.hasPrefix("HTTP/1.1 408 ") == (index < 2), "\(index)")
         }
-        #expect(scene.inFlight == 64)
+        #expect(world.inFlight == 64)
     }
 
     /// Those that send as fast as they can are not slow, many as they may be.
     @Test func aCrowdOfFastClientsDoesNot() throws {
-        let scene = try MemoryScene(pool: "limit: 2", server: "body_before_queue: 0B")
+        let world = try World(pool: "limit: 2", server: "body_before_queue: 0B")
         let head = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n"
-        let fast = (0..<66).map { _ in
-            let client = scene.connect()
-            scene.send(head, from: client)
-            _ = scene.acceptDial()
+        let fast = try (0..<66).map { _ in
+            let client = world.connect()
+            try client.send(head)
+            _ = try world.accept()
             return client
         }
-        let other = scene.connect()
-        scene.send(Self.get, from: other)
+        let other = world.connect()
+        try other.send(Self.get)
         let piece = String(repeating: "x", count: 10_000)
         for _ in 0..<10 {
-            for client in fast { scene.send(piece, from: client) }
-            scene.pass(milliseconds: 50)
+            for client in fast { try client.send(piece) }
+            world.pass(milliseconds: 50)
         }
-        #expect(fast.allSatisfy { $0.got.isEmpty && $0.isOpen } && scene.queued == 1)
+        #expect(fast.allSatisfy { $0.got.isEmpty && $0.isOpen } && world.queued == 1)
     }
 
     // MARK: Networks
@@ -155,46 +155,45 @@ import Testing
     }
 
     @Test func unfinishedHeadsHaveABound() throws {
-        let scene = try MemoryScene(server: "max_connections: 1000, per_network: {heads: 0.001}")
-        let slow = (0..<17).map { _ in scene.connect(network: 1) }
-        for client in slow { scene.send(Self.partOfAHead, from: client) }
+        let world = try World(server: "max_connections: 1000, per_network: {heads: 0.001}")
+        let slow = (0..<17).map { _ in world.connect(network: 1) }
+        for client in slow { try client.send(Self.partOfAHead) }
         #expect(slow.prefix(16).allSatisfy { $0.got.isEmpty })
         #expect(slow[16].got.hasPrefix("HTTP/1.1 503 ") && slow[16].got.contains("exhausted"))
         // Others, and whole heads of the same network, are served.
         for network: UInt64 in [0, 1, 2] {
-            let client = scene.connect(network: network)
-            scene.send(Self.get, from: client)
+            let client = world.connect(network: network)
+            try client.send(Self.get)
             #expect(client.got.isEmpty && client.isOpen)
         }
-        #expect(scene.inFlight == 3)
-        scene.send("st: h\r\n\r\n", from: slow[0])
-        let next = scene.connect(network: 1)
-        scene.send(Self.partOfAHead, from: next)
+        #expect(world.inFlight == 3)
+        try slow[0].send("st: h\r\n\r\n")
+        let next = world.connect(network: 1)
+        try next.send(Self.partOfAHead)
         #expect(next.got.isEmpty)
-        #expect(scene.gateway.metrics.networkRefusals == [0, 1, 0])
+        #expect(world.gateway.metrics.networkRefusals == [0, 1, 0])
     }
 
     @Test(arguments: ["", ", body_before_queue: 0B"])
     func unfinishedBodiesHaveABound(server: String) throws {
-        let scene = try MemoryScene(
+        let world = try World(
             server: "max_connections: 1000, per_network: {bodies: 0.001}\(server)")
-        let slow = (0..<17).map { _ in scene.connect(network: 1) }
+        let slow = (0..<17).map { _ in world.connect(network: 1) }
         for client in slow {
-            scene.send(Self.partOfABody, from: client)
-            if !server.isEmpty { _ = scene.acceptDial() }
+            try client.send(Self.partOfABody)
+            if !server.isEmpty { _ = world.acceptIfDialled() }
         }
         #expect(slow.prefix(16).allSatisfy { $0.got.isEmpty })
         #expect(slow[16].got.hasPrefix("HTTP/1.1 503 ") && slow[16].got.contains("exhausted"))
-        #expect(scene.inFlight == (server.isEmpty ? 0 : 16))
-        let other = scene.connect(network: 2)
-        scene.send(Self.partOfABody, from: other)
+        #expect(world.inFlight == (server.isEmpty ? 0 : 16))
+        let other = world.connect(network: 2)
+        try other.send(Self.partOfABody)
         #expect(other.got.isEmpty)
         for client in slow {
-            client.stream.end()
-            scene.turn { if client.isOpen { client.connection.ready([.readable, .peerClosed]) } }
+            client.close()
         }
-        scene.pass(milliseconds: 3_000)
-        #expect(scene.gateway.group.networks.count == 1)
+        world.pass(milliseconds: 3_000)
+        #expect(world.gateway.group.networks.count == 1)
     }
 
     @Test func addressesHaveNetworks() throws {

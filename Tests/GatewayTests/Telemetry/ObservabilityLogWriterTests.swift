@@ -100,6 +100,7 @@ import Testing
         let line = [UInt8](repeating: 0x78, count: 999)
         for _ in 0..<5 {
             for _ in 0..<1_000 { writer.append(line.span) }
+            // Time for the thread to take what it can.
             usleep(30_000)
         }
         // What the pipe, the thread and the memory hold are 65 lines each.
@@ -161,9 +162,9 @@ import Testing
         drain()
         writer.append("next".utf8.span)
         #expect(writer.close(within: .seconds(10)))
-        for _ in 0..<100 where !text.hasSuffix("next\n") {
+        eventually("the line arrives") {
             drain()
-            usleep(1_000)
+            return text.hasSuffix("next\n")
         }
         #expect(text.hasSuffix("x\nnext\n") || text == "\nnext\n", "got \(text.suffix(20))")
         #expect(writer.statistics.linesDropped == 1)
@@ -177,8 +178,8 @@ import Testing
         writer.reopen()
         #expect(writer.flush(within: .seconds(10)))
         // The thread opens the file after it has settled the lines before.
-        for _ in 0..<5_000 where !FileManager.default.fileExists(atPath: folder.file("log")) {
-            usleep(1_000)
+        eventually("the new file is there") {
+            FileManager.default.fileExists(atPath: folder.file("log"))
         }
         writer.append("new".utf8.span)
         #expect(writer.close(within: .seconds(10)))
@@ -194,7 +195,7 @@ import Testing
         let writer = try LogWriter(destination: .file(path: path))
         try FileManager.default.moveItem(atPath: folder.file("sub"), toPath: folder.file("moved"))
         writer.reopen()
-        for _ in 0..<5_000 where writer.statistics.errors == 0 { usleep(1_000) }
+        eventually("the failure is counted") { writer.statistics.errors > 0 }
         #expect(writer.statistics.errors == 1)
         writer.append("still here".utf8.span)
         #expect(writer.close(within: .seconds(10)))
@@ -247,6 +248,7 @@ import Testing
     @Test func standardErrorIsLeftOpen() throws {
         let writer = try LogWriter(destination: .standardError)
         #expect(writer.close(within: .seconds(10)))
+        // Time for the thread to end, and to close what it must not.
         usleep(20_000)
         #expect(fcntl(STDERR_FILENO, F_GETFD) >= 0)
     }

@@ -6,6 +6,7 @@ import Synchronization
 import Testing
 
 @testable import Gateway
+@testable import TestSupport
 
 @Suite struct WallClockTests {
     private final class Wall: Sendable {

@@ -33,7 +33,7 @@ struct Message: Sendable {
     func value(_ name: String) -> String? { values(name).first }
 }
 
-extension Wire {
+extension Duplex {
     /// The next request.
     func readRequest(within seconds: Double = patience) throws -> Message {
         var message = Message(head: try read(until: "\r\n\r\n", within: seconds))
