@@ -41,16 +41,22 @@ package final class GatewayControl {
     package func run() {
         gateway.ended = { [unowned reactor] in reactor.stop() }
         reactor.run()
+        admin?.close()
         admin?.end()
     }
 
     /// Puts `policy` in force; when an address that it adds cannot be had, nothing changes.
     package func reload(_ policy: Policy, logs: LogWriters? = nil) throws(SystemError) {
+        let former = admin?.configured.access
         let next = try makeAdmin(policy)
         do throws(SystemError) {
             try gateway.reload(policy, logs: logs)
         } catch {
-            if next !== admin { next?.close() }
+            if next !== admin {
+                next?.close()
+            } else if let former {
+                try? next?.change(to: former)
+            }
             throw error
         }
         if next !== admin { admin?.close() }
@@ -60,8 +66,11 @@ package final class GatewayControl {
 
     /// The admin listener that `policy` asks for: the present one, where it stays at its address.
     private func makeAdmin(_ policy: Policy) throws(SystemError) -> AdminListener? {
-        guard let address = policy.admin else { return nil }
-        if let admin, admin.configured == address { return admin }
-        return try AdminListener(address, gateway: gateway, server: policy.server)
+        guard let settings = policy.admin else { return nil }
+        if let admin, admin.configured.address == settings.address {
+            try admin.change(to: settings.access)
+            return admin
+        }
+        return try AdminListener(settings, gateway: gateway, server: policy.server)
     }
 }

@@ -258,7 +258,14 @@ extension Kind {
     /// A list that may be written without brackets when it has one element.
     func orOne<Element>(_ element: Kind<Element>, blank: Element) -> Kind where Value == [Element] {
         Kind(.either([element.shape, shape])) { node, path, value, reading in
-            guard node.scalar != nil else { return read(node, path, &value, &reading) }
+            // A mapping is one element where elements may be mappings.
+            let isOne =
+                switch node.content {
+                case .list: false
+                case .mapping: element.shape.takesMappings
+                default: node.scalar != nil
+                }
+            guard isOne else { return read(node, path, &value, &reading) }
             var one = blank
             element.read(node, path, &one, &reading)
             value = [one]

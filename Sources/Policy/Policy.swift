@@ -6,9 +6,9 @@ package import Admission
 /// One whole policy: where to listen, what to forward to, and how.
 package struct Policy: Equatable, Sendable {
     /// Addresses that clients connect to; at least one, all different.
-    package var listen: [ListenAddress]
+    package var listen: [ListenSettings]
     /// Address of the admin listener; `nil` when the file says `admin: off`.
-    package var admin: ListenAddress?
+    package var admin: ListenSettings?
     /// Threads that serve, 1..128; `nil` for as many as the process may use processors.
     package var threads: Int?
     /// Limits, buffers and time-outs of the client side.

@@ -36,11 +36,11 @@ package enum PolicyLoader {
     /// Two listeners that the kernel would not have beside each other.
     private static func checkListeners(_ policy: Policy, _ reading: inout Reading) {
         let isOne = reading.position(of: "listen[1]") == nil
-        var listeners = policy.listen.enumerated().map { index, address in
-            (path: isOne ? "listen" : "listen[\(index)]", address: address)
+        var listeners = policy.listen.enumerated().map { index, settings in
+            (path: isOne ? "listen" : "listen[\(index)]", address: settings.address)
         }
         // The default admin address can clash as well; the listener is to blame then.
-        if let admin = policy.admin { listeners.insert(("admin", admin), at: 0) }
+        if let admin = policy.admin { listeners.insert(("admin", admin.address), at: 0) }
         for (index, listener) in listeners.enumerated() where !reading.isFaulty(listener.path) {
             let earlier = listeners[..<index].first {
                 !reading.isFaulty($0.path) && $0.address.conflicts(with: listener.address)

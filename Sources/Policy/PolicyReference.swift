@@ -52,6 +52,9 @@ package enum PolicyReference {
         case .section(let section): (path, [section])
         case .named(let value, _, _): sections(below: value, path: path + ".NAME")
         case .list(let element, _, _): sections(below: element, path: path + "[]")
+        case .either where shape.endsInList:
+            // One element stands for a list of one, and has the same keys.
+            sections(below: shape.alternatives[shape.alternatives.count - 1], path: path)
         case .either:
             (path, shape.alternatives.flatMap { sections(below: $0, path: path).1 })
         case .integer, .number, .boolean, .words, .text, .quantity: (path, [])

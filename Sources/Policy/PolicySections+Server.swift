@@ -1,4 +1,4 @@
-// The keys under `admin`, `server` and `log`.
+// The keys under `server` and `log`.
 
 extension PolicySections {
     static let server = Section<ServerSettings>(
@@ -117,47 +117,6 @@ extension PolicySections {
                 "write_stall", \.writeStallTimeout, .duration(timeouts),
                 "Without a sign that a client takes of what it has to take. Up to three times that, for as long as a "
                     + "reader of 2 kB/s needs for what its kernel took last."),
-        ])
-
-    // MARK: Admin
-
-    /// What `admin` says, before it is known whether it may be said.
-    private struct Admin {
-        var address: ListenAddress?
-        var allowsRemote = false
-    }
-
-    static let admin = Kind<ListenAddress?>(adminSection.kind(shorthand: "address").shape) {
-        node, path, value, reading in
-        var admin = adminSection.blank
-        adminSection.kind(shorthand: "address").read(node, path, &admin, &reading)
-        value = admin.address
-        // Checked here because the shorthand passes by the section's rules.
-        guard let address = admin.address, !address.isLocal, !admin.allowsRemote,
-            !reading.isFaulty(path)
-        else { return }
-        reading.report(
-            Fault(
-                "the admin listener at \(address.text) would answer other machines, without authentication",
-                "write 127.0.0.1, or {address: \"\(address.text)\", allow_remote: true}"),
-            path: path)
-    } write: { address in
-        guard let address else { return .text("off") }
-        return address.isLocal
-            ? .text(address.text)
-            : .mapping([("address", .text(address.text)), ("allow_remote", .boolean(true))])
-    }
-
-    private static let adminSection = Section<Admin>(
-        blank: Admin(address: .tcp(host: "127.0.0.1", port: 9090)),
-        keys: [
-            Key(
-                "address", \.address,
-                Kind.listenAddress.optional(blank: .unix(path: ""), absent: "off"), required: true,
-                "Where to listen; `off` for no admin listener."),
-            Key(
-                "allow_remote", \.allowsRemote, .boolean,
-                "Whether the address may be one that other machines can connect to."),
         ])
 
     // MARK: Log

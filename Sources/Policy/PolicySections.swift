@@ -10,8 +10,10 @@ enum PolicySections {
 
     static let policy = Section<Policy>(
         blank: Policy(
-            listen: [], admin: .tcp(host: "127.0.0.1", port: 9090), server: ServerSettings(),
-            log: LogSettings(), forwarding: ForwardingSettings(), pools: [], routes: []),
+            listen: [],
+            admin: ListenSettings(.tcp(host: "127.0.0.1", port: 9090), access: .operators),
+            server: ServerSettings(), log: LogSettings(), forwarding: ForwardingSettings(),
+            pools: [], routes: []),
         keys: [
             Key("version", \.self, version, "Version of the policy's format."),
             Key("listen", \.listen, listen, required: true, "Addresses that clients connect to."),
@@ -54,11 +56,6 @@ enum PolicySections {
     } write: { _ in
         .integer(1)
     }
-
-    private static let listen = Kind.list(
-        of: Kind.listenAddress, blank: .unix(path: ""), counts: 1...64,
-        identity: nil
-    ).orOne(.listenAddress, blank: .unix(path: ""))
 
     static let forwarding = Section<ForwardingSettings>(
         blank: ForwardingSettings(),

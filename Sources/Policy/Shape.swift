@@ -24,7 +24,13 @@ indirect enum Shape: Sendable {
         if case .either(let shapes) = self { shapes.flatMap(\.alternatives) } else { [self] }
     }
 
-    private var endsInList: Bool {
+    /// Whether a mapping of known keys may stand there.
+    var takesMappings: Bool {
+        alternatives.contains { if case .section = $0 { true } else { false } }
+    }
+
+    /// Whether a list of the other alternatives may stand there.
+    var endsInList: Bool {
         if case .list = alternatives.last { true } else { false }
     }
 

@@ -9,9 +9,11 @@ package struct ListeningSocket: ~Copyable, Sendable {
     private let descriptor: Descriptor
     /// Where it listens, with the port the kernel chose where the policy said 0.
     package let address: ListenAddress
+    /// The file of a unix socket; nil for TCP.
+    package let file: SocketFile?
 
     /// Connections that the kernel holds before they are accepted.
-    static let backlog: Int32 = 4096
+    package static let backlog: Int32 = 4096
 
     /// The kernel's number for it.
     package var rawValue: Int32 { descriptor.rawValue }
@@ -20,15 +22,21 @@ package struct ListeningSocket: ~Copyable, Sendable {
     ///
     /// With `isShared` the process can open more TCP sockets for the address, over which the kernel
     /// spreads connections: see `another`.
-    package init(_ address: ListenAddress, isShared: Bool = false) throws(SystemError) {
+    /// `access` says who may connect to a unix socket.
+    package init(
+        _ address: ListenAddress, access: SocketAccess = .clients, isShared: Bool = false
+    ) throws(SystemError) {
         switch address {
         case .tcp(let host, let port):
             let bound = try ListeningSocket.bindTCP(
                 host: host, port: port, isShared ? .first : .only)
             self.address = .tcp(host: host, port: ListeningSocket.port(of: bound.rawValue) ?? port)
             descriptor = bound
+            file = nil
         case .unix(let path):
-            descriptor = try ListeningSocket.bindUnix(path: path)
+            var made: SocketFile?
+            descriptor = try ListeningSocket.bindUnix(path: path, access, &made)
+            file = made
             self.address = address
         }
     }
@@ -45,13 +53,21 @@ package struct ListeningSocket: ~Copyable, Sendable {
     private init(_ descriptor: consuming Descriptor, _ address: ListenAddress) {
         self.descriptor = descriptor
         self.address = address
+        file = nil
     }
 
     /// How many sockets there are for an address.
     private enum Sharing { case only, first, further }
 
-    deinit {
-        if case .unix(let path) = address { _ = unsafe unlink(path) }
+    // The descriptor is closed after this, so the file is still known by its inode.
+    deinit { file?.remove() }
+
+    /// Lets nobody connect any more, where that is possible without refusing those who wait already.
+    ///
+    /// That is so for a unix socket; those who wait behind one for TCP have to be accepted quickly.
+    package borrowing func refuseFurther() {
+        // A TCP socket would reset whoever waits.
+        if file != nil { _ = shutdown(descriptor.rawValue, Int32(SHUT_RD)) }
     }
 
     /// One accepted connection.
@@ -107,7 +123,11 @@ package struct ListeningSocket: ~Copyable, Sendable {
         return descriptor
     }
 
-    private static func bindUnix(path: String) throws(SystemError) -> Descriptor {
+    /// Binds and listens at a path, and gives the socket's file its owner and mode before anybody can
+    /// connect.
+    private static func bindUnix(
+        path: String, _ access: SocketAccess, _ made: inout SocketFile?
+    ) throws(SystemError) -> Descriptor {
         let attempt = "listen on \(ListenAddress.unix(path: path).text)"
         var storage = sockaddr_storage()
         guard let length = fill(&storage, path: path) else {
@@ -117,27 +137,23 @@ package struct ListeningSocket: ~Copyable, Sendable {
         let number = socket(AF_UNIX, kind, 0)
         guard number >= 0 else { throw SystemError(attempt) }
         let descriptor = Descriptor(owning: number)
-        if bindTo(number, &storage, length), listen(number, backlog) == 0 { return descriptor }
-        guard errno == EADDRINUSE, isStale(&storage, length) else {
-            throw SystemError(attempt, code: errno == 0 ? EADDRINUSE : errno)
+        // Held until it listens: between the two another start would take it for left behind.
+        let lock = DirectoryLock.held(aroundFile: path)
+        try SocketFile.makeRoom(at: path, isLocked: lock != nil, for: attempt)
+        // The file is made with these, less the umask: nobody has more for a moment than he is to have.
+        _ = fchmod(number, mode_t(access.mode))
+        guard bindTo(number, &storage, length) else { throw SystemError(attempt) }
+        guard let file = SocketFile(boundAt: path) else { throw SystemError(attempt, code: ENOENT) }
+        do throws(SystemError) {
+            try file.change(to: access)
+            guard listen(number, backlog) == 0 else { throw SystemError(attempt) }
+        } catch {
+            file.discard()
+            throw error
         }
-        // A file without a listener was left behind by a process that was killed.
-        _ = unsafe unlink(path)
-        guard bindTo(number, &storage, length), listen(number, backlog) == 0 else {
-            throw SystemError(attempt)
-        }
+        extendLifetime(lock)
+        made = file
         return descriptor
-    }
-
-    /// Whether nobody listens behind a unix socket's file.
-    private static func isStale(_ storage: inout sockaddr_storage, _ length: socklen_t) -> Bool {
-        let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        guard probe >= 0 else { return false }
-        let descriptor = Descriptor(owning: probe)
-        let result = unsafe penstock_connect(descriptor.rawValue, &storage, length)
-        let code = errno
-        errno = EADDRINUSE
-        return result != 0 && code == ECONNREFUSED
     }
 
     private static func bindTo(
@@ -183,7 +199,7 @@ package struct ListeningSocket: ~Copyable, Sendable {
     }
 
     /// Fills in a unix path; nil when it does not fit.
-    private static func fill(_ storage: inout sockaddr_storage, path: String) -> socklen_t? {
+    static func fill(_ storage: inout sockaddr_storage, path: String) -> socklen_t? {
         let bytes = Array(path.utf8)
         guard !bytes.isEmpty, bytes.count <= 107 else { return nil }
         storage.ss_family = sa_family_t(AF_UNIX)

@@ -28,8 +28,16 @@ struct Penstock: Command {
         ])
 
     static func main() {
+        let words = ProcessArguments.words
+        // Help and success would hide from a script that its command was never run.
+        guard !words.isEmpty else {
+            writeToStandardError(
+                "error: the process was started without arguments; "
+                    + "start it with its name and a command\n")
+            exit(1)
+        }
         var parser = CommandParser(version: version)
-        exit(parser.run(Penstock.self, Array(CommandLine.arguments.dropFirst())))
+        exit(parser.run(Penstock.self, Array(words.dropFirst())))
     }
 }
 

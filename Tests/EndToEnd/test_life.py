@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ from openai import OpenAI
 
 from conftest import StartGateway, StartServer
 from processes import Gateway, eventually, one_pool, post_json, request
-from sockets import RawClient, chat_bytes, closed_address
+from sockets import RawClient, chat_bytes, closed_address, read_head, scripted_backend
 
 INVALID = "version: 1\nlisten: 127.0.0.1:0\npoools: {}\n"
 
@@ -63,33 +64,91 @@ def test_drain_lets_streams_finish(server: StartServer, gateway: StartGateway) -
     assert (stats["finished"], stats["aborted"]) == (2, 0)
 
 
-def test_idle_gateway_ends_at_once(server: StartServer, gateway: StartGateway) -> None:
-    """Kept-alive connections without a request do not hold up the end."""
+def test_idle_gateway_ends_within_a_moment(server: StartServer, gateway: StartGateway) -> None:
+    """Kept-alive connections without a request hold up the end for a second, and not longer."""
     backend = server("--no-model")
     through = gateway(one_pool(backend.url))
     with RawClient(through.url) as idle, RawClient(through.url) as silent:
         idle.send(b"GET /v1/models HTTP/1.1\r\nHost: gateway\r\n\r\n")
         idle.read_until(b"\r\n\r\n")
         through.signal(signal.SIGTERM)
-        assert through.wait(3) == 0
+        assert through.wait(4) == 0
         idle.read_to_end()
         assert silent.read_to_end() == (b"", False)
 
 
-def test_drain_is_bounded(server: StartServer, gateway: StartGateway) -> None:
-    """After `drain_timeout` the rest is cut, visibly, and the process ends."""
+def test_drain_loses_no_request_of_idle_clients(server: StartServer, gateway: StartGateway) -> None:
+    """Who sends a request on a kept-alive connection as the drain begins gets his answer, the last one there."""
     backend = server("--no-model")
-    through = gateway(one_pool(backend.url, extra="server: {drain_timeout: 500ms}\n"))
+    through = gateway(one_pool(backend.url, limit=20))
+    get = b"GET /v1/models HTTP/1.1\r\nHost: gateway\r\n\r\n"
+    clients = [RawClient(through.url) for _ in range(20)]
+    for client in clients:
+        client.send(get)
+        client.read_until(b"]}")
+    through.signal(signal.SIGTERM)
+    eventually(lambda: not accepts(through.url), "listener closed")
+    for client in clients:
+        client.send(get)
+        answer, was_reset = client.read_to_end()
+        assert answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"]}") and not was_reset
+        assert b"connection: close" in answer.lower()
+        client.close()
+    assert through.wait(5) == 0
+
+
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+def test_drain_serves_the_accept_queue(gateway: StartGateway, tmp_path: Path, kind: str) -> None:
+    """Clients that are connected and not accepted yet are served before the socket is closed."""
+    path = tmp_path / "gateway.sock"
+
+    def answering(connection: socket.socket) -> None:
+        while read_head(connection):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    def connect() -> socket.socket:
+        if kind == "tcp":
+            return socket.create_connection(("127.0.0.1", int(through.url.rpartition(":")[2])), 10)
+        client = socket.socket(socket.AF_UNIX)
+        client.settimeout(10)
+        client.connect(str(path))
+        return client
+
+    with scripted_backend(answering) as backend:
+        listen = "127.0.0.1:0" if kind == "tcp" else f"unix:{path}"
+        through = gateway(one_pool(backend, limit=300, listen=listen))
+        through.signal(signal.SIGSTOP)
+        clients = [connect() for _ in range(200)]
+        for client in clients:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: gateway\r\n\r\n")
+        through.signal(signal.SIGTERM)
+        through.signal(signal.SIGCONT)
+        for client in clients:
+            answer = b"".join(iter(lambda: client.recv(65536), b""))
+            assert answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"ok")
+            client.close()
+        assert through.wait(10) == 0
+
+
+def test_drain_is_bounded(server: StartServer, gateway: StartGateway, tmp_path: Path) -> None:
+    """After `drain_timeout` streams end with an event that says so, and are logged as what they are."""
+    backend = server("--no-model")
+    log = tmp_path / "access.log"
+    policy = one_pool(backend.url, extra="server: {drain_timeout: 500ms}\n")
+    through = gateway(policy.replace("access: {to: off}", f"access: {log}"))
     with RawClient(through.url) as client:
         client.send(chat_bytes(600, 0.05))
         client.read_until(b"data: ")
         began = time.monotonic()
         through.signal(signal.SIGTERM)
-        rest, _ = client.read_to_end()
+        rest, was_reset = client.read_to_end()
         through.wait(5)
         assert 0.4 < time.monotonic() - began < 3
-        assert not rest.endswith(b"0\r\n\r\n")
+        event = rest.rpartition(b"data: ")[2]
+        assert event.startswith(b'{"error":') and b"shutting down" in event
+        assert rest.endswith(b"0\r\n\r\n") and b"[DONE]" not in rest and not was_reset
     eventually(lambda: backend.stats()["aborted"] == 1, "abort seen by the backend")
+    assert '"reason":"draining"' in log.read_text().splitlines()[-1]
 
 
 def test_second_signal_ends_at_once(server: StartServer, gateway: StartGateway) -> None:

@@ -190,7 +190,9 @@ import Testing
 
     @Test func strictNamesBoundsAndVerifiesEverything() throws {
         let policy = try policy("strict")
-        #expect(policy.admin == .unix(path: "/run/penstock/admin.sock"))
+        let admin = try #require(policy.admin)
+        #expect(admin.address == .unix(path: "/run/penstock/admin.sock"))
+        #expect(admin.access == .operators)
         #expect(policy.forwarding.forwarded == .set && !policy.forwarding.keepRequestID)
         #expect(policy.log.accessLevel == .failures)
         let defaults = ServerSettings()

@@ -14,23 +14,33 @@ enum FullPolicy {
         "algorithm: gradient", "initial: 12", "min: 11", "max: 13", "tolerance: 2.5",
         "smoothing: 0.35", "long_window: 101", "queue_size: 15", "backoff: 0.82",
     ])
-    static let vegas = text(limit: [
-        "algorithm: vegas", "initial: 12", "min: 11", "max: 13", "smoothing: 0.4",
-        "probe_multiplier: 29",
-    ])
+    static let vegas = text(
+        limit: [
+            "algorithm: vegas", "initial: 12", "min: 11", "max: 13", "smoothing: 0.4",
+            "probe_multiplier: 29",
+        ],
+        admin: [
+            "address: unix:/run/penstock-admin.sock", "mode: \"0640\"", "owner: root",
+            "group: \"3\"",
+        ])
     static let knee = text(limit: [
         "algorithm: knee", "initial: 12", "min: 11", "max: 13", "elasticity: 0.2", "replicas: 3",
         "objective:", "  measure: first_byte", "  quantile: 0.8", "  target: 900ms",
     ])
     static let all = [fixed, aimd, gradient, vegas, knee]
 
-    private static func text(limit: [String]) -> String {
+    private static func text(
+        limit: [String], admin: [String] = ["address: 0.0.0.0:9091", "allow_remote: true"]
+    ) -> String {
         """
         version: 1
-        listen: 127.0.0.1:8080
+        listen:
+          address: unix:/run/penstock.sock
+          mode: "0600"
+          owner: "2"
+          group: root
         admin:
-          address: 0.0.0.0:9091
-          allow_remote: true
+          \(admin.joined(separator: "\n  "))
         threads: 3
         server:
           max_connections: 1001
@@ -188,9 +198,13 @@ enum FullPolicy {
                 BackendAddress(
                     scheme: .http, host: "b.example.com", port: 80, label: "http://b.example.com")
             ])
+        var access = SocketAccess(mode: 0o600)
+        access.owner = Account(name: "2", number: 2)
+        access.group = Account(name: "root", number: 0)
         return Policy(
-            listen: [.tcp(host: "127.0.0.1", port: 8080)],
-            admin: .tcp(host: "0.0.0.0", port: 9091), threads: 3, server: expectedServer,
+            listen: [ListenSettings(.unix(path: "/run/penstock.sock"), access: access)],
+            admin: ListenSettings(.tcp(host: "0.0.0.0", port: 9091), access: .operators),
+            threads: 3, server: expectedServer,
             log: expectedLog,
             forwarding: expectedForwarding, pools: [expectedPool, spare], routes: [route],
             models: models)

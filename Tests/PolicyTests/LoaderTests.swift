@@ -35,8 +35,10 @@ import Testing
         #expect(
             policy
                 == Policy(
-                    listen: [.tcp(host: "127.0.0.1", port: 80)],
-                    admin: .tcp(host: "127.0.0.1", port: 9090), server: ServerSettings(),
+                    listen: [ListenSettings(.tcp(host: "127.0.0.1", port: 80))],
+                    admin: ListenSettings(
+                        .tcp(host: "127.0.0.1", port: 9090), access: .operators),
+                    server: ServerSettings(),
                     log: LogSettings(), forwarding: ForwardingSettings(),
                     pools: [PoolSettings(name: "chat", backends: [backend])],
                     routes: [Route(path: .prefix(""), pool: 0)]))
@@ -47,6 +49,28 @@ import Testing
             file: "a.yaml", line: 3, column: 5, path: "pools.chat", problem: "is odd",
             remedy: "make it even")
         #expect(diagnostic.description == "a.yaml:3:5: error: pools.chat: is odd; make it even")
+    }
+
+    @Test func accessOfSocketsIsForClientsOrForOperators() throws {
+        func policy(_ listen: String, admin: String) throws -> Policy {
+            let text = """
+                listen: \(listen)
+                admin: \(admin)
+                pools: {chat: {backends: [http://a]}}
+                routes: [{path: /*, pool: chat}]
+                """
+            return try PolicyLoader.load(text: text, file: "policy.yaml")
+        }
+        let short = try policy("unix:/run/a", admin: "unix:/run/b")
+        #expect(short.listen.map(\.access) == [.clients] && short.listen[0].access.mode == 0o666)
+        #expect(short.admin?.access == .operators && short.admin?.access.mode == 0o660)
+        let long = try policy(
+            "[127.0.0.1:80, {address: unix:/run/a, mode: \"600\", group: root}]",
+            admin: "{address: unix:/run/b, owner: \"7\"}")
+        #expect(long.listen[1].address == .unix(path: "/run/a"))
+        #expect(long.listen[1].access.mode == 0o600 && long.listen[1].access.owner == nil)
+        #expect(long.listen[1].access.group == Account(name: "root", number: 0))
+        #expect(long.admin?.access.owner?.number == 7 && long.admin?.access.mode == 0o660)
     }
 
     @Test func everyKeyOfKneeAndVegasSetsItsProperty() throws {

@@ -73,7 +73,6 @@ package struct AdmissionController: ~Copyable, Sendable {
         _ id: RequestID, _ ticket: Ticket, now: Instant
     ) -> Verdict {
         advance(to: now)
-        if isDraining { return .reject(refuse(.draining)) }
         if min(ticket.respondBy ?? .distantFuture, ticket.startBy ?? .distantFuture) <= clock {
             return .reject(refuse(.deadline))
         }
@@ -92,6 +91,7 @@ package struct AdmissionController: ~Copyable, Sendable {
             let work = GrantedWork(ticket, now: clock)
             return .forward(grant(index, ticket.seats, slot, work, reserved: reserved))
         }
+        if isDraining { return .reject(refuse(.draining, ticket, slot)) }
         if let reason = reasonNotToPark(ticket, slot) {
             return .reject(refuse(reason, ticket, slot))
         }
@@ -163,7 +163,7 @@ package struct AdmissionController: ~Copyable, Sendable {
         return backends[index].allowed != before
     }
 
-    /// From now on offers are refused; what is parked is still served.
+    /// From now on offers that would have to wait are refused; what is parked is still served.
     package mutating func drain() { isDraining = true }
 
     /// When `poll` has to be called next; nil when nothing waits.

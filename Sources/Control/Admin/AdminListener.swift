@@ -32,8 +32,8 @@ struct AdminLimits {
 /// The admin listener's address at work.
 final class AdminListener: EventHandler {
     let gateway: Gateway
-    /// The address as the policy wrote it, by which a reload recognises it.
-    let configured: ListenAddress
+    /// As the policy has it; a reload recognises it by the address.
+    private(set) var configured: ListenSettings
     private(set) var limits: AdminLimits
     private let socket: ListeningSocket
     private var connections: [AdminConnection] = []
@@ -43,24 +43,31 @@ final class AdminListener: EventHandler {
     /// How long accepting rests when descriptors or memory are short.
     private static let pauseNanoseconds: Int64 = 100_000_000
 
-    /// Listens at `address` for pages of `gateway`, in its controlling thread; throws when the address
+    /// Listens as `settings` say for pages of `gateway`, in its controlling thread; throws when the address
     /// cannot be had.
     init(
-        _ address: ListenAddress, gateway: Gateway, server: ServerSettings
+        _ settings: ListenSettings, gateway: Gateway, server: ServerSettings
     ) throws(SystemError) {
         self.gateway = gateway
-        configured = address
+        configured = settings
         limits = AdminLimits(server)
-        socket = try ListeningSocket(address)
+        socket = try ListeningSocket(settings.address, access: settings.access)
         super.init()
         guard gateway.reactor.register(self, descriptor: socket.rawValue, interest: .readable)
         else {
-            throw SystemError("watch \(address.text)")
+            throw SystemError("watch \(settings.address.text)")
         }
     }
 
     /// Where it really listens.
     var address: ListenAddress { socket.address }
+
+    /// Lets those connect to a unix socket whom `access` names; throws when that cannot be.
+    func change(to access: SocketAccess) throws(SystemError) {
+        guard access != configured.access else { return }
+        try socket.file?.change(to: access)
+        configured.access = access
+    }
 
     /// Takes over what a reloaded policy says of time-outs; heads that are being read keep theirs.
     func follow(_ server: ServerSettings) { limits = AdminLimits(server) }
@@ -68,6 +75,8 @@ final class AdminListener: EventHandler {
     /// Stops listening for good; connections are closed, except where a response is under way.
     func close() {
         gateway.reactor.deregister(self, keepingOpen: socket.rawValue)
+        // Connections that are still answered keep the listener, and the file would outlive its use.
+        socket.file?.remove()
         for connection in connections where connection.isResting { connection.end() }
     }
 

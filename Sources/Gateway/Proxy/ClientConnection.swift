@@ -48,6 +48,9 @@ final class ClientConnection: StreamConnection {
     /// How long, and for how many bytes, a closed client's input is still read.
     private static let lingerNanoseconds: Int64 = 2_000_000_000
     private static let lingerBytes = 1 << 20
+    /// How long, while the gateway drains, a connection is open for a request that its client may be
+    /// sending at this moment: the way there and a scheduler's whim.
+    private static let farewellNanoseconds: Int64 = 1_000_000_000
 
     init(
         shard: Shard, transport: consuming Transport, peer: PeerAddress, network: UInt64 = 0
@@ -168,7 +171,8 @@ final class ClientConnection: StreamConnection {
     func exchangeFinished(keeps: Bool, lingers: Bool) {
         exchange = nil
         idleSince = reactor.now
-        if keeps && !shard.isDraining { return }
+        // Whoever was told that the connection stays may be sending already.
+        if keeps { return }
         if lingers || hasInput || mayHaveInput {
             shutdownWriting()
             state = .lingering
@@ -209,10 +213,10 @@ final class ClientConnection: StreamConnection {
         return count > 0
     }
 
-    /// The gateway begins to drain: idle connections go at once, the others after their response.
+    /// The gateway begins to drain: the response that is under way or comes next is the last one, and a
+    /// connection that rests waits for a request a moment longer.
     func drain() {
-        // A request that has arrived and was not read yet still gets a response.
-        if isIdle && !hasPendingInput() { end() }
+        if isIdle { reactor.setDeadline(of: self, to: nextDeadline()) }
     }
 
     /// Ends whatever is going on, because the time to drain is up.
@@ -221,11 +225,7 @@ final class ClientConnection: StreamConnection {
             end()
             return
         }
-        if !exchange.outlet.isBegun {
-            exchange.abandonUpstream()
-            exchange.reply(.draining)
-        }
-        exchange.cut(.draining)
+        exchange.endDraining()
     }
 
     // MARK: Time
@@ -254,7 +254,7 @@ final class ClientConnection: StreamConnection {
             return idleSince.advanced(byNanoseconds: ClientConnection.lingerNanoseconds)
         }
         if isOutputPending { return writeProgress.nextLook(stall: limits.writeStallNanoseconds) }
-        let end = idleSince.advanced(byNanoseconds: limits.keepAliveNanoseconds)
+        let end = restsUntil
         guard isFresh else { return end }
         // Looked at now and then: connections may have become scarce.
         let looked = idleSince.advanced(byNanoseconds: limits.headNanoseconds)
@@ -284,7 +284,12 @@ final class ClientConnection: StreamConnection {
 
     override func deadlineReached() {
         if state == .lingering || exchange == nil && !mayRest {
-            end()
+            // What has arrived and was not read yet is told of in the next turn.
+            if shard.isDraining, isIdle, hasPendingInput() {
+                reactor.setDeadline(of: self, to: restsLonger)
+            } else {
+                end()
+            }
             return
         }
         if hasOutput {
@@ -309,12 +314,27 @@ final class ClientConnection: StreamConnection {
             stall: shard.snapshot.timeouts.writeStallNanoseconds, now: reactor.now)
     }
 
+    /// When a connection without an exchange has rested long enough.
+    private var restsUntil: Instant {
+        let end = idleSince.advanced(
+            byNanoseconds: shard.snapshot.timeouts.keepAliveNanoseconds)
+        guard shard.isDraining else { return end }
+        let farewell = max(idleSince, shard.drainBeganAt)
+        return min(
+            end, farewell.advanced(byNanoseconds: ClientConnection.farewellNanoseconds))
+    }
+
+    /// The same for one whose request has arrived.
+    private var restsLonger: Instant {
+        reactor.now.advanced(byNanoseconds: ClientConnection.farewellNanoseconds)
+    }
+
     /// Whether a connection without an exchange may stay.
     private var mayRest: Bool {
         if hasOutput { return !isWriteStalled }
+        if reactor.now >= restsUntil { return false }
         let limits = shard.snapshot.timeouts
         let rested = reactor.now.nanoseconds(since: idleSince)
-        if rested >= limits.keepAliveNanoseconds { return false }
         return !isFresh || rested < limits.headNanoseconds || !shard.isShortOfConnections
     }
 }

@@ -108,14 +108,32 @@ extension Exchange {
         intake.noteProgress(now: now)
     }
 
-    /// Ends a response that had begun in a way the client can tell from its end.
-    func cut(_ reason: Reason) {
+    /// Ends whatever is going on, because the time to drain is up: by an answer, by an event where a
+    /// stream has begun, else by a cut.
+    func endDraining() {
+        let isTold: Bool
+        if outlet.isBegun {
+            isTold = endStream(LocalReply(.draining, dialect: claim.dialect))
+        } else {
+            abandonUpstream()
+            reply(.draining)
+            isTold = true
+        }
+        // Nothing will be sent later.
+        cut(.draining, isTold: isTold)
+    }
+
+    /// Ends a response that had begun in a way the client can tell from its end; unless it `isTold` what
+    /// has become of it.
+    func cut(_ reason: Reason, isTold: Bool = false) {
         guard let client else { return }
         record.reason = reason
         abandonUpstream()
         client.flush()
         outlet.endClient()
-        let resets = outlet.framing.isUntilClose || reason == .writeTimeout
+        let resets =
+            outlet.framing.isUntilClose && !(isTold && !client.hasOutput)
+            || reason == .writeTimeout
         shard.finished(self, client)
         client.endAfterCut(reset: resets)
         shard.release(self)

@@ -17,6 +17,10 @@ final class Listener: EventHandler {
     private(set) var waitsForRoom = false
     /// Whether it was paused before and nobody has been accepted since.
     private var isPausedAgain = false
+    /// Whether it only accepts those who wait already.
+    private var isFinishing = false
+    /// How many of them it still accepts.
+    private var acceptsLeft = 0
 
     /// Connections accepted in one turn before others get theirs.
     private static let acceptsPerTurn = 64
@@ -44,9 +48,22 @@ final class Listener: EventHandler {
 
     override func deadlineReached() { resumeAccepting() }
 
-    /// Stops listening for good.
+    override func resume() { accept() }
+
+    /// Stops listening for good, when all who wait to be accepted have been: closing would reset them.
+    func finish() {
+        guard !isFinishing else { return }
+        isFinishing = true
+        // More than may wait come while they are accepted.
+        acceptsLeft = Int(ListeningSocket.backlog)
+        socket.refuseFurther()
+        accept()
+    }
+
+    /// Stops listening at once.
     func close() {
         shard.reactor.deregister(self, keepingOpen: socket.rawValue)
+        shard.forget(self)
     }
 
     /// Accepts again, after a pause, when there is room.
@@ -56,13 +73,18 @@ final class Listener: EventHandler {
         waitsForRoom = false
         shard.noteAcceptPauses()
         shard.reactor.watch(self, descriptor: socket.rawValue, interest: .readable)
+        // The kernel says nothing where nobody waits, and then it is time to close.
+        if isFinishing { shard.reactor.resumeLater(self) }
     }
 
     private func accept() {
+        // A turn that has woken it both ways may have closed it the first time.
+        guard slot >= 0, !isPaused else { return }
         for number in 0..<Listener.acceptsPerTurn {
+            if isFinishing, acceptsLeft == 0 { return close() }
             guard shard.reserveConnection() || makesRoom(number) else {
                 // The kernel says so if somebody waits.
-                if number > 0 { return }
+                if number > 0, !isFinishing { return }
                 pause(untilRoom: true)
                 // Others may have begun to rest by then.
                 lookAgain()
@@ -73,9 +95,11 @@ final class Listener: EventHandler {
             switch socket.accept() {
             case .connection(let descriptor, let peer):
                 isPausedAgain = false
+                if isFinishing { acceptsLeft -= 1 }
                 shard.accepted(descriptor, peer: peer)
             case .none:
                 giveUpReservation()
+                if isFinishing { close() }
                 return
             case .exhausted:
                 giveUpReservation()
@@ -84,6 +108,7 @@ final class Listener: EventHandler {
                 return
             }
         }
+        if isFinishing { shard.reactor.resumeLater(self) }
     }
 
     /// Whether a connection that rests has given way to the one that waits, of which only the first

@@ -15,6 +15,7 @@ extension Gateway {
     package func reload(_ policy: Policy, logs: LogWriters? = nil) throws(SystemError) {
         let credentials = try credentials(for: policy)
         let opened = try open(policy.listen)
+        try changeAccess(policy.listen)
         let admissions = admissions(for: policy, credentials)
         replaceMembers(policy, admissions)
         self.policy = policy
@@ -29,19 +30,50 @@ extension Gateway {
         metrics.countReload(atNanoseconds: ProcessClock.wallNanoseconds())
     }
 
-    /// Opens those of `addresses` where the gateway does not listen yet.
-    func open(_ addresses: [ListenAddress]) throws(SystemError) -> [OpenedAddress] {
+    /// Opens those of `wanted` where the gateway does not listen yet.
+    func open(_ wanted: [ListenSettings]) throws(SystemError) -> [OpenedAddress] {
         var opened: [OpenedAddress] = []
-        for address in addresses where !listening.contains(where: { $0.configured == address }) {
-            opened.append(try OpenedAddress(address, shards: group.count))
+        for settings in wanted where present(settings.address) == nil {
+            opened.append(try OpenedAddress(settings, shards: group.count))
         }
         return opened
     }
 
+    /// The place in `listening` of that address.
+    private func present(_ address: ListenAddress) -> Int? {
+        listening.firstIndex { $0.configured.address == address }
+    }
+
+    /// Gives the files of unix sockets that stay the access that `wanted` says; when one cannot have
+    /// it, none has.
+    private func changeAccess(_ wanted: [ListenSettings]) throws(SystemError) {
+        var changed: [Listening] = []
+        for settings in wanted {
+            guard let index = present(settings.address), let file = listening[index].file,
+                listening[index].configured.access != settings.access
+            else { continue }
+            do throws(SystemError) {
+                changed.append(listening[index])
+                try file.change(to: settings.access)
+            } catch {
+                // What was possible before is possible again; if not, the first error is the one to tell.
+                for former in changed { try? former.file?.change(to: former.configured.access) }
+                throw error
+            }
+        }
+        for settings in wanted {
+            if let index = present(settings.address) { listening[index].configured = settings }
+        }
+    }
+
     /// Notes where the gateway listens, now that its policy is in force.
     func noteListening(_ opened: [OpenedAddress]) {
-        listening.removeAll { !policy.listen.contains($0.configured) }
-        listening += opened.map { ($0.configured, $0.actual) }
+        listening.removeAll { former in
+            let stays = policy.listen.contains { $0.address == former.configured.address }
+            if !stays { former.file?.remove() }
+            return !stays
+        }
+        listening += opened.map(\.listening)
     }
 
     /// Notes the logs whose losses are counted.

@@ -38,8 +38,8 @@ package final class Gateway {
     package internal(set) var policy: Policy
     /// Its pools, and those of former policies that still served something at the last reload.
     var members: [Member] = []
-    /// Where it listens, by the address in the policy.
-    var listening: [(configured: ListenAddress, actual: ListenAddress)] = []
+    /// Where it listens.
+    var listening: [Listening] = []
     /// The logs whose losses are counted, with the names of their metric labels.
     var logWriters: [(name: String, writer: LogWriter)] = []
     var gatherings: [Gathering] = []
@@ -127,7 +127,15 @@ package final class Gateway {
         drainEndsAt = reactor.now.advanced(
             byNanoseconds: policy.server.drainTimeout.wholeNanoseconds)
         arrangeTimer()
+        removeFiles()
         group.sendToAll { $0.drain() }
+    }
+
+    /// Removes the files of the listening sockets, where they are still this gateway's: here, where
+    /// waiting for a lock of their directories stops no client.
+    private func removeFiles() {
+        for listening in listening { listening.file?.remove() }
+        listening.removeAll()
     }
 
     /// A shard accepts nobody any more.
@@ -150,6 +158,7 @@ package final class Gateway {
 
     /// Ends the shards' threads and lets go of the reactor.
     private func end() {
+        removeFiles()
         group.sendToAll { $0.stop() }
         for thread in threads { thread.join() }
         threads.removeAll()

@@ -12,20 +12,28 @@ struct OpenSocket: Sendable {
     let socket: Transfer<ListeningSocket>
 }
 
+/// Where a gateway listens.
+struct Listening {
+    /// As the policy has it.
+    var configured: ListenSettings
+    /// The address with the port that the kernel chose.
+    let actual: ListenAddress
+    /// The file of a unix socket; nil for TCP.
+    let file: SocketFile?
+}
+
 /// One address with its sockets.
 struct OpenedAddress {
-    /// The address as the policy has it.
-    let configured: ListenAddress
-    /// The same with the port that the kernel chose.
-    let actual: ListenAddress
+    /// Where it was to listen, and how.
+    let listening: Listening
     /// By the shards that they are for; a unix path has one only.
     private let sockets: [OpenSocket]
 
     /// Binds and listens, with a socket for each of `shards`; throws when the address cannot be had.
-    init(_ address: ListenAddress, shards: Int) throws(SystemError) {
-        let first = try ListeningSocket(address, isShared: shards > 1)
-        configured = address
-        actual = first.address
+    init(_ settings: ListenSettings, shards: Int) throws(SystemError) {
+        let address = settings.address
+        let first = try ListeningSocket(address, access: settings.access, isShared: shards > 1)
+        listening = Listening(configured: settings, actual: first.address, file: first.file)
         var further: [OpenSocket] = []
         for _ in 1..<max(1, shards) {
             guard let another = try first.another() else { break }

@@ -23,10 +23,10 @@ extension Shard {
     func apply(_ change: PolicyChange) {
         guard !hasEnded && !isDraining else { return }
         let policy = change.policy
-        for listener in listeners where !policy.listen.contains(listener.configured) {
-            listener.close()
+        for listener in listeners {
+            if policy.listen.contains(where: { $0.address == listener.configured }) { continue }
+            listener.finish()
         }
-        listeners.removeAll { !policy.listen.contains($0.configured) }
         replacePools(policy, change.admissions)
         followLogLevel()
         // There may be more room for clients than before.
@@ -81,14 +81,28 @@ extension Shard {
 // MARK: - Ends
 
 extension Shard {
-    /// Stops accepting and lets queued and running requests end.
+    /// Accepts those who wait for it and nobody else, and lets queued and running requests end.
     func drain() {
         guard !isDraining else { return }
         isDraining = true
-        for listener in listeners { listener.close() }
-        listeners.removeAll()
+        drainBeganAt = reactor.now
         for pool in pools { pool.admission.drain() }
         for connection in connections.all { connection.drain() }
+        for listener in listeners { listener.finish() }
+        noteStoppedAccepting()
+    }
+
+    /// A listener is closed.
+    func forget(_ listener: Listener) {
+        listeners.removeAll { $0 === listener }
+        noteAcceptPauses()
+        noteStoppedAccepting()
+    }
+
+    /// Says once that nobody is accepted here any more.
+    private func noteStoppedAccepting() {
+        guard isDraining, !hasEnded, !hasStoppedAccepting, listeners.isEmpty else { return }
+        hasStoppedAccepting = true
         group.control.send { $0.stoppedAccepting() }
     }
 

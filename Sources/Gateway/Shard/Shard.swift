@@ -34,6 +34,10 @@ final class Shard {
     var listeners: [Listener] = []
     /// Whether `drain` was called.
     var isDraining = false
+    /// When it was.
+    var drainBeganAt = Instant.distantFuture
+    /// Whether the controlling thread knows that nobody is accepted any more.
+    var hasStoppedAccepting = false
 
     var connections = ConnectionTable()
     /// Responses that are read to their ends although their clients have left.

@@ -153,6 +153,14 @@ import Testing
         #expect(pool.pollAll(at: at(2)) == [.forwarded(2, 0)])
     }
 
+    @Test func drainingStartsWhatNeedNotWait() {
+        let pool = PoolDriver(.fixed(2))
+        _ = pool.offer(1, at: at(0))
+        pool.controller.drain()
+        #expect(pool.offer(2, at: at(1)) == .forwarded(0))
+        #expect(pool.offer(3, at: at(1)) == .rejected(.draining))
+    }
+
     @Test func aClockThatGoesBackStandsStill() {
         let pool = PoolDriver(.fixed(1, maxWait: .milliseconds(100)))
         _ = pool.offer(1, at: at(1000))

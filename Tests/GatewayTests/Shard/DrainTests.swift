@@ -6,23 +6,144 @@ import Foundation
 import Testing
 
 @testable import Gateway
+@testable import Telemetry
 @testable import TestSupport
 
 @Suite struct DrainTests {
     private static let get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
 
-    @Test func anIdleGatewayEndsAtOnce() throws {
+    /// Connections that rest are kept for a moment, in which their clients may be sending a request.
+    @Test func anIdleGatewayEndsWithinAMoment() throws {
         let backend = try ScriptedBackend.echoing()
         let gateway = try RunningGateway(policyText([backend.url]))
         let used = try gateway.connect()
         let fresh = try gateway.connect()
         #expect(try used.get("/").status == 200)
-        gateway.drain()
-        #expect(used.ends())
-        #expect(fresh.ends())
-        try gateway.waitForEnd()
+        let waited = try seconds {
+            gateway.drain()
+            #expect(used.ends())
+            #expect(fresh.ends())
+            try gateway.waitForEnd()
+        }
+        #expect(waited >= 0.95)
         #expect(throws: HarnessError.self) { try gateway.connect() }
         eventually("idle connections to backends are closed") { backend.openCount == 0 }
+    }
+
+    @Test func anIdleConnectionGetsOneMoreResponse() throws {
+        let backend = try ScriptedBackend.echoing()
+        let gateway = try RunningGateway(policyText([backend.url]))
+        let clients = try (0..<20).map { _ in try gateway.connect() }
+        for client in clients.dropLast() { #expect(try client.get("/").status == 200) }
+        gateway.drain()
+        try eventually("the gateway drains") { try gateway.isDraining() }
+        for client in clients {
+            try client.send(Self.get)
+            let answer = try client.readResponse()
+            #expect(answer.status == 200)
+            #expect(answer.values("Connection") == ["close"])
+            #expect(client.ends())
+        }
+        try gateway.waitForEnd()
+    }
+
+    /// Whoever was told that the connection stays may send another request on it, though the drain began
+    /// in between.
+    @Test func aResponseThatPromisedMoreIsFollowedByOne() throws {
+        let go = Door()
+        let backend = try ScriptedBackend { wire, _ in
+            _ = try wire.readRequest()
+            try wire.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n")
+            try go.pass()
+            try wire.send("0\r\n\r\n")
+            _ = try wire.readRequest()
+            try wire.answer("ok")
+        }
+        let gateway = try RunningGateway(policyText([backend.url]))
+        let client = try gateway.connect()
+        try client.send(Self.get)
+        _ = try client.read(until: "one\r\n")
+        gateway.drain()
+        try eventually("the gateway drains") { try gateway.isDraining() }
+        go.open()
+        _ = try client.read(until: "0\r\n\r\n")
+        try client.send(Self.get)
+        let answer = try client.readResponse()
+        #expect(answer.status == 200 && answer.values("Connection") == ["close"])
+        #expect(client.ends())
+        try gateway.waitForEnd()
+    }
+
+    /// Closing a socket resets those who wait behind it: they are accepted first.
+    @Test func whoWaitsToBeAcceptedIsServed() throws {
+        let backend = try ScriptedBackend.echoing()
+        let gateway = try RunningGateway(
+            policyText([backend.url], pool: "limit: 300"), threads: 1)
+        let sent = Door()
+        // While its thread is held, the gateway accepts nobody.
+        try gateway.hold(0, until: sent)
+        gateway.drain()
+        try eventually("it drains") { try gateway.askControl { $0.gateway.isDraining } }
+        let clients = try (0..<200).map { _ in try gateway.connect() }
+        for client in clients { try client.send(Self.get) }
+        sent.open()
+        for client in clients { #expect(try client.readResponse().status == 200) }
+        try gateway.waitForEnd()
+    }
+
+    @Test func whoWaitsAtAPathIsServed() throws {
+        let backend = try ScriptedBackend.echoing()
+        let path = Place.freshPath()
+        let gateway = try RunningGateway(
+            policyText([backend.url], pool: "limit: 300", listen: "\"unix:\(path)\""),
+            threads: 1)
+        let sent = Door()
+        try gateway.hold(0, until: sent)
+        let clients = try (0..<200).map { _ in try gateway.connect() }
+        for client in clients { try client.send(Self.get) }
+        gateway.drain()
+        try eventually("it drains") { try gateway.askControl { $0.gateway.isDraining } }
+        #expect(!FileManager.default.fileExists(atPath: path))
+        sent.open()
+        for client in clients { #expect(try client.readResponse().status == 200) }
+        try gateway.waitForEnd()
+    }
+
+    /// A listener that a reload removes does the same.
+    @Test func aListenerThatGoesAcceptsThoseWhoWait() throws {
+        let backend = try ScriptedBackend.echoing()
+        let gateway = try RunningGateway(
+            policyText([backend.url], pool: "limit: 300"), threads: 1)
+        let sent = Door()
+        try gateway.hold(0, until: sent)
+        let clients = try (0..<200).map { _ in try gateway.connect() }
+        for client in clients { try client.send(Self.get) }
+        let reloaded = Door()
+        let text = policyText([backend.url], listen: "127.0.0.2:0")
+        onThread {
+            try? gateway.reload(text)
+            reloaded.open()
+        }
+        sent.open()
+        for client in clients { #expect(try client.readResponse().status == 200) }
+        try reloaded.pass()
+        #expect(throws: HarnessError.self) { try gateway.connect() }
+    }
+
+    /// Where the gateway is full, they are accepted as room comes.
+    @Test func whoWaitsForRoomIsServed() throws {
+        let backend = try ScriptedBackend.echoing()
+        let gateway = try RunningGateway(
+            policyText([backend.url], server: "max_connections: 3"), threads: 1)
+        let clients = try (0..<8).map { _ in try gateway.connect() }
+        try eventually("it is full") { try gateway.acceptPauses() > 0 }
+        gateway.drain()
+        try eventually("the gateway drains") { try gateway.isDraining() }
+        for client in clients {
+            try client.send(Self.get)
+            #expect(try client.readResponse().status == 200)
+        }
+        try gateway.waitForEnd()
     }
 
     @Test func whatIsQueuedAndRunningIsServed() throws {
@@ -70,26 +191,28 @@ import Testing
         try gateway.waitForEnd()
     }
 
-    @Test func laterRequestsOnOldConnectionsAreSentAway() throws {
+    /// A head that is half read when the drain begins is served where there is room, and sent away where
+    /// it would have to wait.
+    @Test(arguments: [2, 1])
+    func aHeadThatIsHalfReadIsServedIfThereIsRoom(limit: Int) throws {
         let go = Door()
-        let backend = try ScriptedBackend.serving { wire, _ in
-            try go.pass()
+        let backend = try ScriptedBackend.serving { wire, request in
+            if request.startLine.contains("/held") { try go.pass() }
             try wire.answer("ok")
         }
-        let gateway = try RunningGateway(policyText([backend.url]))
+        let gateway = try RunningGateway(policyText([backend.url], pool: "limit: \(limit)"))
         let first = try gateway.connect()
         let second = try gateway.connect()
-        try first.send(Self.get)
-        // Half a head keeps the second connection from being idle.
+        try first.send("GET /held HTTP/1.1\r\nHost: h\r\n\r\n")
         try second.send("GET / HTTP/1.1\r\n")
         try eventually("both have begun") { try gateway.holdings().exchanges == 2 }
         gateway.drain()
         try eventually("the gateway drains") { try gateway.isDraining() }
         try second.send("Host: h\r\n\r\n")
         let answer = try second.readResponse()
-        #expect(answer.status == 503)
-        #expect(answer.value("X-Penstock-Reason") == "draining")
-        #expect(answer.value("Retry-After") != nil)
+        #expect(answer.status == (limit == 2 ? 200 : 503))
+        #expect(answer.value("X-Penstock-Reason") == (limit == 2 ? nil : "draining"))
+        #expect((answer.value("Retry-After") != nil) == (limit == 1))
         #expect(answer.values("Connection") == ["close"])
         #expect(second.ends())
         go.open()
@@ -113,7 +236,8 @@ import Testing
         try eventually("it drains") { try gateway.askControl { $0.gateway.isDraining } }
         try client.send(Self.get)
         sent.open()
-        #expect(try client.readResponse().status == 503)
+        let answer = try client.readResponse()
+        #expect(answer.status == 200 && answer.values("Connection") == ["close"])
         #expect(client.ends())
         client.close()
         try gateway.waitForEnd()
@@ -147,6 +271,34 @@ import Testing
             #expect(client.ends())
         }
         #expect(try noticed.take("the backend's notice"))
+    }
+
+    /// A stream that is cut ends with the error of its dialect, and is counted as what it is.
+    @Test(arguments: ["/v1/chat/completions", "/v1/messages"], ["1.1", "1.0"])
+    func aStreamIsToldThatItsTimeIsUp(path: String, version: String) throws {
+        let over = Door()
+        let backend = try ScriptedBackend.serving { wire, _ in
+            try wire.send(
+                "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+                    + "Transfer-Encoding: chunked\r\n\r\na\r\ndata: {}\n\n\r\n")
+            try over.pass()
+        }
+        let gateway = try RunningGateway(policyText([backend.url]))
+        let client = try gateway.connect()
+        try client.send("GET \(path) HTTP/\(version)\r\nHost: h\r\n\r\n")
+        _ = try client.read(until: "data: {}\n\n")
+        // As at the end of `drain_timeout`, after which nobody could be asked.
+        _ = try gateway.askAll { shard in
+            for connection in shard.connections.all { connection.abort() }
+        }
+        let rest = try client.readToEnd()
+        let isAnthropic = path == "/v1/messages"
+        #expect(rest.contains(isAnthropic ? "event: error\ndata: {" : "data: {\"error\""))
+        #expect(rest.contains("The server is shutting down."))
+        #expect(rest.hasSuffix(version == "1.1" ? "0\r\n\r\n" : "\n\n"))
+        #expect(try gateway.metric { $0.count(of: .success, .draining) } == 1)
+        over.open()
+        try gateway.settles(clients: 0, idle: 0)
     }
 
     @Test func aSecondRequestToEndEndsAtOnce() throws {

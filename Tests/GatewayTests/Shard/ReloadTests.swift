@@ -230,6 +230,46 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: path))
     }
 
+    @Test func aReloadChangesWhoMayConnect() throws {
+        let backend = try ScriptedBackend.echoing()
+        let path = Place.freshPath()
+        let second = Place.freshPath()
+        let admin = Place.freshPath()
+        func text(_ mode: String, _ more: String = "", admin adminMode: String) -> String {
+            let listen =
+                "{address: \"unix:\(path)\", mode: \"\(mode)\"}, {address: \"unix:\(second)\"\(more)}"
+            return policyText([backend.url], listen: listen).replacingOccurrences(
+                of: "admin: off",
+                with: "admin: {address: \"unix:\(admin)\", mode: \"\(adminMode)\"}")
+        }
+        func modes() throws -> [Int] {
+            try [path, second, admin].map {
+                let attributes = try FileManager.default.attributesOfItem(atPath: $0)
+                return try #require(attributes[.posixPermissions] as? Int)
+            }
+        }
+        let gateway = try RunningGateway(text("0600", admin: "0600"))
+        #expect(try modes() == [0o600, 0o666, 0o600])
+        let client = try gateway.connect()
+        #expect(try client.get("/").status == 200)
+        try gateway.reload(text("0660", admin: "0640"))
+        #expect(try modes() == [0o660, 0o666, 0o640])
+        #expect(try client.get("/").status == 200)
+        #expect(try gateway.connect().get("/").status == 200)
+        // Where one of them cannot have its access, all keep theirs.
+        try FileManager.default.removeItem(atPath: second)
+        #expect(throws: SystemError.self) {
+            try gateway.reload(text("0606", ", mode: \"0606\"", admin: "0666"))
+        }
+        let kept = try [path, admin].map {
+            try #require(
+                FileManager.default.attributesOfItem(atPath: $0)[.posixPermissions] as? Int)
+        }
+        #expect(kept == [0o660, 0o640])
+        try gateway.stop()
+        #expect(![path, second, admin].contains { FileManager.default.fileExists(atPath: $0) })
+    }
+
     @Test func anAddressInUseLeavesEverythingAsItWas() throws {
         let backend = try ScriptedBackend.echoing()
         let taken = try ScriptedBackend.echoing()

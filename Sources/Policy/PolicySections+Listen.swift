@@ -1,0 +1,116 @@
+// The keys under `listen` and `admin`. An address alone is the short form of a mapping, which has what
+// the address needs beside.
+
+extension PolicySections {
+    /// What is read of a listener, before it is known whether it may be said.
+    private struct Listening {
+        var address: ListenAddress?
+        var access: SocketAccess
+        var allowsRemote = false
+        /// Whether something is said of who may connect.
+        var saysAccess = false
+    }
+
+    // MARK: Listeners
+
+    static let listen = Kind.list(
+        of: listener, blank: ListenSettings(.unix(path: "")), counts: 1...64, identity: nil
+    ).orOne(listener, blank: ListenSettings(.unix(path: "")))
+
+    private static let listener = Kind<ListenSettings>(listenerKind.shape) {
+        node, path, value, reading in
+        var read = listenerSection.blank
+        listenerKind.read(node, path, &read, &reading)
+        value = ListenSettings(read.address ?? value.address, access: read.access)
+    } write: { settings in
+        guard case .unix = settings.address else { return .text(settings.address.text) }
+        return listenerSection.write(
+            Listening(address: settings.address, access: settings.access))
+    }
+
+    private static let listenerKind = listenerSection.kind(shorthand: "address")
+
+    private static let listenerSection = Section<Listening>(
+        blank: Listening(access: .clients),
+        keys: [
+            Key(
+                "address", \.address, Kind.listenAddress.optional(blank: .unix(path: "")),
+                required: true, "Where to listen.")
+        ] + accessKeys,
+        rules: [accessRule],
+        settle: noteAccess)
+
+    /// Keys of unix sockets.
+    private static let accessKeys: [Key<Listening>] = [
+        Key(
+            "mode", \.access.mode, .fileMode,
+            "Permissions of a unix socket's file, whatever the umask: who may write to it, and may enter its "
+                + "directory, may connect."),
+        Key(
+            "owner", \.access.owner,
+            Kind<Account>.account(.user).optional(blank: Account(name: "", number: 0)),
+            "Owner of a unix socket's file, which takes the privilege to give files away; the process's user by "
+                + "default."),
+        Key(
+            "group", \.access.group,
+            Kind<Account>.account(.group).optional(blank: Account(name: "", number: 0)),
+            "Group of a unix socket's file, one of the process's own unless it may give files away; the process's "
+                + "group by default."),
+    ]
+
+    private static let accessRule = Rule<Listening>("mode", "owner", "group", "address") { read in
+        guard read.saysAccess, let address = read.address, case .tcp = address else { return nil }
+        return Fault(
+            "\(address.text) is no unix socket, which alone has a file",
+            "remove mode, owner and group, or listen on unix:PATH")
+    }
+
+    private static let noteAccess: @Sendable (inout Listening, Set<String>) -> Void = {
+        read, given in
+        read.saysAccess = !given.isDisjoint(with: ["mode", "owner", "group"])
+    }
+
+    // MARK: Admin
+
+    static let admin = Kind<ListenSettings?>(adminKind.shape) {
+        node, path, value, reading in
+        var read = adminSection.blank
+        adminKind.read(node, path, &read, &reading)
+        value = read.address.map { ListenSettings($0, access: read.access) }
+        // Checked here because the shorthand passes by the section's rules.
+        guard let address = read.address, !address.isLocal, !read.allowsRemote,
+            !reading.isFaulty(path)
+        else { return }
+        reading.report(
+            Fault(
+                "the admin listener at \(address.text) would answer other machines, without authentication",
+                "write 127.0.0.1, or {address: \"\(address.text)\", allow_remote: true}"),
+            path: path)
+    } write: { settings in
+        guard let settings else { return .text("off") }
+        let address = settings.address
+        guard case .unix = address else {
+            return address.isLocal
+                ? .text(address.text)
+                : .mapping([("address", .text(address.text)), ("allow_remote", .boolean(true))])
+        }
+        return adminSection.write(Listening(address: address, access: settings.access))
+    }
+
+    private static let adminKind = adminSection.kind(shorthand: "address")
+
+    private static let adminSection = Section<Listening>(
+        blank: Listening(
+            address: .tcp(host: "127.0.0.1", port: 9090), access: .operators),
+        keys: [
+            Key(
+                "address", \.address,
+                Kind.listenAddress.optional(blank: .unix(path: ""), absent: "off"), required: true,
+                "Where to listen; `off` for no admin listener."),
+            Key(
+                "allow_remote", \.allowsRemote, .boolean,
+                "Whether the address may be one that other machines can connect to."),
+        ] + accessKeys,
+        rules: [accessRule],
+        settle: noteAccess)
+}
