@@ -127,6 +127,7 @@ final class Claim {
         return fault == .none ? nil : fault
     }
 
+    @inline(__always)
     private static func identity(
         in pool: Pool, _ head: borrowing RequestHead, from client: ClientConnection
     ) -> Identity {

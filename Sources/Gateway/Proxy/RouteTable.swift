@@ -89,6 +89,7 @@ final class RouteTable {
     }
 
     /// Whether a route matches a request but for its model.
+    @inline(__always)
     private func matches(_ index: Int, _ head: borrowing RequestHead) -> Bool {
         let bytes = head.bytes.span
         guard entries[index].matches(path: bytes.extracting(head.path)) else { return false }
@@ -110,6 +111,7 @@ final class RouteTable {
 }
 
 extension RouteTable.Entry {
+    @inline(__always)
     fileprivate func matches(path: Span<UInt8>) -> Bool {
         // An absolute-form target without a path means "/", RFC 9110 section 4.2.3.
         if path.isEmpty { return isPrefix ? self.path.count <= 1 : self.path == [0x2f] }

@@ -128,22 +128,23 @@ extension Shard {
 
     /// Counts and logs an exchange that has ended.
     func finished(_ exchange: Exchange, _ client: ClientConnection) {
-        let record = exchange.record
-        let total = reactor.now.nanoseconds(since: record.startedAt)
-        let received = UInt64(client.usedBytes - record.receivedBefore)
-        let sent = UInt64(client.sentBytes - record.sentBefore)
+        // No copy of the record: it refers to what has to be counted then.
+        let reason = exchange.record.reason
+        let total = reactor.now.nanoseconds(since: exchange.record.startedAt)
+        let received = UInt64(client.usedBytes - exchange.record.receivedBefore)
+        let sent = UInt64(client.sentBytes - exchange.record.sentBefore)
         if let pool = exchange.pool {
             let metrics = pool.metrics
             if exchange.stage == .tunnelling { metrics.countTunnelEnded() }
             metrics.countEnded(
-                status: exchange.outlet.status, reason: record.reason, totalNanoseconds: total)
+                status: exchange.outlet.status, reason: reason, totalNanoseconds: total)
             metrics.clientReceivedBytes &+= received
             metrics.clientSentBytes &+= sent
             if let time = exchange.attempt.firstByteNanoseconds {
                 metrics.observeFirstByte(nanoseconds: time)
             }
         } else {
-            metrics.countUnrouted(record.reason)
+            metrics.countUnrouted(reason)
         }
         logAccess(exchange, client, totalNanoseconds: total, received: received, sent: sent)
     }
