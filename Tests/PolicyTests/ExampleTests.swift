@@ -42,6 +42,17 @@ import Testing
         #expect(lines.allSatisfy { $0.count <= 100 })
     }
 
+    /// A body that may be sent is not refused because its model stands at its end.
+    @Test(arguments: names)
+    func whatMayBeSentMayBeHeld(name: String) throws {
+        let policy = try policy(name)
+        // Where the path names the model nothing is held.
+        let reads = policy.routes.contains { route in
+            !route.models.isEmpty && route.path != .prefix("/v2/models/")
+        }
+        #expect(!reads || policy.models.maxHeldBytes >= policy.server.maxBodyBytes)
+    }
+
     @Test func oneBackendIsShort() throws {
         let policy = try policy("one-backend")
         #expect(policy.pools.count == 1 && policy.pools[0].backends.count == 1)
@@ -102,7 +113,13 @@ import Testing
 
     /// Each engine's own port, and nothing that changes or stops the engine behind any route.
     @Test(arguments: [
-        ("vllm", 8000, ["/sleep", "/metrics", "/reset_prefix_cache"]),
+        (
+            "vllm", 8000,
+            [
+                "/sleep", "/wake_up", "/metrics", "/reset_prefix_cache", "/v1/load_lora_adapter",
+                "/v1/unload_lora_adapter", "/collective_rpc", "/v1/x",
+            ]
+        ),
         ("sglang", 30000, ["/flush_cache", "/abort_request", "/health_generate"]),
         ("triton", 8000, ["/v2/repository/models/m/load", "/v2/logging", "/metrics"]),
         ("tgi", 80, ["/metrics", "/"]),
