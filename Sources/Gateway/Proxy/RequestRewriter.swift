@@ -27,6 +27,9 @@ struct RequestRewriter {
     /// Whether the client has been told to send its body already.
     let hasAskedForBody: Bool
 
+    /// Whether the response is read as it passes, so that it may not be compressed.
+    let readsResponse: Bool
+
     init(_ exchange: Exchange, in pool: Pool) {
         host = pool.settings.host
         keepsKeys = pool.keepsKeys
@@ -38,6 +41,7 @@ struct RequestRewriter {
         lengthDifference = exchange.lengthDifference
         modelRange = exchange.claim.replacedPathRange
         hasAskedForBody = exchange.intake.hasAskedForBody
+        readsResponse = exchange.claim.readsResponse
     }
 
     // What it is about is handed on and not kept: each property that refers to something is counted.
@@ -86,7 +90,11 @@ struct RequestRewriter {
         var index = output.appendFields(of: head, without: dropped, before: apart)
         while index < head.fields.count {
             let field = head.fields[index]
-            if let remainingNanoseconds, isTime(field, head) {
+            if readsResponse, case .acceptEncoding = field.known {
+                // Without a coding is right whatever else the client would take (RFC 9110 section
+                // 12.5.3).
+                output.append("Accept-Encoding: identity\r\n")
+            } else if let remainingNanoseconds, isTime(field, head) {
                 if case .xEnvoyExpectedTimeout = field.known { tellsEnvoyTime = true }
                 output.append(head.name(of: field))
                 output.append(": ")
@@ -128,10 +136,10 @@ struct RequestRewriter {
     /// The fields that are looked at by themselves.
     private func fieldsApart(_ texts: HeadTexts) -> FieldNames {
         var apart = remainingNanoseconds == nil ? FieldNames() : texts.timeouts
-        guard keepsKeys else { return apart }
-        apart = remainingNanoseconds == nil ? texts.keys : texts.keysAndTimeouts
+        if keepsKeys { apart = remainingNanoseconds == nil ? texts.keys : texts.keysAndTimeouts }
+        if readsResponse { apart.insert(.acceptEncoding) }
         // Subprotocols have no name of their own, and one of them may be a key.
-        if asksForWebSocket { apart.insert(.other) }
+        if keepsKeys, asksForWebSocket { apart.insert(.other) }
         return apart
     }
 

@@ -17,10 +17,13 @@ final class ResponseReader {
     /// Begins with a response's head.
     func begin(_ head: borrowing ResponseHead) {
         form = .other
-        // What is compressed is passed on unread.
-        guard head.firstField(.contentEncoding) == nil,
-            let field = head.firstField(.contentType)
-        else { return }
+        // What is compressed although nobody asked for that is passed on unread.
+        if let coding = head.firstField(.contentEncoding),
+            !head.value(of: coding).equals(lowercase: ResponseReader.identity)
+        {
+            return
+        }
+        guard let field = head.firstField(.contentType) else { return }
         form = ResponseForm(contentType: head.value(of: field))
         tokenEvents = 0
         if case .events(let format) = form {
@@ -42,6 +45,8 @@ final class ResponseReader {
         case .events: return readEvents(bytes)
         }
     }
+
+    private static let identity = Array("identity".utf8)
 
     private func readEvents(_ bytes: Span<UInt8>) -> Int {
         var events = 0

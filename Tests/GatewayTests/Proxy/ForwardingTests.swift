@@ -326,4 +326,14 @@ struct Passage {
         if status == 508 { #expect(answer.value("X-Penstock-Reason") == "loop") }
         #expect(backend.requests.count == (status == 508 ? 0 : 1))
     }
+
+    /// What is read as it passes is asked for without compression, and only that.
+    @Test(arguments: [("/v1/chat/completions", true), ("/plain", false)])
+    func responsesThatAreReadAreAskedForAsTheyAre(_ path: String, _ isRead: Bool) throws {
+        let passage = try Passage(
+            "POST \(path) HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip, br\r\nContent-Length: 2\r\n\r\n{}"
+        )
+        #expect(
+            passage.request.values("Accept-Encoding") == [isRead ? "identity" : "gzip, br"])
+    }
 }
