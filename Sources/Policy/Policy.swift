@@ -246,6 +246,10 @@ package struct PoolSettings: Equatable, Sendable {
     /// How long an unused backend connection is kept, 0..24 h; shorter than uvicorn's 5 s on
     /// purpose.
     package var keepAliveTimeout = Duration.seconds(4)
+    /// How old a backend connection becomes that is used again, 1 s..24 h; `nil` for any age.
+    ///
+    /// A name that has moved is only looked up when somebody dials.
+    package var keepAliveMaxAge: Duration? = .seconds(30)
     /// Unused connections kept for each backend, 0..10,000.
     package var maxIdleConnections = 256
 

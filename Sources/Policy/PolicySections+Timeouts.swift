@@ -31,6 +31,12 @@ extension PolicySections {
                 "idle", \.keepAliveTimeout, .duration(.zero...timeouts.upperBound),
                 "How long an unused connection is kept; keep it below the backend's own time."),
             Key(
+                "max_age", \.keepAliveMaxAge,
+                Kind<Duration>.duration(.seconds(1)...timeouts.upperBound)
+                    .optional(blank: .seconds(30), absent: "off"),
+                "How old a connection becomes that is used again: a name that has moved is looked up when "
+                    + "somebody dials. `off` for any age."),
+            Key(
                 "max_connections", \.maxIdleConnections, .integer(0...10_000),
                 "Unused connections kept for each backend; 0 uses each connection once."),
         ])

@@ -153,6 +153,7 @@ enum FullPolicy {
               tunnel_idle: 50s
             keep_alive:
               idle: 39s
+              max_age: 41s
               max_connections: 40
           spare:
             backends: [http://b.example.com]
@@ -307,6 +308,7 @@ enum FullPolicy {
         pool.webSocket = .allow
         pool.tunnelIdleTimeout = .seconds(50)
         pool.keepAliveTimeout = .seconds(39)
+        pool.keepAliveMaxAge = .seconds(41)
         pool.maxIdleConnections = 40
         return pool
     }

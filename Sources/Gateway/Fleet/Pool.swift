@@ -153,6 +153,7 @@ final class Pool {
                     metrics: metrics.backendMetrics(for: address.label))
             }
             upstream.keepAliveNanoseconds = timeouts.keepAliveNanoseconds
+            upstream.maxAgeNanoseconds = settings.keepAliveMaxAge?.wholeNanoseconds ?? .max
             // Each reactor keeps its part.
             upstream.maxIdle = (settings.maxIdleConnections + shard.count - 1) / shard.count
             next[id.index] = upstream

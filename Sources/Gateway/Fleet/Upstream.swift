@@ -19,6 +19,8 @@ final class Upstream {
     /// `Host` for requests in the backend's own name.
     let authority: [UInt8]
     var keepAliveNanoseconds: Int64 = 0
+    /// How old a connection becomes that is used again.
+    var maxAgeNanoseconds = Int64.max
     var maxIdle = 0
     /// What the log was told of failed dials, by cause.
     var dialFailures = QuietLines(DialFailure.Cause.allCases.count)
@@ -90,7 +92,9 @@ final class Upstream {
 
     /// Keeps a connection for the next request, or closes it where enough are kept.
     func release(_ connection: UpstreamConnection, now: Instant) {
-        guard !isRetired, idle.count < maxIdle, keepAliveNanoseconds > 0 else {
+        guard !isRetired, idle.count < maxIdle, keepAliveNanoseconds > 0,
+            now.nanoseconds(since: connection.openedAt) < maxAgeNanoseconds
+        else {
             connection.close()
             return
         }
@@ -103,8 +107,9 @@ final class Upstream {
         connection.idleSince = now
         connection.idleIndex = idle.count
         idle.append(connection)
-        connection.reactor.setDeadline(
-            of: connection, to: now.advanced(byNanoseconds: keepAliveNanoseconds))
+        let end = now.advanced(byNanoseconds: keepAliveNanoseconds)
+        let oldest = connection.openedAt.advanced(byNanoseconds: maxAgeNanoseconds)
+        connection.reactor.setDeadline(of: connection, to: min(end, oldest))
     }
 
     /// Takes a connection out of the idle list; it was closed by its backend or has been idle for

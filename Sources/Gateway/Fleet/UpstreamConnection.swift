@@ -12,6 +12,8 @@ final class UpstreamConnection: StreamConnection {
     var parser: ResponseParser
     /// Whom this connection serves; nil while idle.
     private var user: UpstreamUser?
+    /// When it was dialled.
+    let openedAt: Instant
     /// Requests served before the present one.
     private(set) var servedCount = 0
     /// `sentBytes` and `receivedBytes` when the present request began.
@@ -33,6 +35,7 @@ final class UpstreamConnection: StreamConnection {
 
     init(reactor: Reactor, transport: consuming Transport, upstream: Upstream) {
         self.upstream = upstream
+        openedAt = reactor.now
         parser = ResponseParser(limits: UpstreamConnection.headLimits)
         super.init(reactor: reactor)
         open(transport)

@@ -183,6 +183,8 @@ internal import Policy
         // name up.
         unsafe penstock_curl_set_long(easy, CURLOPT_QUICK_EXIT, 1)
         unsafe penstock_curl_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, timeoutMilliseconds)
+        // A name that has moved is to be found soon, and at once after its former address has refused.
+        unsafe penstock_curl_set_long(easy, CURLOPT_DNS_CACHE_TIMEOUT, 5)
         // A proxy named in the environment would quietly change where requests go.
         unsafe penstock_curl_set_string(easy, CURLOPT_PROXY, "")
         unsafe penstock_curl_set_long(

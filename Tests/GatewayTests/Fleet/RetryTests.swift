@@ -193,6 +193,23 @@ import Testing
         #expect(backend.acceptedCount == 3)
     }
 
+    /// However busy it is, a connection of that age serves no more: the backend's name may have moved.
+    @Test(arguments: [("1s", 2), ("off", 1)])
+    func connectionsHaveAGreatestAge(_ age: String, _ dials: Int) throws {
+        let world = try World(pool: "keep_alive: {idle: 1m, max_age: \(age)}")
+        world.echo()
+        let client = world.connect()
+        for _ in 0..<15 {
+            #expect(try client.get("/").status == 200)
+            world.pass(milliseconds: 100)
+        }
+        #expect(world.backends.count == dials)
+        // Nor does one that has aged while it was idle.
+        world.pass(milliseconds: 2_000)
+        #expect(world.backends.allSatisfy { $0.isClosed } == (age != "off"))
+        world.settles(clients: 1, idle: age == "off" ? 1 : 0)
+    }
+
     @Test func idleConnectionsAreClosedAfterTheirTime() throws {
         let world = try World(pool: "keep_alive: {idle: 50ms}")
         world.echo()
