@@ -13,7 +13,7 @@ internal import Reactor
 internal import Telemetry
 
 /// A response that nobody wants any more, and the permit that it holds.
-final class AbandonedResponse: UpstreamUser {
+final class AbandonedResponse: UpstreamUser, TableMember {
     private let shard: Shard
     private let pool: Pool
     private unowned let connection: UpstreamConnection
@@ -127,30 +127,4 @@ final class AbandonedResponse: UpstreamUser {
         shard.abandonedResponses.remove(self)
         connection.end(reusable: reusable)
     }
-}
-
-/// The abandoned responses of one reactor, in no order.
-struct AbandonedResponses {
-    private var responses: [AbandonedResponse] = []
-
-    /// How many there are.
-    var count: Int { responses.count }
-
-    mutating func insert(_ response: AbandonedResponse) {
-        response.tableIndex = responses.count
-        responses.append(response)
-    }
-
-    mutating func remove(_ response: AbandonedResponse) {
-        let index = response.tableIndex
-        guard index >= 0, let last = responses.popLast() else { return }
-        response.tableIndex = -1
-        if last !== response {
-            responses[index] = last
-            last.tableIndex = index
-        }
-    }
-
-    /// All of them, as a list that stays when some of them end.
-    var all: [AbandonedResponse] { responses }
 }

@@ -13,7 +13,7 @@ internal import Reactor
 internal import Telemetry
 
 /// One accepted connection.
-final class ClientConnection: StreamConnection {
+final class ClientConnection: StreamConnection, TableMember {
     private enum State {
         /// Reading requests and answering them.
         case open

@@ -7,33 +7,6 @@ internal import Policy
 internal import Reactor
 internal import Telemetry
 
-/// The open client connections, in no order.
-struct ConnectionTable {
-    private var connections: [ClientConnection] = []
-
-    /// How many there are.
-    var count: Int { connections.count }
-
-    mutating func insert(_ connection: ClientConnection) {
-        connection.tableIndex = connections.count
-        connections.append(connection)
-    }
-
-    mutating func remove(_ connection: ClientConnection) {
-        let index = connection.tableIndex
-        guard index >= 0 else { return }
-        connection.tableIndex = -1
-        let last = connections.removeLast()
-        if last !== connection {
-            connections[index] = last
-            last.tableIndex = index
-        }
-    }
-
-    /// The connections that are open now, as a list that stays when some of them end.
-    var all: [ClientConnection] { connections }
-}
-
 extension Shard {
     /// Whether another client may be accepted, whichever reactor it comes to.
     var hasRoomForConnection: Bool {

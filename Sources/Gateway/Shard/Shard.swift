@@ -39,9 +39,9 @@ final class Shard {
     /// Whether the controlling thread knows that nobody is accepted any more.
     var hasStoppedAccepting = false
 
-    var connections = ConnectionTable()
+    var connections = IndexedTable<ClientConnection>()
     /// Responses that are read to their ends although their clients have left.
-    var abandonedResponses = AbandonedResponses()
+    var abandonedResponses = IndexedTable<AbandonedResponse>()
     private var exchanges: [Exchange] = []
     /// The place of the first of those that are free, -1 for none, and how many they are.
     private var firstFreeSlot = -1
