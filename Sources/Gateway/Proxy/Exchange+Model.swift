@@ -34,10 +34,9 @@ extension Exchange {
                 take(index, head, from: client)
             }
         case .needsModel:
-            let candidates = routes.candidates(head)
-            if isPreflight(head), let first = candidates.first {
+            if isPreflight(head), let first = routes.candidates(head).first {
                 take(first, head, from: client)
-            } else if !refusesKey(onRoutes: candidates, head, client) {
+            } else if !refusesKey(onRoutes: routes.candidates(head), head, client) {
                 readModel()
             }
         }
@@ -46,10 +45,12 @@ extension Exchange {
     /// Refuses a request whose key none of these routes takes: before its body is asked for and held, and
     /// before it is told what is served here.
     private func refusesKey(
-        onRoutes indices: [Int], _ head: borrowing RequestHead, _ client: ClientConnection
+        onRoutes indices: @autoclosure () -> [Int], _ head: borrowing RequestHead,
+        _ client: ClientConnection
     ) -> Bool {
+        guard snapshot.requiresKeys else { return false }
         var refusal: Reason?
-        for index in indices {
+        for index in indices() {
             let pool = snapshot.pools[snapshot.policy.routes[index].pool]
             guard let fault = Claim.keyFault(in: pool, head, from: client) else { return false }
             refusal = refusal ?? fault

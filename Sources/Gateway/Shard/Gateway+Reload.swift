@@ -83,15 +83,24 @@ extension Gateway {
         logWriters.append(("operational", writers.operational))
     }
 
-    /// What connections to the backends of each pool trust and show, read anew.
+    /// What connections to the backends of each pool trust and show, read anew, and once for pools that say
+    /// the same.
     func credentials(for policy: Policy) throws(SystemError) -> [TLSCredentials?] {
+        var loaded: [TLSSettings: TLSCredentials] = [:]
         var all: [TLSCredentials?] = []
         for pool in policy.pools {
-            let known = members.last { $0.settings.name == pool.name }?.admission.credentials
             // Files that are named are looked at also where no backend needs them yet.
-            let isNeeded =
-                pool.tls != TLSSettings() || pool.backends.contains { $0.scheme == .https }
-            all.append(isNeeded ? try TLSCredentials.load(pool.tls, unlessIn: known) : nil)
+            guard
+                pool.tls != TLSSettings() || pool.backends.contains(where: { $0.scheme == .https })
+            else {
+                all.append(nil)
+                continue
+            }
+            if loaded[pool.tls] == nil {
+                let known = members.last { $0.settings.name == pool.name }?.admission.credentials
+                loaded[pool.tls] = try TLSCredentials.load(pool.tls, unlessIn: known)
+            }
+            all.append(loaded[pool.tls])
         }
         return all
     }

@@ -14,6 +14,8 @@ final class Snapshot {
     let headLimits: HeadLimits
     let maxBodyBytes: Int
     let refusesAmbiguousPaths: Bool
+    /// Whether some pool refuses requests without a key.
+    let requiresKeys: Bool
     let bufferHighBytes: Int
     let bufferLowBytes: Int
     /// What is read of a body before its request is offered; 0 for nothing.
@@ -48,6 +50,7 @@ final class Snapshot {
         routes = RouteTable(policy)
         keepsRequestID = policy.forwarding.keepRequestID
         headTexts = HeadTexts(policy.forwarding)
+        requiresKeys = policy.pools.contains { $0.claims.keys?.isRequired == true }
         let server = policy.server
         headLimits = HeadLimits(maxHeadBytes: server.maxHeadBytes, maxFields: server.maxFields)
         maxBodyBytes = server.maxBodyBytes
