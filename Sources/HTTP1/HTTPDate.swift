@@ -62,7 +62,7 @@ package enum HTTPDate {
         guard (1...4).contains(text.count) else { return nil }
         var number = 0
         for index in text.indices {
-            guard text[index] >= 0x30, text[index] <= 0x39 else { return nil }
+            guard ByteClass.isDigit(text[index]) else { return nil }
             number = number * 10 + Int(text[index] - 0x30)
         }
         return number

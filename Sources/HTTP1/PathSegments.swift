@@ -60,18 +60,11 @@ package enum PathSegments {
     private static func decoded(_ path: Span<UInt8>, _ index: inout Int) -> UInt8 {
         let byte = path[index]
         index += 1
-        guard byte == UInt8(ascii: "%"), index + 1 < path.count, let high = digit(path[index]),
-            let low = digit(path[index + 1])
-        else { return byte }
+        guard byte == UInt8(ascii: "%"), index + 1 < path.count else { return byte }
+        let high = ByteClass.hexadecimal(path[index])
+        let low = ByteClass.hexadecimal(path[index + 1])
+        guard high < 16, low < 16 else { return byte }
         index += 2
         return high << 4 | low
-    }
-
-    private static func digit(_ byte: UInt8) -> UInt8? {
-        switch byte.lowered {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte &- 0x30
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte.lowered &- 0x57
-        default: nil
-        }
     }
 }

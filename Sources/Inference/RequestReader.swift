@@ -167,10 +167,7 @@ package struct RequestReader {
 
     /// Which field some server may take `key` for; nil for none.
     private static func index(of key: Span<UInt8>) -> Int? {
-        // Their lengths rule most keys out; a letter of another alphabet that folds to one of ours has
-        // a byte or two more.
-        guard key.count <= 24 else { return nil }
-        return fields.firstIndex { key.folds(to: $0.name.span) }
+        fields.firstIndex { key.folds(to: $0.name.span) }
     }
 
     private mutating func takeModel() throws(BodyFault) {

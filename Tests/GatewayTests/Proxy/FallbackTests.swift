@@ -8,6 +8,24 @@ import Testing
 @testable import TestSupport
 
 @Suite struct FallbackTests {
+    /// One slot for the large model, and the small one for whom it has none.
+    private func policy(_ large: ScriptedBackend, _ small: ScriptedBackend) -> String {
+        """
+        listen: 127.0.0.1:0
+        admin: off
+        log: {access: off}
+        pools:
+          large: {backends: ["\(large.url)"], limit: 1, queue: {max_requests: 0}}
+          small: {backends: ["\(small.url)"], limit: 10}
+        routes:
+          - path: /v1/*
+            pool: large
+            models: [big]
+            fallback: {pool: small, model: little}
+
+        """
+    }
+
     @Test func theFallbackTakesWhatWouldBeRefused() throws {
         let go = Door()
         let large = try ScriptedBackend.serving { wire, request in
@@ -17,21 +35,7 @@ import Testing
         let small = try ScriptedBackend.serving { wire, request in
             try wire.answer(request.bodyText)
         }
-        let gateway = try RunningGateway(
-            """
-            listen: 127.0.0.1:0
-            admin: off
-            log: {access: off}
-            pools:
-              large: {backends: ["\(large.url)"], limit: 1, queue: {max_requests: 0}}
-              small: {backends: ["\(small.url)"], limit: 10}
-            routes:
-              - path: /v1/*
-                pool: large
-                models: [big]
-                fallback: {pool: small, model: little}
-
-            """)
+        let gateway = try RunningGateway(policy(large, small))
         let body = "{\"model\":\"big\"}"
         let request =
             "POST /v1/x HTTP/1.1\r\nHost: h\r\nContent-Length: \(body.count)\r\n\r\n\(body)"
@@ -59,21 +63,7 @@ import Testing
             try wire.answer("large")
         }
         let small = try ScriptedBackend.echoing()
-        let gateway = try RunningGateway(
-            """
-            listen: 127.0.0.1:0
-            admin: off
-            log: {access: off}
-            pools:
-              large: {backends: ["\(large.url)"], limit: 1, queue: {max_requests: 0}}
-              small: {backends: ["\(small.url)"], limit: 10}
-            routes:
-              - path: /v1/*
-                pool: large
-                models: [big]
-                fallback: {pool: small, model: little}
-
-            """)
+        let gateway = try RunningGateway(policy(large, small))
         var compressed = ByteBuffer()
         let text = Array("{\"model\":\"big\"}".utf8)
         try #require(Gzip.compress(text.span, into: &compressed))
