@@ -4,8 +4,8 @@
 #   1. format lint           swift format, strict
 #   2. build                 debug with tests, and the release binary; a warning is an error
 #   3. swift test            all Swift tests, and the gateway's again with four threads
-#   4. end-to-end tests      Tests/EndToEnd: a real model, the openai package, curl, nginx, promtool; some of them
-#                            again with four threads
+#   4. end-to-end tests      Tests/EndToEnd: a real model, the openai package, curl, nginx, promtool; those that wait
+#                            rather than work beside the others; some of them again with four threads
 #   5. scenarios             Tests/SimulatorTests/run: the limits and the queue against simulated backends, five seeds;
 #                            they run beside stage 4
 #   6. the README's commands every ```sh block below a line <!-- test -->
@@ -26,7 +26,8 @@ report=()
 scratch=$(mktemp -d)
 prepare=
 scenarios=
-trap 'for job in $prepare $scenarios; do kill "$job" 2>/dev/null || true; done; rm -rf "$scratch"' EXIT
+timed=
+trap 'for job in $prepare $scenarios $timed; do kill "$job" 2>/dev/null || true; done; rm -rf "$scratch"' EXIT
 
 stage() {
     printf '\n== %s ==\n' "$1"
@@ -97,6 +98,20 @@ end_to_end_tests() {
     count_line "$name" "$status" "$log"
 }
 
+# End-to-end tests that wait for most of their time run beside those that work.
+begin_timed_tests() {
+    Tests/EndToEnd/run -m "timed and not long" >"$scratch/timed.log" 2>&1 &
+    timed=$!
+}
+
+end_timed_tests() {
+    local status=0
+    wait "$timed" || status=$?
+    timed=
+    cat "$scratch/timed.log"
+    count_line "end-to-end, timed" "$status" "$scratch/timed.log"
+}
+
 # Scenarios depend on no clock, and end-to-end tests wait for most of their time: the first run beside the second, on
 # whatever the second leave idle.
 begin_scenarios() {
@@ -164,9 +179,11 @@ if $release_built; then
     wait "$prepare" || cat "$scratch/prepare.log"
     prepare=
     begin_scenarios
-    end_to_end_tests "end-to-end"
+    begin_timed_tests
+    end_to_end_tests "end-to-end" -m "not timed and not long"
     PENSTOCK_TEST_THREADS=4 end_to_end_tests "end-to-end, 4 threads" \
         -k "test_life or test_limits or test_client_leaves or test_backend_dies or test_metrics"
+    end_timed_tests
     stage "scenarios"
     end_scenarios
     stage "README's commands"

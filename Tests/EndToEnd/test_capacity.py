@@ -21,6 +21,8 @@ from conftest import StartGateway
 from load import Outcome, Stream, goodput, measured, offer, push, quantile
 from processes import HERE, Gateway, Process, listening_address, request
 
+pytestmark = pytest.mark.timed
+
 SLOTS = 16
 SERVICE_SECONDS = 0.08
 CAPACITY = SLOTS / SERVICE_SECONDS

@@ -15,6 +15,8 @@ from conftest import StartGateway, StartServer
 from processes import EmbeddingServer, eventually, one_pool, post_json, request
 from sockets import RawClient, chat_bytes
 
+pytestmark = pytest.mark.timed
+
 MODEL = "all-MiniLM-L6-v2"
 CLIENTS = 20
 FEWEST_ROUNDS = 3

@@ -506,6 +506,10 @@ def test_killed_and_started_again_under_load(gateway: StartGateway) -> None:
 CLIENTS = 2_000
 MEGABYTE = 1_000_000
 PIECE = 16 << 10
+# The client is one process that has two thousand sockets to feed: no time-out is to judge its pace.
+SERVER = (
+    "server: {max_connections: 3000, body_before_queue: 0B, body_min_rate: 0B, timeouts: {head: 60s, body_idle: 60s}}\n"
+)
 
 
 @pytest.mark.limit(180)
@@ -514,7 +518,7 @@ def test_two_thousand_uploads(gateway: StartGateway, max_bytes: int) -> None:
     """Two thousand clients post a megabyte each: the queue's bound in bytes and the connections' buffers hold."""
     with backend_process("fault_server.py", "--places", "10", "--milliseconds", "2") as url:
         through = gateway(
-            one_pool(url, limit=10, max_requests=CLIENTS, max_wait="60s", extra="server: {max_connections: 3000, body_before_queue: 0B}\n")
+            one_pool(url, limit=10, max_requests=CLIENTS, max_wait="60s", extra=SERVER)
             .replace("max_wait: 60s", f"max_wait: 60s, max_bytes: {max_bytes}B")
         )
         assert request(through.url).status == 200

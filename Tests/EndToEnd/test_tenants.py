@@ -20,6 +20,8 @@ from conftest import StartGateway, StartServer
 from processes import eventually, one_pool, request
 from sockets import RawClient, chat_bytes
 
+pytestmark = pytest.mark.timed
+
 CLIENTS = 200
 SECRET = "penstock-5ecret-that-nobody-may-see"
 
