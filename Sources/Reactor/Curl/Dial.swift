@@ -1,6 +1,7 @@
 // One attempt to connect, from the request for it to its result.
 
 internal import Admission
+internal import CShims
 
 /// How a dial ended.
 package enum DialResult: ~Copyable {
@@ -14,7 +15,7 @@ package enum DialResult: ~Copyable {
 /// A dial under way, or waiting to be.
 ///
 /// Keep it to be able to cancel.
-package final class Dial {
+package final class Dial: CurlUser {
     let target: DialTarget
     let line: DialLine
     /// When it is given up.
@@ -22,8 +23,10 @@ package final class Dial {
     /// nil while it waits.
     var easy: EasyHandle?
     var completion: ((consuming DialResult) -> Void)?
+    /// What becomes of it when libcurl has done its part.
+    var ended: ((Dial, CURLcode) -> Void)?
     /// Whether its connection stands, and a handshake has begun.
-    var isConnected = false
+    private(set) var isConnected = false
     /// Whether the process had no descriptor left for one of this dial's sockets.
     var isOutOfDescriptors = false
 
@@ -39,4 +42,9 @@ package final class Dial {
 
     /// Whether somebody waits for its result.
     var isWanted: Bool { completion != nil }
+
+    // A connection that is made is waited for to be writable; only a handshake reads.
+    override func awaitsBytes() { isConnected = true }
+
+    override func done(_ code: CURLcode) { ended?(self, code) }
 }

@@ -1,4 +1,4 @@
-// One of libcurl's easy handles, as an object that cleans it up.
+// One of libcurl's easy handles, as an object that cleans it up, and what all of them are told.
 
 internal import CShims
 
@@ -17,9 +17,69 @@ internal import CShims
         return unsafe EasyHandle(owning: pointer)
     }
 
-    /// Forgets all options, so that the handle can serve another dial.
+    /// Forgets all options, so that the handle can serve another time.
     func reset() { unsafe curl_easy_reset(pointer) }
 
     /// The handle's identity, as libcurl names it in its messages.
     var key: Int { unsafe Int(bitPattern: pointer) }
+
+    /// Tells libcurl where the peer is and whom to trust there.
+    ///
+    /// The caller keeps `target`, and with it the credentials, for as long as the handle may shake hands.
+    func configure(for target: DialTarget) {
+        // libcurl copies strings.
+        unsafe penstock_curl_set_string(pointer, CURLOPT_URL, target.url)
+        unsafe penstock_curl_set_long(pointer, CURLOPT_NOSIGNAL, 1)
+        // Giving up would otherwise wait, with the whole loop, for the thread that looks the name up.
+        unsafe penstock_curl_set_long(pointer, CURLOPT_QUICK_EXIT, 1)
+        // A name that has moved is to be found soon, and at once after its former address has refused.
+        unsafe penstock_curl_set_long(pointer, CURLOPT_DNS_CACHE_TIMEOUT, 5)
+        // A proxy named in the environment would quietly change where requests go.
+        unsafe penstock_curl_set_string(pointer, CURLOPT_PROXY, "")
+        unsafe penstock_curl_set_long(pointer, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1)
+        if let path = target.socketPath {
+            unsafe penstock_curl_set_string(pointer, CURLOPT_UNIX_SOCKET_PATH, path)
+        }
+        if target.isSecure { secure(for: target) }
+    }
+
+    /// Has the handshake use the target's credentials, and no file: they were read before, and this thread
+    /// may have clients.
+    private func secure(for target: DialTarget) {
+        unsafe penstock_curl_set_long(pointer, CURLOPT_SSL_VERIFYPEER, target.verifies ? 1 : 0)
+        unsafe penstock_curl_set_long(pointer, CURLOPT_SSL_VERIFYHOST, target.verifies ? 2 : 0)
+        // A resumed session is not verified again: it would outlive the authorities that vouched for it.
+        unsafe penstock_curl_set_long(pointer, CURLOPT_SSL_SESSIONID_CACHE, 0)
+        // libcurl would go on with the first authorities that it saw.
+        unsafe penstock_curl_set_long(pointer, CURLOPT_CA_CACHE_TIMEOUT, 0)
+        unsafe penstock_curl_set_string(pointer, CURLOPT_CAINFO, nil)
+        unsafe penstock_curl_set_string(pointer, CURLOPT_CAPATH, nil)
+        guard let credentials = target.credentials else { return }
+        let context = unsafe Unmanaged.passUnretained(credentials).toOpaque()
+        unsafe penstock_curl_set_tls_context(
+            pointer,
+            { _, session, context in
+                guard let session = unsafe session, let context = unsafe context else {
+                    return CURLE_BAD_FUNCTION_ARGUMENT
+                }
+                let credentials = unsafe Unmanaged<TLSCredentials>.fromOpaque(context)
+                    .takeUnretainedValue()
+                let isUsed = unsafe credentials.apply(to: OpaquePointer(session))
+                return isUsed ? CURLE_OK : CURLE_OUT_OF_MEMORY
+            }, context)
+    }
+
+    /// Why the handle's connection failed that ended with `code`; `isConnected` says whether a handshake
+    /// had begun.
+    func dialFailure(_ code: CURLcode, isConnected: Bool) -> DialFailure.Cause {
+        var systemError = 0
+        unsafe penstock_curl_get_long(pointer, CURLINFO_OS_ERRNO, &systemError)
+        let cause = DialFailure.Cause(code, systemError: Int32(truncatingIfNeeded: systemError))
+        guard cause == .timeout else { return cause }
+        // Microseconds until the address was there, 0 while it is not.
+        var nameFound: curl_off_t = 0
+        unsafe penstock_curl_get_offset(pointer, CURLINFO_NAMELOOKUP_TIME_T, &nameFound)
+        if nameFound == 0 { return .nameTimeout }
+        return isConnected ? .handshakeTimeout : .timeout
+    }
 }

@@ -10,22 +10,19 @@ internal import CShims
 /// One established TLS connection.
 @safe package final class TLSSession {
     private let easy: EasyHandle
-    /// The handle that `easy` was added to; it outlives every session because the dialler owns
-    /// both.
-    private let multi: UnsafeMutableRawPointer
+    /// Where `easy` was added.
+    private let multi: CurlMulti
     /// The connection's socket, which libcurl owns; for readiness only.
     let socket: Int32
 
     /// Takes ownership of a connected easy handle.
-    init(owning easy: EasyHandle, in multi: UnsafeMutableRawPointer, socket: Int32) {
+    init(owning easy: EasyHandle, in multi: CurlMulti, socket: Int32) {
         self.easy = easy
-        unsafe self.multi = multi
+        self.multi = multi
         self.socket = socket
     }
 
-    deinit {
-        unsafe curl_multi_remove_handle(multi, easy.pointer)
-    }
+    deinit { multi.remove(easy) }
 
     /// Reads decrypted bytes once.
     ///

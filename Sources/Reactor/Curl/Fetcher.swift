@@ -1,0 +1,178 @@
+// Ordinary requests by libcurl, in a reactor's loop: for what the gateway itself wants to know of a server, on a
+// thread that serves no client.
+//
+// Each has a connection of its own: a check is to find out whether one can be made, and libcurl would take a
+// connection from before a reload for as good as one with the new certificates.
+
+internal import CShims
+
+/// Asks servers, in one reactor.
+@safe package final class Fetcher {
+    private let multi: CurlMulti
+    /// Those under way, by their handles' keys: they keep what libcurl calls back.
+    private var fetches: [Int: Fetch] = [:]
+
+    /// Connections at once; requests beyond wait for one, and their time runs.
+    package static let mostConnections = 64
+    /// Requests at once, with those that wait.
+    package static let mostRequests = 4096
+
+    /// Asks on `reactor`'s thread.
+    package init(reactor: Reactor) {
+        multi = CurlMulti(reactor: reactor)
+        multi.limitConnections(to: Fetcher.mostConnections)
+    }
+
+    /// Requests under way.
+    package var requestCount: Int { fetches.count }
+
+    /// Begins to ask; `completion` is called once, from a later turn of the loop, unless the fetch is
+    /// cancelled.
+    ///
+    /// nil when memory is short or `mostRequests` are under way.
+    package func begin(
+        _ request: FetchRequest,
+        completion: @escaping (Result<FetchResponse, FetchFailure>) -> Void
+    ) -> Fetch? {
+        guard fetches.count < Fetcher.mostRequests, let easy = EasyHandle.make() else { return nil }
+        let fetch = Fetch(request, easy) { [unowned self] fetch, result in
+            end(fetch)
+            completion(result)
+        }
+        fetches[easy.key] = fetch
+        guard fetch.configure(), multi.add(easy, of: fetch) else {
+            fetches[easy.key] = nil
+            return nil
+        }
+        return fetch
+    }
+
+    /// Gives a fetch up; its completion is not called.
+    ///
+    /// One that has ended is left alone.
+    package func cancel(_ fetch: Fetch) {
+        if fetches[fetch.easy.key] === fetch { end(fetch) }
+    }
+
+    private func end(_ fetch: Fetch) {
+        multi.remove(fetch.easy)
+        fetches[fetch.easy.key] = nil
+    }
+}
+
+/// One ordinary request under way; keep it to be able to cancel.
+@safe package final class Fetch: CurlUser {
+    fileprivate let easy: EasyHandle
+    private let request: FetchRequest
+    private let ended: (Fetch, Result<FetchResponse, FetchFailure>) -> Void
+    /// Field lines as libcurl wants them, freed in `deinit`.
+    private var fields: UnsafeMutablePointer<curl_slist>?
+    private var body: [UInt8] = []
+    private var isTooLarge = false
+
+    fileprivate init(
+        _ request: FetchRequest, _ easy: EasyHandle,
+        ended: @escaping (Fetch, Result<FetchResponse, FetchFailure>) -> Void
+    ) {
+        self.request = request
+        self.easy = easy
+        self.ended = ended
+    }
+
+    deinit { unsafe curl_slist_free_all(fields) }
+
+    /// Tells libcurl all of it; false when memory is short.
+    fileprivate func configure() -> Bool {
+        let pointer = unsafe easy.pointer
+        easy.configure(for: request.target)
+        let path = request.path.drop { $0 == "/" }
+        unsafe penstock_curl_set_string(pointer, CURLOPT_URL, request.target.url + path)
+        unsafe penstock_curl_set_long(pointer, CURLOPT_PATH_AS_IS, 1)
+        unsafe penstock_curl_set_string(pointer, CURLOPT_PROTOCOLS_STR, "http,https")
+        unsafe penstock_curl_set_string(pointer, CURLOPT_USERAGENT, "penstock")
+        unsafe penstock_curl_set_long(pointer, CURLOPT_TIMEOUT_MS, request.timeoutMilliseconds)
+        unsafe penstock_curl_set_long(pointer, CURLOPT_FRESH_CONNECT, 1)
+        unsafe penstock_curl_set_long(pointer, CURLOPT_FORBID_REUSE, 1)
+        if request.method == "HEAD" {
+            unsafe penstock_curl_set_long(pointer, CURLOPT_NOBODY, 1)
+        } else {
+            unsafe penstock_curl_set_string(pointer, CURLOPT_CUSTOMREQUEST, request.method)
+        }
+        guard setFields() else { return false }
+        setBodies()
+        return true
+    }
+
+    private func setFields() -> Bool {
+        // libcurl would have the server say that it may go on, and wait a second for it.
+        let lines = request.body == nil ? request.fields : request.fields + ["Expect:"]
+        for line in lines {
+            guard let longer = unsafe curl_slist_append(fields, line) else { return false }
+            unsafe fields = longer
+        }
+        // The list lives as long as this object, which the fetcher keeps until the handle is taken out.
+        unsafe penstock_curl_set_pointer(easy.pointer, CURLOPT_HTTPHEADER, fields)
+        return true
+    }
+
+    private func setBodies() {
+        let pointer = unsafe easy.pointer
+        if let body = request.body {
+            unsafe body.withUnsafeBytes { bytes in
+                // The size first: libcurl copies so many bytes.
+                unsafe penstock_curl_set_long(pointer, CURLOPT_POSTFIELDSIZE, bytes.count)
+                unsafe penstock_curl_set_pointer(
+                    pointer, CURLOPT_COPYPOSTFIELDS,
+                    UnsafeMutableRawPointer(mutating: bytes.baseAddress))
+            }
+        }
+        // The fetcher keeps this object until the handle is taken out.
+        let context = unsafe Unmanaged.passUnretained(self).toOpaque()
+        unsafe penstock_curl_set_pointer(pointer, CURLOPT_WRITEDATA, context)
+        unsafe penstock_curl_set_write(pointer) { bytes, _, count, context in
+            guard let context = unsafe context, let bytes = unsafe bytes else { return 0 }
+            // libcurl gives `count` bytes of 1 each.
+            let piece = unsafe UnsafeRawBufferPointer(start: bytes, count: count)
+            return unsafe Unmanaged<Fetch>.fromOpaque(context).takeUnretainedValue().take(piece)
+        }
+    }
+
+    /// Bytes of the body; answers how many were taken, and libcurl ends where it is not all.
+    private func take(_ piece: UnsafeRawBufferPointer) -> Int {
+        guard body.count + piece.count <= request.mostBytes else {
+            isTooLarge = true
+            return 0
+        }
+        unsafe body.append(contentsOf: piece)
+        return piece.count
+    }
+
+    override func done(_ code: CURLcode) {
+        guard code == CURLE_OK else {
+            ended(self, .failure(failure(code)))
+            return
+        }
+        var status = 0
+        unsafe penstock_curl_get_long(easy.pointer, CURLINFO_RESPONSE_CODE, &status)
+        ended(self, .success(FetchResponse(status: status, body: body)))
+    }
+
+    private func failure(_ code: CURLcode) -> FetchFailure {
+        if isTooLarge { return .tooLarge }
+        // Microseconds until the connection stood, with its handshake; 0 while it does not.
+        var connected: curl_off_t = 0
+        let time = request.target.isSecure ? CURLINFO_APPCONNECT_TIME_T : CURLINFO_CONNECT_TIME_T
+        unsafe penstock_curl_get_offset(easy.pointer, time, &connected)
+        switch code {
+        case CURLE_OUT_OF_MEMORY: return .exhausted
+        case CURLE_UNSUPPORTED_PROTOCOL, CURLE_WEIRD_SERVER_REPLY, CURLE_BAD_CONTENT_ENCODING:
+            return .notHTTP
+        case _ where connected == 0:
+            var standing: curl_off_t = 0
+            unsafe penstock_curl_get_offset(easy.pointer, CURLINFO_CONNECT_TIME_T, &standing)
+            return .connect(easy.dialFailure(code, isConnected: standing != 0))
+        case CURLE_OPERATION_TIMEDOUT: return .timeout
+        default: return .cutShort
+        }
+    }
+}
