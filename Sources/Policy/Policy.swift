@@ -462,12 +462,15 @@ package struct Route: Equatable, Sendable {
         package init() {}
     }
 
-    /// A path, or a beginning of paths.
+    /// A path, or a form of paths.
     package enum PathPattern: Equatable, Sendable {
         /// `/v1/models`: this path only.
         case exact(String)
         /// `/v1/*`: every path that begins with `/v1/`, held as that; `*` or `/*` matches all, held
         /// as "".
         case prefix(String)
+        /// `/v2/models/*/infer`: paths of this form, in which each `*` is one segment; it may be the
+        /// last one. Where `isPrefix`, it is the beginning of paths and ends with `/`.
+        case template(String, isPrefix: Bool)
     }
 }

@@ -107,7 +107,10 @@ enum PolicySections {
         keys: [
             Key(
                 "path", \.path, path, required: true,
-                "`/v1/models` is this path alone, `/v1/*` every path that begins with /v1/, `/*` all."
+                "`/v1/models` is this path alone, `/v1/*` every path that begins with /v1/, `/*` all. Before the "
+                    + "end a `*` is one segment, any but an empty one: `/v2/models/*/infer`; with `$` behind it the "
+                    + "last one is so too: `/v2/models/*$`. It is none that servers could take for several or for "
+                    + "another one, such as `..` or `a%2Fb`. The order of routes decides, not how narrow they are."
             ),
             Key(
                 "pool", \.pool, poolName, required: true, "Name of the pool that gets the requests."
@@ -157,7 +160,7 @@ enum PolicySections {
         ])
 
     private static let path = Kind.text(
-        "a path such as /v1/models or /v1/*", pattern: "^(\\*|/[^*?#]*|/([^*?#]*/)?\\*)$",
+        "a path such as /v1/models or /v1/*", pattern: "^(\\*|(/(\\*|[^/*?#]*))+\\$?)$",
         parse: Route.PathPattern.parse, write: { $0.text })
 
     private static let host = Kind<String>.text(

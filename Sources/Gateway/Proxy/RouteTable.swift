@@ -9,10 +9,22 @@ internal import Policy
 final class RouteTable {
     fileprivate struct Entry {
         var path: [UInt8]
-        var isPrefix: Bool
+        var form: PathForm
         var hosts: [[UInt8]]
         var methods: [[UInt8]]
         var models: [ModelPattern]
+    }
+
+    /// What a route's path says about those of requests.
+    fileprivate enum PathForm {
+        /// It is the whole path.
+        case exact
+        /// It is the beginning.
+        case prefix
+        /// Each `*` in it is one segment, and the rest is the whole path.
+        case template
+        /// The same as the beginning.
+        case openTemplate
     }
 
     /// What becomes of a request.
@@ -35,13 +47,14 @@ final class RouteTable {
 
     init(_ policy: Policy) {
         entries = policy.routes.map { route in
-            let (text, isPrefix) =
+            let (text, form): (String, PathForm) =
                 switch route.path {
-                case .exact(let path): (path, false)
-                case .prefix(let path): (path, true)
+                case .exact(let path): (path, .exact)
+                case .prefix(let path): (path, .prefix)
+                case .template(let path, let isPrefix): (path, isPrefix ? .openTemplate : .template)
                 }
             return Entry(
-                path: Array(text.utf8), isPrefix: isPrefix,
+                path: Array(text.utf8), form: form,
                 hosts: route.hosts.map { Array($0.utf8) },
                 methods: route.methods.map { Array($0.utf8) },
                 models: route.models.map(ModelPattern.init))
@@ -114,10 +127,42 @@ extension RouteTable.Entry {
     @inline(__always)
     fileprivate func matches(path: Span<UInt8>) -> Bool {
         // An absolute-form target without a path means "/", RFC 9110 section 4.2.3.
-        if path.isEmpty { return isPrefix ? self.path.count <= 1 : self.path == [0x2f] }
-        guard isPrefix else { return path.equals(self.path) }
+        if path.isEmpty { return isForRoot }
+        switch form {
+        case .exact: return path.equals(self.path)
         // `/*` matches all, `OPTIONS *` included.
-        return self.path.count <= 1 || path.hasPrefix(self.path.span)
+        case .prefix: return self.path.count <= 1 || path.hasPrefix(self.path.span)
+        case .template: return end(ofTemplateIn: path) == path.count
+        case .openTemplate: return end(ofTemplateIn: path) != nil
+        }
+    }
+
+    private var isForRoot: Bool {
+        switch form {
+        case .exact: path == [0x2f]
+        case .prefix: path.count <= 1
+        case .template, .openTemplate: false
+        }
+    }
+
+    /// Where `path` goes on behind what the template says; nil where it does not fit.
+    ///
+    /// Each byte is looked at once: a segment ends with the next slash, whatever follows in the template.
+    private func end(ofTemplateIn path: Span<UInt8>) -> Int? {
+        var index = 0
+        for byte in self.path {
+            if byte == UInt8(ascii: "*") {
+                let start = index
+                while index < path.count, path[index] != UInt8(ascii: "/") { index &+= 1 }
+                let segment = path.extracting(start..<index)
+                // What some servers read as several segments, or as another one, is not one.
+                if segment.isEmpty || PathSegments.areAmbiguous(in: segment) { return nil }
+            } else {
+                guard index < path.count, path[index] == byte else { return nil }
+                index &+= 1
+            }
+        }
+        return index
     }
 }
 
