@@ -76,6 +76,8 @@ package struct ServerSettings: Equatable, Sendable {
     package var halfClose = HalfClose.gone
     /// What becomes of requests whose path means another one to some servers.
     package var ambiguousPaths = AmbiguousPaths.refuse
+    /// Paths at which the gateway itself answers GET and HEAD, with 200 while it takes requests; at most 16.
+    package var healthPaths: [String] = []
     /// Time that queued and running requests get after SIGTERM, 0..24 h.
     package var drainTimeout = Duration.seconds(30)
     /// From a request's first byte to the end of its head, 1 ms..24 h.

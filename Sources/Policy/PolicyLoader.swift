@@ -61,6 +61,13 @@ package enum PolicyLoader {
             let earlier = policy.routes[..<index].indices.first {
                 policy.routes[$0].covers(route) && !reading.isFaulty("routes[\($0)]")
             }
+            if route.isForHealth(policy.server) {
+                let fault = Fault(
+                    "is never reached: server.health_paths has its path, and the gateway answers",
+                    "remove it here or there")
+                reading.report(fault, path: "routes[\(index)]")
+                continue
+            }
             guard let earlier else { continue }
             let fault = Fault(
                 "is never reached: routes[\(earlier)] matches all that it could match",

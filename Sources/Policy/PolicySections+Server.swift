@@ -43,6 +43,12 @@ extension PolicySections {
                     + "(but in a model's name): `refuse` answers 400, `pass` forwards them as they stand."
             ),
             Key(
+                "health_paths", \.healthPaths,
+                .list(of: healthPath, blank: "", counts: 0...16, identity: { [$0] }),
+                "Paths of the client listeners, such as `/health` and `/ping`, at which the gateway itself answers GET "
+                    + "and HEAD, before routes are looked at and without a key: 200 while it takes requests, 503 "
+                    + "while it drains. No backend is asked."),
+            Key(
                 "drain_timeout", \.drainTimeout, .duration(.zero...timeouts.upperBound),
                 "Time that queued and running requests get after SIGTERM."),
             Key(
@@ -51,6 +57,15 @@ extension PolicySections {
                     + "can be used besides."),
             Key("timeouts", \.self, serverTimeouts.kind(), "Time-outs of client connections."),
         ])
+
+    private static let healthPath = Kind<String>.text(
+        "a path such as /health", pattern: "^/[^*?#]*$",
+        parse: { (text) throws(Fault) in
+            guard case .exact(let path) = try Route.PathPattern.parse(text) else {
+                throw Fault("\(text.quoted) is more than one path", "write each path whole")
+            }
+            return path
+        }, write: { $0 })
 
     private static let buffer = Section<ServerSettings>(
         blank: ServerSettings(),

@@ -8,6 +8,12 @@ extension Route {
             && (Self.covers(models, other.models) || models.contains("*") && !other.models.isEmpty)
     }
 
+    /// Whether the gateway itself answers all that this route matches.
+    func isForHealth(_ server: ServerSettings) -> Bool {
+        guard case .exact(let path) = path, server.healthPaths.contains(path) else { return false }
+        return !methods.isEmpty && Set(methods).isSubset(of: ["GET", "HEAD"])
+    }
+
     /// Empty stands for everything.
     private static func covers(_ mine: [String], _ others: [String]) -> Bool {
         mine.isEmpty || (!others.isEmpty && Set(mine).isSuperset(of: others))

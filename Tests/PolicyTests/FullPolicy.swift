@@ -61,6 +61,9 @@ enum FullPolicy {
             bodies: 0.3
           half_close: allow
           ambiguous_paths: pass
+          health_paths:
+            - /health
+            - /ping
           drain_timeout: 21s
           readiness: backends
           timeouts:
@@ -230,6 +233,7 @@ enum FullPolicy {
         server.bodyTimeout = .seconds(26)
         server.halfClose = .allow
         server.ambiguousPaths = .pass
+        server.healthPaths = ["/health", "/ping"]
         server.drainTimeout = .seconds(21)
         server.readiness = .backends
         server.headTimeout = .seconds(22)

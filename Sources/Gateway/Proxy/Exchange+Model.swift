@@ -21,10 +21,7 @@ extension Exchange {
             return
         }
         let routes = snapshot.routes
-        if routes.modelList.answers(head) {
-            if !refusesKey(onRoutes: routes.modelRoutes, head, client) { answerModels() }
-            return
-        }
+        if routes.hasPages, answerPage(head, client) { return }
         switch routes.match(head, model: nil) {
         case .none: reply(.noRoute)
         case .route(let index):
@@ -44,7 +41,7 @@ extension Exchange {
 
     /// Refuses a request whose key none of these routes takes: before its body is asked for and held, and
     /// before it is told what is served here.
-    private func refusesKey(
+    func refusesKey(
         onRoutes indices: @autoclosure () -> [Int], _ head: borrowing RequestHead,
         _ client: ClientConnection
     ) -> Bool {

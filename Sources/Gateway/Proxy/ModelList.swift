@@ -1,12 +1,10 @@
 // What `GET /v1/models` says: the models that routes name, and their other names, in the order of
 // the policy. Patterns name none.
 
-internal import Admission
 internal import Bytes
 internal import HTTP1
 internal import Inference
 internal import Policy
-internal import Reactor
 internal import Telemetry
 
 /// The models that a policy serves by name.
@@ -14,7 +12,7 @@ struct ModelList {
     /// All different.
     private let names: [[UInt8]]
     /// Whether the gateway answers at all: some route names models, and none is for the list itself.
-    private let isServed: Bool
+    let isServed: Bool
 
     init(_ policy: Policy) {
         var names: [[UInt8]] = []
@@ -29,9 +27,9 @@ struct ModelList {
             && !policy.routes.contains { $0.path == .exact("/v1/models") }
     }
 
-    /// Whether a request asks for the list or for one model.
+    /// Whether a GET asks for the list or for one model.
     func answers(_ head: borrowing RequestHead) -> Bool {
-        guard isServed, head.method == .get || head.method == .head else { return false }
+        guard isServed else { return false }
         let path = head.span(head.path)
         return path.equals(ModelList.path) || ModelList.nameRange(in: path) != nil
     }
@@ -82,28 +80,5 @@ struct ModelList {
         } else {
             output.append("\",\"object\":\"model\",\"created\":0,\"owned_by\":\"penstock\"}")
         }
-    }
-}
-
-extension Exchange {
-    /// Answers a request for the models that are served.
-    func answerModels() {
-        guard let client else { return }
-        var page = ByteBuffer()
-        guard snapshot.routes.modelList.appendBody(for: intake.head, claim.dialect, to: &page)
-        else {
-            reply(.modelUnknown)
-            return
-        }
-        beginReply(status: 200)
-        client.prepareOutput()
-        client.output.appendStatusLine(status: 200)
-        shard.appendDate(to: &client.output)
-        client.output.append("Content-Type: application/json\r\n")
-        client.output.appendContentLength(page.count)
-        client.output.appendField(.xRequestID, requestID)
-        outlet.appendConnection(intake.head.version, to: &client.output)
-        client.output.appendLineEnd()
-        if intake.head.method != .head { client.output.append(0..<page.count, of: page) }
     }
 }

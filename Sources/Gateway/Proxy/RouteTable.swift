@@ -40,6 +40,10 @@ final class RouteTable {
     private let aliases: [(name: [UInt8], model: [UInt8])]
     /// The models that are listed when clients ask for them.
     let modelList: ModelList
+    /// The paths at which the gateway says that it is there.
+    let healthPaths: [[UInt8]]
+    /// Whether there is any page of the gateway's own for clients.
+    let hasPages: Bool
     /// The routes that name models.
     let modelRoutes: [Int]
     /// Whether any route keeps its streams alive while they wait.
@@ -61,6 +65,8 @@ final class RouteTable {
         }
         aliases = policy.models.aliases.map { (Array($0.name.utf8), Array($0.model.utf8)) }
         modelList = ModelList(policy)
+        healthPaths = policy.server.healthPaths.map { Array($0.utf8) }
+        hasPages = modelList.isServed || !healthPaths.isEmpty
         modelRoutes = policy.routes.indices.filter { !policy.routes[$0].models.isEmpty }
         keepsStreamsAlive = policy.routes.contains { $0.streamKeepAlive != nil }
     }
@@ -69,6 +75,12 @@ final class RouteTable {
     func modelBehind(_ name: [UInt8]) -> [UInt8]? {
         for alias in aliases where alias.name == name { return alias.model }
         return nil
+    }
+
+    /// Whether a GET for this path asks how the gateway is.
+    func isForHealth(_ head: borrowing RequestHead) -> Bool {
+        let path = head.span(head.path)
+        return healthPaths.contains { path.equals($0) }
     }
 
     /// The first route that matches; `name` is a model's or another name for one, empty where none is
