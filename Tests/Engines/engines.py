@@ -211,7 +211,9 @@ class Triton(Engine):
     inside_names = frozenset({"nv_inference_pending_request_count", "work_running"})
     shipped = (
         (r"limit: 64", f"limit: {SLOTS}"),
-        (r'models: \[resnet50, "detector-\*"\]', "models: [work, stream]"),
+        (r"limit: \{algorithm: knee, max: 128\}", f"limit: {SLOTS}"),
+        (r'models: \[resnet50, "detector-\*"\]', "models: [work]"),
+        (r"models: \[ensemble, tensorrt_llm_bls\]", "models: [stream]"),
     )
 
     def command(self) -> list[str]:
