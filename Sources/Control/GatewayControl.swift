@@ -18,14 +18,16 @@ package final class GatewayControl {
     /// Starts both; throws when an address cannot be had.
     ///
     /// `version` is what the gateway says of itself; `seed` decides everything that is left to chance.
-    /// Logs are those of `logs`, if any.
+    /// Logs are those of `logs`, if any. `credentials` are those of `policy`; nil has them read here.
     package init(
-        policy: Policy, version: String, logger: Logger, logs: LogWriters? = nil, seed: UInt64
+        policy: Policy, version: String, logger: Logger, logs: LogWriters? = nil,
+        credentials: PoolCredentials? = nil, seed: UInt64
     ) throws(SystemError) {
         reactor = try Reactor()
         gateway = try Gateway(
             policy: policy, version: version, logger: logger, accessWriter: logs?.access,
-            operationalWriter: logs?.operational, seed: seed, reactor: reactor)
+            operationalWriter: logs?.operational, credentials: credentials, seed: seed,
+            reactor: reactor)
         do throws(SystemError) {
             admin = try makeAdmin(policy)
         } catch {
@@ -45,12 +47,22 @@ package final class GatewayControl {
         admin?.end()
     }
 
+    /// Where both listen, as the policy has it.
+    var configuredAddresses: [ListenAddress] {
+        gateway.configuredAddresses + (admin.map { [$0.configured.address] } ?? [])
+    }
+
     /// Puts `policy` in force; when an address that it adds cannot be had, nothing changes.
-    package func reload(_ policy: Policy, logs: LogWriters? = nil) throws(SystemError) {
+    ///
+    /// `logs` are written from now on, nil for the same as before; `credentials` are those of `policy`,
+    /// nil has them read here.
+    package func reload(
+        _ policy: Policy, logs: LogWriters? = nil, credentials: PoolCredentials? = nil
+    ) throws(SystemError) {
         let former = admin?.configured.access
         let next = try makeAdmin(policy)
         do throws(SystemError) {
-            try gateway.reload(policy, logs: logs)
+            try gateway.reload(policy, logs: logs, credentials: credentials)
         } catch {
             if next !== admin {
                 next?.close()

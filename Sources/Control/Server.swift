@@ -17,19 +17,18 @@ package struct ServeError: Error {
 
 /// The process's one gateway.
 package final class Server {
-    private let policyFile: String
+    let policyFile: String
     private let version: String
-    private let control: GatewayControl
-    private var gateway: Gateway { control.gateway }
-    private let logger: Logger
-    private let logTarget: LogTarget
-    private var logs: LogWriters
+    let control: GatewayControl
+    var gateway: Gateway { control.gateway }
+    let logger: Logger
+    let logTarget: LogTarget
+    var logs: LogWriters
     private var signals: SignalSource?
-
-    /// Descriptors besides those of clients and backends: logs, epoll, listeners, name resolution.
-    private static let spareDescriptors = 64
-    /// Descriptors of each thread besides its listeners: epoll, mailbox, name resolution.
-    private static let descriptorsOfThread = 8
+    /// Takes policies that another thread has prepared.
+    let mailbox: Mailbox<Server>
+    /// How far a reload is.
+    var reloading = Reloading.none
 
     /// Loads the policy, opens the logs and starts listening.
     ///
@@ -39,24 +38,23 @@ package final class Server {
         self.version = version
         // Before any thread is started: threads inherit the mask that keeps signals from them.
         SignalSource.blockSignals()
-        let policy: Policy
-        do throws(PolicyError) {
-            policy = try PolicyLoader.load(path: policyFile)
+        let prepared: PreparedPolicy
+        do throws(PreparedPolicy.Failure) {
+            prepared = try PreparedPolicy(path: policyFile)
         } catch {
             throw ServeError(text: error.description)
         }
-        try Server.checkDescriptors(policy)
-        do throws(LogWriter.Failure) {
-            logs = try LogWriters(policy.log)
-        } catch {
-            throw ServeError(text: "error: \(error.description)")
-        }
+        let policy = prepared.policy
+        logs = prepared.logs
         let target = LogTarget(writer: logs.operational, level: policy.log.level.loggerLevel)
         logTarget = target
         logger = Logger(label: "penstock") { JSONLinesLogHandler(label: $0, target: target) }
         do throws(SystemError) {
             control = try GatewayControl(
-                policy: policy, version: version, logger: logger, logs: logs, seed: seed)
+                policy: policy, version: version, logger: logger, logs: logs,
+                credentials: prepared.credentials, seed: seed)
+            mailbox = try Mailbox()
+            try mailbox.deliver(to: self, in: control.reactor)
         } catch {
             throw ServeError(text: "error: \(error.description)")
         }
@@ -79,24 +77,10 @@ package final class Server {
         logger.notice("listening", metadata: facts)
         StartMemory.release()
         control.run()
+        mailbox.close(for: self)
         logger.notice("ended")
         _ = logs.access?.close(within: .seconds(2))
         _ = logs.operational.close(within: .seconds(2))
-    }
-
-    /// Compares the limit of open files with what the policy may need.
-    private static func checkDescriptors(_ policy: Policy) throws(ServeError) {
-        let limit = DescriptorLimit.raise()
-        let needed =
-            policy.server.maxConnections + spareDescriptors
-            + (policy.threads ?? ProcessorCount.usable())
-            * (policy.listen.count + descriptorsOfThread)
-            + policy.pools.reduce(0) { $0 + $1.backends.count }
-        guard limit < needed else { return }
-        throw ServeError(
-            text: "error: the limit of open files is \(limit), and server.max_connections "
-                + "(\(policy.server.maxConnections)) needs at least \(needed); raise it (ulimit -n, LimitNOFILE) "
-                + "or lower max_connections")
     }
 
     private func received(_ signal: ProcessSignal) {
@@ -115,39 +99,6 @@ package final class Server {
         case .reopenLogs:
             logs.access?.reopen()
             logs.operational.reopen()
-        }
-    }
-
-    private func reload() {
-        guard !gateway.isDraining else { return }
-        do {
-            let next = try PolicyLoader.load(path: policyFile)
-            let nextLogs = try LogWriters(next.log, former: logs)
-            let formerLevel = logTarget.level
-            // Reactors look at the level when they take the policy over.
-            logTarget.change(to: logTarget.writer, level: next.log.level.loggerLevel)
-            do {
-                try control.reload(next, logs: nextLogs)
-            } catch {
-                logTarget.change(to: logTarget.writer, level: formerLevel)
-                throw error
-            }
-            logTarget.change(to: nextLogs.operational, level: next.log.level.loggerLevel)
-            logs = nextLogs
-            if (next.threads ?? ProcessorCount.usable()) != gateway.threadCount {
-                logger.warning("the number of threads changes when penstock is started again")
-            }
-            let facts: Logger.Metadata = ["file": "\(policyFile)"]
-            logger.notice("policy reloaded", metadata: facts)
-            StartMemory.release()
-        } catch let error as PolicyError {
-            gateway.metrics.countReloadFailure()
-            for diagnostic in error.diagnostics {
-                logger.error("policy invalid, the old one stays in force: \(diagnostic)")
-            }
-        } catch {
-            gateway.metrics.countReloadFailure()
-            logger.error("policy not reloaded, the old one stays in force: \(error)")
         }
     }
 }

@@ -3,13 +3,16 @@
 /// Writes policies back.
 package enum PolicyDump {
     /// YAML that loads to a policy equal to `policy`, the same text for equal policies.
-    package static func yaml(_ policy: Policy) -> String {
+    package static func yaml(_ policy: Policy) -> String { literal(policy).yaml }
+
+    /// The same as data.
+    static func literal(_ policy: Policy) -> Literal {
         let written = PolicySections.policy.write(policy)
         guard case .mapping(var entries) = written,
             let routes = entries.firstIndex(where: { $0.key == "routes" })
         else { preconditionFailure("a policy is written as a mapping with routes") }
         entries[routes].value = .list(policy.routes.map { literal($0, policy) })
-        return Literal.mapping(entries).yaml
+        return .mapping(entries)
     }
 
     /// A route with its pool's name, which only the policy knows.

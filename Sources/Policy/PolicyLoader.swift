@@ -10,14 +10,24 @@ package enum PolicyLoader {
     /// Reads the policy in the file at `path` and the keys files that it names, with all faults if
     /// there are any.
     package static func load(path: String) throws(PolicyError) -> Policy {
-        var policy = try load(text: try contents(of: path), file: path)
-        try KeysFile.fill(&policy, besides: path)
-        return policy
+        try read(path: path).policy
+    }
+
+    /// The same, with where its settings stand.
+    package static func read(path: String) throws(PolicyError) -> LoadedPolicy {
+        var loaded = try read(text: try contents(of: path), file: path)
+        try KeysFile.fill(&loaded.policy, besides: path)
+        return loaded
     }
 
     /// Reads the policy in `text`, without the keys files that it names; `file` is the name for
     /// diagnostics.
     package static func load(text: String, file: String) throws(PolicyError) -> Policy {
+        try read(text: text, file: file).policy
+    }
+
+    /// The same, with where its settings stand.
+    static func read(text: String, file: String) throws(PolicyError) -> LoadedPolicy {
         var reading = Reading(file: file)
         guard text.utf8.count <= maxBytes else { throw tooLarge(file) }
         guard let root = YAMLReader.read(text, &reading) else {
@@ -27,10 +37,11 @@ package enum PolicyLoader {
         var policy = section.blank
         section.read(root, "", &policy, &reading)
         checkListeners(policy, &reading)
+        checkBackends(policy, &reading)
         checkRoutes(policy, &reading)
         checkAliases(policy, &reading)
         if reading.count > 0 { throw PolicyError(reading.diagnostics) }
-        return policy
+        return LoadedPolicy(policy: policy, reading: reading)
     }
 
     /// Two listeners that the kernel would not have beside each other.
@@ -51,6 +62,15 @@ package enum PolicyLoader {
                 earlier.address == listener.address
                 ? "is the same address as \(other)" : "takes the port of \(other)"
             reading.report(Fault(problem, "use another port, or remove one"), path: listener.path)
+        }
+    }
+
+    /// Backends that are the gateway itself.
+    private static func checkBackends(_ policy: Policy, _ reading: inout Reading) {
+        // Without one of the two nothing is known of where the gateway listens.
+        guard !reading.isFaulty("listen"), !reading.isFaulty("admin") else { return }
+        for loop in policy.loops() where !reading.isFaulty(loop.path) {
+            reading.report(Fault(loop.problem, loop.remedy), path: loop.path)
         }
     }
 

@@ -60,9 +60,13 @@ struct Reading {
         }
     }
 
-    /// Reports a fault of the setting at `path`, where it or else the file's beginning stands.
+    /// Reports a fault of the setting at `path`, where it stands, or what it would stand in.
     mutating func report(_ fault: Fault, path: String) {
-        report(fault, path: path, at: positions[path] ?? positions[""] ?? .start)
+        var rest = path[...]
+        while positions[String(rest)] == nil, !rest.isEmpty {
+            rest = rest[..<(rest.lastIndex { $0 == "." || $0 == "[" } ?? rest.startIndex)]
+        }
+        report(fault, path: path, at: positions[String(rest)] ?? .start)
     }
 
     /// `path` with one more key.

@@ -56,8 +56,8 @@ package struct ListeningSocket: ~Copyable, Sendable {
         file = nil
     }
 
-    /// How many sockets there are for an address.
-    private enum Sharing { case only, first, further }
+    /// How many sockets there are for an address; a trial is bound and never listens.
+    enum Sharing { case only, first, further, trial }
 
     // The descriptor is closed after this, so the file is still known by its inode.
     deinit { file?.remove() }
@@ -95,7 +95,7 @@ package struct ListeningSocket: ~Copyable, Sendable {
         return .connection(Descriptor(owning: number), PeerAddress(storage))
     }
 
-    private static func bindTCP(
+    static func bindTCP(
         host: String, port: UInt16, _ sharing: Sharing
     ) throws(SystemError) -> Descriptor {
         let attempt = "listen on \(ListenAddress.tcp(host: host, port: port).text)"
@@ -119,6 +119,7 @@ package struct ListeningSocket: ~Copyable, Sendable {
         // The first one is bound without it, so that an address which another process shares with
         // itself, a second Penstock above all, counts as in use.
         if sharing == .first { setOption(number, SOL_SOCKET, SO_REUSEPORT, 1) }
+        if sharing == .trial { return descriptor }
         guard listen(number, backlog) == 0 else { throw SystemError(attempt) }
         return descriptor
     }

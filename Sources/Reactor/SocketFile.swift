@@ -100,10 +100,7 @@ package struct SocketFile: Sendable {
         at path: String, isLocked: Bool, for attempt: String
     ) throws(SystemError) {
         guard let found = status(of: path) else { return }
-        let remedy = "it is left alone: remove it, or choose another path"
-        guard isSocket(found) else {
-            throw SystemError(attempt, because: "\(kind(found)) lies there; \(remedy)")
-        }
+        try refuseOthers(at: path, for: attempt)
         switch probe(path) {
         case ECONNREFUSED: break
         case ENOENT: return
@@ -118,7 +115,8 @@ package struct SocketFile: Sendable {
             let reason = unsafe String(cString: strerror(code))
             throw SystemError(
                 attempt,
-                because: "whether the socket there is in use cannot be told (\(reason)); \(remedy)")
+                because: "whether the socket there is in use cannot be told (\(reason)); "
+                    + leftAlone)
         }
         guard isLocked else {
             throw SystemError(
@@ -129,6 +127,14 @@ package struct SocketFile: Sendable {
         // Whoever knows of no lock may have put his own there in the meantime.
         guard let now = status(of: path), Identity(now) == Identity(found) else { return }
         _ = unsafe unlink(path)
+    }
+
+    private static let leftAlone = "it is left alone: remove it, or choose another path"
+
+    /// Throws where something lies at `path` that is no socket.
+    static func refuseOthers(at path: String, for attempt: String) throws(SystemError) {
+        guard let found = status(of: path), !isSocket(found) else { return }
+        throw SystemError(attempt, because: "\(kind(found)) lies there; \(leftAlone)")
     }
 
     /// What it says to somebody who connects to the socket at `path`: 0 or an errno; it never waits.

@@ -188,10 +188,13 @@ extension LogSink {
             switch errno {
             case EINTR: continue
             case EAGAIN:
-                // Somebody who shares the terminal or pipe has made it non-blocking.
+                // A FIFO whose reader is slow or not there, or somebody who shares the terminal or pipe
+                // has made it non-blocking.
                 var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                 // The kernel reads and writes this one element, a local that outlives the call.
-                _ = unsafe poll(&waiting, 1, 1_000)
+                let found = unsafe poll(&waiting, 1, 1_000)
+                // Nobody reads there, and nobody waits for this log any more.
+                if found == 0, state.withLock({ $0.isStopping }) { return written }
             default: return written
             }
         }
@@ -229,9 +232,30 @@ extension LogSink {
         fcntl(descriptor, F_GETFD) >= 0 ? descriptor : -1
     }
 
+    /// Opens the file at `path`, made if missing, without waiting for anybody; -1 with errno where that
+    /// cannot be.
     private static func open(_ path: String) -> Int32 {
-        // The string is borrowed by the call as a C string.
-        unsafe Glibc.open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
+        let flags = O_APPEND | O_CLOEXEC | O_NONBLOCK
+        // The string is borrowed by the calls as a C string.
+        let opened = unsafe Glibc.open(path, O_WRONLY | O_CREAT | flags, 0o640)
+        // A FIFO that nobody reads yet: whoever may read it himself can open it, and lines wait in it.
+        return opened < 0 && errno == ENXIO ? unsafe Glibc.open(path, O_RDWR | flags) : opened
+    }
+
+    /// Why the file at `path` could not be opened, as an error number; nil where it could.
+    static func fault(_ path: String) -> Int32? {
+        var found = stat()
+        // The path is lent to each call as a C string, and the structure is written whole.
+        if unsafe stat(path, &found) == 0 {
+            switch found.st_mode & S_IFMT {
+            case S_IFDIR: return EISDIR
+            case S_IFSOCK: return ENXIO
+            default: return unsafe access(path, W_OK) == 0 ? nil : errno
+            }
+        }
+        guard errno == ENOENT else { return errno }
+        let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+        return unsafe access(folder, W_OK | X_OK) == 0 ? nil : errno
     }
 
     /// Closes `descriptor` unless it is one of the process's standard streams.

@@ -54,6 +54,12 @@ package final class LogWriter: Sendable {
 
     deinit { sink.stop() }
 
+    /// Why `destination` could not be opened; nil where it could.
+    static func failure(_ destination: LogSettings.Destination) -> Failure? {
+        guard case .file(let path) = destination, let code = LogSink.fault(path) else { return nil }
+        return .cannotOpen(path: path, code: code)
+    }
+
     /// What became of the lines so far.
     package var statistics: Statistics { sink.statistics }
 

@@ -25,6 +25,18 @@ package struct LogWriters: Sendable {
         }
     }
 
+    /// What `settings` ask for that cannot be opened, without opening or making anything.
+    package static func faults(_ settings: LogSettings) -> [(isAccess: Bool, LogWriter.Failure)] {
+        var found: [(isAccess: Bool, LogWriter.Failure)] = []
+        if let failure = LogWriter.failure(settings.destination) { found.append((false, failure)) }
+        if let access = settings.access, access != settings.destination,
+            let failure = LogWriter.failure(access)
+        {
+            found.append((true, failure))
+        }
+        return found
+    }
+
     private static func writer(
         to destination: LogSettings.Destination, _ former: LogWriters?
     ) throws(LogWriter.Failure) -> LogWriter {

@@ -176,6 +176,7 @@ import Testing
         "Sources/Reactor/DescriptorLimit.swift",
         "Sources/Reactor/Epoll.swift",
         "Sources/Reactor/ListeningSocket.swift",
+        "Sources/Reactor/MachineAddresses.swift",
         "Sources/Reactor/KernelFile.swift",
         "Sources/Reactor/ProcessArguments.swift",
         "Sources/Reactor/Lock.swift",

@@ -11,9 +11,12 @@ extension Gateway {
     ///
     /// Listeners that it adds are opened first: when one cannot be had, nothing changes. How many
     /// threads there are does not change either. `logs` are those that are written from now on; nil for
-    /// the same as before.
-    package func reload(_ policy: Policy, logs: LogWriters? = nil) throws(SystemError) {
-        let credentials = try credentials(for: policy)
+    /// the same as before. `credentials` are those of `policy`; nil has them read here.
+    package func reload(
+        _ policy: Policy, logs: LogWriters? = nil, credentials: PoolCredentials? = nil
+    ) throws(SystemError) {
+        let credentials =
+            try (credentials ?? PoolCredentials(policy, known: knownCredentials)).usable()
         let opened = try open(policy.listen)
         try changeAccess(policy.listen)
         let admissions = admissions(for: policy, credentials)
@@ -83,26 +86,11 @@ extension Gateway {
         logWriters.append(("operational", writers.operational))
     }
 
-    /// What connections to the backends of each pool trust and show, read anew, and once for pools that say
-    /// the same.
-    func credentials(for policy: Policy) throws(SystemError) -> [TLSCredentials?] {
-        var loaded: [TLSSettings: TLSCredentials] = [:]
-        var all: [TLSCredentials?] = []
-        for pool in policy.pools {
-            // Files that are named are looked at also where no backend needs them yet.
-            guard
-                pool.tls != TLSSettings() || pool.backends.contains(where: { $0.scheme == .https })
-            else {
-                all.append(nil)
-                continue
-            }
-            if loaded[pool.tls] == nil {
-                let known = members.last { $0.settings.name == pool.name }?.admission.credentials
-                loaded[pool.tls] = try TLSCredentials.load(pool.tls, unlessIn: known)
-            }
-            all.append(loaded[pool.tls])
-        }
-        return all
+    /// The certificates in use, by the names of their pools.
+    package var knownCredentials: [String: TLSCredentials] {
+        var known: [String: TLSCredentials] = [:]
+        for member in members { known[member.settings.name] = member.admission.credentials }
+        return known
     }
 
     /// The admissions of the pools of `policy`, those that go on with their new settings included.

@@ -57,10 +57,11 @@ package final class Gateway {
     /// Starts a gateway that listens; throws when an address cannot be had.
     ///
     /// `reactor` is the loop of this thread. `seed` decides everything that is left to chance. The
-    /// access log goes to `accessWriter`.
+    /// access log goes to `accessWriter`. `credentials` are those of `policy`; nil has them read here.
     package init(
         policy: Policy, version: String, logger: Logger, accessWriter: LogWriter? = nil,
-        operationalWriter: LogWriter? = nil, seed: UInt64, reactor: Reactor
+        operationalWriter: LogWriter? = nil, credentials: PoolCredentials? = nil, seed: UInt64,
+        reactor: Reactor
     ) throws(SystemError) {
         self.policy = policy
         self.logger = logger
@@ -78,7 +79,8 @@ package final class Gateway {
         reactor.register(timer)
         do throws(SystemError) {
             try group.control.deliver(to: self, in: reactor)
-            members = zip(policy.pools, try credentials(for: policy)).map { settings, credentials in
+            let all = try (credentials ?? PoolCredentials(policy)).usable()
+            members = zip(policy.pools, all).map { settings, credentials in
                 let admission = SharedAdmission(
                     settings, credentials: credentials, hashKey: hashKey, seed: random.next())
                 return Member(settings: settings, admission: admission)
@@ -107,6 +109,9 @@ package final class Gateway {
 
     /// The addresses that clients can connect to, with the ports that the kernel chose.
     package var addresses: [ListenAddress] { listening.map(\.actual) }
+
+    /// The same addresses as the policy has them.
+    package var configuredAddresses: [ListenAddress] { listening.map(\.configured.address) }
 
     /// Threads that serve.
     package var threadCount: Int { group.count }

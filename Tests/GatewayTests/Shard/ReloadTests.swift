@@ -279,12 +279,12 @@ import Testing
         #expect(throws: SystemError.self) {
             try gateway.reload(
                 policyText(
-                    [taken.url], listen: "\"unix:\(path)\", 127.0.0.1:\(port)"))
+                    [backend.url], listen: "\"unix:\(path)\", 127.0.0.1:\(port)"))
         }
         #expect(!FileManager.default.fileExists(atPath: path))
         #expect(throws: SystemError.self) {
             try gateway.reload(
-                policyText([taken.url], listen: "\"unix:\(path)\"").replacingOccurrences(
+                policyText([backend.url], listen: "\"unix:\(path)\"").replacingOccurrences(
                     of: "admin: off", with: "admin: 127.0.0.1:\(port)"))
         }
         #expect(!FileManager.default.fileExists(atPath: path))

@@ -1,0 +1,111 @@
+// The policy file is read again: on a thread of its own, because a file may take as long as it likes, and
+// signals and pages have to be answered meanwhile. What was read is put in force here.
+
+internal import Gateway
+internal import Logging
+internal import Policy
+internal import Reactor
+internal import Telemetry
+
+extension Server {
+    /// How far a reload is.
+    enum Reloading {
+        /// None is under way.
+        case none
+        /// The file is being read.
+        case reading
+        /// The same, and it is asked for again: what is being read may be out of date.
+        case readingAndWanted
+    }
+
+    /// Reads the policy again and puts it in force, if it can be; once more where one is being read already.
+    func reload() {
+        guard !gateway.isDraining else { return }
+        guard case .none = reloading else {
+            reloading = .readingAndWanted
+            return
+        }
+        reloading = .reading
+        let present = PreparedPolicy.Present(
+            logs: logs, credentials: gateway.knownCredentials,
+            addresses: control.configuredAddresses)
+        do throws(SystemError) {
+            try SystemThread(name: "policy") { [policyFile, mailbox] in
+                let prepared: Result<PreparedPolicy, PreparedPolicy.Failure>
+                do throws(PreparedPolicy.Failure) {
+                    prepared = .success(try PreparedPolicy(path: policyFile, besides: present))
+                } catch {
+                    prepared = .failure(error)
+                }
+                mailbox.send { $0.take(prepared) }
+            }.detach()
+        } catch {
+            reloading = .none
+            notReloaded("\(error)")
+        }
+    }
+
+    private func take(_ prepared: Result<PreparedPolicy, PreparedPolicy.Failure>) {
+        let isWanted = if case .readingAndWanted = reloading { true } else { false }
+        reloading = .none
+        guard !gateway.isDraining else { return }
+        switch prepared {
+        case .success(let next): putInForce(next)
+        case .failure(.log(let failure)): notReloaded(failure.description)
+        case .failure(.invalid(let error)):
+            gateway.metrics.countReloadFailure()
+            for diagnostic in error.diagnostics {
+                logger.error("policy invalid, the old one stays in force: \(diagnostic)")
+            }
+        }
+        if isWanted { reload() }
+    }
+
+    private func notReloaded(_ reason: String) {
+        gateway.metrics.countReloadFailure()
+        logger.error("policy not reloaded, the old one stays in force: \(reason)")
+    }
+
+    private func putInForce(_ next: PreparedPolicy) {
+        let formerLevel = logTarget.level
+        let changes = changes(to: next)
+        // Reactors look at the level when they take the policy over.
+        logTarget.change(to: logTarget.writer, level: next.policy.log.level.loggerLevel)
+        do throws(SystemError) {
+            try control.reload(next.policy, logs: next.logs, credentials: next.credentials)
+        } catch {
+            logTarget.change(to: logTarget.writer, level: formerLevel)
+            return notReloaded("\(error)")
+        }
+        logTarget.change(to: next.logs.operational, level: next.policy.log.level.loggerLevel)
+        logs = next.logs
+        tell(changes, next.policy)
+        StartMemory.release()
+    }
+
+    /// What differs from the policy in force, with what its files hold.
+    private func changes(to next: PreparedPolicy) -> PolicyChanges {
+        var changes = PolicyChanges(from: gateway.policy, to: next.policy)
+        let known = gateway.knownCredentials
+        for (pool, credentials) in zip(next.policy.pools, next.credentials.all) {
+            guard let former = gateway.policy.pools.first(where: { $0.name == pool.name }),
+                former.tls == pool.tls, let credentials, let before = known[pool.name],
+                credentials !== before
+            else { continue }
+            changes.note("pools.\(pool.name).tls")
+        }
+        return changes
+    }
+
+    private func tell(_ changes: PolicyChanges, _ policy: Policy) {
+        var facts: Logger.Metadata = ["file": "\(policyFile)"]
+        facts["changed"] = .array(changes.paths.map { .string($0) })
+        if changes.omitted > 0 { facts["changed_more"] = "\(changes.omitted)" }
+        // Everything else is in force with the reload.
+        if (policy.threads ?? ProcessorCount.usable()) != gateway.threadCount {
+            facts["needs_restart"] = .array([.string("threads")])
+            logger.warning("the number of threads changes when penstock is started again")
+        }
+        logger.notice("policy reloaded", metadata: facts)
+    }
+}

@@ -1,0 +1,36 @@
+// A policy with where each of its settings stands in the file. What a policy asks of the machine (files,
+// addresses, descriptors) is found out elsewhere, and is told with its place all the same.
+
+/// A policy that was read from a file.
+package struct LoadedPolicy: Sendable {
+    /// What the file says.
+    package internal(set) var policy: Policy
+    let reading: Reading
+
+    /// `faults` with their places; nil where there are none.
+    package func error(_ faults: [PolicyFault]) -> PolicyError? {
+        guard !faults.isEmpty else { return nil }
+        var reading = reading
+        for fault in faults {
+            reading.report(Fault(fault.problem, fault.remedy), path: fault.path)
+        }
+        return PolicyError(reading.diagnostics)
+    }
+}
+
+/// What is wrong with a setting for a reason that does not stand in the file.
+package struct PolicyFault: Equatable, Sendable {
+    /// The setting, such as `pools.chat.tls.ca_file`.
+    package let path: String
+    /// What is wrong.
+    package let problem: String
+    /// What would be right.
+    package let remedy: String
+
+    /// `problem` is wrong with the setting at `path`, and `remedy` would be right.
+    package init(path: String, problem: String, remedy: String) {
+        self.path = path
+        self.problem = problem
+        self.remedy = remedy
+    }
+}

@@ -1,0 +1,99 @@
+// What the machine would have to give for a policy, and that looking leaves nothing behind.
+
+import Control
+import Foundation
+import Glibc
+import Testing
+
+@testable import Policy
+@testable import Reactor
+@testable import TestSupport
+
+@Suite struct MachineCheckTests {
+    /// What is told of a policy, a line for each fault.
+    private static func faults(_ text: String) throws -> [String] {
+        let loaded = try PolicyLoader.read(text: text, file: "policy.yaml")
+        let error = loaded.error(MachineCheck.faults(loaded.policy))
+        return error?.diagnostics.map(\.description) ?? []
+    }
+
+    private static func folder() throws -> String {
+        let path = "/tmp/penstock-check-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        return path
+    }
+
+    @Test func whatIsThereIsNoFault() throws {
+        let folder = try Self.folder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let text = policyText(
+            ["http://127.0.0.1:1"], listen: "\"unix:\(folder)/a.sock\", 127.0.0.1:0"
+        ).replacingOccurrences(of: "{access: off}", with: "{to: \(folder)/log, access: off}")
+        #expect(try Self.faults(text).isEmpty)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
+    }
+
+    @Test func filesThatAreNotThere() throws {
+        let text = policyText(
+            ["https://127.0.0.1:1"], pool: "tls: {ca_file: /nowhere/ca.pem}"
+        ).replacingOccurrences(
+            of: "log: {access: off}", with: "log:\n  to: /nowhere/log\n  access: /nowhere/access")
+        let found = try Self.faults(text)
+        #expect(found.count == 3)
+        #expect(found[0].hasPrefix("policy.yaml:5:7: error: log.to: cannot open log file"))
+        #expect(found[1].hasPrefix("policy.yaml:6:11: error: log.access.to: cannot open log"))
+        #expect(found[2].contains("error: pools.main.tls.ca_file: cannot read /nowhere/ca.pem: No"))
+    }
+
+    @Test func aLogThatCannotBeOne() throws {
+        let folder = try Self.folder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let text = policyText(["http://127.0.0.1:1"])
+        let found = try Self.faults(
+            text.replacingOccurrences(of: "{access: off}", with: "{to: \(folder), access: off}"))
+        #expect(found.count == 1 && found[0].contains("log.to: ") && found[0].contains("directory"))
+        // Whoever reads a FIFO may come later.
+        let fifo = folder + "/fifo"
+        #expect(unsafe mkfifo(fifo, 0o600) == 0)
+        let begun = ContinuousClock.now
+        #expect(
+            try Self.faults(
+                text.replacingOccurrences(of: "{access: off}", with: "{to: \(fifo), access: off}")
+            ).isEmpty)
+        #expect(ContinuousClock.now - begun < .seconds(2))
+    }
+
+    @Test func addressesThatCannotBeHad() throws {
+        let folder = try Self.folder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try Data().write(to: URL(filePath: folder + "/file"))
+        let listen =
+            "192.0.2.1:80, \"unix:/nowhere/a.sock\", \"unix:\(folder)/file\", 127.0.0.1:0"
+        let found = try Self.faults(policyText(["http://127.0.0.1:1"], listen: listen))
+        #expect(found.count == 3)
+        #expect(
+            found[0].hasPrefix("policy.yaml:2:10: error: listen[0]: cannot listen on 192.0.2.1"))
+        #expect(found[1].contains("listen[1]: cannot listen on unix:/nowhere/a.sock: No such file"))
+        #expect(found[2].contains("listen[2]: ") && found[2].contains("a regular file lies there"))
+    }
+
+    /// Mostly it is that of the gateway that runs.
+    @Test func anAddressInUseIsNoFault() throws {
+        let path = Place.freshPath()
+        let other = try ListeningSocket(.tcp(host: "127.0.0.1", port: 0))
+        let file = try ListeningSocket(.unix(path: path))
+        let listen = "\(other.address.text), \"unix:\(path)\""
+        #expect(try Self.faults(policyText(["http://127.0.0.1:1"], listen: listen)).isEmpty)
+        #expect(FileManager.default.fileExists(atPath: path))
+        extendLifetime(file)
+    }
+
+    @Test func moreConnectionsThanDescriptors() throws {
+        let most = DescriptorLimit.raise()
+        guard most < 1_000_000 else { return }
+        let found = try Self.faults(
+            policyText(["http://127.0.0.1:1"], server: "max_connections: \(most)"))
+        #expect(found.count == 1)
+        #expect(found[0].contains("server.max_connections: the limit of open files is \(most)"))
+    }
+}
