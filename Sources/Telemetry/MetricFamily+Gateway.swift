@@ -55,7 +55,7 @@ extension MetricFamily {
         ) { $0.gateway.metrics.capReached },
         .single(
             "penstock_client_connections_evicted_total", .counter,
-            "Idle client connections that were closed because others waited at the cap."
+            "Client connections that gave way because others waited at the cap."
         ) { $0.gateway.metrics.connectionsEvicted },
         MetricFamily(
             name: "penstock_client_network_refusals_total", kind: .counter, unit: nil,

@@ -70,6 +70,9 @@ final class ClientConnection: StreamConnection, TableMember {
     /// Whether nothing is being read or answered.
     var isIdle: Bool { exchange == nil && !hasInput && !hasOutput && state == .open }
 
+    /// Whether it has nothing left to do: it rests, or only waits for its client to close.
+    var isSpare: Bool { isIdle || state == .lingering && !hasOutput }
+
     override func ready(_ readiness: Readiness) {
         if note(readiness) { advance() }
     }
@@ -185,6 +188,14 @@ final class ClientConnection: StreamConnection, TableMember {
     func endAfterCut(reset: Bool) {
         exchange = nil
         end(reset: reset)
+    }
+
+    /// Gives up a request that has not come whole, for others who wait for the connection's place: its
+    /// client is told so as far as that is possible at once.
+    func giveUpRequest() {
+        exchange?.refuseUnfinished()
+        advance()
+        if state == .lingering { end() }
     }
 
     /// Closes the connection; an exchange that was still reading its head goes with it.

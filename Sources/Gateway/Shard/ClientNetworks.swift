@@ -67,6 +67,12 @@ extension PeerAddress {
     /// itself, or one of `trusted`, behind which all clients may be.
     func network(unlessAmong trusted: [TrustedPeer]) -> UInt64 {
         if isEmpty || isLoopback || isAmong(trusted) { return 0 }
+        return client
+    }
+
+    /// The client as others are told apart from it: an IPv4 address or a /64 of IPv6; 0 for all peers of
+    /// unix sockets.
+    var client: UInt64 {
         let high = UInt64(truncatingIfNeeded: bits >> 64)
         // An address that is mapped into IPv6 has nothing up there.
         return high == 0 ? UInt64(truncatingIfNeeded: bits) : high

@@ -21,10 +21,6 @@ struct CapWatch {
 }
 
 extension Shard {
-    /// How long a client's connection must have rested to give way: a client that is about to send
-    /// its next request should not find it closed.
-    private static let restNanoseconds: Int64 = 1_000_000_000
-
     /// Whether more than three quarters of the connections that there may be are there.
     var isShortOfConnections: Bool {
         group.connectionCount > snapshot.policy.server.maxConnections / 4 * 3
@@ -49,8 +45,7 @@ extension Shard {
         return false
     }
 
-    /// Closes the connections that have rested longest, one in 64 and one at least; whether there
-    /// were any.
+    /// Has connections give way that nobody would miss, one in 64 and one at least; whether there were any.
     ///
     /// More than one, so that finding them is worth its time.
     private func giveWay() -> Bool {
@@ -58,29 +53,10 @@ extension Shard {
         guard now.nanoseconds(since: capWatch.foundNoneAt) >= CapWatch.restNanoseconds else {
             return false
         }
-        let since = now.advanced(byNanoseconds: -Shard.restNanoseconds)
-        let most = max(1, connections.count / 64)
-        let closed = closeIdle(most: most, idleSince: since)
+        let closed = spare(most: max(1, connections.count / 64))
         metrics.connectionsEvicted &+= UInt64(closed)
         if closed == 0 { capWatch.foundNoneAt = now }
         return closed > 0
-    }
-
-    /// Closes up to `most` connections that have rested since `latest` at least, the longest first.
-    ///
-    /// Returns how many.
-    func closeIdle(most: Int, idleSince latest: Instant) -> Int {
-        var resting = connections.all.filter {
-            $0.isIdle && $0.idleSince <= latest
-        }
-        resting.sort { $0.idleSince < $1.idleSince }
-        var closed = 0
-        // A request that has arrived and was not read yet still gets a response.
-        for connection in resting where closed < most && !connection.hasPendingInput() {
-            connection.end()
-            closed += 1
-        }
-        return closed
     }
 
     /// Notes that a client network was refused more of `kind`.

@@ -36,7 +36,7 @@ let goldenMetrics = #"""
     # HELP penstock_client_connection_cap_reached_total Times that a client found all connections taken.
     # TYPE penstock_client_connection_cap_reached_total counter
     penstock_client_connection_cap_reached_total 0
-    # HELP penstock_client_connections_evicted_total Idle client connections that were closed because others waited at the cap.
+    # HELP penstock_client_connections_evicted_total Client connections that gave way because others waited at the cap.
     # TYPE penstock_client_connections_evicted_total counter
     penstock_client_connections_evicted_total 0
     # HELP penstock_client_network_refusals_total Connections, heads and bodies refused because their network had its share.
