@@ -92,7 +92,8 @@ let package = Package(
         .target(
             name: "Control",
             dependencies: [
-                "Admission", "Bytes", "HTTP1", "Policy", "Reactor", "Telemetry", "Gateway",
+                "Admission", "Bytes", "HTTP1", "Inference", "Policy", "Reactor", "Telemetry",
+                "Gateway",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),

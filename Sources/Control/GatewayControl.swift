@@ -14,6 +14,7 @@ package final class GatewayControl {
     /// What serves.
     package let gateway: Gateway
     private var admin: AdminListener?
+    private var models: BackendModels?
 
     /// Starts both; throws when an address cannot be had.
     ///
@@ -34,6 +35,7 @@ package final class GatewayControl {
             gateway.stop()
             throw error
         }
+        models = BackendModels(gateway)
     }
 
     /// The admin listener's address; nil where there is none.
@@ -43,6 +45,8 @@ package final class GatewayControl {
     package func run() {
         gateway.ended = { [unowned reactor] in reactor.stop() }
         reactor.run()
+        models?.stop()
+        models = nil
         admin?.close()
         admin?.end()
     }
@@ -71,6 +75,7 @@ package final class GatewayControl {
             }
             throw error
         }
+        models?.follow()
         if next !== admin { admin?.close() }
         admin = next
         next?.follow(policy.server)

@@ -9,6 +9,10 @@ package struct ModelSettings: Equatable, Sendable {
     /// Bytes of all bodies that one thread holds, 1 MiB..64 GiB.
     package var maxHeldTotalBytes = 256 << 20
 
+    /// Time between two rounds in which backends are asked for their models, 100 ms..24 h; `nil` for
+    /// never.
+    package var refresh: Duration? = .seconds(30)
+
     /// The defaults.
     package init() {}
 }

@@ -16,6 +16,13 @@ extension PolicySections {
                 "max_held_total", \.maxHeldTotalBytes, .size(1 << 20...64 << 30),
                 "Bytes of bodies that one thread holds at once; what exceeds them is refused with 503."
             ),
+            Key(
+                "refresh", \.refresh,
+                Kind<Duration>.duration(Duration.milliseconds(100)...Duration.seconds(24 * 3600))
+                    .optional(blank: .seconds(30), absent: "off"),
+                "Time between two rounds in which the backends of routes with `models` are asked for theirs, with "
+                    + "`GET /v1/models`, for the list that the gateway answers at that path; what one has said "
+                    + "holds for four rounds. `off` for a list of the names in this policy alone."),
         ])
 
     private static let aliases = Kind<[ModelAlias]>(

@@ -176,6 +176,7 @@ enum FullPolicy {
             other: most
           max_held: 61KiB
           max_held_total: 62MiB
+          refresh: 63s
 
         """
     }
@@ -196,6 +197,7 @@ enum FullPolicy {
         models.aliases = [ModelAlias(name: "other", model: "most")]
         models.maxHeldBytes = 62_464
         models.maxHeldTotalBytes = 65_011_712
+        models.refresh = .seconds(63)
         let spare = PoolSettings(
             name: "spare",
             backends: [

@@ -26,7 +26,9 @@ import Testing
             "Telemetry", "Reactor", "Admission", "Bytes", "HTTP1", "Inference", "Policy", "CShims",
         ],
         // Reaches shards through `Gateway` alone: everything else of that module is its own.
-        "Control": ["Telemetry", "Reactor", "Admission", "Bytes", "HTTP1", "Policy", "Gateway"],
+        "Control": [
+            "Telemetry", "Reactor", "Admission", "Bytes", "HTTP1", "Inference", "Policy", "Gateway",
+        ],
         "Demo": [
             "Telemetry", "Reactor", "Admission", "Bytes", "HTTP1", "Policy", "Gateway", "Control",
         ],

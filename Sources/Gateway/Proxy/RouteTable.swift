@@ -39,7 +39,7 @@ final class RouteTable {
     private let entries: [Entry]
     private let aliases: [(name: [UInt8], model: [UInt8])]
     /// The models that are listed when clients ask for them.
-    let modelList: ModelList
+    var modelList: ModelList
     /// The paths at which the gateway says that it is there.
     let healthPaths: [[UInt8]]
     /// Whether there is any page of the gateway's own for clients.

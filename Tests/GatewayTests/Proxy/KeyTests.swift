@@ -226,6 +226,7 @@ import Testing
             routes:
               - {path: /v1/*, pool: main, models: [m]}
               - {path: /plain/*, pool: main}
+            models: {refresh: off}
             """, keys: [try Self.entry("acme", "k")])
     }
 

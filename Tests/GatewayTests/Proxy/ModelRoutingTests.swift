@@ -35,6 +35,7 @@ import Testing
                 models:
                   aliases: {gpt-4o: org/llama-8b, "quoted\\"": qwen-x}
                   max_held: 64KiB
+                  refresh: off
                 \(more)
 
                 """)
