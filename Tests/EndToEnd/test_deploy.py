@@ -96,6 +96,14 @@ def test_every_alert_is_tested() -> None:
     assert {re.findall(r'alertname="(\w+)"', sample["labels"])[0] for sample in fired} == alerts
 
 
+def can_have_processes_alone() -> bool:
+    """Whether a namespace of processes can be made, which takes root's privileges."""
+    command = ["unshare", "--pid", "--fork", "--mount-proc", "true"]
+    return bool(shutil.which("unshare")) and subprocess.run(
+        command, capture_output=True, check=False
+    ).returncode == 0
+
+
 def kubernetes(kind: str) -> dict[str, Any]:
     """The one object of `kind` in the manifests."""
     objects = yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text())
@@ -120,6 +128,49 @@ def test_kubernetes_policy(penstock: Path, tmp_path: Path) -> None:
     assert pod["terminationGracePeriodSeconds"] > drain + pause
     assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
     assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+
+
+def test_kubernetes_gateways_share() -> None:
+    """The gateways know how many they are."""
+    policy = yaml.safe_load(kubernetes("ConfigMap")["data"]["policy.yaml"])
+    shared = {pool["limit"]["replicas"] for pool in policy["pools"].values()}
+    assert shared == {kubernetes("Deployment")["spec"]["replicas"]}
+
+
+def swap(volume: Path, version: str, policy: str) -> None:
+    """What the kubelet does when a ConfigMap has changed: another directory, and a link that is renamed."""
+    (volume / version).mkdir()
+    (volume / version / "policy.yaml").write_text(policy)
+    (volume / "..data_tmp").symlink_to(version)
+    (volume / "..data_tmp").rename(volume / "..data")
+
+
+@pytest.mark.skipif(not can_have_processes_alone(), reason="no namespace of processes can be made")
+@pytest.mark.limit(40)
+def test_kubernetes_reloads(penstock: Path, tmp_path: Path) -> None:
+    """A changed ConfigMap is put in force by the container beside the gateway."""
+    swap(tmp_path, "..1", one_pool(closed_address()))
+    (tmp_path / "policy.yaml").symlink_to("..data/policy.yaml")
+    (reloader,) = kubernetes("Deployment")["spec"]["template"]["spec"]["initContainers"]
+    (script,) = reloader["args"]
+    assert reloader["restartPolicy"] == "Always" and "/etc/penstock" in script
+    script = script.replace("/etc/penstock", str(tmp_path)).replace("sleep 5", "sleep 0.2")
+    # In a namespace of processes, as in a pod, whatever is called penstock is this gateway.
+    serve = f"{penstock} serve --policy {tmp_path}/policy.yaml &"
+    pod = subprocess.Popen(
+        ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", f"{serve}\n{script}"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )
+    try:
+        assert pod.stderr
+        assert any("listening" in line for line in pod.stderr)
+        swap(tmp_path, "..2", one_pool(closed_address()))
+        assert any("policy reloaded" in line for line in pod.stderr)
+        swap(tmp_path, "..3", "version: 1\n")
+        assert any("policy invalid" in line for line in pod.stderr)
+    finally:
+        pod.kill()
+        pod.wait(10)
 
 
 def test_commands_exist(penstock: Path) -> None:
