@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -141,7 +143,8 @@ HARDENING = {
     "LockPersonality": "yes", "MemoryDenyWriteExecute": "yes", "RestrictNamespaces": "yes",
     "RestrictRealtime": "yes", "RestrictSUIDSGID": "yes", "RemoveIPC": "yes",
     "SystemCallArchitectures": "native", "SystemCallFilter": "@system-service",
-    "CapabilityBoundingSet": "CAP_NET_BIND_SERVICE",
+    "CapabilityBoundingSet": "CAP_NET_BIND_SERVICE", "LimitCORE": "0",
+    "LogsDirectory": "penstock", "LogsDirectoryMode": "0750", "RuntimeDirectory": "penstock",
 }
 
 
@@ -159,12 +162,33 @@ def test_container_is_not_root() -> None:
     assert users and users[-1].split(":")[0] not in ("0", "root")
     manifests = list(yaml.safe_load_all((ROOT / "deploy/kubernetes.yaml").read_text()))
     (pod,) = [each["spec"]["template"]["spec"] for each in manifests if each["kind"] == "Deployment"]
-    (container,) = pod["containers"]
-    context = {**pod.get("securityContext", {}), **container.get("securityContext", {})}
-    assert context["runAsNonRoot"] is True and context["readOnlyRootFilesystem"] is True
-    assert context["allowPrivilegeEscalation"] is False
-    assert context["capabilities"] == {"drop": ["ALL"]}
-    assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+    containers = [*pod["containers"], *pod["initContainers"]]
+    assert len(containers) == 2
+    for container in containers:
+        context = {**pod.get("securityContext", {}), **container.get("securityContext", {})}
+        assert context["runAsNonRoot"] is True and context["readOnlyRootFilesystem"] is True
+        assert context["allowPrivilegeEscalation"] is False
+        assert context["capabilities"] == {"drop": ["ALL"]}
+        assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+
+
+def test_unit_hands_secrets_over(penstock: Path, tmp_path: Path) -> None:
+    """The files that the unit hands over are where the policy may name them, as its remark says."""
+    text = (ROOT / "deploy/penstock.service").read_text()
+    given = re.findall(r"^#LoadCredential=([\w.]+):/etc/penstock/[\w.]+$", text, re.MULTILINE)
+    assert given == ["gateway.key", "penstock.keys"]
+    assert "/run/credentials/penstock.service/gateway.key" in text
+    enabled = tmp_path / "penstock.service"
+    enabled.write_text(
+        text.replace("#LoadCredential", "LoadCredential")
+        .replace("/usr/local/bin/penstock", str(penstock))
+    )
+    if shutil.which("systemd-analyze"):
+        ended = subprocess.run(
+            ["systemd-analyze", "verify", "--man=no", str(enabled)],
+            capture_output=True, text=True, timeout=30, check=False,
+        )
+        assert ended.returncode == 0 and "penstock.service" not in ended.stderr, ended.stderr
 
 
 @pytest.mark.limit(30)
