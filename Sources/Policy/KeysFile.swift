@@ -2,12 +2,17 @@
 // writes them. Diagnostics never show what a line says: it may be the key itself, put there by
 // mistake.
 
+internal import Admission
+
 /// Reads and writes the lines of keys files.
 package enum KeysFile {
     /// Bytes of the largest file.
     static let maxBytes = 32 << 20
     /// Keys of the longest file.
     static let maxKeys = 100_000
+
+    /// Keys whose tenants are guessed at that no pool names.
+    private static let mostHints = 10
 
     private static let mark = "sha256:"
 
@@ -22,9 +27,15 @@ package enum KeysFile {
             && name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f }
     }
 
+    /// A key with its place in the file.
+    struct Line {
+        var entry: KeyEntry
+        var position: Position
+    }
+
     /// Reads the keys files of `policy`, which stands at `path`, each once.
     static func fill(_ policy: inout Policy, besides path: String) throws(PolicyError) {
-        var known: [String: [KeyEntry]] = [:]
+        var known: [String: [Line]] = [:]
         var faults: [Diagnostic] = []
         for index in policy.pools.indices {
             guard let keys = policy.pools[index].claims.keys else { continue }
@@ -37,9 +48,34 @@ package enum KeysFile {
                     faults += error.diagnostics
                 }
             }
-            policy.pools[index].claims.keys?.entries = known[file] ?? []
+            let lines = known[file] ?? []
+            policy.pools[index].claims.keys?.entries = lines.map(\.entry)
+            faults += unnamed(lines, in: policy.pools[index], file: file)
         }
         if !faults.isEmpty { throw PolicyError(faults) }
+    }
+
+    /// The keys of tenants that the pool does not name, where it names any and has no terms for others.
+    private static func unnamed(
+        _ lines: [Line], in pool: PoolSettings, file: String
+    ) -> [Diagnostic] {
+        let names = pool.admission.tenants.map(\.name)
+        guard !names.isEmpty, pool.claims.keys?.unnamed == .refuse else { return [] }
+        let known = Set(names)
+        var reading = Reading(file: file)
+        reading.subject = "keys file"
+        let path = Reading.join("pools", pool.name) + ".tenant"
+        for line in lines where !known.contains(line.entry.tenant) {
+            // Guessing takes time where there are many names.
+            let hint =
+                reading.count < mostHints ? Spelling.hint(line.entry.tenant, among: names) : ""
+            let fault = Fault(
+                "is a key of a tenant that \(path).named does not have",
+                "\(hint)name it there, or set \(path).keys.unnamed to allow")
+            reading.report(fault, path: "", at: line.position)
+            if reading.count > PolicyError.maxDiagnostics { break }
+        }
+        return reading.diagnostics
     }
 
     private static func resolved(_ file: String, besides path: String) -> String {
@@ -49,40 +85,40 @@ package enum KeysFile {
     }
 
     /// Reads the file at `path`, with all its faults if there are any.
-    static func load(path: String) throws(PolicyError) -> [KeyEntry] {
+    private static func load(path: String) throws(PolicyError) -> [Line] {
         let text = try PolicyLoader.contents(of: path, maxBytes: maxBytes, subject: "keys file")
         return try load(text: text, file: path)
     }
 
     /// Reads the keys in `text`; `file` is the name for diagnostics.
-    static func load(text: String, file: String) throws(PolicyError) -> [KeyEntry] {
+    static func load(text: String, file: String) throws(PolicyError) -> [Line] {
         var reading = Reading(file: file)
         reading.subject = "keys file"
-        var entries: [KeyEntry] = []
+        var found: [Line] = []
         var lines: [[UInt8]: Int] = [:]
         for (index, line) in text.utf8.split(separator: 0x0a, omittingEmptySubsequences: false)
             .enumerated()
         {
             let words = line.split { $0 == 0x20 || $0 == 0x09 || $0 == 0x0d }
             guard let first = words.first, first.first != 0x23 else { continue }
+            let column = line.distance(from: line.startIndex, to: first.startIndex) + 1
+            let position = Position(line: index + 1, column: column)
             do throws(Fault) {
                 let entry = try entry(words)
                 if let earlier = lines.updateValue(index + 1, forKey: entry.digest) {
                     throw Fault("has the same key as line \(earlier)", "remove one of them")
                 }
-                entries.append(entry)
-                if entries.count > maxKeys {
+                found.append(Line(entry: entry, position: position))
+                if found.count > maxKeys {
                     throw Fault("is key \(maxKeys + 1)", "keep at most \(maxKeys) in a file")
                 }
             } catch {
-                let column = line.distance(from: line.startIndex, to: first.startIndex) + 1
-                reading.report(
-                    error, path: "", at: Position(line: index + 1, column: column))
+                reading.report(error, path: "", at: position)
                 if reading.count > PolicyError.maxDiagnostics { break }
             }
         }
         if reading.count > 0 { throw PolicyError(reading.diagnostics) }
-        return entries
+        return found
     }
 
     private static func entry(_ words: [Substring.UTF8View]) throws(Fault) -> KeyEntry {

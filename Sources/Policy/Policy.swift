@@ -291,11 +291,21 @@ package struct KeySettings: Equatable, Sendable {
     package var isRequired = true
     /// Whether the fields with keys go on to the backend.
     package var isPassedOn = false
+    /// What becomes of keys whose tenant the pool does not name, where it names any.
+    package var unnamed = UnnamedTenants.refuse
     /// What the file says; empty until it has been read.
     package var entries: [KeyEntry] = []
 
     /// Keys in `file`, with the defaults.
     package init(file: String) { self.file = file }
+}
+
+/// What becomes of a keys file with tenants that are not named.
+package enum UnnamedTenants: String, CaseIterable, Sendable {
+    /// It is an error: a misspelt name would have other terms than were meant.
+    case refuse
+    /// They have the terms of tenants that are not named.
+    case allow
 }
 
 /// One API key as a keys file has it: never the key itself.

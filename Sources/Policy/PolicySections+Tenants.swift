@@ -280,6 +280,11 @@ extension PolicySections {
             Key(
                 "pass_on", \.isPassedOn, .boolean,
                 "Whether the fields with keys go on to the backend, for one that checks them too."),
+            Key(
+                "unnamed", \.unnamed, .words,
+                "Keys of tenants that `named` does not have, where it has any: `refuse` such a file, "
+                    + "because a misspelt name would have other terms than were meant, or `allow` it, "
+                    + "and they have those of `default`."),
         ])
 
     private static let keysPath = Kind<String>.text(

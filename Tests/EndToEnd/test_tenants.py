@@ -94,6 +94,71 @@ def test_a_new_key_opens_the_door(
     assert key not in "".join(through.errors)
 
 
+def test_a_misspelt_tenant_is_an_error(
+    penstock: Path, server: StartServer, gateway: StartGateway, tmp_path: Path
+) -> None:
+    """A key of a tenant that nobody named is told at the check and at a reload, which leaves the old keys in force."""
+    keys = tmp_path / "team.keys"
+    keys.write_text(key_line("acme", "first"))
+    backend = server("--no-model")
+    named = "named: [{name: acme, requests_per_minute: 1000}]"
+    through = gateway(with_tenants(one_pool(backend.url, limit=4), f"{{keys: {keys}, {named}}}"))
+
+    def status(key: str) -> int:
+        return request(through.url, "/v1/models", headers={"x-api-key": key}).status
+
+    keys.write_text(key_line("acme", "first") + key_line("amce", "second"))
+    checked = subprocess.run([penstock, "check", through.policy_file], capture_output=True, text=True, check=False)
+    fault = f"{keys}:2:1: error: keys file: is a key of a tenant that"
+    assert checked.returncode != 0 and fault in checked.stdout + checked.stderr
+    through.signal(signal.SIGHUP)
+    eventually(lambda: through.metric("penstock_policy_reload_failures_total") == 1, "the refusal", 20)
+    assert any("did you mean `acme`?" in line for line in through.errors)
+    assert (status("first"), status("second")) == (200, 401)
+    keys.write_text(key_line("acme", "first") + key_line("acme", "second"))
+    through.signal(signal.SIGHUP)
+    eventually(lambda: through.logged("policy reloaded"), "the reload", 20)
+    assert (status("first"), status("second")) == (200, 200)
+
+
+def test_a_fallback_is_no_way_round_a_quota(server: StartServer, gateway: StartGateway) -> None:
+    """Streams that fell back are charged by what they came to, and what is used up is refused in both pools."""
+    backend = server("--no-model", "--concurrency", "100")
+    policy = f"""
+listen: 127.0.0.1:0
+admin: 127.0.0.1:0
+log: {{access: {{to: off}}}}
+pools:
+  large:
+    backends: ["{backend.url}"]
+    limit: 1
+    queue: {{max_requests: 0}}
+    tenant: {{header: x-tenant, named: [{{name: acme, tokens_per_minute: 900}}]}}
+  small:
+    backends: ["{backend.url}"]
+    limit: 50
+routes:
+  - {{path: /small/*, pool: small}}
+  - {{path: /*, pool: large, fallback: {{pool: small}}}}
+"""
+    through = gateway(policy)
+    headers = {"x-tenant": "acme"}
+    with RawClient(through.url) as holder:
+        holder.send(chat_bytes(2_000, 0.05))
+        holder.read_until(b"data: ")
+        seen = []
+        for _ in range(40):
+            answer = request(through.url, "/v1/models", headers=headers, body=b"x" * 400)
+            seen.append((answer.status, answer.headers.get("x-penstock-fallback")))
+            if answer.status == 429:
+                assert answer.headers["x-penstock-reason"] == "tenant_token_rate"
+                break
+        # A hundred tokens and more each: some of them, and then no more.
+        assert seen[0] == (200, "small") and seen[-1] == (429, None) and len(seen) <= 12, seen
+        other = request(through.url, "/v1/models", headers={"x-tenant": "other"})
+        assert (other.status, other.headers["x-penstock-fallback"]) == (200, "small")
+
+
 def test_keys_are_written_nowhere(server: StartServer, gateway: StartGateway, tmp_path: Path) -> None:
     """Neither logs at their most talkative nor the admin pages show a key, known or not, and the backend gets none."""
     keys = tmp_path / "team.keys"

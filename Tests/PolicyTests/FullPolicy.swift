@@ -119,6 +119,7 @@ enum FullPolicy {
                 file: who.keys
                 required: false
                 pass_on: true
+                unnamed: allow
               share_by: tokens
               default:
                 weight: 0.44
@@ -324,6 +325,7 @@ enum FullPolicy {
         var keys = KeySettings(file: "who.keys")
         keys.isRequired = false
         keys.isPassedOn = true
+        keys.unnamed = .allow
         pool.claims.keys = keys
         pool.admission.sharing = .tokens
         pool.claims.priorityHeader = "x-class"
