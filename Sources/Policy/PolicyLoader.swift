@@ -40,6 +40,7 @@ package enum PolicyLoader {
         checkBackends(policy, &reading)
         checkRoutes(policy, &reading)
         checkAliases(policy, &reading)
+        checkQuotas(policy, &reading)
         if reading.count > 0 { throw PolicyError(reading.diagnostics) }
         return LoadedPolicy(policy: policy, reading: reading)
     }

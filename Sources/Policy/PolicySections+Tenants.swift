@@ -317,13 +317,14 @@ extension PolicySections {
         Key(
             "requests_per_minute", \.settings.requestsPerMinute,
             Kind<Int>.integer(1...1_000_000_000).optional(blank: 1, absent: "off"),
-            "Requests that it may make a minute, all at once if it has saved them up; `off` for no "
-                + "bound."),
+            "Requests that it may make a minute over all pools together, all at once if it has saved "
+                + "them up; `off` for no bound but that of another pool."),
         Key(
             "tokens_per_minute", \.settings.tokensPerMinute,
             Kind<Int>.integer(1...1_000_000_000_000).optional(blank: 1, absent: "off"),
-            "Tokens of prompts and responses that it may use a minute; an estimate is charged when a "
-                + "request comes, and put right when it ends. `off` for no bound."),
+            "Tokens of prompts and responses that it may use a minute over all pools together; an "
+                + "estimate is charged when a request comes, and put right when it ends. `off` for no "
+                + "bound but that of another pool."),
     ]
 
     private static let networks = Key<TenantKeys>(

@@ -70,8 +70,7 @@ extension AdmissionController {
         let failed = stub.backend.index
         let slot = queue.flowKey(tenant: stub.tenant, row: stub.row)
         if min(ticket.respondBy ?? .distantFuture, ticket.startBy ?? .distantFuture) <= clock {
-            refundAll(stub)
-            return .reject(refuse(.deadline, ticket, slot))
+            return .reject(refuse(.deadline, ticket, slot).returning(stub.reserved))
         }
         let open =
             choose(seats: stub.seats, except: failed)
@@ -87,8 +86,7 @@ extension AdmissionController {
         }
         let mayWait = settings.queue.maxRequests > 0 && maxWaitNanoseconds > 0
         guard mayWait, isCold || hasUsableBackend(except: failed) else {
-            refundAll(stub)
-            return .reject(refuse(.connectFailed, ticket, slot))
+            return .reject(refuse(.connectFailed, ticket, slot).returning(stub.reserved))
         }
         return .parked(park(id, ticket, slot, stub.reserved, isReturned: true))
     }

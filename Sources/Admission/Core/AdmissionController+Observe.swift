@@ -6,7 +6,7 @@
 extension AdmissionController {
     /// Starts a request whatever the limits say; only a pool without a backend refuses.
     mutating func observe(
-        _ ticket: Ticket, _ key: FlowKey, _ shortfall: Shortfall?
+        _ ticket: Ticket, _ key: FlowKey, _ shortfall: Shortfall?, _ reserved: Reservation
     ) -> Verdict {
         let withRoom = choose(seats: ticket.seats, except: nil)
         let excess = totalInFlight - withheldInFlight - provenLimit
@@ -15,17 +15,15 @@ extension AdmissionController {
             ?? (withRoom == nil || excess >= 0
                 ? reasonToWithhold(ticket, key, queued: max(0, excess)) : .none)
         guard let index = withRoom ?? leastLoaded(except: nil) else {
-            return .reject(refuse(.noBackend, ticket, key))
+            return .reject(refuse(.noBackend, ticket, key).returning(reserved))
         }
         let wouldWait = reason == .none && withRoom == nil
-        let reserved =
-            reason == .none
-            ? queue.tenants.reserve(key.tenant, tokens: ticket.tokens) : Reservation()
         return .forward(
             grant(
                 index, ticket.seats, key,
                 GrantedWork(ticket, now: clock),
-                reserved: reserved, withheld: reason, wouldWait: wouldWait))
+                reserved: reason == .none ? reserved : Reservation(), withheld: reason,
+                wouldWait: wouldWait))
     }
 
     /// What a request would be refused for if so many waited; `none` when it would wait or start.

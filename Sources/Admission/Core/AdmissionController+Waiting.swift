@@ -164,17 +164,12 @@ extension AdmissionController {
             shortfall.reason, cost: ticket.cost, key, waitSeconds: shortfall.waitSeconds)
     }
 
-    /// Refunds what a request that was not served was charged.
-    mutating func refundAll(_ stub: Permit.Stub) {
-        queue.tenants.settle(stub.tenant, stub.reserved, .nothing, now: clock)
-    }
-
-    /// Makes a rejection of a request that has waited, and refunds what it was charged.
+    /// Makes a rejection of a request that has waited, which gives back what it was charged.
     mutating func refuse(_ reason: Reason, _ waiting: Waiting) -> Rejection {
-        queue.tenants.settle(waiting.tenant, waiting.reserved, .nothing, now: clock)
-        return refuse(
+        refuse(
             reason, cost: waiting.cost,
-            queue.flowKey(tenant: waiting.tenant, row: Int(waiting.row)))
+            queue.flowKey(tenant: waiting.tenant, row: Int(waiting.row))
+        ).returning(waiting.reserved)
     }
 
     /// Makes a rejection that has to do with nobody's slot in the queue.

@@ -68,47 +68,50 @@ package struct AdmissionController: ~Copyable, Sendable {
         recount()
     }
 
-    /// Asks for a request to be started.
+    /// Asks for a request to be started, which its tenant's quota has decided about.
+    ///
+    /// What that has taken is carried along: by the permit, or by the rejection, which gives it back.
     package mutating func offer(
-        _ id: RequestID, _ ticket: Ticket, now: Instant
+        _ id: RequestID, _ ticket: Ticket, quota: QuotaDecision = .free, now: Instant
     ) -> Verdict {
         advance(to: now)
         if min(ticket.respondBy ?? .distantFuture, ticket.startBy ?? .distantFuture) <= clock {
-            return .reject(refuse(.deadline))
+            return .reject(refuse(.deadline).returning(quota.reservation))
         }
         var ticket = ticket
         ticket.cost = expectedCost(ticket)
         let slot = queue.flowKey(of: ticket)
         queue.tenants.countOffer(slot.tenant, isRetry: ticket.isRetry)
-        let shortfall = queue.tenants.shortfall(slot.tenant, tokens: ticket.tokens, now: clock)
-        if settings.mode == .observe { return observe(ticket, slot, shortfall) }
+        let shortfall = quota.shortfall
+        let reserved = quota.reservation
+        if settings.mode == .observe, shortfall?.isBinding != true {
+            return observe(ticket, slot, shortfall, reserved)
+        }
         if let shortfall { return .reject(refuse(shortfall, ticket, slot)) }
         // Those who wait go first, even if a slot is free and not yet polled for.
         if queue.maySkip(slot, limit: provenLimit),
             let index = choose(seats: ticket.seats, except: nil)
         {
-            let reserved = queue.tenants.reserve(slot.tenant, tokens: ticket.tokens)
             let work = GrantedWork(ticket, now: clock)
             return .forward(grant(index, ticket.seats, slot, work, reserved: reserved))
         }
-        if isDraining { return .reject(refuse(.draining, ticket, slot)) }
+        if isDraining { return .reject(refuse(.draining, ticket, slot).returning(reserved)) }
         if let reason = reasonNotToPark(ticket, slot) {
-            return .reject(refuse(reason, ticket, slot))
+            return .reject(refuse(reason, ticket, slot).returning(reserved))
         }
         queue.makeRoom(for: ticket, at: slot)
-        let reserved = queue.tenants.reserve(slot.tenant, tokens: ticket.tokens)
         return .parked(park(id, ticket, slot, reserved, isReturned: false))
     }
 
-    /// Takes a parked request out whose client has left; false if it has left the queue already.
-    package mutating func cancel(_ handle: ParkedHandle, now: Instant) -> Bool {
+    /// Takes a parked request out whose client has left, with what its quota gets back; nil if it has
+    /// left the queue already.
+    package mutating func cancel(_ handle: ParkedHandle, now: Instant) -> Reservation? {
         advance(to: now)
-        guard let waiting = queue.cancel(handle) else { return false }
-        queue.tenants.settle(waiting.tenant, waiting.reserved, .nothing, now: clock)
+        guard let waiting = queue.cancel(handle) else { return nil }
         queue.left(
             waiting.tenant, Int(waiting.row),
             afterSeconds: clock.seconds(since: waiting.arrivedAt), now: clock)
-        return true
+        return waiting.reserved
     }
 
     /// The next decision about a parked request: refused because its time is up, or started.
@@ -126,13 +129,15 @@ package struct AdmissionController: ~Copyable, Sendable {
     }
 
     /// Spends a permit: the request has ended, its slot is free, and its latency moves the limit.
+    ///
+    /// What it has taken of a quota is the caller's to settle.
     package mutating func complete(
         _ permit: consuming Permit, _ outcome: Outcome, _ work: ServedWork = ServedWork(),
         now: Instant
     ) {
         advance(to: now)
         let stub = permit.spend()
-        queue.tenants.settle(stub.tenant, stub.reserved, work.charge, now: clock)
+        queue.tenants.countTokens(stub.tenant, work.charge)
         let cost = work.cost ?? realCost(stub, work.charge)
         // What waits is counted by what it is expected to cost, so this has to be too. Whoever leaves
         // early has not been served, however soon his slot was free.

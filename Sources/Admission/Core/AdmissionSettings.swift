@@ -211,6 +211,9 @@ package struct TenantSettings: Equatable, Sendable {
 
     /// A tenant with the defaults.
     package init(name: String) { self.name = name }
+
+    /// Whether it may use only so much a minute.
+    package var hasQuota: Bool { requestsPerMinute != nil || tokensPerMinute != nil }
 }
 
 /// What happens when the queue is full.

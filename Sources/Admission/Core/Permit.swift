@@ -37,6 +37,9 @@ package struct Permit: ~Copyable, Sendable {
     /// Notes whom the request waits for.
     mutating func wait(on awaited: Awaited) { stub.awaited = awaited }
 
+    /// What was taken of its tenant's quota, to be settled when the permit is spent.
+    package var reserved: Reservation { stub.reserved }
+
     /// Notes that its client has left and the backend goes on.
     mutating func abandon() { stub.isAbandoned = true }
 

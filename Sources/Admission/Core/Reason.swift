@@ -177,6 +177,15 @@ extension Reason {
         }
     }
 
+    /// Whether another pool may have room: for want of room or of backends in this one, and not because
+    /// the tenant has had what it may have.
+    package var isOfPool: Bool {
+        switch self {
+        case .tenantLimit, .tenantRequestRate, .tenantTokenRate: false
+        default: isShortage || self == .noBackend
+        }
+    }
+
     /// Whether the admission controller gives this reason, before any backend was asked.
     package var isDecision: Bool {
         switch self {

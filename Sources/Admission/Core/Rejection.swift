@@ -16,11 +16,27 @@ package struct Rejection: Equatable, Sendable {
     package var isRetryUnwelcome = false
     /// What the pool looked like.
     package var circumstances = Circumstances()
+    /// What the request had taken of its tenant's quota, which gets it back.
+    private(set) var reserved = Reservation()
 
     /// A refusal for `reason`; the time is clamped to 1...60,000 ms.
     package init(reason: Reason, retryAfterMilliseconds: Int) {
         self.reason = reason
         self.retryAfterMilliseconds = min(max(retryAfterMilliseconds, 1), 60_000)
+    }
+
+    /// Takes out what its tenant's quota gets back, for whoever gives it back.
+    package mutating func takeReserved() -> Reservation {
+        defer { reserved = Reservation() }
+        return reserved
+    }
+
+    /// The same, of a request that had taken that much of a quota.
+    @inline(__always) func returning(_ reserved: Reservation) -> Rejection {
+        guard reserved.isHeld else { return self }
+        var rejection = self
+        rejection.reserved = reserved
+        return rejection
     }
 }
 

@@ -119,17 +119,3 @@ package enum Charge: Equatable, Sendable {
     /// Nothing, because it was not served.
     case nothing
 }
-
-/// What has been taken from a tenant's quotas for a request that is under way.
-struct Reservation: Sendable {
-    /// Whether anything was taken.
-    var isHeld = false
-    var tokens = 0
-}
-
-/// Which quota a request does not fit into.
-struct Shortfall {
-    var reason: Reason
-    /// When it would fit, as promised to it.
-    var waitSeconds: Double
-}

@@ -18,6 +18,9 @@ package struct TenantKey: Hashable, Sendable {
         hash = (hash ^ hash >> 33) &* 0xC4CE_B9FE_1A85_EC53
         rawValue = hash ^ hash >> 33
     }
+
+    /// The key of that hash, which any other function has made.
+    init(rawValue: UInt64) { self.rawValue = rawValue }
 }
 
 /// Who a request is made for.

@@ -17,8 +17,6 @@ struct TenantRow: Sendable {
     var counts = TenantCounts()
     /// What it asked for of late, and got.
     var demand = Demand()
-    var requestRate: RateBucket
-    var tokenRate: RateBucket
     /// Whether the policy in force has this row.
     var isPresent = true
     /// The name that the policy gives it; empty for the rows without one.
@@ -27,19 +25,8 @@ struct TenantRow: Sendable {
     init(name: String = "", settings: TenantSettings) {
         self.name = name
         self.settings = settings
-        requestRate = RateBucket(perMinute: settings.requestsPerMinute)
-        tokenRate = RateBucket(perMinute: settings.tokensPerMinute)
     }
 
-    /// Puts other terms in force.
-    mutating func reconfigure(_ settings: TenantSettings) {
-        self.settings = settings
-        requestRate.reconfigure(perMinute: settings.requestsPerMinute)
-        tokenRate.reconfigure(perMinute: settings.tokensPerMinute)
-    }
-
-    /// Whether it has a quota.
-    var hasRates: Bool { settings.requestsPerMinute != nil || settings.tokensPerMinute != nil }
     /// Whether it wants anything at the moment.
     var isActive: Bool { running > 0 || queued > 0 }
     /// Whether it has as many requests waiting as it may.
@@ -148,34 +135,38 @@ struct TenantTable: Sendable {
             if !rows[index].name.isEmpty { known[rows[index].name] = Int32(index) }
             rows[index].isPresent = false
         }
-        rows[0].reconfigure(settings.otherTenants)
+        rows[0].settings = settings.otherTenants
+        // What stays keeps its row, so nobody new may take it.
+        for tenant in settings.tenants {
+            if let row = known[tenant.name] { keep(row, tenant) }
+        }
+        let count = max(1, settings.queue.hashedFlows)
+        hashed = Array(hashed.prefix(count))
+        for row in hashed { keep(row, settings.otherTenants) }
         named = TenantIndex(
             settings.tenants.map { tenant in
-                let row = known[tenant.name] ?? -1
-                let placed = place(TenantRow(name: tenant.name, settings: tenant), at: row)
+                let row = known[tenant.name]
+                let placed = row ?? place(TenantRow(name: tenant.name, settings: tenant))
                 return (TenantKey(tenant.name), placed)
             })
-        let kept = hashed.prefix(settings.queue.hashedFlows)
-        hashed = (0..<max(1, settings.queue.hashedFlows)).map { index in
-            let row = index < kept.count ? kept[index] : -1
-            return place(TenantRow(settings: settings.otherTenants), at: row)
+        while hashed.count < count {
+            hashed.append(place(TenantRow(settings: settings.otherTenants)))
         }
         owners = Array(owners.prefix(hashed.count))
         while owners.count < hashed.count { owners.append(0) }
         let others = settings.otherTenants
-        usesTwoChoices =
-            others.maxInFlight == nil && others.maxQueued == nil
-            && others.requestsPerMinute == nil && others.tokensPerMinute == nil
+        usesTwoChoices = others.maxInFlight == nil && others.maxQueued == nil
         activeWeight = rows.reduce(0) { $0 + ($1.isActive ? $1.settings.weight : 0) }
     }
 
-    /// Puts a row in force where it is, or else where nobody is any more.
-    private mutating func place(_ row: TenantRow, at index: Int32) -> Int32 {
-        if index >= 0 {
-            rows[Int(index)].reconfigure(row.settings)
-            rows[Int(index)].isPresent = true
-            return index
-        }
+    /// Puts other terms in force in a row that stays.
+    private mutating func keep(_ row: Int32, _ settings: TenantSettings) {
+        rows[Int(row)].settings = settings
+        rows[Int(row)].isPresent = true
+    }
+
+    /// Puts a new row where nobody is any more.
+    private mutating func place(_ row: TenantRow) -> Int32 {
         vacantFrom = rows[vacantFrom...].firstIndex { !$0.isPresent && !$0.isActive } ?? rows.count
         if vacantFrom < rows.count { rows[vacantFrom] = row } else { rows.append(row) }
         return Int32(vacantFrom)

@@ -42,7 +42,7 @@ final class Pool {
     /// Whether tenants are told their share.
     private(set) var tellsShares = false
     /// Whether tenants have quotas that they are told of.
-    private(set) var tellsRates = false
+    var tellsRates: Bool { responses.tellsShares && admission.quotas.isInUse }
     /// Where the metrics keep the tenants that the policy names.
     private var tenantSlots: [Int] = []
     /// How many units of the limit long requests take, for the data path.
@@ -124,10 +124,6 @@ final class Pool {
         let knowsTenants =
             claims.tenantHeader != nil || claims.keys != nil || !claims.networks.isEmpty
         tellsShares = responses.tellsShares && knowsTenants
-        let terms = settings.admission.tenants + [settings.admission.otherTenants]
-        tellsRates =
-            responses.tellsShares
-            && terms.contains { $0.requestsPerMinute != nil || $0.tokensPerMinute != nil }
         tenantSlots = settings.admission.tenants.map { metrics.tenantSlot($0.name) }
         seats = settings.seats
         deadlines = settings.deadlines
@@ -171,12 +167,13 @@ final class Pool {
 
     // MARK: Admission, with what must follow each call
 
-    /// Offers a request; `makeTicket` writes its ticket, by the settings in force.
-    func offer(_ id: RequestID, _ makeTicket: () -> Ticket) -> Verdict {
+    /// Offers a request, which `payer` pays for where it has a quota; `makeTicket` writes its ticket, by
+    /// the settings in force.
+    func offer(_ id: RequestID, payer: Payer?, _ makeTicket: () -> Ticket) -> Verdict {
         needsPoll = true
         while true {
             if let verdict = admission.offer(
-                id, makeTicket(), version: version, now: reactor.now)
+                id, makeTicket(), payer: payer, version: version, now: reactor.now)
             {
                 return verdict
             }
@@ -288,9 +285,10 @@ final class Pool {
         tenantSlots.indices.contains(index) ? tenantSlots[index] : -1
     }
 
-    /// What a tenant's quotas come to; nil for one that has none, or is not told.
-    func rates(of tenant: TenantID) -> TenantRates? {
-        tellsRates ? admission.rates(of: tenant, now: reactor.now) : nil
+    /// What the quotas come to that a tenant's requests are charged to, or those of `payer` where it has
+    /// one; nil where there is none, or it is not told.
+    func rates(of tenant: TenantID, paidBy payer: Payer? = nil) -> TenantRates? {
+        tellsRates ? admission.rates(of: tenant, paidBy: payer, now: reactor.now) : nil
     }
 
     func rejection(_ reason: Reason) -> Rejection {

@@ -48,6 +48,8 @@ package final class SharedAdmission: Sendable {
     }
 
     private let state: Lock<State>
+    /// What its tenants may use, in all pools together.
+    let quotas: SharedQuotas
     /// What requests are expected to come to.
     let tokens = TokenEstimates()
     /// `State.version`, to be seen without the lock.
@@ -56,11 +58,11 @@ package final class SharedAdmission: Sendable {
     private let isDoubtNoted = Atomic<Bool>(false)
 
     /// Admission for `settings`; `hashKey` is for the names of tenants that these do not have, `seed`
-    /// decides what is left to chance, and `nanosecondsToWall` says how far the wall clock is ahead of
-    /// the monotonic one.
+    /// decides what is left to chance, `quotas` are charged, and `nanosecondsToWall` says how far the
+    /// wall clock is ahead of the monotonic one.
     package init(
         _ settings: PoolSettings, credentials: TLSCredentials? = nil, hashKey: HashKey,
-        seed: UInt64,
+        seed: UInt64, quotas: SharedQuotas = SharedQuotas(),
         nanosecondsToWall: @escaping @Sendable () -> Int64 = { MonotonicClock.nanosecondsToWall }
     ) {
         let epoch = nanosecondsToWall()
@@ -74,6 +76,7 @@ package final class SharedAdmission: Sendable {
             nanosecondsToWall: nanosecondsToWall)
         state.beginFollowingClock(epoch)
         self.state = Lock(state)
+        self.quotas = quotas
     }
 
     /// How far the wall clock was ahead when it was last looked at.
@@ -130,9 +133,16 @@ package final class SharedAdmission: Sendable {
 
     /// Asks for a request to be started; nil when its ticket was written by settings that are in
     /// force no more.
-    package func offer(_ id: RequestID, _ ticket: Ticket, version: Int, now: Instant) -> Verdict? {
+    ///
+    /// `payer` pays where it has a quota: whose request it was before it fell back from another pool.
+    package func offer(
+        _ id: RequestID, _ ticket: Ticket, payer: Payer? = nil, version: Int, now: Instant
+    ) -> Verdict? {
         state.withLock { state in
             guard state.version == version else { return nil }
+            guard !quotas.isInUse else {
+                return quotas.offer(to: &state.controller, id, ticket, payer, now: now)
+            }
             return state.controller.offer(id, ticket, now: now)
         }
     }
@@ -144,13 +154,15 @@ package final class SharedAdmission: Sendable {
 
     /// Takes a parked request out; one about which was decided meanwhile is left alone.
     func cancel(_ handle: ParkedHandle, now: Instant) {
-        state.withLock { _ = $0.controller.cancel(handle, now: now) }
+        let reserved = state.withLock { $0.controller.cancel(handle, now: now) }
+        if let reserved { quotas.settle(reserved, .nothing, now: now) }
     }
 
     /// Spends a permit.
     package func complete(
         _ permit: consuming Permit, _ outcome: Outcome, _ work: ServedWork, now: Instant
     ) {
+        quotas.settle(permit.reserved, work.charge, now: now)
         // A closure cannot consume what it captures, but it can take it.
         var spent: Permit? = consume permit
         state.withLock { state in
@@ -201,7 +213,8 @@ package final class SharedAdmission: Sendable {
     ) -> Verdict? {
         state.withLock { state in
             guard state.version == version, let given = permit.take() else { return nil }
-            return state.controller.retry(given, after: outcome, work, id, ticket, now: now)
+            let verdict = state.controller.retry(given, after: outcome, work, id, ticket, now: now)
+            return refunding(verdict, now: now)
         }
     }
 
@@ -239,7 +252,8 @@ package final class SharedAdmission: Sendable {
             guard state.version == version, let given = permit.take() else { return nil }
             let backend = given.backend
             let before = state.failures(of: backend, now: now)
-            let verdict = state.controller.retry(given, id, ticket, now: now)
+            let verdict = refunding(
+                state.controller.retry(given, id, ticket, now: now), now: now)
             if state.failures(of: backend, now: now) > before {
                 refusal.isEjected = true
                 refusal.isNews = !state.reportedEjected.contains(label)
@@ -265,7 +279,9 @@ package final class SharedAdmission: Sendable {
     package func poll(by reactor: Int, now: Instant, deadline: inout Instant) -> Decision? {
         state.withLock { state in
             if now >= state.epochDueAt { state.followClock(now: now) }
-            if let decision = state.controller.poll(now: now) { return decision }
+            if let decision = state.controller.poll(now: now) {
+                return refunding(decision, now: now)
+            }
             deadline = state.watch(by: reactor)
             if state.controller.hasNotedDoubts { isDoubtNoted.store(true, ordering: .relaxed) }
             return nil
@@ -278,6 +294,27 @@ package final class SharedAdmission: Sendable {
             guard state.watcher == reactor else { return }
             state.watcher = -1
             state.watchedUntil = .distantFuture
+        }
+    }
+
+    /// Gives a quota back what a request had taken of it that is refused.
+    private func refunding(_ verdict: consuming Verdict, now: Instant) -> Verdict {
+        switch consume verdict {
+        case .reject(var rejection):
+            quotas.settle(rejection.takeReserved(), .nothing, now: now)
+            return .reject(rejection)
+        case .forward(let permit): return .forward(permit)
+        case .parked(let handle): return .parked(handle)
+        }
+    }
+
+    @inline(__always)
+    private func refunding(_ decision: consuming Decision, now: Instant) -> Decision {
+        switch consume decision {
+        case .reject(let id, var rejection):
+            quotas.settle(rejection.takeReserved(), .nothing, now: now)
+            return .reject(id, rejection)
+        case .forward(let id, let permit): return .forward(id, permit)
         }
     }
 
@@ -418,9 +455,12 @@ extension SharedAdmission {
         state.withLock { $0.controller.tenants(first: count) }
     }
 
-    /// What a tenant's quotas come to; nil for a tenant without one.
-    func rates(of tenant: TenantID, now: Instant) -> TenantRates? {
-        state.withLock { $0.controller.rates(of: tenant, now: now) }
+    /// What the quotas come to that a tenant's requests are charged to, or those of `first` where it
+    /// has one; nil where there is none.
+    func rates(of tenant: TenantID, paidBy first: Payer?, now: Instant) -> TenantRates? {
+        guard quotas.isInUse else { return nil }
+        let own = state.withLock { Payer(tenant, in: $0.settings.admission) }
+        return quotas.rates(of: first, or: own, now: now)
     }
 
     /// What a tenant may have in flight, while much of the limits is in use.

@@ -18,6 +18,8 @@ final class Claim {
     private(set) var dialect = Dialect.plain
     /// Whose request it is.
     private(set) var tenant = TenantID.anonymous
+    /// Whose request it was in the pool that it fell back from, which pays where it has a quota.
+    private(set) var payer: Payer?
     /// The name that the policy has for it; empty where it has none.
     private(set) var tenantName: [UInt8] = []
     /// The counters of the priority class that the request was offered in.
@@ -43,6 +45,7 @@ final class Claim {
     func reset() {
         dialect = .plain
         tenant = .anonymous
+        payer = nil
         tenantName = []
         classMetrics = nil
         modelMetrics = nil
@@ -117,6 +120,9 @@ final class Claim {
         }
         return identity
     }
+
+    /// The request leaves `pool` for another one, and is paid for as before.
+    func keepPayer(of pool: Pool) { payer = Payer(tenant, in: pool.settings.admission) }
 
     /// Why the request may not be served in `pool` for want of a key; nil where it may.
     static func keyFault(

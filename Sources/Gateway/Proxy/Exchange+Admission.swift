@@ -58,7 +58,7 @@ extension Exchange {
         claim.setDeadline(
             pool, hints, startedAt: record.startedAt, keepAliveNanoseconds: commentNanoseconds)
         if hints.isRetry { pool.metrics.clientRetries &+= 1 }
-        let verdict = pool.offer(id) {
+        let verdict = pool.offer(id, payer: claim.payer) {
             // Asked for again, the pool has other settings than before.
             let known = identity.take() ?? claim.identify(in: pool, head, from: client)
             var ticket = claim.ticket(

@@ -96,7 +96,7 @@ extension Exchange {
         shard.appendDate(to: &client.output)
         client.output.append("Content-Type: text/event-stream\r\nCache-Control: no-cache\r\n")
         if outlet.framing.isChunked { client.output.appendTransferEncodingChunked() }
-        if let rates = pool?.rates(of: claim.tenant) {
+        if let rates = pool?.rates(of: claim.tenant, paidBy: claim.payer) {
             RateFields(rates).append(claim.dialect, to: &client.output)
         }
         appendFallback(to: &client.output)

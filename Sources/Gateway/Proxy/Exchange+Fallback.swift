@@ -1,5 +1,6 @@
 // Degrading instead of refusing: a route may name a pool, of a smaller model as a rule, that takes
-// what would wait too long in its own.
+// what would wait too long in its own. What its tenant may not ask for at all is refused: the other pool
+// is no way round a quota, and charges the same one.
 
 internal import Admission
 internal import Bytes
@@ -26,8 +27,7 @@ extension Exchange {
     /// Sends the request to the fallback after it was refused.
     func fallsBack(after rejection: Rejection) -> Bool {
         guard let fallback = openFallback,
-            rejection.reason.isShortage || rejection.reason == .noBackend,
-            !outlet.isBegun
+            rejection.reason.isOfPool, !outlet.isBegun
         else { return false }
         return fallBack(to: fallback)
     }
@@ -48,6 +48,7 @@ extension Exchange {
             return false
         }
         hasFallenBack = true
+        if let pool { claim.keepPayer(of: pool) }
         if let model = fallback.model {
             guard replaceModel(Array(model.utf8)) else { return true }
         }

@@ -241,7 +241,7 @@ final class ReplyTemplate {
                     to: &output)
             }
         }
-        if let rates = pool.rates(of: exchange.claim.tenant) {
+        if let rates = pool.rates(of: exchange.claim.tenant, paidBy: exchange.claim.payer) {
             RateFields(rates, secondsUntilMore: rejection?.retryAfterSeconds)
                 .append(exchange.claim.dialect, to: &output)
         }

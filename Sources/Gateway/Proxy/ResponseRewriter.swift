@@ -41,7 +41,7 @@ struct ResponseRewriter {
     /// Appends the final response's head with the empty line that ends it.
     func append(_ head: borrowing ResponseHead, to output: inout ByteBuffer) {
         let pool = exchange.pool
-        let rates = pool?.rates(of: exchange.claim.tenant)
+        let rates = pool?.rates(of: exchange.claim.tenant, paidBy: exchange.claim.payer)
         let seen = appendStart(head, replacesRates: rates != nil, to: &output)
         appendFraming(head, to: &output)
         if let rates {

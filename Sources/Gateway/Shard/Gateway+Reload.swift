@@ -19,6 +19,7 @@ extension Gateway {
             try (credentials ?? PoolCredentials(policy, known: knownCredentials)).usable()
         let opened = try open(policy.listen)
         try changeAccess(policy.listen)
+        quotas.reconfigure(policy, hashKey: hashKey)
         let admissions = admissions(for: policy, credentials)
         replaceMembers(policy, admissions)
         self.policy = policy
@@ -100,7 +101,8 @@ extension Gateway {
         zip(policy.pools, credentials).map { settings, credentials in
             guard let kept = member(toBecome: settings, in: policy) else {
                 return SharedAdmission(
-                    settings, credentials: credentials, hashKey: hashKey, seed: random.next())
+                    settings, credentials: credentials, hashKey: hashKey, seed: random.next(),
+                    quotas: quotas)
             }
             kept.admission.reconfigure(
                 settings, credentials: credentials, hashKey: hashKey, now: reactor.now)

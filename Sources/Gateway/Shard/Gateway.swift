@@ -29,6 +29,8 @@ package final class Gateway {
     let logger: Logger
     /// What tenants that no policy names are hashed with, for as long as the gateway runs.
     let hashKey = HashKey.random()
+    /// What tenants may use, in all pools together.
+    let quotas: SharedQuotas
     /// What is counted of it as a whole, besides what the shards count.
     package let metrics: GatewayMetrics
     /// When it was made.
@@ -64,6 +66,7 @@ package final class Gateway {
         reactor: Reactor
     ) throws(SystemError) {
         self.policy = policy
+        quotas = SharedQuotas(policy, hashKey: hashKey)
         self.logger = logger
         self.reactor = reactor
         startedAt = reactor.now
@@ -82,7 +85,8 @@ package final class Gateway {
             let all = try (credentials ?? PoolCredentials(policy)).usable()
             members = zip(policy.pools, all).map { settings, credentials in
                 let admission = SharedAdmission(
-                    settings, credentials: credentials, hashKey: hashKey, seed: random.next())
+                    settings, credentials: credentials, hashKey: hashKey, seed: random.next(),
+                    quotas: quotas)
                 return Member(settings: settings, admission: admission)
             }
             let opened = try open(policy.listen)

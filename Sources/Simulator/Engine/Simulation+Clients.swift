@@ -68,7 +68,9 @@ extension Simulation {
         let gateway = chooseGateway(of: arrivals[group].group)
         requests[index].gateway = Int32(gateway)
         let instant = Instant(nanoseconds: now)
-        receive(controllers[gateway].offer(id, ticket(slot), now: instant), slot)
+        let verdict = controllers[gateway].offer(
+            id, ticket(slot), charging: &quotas[gateway], now: instant)
+        receive(verdict, slot)
     }
 
     /// The gateway that an attempt goes to: the group's own, or any.

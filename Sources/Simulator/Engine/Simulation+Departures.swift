@@ -35,8 +35,11 @@ extension Simulation {
         case .parked:
             requests[index].generation &+= 1
             if let handle = request.handle {
-                _ = controllers[Int(request.gateway)].cancel(
-                    handle, now: Instant(nanoseconds: now))
+                let gateway = Int(request.gateway)
+                let instant = Instant(nanoseconds: now)
+                if let reserved = controllers[gateway].cancel(handle, now: instant) {
+                    quotas[gateway].settle(reserved, .nothing, now: instant)
+                }
             }
         case .sending, .answeredAtOnce, .waiting, .running, .delivering:
             client = detach(slot, closesAt: leave(slot))

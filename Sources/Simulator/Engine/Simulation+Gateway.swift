@@ -71,7 +71,10 @@ extension Simulation {
         times[deadlineSource] = earliest
     }
 
-    private mutating func reject(_ slot: Int32, _ rejection: Rejection) {
+    private mutating func reject(_ slot: Int32, _ refusal: Rejection) {
+        var rejection = refusal
+        quotas[Int(requests[Int(slot)].gateway)].settle(
+            rejection.takeReserved(), .nothing, now: Instant(nanoseconds: now))
         let reason = Int(rejection.reason.rawValue)
         trace.mix(now, 17, UInt64(slot) << 8 | UInt64(reason))
         sampled.rejectedByReason[reason] += 1
@@ -197,7 +200,9 @@ extension Simulation {
         let gateway = Int(requests[Int(slot)].gateway)
         var work = outcome == .success ? servedWork(Int(slot)) : ServedWork()
         work.retryAfterNanoseconds = retryAfterNanoseconds
-        controllers[gateway].complete(permit, outcome, work, now: Instant(nanoseconds: now))
+        let instant = Instant(nanoseconds: now)
+        quotas[gateway].settle(permit.reserved, work.charge, now: instant)
+        controllers[gateway].complete(permit, outcome, work, now: instant)
         settleLimit()
     }
 

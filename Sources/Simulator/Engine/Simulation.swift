@@ -11,6 +11,8 @@ package struct Simulation: ~Copyable {
     let scenario: Scenario
     /// One for each gateway in front of the backends.
     var controllers = UniqueArray<AdmissionController>()
+    /// The quotas that each of them charges.
+    var quotas: [QuotaTable] = []
     var backends: [SimulatedBackend]
     var heap = EventHeap()
     var requests: [RequestRecord] = []
@@ -59,7 +61,12 @@ package struct Simulation: ~Copyable {
     init(_ scenario: Scenario, seed: UInt64) {
         self.scenario = scenario
         var admissionSeed = SplitMix64(seed: seed, purpose: 1)
+        var quotaSettings = QuotaSettings()
+        quotaSettings.tenants = scenario.admission.tenants
+        quotaSettings.others = scenario.admission.otherTenants
+        quotaSettings.hashedRows = scenario.admission.queue.hashedFlows
         for _ in 0..<scenario.gateways {
+            quotas.append(QuotaTable(quotaSettings))
             controllers.append(
                 AdmissionController(
                     settings: scenario.admission, backends: scenario.backends.map(\.name),

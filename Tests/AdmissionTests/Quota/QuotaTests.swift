@@ -161,8 +161,7 @@ import Testing
     @Test func aReloadKeepsWhatWasUsed() {
         let pool = PoolDriver(settings(tokens: 1_000, limit: 10))
         #expect(pool.offer(1, at: at(0), tenant: .named("a"), tokens: 300) == .forwarded(0))
-        pool.controller.reconfigure(
-            settings: settings(tokens: 2_000, limit: 10), backends: ["a"], now: at(0))
+        pool.reconfigure(settings(tokens: 2_000, limit: 10), at: at(0))
         #expect(tokens(pool) == 1_700)
         pool.complete(1, charge: .nothing, at: at(0))
         #expect(tokens(pool) == 2_000)

@@ -36,6 +36,7 @@ final class PermitBox {
 /// A controller, the permits it granted and the handles it gave out.
 final class PoolDriver {
     var controller: AdmissionController
+    var quotas: QuotaTable
     private(set) var permits: [UInt64: PermitBox] = [:]
     private(set) var handles: [UInt64: ParkedHandle] = [:]
     private(set) var lastRejection: Rejection?
@@ -43,9 +44,19 @@ final class PoolDriver {
     /// By request that started at once: what observe mode would have refused it for.
     private(set) var withheld: [UInt64: Reason] = [:]
     private(set) var wouldWait: Set<UInt64> = []
+    private var settings: AdmissionSettings
 
     init(_ settings: AdmissionSettings, backends: [String] = ["a"], seed: UInt64 = 1) {
         controller = AdmissionController(settings: settings, backends: backends, seed: seed)
+        quotas = QuotaTable(QuotaSettings(settings))
+        self.settings = settings
+    }
+
+    /// Puts other settings in force.
+    func reconfigure(_ settings: AdmissionSettings, backends: [String] = ["a"], at now: Instant) {
+        controller.reconfigure(settings: settings, backends: backends, now: now)
+        quotas.reconfigure(QuotaSettings(settings)) { _ in 0 }
+        self.settings = settings
     }
 
     deinit {
@@ -65,18 +76,44 @@ final class PoolDriver {
         ticket.tokens = tokens
         ticket.outputTokens = outputTokens
         ticket.isRetry = isRetry
-        return note(id, controller.offer(RequestID(rawValue: id), ticket, now: now))
+        return note(
+            id,
+            controller.offer(RequestID(rawValue: id), ticket, charging: &quotas, now: now), now)
+    }
+
+    /// Offers a request that another pool may have refused before, at the cost of a shared table.
+    func offer(
+        _ id: UInt64, at now: Instant, tenant: TenantID, tokens: Int, payer: Payer?,
+        charging table: inout QuotaTable
+    ) -> Answer {
+        var ticket = Ticket()
+        ticket.tenant = tenant
+        ticket.tokens = tokens
+        let verdict = controller.offer(
+            RequestID(rawValue: id), ticket, charging: &table, payer, now: now)
+        return note(id, verdict, now)
     }
 
     func complete(
         _ id: UInt64, _ outcome: Outcome = .success, cost: Double? = nil,
         charge: Charge = .reserved, retryAfterSeconds: Int64? = nil, at now: Instant
     ) {
+        complete(
+            id, outcome, cost: cost, charge: charge, retryAfterSeconds: retryAfterSeconds, at: now,
+            charging: &quotas)
+    }
+
+    func complete(
+        _ id: UInt64, _ outcome: Outcome = .success, cost: Double? = nil, charge: Charge,
+        retryAfterSeconds: Int64? = nil, at now: Instant, charging table: inout QuotaTable
+    ) {
         guard let box = permits.removeValue(forKey: id) else { fatalError("no permit of \(id)") }
         var work = ServedWork(cost: cost)
         work.retryAfterNanoseconds = retryAfterSeconds.map { $0 * 1_000_000_000 }
         work.charge = charge
-        controller.complete(box.take(), outcome, work, now: now)
+        let permit = box.take()
+        table.settle(permit.reserved, charge, now: now)
+        controller.complete(permit, outcome, work, now: now)
     }
 
     func wait(on awaited: Awaited, _ id: UInt64, at now: Instant) {
@@ -114,7 +151,7 @@ final class PoolDriver {
             id,
             controller.retry(
                 box.take(), after: outcome, ServedWork(), RequestID(rawValue: id), Ticket(),
-                now: now))
+                now: now), now)
     }
 
     func retry(
@@ -124,25 +161,35 @@ final class PoolDriver {
         var ticket = Ticket(respondBy: deadline)
         ticket.startBy = startBy
         return note(
-            id, controller.retry(box.take(), RequestID(rawValue: id), ticket, now: now))
+            id, controller.retry(box.take(), RequestID(rawValue: id), ticket, now: now), now)
     }
 
     func cancel(_ id: UInt64, at now: Instant) -> Bool {
         guard let handle = handles[id] else { fatalError("\(id) was never parked") }
-        return controller.cancel(handle, now: now)
+        guard let reserved = controller.cancel(handle, now: now) else { return false }
+        quotas.settle(reserved, .nothing, now: now)
+        return true
     }
 
-    func poll(at now: Instant) -> Polled? {
+    func poll(at now: Instant) -> Polled? { poll(at: now, charging: &quotas) }
+
+    private func poll(at now: Instant, charging table: inout QuotaTable) -> Polled? {
         guard let decision = controller.poll(now: now) else { return nil }
         switch consume decision {
         case .forward(let id, let permit):
             let backend = permit.backend.index
             permits[id.rawValue] = PermitBox(permit)
             return .forwarded(id.rawValue, backend)
-        case .reject(let id, let rejection):
+        case .reject(let id, var rejection):
+            table.settle(rejection.takeReserved(), .nothing, now: now)
             lastRejection = rejection
             return .rejected(id.rawValue, rejection.reason)
         }
+    }
+
+    /// Polls at the cost of a shared table.
+    func pollAll(at now: Instant, charging table: inout QuotaTable) {
+        while poll(at: now, charging: &table) != nil {}
     }
 
     func pollAll(at now: Instant) -> [Polled] {
@@ -159,13 +206,13 @@ final class PoolDriver {
 
     func limitMoves(_ reason: LimitMoveReason) -> Int { controller.limitMoves(reason) }
     func rates(_ tenant: TenantID, at now: Instant) -> TenantRates? {
-        controller.rates(of: tenant, now: now)
+        quotas.rates(of: nil, or: Payer(tenant, in: settings), now: now)
     }
     func backendID(_ key: String) -> Int? { controller.backendID(forKey: key)?.index }
     func hasUsableBackend(at now: Instant) -> Bool { controller.hasUsableBackend(now: now) }
     func oldestWait(at now: Instant) -> Int64? { controller.oldestWaitNanoseconds(now: now) }
 
-    private func note(_ id: UInt64, _ verdict: consuming Verdict) -> Answer {
+    private func note(_ id: UInt64, _ verdict: consuming Verdict, _ now: Instant) -> Answer {
         switch consume verdict {
         case .forward(let permit):
             let backend = permit.backend.index
@@ -174,13 +221,24 @@ final class PoolDriver {
             if permit.wouldWait { wouldWait.insert(id) }
             permits[id] = PermitBox(permit)
             return .forwarded(backend)
-        case .reject(let rejection):
+        case .reject(var rejection):
+            quotas.settle(rejection.takeReserved(), .nothing, now: now)
             lastRejection = rejection
             return .rejected(rejection.reason)
         case .parked(let handle):
             handles[id] = handle
             return .parked
         }
+    }
+}
+
+extension QuotaSettings {
+    /// The quotas of a pool that is alone.
+    init(_ settings: AdmissionSettings) {
+        self.init()
+        tenants = settings.tenants
+        others = settings.otherTenants
+        hashedRows = settings.queue.hashedFlows
     }
 }
 

@@ -36,8 +36,9 @@ extension RandomWalk {
             case .queueBytesFull: controller.queueBytes + ticket.bodyBytes > queue.maxBytes
             case .waitTooLong, .tenantOverShare, .patience: true
             case .tenantLimit: tenant.queued >= tenant.settings.maxQueued ?? .max
-            case .tenantRequestRate: tenant.requestRate.secondsUntil(1) > 0
-            case .tenantTokenRate: tenant.tokenRate.secondsUntil(Double(ticket.tokens)) > 0
+            case .tenantRequestRate: quota(of: ticket)?.requests.secondsUntil(1) ?? 0 > 0
+            case .tenantTokenRate:
+                quota(of: ticket)?.tokens.secondsUntil(Double(ticket.tokens)) ?? 0 > 0
             case .retryShed: ticket.isRetry && tenant.demand.isExcessive
             case .noBackend: !controller.hasUsableBackend(now: instant)
             default: false
@@ -51,6 +52,10 @@ extension RandomWalk {
                 tenant.isAtLimit || isOverRate,
                 "\(id) was refused though there was room: \(reason)")
         }
+    }
+
+    private func quota(of ticket: Ticket) -> QuotaTable.Row? {
+        quotas.row(of: Payer(ticket.tenant, in: model.settings)).map { quotas.rows[Int($0)] }
     }
 
     private var pendingDisplaced: Int { controller.queue.displacedCount }

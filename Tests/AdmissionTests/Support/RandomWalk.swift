@@ -19,6 +19,7 @@ struct RandomWalk: ~Copyable {
 
     var random: SplitMix64
     var controller: AdmissionController
+    var quotas: QuotaTable
     var model: ReferencePool
     var now: Int64 = 0
     var virtualTimes: [Double] = []
@@ -35,6 +36,7 @@ struct RandomWalk: ~Copyable {
         keys = Self.randomKeys(&random)
         model = ReferencePool(settings: settings)
         controller = AdmissionController(settings: settings, backends: keys, seed: seed)
+        quotas = QuotaTable(QuotaSettings(settings))
     }
 
     var instant: Instant { Instant(nanoseconds: now) }
@@ -77,6 +79,7 @@ struct RandomWalk: ~Copyable {
         expect(controller.queueBytes == 0, "bytes are left")
         expect(controller.nextDeadline == nil, "an idle pool has a deadline")
         expect(!model.places.contains { $0 != .gone }, "a request has not left")
+        expect(quotas.rows.allSatisfy { $0.held == 0 }, "a quota is charged for nobody")
         for entry in model.running {
             controller.complete(entry.box.take(), .failed(.request), now: instant)
         }
@@ -104,7 +107,8 @@ extension RandomWalk {
         let couldStart = anyCanGrant(seats: ticket.seats)
         let mustWait = someoneComesBefore(ticket)
         let before = controller.queue.displacedCount
-        let verdict = controller.offer(RequestID(rawValue: id), ticket, now: instant)
+        let verdict = controller.offer(
+            RequestID(rawValue: id), ticket, charging: &quotas, now: instant)
         displacements += controller.queue.displacedCount - before
         switch consume verdict {
         case .forward(let permit):
@@ -142,7 +146,9 @@ extension RandomWalk {
         var work = ServedWork(units: 1 + random.next(below: 9), cost: cost)
         let charges: [Charge] = [.reserved, .nothing, .tokens(random.next(below: 3_000))]
         work.charge = charges[random.next(below: 3)]
-        controller.complete(entry.box.take(), outcome, work, now: instant)
+        let permit = entry.box.take()
+        quotas.settle(permit.reserved, work.charge, now: instant)
+        controller.complete(permit, outcome, work, now: instant)
         model.places[Int(entry.id)] = .gone
         note(.completed, entry.id)
     }
@@ -154,7 +160,9 @@ extension RandomWalk {
         if random.next(below: 4) != 0 { handles.remove(at: index) }
         let wasWaiting = model.leaveQueue(stay: stay)
         let before = controller.queue.displacedCount
-        expect(controller.cancel(handle, now: instant) == wasWaiting, "cancel of \(id)")
+        let reserved = controller.cancel(handle, now: instant)
+        if let reserved { quotas.settle(reserved, .nothing, now: instant) }
+        expect((reserved != nil) == wasWaiting, "cancel of \(id)")
         displacements += controller.queue.displacedCount - before
         if wasWaiting { model.places[Int(id)] = .gone }
         note(wasWaiting ? .cancelled : .cancelledTooLate, id)
@@ -214,6 +222,7 @@ extension RandomWalk {
         }
         model.running.remove(at: index)
         if model.trial[entry.backend] == entry.id { model.trial[entry.backend] = nil }
+        quotas.settle(permit.reserved, .nothing, now: instant)
         controller.complete(permit, .cancelled(by: .client, in: phase), now: instant)
         model.places[Int(entry.id)] = .gone
     }
@@ -239,6 +248,7 @@ extension RandomWalk {
             kept[key] = status(id.index)
         }
         controller.reconfigure(settings: model.settings, backends: keys, now: instant)
+        quotas.reconfigure(QuotaSettings(model.settings)) { _ in 0 }
         for key in keys {
             let id = controller.backendID(forKey: key)
             expect(id != nil, "\(key) is missing")
@@ -333,7 +343,9 @@ extension RandomWalk {
         note(event, id)
     }
 
-    private mutating func rejected(_ id: UInt64, _ rejection: Rejection, _ event: Event) {
+    private mutating func rejected(_ id: UInt64, _ refusal: Rejection, _ event: Event) {
+        var rejection = refusal
+        quotas.settle(rejection.takeReserved(), .nothing, now: instant)
         expect((1...60).contains(rejection.retryAfterSeconds), "\(rejection)")
         expect((250...60_000).contains(rejection.retryAfterMilliseconds), "\(rejection)")
         let isTenants = [.tenantLimit, .tenantOverShare].contains(rejection.reason)

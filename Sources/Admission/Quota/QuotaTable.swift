@@ -1,0 +1,236 @@
+// The quotas of all tenants of a policy: one table, whichever pool a request goes to, so that no way
+// through the gateway is charged elsewhere. Charged before the work, settled after it, given back when
+// there was none. A row keeps its index as long as a request that it was charged for is under way.
+
+/// What tenants may use a minute, over all pools.
+package struct QuotaSettings: Equatable, Sendable {
+    /// The tenants that the policy names, with what each may use; one without a quota may be left out.
+    package var tenants: [TenantSettings] = []
+    /// What each tenant may use that the policy does not name.
+    package var others = TenantSettings(name: "")
+    /// Rows that tenants without a name are hashed into, 1..65,536.
+    package var hashedRows = 256
+
+    /// Nobody has a quota.
+    package init() {}
+}
+
+/// Whose quota a request is charged to.
+package struct Payer: Equatable, Sendable {
+    /// Who asks.
+    package var tenant: TenantID
+    /// Whether a tenant without a quota of its own has that of tenants without a name.
+    package var sharesDefault: Bool
+    /// Whether a request is refused that does not fit; false where decisions are only counted.
+    package var isEnforced: Bool
+
+    /// Who asks, of a pool whose settings say the rest.
+    package init(_ tenant: TenantID, in settings: AdmissionSettings) {
+        self.tenant = tenant
+        sharesDefault = settings.otherTenants.hasQuota
+        isEnforced = settings.mode == .enforce
+    }
+}
+
+/// What has been taken from a quota for a request that is under way.
+package struct Reservation: Equatable, Sendable {
+    /// The row that it was taken from; -1 where nothing was.
+    var row: Int32 = -1
+    var tokens = 0
+
+    /// Whether anything was taken.
+    package var isHeld: Bool { row >= 0 }
+}
+
+/// Which quota a request does not fit into.
+package struct Shortfall: Equatable, Sendable {
+    var reason: Reason
+    /// When it would fit, as promised to it.
+    var waitSeconds: Double
+    /// Whether it is refused also where decisions are only counted.
+    var isBinding = false
+}
+
+/// What a quota says to a request.
+package enum QuotaDecision: Equatable, Sendable {
+    /// There is none.
+    case free
+    /// It was charged.
+    case reserved(Reservation)
+    /// It does not fit; nothing was charged.
+    case short(Shortfall)
+
+    /// What was taken.
+    var reservation: Reservation {
+        if case .reserved(let reservation) = self { reservation } else { Reservation() }
+    }
+
+    /// What was missing.
+    var shortfall: Shortfall? {
+        if case .short(let shortfall) = self { shortfall } else { nil }
+    }
+}
+
+/// The table of quotas.
+package struct QuotaTable: Sendable {
+    struct Row: Sendable {
+        /// The name that the policy gives the tenant; empty for the rows without one.
+        var name: String
+        var requests: RateBucket
+        var tokens: RateBucket
+        /// Requests under way that were charged to it.
+        var held = 0
+        /// Whether the policy in force has this row.
+        var isPresent = true
+
+        init(_ settings: TenantSettings) {
+            name = settings.name
+            requests = RateBucket(perMinute: settings.requestsPerMinute)
+            tokens = RateBucket(perMinute: settings.tokensPerMinute)
+        }
+
+        mutating func reconfigure(_ settings: TenantSettings) {
+            requests.reconfigure(perMinute: settings.requestsPerMinute)
+            tokens.reconfigure(perMinute: settings.tokensPerMinute)
+            isPresent = true
+        }
+
+        mutating func advance(to now: Instant) {
+            requests.advance(to: now)
+            tokens.advance(to: now)
+        }
+    }
+
+    /// The first row is of those who do not say who they are.
+    private(set) var rows: [Row]
+    private var named = TenantIndex()
+    /// The same rows by the hashes of their names, which is how pools see them that do not name them.
+    private var namedByHash = TenantIndex()
+    /// The rows of tenants without a name; empty where these have no quota.
+    private var hashed: [Int32] = []
+    private var hasDefault = false
+    /// The latest instant seen: each thread reads its clock by itself.
+    private var clock = Instant(nanoseconds: .min / 2)
+    /// Whether nobody has a quota.
+    package private(set) var isEmpty = true
+
+    /// The quotas of `settings`; `hash` is what names are hashed with that a pool does not know.
+    package init(
+        _ settings: QuotaSettings = QuotaSettings(), hash: (String) -> UInt64 = { _ in 0 }
+    ) {
+        rows = [Row(settings.others)]
+        reconfigure(settings, hash: hash)
+    }
+
+    // MARK: Requests
+
+    /// Charges a request of that many tokens to the first of its payers that has a quota.
+    ///
+    /// One that does not fit is promised the time after which to come back.
+    package mutating func charge(
+        _ first: Payer?, or own: Payer, tokens: Int, now: Instant
+    ) -> QuotaDecision {
+        let carried = first.flatMap { row(of: $0) }
+        guard let row = carried ?? row(of: own) else { return .free }
+        clock = max(clock, now)
+        rows[Int(row)].advance(to: clock)
+        if var shortfall = shortfall(Int(row), tokens: tokens) {
+            shortfall.isBinding = carried != nil && first?.isEnforced == true
+            return .short(shortfall)
+        }
+        rows[Int(row)].requests.take(1)
+        rows[Int(row)].tokens.take(Double(tokens))
+        rows[Int(row)].held += 1
+        return .reserved(Reservation(row: row, tokens: tokens))
+    }
+
+    private mutating func shortfall(_ row: Int, tokens: Int) -> Shortfall? {
+        if rows[row].requests.secondsUntil(1) > 0 {
+            let seconds = rows[row].requests.promise(1, now: clock)
+            return Shortfall(reason: .tenantRequestRate, waitSeconds: seconds)
+        }
+        if rows[row].tokens.secondsUntil(Double(tokens)) > 0 {
+            let seconds = rows[row].tokens.promise(Double(tokens), now: clock)
+            return Shortfall(reason: .tenantTokenRate, waitSeconds: seconds)
+        }
+        return nil
+    }
+
+    /// Puts right what was charged for a request that has ended, once for each reservation.
+    package mutating func settle(_ reservation: Reservation, _ charge: Charge, now: Instant) {
+        guard reservation.isHeld else { return }
+        let row = Int(reservation.row)
+        clock = max(clock, now)
+        rows[row].advance(to: clock)
+        rows[row].held -= 1
+        switch charge {
+        case .reserved:
+            break
+        case .tokens(let tokens):
+            rows[row].tokens.give(Double(reservation.tokens) - Double(tokens))
+        case .nothing:
+            rows[row].requests.give(1)
+            rows[row].tokens.give(Double(reservation.tokens))
+        }
+    }
+
+    /// What the quotas of the first payer that has one come to; nil where none has.
+    package mutating func rates(of first: Payer?, or own: Payer, now: Instant) -> TenantRates? {
+        guard let row = first.flatMap({ row(of: $0) }) ?? row(of: own) else { return nil }
+        clock = max(clock, now)
+        rows[Int(row)].advance(to: clock)
+        return TenantRates(
+            requests: rows[Int(row)].requests.quota(), tokens: rows[Int(row)].tokens.quota())
+    }
+
+    /// The row that is charged; nil for a tenant without a quota.
+    func row(of payer: Payer) -> Int32? {
+        switch payer.tenant {
+        case .named(let key): return named.row(of: key)
+        case .hashed(let hash):
+            if let row = namedByHash.row(of: TenantKey(rawValue: hash)) { return row }
+            guard payer.sharesDefault, !hashed.isEmpty else { return nil }
+            return hashed[Int(hash % UInt64(hashed.count))]
+        case .anonymous: return payer.sharesDefault && hasDefault ? 0 : nil
+        }
+    }
+
+    // MARK: Reloads
+
+    /// Puts other quotas in force; what has been used of those that stay is used of the new ones too.
+    package mutating func reconfigure(_ settings: QuotaSettings, hash: (String) -> UInt64) {
+        var known: [String: Int32] = [:]
+        for index in rows.indices.dropFirst() {
+            if !rows[index].name.isEmpty { known[rows[index].name] = Int32(index) }
+            rows[index].isPresent = false
+        }
+        rows[0].reconfigure(settings.others)
+        hasDefault = settings.others.hasQuota
+        // What stays keeps its row, so nobody new may take it.
+        for tenant in settings.tenants where tenant.hasQuota {
+            if let row = known[tenant.name] { rows[Int(row)].reconfigure(tenant) }
+        }
+        let count = hasDefault ? max(1, settings.hashedRows) : 0
+        hashed = Array(hashed.prefix(count))
+        for row in hashed { rows[Int(row)].reconfigure(settings.others) }
+        var vacantFrom = 1
+        let tenants = settings.tenants.filter(\.hasQuota).map { tenant in
+            (tenant.name, known[tenant.name] ?? place(tenant, &vacantFrom))
+        }
+        named = TenantIndex(tenants.map { (TenantKey($0.0), $0.1) })
+        namedByHash = TenantIndex(tenants.map { (TenantKey(rawValue: hash($0.0)), $0.1) })
+        while hashed.count < count { hashed.append(place(settings.others, &vacantFrom)) }
+        isEmpty = !hasDefault && tenants.isEmpty
+    }
+
+    /// Puts a new row where nobody is any more.
+    private mutating func place(_ settings: TenantSettings, _ vacantFrom: inout Int) -> Int32 {
+        vacantFrom = rows[vacantFrom...].firstIndex { !$0.isPresent && $0.held == 0 } ?? rows.count
+        if vacantFrom < rows.count {
+            rows[vacantFrom] = Row(settings)
+        } else {
+            rows.append(Row(settings))
+        }
+        return Int32(vacantFrom)
+    }
+}
