@@ -131,8 +131,10 @@ package struct BackendSnapshot {
     package var suspicion: SuspicionCause?
     /// How often it was suspected, by `SuspicionCause`.
     package var suspicions = [Int](repeating: 0, count: SuspicionCause.allCases.count)
-    /// Whether it is not ejected after refused connections.
+    /// Whether it is not ejected after refused connections, and has served something since it was.
     package var isUsable = true
+    /// Whether it may be sent requests again after an ejection, and nothing has ended well there since.
+    package var isOnTrial = false
     /// Connections to it, in use or not.
     package var openConnections = 0
     /// Connections to it that no request uses.

@@ -78,8 +78,13 @@ extension MetricFamily {
         },
         .backend(
             "penstock_backend_usable", .gauge,
-            "1 when the backend can be sent requests, 0 while it is ejected."
+            "1 when the backend can be sent requests, 0 while it is ejected or on trial."
         ) { $0.isUsable ? 1 : 0 },
+        .backend(
+            "penstock_backend_on_trial", .gauge,
+            "1 when the backend gets requests again after an ejection, until something has ended "
+                + "well there."
+        ) { $0.isOnTrial ? 1 : 0 },
         .backend(
             "penstock_backend_ejections_total", .counter,
             "Times that the backend was ejected after refused connections."

@@ -115,6 +115,8 @@ package enum StatusRenderer {
         buffer.append(jsonString: backend.metrics.label)
         buffer.append(text: ",\"usable\":")
         buffer.append(text: backend.isUsable ? "true" : "false")
+        buffer.append(text: ",\"on_trial\":")
+        buffer.append(text: backend.isOnTrial ? "true" : "false")
         buffer.append(text: ",\"limit\":")
         buffer.append(signed: backend.limit)
         buffer.append(text: ",\"in_flight\":")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import random
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 
 import pytest
@@ -124,6 +126,36 @@ def test_health_and_readiness(server: StartServer, gateway: StartGateway) -> Non
     alone.reload(one_pool(closed_address(), extra="server: {readiness: backends}"))
     eventually(lambda: alone.metric("penstock_policy_reloads_total") == 1, "reload counted")
     once_refused(lambda: request(alone.admin_url, "/readyz").status == 503, "not ready")
+
+
+def test_a_dead_backend_is_not_called_usable(server: StartServer, gateway: StartGateway) -> None:
+    """The end of an ejection is no news: nothing calls the backend usable before something ended well there."""
+    address = closed_address()
+    ejection = "ejection: {base: 200ms, max: 400ms}"
+    policy = one_pool(address, extra="server: {readiness: backends}").replace("    limit:", f"    {ejection}\n    limit:")
+    through = gateway(policy)
+    assert request(through.url).status in (502, 503)
+    seen = set()
+    end = time.monotonic() + 4
+    for count in itertools.count():
+        if time.monotonic() > end:
+            break
+        if count % 20 == 0:
+            request(through.url)
+        backend = through.status()["pools"][0]["backends"][0]
+        assert not backend["usable"] and through.metric("penstock_backend_usable") == 0
+        assert through.status()["state"] == "unavailable"
+        assert request(through.admin_url, "/readyz").status == 503
+        seen.add(backend["on_trial"])
+        time.sleep(0.03)
+    assert seen == {True, False}
+    # Nobody sends anything any more, and who asks for readiness finds out all the same.
+    time.sleep(0.5)
+    assert not through.status()["pools"][0]["backends"][0]["usable"]
+    server("--no-model", "--port", address.rpartition(":")[2])
+    eventually(lambda: request(through.admin_url, "/readyz").status == 200, "ready", 20)
+    assert through.metric("penstock_backend_on_trial") == 0 and through.metric("penstock_backend_usable") == 1
+    assert request(through.url, "/v1/models").status == 200
 
 
 def test_status(server: StartServer, gateway: StartGateway) -> None:

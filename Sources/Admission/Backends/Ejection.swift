@@ -1,6 +1,7 @@
 // Whether a backend may be sent requests. A backend that refuses a connection is ejected, twice as
 // long after each further refusal; then it is half-open: one request at a time goes there on trial,
-// until a dial succeeds (everything is as before) or fails (ejected again, longer).
+// until a dial succeeds (everything is as before) or fails (ejected again, longer). That it is well again
+// is said of it when something has ended well there, not before.
 
 /// A backend's standing after refused connections.
 struct Ejection: Sendable {
@@ -10,6 +11,8 @@ struct Ejection: Sendable {
     private(set) var since = Instant(nanoseconds: 0)
     /// Until when it is ejected; half-open from then on.
     private(set) var until = Instant(nanoseconds: 0)
+    /// Whether it was ejected, and nothing shows since that it is well again.
+    private(set) var isOnTrial = false
     /// The trial in flight, 0 when there is none.
     private(set) var trial: UInt32 = 0
     private var trials: UInt32 = 0
@@ -43,6 +46,7 @@ struct Ejection: Sendable {
     ) {
         guard !isEjected(now: now) else { return }
         consecutiveFailures += 1
+        isOnTrial = true
         trial = 0
         since = now
         let longest = settings.max.wholeNanoseconds
@@ -59,4 +63,7 @@ struct Ejection: Sendable {
         consecutiveFailures = 0
         trial = 0
     }
+
+    /// The backend has served something.
+    mutating func served() { isOnTrial = false }
 }

@@ -101,6 +101,13 @@ extension AdmissionController {
         recount()
     }
 
+    /// Connecting succeeded where nobody asked for anything: that is all that can be known then.
+    package mutating func answered(_ backend: BackendID, now: Instant) {
+        connected(backend, now: now)
+        guard backends.indices.contains(backend.index) else { return }
+        backends[backend.index].ejection.served()
+    }
+
     /// A dial failed: the backend is ejected for a while.
     ///
     /// Failures while it is ejected already are the same failure and change nothing.

@@ -15,6 +15,8 @@ package struct BackendStatus: Equatable, Sendable {
     package var inFlight: Int
     /// Whether requests may go there, at least on trial.
     package var isUsable: Bool
+    /// Whether it was ejected, and nothing shows since that it is well again.
+    package var isOnTrial: Bool
     /// Until when it is ejected after refusals; nil when it is not.
     package var unusableUntil: Instant?
     /// Refusals since the last connection.
@@ -68,6 +70,7 @@ extension AdmissionController {
             key: backend.key, isPresent: backend.isPresent, limit: backend.limit,
             limitExact: backend.limiter.exact, inFlight: backend.inFlight,
             isUsable: backend.isUsable(now: max(clock, now)),
+            isOnTrial: backend.ejection.isOnTrial,
             unusableUntil: isEjected ? backend.ejection.until : nil,
             consecutiveFailures: backend.ejection.consecutiveFailures,
             allowed: backend.allowed(now: max(clock, now)), abandoned: backend.abandoned,
@@ -84,6 +87,11 @@ extension AdmissionController {
     /// Whether any backend may be sent requests, at least on trial.
     package func hasUsableBackend(now: Instant) -> Bool {
         backends.contains { $0.isUsable(now: max(clock, now)) }
+    }
+
+    /// Whether any backend may be sent requests that is not on trial.
+    package func hasWorkingBackend(now: Instant) -> Bool {
+        backends.contains { $0.isUsable(now: max(clock, now)) && !$0.ejection.isOnTrial }
     }
 
     /// The shortest time to a first byte, in seconds, that the clients of any tenant of a class are

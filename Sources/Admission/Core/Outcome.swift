@@ -109,6 +109,14 @@ package enum Outcome: Equatable, Sendable {
     /// Whether the backend has done the work of a request to its end.
     var isWorkDone: Bool { self == .success || isFinishedForNobody }
 
+    /// Whether the backend has answered, and not with a failure of its own.
+    var showsLife: Bool {
+        switch self {
+        case .failed(.request), .failed(.refusal): true
+        default: isWorkDone
+        }
+    }
+
     /// Whether the backend has done it for a client that had left.
     private var isFinishedForNobody: Bool {
         if case .cancelled(_, .finished) = self { true } else { false }

@@ -65,8 +65,9 @@ struct AdminPages {
             // Where a platform takes who is not ready out of its rotation, nobody would be left to tell
             // clients when to come back.
             let asksBackends = gateway.policy.server.readiness == .backends
-            return !asksBackends || gateway.hasUsableBackend
-                ? AdminPage("ready\n") : AdminPage(status: 503, "no usable backend\n")
+            if !asksBackends || gateway.hasWorkingBackend { return AdminPage("ready\n") }
+            gateway.tryBackends()
+            return AdminPage(status: 503, "no usable backend\n")
         }
     }
 

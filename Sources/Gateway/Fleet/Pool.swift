@@ -275,6 +275,14 @@ final class Pool {
             upstream.id, label: upstream.address.label, now: reactor.now)
     }
 
+    /// Notes whether `upstream` could be connected to, which nobody asked for anything; whether the log says
+    /// that it is ejected.
+    func tried(_ upstream: Upstream, succeeded: Bool) -> Bool {
+        needsPoll = true
+        return admission.tried(
+            upstream.id, label: upstream.address.label, succeeded: succeeded, now: reactor.now)
+    }
+
     /// Whether one more request may be sent again that may have been begun.
     func takesRepeat() -> Bool {
         admission.takesRepeat(now: reactor.now)

@@ -435,9 +435,20 @@ extension SharedAdmission {
         state.withLock { $0.controller.backend(id, now: now) }
     }
 
-    /// Whether any backend may be sent requests.
-    func hasUsableBackend(now: Instant) -> Bool {
-        state.withLock { $0.controller.hasUsableBackend(now: now) }
+    /// Whether any backend may be sent requests that is not on trial.
+    func hasWorkingBackend(now: Instant) -> Bool {
+        state.withLock { $0.controller.hasWorkingBackend(now: now) }
+    }
+
+    /// Notes whether a backend could be connected to, of the name `label`, that nobody asked for anything;
+    /// whether the log says that it is ejected.
+    func tried(_ backend: BackendID, label: String, succeeded: Bool, now: Instant) -> Bool {
+        guard succeeded else {
+            state.withLock { $0.controller.refused(backend, now: now) }
+            return false
+        }
+        state.withLock { $0.controller.answered(backend, now: now) }
+        return connected(backend, label: label, now: now)
     }
 
     /// How often a backend was suspected for that cause.

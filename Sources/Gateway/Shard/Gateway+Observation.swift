@@ -110,7 +110,8 @@ extension Gateway {
         observed.suspicion = status.suspicion
         observed.suspicions = SuspicionCause.allCases.map { admission.suspicions(of: id, $0) }
         observed.inFlight = status.inFlight
-        observed.isUsable = status.isUsable
+        observed.isUsable = status.isUsable && !status.isOnTrial
+        observed.isOnTrial = status.isUsable && status.isOnTrial
         observed.evidence = status.evidence
         observed.boundSeconds = status.boundSeconds
         for report in reports {

@@ -120,10 +120,14 @@ package final class Gateway {
     /// Threads that serve.
     package var threadCount: Int { group.count }
 
-    /// Whether some pool has a backend that is not ejected.
-    package var hasUsableBackend: Bool {
-        members.contains { !$0.isRetired && $0.admission.hasUsableBackend(now: reactor.now) }
+    /// Whether some pool has a backend that is neither ejected nor on trial.
+    package var hasWorkingBackend: Bool {
+        members.contains { !$0.isRetired && $0.admission.hasWorkingBackend(now: reactor.now) }
     }
+
+    /// Has backends connected to that are on trial and may have no clients to try them: where those go
+    /// elsewhere for want of a backend, none would ever come back.
+    package func tryBackends() { group.send(to: 0) { $0.tryBackends() } }
 
     // MARK: Ends
 

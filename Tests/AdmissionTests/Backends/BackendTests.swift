@@ -46,6 +46,54 @@ import Testing
         #expect(pool.pollAll(at: until) == [.forwarded(2, 0)])
     }
 
+    /// The end of an ejection is no sign of health, and a connection is none either.
+    @Test func aBackendIsOnTrialUntilSomethingEndedWellThere() {
+        let good: [Outcome] = [
+            .success, .failed(.request), .failed(.refusal), .cancelled(by: .client, in: .finished),
+        ]
+        let bad: [Outcome] = [
+            .overload, .failed(.status), .failed(.closed), .failed(.invalid), .failed(.timeout),
+            .failed(.stalled), .failed(.local), .cancelled(by: .client, in: .waiting),
+        ]
+        for (outcomes, isOver) in [(good, true), (bad, false)] {
+            for outcome in outcomes {
+                let pool = PoolDriver(.fixed(4))
+                func isOnTrial(_ milliseconds: Int64) -> Bool {
+                    let isOn = pool.status(0, at: at(milliseconds))?.isOnTrial == true
+                    #expect(pool.hasWorkingBackend(at: at(milliseconds)) == !isOn)
+                    return isOn
+                }
+                #expect(!isOnTrial(0))
+                pool.controller.refused(BackendID(index: 0), now: at(0))
+                #expect(!pool.hasWorkingBackend(at: at(1)))
+                for time in [1_000, 5_000, 60_000] as [Int64] { #expect(isOnTrial(time)) }
+                #expect(pool.offer(1, at: at(60_000)) == .forwarded(0))
+                #expect(isOnTrial(60_001))
+                pool.controller.connected(BackendID(index: 0), now: at(60_002))
+                #expect(isOnTrial(60_002))
+                pool.complete(1, outcome, at: at(60_003))
+                #expect(isOnTrial(60_003) == !isOver, "\(outcome)")
+            }
+        }
+    }
+
+    @Test func aStreamsEventEndsATrial() {
+        let pool = PoolDriver(.fixed(4))
+        let backend = BackendID(index: 0)
+        pool.controller.refused(backend, now: at(0))
+        #expect(pool.offer(1, at: at(1_000)) == .forwarded(0))
+        _ = pool.controller.progress(at: backend, units: 0, now: at(1_001))
+        #expect(pool.status(0, at: at(1_001))?.isOnTrial == true)
+        _ = pool.controller.progress(at: backend, units: 1, now: at(1_002))
+        #expect(pool.status(0, at: at(1_002))?.isOnTrial == false)
+        // What was refused again is tried again, until somebody answers who was not asked.
+        pool.controller.refused(backend, now: at(1_003))
+        #expect(pool.status(0, at: at(1_003))?.isOnTrial == true)
+        pool.controller.answered(backend, now: at(9_000))
+        #expect(pool.status(0, at: at(9_000))?.isOnTrial == false)
+        #expect(pool.status(0, at: at(9_000))?.consecutiveFailures == 0)
+    }
+
     @Test func theTimeDoublesUpToTheLongest() throws {
         var settings = AdmissionSettings.fixed(1)
         settings.ejection.base = .seconds(1)

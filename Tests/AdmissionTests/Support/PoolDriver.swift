@@ -210,6 +210,7 @@ final class PoolDriver {
     }
     func backendID(_ key: String) -> Int? { controller.backendID(forKey: key)?.index }
     func hasUsableBackend(at now: Instant) -> Bool { controller.hasUsableBackend(now: now) }
+    func hasWorkingBackend(at now: Instant) -> Bool { controller.hasWorkingBackend(now: now) }
     func oldestWait(at now: Instant) -> Int64? { controller.oldestWaitNanoseconds(now: now) }
 
     private func note(_ id: UInt64, _ verdict: consuming Verdict, _ now: Instant) -> Answer {

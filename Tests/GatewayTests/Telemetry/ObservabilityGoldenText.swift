@@ -415,9 +415,12 @@ let goldenMetrics = #"""
     # HELP penstock_limit_bound_seconds_total Time for which nine tenths or more of the limit were in use.
     # TYPE penstock_limit_bound_seconds_total counter
     penstock_limit_bound_seconds_total{pool="chat",backend="http://10.0.0.11:8000"} 1.5
-    # HELP penstock_backend_usable 1 when the backend can be sent requests, 0 while it is ejected.
+    # HELP penstock_backend_usable 1 when the backend can be sent requests, 0 while it is ejected or on trial.
     # TYPE penstock_backend_usable gauge
     penstock_backend_usable{pool="chat",backend="http://10.0.0.11:8000"} 1
+    # HELP penstock_backend_on_trial 1 when the backend gets requests again after an ejection, until something has ended well there.
+    # TYPE penstock_backend_on_trial gauge
+    penstock_backend_on_trial{pool="chat",backend="http://10.0.0.11:8000"} 0
     # HELP penstock_backend_ejections_total Times that the backend was ejected after refused connections.
     # TYPE penstock_backend_ejections_total counter
     penstock_backend_ejections_total{pool="chat",backend="http://10.0.0.11:8000"} 1

@@ -23,8 +23,8 @@ import Testing
             + #""oldest_wait_seconds":0.0015,"drain_rate":12.5},"#
             + #""classes":[{"name":"default","in_flight":11,"queued":5}],"#
             + #""tenants":[{"name":"acme","in_flight":7,"queued":4,"share":12}],"#
-            + #""backends":[{"url":"http://10.0.0.11:8000","usable":true,"limit":24,"in_flight":11,"#
-            + #""connections":{"open":13,"idle":2}}]}]}"#
+            + #""backends":[{"url":"http://10.0.0.11:8000","usable":true,"on_trial":false,"limit":24,"#
+            + #""in_flight":11,"connections":{"open":13,"idle":2}}]}]}"#
         #expect(text == expected + "\n")
         #expect(try status(sampleSnapshot())["version"] as? String == "1.2.3")
     }
