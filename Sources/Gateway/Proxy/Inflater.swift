@@ -9,13 +9,15 @@
 internal import CShims
 internal import Inference
 
-/// Expands one body of the gzip format (RFC 1952).
+/// Expands one body of the gzip format: one member or several, one behind the other (RFC 1952 section
+/// 2.2).
 @safe final class Inflater {
     private let stream: UnsafeMutablePointer<z_stream>
     /// What the last step expanded.
     private(set) var output = [UInt8](repeating: 0, count: 16 * 1024)
     private var expandedBytes = 0
     private var readBytes = 0
+    /// Whether a member has ended, and none was begun since.
     private var hasEnded = false
 
     /// What a body may expand to, beside 32 times its own size: a bomb costs little time.
@@ -38,11 +40,12 @@ internal import Inference
     }
 
     /// Expands what fits into `output` from `source` at `index` on; answers how many bytes that are,
-    /// 0 when the source is used up.
+    /// which may be 0 also before the source is used up.
     func step(_ source: Span<UInt8>, at index: inout Int) throws(BodyFault) -> Int {
         if hasEnded {
-            guard index == source.count else { throw .notGzip }
-            return 0
+            if index == source.count { return 0 }
+            guard unsafe inflateReset(stream) == Z_OK else { throw .notGzip }
+            hasEnded = false
         }
         let start = index
         var result = Z_OK

@@ -40,15 +40,13 @@ final class RequestBody {
     /// Begins to read the body that `head` announces; the obstacle where there is one.
     func begin(_ head: borrowing RequestHead) -> Obstacle? {
         isFollowed = true
-        if let field = head.firstField(.contentEncoding) {
-            let coding = head.value(of: field)
-            if coding.equals(lowercase: RequestBody.gzip) {
-                guard let made = Inflater() else { return .memory }
-                inflater = made
-                isCompressed = true
-            } else if !coding.equals(lowercase: RequestBody.identity) {
-                return .encoding
-            }
+        switch ContentCoding(of: head) {
+        case .identity: break
+        case .gzip:
+            guard let made = Inflater() else { return .memory }
+            inflater = made
+            isCompressed = true
+        case .other: return .encoding
         }
         if let field = head.firstField(.contentType), FormType.isForm(head.value(of: field)) {
             form = MultipartReader(contentType: head.value(of: field))
@@ -79,8 +77,9 @@ final class RequestBody {
         }
         var index = 0
         while true {
+            let before = index
             let count = try inflater.step(bytes, at: &index)
-            if count == 0 { return }
+            if count == 0 && index == before { return }
             try read(inflater.output, count)
         }
     }
@@ -161,7 +160,4 @@ final class RequestBody {
         form = nil
         inflater = nil
     }
-
-    private static let gzip = Array("gzip".utf8)
-    private static let identity = Array("identity".utf8)
 }

@@ -2,6 +2,7 @@
 // that was begun by one.
 
 import Admission
+import Bytes
 import Foundation
 import Testing
 
@@ -63,6 +64,40 @@ import Testing
     private func error(in text: String) throws -> [String: Any] {
         let data = try #require(text.components(separatedBy: "data: ").last)
         return try #require(try jsonObject(data)["error"] as? [String: Any])
+    }
+
+    /// Compressed bodies say of a stream as others do, also in several members.
+    @Test(arguments: ["gzip", "x-gzip", "identity, gzip"])
+    func aCompressedBodyAsksForAStreamToo(coding: String) throws {
+        let world = try world(pool: "limit: 1, queue: {max_wait: 1m}")
+        let (holder, backend) = try hold(world)
+        var body: [UInt8] = []
+        for text in ["{\"model\":\"m\",\"str", "eam\":true}"] {
+            var buffer = ByteBuffer()
+            let bytes = Array(text.utf8)
+            try #require(Gzip.compress(bytes.span, into: &buffer))
+            body += (0..<buffer.count).map { buffer.bytes[$0] }
+        }
+        let client = world.connect()
+        try client.send(
+            "POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+                + "Content-Encoding: \(coding)\r\n"
+                + "Content-Length: \(body.count)\r\n\r\n")
+        try client.send(body)
+        world.pass(milliseconds: 150)
+        #expect(Message(head: try client.read(until: "\r\n\r\n")).status == 200)
+        try backend.answer("done")
+        #expect(try holder.readResponse().status == 200)
+        try stream(from: backend)
+        _ = try client.read(until: "0\r\n\r\n")
+        // What cannot be read is refused for the reason that it has elsewhere.
+        let other = world.connect()
+        try other.send(
+            post(
+                fields: "Content-Type: application/json\r\nContent-Encoding: br\r\n"))
+        let refused = try other.readResponse()
+        #expect(refused.status == 415)
+        #expect(refused.value("X-Penstock-Reason") == "body_encoding")
     }
 
     @Test func aWaitingStreamIsKeptAlive() throws {

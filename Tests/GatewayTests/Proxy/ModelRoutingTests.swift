@@ -250,6 +250,58 @@ import Testing
         #expect(brotli.value("X-Penstock-Reason") == "body_encoding")
     }
 
+    /// Several members are one body, and the coding may be said in other ways (RFC 1952 section 2.2,
+    /// RFC 9110 section 8.4).
+    @Test(arguments: [
+        "Content-Encoding: gzip\r\n", "Content-Encoding: x-gzip\r\n",
+        "content-encoding: X-GZIP\r\n", "Content-Encoding: identity, gzip\r\n",
+        "Content-Encoding: identity\r\nContent-Encoding: gzip\r\n",
+        "Content-Encoding: , gzip ,\r\n",
+    ])
+    func bodiesOfSeveralMembersAreRead(field: String) throws {
+        let stand = try Stand()
+        func gzip(_ text: String) throws -> [UInt8] {
+            var buffer = ByteBuffer()
+            let bytes = Array(text.utf8)
+            try #require(Gzip.compress(bytes.span, into: &buffer))
+            return (0..<buffer.count).map { buffer.bytes[$0] }
+        }
+        let prompt = String(repeating: "ab", count: 9_000)
+        let body =
+            try gzip("{\"prompt\":\"\(prompt)\",\"mod") + gzip("") + gzip("el\":\"qwen\"")
+            + gzip("}")
+        for piece in [1, 7, 50, Int.max] {
+            let answer = try stand.post("/v1/completions", body, fields: field, piece: piece)
+            #expect(answer.value("X-Name") == "other", "\(piece)")
+            #expect(stand.other.requests.last?.body == body)
+        }
+        // What stands behind is a member, or the body is broken.
+        for rest in [[0x1f], [0x1f, 0x8b, 8], [0, 0], Array("plain".utf8)] as [[UInt8]] {
+            let broken = try stand.post("/v1/completions", body + rest, fields: field)
+            #expect(broken.status == 400)
+            #expect(broken.value("X-Penstock-Reason") == "body_invalid")
+        }
+        // A second text is no part of the first.
+        let two = try stand.post(
+            "/v1/completions", body + gzip("{\"model\":\"llama\"}"), fields: field)
+        #expect(two.status == 400)
+    }
+
+    @Test(arguments: [
+        "Content-Encoding: br\r\n", "Content-Encoding: deflate\r\n", "Content-Encoding: zstd\r\n",
+        "Content-Encoding: gzip, gzip\r\n", "Content-Encoding: gzip, br\r\n",
+        "Content-Encoding: identity\r\nContent-Encoding: br\r\n",
+        "Content-Encoding: gzip\r\nContent-Encoding: gzip\r\n", "Content-Encoding: gzip;q=1\r\n",
+    ])
+    func otherCodingsAreRefused(field: String) throws {
+        let stand = try Stand()
+        let answer = try stand.post(
+            "/v1/completions", Array("{\"model\":\"qwen\"}".utf8), fields: field)
+        #expect(answer.status == 415)
+        #expect(answer.value("X-Penstock-Reason") == "body_encoding")
+        #expect(stand.other.requests.isEmpty)
+    }
+
     @Test func heldBodiesAreBounded() throws {
         let stand = try Stand()
         let body = "{\"prompt\":\"\(String(repeating: "x", count: 70_000))\",\"model\":\"llama\"}"
