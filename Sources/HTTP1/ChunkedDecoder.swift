@@ -137,8 +137,11 @@ struct ChunkedDecoder: ~Copyable {
                 if shown.count == limits.maxHeadBytes { throw .headTooLarge }
                 return .needMoreData(consumed: skipped)
             case .field(let field):
-                if field.known.isForbiddenInTrailers { throw .forbiddenTrailer }
-                trailers.fields.append(field)
+                switch field.known.inTrailers {
+                case .refused: throw .forbiddenTrailer
+                case .dropped: break
+                case .passed: trailers.fields.append(field)
+                }
             case .end:
                 let count = section.position
                 trailers.bytes.replaceAll(with: shown.extracting(..<count))
@@ -205,13 +208,24 @@ extension ChunkedDecoder {
 }
 
 extension FieldName {
-    /// Whether a trailer section must not have this field: it frames, routes or authenticates the
-    /// message, or says how to read it, RFC 9110 section 6.5.1.
-    var isForbiddenInTrailers: Bool {
+    /// What becomes of a field of a trailer section.
+    enum TrailerRule {
+        /// The message is refused: its field says where messages end, or is about the connection, and
+        /// others may go by it.
+        case refused
+        /// It goes no further: it routes or authenticates the message, or says how to read it.
+        case dropped
+        /// It is sent on.
+        case passed
+    }
+
+    /// What becomes of this field in a trailer section, RFC 9110 section 6.5.1.
+    var inTrailers: TrailerRule {
         switch self {
         case .connection, .contentLength, .transferEncoding, .host, .expect, .te, .trailer,
-            .upgrade,
-            .keepAlive, .proxyConnection, .proxyAuthenticate, .proxyAuthorization, .via,
+            .upgrade, .keepAlive, .proxyConnection:
+            .refused
+        case .proxyAuthenticate, .proxyAuthorization, .via,
             .xForwardedFor, .xForwardedProto, .xForwardedHost, .forwarded, .xRequestID,
             .contentType, .contentEncoding, .authorization, .cookie, .xAPIKey, .apiKey,
             .grpcTimeout, .xRequestTimeout, .requestTimeout, .xEnvoyExpectedTimeout,
@@ -219,10 +233,10 @@ extension FieldName {
             .grpcPreviousAttempts, .retryAfter,
             .retryAfterMilliseconds, .maxForwards, .priority, .xPenstockReason,
             .secWebSocketKey, .secWebSocketVersion, .secWebSocketAccept, .lookalike:
-            true
+            .dropped
         case .traceparent, .tracestate, .date, .server, .accept, .acceptEncoding, .userAgent,
             .other:
-            false
+            .passed
         }
     }
 }
