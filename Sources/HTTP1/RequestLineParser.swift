@@ -9,11 +9,16 @@ struct RequestLineParser: ~Copyable {
     }
 
     private static let maxMethodBytes = 32
+    /// Empty lines that are passed over before a request.
+    private static let maxEmptyLines = 4
 
     /// The first byte that is not looked at yet.
     private(set) var position = 0
     private var state = State.start
     private var start = 0
+    private var emptyLines = 0
+    /// Bytes of empty lines that were taken.
+    private(set) var takenBytes = 0
     private var version = VersionParser()
 
     /// Looks for the end of the line in `bytes`, which always begins with the same byte, and fills
@@ -24,8 +29,10 @@ struct RequestLineParser: ~Copyable {
         while position < bytes.count {
             switch state {
             case .start:
-                // A client may send one stray line end before a request, RFC 9112 section 2.2.
-                if bytes[position] == ByteClass.carriageReturn {
+                // Clients send stray line ends behind a body, RFC 9112 section 2.2.
+                if bytes[position] == ByteClass.carriageReturn,
+                    emptyLines < RequestLineParser.maxEmptyLines
+                {
                     position &+= 1
                     state = .emptyLine
                 } else {
@@ -33,8 +40,9 @@ struct RequestLineParser: ~Copyable {
                 }
             case .emptyLine:
                 try expectLineFeed(bytes[position])
+                emptyLines &+= 1
                 start = position
-                state = .method
+                state = .start
             case .method:
                 try readMethod(in: bytes, &head)
             case .target:
@@ -58,6 +66,16 @@ struct RequestLineParser: ~Copyable {
             }
         }
         return false
+    }
+
+    /// Takes the bytes of empty lines behind which nothing has come yet: they are no part of a request.
+    mutating func takeEmptyLines() -> Int {
+        guard state == .start, position > 0 else { return 0 }
+        let taken = position
+        takenBytes &+= taken
+        position = 0
+        start = 0
+        return taken
     }
 
     /// Reads the line in one look if all of it is there and as it mostly is; else nothing has

@@ -76,13 +76,20 @@ package struct RequestParser: ~Copyable {
     }
 
     private mutating func nextInHead(_ all: Span<UInt8>) throws(ParseError) -> ParserEvent {
+        // Empty lines count, however they come.
+        let limits =
+            line.takenBytes == 0
+            ? self.limits
+            : HeadLimits(
+                maxHeadBytes: max(1, self.limits.maxHeadBytes &- line.takenBytes),
+                maxFields: self.limits.maxFields)
         let bytes = all.extracting(..<min(all.count, limits.maxHeadBytes))
         if case .requestLine = phase {
             var isRead = line.readUsualLine(bytes, &head)
             if !isRead { isRead = try line.next(in: bytes, &head) }
             guard isRead else {
                 if bytes.count == limits.maxHeadBytes { throw .targetTooLong }
-                return .needMoreData(consumed: 0)
+                return .needMoreData(consumed: line.takeEmptyLines())
             }
             section.restart(at: line.position)
             phase = .fields

@@ -144,6 +144,8 @@ final class ClientConnection: StreamConnection, TableMember {
             switch try exchange.intake.readHead(self) {
             case .needMoreData(let consumed):
                 input.drop(consumed)
+                // Stray line ends begin nothing that would have to end in time.
+                if consumed > 0, !hasInput { forgetExchange() }
                 if fill(highBytes: snapshot.bufferHighBytes) > 0 { return true }
                 if inputEnded { end() }
                 return false
@@ -200,13 +202,16 @@ final class ClientConnection: StreamConnection, TableMember {
 
     /// Closes the connection; an exchange that was still reading its head goes with it.
     func end(reset: Bool = false) {
-        if let exchange {
-            self.exchange = nil
-            shard.release(exchange)
-        }
+        forgetExchange()
         guard isOpen else { return }
         close(reset: reset)
         shard.connectionEnded(self)
+    }
+
+    private func forgetExchange() {
+        guard let exchange else { return }
+        self.exchange = nil
+        shard.release(exchange)
     }
 
     /// Whether closing now could reset the connection under a response that the client has not read
