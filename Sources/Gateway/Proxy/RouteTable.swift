@@ -126,7 +126,7 @@ final class RouteTable {
         }
         if !entries[index].hosts.isEmpty {
             guard let range = head.authority else { return false }
-            let host = bytes.extracting(range).withoutPort
+            let host = bytes.extracting(range).withoutPort.withoutRootLabel
             guard entries[index].hosts.contains(where: { host.equals(lowercase: $0) }) else {
                 return false
             }
@@ -179,6 +179,16 @@ extension RouteTable.Entry {
 }
 
 extension Span<UInt8> {
+    /// A host without the full stop that a name from the root on ends with (RFC 1034 section 3.1): it is
+    /// the same host.
+    var withoutRootLabel: Span<UInt8> {
+        @_lifetime(copy self)
+        get {
+            guard count > 1, self[count &- 1] == 0x2e else { return extracting(0..<count) }
+            return extracting(0..<(count &- 1))
+        }
+    }
+
     /// An authority's host, without `:port`.
     var withoutPort: Span<UInt8> {
         @_lifetime(copy self)

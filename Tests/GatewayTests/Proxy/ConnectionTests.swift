@@ -75,6 +75,51 @@ import Testing
         #expect(world.requests.first?.startLine == "GET /slow HTTP/1.1")
     }
 
+    /// Line ends behind a body begin no request that would have to come in time.
+    @Test func strayLineEndsBeginNothing() throws {
+        let world = try World(server: "timeouts: {head: 100ms, keep_alive: 10s}")
+        world.echo()
+        let client = world.connect()
+        for _ in 0..<3 {
+            try client.send(
+                "POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi\r\n\r\n")
+            #expect(try client.readResponse().status == 200)
+            world.pass(milliseconds: 500)
+            #expect(world.gateway.openExchangeCount == 0)
+        }
+        #expect(world.gateway.openExchangeCount == 0)
+        #expect(try client.get("/y").status == 200)
+        // There may be some, not any number.
+        try client.send(String(repeating: "\r\n", count: 5) + "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        #expect(try client.readResponse().status == 400)
+    }
+
+    /// A host with the root's full stop behind it is the same host.
+    @Test func aHostMayEndWithAFullStop() throws {
+        let world = try World(
+            text: """
+                listen: 127.0.0.1:0
+                admin: off
+                log: {access: off}
+                pools: {main: {backends: ["\(World.backendURL)"]}}
+                routes: [{path: /*, pool: main, hosts: [api.example.com, "[::1]"]}]
+
+                """)
+        world.echo()
+        for (host, status) in [
+            ("api.example.com", 200), ("api.example.com.", 200), ("API.Example.COM.:8080", 200),
+            ("api.example.com:80", 200), ("[::1]:80", 200), ("api.example.com..", 404), (".", 404),
+            ("api.example.co.", 404),
+        ] {
+            let client = world.connect()
+            try client.send("GET / HTTP/1.1\r\nHost: \(host)\r\n\r\n")
+            #expect(try client.readResponse().status == status, "\(host)")
+            let absolute = world.connect()
+            try absolute.send("GET http://\(host)/ HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try absolute.readResponse().status == status, "\(host)")
+        }
+    }
+
     @Test(arguments: ["gone", "allow"])
     func aHalfClosedClientIsGoneUnlessAllowed(rule: String) throws {
         let world = try World(server: "half_close: \(rule)")
