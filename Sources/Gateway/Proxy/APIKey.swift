@@ -6,25 +6,38 @@ internal import HTTP1
 
 /// Finds API keys in requests.
 enum APIKey {
-    /// Where the head has its key; nil for none.
-    ///
-    /// In `Authorization: Bearer`, else in `x-api-key`, else in `api-key`; else, where a WebSocket is
-    /// asked for, in the subprotocol that browsers put it into because they can set no other field. What
-    /// is empty counts as missing.
-    static func range(in head: borrowing RequestHead) -> Range<Int>? {
-        fieldRange(in: head) ?? (head.asksForWebSocket ? subprotocolRange(in: head) : nil)
+    /// A place of a request that has a key.
+    struct Place {
+        /// Which of the places it is, from 0.
+        let rank: Int
+        /// The key, in the head's bytes.
+        let range: Range<Int>
     }
 
-    private static func fieldRange(in head: borrowing RequestHead) -> Range<Int>? {
-        var best: (rank: Int, range: Range<Int>)?
+    /// The first place where the head has a key, from that of rank `first` on; nil for none.
+    ///
+    /// They are `Authorization: Bearer`, `x-api-key`, `api-key` and, where a WebSocket is asked for, the
+    /// subprotocol that browsers put it into because they can set no other field. What is empty counts
+    /// as missing.
+    static func place(in head: borrowing RequestHead, from first: Int = 0) -> Place? {
+        var best: Place?
         for field in head.fields where !field.value.isEmpty {
-            guard let rank = rank(of: field, in: head), rank < best?.rank ?? .max else { continue }
+            guard let rank = rank(of: field, in: head), rank >= first,
+                rank < best?.rank ?? .max
+            else { continue }
             let start = field.value.lowerBound + (rank == 0 ? bearer.count : 0)
-            best = (rank, skippingSpaces(start..<field.value.upperBound, in: head))
+            let range = skippingSpaces(start..<field.value.upperBound, in: head)
+            if !range.isEmpty { best = Place(rank: rank, range: range) }
         }
-        guard let best, !best.range.isEmpty else { return nil }
-        return best.range
+        if best == nil, first <= subprotocolRank, head.asksForWebSocket,
+            let range = subprotocolRange(in: head)
+        {
+            return Place(rank: subprotocolRank, range: range)
+        }
+        return best
     }
+
+    private static let subprotocolRank = 3
 
     /// Whether a field is a place for API keys.
     static func isKey(_ field: Field, in head: borrowing RequestHead) -> Bool {

@@ -139,10 +139,28 @@ final class Claim {
     ) -> Identity {
         var key = Classifier.Key.missing
         let classifier = pool.classifier
-        if classifier.hasKeys, let range = APIKey.range(in: head) {
-            key = .digest(client.lastKey.digest(of: head.span(range)))
+        if classifier.hasKeys, let place = APIKey.place(in: head) {
+            key = .digest(client.lastKey.digest(of: head.span(place.range)))
+            if !classifier.knows(key) {
+                key = furtherKey(behind: place, in: head, classifier) ?? key
+            }
         }
         return classifier.identity(of: head, key: key, address: client.peer.bits)
+    }
+
+    /// A key that is known in a place behind one where none is: what stands there may be meant for the
+    /// backend, or for what stands in front.
+    @inline(never)
+    private static func furtherKey(
+        behind first: APIKey.Place, in head: borrowing RequestHead, _ classifier: Classifier
+    ) -> Classifier.Key? {
+        var rank = first.rank
+        while let place = APIKey.place(in: head, from: rank + 1) {
+            let key = Classifier.Key.digest(KeyDigest(of: head.span(place.range)))
+            if classifier.knows(key) { return key }
+            rank = place.rank
+        }
+        return nil
     }
 
     /// A number for the tenant, 0 for nobody.

@@ -79,6 +79,12 @@ final class Classifier: Sendable {
     /// Whether requests are asked for keys.
     var hasKeys: Bool { keys != nil }
 
+    /// Whether somebody has that key.
+    func knows(_ key: Key) -> Bool {
+        guard case .digest(let digest?) = key else { return false }
+        return keys?.owner(of: digest) != nil
+    }
+
     /// The name of the tenant at that index of the policy; empty for none of them.
     func tenantName(_ index: Int) -> [UInt8] {
         tenantNames.indices.contains(index) ? tenantNames[index] : []

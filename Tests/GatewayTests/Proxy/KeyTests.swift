@@ -75,7 +75,7 @@ import Testing
             Issue.record("the head is not complete")
             return
         }
-        let range = APIKey.range(in: parser.head)
+        let range = APIKey.place(in: parser.head)?.range
         #expect(range.map { String(decoding: parser.head.bytes[$0], as: UTF8.self) } == expected)
     }
 
@@ -116,6 +116,51 @@ import Testing
         ] {
             #expect(try client.get("/v1/models", fields: fields).status == 200)
         }
+    }
+
+    /// What one place has may be meant for somebody else: the key counts that is known, wherever it is.
+    @Test(
+        arguments: [
+            ("Authorization: Bearer foreign\r\nx-api-key: right\r\n", 200),
+            ("x-api-key: foreign\r\nAuthorization: Bearer right\r\n", 200),
+            ("Authorization: Bearer foreign\r\napi-key: right\r\n", 200),
+            ("x-api-key: foreign\r\napi-key: right\r\n", 200),
+            ("x-api-key: right\r\napi-key: foreign\r\n", 200),
+            ("Authorization: Bearer a\r\nx-api-key: b\r\napi-key: right\r\n", 200),
+            ("Authorization: Bearer   \r\nx-api-key: right\r\n", 200),
+            ("Authorization: Bearer a\r\nx-api-key: b\r\napi-key: c\r\n", 401),
+        ])
+    func theKeyThatIsKnownCounts(fields: String, status: Int) throws {
+        let backend = try ScriptedBackend.echoing()
+        let gateway = try RunningGateway(
+            policyText([backend.url], pool: "limit: 4, \(Self.pool)"),
+            keys: [try Self.entry("acme", "right")])
+        let client = try gateway.connect()
+        for _ in 0..<2 {
+            let answer = try client.get("/v1/models", fields: fields)
+            #expect(answer.status == status)
+            #expect(answer.value("X-Penstock-Reason") == (status == 200 ? nil : "key_unknown"))
+        }
+        for request in backend.requests {
+            #expect(!request.head.contains("right") && !request.head.contains("foreign"))
+        }
+    }
+
+    /// Of two that are known the one counts that comes first.
+    @Test func ofTwoKnownKeysTheFirstPlaceCounts() throws {
+        let backend = try ScriptedBackend.echoing()
+        let gateway = try RunningGateway(
+            policyText(
+                [backend.url],
+                pool:
+                    "limit: 4, tenant: {keys: a.keys, named: [{name: one, requests_per_minute: 9}, "
+                    + "{name: two, requests_per_minute: 5}]}"),
+            keys: [try Self.entry("one", "k1"), try Self.entry("two", "k2")])
+        let client = try gateway.connect()
+        let both = try client.get("/", fields: "x-api-key: k2\r\nAuthorization: Bearer k1\r\n")
+        #expect(both.value("RateLimit-Policy") == "\"requests\";q=9;w=60")
+        let other = try client.get("/", fields: "x-api-key: k2\r\nAuthorization: Bearer k3\r\n")
+        #expect(other.value("RateLimit-Policy") == "\"requests\";q=5;w=60")
     }
 
     @Test func backendsDoNotSeeKeysUnlessTheyAreTo() throws {
