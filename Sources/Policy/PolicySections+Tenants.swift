@@ -32,6 +32,26 @@ private struct TenantKeys: Sendable {
     /// nil: the highest class.
     var highestClass: String?
     var networks: [Network] = []
+    /// The keys that stand in the file.
+    var given: Set<String> = []
+
+    /// The same, where what is not given is what `others` have.
+    func inheriting(_ others: TenantKeys) -> TenantKeys {
+        var terms = self
+        terms.settings = others.settings
+        terms.settings.name = settings.name
+        if given.contains("weight") { terms.settings.weight = settings.weight }
+        if given.contains("max_in_flight") { terms.settings.maxInFlight = settings.maxInFlight }
+        if given.contains("max_queued") { terms.settings.maxQueued = settings.maxQueued }
+        if given.contains("requests_per_minute") {
+            terms.settings.requestsPerMinute = settings.requestsPerMinute
+        }
+        if given.contains("tokens_per_minute") {
+            terms.settings.tokensPerMinute = settings.tokensPerMinute
+        }
+        if !given.contains("highest_class") { terms.highestClass = others.highestClass }
+        return terms
+    }
 }
 
 extension PolicySections {
@@ -171,6 +191,7 @@ extension PolicySections {
         node, path, pool, reading in
         var keys = TenantsKeys()
         tenantsKeys.read(node, path, &keys, &reading)
+        keys.named = keys.named.map { $0.inheriting(keys.others) }
         pool.claims.tenantHeader = keys.header
         pool.claims.keys = keys.keys
         pool.claims.networks = networks(keys.named, path, &reading)
@@ -185,6 +206,11 @@ extension PolicySections {
             of: keys.others.highestClass, in: names, path: "\(path).default.highest_class", &reading
         )
         for (row, tenant) in keys.named.enumerated() {
+            // One that is `default`'s has been looked at there.
+            guard tenant.given.contains("highest_class") else {
+                pool.admission.tenants[row].highestClass = pool.admission.otherTenants.highestClass
+                continue
+            }
             pool.admission.tenants[row].highestClass = index(
                 of: tenant.highestClass, in: names, path: "\(path).named[\(row)].highest_class",
                 &reading)
@@ -250,11 +276,15 @@ extension PolicySections {
             Key(
                 "named", \.named,
                 .list(
-                    of: Section(blank: TenantKeys(), keys: [tenantName] + terms + [networks])
-                        .kind(),
+                    of: Section(
+                        blank: TenantKeys(),
+                        keys: [tenantName] + terms.map { $0.inherited(from: "default") }
+                            + [networks],
+                        settle: { $0.given = $1 }
+                    ).kind(),
                     blank: TenantKeys(), counts: 0...maxTenants,
                     identity: { [$0.settings.name] }),
-                "Tenants with terms of their own; what one leaves out is not taken from `default`."),
+                "Tenants with terms of their own; what one leaves out is what `default` has."),
         ],
         rules: [
             Rule("named", "header", "keys") { keys in

@@ -114,8 +114,10 @@ struct Key<Target: Sendable>: Sendable {
     let isRequired: Bool
     let read: Kind<Target>.Read
     let write: @Sendable (Target) -> Literal?
-    private let meaning: String
+    private var meaning: String
     private let values: Shape
+    /// Whether what it has where it is left out stands elsewhere.
+    private var isInherited = false
 
     /// A key for one property; `.self` for a group of properties of the same target.
     init<Value>(
@@ -145,7 +147,15 @@ struct Key<Target: Sendable>: Sendable {
     func shape(in blank: Target) -> KeyShape {
         KeyShape(
             name: name, meaning: meaning, shape: values, isRequired: isRequired,
-            fallback: isRequired ? nil : write(blank))
+            fallback: isRequired || isInherited ? nil : write(blank))
+    }
+
+    /// The same key where another mapping, called `source`, has what is left out.
+    func inherited(from source: String) -> Key {
+        var key = self
+        key.isInherited = true
+        key.meaning += " Where it is left out, what `\(source)` has."
+        return key
     }
 }
 

@@ -31,8 +31,8 @@ import Testing
 
     private static let tenants = """
         priority: {header: x-priority, classes: [high, middle, low], default: middle}, tenant: {\
-        header: x-tenant, default: {highest_class: middle}, named: [{name: acme}, {name: Acme}, \
-        {name: night, highest_class: low}]}
+        header: x-tenant, default: {highest_class: middle}, \
+        named: [{name: acme, highest_class: high}, {name: Acme}, {name: night, highest_class: low}]}
         """
 
     @Test func withoutHeadersAllAreOneTenantOfOneClass() throws {
