@@ -101,6 +101,8 @@ package enum PolicyLoader {
 extension PolicyLoader {
     /// Aliases of what no route takes, and aliases that hide behind another.
     private static func checkAliases(_ policy: Policy, _ reading: inout Reading) {
+        // Without a route nothing is known of the models.
+        guard !policy.routes.isEmpty else { return }
         let patterns = policy.routes.flatMap(\.models)
         for alias in policy.models.aliases {
             let path = Reading.join("models.aliases", alias.name)

@@ -180,7 +180,10 @@ enum PolicySections {
             let name = try node.text("the name of a pool")
             if let found = reading.poolNames.firstIndex(of: name) {
                 index = found
-            } else if !reading.poolNames.isEmpty {
+            } else if reading.poolNames.isEmpty {
+                // That there are none is said elsewhere.
+                index = reading.strangePool(name)
+            } else {
                 let hint = Spelling.hint(name, among: reading.poolNames)
                 let known = reading.poolNames.prefix(20).map(\.quoted).joined(separator: ", ")
                 throw Fault("there is no pool \(name.quoted)", "\(hint)pools are \(known)")

@@ -8,6 +8,8 @@ struct Reading {
     var subject = "policy"
     /// The names under `pools`, in the file's order, also of pools with faults.
     var poolNames: [String] = []
+    /// Names of pools that are not there, each a number of its own.
+    private var strangePools: [String] = []
     private var faults: [(position: Position, diagnostic: Diagnostic)] = []
     private var positions: [String: Position] = [:]
     private var faultyPaths: Set<String> = []
@@ -27,6 +29,12 @@ struct Reading {
 
     /// Faults so far.
     var count: Int { faults.count }
+
+    /// What stands for a pool that is not there: a negative number, the same for the same name.
+    mutating func strangePool(_ name: String) -> Int {
+        if !strangePools.contains(name) { strangePools.append(name) }
+        return -1 - (strangePools.firstIndex(of: name) ?? 0)
+    }
 
     /// Remembers where the setting at `path` stands.
     mutating func note(_ path: String, at position: Position) {

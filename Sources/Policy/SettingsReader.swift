@@ -24,9 +24,11 @@ package struct SettingsReader {
         reading.subject = subject
     }
 
-    /// The text of the file at `path`.
-    package static func contents(of path: String) throws(PolicyError) -> String {
-        try PolicyLoader.contents(of: path)
+    /// The text of the file at `path`; `subject` is what such a file is called.
+    package static func contents(
+        of path: String, subject: String
+    ) throws(PolicyError) -> String {
+        try PolicyLoader.contents(of: path, subject: subject)
     }
 
     /// All faults so far; nil when there are none.

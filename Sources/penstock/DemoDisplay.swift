@@ -32,8 +32,10 @@ final class DemoDisplay {
             draw(report)
             terminal.endDrawing()
         }
-        let summary = ReportSummary.lines(report).joined(separator: "\n")
-        terminal.write("\n\(summary)\n")
+        let lines =
+            terminal.isInteractive
+            ? ReportSummary.lines(report, columns: terminal.width) : ReportSummary.lines(report)
+        terminal.write("\n\(lines.joined(separator: "\n"))\n")
     }
 
     private func draw(_ report: DemoReport) {

@@ -10,6 +10,30 @@ package enum ReportSummary {
         [without(report), with(report), comparison(report)]
     }
 
+    /// The same for a screen of so many columns: lines end between words, and go on below their first ones.
+    package static func lines(_ report: DemoReport, columns: Int) -> [String] {
+        lines(report).flatMap { wrapped($0, columns: columns) }
+    }
+
+    /// Lines of up to `columns`, but for words that are longer.
+    static func wrapped(_ line: String, columns: Int) -> [String] {
+        var lines: [String] = []
+        var rest = line[...]
+        let indentation = String(repeating: " ", count: columns < 40 ? 2 : 9)
+        while rest.count > columns {
+            // No line ends within what it begins with.
+            let start = rest.index(rest.startIndex, offsetBy: lines.isEmpty ? 0 : indentation.count)
+            let body = rest[start...]
+            guard
+                let end = rest.prefix(columns + 1)[start...].lastIndex(of: " ")
+                    ?? body.firstIndex(of: " ")
+            else { break }
+            lines.append(String(rest[..<end]))
+            rest = (indentation + rest[end...].drop { $0 == " " })[...]
+        }
+        return lines + [String(rest)]
+    }
+
     private static func without(_ report: DemoReport) -> String {
         let period = report.without.whole
         let patience = Figures.seconds(report.settings.patience.inSeconds)

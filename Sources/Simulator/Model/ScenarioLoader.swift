@@ -5,16 +5,18 @@ package import Policy
 
 /// Makes scenarios from files.
 package enum ScenarioLoader {
+    /// What diagnostics call such a file.
+    private static let subject = "scenario"
     static let times = Duration.zero...Duration.seconds(30 * 24 * 3600)
 
     /// Reads the scenario in the file at `path`.
     package static func load(path: String) throws(PolicyError) -> Scenario {
-        try load(text: try SettingsReader.contents(of: path), file: path)
+        try load(text: try SettingsReader.contents(of: path, subject: subject), file: path)
     }
 
     /// Reads the scenario in `text`; `file` is the name for diagnostics.
     package static func load(text: String, file: String) throws(PolicyError) -> Scenario {
-        var reader = SettingsReader(file: file, subject: "scenario")
+        var reader = SettingsReader(file: file, subject: subject)
         var scenario = Scenario(
             name: file, durationNanoseconds: 60_000_000_000, backends: [], clients: [])
         if let root = reader.root(of: text) { scenario.read(root, &reader) }

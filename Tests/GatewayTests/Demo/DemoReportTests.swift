@@ -44,6 +44,17 @@ struct DemoReportTests {
         #expect(lines[2].contains("5.0 times as many"))
     }
 
+    @Test(arguments: [20, 39, 40, 60, 80, 1000])
+    func theSummaryBreaksBetweenWords(columns: Int) {
+        let lines = ReportSummary.lines(report, columns: columns)
+        #expect(lines.allSatisfy { $0.count <= columns })
+        func words(_ lines: [String]) -> [Substring] { lines.flatMap { $0.split(separator: " ") } }
+        #expect(words(lines) == words(ReportSummary.lines(report)))
+        #expect((lines.count == 3) == (columns == 1000))
+        // A word that is longer than the screen stays whole.
+        #expect(ReportSummary.wrapped("a abcdef b", columns: 4) == ["a", "  abcdef", "  b"])
+    }
+
     @Test(arguments: [20, 40, 60, 75, 76, 80, 200])
     func noLineIsWiderThanTheTerminal(width: Int) {
         let lines = ReportTable(width: width, isColoured: false).lines(report)
