@@ -1,5 +1,7 @@
 // A policy as canonical YAML: every setting, defaults included, in the order of the reference.
 
+import Admission
+
 /// Writes policies back.
 package enum PolicyDump {
     /// YAML that loads to a policy equal to `policy`, the same text for equal policies.
@@ -29,5 +31,12 @@ package enum PolicyDump {
             entries[index].value = .mapping(inner)
         }
         return .mapping(entries)
+    }
+}
+
+extension PoolSettings {
+    /// How each backend's limit is found, on one line of YAML.
+    package var limitText: String {
+        (PolicySections.limit.write(admission.limit) ?? .text("")).yamlInline
     }
 }

@@ -174,7 +174,7 @@ package struct ListeningSocket: ~Copyable, Sendable {
     }
 
     /// Fills in a numeric IPv4 or IPv6 address; nil when `host` is neither.
-    private static func fill(
+    static func fill(
         _ storage: inout sockaddr_storage, host: String, port: UInt16
     ) -> socklen_t? {
         var four = sockaddr_in()

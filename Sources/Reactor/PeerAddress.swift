@@ -14,6 +14,13 @@ package struct PeerAddress: Sendable {
     /// No address: a unix socket's peer.
     package init() {}
 
+    /// The peer at a numeric IPv4 or IPv6 address, without brackets; nil where `text` is neither.
+    package init?(numeric text: String) {
+        var storage = sockaddr_storage()
+        guard ListeningSocket.fill(&storage, host: text, port: 0) != nil else { return nil }
+        self.init(storage)
+    }
+
     /// Reads the address out of what `accept` filled in.
     init(_ storage: borrowing sockaddr_storage) {
         var copy = copy storage

@@ -183,7 +183,7 @@ package final class Reactor {
     package func stop() { isStopped = true }
 
     /// Runs one turn at `instant` in which `events` happens instead of what the kernel reports: for
-    /// tests with a clock of their own.
+    /// tests with a clock of their own, and for connections in memory.
     package func turn(at instant: Instant, _ events: () -> Void) {
         now = instant
         turnNumber &+= 1

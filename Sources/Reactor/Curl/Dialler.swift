@@ -23,7 +23,7 @@ internal import Policy
     /// The socket that libcurl is just giving up to us, -1 for none.
     private var keptSocket: Int32 = -1
 
-    /// Whether dials only wait until `finishHeld` ends them: for tests without a network.
+    /// Whether dials only wait until `finishHeld` ends them: for tests, and for questions, without a network.
     package var holdsDials = false
     private var held: [Dial] = []
 

@@ -1,14 +1,13 @@
-// A shard without listeners: connections are handed in.
+// A shard without listeners and without other shards: connections are handed in, and whoever made it turns
+// its reactor. `RequestExplanation` asks one what it would do, and tests have it do everything.
 
-import Admission
-import Logging
-import Policy
-
-@testable import Gateway
-@testable import Reactor
+internal import Admission
+internal import Logging
+internal import Policy
+internal import Reactor
 
 extension Shard {
-    /// Makes a shard on the calling thread, which turns its reactor.
+    /// Makes a shard on the calling thread, which logs nothing; `seed` decides what is left to chance.
     static func alone(_ policy: Policy, seed: UInt64) throws(SystemError) -> Shard {
         let hashKey = HashKey.random()
         let quotas = SharedQuotas(policy, hashKey: hashKey)
@@ -20,7 +19,7 @@ extension Shard {
                     SharedAdmission($0, hashKey: hashKey, seed: seeds.next(), quotas: quotas)
                 },
                 hashKey: hashKey,
-                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+                logger: Logger(label: "penstock") { _ in SwiftLogNoOpLogHandler() },
                 accessWriter: nil, seed: seeds.next()))
     }
 }

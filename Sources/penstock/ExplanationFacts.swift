@@ -1,0 +1,89 @@
+// What is told of a request's way through a policy, a fact a line.
+
+internal import Admission
+internal import Gateway
+import Policy
+
+/// Words for an explanation.
+struct ExplanationFacts {
+    let policy: Policy
+    let found: RequestExplanation
+
+    /// The facts, in the order of the request's way.
+    var all: [CheckReport.Fact] {
+        var facts = [CheckReport.Fact("route", route)]
+        if !found.model.isEmpty { facts.append(.init("model", found.model)) }
+        if let pool = found.pool.map({ policy.pools[$0] }) {
+            facts.append(.init("pool", pool.name))
+            facts.append(.init("tenant", tenant(in: pool)))
+            if let index = found.priorityClass {
+                facts.append(.init("class", pool.admission.classes[index].name))
+            }
+            facts.append(.init("quota", quota(in: pool)))
+            facts.append(.init("limit", pool.limitText))
+            facts.append(.init("queue", queue(of: pool)))
+            facts.append(
+                .init("backends", pool.backends.map(\.label).joined(separator: ", ")))
+        }
+        if found.routes.count == 1 { facts.append(.init("fallback", fallback)) }
+        facts.append(.init("outcome", outcome))
+        return facts
+    }
+
+    private var route: String {
+        if found.routes.isEmpty { return "none" }
+        return found.routes.map { index in
+            let route = policy.routes[index]
+            var text = "routes[\(index)] (\(route.path.text)"
+            if !route.hosts.isEmpty { text += ", hosts \(route.hosts.joined(separator: " "))" }
+            if !route.methods.isEmpty {
+                text += ", methods \(route.methods.joined(separator: " "))"
+            }
+            if !route.models.isEmpty { text += ", models \(route.models.joined(separator: " "))" }
+            return text + ")"
+        }.joined(separator: " or ")
+    }
+
+    private func tenant(in pool: PoolSettings) -> String {
+        if let index = found.namedTenant {
+            return "\(pool.admission.tenants[index].name) (named)"
+        }
+        return found.hasTenant
+            ? "one that is not named, with the terms of `default`"
+            : "nobody, with the terms of `default`"
+    }
+
+    private func quota(in pool: PoolSettings) -> String {
+        let terms =
+            found.namedTenant.map { pool.admission.tenants[$0] } ?? pool.admission.otherTenants
+        var parts = ["weight \(terms.weight)"]
+        if let most = terms.requestsPerMinute { parts.append("\(most) requests a minute") }
+        if let most = terms.tokensPerMinute { parts.append("\(most) tokens a minute") }
+        if let most = terms.maxInFlight { parts.append("\(most) in flight") }
+        if let most = terms.maxQueued { parts.append("\(most) queued") }
+        return parts.joined(separator: ", ")
+    }
+
+    private func queue(of pool: PoolSettings) -> String {
+        let queue = pool.admission.queue
+        return "\(queue.maxRequests) requests, \(queue.maxBytes) bytes, "
+            + "waits up to \(queue.maxWait)"
+    }
+
+    private var fallback: String {
+        guard let fallback = policy.routes[found.routes[0]].fallback else { return "none" }
+        let model = fallback.model.map { ", as model \($0)" } ?? ""
+        return "pool \(policy.pools[fallback.pool].name) where the wait would be over "
+            + "\(fallback.maxWait)\(model)"
+    }
+
+    private var outcome: String {
+        switch found.outcome {
+        case .forwarded: return "a backend is asked"
+        case .waits: return "waits for the rest of the request"
+        case .closed: return "the connection is closed"
+        case .answered(let status, let reason?): return "refused with \(status), reason \(reason)"
+        case .answered(let status, nil): return "answered by the gateway with \(status)"
+        }
+    }
+}
