@@ -2,6 +2,7 @@
 // error, so that a new one cannot go unchecked. It shares nothing with the loader.
 
 import Foundation
+import Synchronization
 
 /// A YAML or JSON value as a schema sees it.
 indirect enum SchemaValue: Equatable {
@@ -66,8 +67,15 @@ struct SchemaValidator {
         }
     }
 
+    /// What patterns were seen to match: the same few hundred texts are asked about a hundred thousand
+    /// times, and a pattern takes longer to compile than a policy to load.
+    private static let known = Mutex<[String: [String: Bool]]>([:])
+
     private static func matches(_ text: String, _ pattern: String) throws -> Bool {
-        try Regex(pattern).firstMatch(in: text) != nil
+        if let known = known.withLock({ $0[pattern]?[text] }) { return known }
+        let isMatch = try Regex(pattern).firstMatch(in: text) != nil
+        known.withLock { $0[pattern, default: [:]][text] = isMatch }
+        return isMatch
     }
 
     private static func acceptsNumber(_ number: Double, _ keyword: String, _ bound: Double) -> Bool
@@ -104,15 +112,16 @@ struct SchemaValidator {
         _ entries: [String: SchemaValue], _ keyword: String, _ argument: Any,
         in schema: [String: Any]
     ) throws -> Bool {
-        let properties = schema["properties"] as? [String: [String: Any]] ?? [:]
         switch keyword {
         case "properties":
-            return try properties.allSatisfy { name, schema in
-                try entries[name].map { try accepts($0, schema) } ?? true
+            let properties = argument as? [String: Any] ?? [:]
+            return try entries.allSatisfy { name, value in
+                try (properties[name] as? [String: Any]).map { try accepts(value, $0) } ?? true
             }
         case "required":
             return (argument as? [String] ?? []).allSatisfy { entries[$0] != nil }
         case "additionalProperties":
+            let properties = schema["properties"] as? [String: Any] ?? [:]
             let others = entries.filter { properties[$0.key] == nil }.values
             if let isAllowed = argument as? Bool { return isAllowed || others.isEmpty }
             return try others.allSatisfy { try accepts($0, argument as? [String: Any] ?? [:]) }
