@@ -137,6 +137,22 @@ def test_kubernetes_gateways_share() -> None:
     assert shared == {kubernetes("Deployment")["spec"]["replicas"]}
 
 
+def test_kubernetes_memory_suffices(penstock: Path, tmp_path: Path) -> None:
+    """What the threads may hold at once fits into the container's limit, and as much again does."""
+    path = tmp_path / "policy.yaml"
+    path.write_text(kubernetes("ConfigMap")["data"]["policy.yaml"])
+    ended = subprocess.run(
+        [penstock, "check", "--dump", str(path)], capture_output=True, text=True, timeout=20, check=True
+    )
+    policy = yaml.safe_load(ended.stdout)
+    assert not any(route["models"] for route in policy["routes"]), "held bodies count as well"
+    server = policy["server"]
+    held = [server["body_before_queue_total"], server["buffer"]["responses_total"]]
+    mebibytes = policy["threads"] * sum(int(size.removesuffix("MiB")) for size in held)
+    (container,) = kubernetes("Deployment")["spec"]["template"]["spec"]["containers"]
+    assert int(container["resources"]["limits"]["memory"].removesuffix("Mi")) >= 2 * mebibytes
+
+
 def swap(volume: Path, version: str, policy: str) -> None:
     """What the kubelet does when a ConfigMap has changed: another directory, and a link that is renamed."""
     (volume / version).mkdir()
