@@ -9,22 +9,38 @@ extension Policy {
         var quotas = QuotaSettings()
         quotas.hashedRows = pools.map(\.admission.queue.hashedFlows).max() ?? quotas.hashedRows
         var indices: [String: Int] = [:]
+        func take(_ tenant: TenantSettings) {
+            guard tenant.hasQuota else { return }
+            if let index = indices[tenant.name] {
+                quotas.tenants[index].takeQuota(of: tenant)
+            } else {
+                indices[tenant.name] = quotas.tenants.count
+                quotas.tenants.append(tenant)
+            }
+        }
+        // What a pool says of a tenant comes before what it has from another pool's `default`.
         for pool in pools {
             quotas.others.takeQuota(of: pool.admission.otherTenants)
-            for tenant in pool.admission.tenants where tenant.hasQuota {
-                if let index = indices[tenant.name] {
-                    quotas.tenants[index].takeQuota(of: tenant)
-                } else {
-                    indices[tenant.name] = quotas.tenants.count
-                    quotas.tenants.append(tenant)
-                }
+            for tenant in pool.admission.tenants {
+                take(tenant.withoutQuota(of: pool.admission.otherTenants))
             }
+        }
+        for pool in pools {
+            for tenant in pool.admission.tenants { take(tenant) }
         }
         return quotas
     }
 }
 
 extension TenantSettings {
+    /// The same without the quotas that are those of `others` too, and may be no more than left out.
+    fileprivate func withoutQuota(of others: TenantSettings) -> TenantSettings {
+        var settings = self
+        if requestsPerMinute == others.requestsPerMinute { settings.requestsPerMinute = nil }
+        if tokensPerMinute == others.tokensPerMinute { settings.tokensPerMinute = nil }
+        return settings
+    }
+
     /// Takes over the quotas that it does not have yet.
     fileprivate mutating func takeQuota(of other: TenantSettings) {
         requestsPerMinute = requestsPerMinute ?? other.requestsPerMinute
@@ -40,7 +56,9 @@ extension PolicyLoader {
             let path = Reading.join("pools", pool.name) + ".tenant"
             check(pool.admission.otherTenants, "\(path).default", "", &said, &reading)
             for (index, tenant) in pool.admission.tenants.enumerated() {
-                check(tenant, "\(path).named[\(index)]", tenant.name, &said, &reading)
+                // What it has from `default` is told of there.
+                let own = tenant.withoutQuota(of: pool.admission.otherTenants)
+                check(own, "\(path).named[\(index)]", tenant.name, &said, &reading)
             }
         }
     }
