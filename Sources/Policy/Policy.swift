@@ -454,6 +454,8 @@ package struct Route: Equatable, Sendable {
     /// Time between the comments that a request for a stream gets until its first event, 100 ms..1 h;
     /// `nil` for none.
     package var streamKeepAlive: Duration?
+    /// What browsers are told; `nil` where that is left to the backends.
+    package var crossOrigin: CrossOriginSettings?
 
     /// A route for `path` to the pool at index `pool`.
     package init(path: PathPattern, pool: Int) {

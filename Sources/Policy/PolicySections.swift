@@ -140,6 +140,11 @@ enum PolicySections {
                     + "`text/event-stream`: what fails later is told by an event, and no fallback is "
                     + "taken. For JSON bodies with `\"stream\": true`, which are held until they say so; "
                     + "not for Ollama's own interface. `off` for none."),
+            Key(
+                "cors", \.crossOrigin, crossOrigin.kind().optional(blank: crossOrigin.blank),
+                "Pages of other origins that browsers let use the route. The gateway answers what they ask "
+                    + "beforehand, without a key, and every response, refusals included, says who may read it, in "
+                    + "place of what backends say. Without this all of it is left to the backends."),
         ],
         rules: [
             Rule("fallback", "pool") { route in
@@ -157,6 +162,7 @@ enum PolicySections {
             "host": "write hosts: [NAME]", "method": "write methods: [NAME]",
             "model": "write models: [NAME]",
             "keep_alive": "write stream_keep_alive: 15s",
+            "cross_origin": "write cors: {origins: [ORIGIN]}",
         ])
 
     private static let path = Kind.text(
@@ -167,7 +173,7 @@ enum PolicySections {
         "a host name", pattern: "^(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9._-]+)$", parse: Route.host,
         write: { $0 })
 
-    private static let method = Kind<String>.text(
+    static let method = Kind<String>.text(
         "a method such as POST", pattern: "^[!#$%&'*+.^_`|~0-9A-Z-]+$", parse: Route.method,
         write: { $0 })
 

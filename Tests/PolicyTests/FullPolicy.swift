@@ -172,6 +172,13 @@ enum FullPolicy {
               pool: spare
               max_wait: 60s
               model: small
+            cors:
+              origins: [https://a.example.com]
+              methods: [PUT]
+              headers: [X-One]
+              expose: [X-Two]
+              credentials: true
+              max_age: 64s
         models:
           aliases:
             other: most
@@ -194,6 +201,14 @@ enum FullPolicy {
         fallback.model = "small"
         route.fallback = fallback
         route.streamKeepAlive = .seconds(52)
+        var crossOrigin = CrossOriginSettings()
+        crossOrigin.origins = ["https://a.example.com"]
+        crossOrigin.methods = ["PUT"]
+        crossOrigin.headers = ["x-one"]
+        crossOrigin.exposed = ["x-two"]
+        crossOrigin.allowsCredentials = true
+        crossOrigin.maxAge = .seconds(64)
+        route.crossOrigin = crossOrigin
         var models = ModelSettings()
         models.aliases = [ModelAlias(name: "other", model: "most")]
         models.maxHeldBytes = 62_464

@@ -100,6 +100,7 @@ extension Exchange {
             RateFields(rates).append(claim.dialect, to: &client.output)
         }
         appendFallback(to: &client.output)
+        appendCrossOrigin(to: &client.output)
         client.output.appendField(.xRequestID, requestID)
         outlet.appendConnection(intake.head.version, to: &client.output)
         client.output.appendLineEnd()

@@ -70,6 +70,7 @@ extension Exchange {
         client.output.appendStatusLine(status: 200)
         shard.appendDate(to: &client.output)
         client.output.appendContentLength(0)
+        appendCrossOrigin(to: &client.output)
         client.output.appendField(.xRequestID, requestID)
         outlet.appendConnection(intake.head.version, to: &client.output)
         client.output.appendLineEnd()

@@ -21,6 +21,7 @@ extension Exchange {
             return
         }
         let routes = snapshot.routes
+        if routes.hasCrossOrigin, answerPreflight(head) { return }
         if routes.hasPages, answerPage(head, client) { return }
         switch routes.match(head, model: nil) {
         case .none: reply(.noRoute)

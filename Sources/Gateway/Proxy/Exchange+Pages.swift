@@ -55,6 +55,7 @@ extension Exchange {
         client.output.append(type)
         client.output.appendLineEnd()
         client.output.appendContentLength(page.count)
+        appendCrossOrigin(to: &client.output)
         client.output.appendField(.xRequestID, requestID)
         outlet.appendConnection(intake.head.version, to: &client.output)
         client.output.appendLineEnd()

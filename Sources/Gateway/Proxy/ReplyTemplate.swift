@@ -195,7 +195,9 @@ final class ReplyTemplate {
                 output.append(decimal: bodyBytes + quotedIDs * each)
             case .seconds: output.append(decimal: rejection?.retryAfterSeconds ?? 0)
             case .milliseconds: output.append(decimal: rejection?.retryAfterMilliseconds ?? 0)
-            case .limits: ReplyTemplate.appendLimits(rejection, exchange, to: &output)
+            case .limits:
+                ReplyTemplate.appendLimits(rejection, exchange, to: &output)
+                exchange.appendCrossOrigin(to: &output)
             case .requestID: output.appendFieldText(requestID.span)
             case .connection:
                 exchange.outlet.appendConnection(exchange.intake.head.version, to: &output)
@@ -221,6 +223,7 @@ final class ReplyTemplate {
             return false
         }
         if quotedIDs > 0, !ErrorBodyWriter.isPlain(exchange.requestID) { return false }
+        if exchange.snapshot.routes.hasCrossOrigin { return false }
         guard let pool = exchange.pool else { return true }
         if pool.tellsRates { return false }
         guard let rejection else { return true }

@@ -42,7 +42,9 @@ struct ResponseRewriter {
     func append(_ head: borrowing ResponseHead, to output: inout ByteBuffer) {
         let pool = exchange.pool
         let rates = pool?.rates(of: exchange.claim.tenant, paidBy: exchange.claim.payer)
-        let seen = appendStart(head, replacesRates: rates != nil, to: &output)
+        let crossOrigin = exchange.crossOrigin
+        let seen = appendStart(
+            head, replacesRates: rates != nil, replacesCrossOrigin: crossOrigin != nil, to: &output)
         appendFraming(head, to: &output)
         if let rates {
             RateFields(rates).append(exchange.claim.dialect, to: &output)
@@ -54,6 +56,7 @@ struct ResponseRewriter {
         }
         // RFC 9110 section 6.6.1: a recipient with a clock adds the Date that is missing.
         if !seen.contains(.date) { exchange.shard.appendDate(to: &output) }
+        if let crossOrigin { exchange.appendCrossOrigin(crossOrigin, to: &output) }
         if pool?.responses.saysTimes == true { appendTimes(to: &output) }
         exchange.appendFallback(to: &output)
         exchange.outlet.appendConnection(exchange.intake.head.version, to: &output)
@@ -67,15 +70,20 @@ struct ResponseRewriter {
 
     /// Appends the status line and the fields that travel on, and returns which names there were.
     private func appendStart(
-        _ head: borrowing ResponseHead, replacesRates: Bool = false, to output: inout ByteBuffer
+        _ head: borrowing ResponseHead, replacesRates: Bool = false,
+        replacesCrossOrigin: Bool = false, to output: inout ByteBuffer
     ) -> FieldNames {
         var seen = FieldNames()
         let dropped = texts.droppedOfResponse
-        let apart = replacesRates ? texts.others : FieldNames()
+        let apart = replacesRates || replacesCrossOrigin ? texts.others : FieldNames()
         var index = output.appendStart(of: head, without: dropped, before: apart, noting: &seen)
         while index < head.fields.count {
             let field = head.fields[index]
-            if !RateFields.isRateField(head.name(of: field)) {
+            let name = head.name(of: field)
+            let isReplaced =
+                replacesRates && RateFields.isRateField(name)
+                || replacesCrossOrigin && CrossOriginTexts.isOwnField(name)
+            if !isReplaced {
                 output.appendField(name: head.name(of: field), value: head.value(of: field))
             }
             index = output.appendFields(

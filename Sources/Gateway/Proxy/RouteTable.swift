@@ -48,6 +48,10 @@ final class RouteTable {
     let modelRoutes: [Int]
     /// Whether any route keeps its streams alive while they wait.
     let keepsStreamsAlive: Bool
+    /// Whether browsers are told something about any route.
+    let hasCrossOrigin: Bool
+    /// By the routes' indices.
+    private let crossOrigins: [CrossOriginTexts?]
 
     init(_ policy: Policy) {
         entries = policy.routes.map { route in
@@ -69,6 +73,8 @@ final class RouteTable {
         hasPages = modelList.isServed || !healthPaths.isEmpty
         modelRoutes = policy.routes.indices.filter { !policy.routes[$0].models.isEmpty }
         keepsStreamsAlive = policy.routes.contains { $0.streamKeepAlive != nil }
+        crossOrigins = policy.routes.map { $0.crossOrigin.map(CrossOriginTexts.init) }
+        hasCrossOrigin = crossOrigins.contains { $0 != nil }
     }
 
     /// The model that `name` is another name for.
@@ -113,6 +119,32 @@ final class RouteTable {
         return found
     }
 
+    /// What browsers are told about the route with that index.
+    func crossOrigin(ofRoute index: Int) -> CrossOriginTexts? { crossOrigins[index] }
+
+    /// What browsers are told about a request that has taken no route: that of the first which it might take,
+    /// or which is for its path with another method, or of the routes whose models a list is of.
+    func crossOrigin(for head: borrowing RequestHead) -> CrossOriginTexts? {
+        if hasPages, modelList.answers(head) {
+            return modelRoutes.lazy.compactMap { self.crossOrigins[$0] }.first
+        }
+        var other: Int?
+        for index in entries.indices where matchesPlace(index, head) {
+            if matches(index, head) { return crossOrigins[index] }
+            if other == nil { other = index }
+        }
+        return other.flatMap { crossOrigins[$0] }
+    }
+
+    /// The first route for the place that `head` names with another `method`, whatever its model.
+    func route(for head: borrowing RequestHead, method: Span<UInt8>) -> Int? {
+        for index in entries.indices where matchesPlace(index, head) {
+            let methods = entries[index].methods
+            if methods.isEmpty || methods.contains(where: { method.equals($0) }) { return index }
+        }
+        return nil
+    }
+
     /// Whether a route matches a request but for its model.
     @inline(__always)
     private func matches(_ index: Int, _ head: borrowing RequestHead) -> Bool {
@@ -124,6 +156,18 @@ final class RouteTable {
                 return false
             }
         }
+        return matchesHost(index, head)
+    }
+
+    /// Whether a route is for a request's path and host.
+    private func matchesPlace(_ index: Int, _ head: borrowing RequestHead) -> Bool {
+        entries[index].matches(path: head.bytes.span.extracting(head.path))
+            && matchesHost(index, head)
+    }
+
+    @inline(__always)
+    private func matchesHost(_ index: Int, _ head: borrowing RequestHead) -> Bool {
+        let bytes = head.bytes.span
         if !entries[index].hosts.isEmpty {
             guard let range = head.authority else { return false }
             let host = bytes.extracting(range).withoutPort.withoutRootLabel
