@@ -28,7 +28,8 @@ package enum MachineCheck {
         credentials.faults.map { fault(of: policy.pools[$0.pool], $0.error) }
             + logFaults(policy.log) + addressFaults(policy, present)
             + policy.loops(
-                addresses: MachineAddresses.all(), names: [MachineAddresses.hostName()])
+                addresses: MachineAddresses.all(), names: [MachineAddresses.hostName()],
+                resolve: SocketFile.resolved)
             + (descriptorFault(policy).map { [$0] } ?? [])
     }
 

@@ -5,14 +5,15 @@
 extension Policy {
     /// A fault for each backend at which the gateway itself listens, `admin` included.
     ///
-    /// `addresses` are numeric ones that this machine has, `names` those that it gives itself; without them
-    /// only those are known that every machine has.
+    /// `addresses` are numeric ones that this machine has, `names` those that it gives itself, and `resolve`
+    /// gives a path without links; without them only that is known which holds for every machine.
     package func loops(
-        addresses: [String] = [], names: [String] = []
+        addresses: [String] = [], names: [String] = [],
+        resolve: @escaping (String) -> String = { $0 }
     ) -> [PolicyFault] {
         let machine = Machine(
             addresses: addresses.compactMap { NumericAddress($0)?.bits },
-            names: names.map { $0.lowercased() })
+            names: names.map { $0.lowercased() }, resolve: resolve)
         return pools.flatMap { pool in
             pool.backends.enumerated().compactMap { index, backend in
                 guard
@@ -42,6 +43,7 @@ extension Policy {
 private struct Machine {
     var addresses: [UInt128]
     var names: [String]
+    var resolve: (String) -> String
 
     private static let loopback4 = UInt128(0xffff_7f00_0001)
     private static let loopback6 = UInt128(1)
@@ -51,7 +53,7 @@ private struct Machine {
         switch listener {
         case .unix(let path):
             return backend.scheme == .unix
-                && Machine.plain(backend.socketPath) == Machine.plain(path)
+                && Machine.plain(resolve(backend.socketPath)) == Machine.plain(resolve(path))
         case .tcp(let host, let port):
             guard backend.scheme != .unix, backend.port == port, port != 0,
                 let listening = NumericAddress(host)

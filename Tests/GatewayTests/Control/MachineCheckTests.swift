@@ -88,6 +88,24 @@ import Testing
         extendLifetime(file)
     }
 
+    /// A folder may have two names, as `/var/run` mostly is `/run`.
+    @Test func aBackendThatIsTheGatewayByALink() throws {
+        let folder = try Self.folder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let link = folder + "/link"
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: folder)
+        for name in ["none.sock", "there.sock"] {
+            let file =
+                name == "there.sock"
+                ? try ListeningSocket(.unix(path: "\(folder)/\(name)")) : nil
+            let found = try Self.faults(
+                policyText(
+                    ["http+unix://\(link)/\(name)"], listen: "\"unix:\(folder)/\(name)\""))
+            #expect(found.count == 1 && found[0].contains("pools.main.backends[0]: "))
+            extendLifetime(file)
+        }
+    }
+
     @Test func moreConnectionsThanDescriptors() throws {
         let most = DescriptorLimit.raise()
         guard most < 1_000_000 else { return }
