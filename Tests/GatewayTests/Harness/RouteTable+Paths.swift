@@ -8,7 +8,8 @@ import Policy
 @testable import Gateway
 
 extension RouteTable {
-    private func head(_ request: String) throws -> RequestHead {
+    /// The head of `METHOD PATH`.
+    static func head(_ request: String) throws -> RequestHead {
         var parser = RequestParser(limits: HeadLimits())
         var input = ByteBuffer()
         input.append("\(request) HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -17,12 +18,15 @@ extension RouteTable {
     }
 
     /// The routes that `METHOD PATH` may take, whatever its model.
-    func candidates(_ request: String) throws -> [Int] { candidates(try head(request)) }
+    func candidates(_ request: String) throws -> [Int] { candidates(try Self.head(request)) }
 
-    /// Whether `METHOD PATH` may take some route, with the model that its path names or with any.
-    func takes(_ request: String) throws -> Bool {
-        let head = try head(request)
+    /// Whether a request may take some route, with the model that its path names or with any.
+    ///
+    /// What is refused before routes are looked at may not.
+    func takes(_ head: borrowing RequestHead) -> Bool {
         let path = head.span(head.path)
+        let names = ModelPath.range(in: path) ?? ModelList.nameRange(in: path)
+        if PathSegments.areAmbiguous(in: path, names: names) { return false }
         guard let range = ModelPath.range(in: path) else { return !candidates(head).isEmpty }
         var name: [UInt8] = []
         guard ModelPath.decode(path.extracting(range), into: &name) else { return false }

@@ -55,8 +55,10 @@ import Testing
         func passes(_ request: String) throws -> Bool {
             let names = request.contains("{model}") ? models : [""]
             return try names.contains { name in
-                try table.takes(
-                    request.replacing("{model}", with: name).replacing(/\{[a-z]+\}/, with: "1"))
+                table.takes(
+                    try RouteTable.head(
+                        request.replacing("{model}", with: name).replacing(/\{[a-z]+\}/, with: "1"))
+                )
             }
         }
 
@@ -113,6 +115,34 @@ import Testing
                 for method in ["GET", "POST", "PUT", "DELETE"] {
                     #expect(
                         try !served.passes("\(method) \(path)"), "\(policy).yaml \(method) \(path)")
+                }
+            }
+        }
+    }
+
+    /// The ways in which servers take a path for another one, around what an allow-list has.
+    private static let disguises = [
+        "/PATH", "/.PATH", "PATH/", "PATH//", "PATH?a=/v1/models", "PATH%2f", "PATH%20", "PATH;a=b",
+        "/v1/..PATH", "/v1/chat/completions/../../..PATH",
+        "/v1/chat/completions/%2e%2e/%2E./..PATH",
+        "/v1/chat/completions%2f..%2f..%2f..PATH", "/v1/models/x%2f..%2f..%2f..PATH",
+        "/v2/models/x%2f..%2f..%2f..PATH", "/health/..PATH", "/v1/chat/completions%00PATH",
+    ]
+
+    @Test func noDisguiseOpensWhatIsClosed() throws {
+        let engines = try Self.names(in: "Tests/Endpoints", ".txt")
+        let closed = Set(
+            try engines.flatMap(Self.endpoints).filter { $0.word == "closed" }.map(\.request))
+        let tables = try Self.names(in: "policies", ".yaml").map { ($0, try Served($0).table) }
+        for endpoint in closed {
+            let parts = endpoint.replacing("{model}", with: "bge-m3")
+                .replacing(/\{[a-z]+\}/, with: "1").split(separator: " ")
+            for disguise in Self.disguises {
+                let request = "\(parts[0]) " + disguise.replacing("PATH", with: parts[1])
+                let head = try RouteTable.head(request)
+                for (policy, table) in tables {
+                    let passes = table.takes(head)
+                    #expect(!passes, "\(policy).yaml passes \(request)")
                 }
             }
         }
