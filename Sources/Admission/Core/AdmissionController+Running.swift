@@ -164,7 +164,9 @@ extension AdmissionController {
         if outcome == .overload {
             backends[index].noteOverload(counted: counted(index), now: clock)
         }
-        if outcome.showsLife { backends[index].ejection.served() }
+        if backends[index].ejection.isOnTrial, outcome.showsLife {
+            backends[index].ejection.served()
+        }
         if outcome == .success {
             if stub.trial != 0 { connected(stub.backend, now: clock) }
             let changed = backends[index].suspicion.good(
