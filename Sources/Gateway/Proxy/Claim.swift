@@ -20,6 +20,8 @@ final class Claim {
     private(set) var tenant = TenantID.anonymous
     /// Whose request it was in the pool that it fell back from, which pays where it has a quota.
     private(set) var payer: Payer?
+    /// Whether that pool keeps fields with API keys: whoever stands in for it does not get them.
+    private(set) var keepsKeys = false
     /// The name that the policy has for it; empty where it has none.
     private(set) var tenantName: [UInt8] = []
     /// The counters of the priority class that the request was offered in.
@@ -48,6 +50,7 @@ final class Claim {
         payer = nil
         tenantName = []
         classMetrics = nil
+        keepsKeys = false
         modelMetrics = nil
         traffic = nil
         model = []
@@ -121,8 +124,11 @@ final class Claim {
         return identity
     }
 
-    /// The request leaves `pool` for another one, and is paid for as before.
-    func keepPayer(of pool: Pool) { payer = Payer(tenant, in: pool.settings.admission) }
+    /// The request leaves `pool` for another one: it is paid for as before, and its key stays here as before.
+    func leave(_ pool: Pool) {
+        payer = Payer(tenant, in: pool.settings.admission)
+        keepsKeys = pool.keepsKeys
+    }
 
     /// Why the request may not be served in `pool` for want of a key; nil where it may.
     static func keyFault(

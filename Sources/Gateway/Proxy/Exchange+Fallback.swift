@@ -48,7 +48,7 @@ extension Exchange {
             return false
         }
         hasFallenBack = true
-        if let pool { claim.keepPayer(of: pool) }
+        if let pool { claim.leave(pool) }
         if let model = fallback.model {
             guard replaceModel(Array(model.utf8)) else { return true }
         }

@@ -32,7 +32,7 @@ struct RequestRewriter {
 
     init(_ exchange: Exchange, in pool: Pool) {
         host = pool.settings.host
-        keepsKeys = pool.keepsKeys
+        keepsKeys = pool.keepsKeys || exchange.claim.keepsKeys
         let deadline = exchange.claim.deadline
         let isTold = pool.deadlines.isPassedOn && deadline != .distantFuture
         remainingNanoseconds = isTold ? deadline.nanoseconds(since: exchange.now) : nil

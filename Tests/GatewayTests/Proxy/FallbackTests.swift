@@ -1,6 +1,7 @@
 // Pools that stand in for others.
 
 import Bytes
+import Policy
 import Testing
 
 @testable import Gateway
@@ -128,6 +129,34 @@ import Testing
         #expect(refused.value("X-Penstock-Reason") == "tenant_request_rate")
         // Others fall back as before.
         #expect(try client.get("/", fields: "X-Tenant: b\r\n").status == 200)
+        go.open()
+        _ = try first.readResponse()
+    }
+
+    /// A key is for the gateway, also where another pool stands in that has no keys.
+    @Test(arguments: [false, true])
+    func theOtherPoolGetsNoKey(isPassedOn: Bool) throws {
+        let go = Door()
+        let large = try ScriptedBackend.held(until: go)
+        let small = try ScriptedBackend.serving { wire, _ in try wire.answer("small") }
+        let made = KeyDigest(of: "secret".utf8.span)
+        let digest = try #require(made).hexadecimal
+        let bytes = stride(from: 0, to: 64, by: 2).compactMap { offset in
+            UInt8(digest.dropFirst(offset).prefix(2), radix: 16)
+        }
+        let gateway = try RunningGateway(
+            quotaPolicy(
+                large, small, tenant: "{keys: {file: a.keys, pass_on: \(isPassedOn)}}"),
+            keys: [KeyEntry(digest: bytes, tenant: "a")])
+        let key = "Authorization: Bearer secret\r\nX-Api-Key: other\r\n"
+        let first = try gateway.connect()
+        try first.send("GET / HTTP/1.1\r\nHost: h\r\n\(key)\r\n")
+        try eventually("one in flight") { try gateway.holdings().inFlight == 1 }
+        let answer = try gateway.connect().get("/", fields: key)
+        #expect(answer.value("X-Penstock-Fallback") == "small")
+        let seen = try #require(small.requests.last)
+        #expect(seen.value("Authorization") == (isPassedOn ? "Bearer secret" : nil))
+        #expect(seen.value("X-Api-Key") == (isPassedOn ? "other" : nil))
         go.open()
         _ = try first.readResponse()
     }
