@@ -37,6 +37,7 @@ package enum KeysFile {
     static func fill(_ policy: inout Policy, besides path: String) throws(PolicyError) {
         var known: [String: [Line]] = [:]
         var faults: [Diagnostic] = []
+        var checked: Set<[String]> = []
         for index in policy.pools.indices {
             guard let keys = policy.pools[index].claims.keys else { continue }
             let file = resolved(keys.file, besides: path)
@@ -50,28 +51,31 @@ package enum KeysFile {
             }
             let lines = known[file] ?? []
             policy.pools[index].claims.keys?.entries = lines.map(\.entry)
-            faults += unnamed(lines, in: policy.pools[index], file: file)
+            let names = policy.pools[index].admission.tenants.map(\.name)
+            // Pools that have their tenants in common have their faults in common.
+            guard policy.pools[index].claims.keys?.unnamed == .refuse,
+                checked.insert([file] + names).inserted
+            else { continue }
+            faults += unnamed(lines, names, inPool: policy.pools[index].name, file: file)
         }
         if !faults.isEmpty { throw PolicyError(faults) }
     }
 
-    /// The keys of tenants that the pool does not name, where it names any and has no terms for others.
+    /// The keys of tenants that are not among `names`, where there are any.
     private static func unnamed(
-        _ lines: [Line], in pool: PoolSettings, file: String
+        _ lines: [Line], _ names: [String], inPool pool: String, file: String
     ) -> [Diagnostic] {
-        let names = pool.admission.tenants.map(\.name)
-        guard !names.isEmpty, pool.claims.keys?.unnamed == .refuse else { return [] }
+        if names.isEmpty { return [] }
         let known = Set(names)
         var reading = Reading(file: file)
         reading.subject = "keys file"
-        let path = Reading.join("pools", pool.name) + ".tenant"
         for line in lines where !known.contains(line.entry.tenant) {
             // Guessing takes time where there are many names.
             let hint =
                 reading.count < mostHints ? Spelling.hint(line.entry.tenant, among: names) : ""
             let fault = Fault(
-                "is a key of a tenant that \(path).named does not have",
-                "\(hint)name it there, or set \(path).keys.unnamed to allow")
+                "is a key of a tenant that pool \(pool) does not name",
+                "\(hint)name it under tenant.named, or set tenant.keys.unnamed to allow")
             reading.report(fault, path: "", at: line.position)
             if reading.count > PolicyError.maxDiagnostics { break }
         }

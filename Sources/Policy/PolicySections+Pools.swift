@@ -37,6 +37,11 @@ extension PolicySections {
             var settings = blankPool
             settings.name = entry.key
             pool.read(entry.value, path, &settings, &reading)
+            if let shared = reading.sharedTenant,
+                reading.position(of: Reading.join(path, "tenant")) == nil
+            {
+                tenant.read(shared, "tenant", &settings, &reading)
+            }
             pools.append(settings)
             reading.poolNames.append(entry.key)
         }

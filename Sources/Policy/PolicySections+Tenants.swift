@@ -186,6 +186,18 @@ extension PolicySections {
 
     // MARK: Tenants
 
+    /// `tenant` for all pools, each of which reads it with its own classes; a policy is written without
+    /// it, as what its pools make of it.
+    static let sharedTenant = Kind<Policy>(.section(tenantsKeys.shape)) {
+        node, path, _, reading in
+        reading.sharedTenant = node
+        // Also where every pool has its own.
+        var keys = TenantsKeys()
+        tenantsKeys.read(node, path, &keys, &reading)
+    } write: { _ in
+        nil
+    }
+
     /// What tenants may claim, and where a request names its own; read after `priority`.
     static let tenant = Kind<PoolSettings>(.section(tenantsKeys.shape)) {
         node, path, pool, reading in

@@ -32,6 +32,9 @@ enum PolicySections {
                 "forwarding", \.forwarding, forwarding.kind(),
                 "Fields added to forwarded requests."),
             Key(
+                "tenant", \.self, sharedTenant,
+                "What tenants are and may claim, in all pools that have no `tenant` of their own."),
+            Key(
                 "pools", \.pools, pools, required: true,
                 "Sets of backends by name, each with one queue."),
             Key(

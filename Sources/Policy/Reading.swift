@@ -10,6 +10,8 @@ struct Reading {
     var poolNames: [String] = []
     /// Names of pools that are not there, each a number of its own.
     private var strangePools: [String] = []
+    /// What stands under `tenant` for all pools; `nil` where nothing does.
+    var sharedTenant: YAMLNode?
     private var faults: [(position: Position, diagnostic: Diagnostic)] = []
     private var positions: [String: Position] = [:]
     private var faultyPaths: Set<String> = []
@@ -49,14 +51,13 @@ struct Reading {
 
     mutating func report(_ fault: Fault, path: String, at position: Position) {
         markFaulty(path)
-        faults.append(
-            (
-                position,
-                Diagnostic(
-                    file: file, line: position.line, column: position.column,
-                    path: path.isEmpty ? subject : path, problem: fault.problem,
-                    remedy: fault.remedy)
-            ))
+        let diagnostic = Diagnostic(
+            file: file, line: position.line, column: position.column,
+            path: path.isEmpty ? subject : path, problem: fault.problem,
+            remedy: fault.remedy)
+        // What all pools read is wrong once.
+        if sharedTenant != nil, faults.contains(where: { $0.diagnostic == diagnostic }) { return }
+        faults.append((position, diagnostic))
     }
 
     private mutating func markFaulty(_ path: String) {

@@ -3,9 +3,9 @@
 // for.
 
 /// A value of a YAML document.
-struct YAMLNode {
+struct YAMLNode: Sendable {
     /// What the value is.
-    enum Content {
+    enum Content: Sendable {
         /// A scalar without quotes, which may be a number, a boolean or nothing at all.
         case plain(String)
         /// A scalar in quotes or a block scalar: always text.
@@ -15,7 +15,7 @@ struct YAMLNode {
     }
 
     /// One key of a mapping and its value.
-    struct Entry {
+    struct Entry: Sendable {
         var key: String
         var position: Position
         var value: YAMLNode

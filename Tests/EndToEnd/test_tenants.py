@@ -109,7 +109,7 @@ def test_a_misspelt_tenant_is_an_error(
 
     keys.write_text(key_line("acme", "first") + key_line("amce", "second"))
     checked = subprocess.run([penstock, "check", through.policy_file], capture_output=True, text=True, check=False)
-    fault = f"{keys}:2:1: error: keys file: is a key of a tenant that"
+    fault = f"{keys}:2:1: error: keys file: is a key of a tenant that pool chat does not name"
     assert checked.returncode != 0 and fault in checked.stdout + checked.stderr
     through.signal(signal.SIGHUP)
     eventually(lambda: through.metric("penstock_policy_reload_failures_total") == 1, "the refusal", 20)

@@ -121,9 +121,9 @@ import Testing
             """
         let named = "named: [{name: acme, requests_per_minute: 5}, {name: globex}]"
         let remedy =
-            "name it there, or set pools.chat.tenant.keys.unnamed to allow"
+            "name it under tenant.named, or set tenant.keys.unnamed to allow"
         let problem =
-            "error: keys file: is a key of a tenant that pools.chat.tenant.named does not have; "
+            "error: keys file: is a key of a tenant that pool chat does not name; "
         #expect(
             try load(tenant: "{keys: a.keys, \(named)}", keys: keys) == [
                 "a.keys:3:3: \(problem)did you mean `acme`? \(remedy)",

@@ -73,6 +73,39 @@ import Testing
         #expect(long.admin?.access.owner?.number == 7 && long.admin?.access.mode == 0o660)
     }
 
+    /// `tenant` at the top is every pool's that has none, with its own classes.
+    @Test func tenantsOfAllPoolsAreEachPools() throws {
+        let text = """
+            listen: 127.0.0.1:8080
+            tenant:
+              keys: a.keys
+              default: {requests_per_minute: 60}
+              named: [{name: acme, tokens_per_minute: 9, highest_class: low, networks: [10.0.0.0/8]}]
+            pools:
+              large: {backends: ["http://a"], priority: {header: x-class, classes: [high, low]}}
+              small: {backends: ["http://b"], priority: {header: x-class, classes: [low, high]}}
+              own: {backends: ["http://c"], tenant: {header: x-other}}
+            routes: [{path: /*, pool: large, fallback: {pool: small}}]
+
+            """
+        let policy = try PolicyLoader.load(text: text, file: "policy.yaml")
+        for (index, highest) in [(0, 1), (1, 0)] {
+            let pool = policy.pools[index]
+            #expect(pool.claims.keys == KeySettings(file: "a.keys"))
+            #expect(pool.claims.networks.count == 1)
+            #expect(pool.admission.tenants.map(\.name) == ["acme"])
+            #expect(pool.admission.tenants[0].highestClass == highest)
+            #expect(pool.admission.otherTenants.requestsPerMinute == 60)
+        }
+        #expect(
+            policy.pools[2].claims.keys == nil && policy.pools[2].claims.tenantHeader == "x-other")
+        #expect(policy.pools[2].admission.tenants.isEmpty)
+        #expect(policy.quotas.tenants.map(\.tokensPerMinute) == [9])
+        #expect(policy.quotas.others.requestsPerMinute == 60)
+        let again = try PolicyLoader.load(text: PolicyDump.yaml(policy), file: "dump.yaml")
+        #expect(again == policy)
+    }
+
     @Test func everyKeyOfKneeAndVegasSetsItsProperty() throws {
         var knee = KneeLimitSettings()
         knee.initial = 12
