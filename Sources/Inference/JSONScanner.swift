@@ -40,6 +40,9 @@ package struct JSONScanner {
     /// Where the text of the last string begins and ends in the whole text, without its marks.
     package private(set) var textRange = 0..<0
 
+    /// Where the last value begins in the whole text: its mark, bracket or first letter.
+    package private(set) var valueStart = 0
+
     private var state = State.value
     /// A bit for each open container, the innermost lowest: 1 for an object.
     private var objects: UInt128 = 0
@@ -154,6 +157,7 @@ package struct JSONScanner {
     }
 
     private mutating func beginValue(_ byte: UInt8, _ at: Int) throws(BodyFault) -> JSONEvent? {
+        valueStart = base &+ at
         switch byte {
         case UInt8(ascii: "\""):
             beginText(isKey: false, keeps: captures, at)

@@ -6,7 +6,7 @@ internal import Bytes
 /// Reads the JSON body of one inference request.
 package struct RequestReader {
     private enum Value: Sendable {
-        case other, model, streams, maxTokens, choices, container
+        case other, model, streams, maxTokens, choices, container, streamOptions, includesUsage
     }
 
     /// Bytes of the longest model name.
@@ -25,6 +25,7 @@ package struct RequestReader {
 
     private var scanner = JSONScanner()
     private var next = Value.other
+    private var options = StreamOptions()
     private var isBegun = false
     /// Which fields have been seen that the gateway decides by, a bit each.
     private var seen: UInt16 = 0
@@ -49,6 +50,7 @@ package struct RequestReader {
         choices = 1
         scanner.reset()
         next = .other
+        options = StreamOptions()
         isBegun = false
         seen = 0
         markBytes = 0
@@ -64,6 +66,7 @@ package struct RequestReader {
             if !isBegun {
                 guard event == .open(isObject: true) else { throw .notAnObject }
                 isBegun = true
+                options.rootStart = scanner.valueStart + 1
             } else {
                 try take(event)
             }
@@ -91,7 +94,12 @@ package struct RequestReader {
         guard scanner.isComplete else { throw .truncated }
     }
 
+    /// What makes a request that was read whole ask for the usage of its stream; nil where it asks for
+    /// no stream, or for its usage already.
+    package var usageEdit: TextEdit? { streams == true ? options.edit : nil }
+
     private mutating func take(_ event: JSONEvent) throws(BodyFault) {
+        if case .streamOptions = next { options.take(event, at: scanner.valueStart) }
         switch event {
         case .key: try takeKey()
         case .string:
@@ -104,19 +112,29 @@ package struct RequestReader {
         case .literal(let value):
             if next == .model { throw .invalidModel }
             if next == .streams { streams = value }
+            if next == .includesUsage { options.takeUsage(value, at: scanner.valueStart) }
             next = .other
         case .open:
             if next == .model { throw .invalidModel }
-            if next == .container { scanner.reportedDepth = 2 }
+            if next == .container || next == .streamOptions { scanner.reportedDepth = 2 }
             next = .other
         case .close:
-            scanner.reportedDepth = 1
+            // What ends deeper in the object is no end of it.
+            if scanner.depth == 1 {
+                scanner.reportedDepth = 1
+                options.close()
+            }
         case .needMoreData: break
         }
     }
 
     private mutating func takeKey() throws(BodyFault) {
         next = .other
+        if options.isOpen {
+            let isUsage = !scanner.isTextCut && scanner.text.span.equals("include_usage")
+            if try options.takeKey(isUsage: isUsage) { next = .includesUsage }
+            return
+        }
         if scanner.isTextCut { return }
         let (value, bit) = try RequestReader.value(of: scanner.text.span, depth: scanner.depth)
         if seen & bit != 0 { throw value == .model ? .repeatedModel : .repeatedField }
@@ -160,6 +178,7 @@ package struct RequestReader {
         KnownField("max_tokens", .maxTokens),
         KnownField("max_output_tokens", .maxTokens),
         KnownField("max_completion_tokens", .maxTokens),
+        KnownField("stream_options", .streamOptions),
     ]
     private static let limitsInContainers = ["num_predict", "max_new_tokens", "max_tokens"].map {
         Array($0.utf8)
@@ -183,7 +202,7 @@ package struct RequestReader {
         switch next {
         case .maxTokens: maxTokens = min(maxTokens ?? .max, number)
         case .choices: choices = min(max(1, number), RequestReader.mostChoices)
-        case .other, .model, .streams, .container: break
+        case .other, .model, .streams, .container, .streamOptions, .includesUsage: break
         }
     }
 

@@ -456,6 +456,8 @@ package struct Route: Equatable, Sendable {
     package var streamKeepAlive: Duration?
     /// What browsers are told; `nil` where that is left to the backends.
     package var crossOrigin: CrossOriginSettings?
+    /// Whether backends are asked for the usage of streams whose clients did not ask.
+    package var streamUsage = StreamUsage.asClient
 
     /// A route for `path` to the pool at index `pool`.
     package init(path: PathPattern, pool: Int) {

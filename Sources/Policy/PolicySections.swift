@@ -148,6 +148,12 @@ enum PolicySections {
                 "Pages of other origins that browsers let use the route. The gateway answers what they ask "
                     + "beforehand, without a key, and every response, refusals included, says who may read it, in "
                     + "place of what backends say. Without this all of it is left to the backends."),
+            Key(
+                "stream_usage", \.streamUsage, .words,
+                "Usage at the end of streams of OpenAI's chats and completions: `as-client`, where the "
+                    + "client asks for it, or `ask`, always; a client that did not ask does not see it. "
+                    + "For JSON bodies that can be held whole, within half of `models.max_held`, and are "
+                    + "not compressed. Backends have to know `stream_options`."),
         ],
         rules: [
             Rule("fallback", "pool") { route in

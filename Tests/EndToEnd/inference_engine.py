@@ -28,6 +28,7 @@ class Engine:
         self.tokens = tokens
         self.interval = interval
         self.stats: dict[str, Any] = {"running": 0, "completed": 0, "cancelled": 0, "cancelled_at": 0.0, "models": []}
+        self.stats["stream_options"] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection: a request after another."""
@@ -51,6 +52,7 @@ class Engine:
             return True
         asked = json.loads(body)
         self.stats["models"].append(asked.get("model"))
+        self.stats["stream_options"].append(asked.get("stream_options"))
         # A client says nothing while it waits: whatever is to be read is its end.
         gone = asyncio.ensure_future(reader.read(1))
         work = asyncio.ensure_future(self.compute(writer, path, asked))

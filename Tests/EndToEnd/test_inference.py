@@ -70,6 +70,30 @@ def test_openai_finds_its_models(engine: StartEngine, gateway: StartGateway) -> 
     assert through.metric("penstock_inter_token_seconds_count", model="small-1") == 7
 
 
+def test_usage_is_asked_for_and_kept_from_who_did_not_ask(engine: StartEngine, gateway: StartGateway) -> None:
+    """The engine is asked in the client's stead, quotas have the real tokens, and clients see what they asked for."""
+    large, small = engine(), engine()
+    text = policy(large, small, pool="limit: 4, tenant: {header: x-tenant, named: [{name: a, tokens_per_minute: 60000}]}")
+    through = gateway(text.replace("models: [large]", "models: [large], stream_usage: ask", 1))
+    with chat(through, max_retries=0, default_headers={"x-tenant": "a"}) as client:
+        for options, choices in (({}, 8), ({"stream_options": {"include_usage": False}}, 8)):
+            stream = client.chat.completions.create(model="large", messages=MESSAGES, stream=True, **options)
+            events = list(stream)
+            assert len(events) == choices and all(event.choices and not event.usage for event in events)
+        wanted = client.chat.completions.create(
+            model="large", messages=MESSAGES, stream=True, stream_options={"include_usage": True}
+        )
+        last = list(wanted)[-1]
+        assert last.usage is not None and last.usage.prompt_tokens == 11 and not last.choices
+        whole = client.chat.completions.create(model="gpt-4o", messages=MESSAGES)
+        assert whole.usage is not None
+    asked = {"include_usage": True}
+    assert large.stats()["stream_options"] == [asked, asked, asked, None]
+    through.wait_until_idle()
+    assert through.metric("penstock_input_tokens_total", pool="large", model="large") == 4 * 11
+    assert through.metric("penstock_tenant_tokens_total", pool="large", tenant="a") == 4 * 19
+
+
 def test_anthropic_reads_answers_and_refusals(
     engine: StartEngine, gateway: StartGateway
 ) -> None:

@@ -168,6 +168,7 @@ enum FullPolicy {
             methods: [POST]
             models: ["m*"]
             stream_keep_alive: 52s
+            stream_usage: ask
             fallback:
               pool: spare
               max_wait: 60s
@@ -209,6 +210,7 @@ enum FullPolicy {
         crossOrigin.allowsCredentials = true
         crossOrigin.maxAge = .seconds(64)
         route.crossOrigin = crossOrigin
+        route.streamUsage = .ask
         var models = ModelSettings()
         models.aliases = [ModelAlias(name: "other", model: "most")]
         models.maxHeldBytes = 62_464

@@ -206,6 +206,24 @@ final class Attempt {
     /// The form of the stream, while an event of the gateway's own can follow what has come; else nil.
     var openFormat: EventSplitter.Format? { reader?.openFormat }
 
+    /// Whether a stream of events is under way that is a success.
+    var isServedStream: Bool { isStream && response.status / 100 == 2 }
+
+    /// Keeps events that only have usage from the client.
+    func filterUsage() { reader?.filterUsage() }
+
+    /// Whether not all of the response passes.
+    var isFiltered: Bool { reader?.isFiltered == true }
+
+    /// The response has ended: passes on what is left of an event that is not complete.
+    func passRest(to client: ClientConnection, writesChunks: Bool) {
+        guard let reader, reader.isFiltered else { return }
+        reader.finishFilter()
+        var relay = BodyRelay(highBytes: .max, writesChunks: writesChunks)
+        relay.appendPassed(by: reader, &client.output, client.buffers)
+        if relay.filledOutput { client.outputWasFilled() }
+    }
+
     /// What the response has reported of tokens.
     var reportedUsage: TokenUsage { reader?.usage ?? TokenUsage() }
 
@@ -311,8 +329,8 @@ final class Attempt {
         let step = relay.moveResponse(
             &connection.parser, &connection.input, &client.output,
             from: client.buffers, readBy: isRead ? reader : nil)
-        guard relay.filledOutput else { return (step, 0) }
-        client.outputWasFilled()
+        guard relay.pieces > 0 else { return (step, 0) }
+        if relay.filledOutput { client.outputWasFilled() }
         response.bodyBytes += relay.bytes
         // A server that streams sends a chunk for each event; a body of known length says nothing
         // of the work in it.

@@ -68,11 +68,12 @@ struct BodyRelay {
     }
 
     /// Moves a response until something else than a piece of its body comes; `pool` lends the output its
-    /// storage, and `reader` reads the response as it passes.
+    /// storage, and `reader` reads the response as it passes and says where not all of it is to pass.
     mutating func moveResponse(
         _ parser: inout ResponseParser, _ input: inout ByteBuffer, _ output: inout ByteBuffer,
         from pool: BufferPool, readBy reader: ResponseReader?
     ) -> BodyStep {
+        let filters = reader?.isFiltered == true
         // Asked here, where the parser is borrowed anyway.
         defer { readsChunks = parser.readsChunks }
         while true {
@@ -87,7 +88,12 @@ struct BodyRelay {
             if case .body(let consumed, let content) = event {
                 count(content)
                 if let reader { events += reader.read(content, of: input) }
-                append(content, consumed, &input, &output, pool)
+                if filters, let reader {
+                    appendFiltered(content, of: input, by: reader, &output, pool)
+                    input.drop(consumed)
+                } else {
+                    append(content, consumed, &input, &output, pool)
+                }
             } else {
                 return step(event, &input)
             }
@@ -212,6 +218,29 @@ struct BodyRelay {
             return .ended
         case .body:
             preconditionFailure("a piece of a body is moved")
+        }
+    }
+
+    /// Appends what `reader` lets pass of a piece of a body, at most an event more than that.
+    private mutating func appendFiltered(
+        _ content: Range<Int>, of input: borrowing ByteBuffer, by reader: ResponseReader,
+        _ output: inout ByteBuffer, _ pool: BufferPool
+    ) {
+        reader.filter(content, of: input)
+        appendPassed(by: reader, &output, pool)
+    }
+
+    /// Appends what `reader` has let pass last.
+    mutating func appendPassed(
+        by reader: ResponseReader, _ output: inout ByteBuffer, _ pool: BufferPool
+    ) {
+        if reader.passed.isEmpty { return }
+        filledOutput = true
+        if output.capacity == 0 { pool.acquire(for: &output) }
+        if writesChunks {
+            output.appendChunk(reader.passed.span)
+        } else {
+            output.append(reader.passed)
         }
     }
 

@@ -35,6 +35,8 @@ final class Claim {
     private(set) var isModelReplaced = false
     /// Where the path names the model, in the head's bytes.
     private(set) var modelPathRange: Range<Int>?
+    /// Whether the backend is asked for the usage of the stream, which the client did not do.
+    private(set) var asksForUsage = false
     /// Until when its client wants the response to begin, and to end.
     private(set) var deadline = Instant.distantFuture
     private(set) var responseDeadline = Instant.distantFuture
@@ -48,14 +50,15 @@ final class Claim {
         dialect = .plain
         tenant = .anonymous
         payer = nil
+        keepsKeys = false
         tenantName = []
         classMetrics = nil
-        keepsKeys = false
         modelMetrics = nil
         traffic = nil
         model = []
         isModelReplaced = false
         modelPathRange = nil
+        asksForUsage = false
         deadline = .distantFuture
         responseDeadline = .distantFuture
     }
@@ -103,6 +106,17 @@ final class Claim {
     /// The name that stands for the model in the body that is forwarded; nil where the body stays as it
     /// is.
     var modelForBody: [UInt8]? { isModelReplaced && modelPathRange == nil ? model : nil }
+
+    /// The backend is asked for the usage of the stream.
+    func askForUsage() { asksForUsage = true }
+
+    /// Whether the backend gets another body than the client sent.
+    var changesBody: Bool { isModelReplaced || asksForUsage }
+
+    /// What is different in it.
+    var bodyChange: RequestBody.Change {
+        RequestBody.Change(model: modelForBody, asksForUsage: asksForUsage)
+    }
 
     // MARK: Whose it is
 

@@ -34,7 +34,10 @@ extension Exchange {
     func offer(to pool: Pool, _ head: borrowing RequestHead, from client: ClientConnection) {
         record.offeredAt = now
         record.waitBeganAt = now
-        armComments()
+        if snapshot.routes.looksForStreams {
+            armComments()
+            askForUsage()
+        }
         ask(pool, head, from: client)
     }
 

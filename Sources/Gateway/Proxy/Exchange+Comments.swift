@@ -25,7 +25,7 @@ extension Exchange {
             && Exchange.announcesJSON(intake.head)
     }
 
-    private static func announcesJSON(_ head: borrowing RequestHead) -> Bool {
+    static func announcesJSON(_ head: borrowing RequestHead) -> Bool {
         guard let field = head.firstField(.contentType),
             case .json = ResponseForm(contentType: head.value(of: field))
         else { return false }
@@ -35,7 +35,12 @@ extension Exchange {
     /// Whether the body has said that it asks for a stream, or is not held any longer to hear it: half
     /// of what may be held is enough, so that no body is refused for that.
     func tellsOfStream(_ body: RequestBody) -> Bool {
-        body.streams != nil || 2 * body.held.count >= snapshot.policy.models.maxHeldBytes
+        body.streams != nil || isHalfHeld(body)
+    }
+
+    /// Whether half of what may be held of the body is.
+    func isHalfHeld(_ body: RequestBody) -> Bool {
+        2 * body.held.count >= snapshot.policy.models.maxHeldBytes
     }
 
     /// The time between two comments, in nanoseconds; nil where none are asked for.

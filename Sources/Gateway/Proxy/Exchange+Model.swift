@@ -26,7 +26,7 @@ extension Exchange {
         switch routes.match(head, model: nil) {
         case .none: reply(.noRoute)
         case .route(let index):
-            if isStreamWanted(onRoute: index) {
+            if isBodyWanted(onRoute: index) {
                 if !refusesKey(onRoutes: [index], head, client) { readBodyFirst() }
             } else {
                 take(index, head, from: client)
@@ -90,9 +90,9 @@ extension Exchange {
                 return
             }
             let routes = snapshot.routes
-            if !intake.isComplete, routes.keepsStreamsAlive,
+            if !intake.isComplete, routes.looksForStreams,
                 case .route(let index) = routes.match(head, named: name),
-                isStreamWanted(onRoute: index)
+                isBodyWanted(onRoute: index)
             {
                 readBodyFirst()
             } else {
@@ -146,11 +146,13 @@ extension Exchange {
     /// Whether the body has told all that decides about the request.
     func isRead(_ body: RequestBody) -> Bool {
         let routes = snapshot.routes
-        guard routes.keepsStreamsAlive else { return body.hasModel }
+        guard routes.looksForStreams else { return body.hasModel }
         switch routes.match(intake.head, named: modelName(body)) {
         case .needsModel: return false
         case .none: return true
-        case .route(let index): return !isStreamWanted(onRoute: index) || tellsOfStream(body)
+        case .route(let index):
+            if isUsageWanted(onRoute: index) { return body.streams == false || isHalfHeld(body) }
+            return !isStreamWanted(onRoute: index) || tellsOfStream(body)
         }
     }
 
@@ -173,7 +175,7 @@ extension Exchange {
 
     /// What the backend's Content-Length differs by from the client's.
     var lengthDifference: Int {
-        claim.isModelReplaced ? intake.lengthDifference(naming: claim.modelForBody) : 0
+        claim.changesBody ? intake.lengthDifference(claim.bodyChange) : 0
     }
 
     /// Has the request say `name` when it is forwarded; false where that cannot be done, which has

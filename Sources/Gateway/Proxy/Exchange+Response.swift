@@ -116,7 +116,7 @@ extension Exchange {
         }
         noteResponse(head)
         if !attempt.isStream { outlet.comment(at: .distantFuture) }
-        outlet.begin(status: head.status, ResponseRewriter.framing(of: head, towards: version))
+        outlet.begin(status: head.status, framing(of: head))
         // The client may never send a body that it still waits to be asked for.
         if shard.isDraining || !intake.isComplete && intake.awaitsContinue { outlet.endClient() }
         ResponseRewriter(exchange: self).append(head, to: &output)
@@ -126,6 +126,7 @@ extension Exchange {
     /// Notes what a backend's response says of itself.
     func noteResponse(_ head: borrowing ResponseHead) {
         attempt.noteHead(head, isRead: claim.readsResponse, now: now)
+        filterUsage()
     }
 
     /// The backend closed its side: the end of a response that runs until then, or a failure.
@@ -140,6 +141,7 @@ extension Exchange {
     /// The backend is done: its slot and its connection are free, whatever the client still has to
     /// take.
     private func completeResponse(_ client: ClientConnection, _ connection: UpstreamConnection) {
+        attempt.passRest(to: client, writesChunks: outlet.framing.isChunked)
         if outlet.framing.isChunked {
             client.prepareOutput()
             client.output.appendLastChunk(trailers: connection.parser.trailers)

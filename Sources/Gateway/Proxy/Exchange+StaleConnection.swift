@@ -21,7 +21,7 @@ extension Exchange {
         {
             intake.sent.begin(on: connection)
         }
-        intake.forwardHeld(to: connection, naming: claim.modelForBody)
+        intake.forwardHeld(to: connection, claim.changesBody ? claim.bodyChange : nil)
     }
 
     /// Whether the connection may turn out to be at its end, or another backend may have to do it.

@@ -124,8 +124,33 @@ final class RequestBody {
     /// How many responses are asked for.
     var choices: Int { request.choices }
 
+    /// What is different in the body that the backend gets.
+    struct Change {
+        /// The name that stands for the model; nil where it stays.
+        var model: [UInt8]?
+        /// Whether the usage of the stream is asked for.
+        var asksForUsage = false
+    }
+
+    /// Whether the body, which was read whole and is held, can be made to ask for the usage of its stream,
+    /// and does not yet.
+    var mayAskForUsage: Bool {
+        isJSON && !isCompressed && isHolding && request.usageEdit != nil
+    }
+
+    /// How `change` is written, in the order of the body's bytes.
+    private func edits(_ change: Change) -> [TextEdit] {
+        var edits: [TextEdit] = []
+        if let model = change.model { edits.append(TextEdit(modelRange, replacement(for: model))) }
+        if change.asksForUsage, let edit = request.usageEdit { edits.append(edit) }
+        return edits.sorted { $0.range.lowerBound < $1.range.lowerBound }
+    }
+
+    /// How much longer the body becomes by `change`.
+    func growth(_ change: Change) -> Int { edits(change).reduce(0) { $0 + $1.growth } }
+
     /// The bytes that stand for the model in the body when it names `model`.
-    func replacement(for model: [UInt8]) -> [UInt8] {
+    private func replacement(for model: [UInt8]) -> [UInt8] {
         guard isJSON else { return model }
         var escaped = ByteBuffer()
         escaped.append(jsonEscaped: model.span)
@@ -134,13 +159,16 @@ final class RequestBody {
         return bytes
     }
 
-    /// Has what is held name `model`.
-    func replaceModel(by model: [UInt8]) {
+    /// Writes `change` into what is held.
+    func apply(_ change: Change) {
         var rewritten = ByteBuffer()
-        let range = modelRange
-        rewritten.append(0..<range.lowerBound, of: held)
-        rewritten.append(replacement(for: model))
-        rewritten.append(range.upperBound..<held.count, of: held)
+        var written = 0
+        for edit in edits(change) {
+            rewritten.append(written..<edit.range.lowerBound, of: held)
+            rewritten.append(edit.bytes)
+            written = edit.range.upperBound
+        }
+        rewritten.append(written..<held.count, of: held)
         swap(&rewritten, &held)
         pool.release(from: &rewritten)
     }

@@ -221,16 +221,15 @@ extension RequestIntake {
 
     // MARK: What was held
 
-    /// Hands what is held to `connection`, behind the head; `model` stands for the model that the body
-    /// names, where it is to name another one.
-    func forwardHeld(to connection: UpstreamConnection, naming model: [UInt8]?) {
+    /// Hands what is held to `connection`, behind the head, with `change` where there is one.
+    func forwardHeld(to connection: UpstreamConnection, _ change: RequestBody.Change?) {
         guard let body, body.isHolding else {
             // A body of chunks may have come to nothing.
             if isComplete { endChunks(to: connection) }
             return
         }
         memory.changeHeld(by: -body.held.count)
-        if let model { body.replaceModel(by: model) }
+        if let change { body.apply(change) }
         if head.framing.isChunked {
             connection.output.appendChunk(0..<body.held.count, of: body.held)
         } else if body.held.count > RequestIntake.copiedBytes, connection.flush() > 0,
@@ -264,10 +263,6 @@ extension RequestIntake {
         body.release()
     }
 
-    /// What the backend's Content-Length differs by from the client's where the body names `model`
-    /// instead of its own.
-    func lengthDifference(naming model: [UInt8]?) -> Int {
-        guard let model, let body else { return 0 }
-        return body.replacement(for: model).count - body.modelRange.count
-    }
+    /// What the backend's Content-Length differs by from the client's where the body is changed.
+    func lengthDifference(_ change: RequestBody.Change) -> Int { body?.growth(change) ?? 0 }
 }

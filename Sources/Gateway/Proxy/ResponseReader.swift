@@ -11,12 +11,17 @@ final class ResponseReader {
     private var form = ResponseForm.other
     private var splitter = EventSplitter(.serverSent)
     private var reader = UsageReader()
+    /// Keeps usage from the client; nil where all of the response passes.
+    private var filter: UsageFilter?
+    /// Whether not all of the response passes.
+    private(set) var isFiltered = false
     /// Events of the stream that carried tokens.
     private(set) var tokenEvents = 0
 
     /// Begins with a response's head.
     func begin(_ head: borrowing ResponseHead) {
         form = .other
+        forgetFilter()
         // What is compressed although nobody asked for that is passed on unread.
         if let coding = head.firstField(.contentEncoding),
             !head.value(of: coding).equals(lowercase: ResponseReader.identity)
@@ -63,6 +68,30 @@ final class ResponseReader {
         }
     }
 
+    /// Events that only have usage do not pass, where the response has events of that kind.
+    func filterUsage() {
+        guard case .events(.serverSent) = form else { return }
+        filter = UsageFilter()
+        isFiltered = true
+    }
+
+    private func forgetFilter() {
+        guard isFiltered else { return }
+        filter = nil
+        isFiltered = false
+    }
+
+    /// What passes of what was filtered last.
+    var passed: [UInt8] { filter?.passed ?? [] }
+
+    /// Filters a piece of the body.
+    func filter(_ content: Range<Int>, of input: borrowing ByteBuffer) {
+        filter?.read(input.bytes.extracting(content))
+    }
+
+    /// The response has ended: what is left of an event passes.
+    func finishFilter() { filter?.finish() }
+
     /// Whether the response is a stream of events.
     var isStream: Bool { if case .events = form { true } else { false } }
 
@@ -77,6 +106,7 @@ final class ResponseReader {
     /// Forgets the response.
     func reset() {
         form = .other
+        forgetFilter()
         tokenEvents = 0
         reader.reset()
     }

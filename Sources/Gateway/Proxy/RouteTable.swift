@@ -46,8 +46,9 @@ final class RouteTable {
     let hasPages: Bool
     /// The routes that name models.
     let modelRoutes: [Int]
-    /// Whether any route keeps its streams alive while they wait.
-    let keepsStreamsAlive: Bool
+    /// Whether any route has bodies read for whether they ask for a stream: it keeps them alive while they
+    /// wait, or asks for their usage.
+    let looksForStreams: Bool
     /// Whether browsers are told something about any route.
     let hasCrossOrigin: Bool
     /// By the routes' indices.
@@ -72,7 +73,9 @@ final class RouteTable {
         healthPaths = policy.server.healthPaths.map { Array($0.utf8) }
         hasPages = modelList.isServed || !healthPaths.isEmpty
         modelRoutes = policy.routes.indices.filter { !policy.routes[$0].models.isEmpty }
-        keepsStreamsAlive = policy.routes.contains { $0.streamKeepAlive != nil }
+        looksForStreams = policy.routes.contains {
+            $0.streamKeepAlive != nil || $0.streamUsage == .ask
+        }
         crossOrigins = policy.routes.map { $0.crossOrigin.map(CrossOriginTexts.init) }
         hasCrossOrigin = crossOrigins.contains { $0 != nil }
     }
