@@ -2,8 +2,8 @@
 
     hoarder.py URL KIND COUNT SOURCE
 
-Keeps COUNT connections of one KIND (`silent`, `idle`, `head`, `lingering`) from the address SOURCE there; those that the
-gateway ends come again. Prints how many came again, once a second.
+Keeps COUNT connections of one KIND (`silent`, `idle`, `busy`, `head`, `body`, `lingering`) from the address SOURCE there; those
+that the gateway ends come again. Prints how many came again, once a second.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 FIRST = {
     "silent": b"",
     "idle": b"GET /hoarded HTTP/1.1\r\nHost: gateway\r\n\r\n",
+    # The same twice a second, so that none rests for long.
+    "busy": b"GET /hoarded HTTP/1.1\r\nHost: gateway\r\n\r\n",
     "head": b"GET /hoarded HTTP/1.1\r\nHost: gateway\r\nX-A: ",
     "body": b"POST /hoarded HTTP/1.1\r\nHost: gateway\r\nContent-Length: 100000\r\n\r\n",
     "lingering": b"nonsense\r\n\r\n",
@@ -43,6 +45,7 @@ def run(url: str, kind: str, count: int, source: str) -> None:
     for _ in range(count):
         selector.register(connect(address, source), both)
     again, told = 0, time.monotonic()
+    asked = told
     while True:
         for key, mask in selector.select(0.1):
             link = key.fileobj
@@ -63,6 +66,14 @@ def run(url: str, kind: str, count: int, source: str) -> None:
                 link.close()
                 again += 1
                 selector.register(connect(address, source), both)
+        if kind == "busy" and time.monotonic() - asked > 0.5:
+            asked = time.monotonic()
+            for key in list(selector.get_map().values()):
+                if key.events == selectors.EVENT_READ:
+                    try:
+                        key.fileobj.send(FIRST[kind])  # type: ignore[union-attr]
+                    except OSError:
+                        pass  # It is seen to have ended when it is read.
         if time.monotonic() - told > 1:
             told = time.monotonic()
             print(again, flush=True)

@@ -22,7 +22,7 @@ def answering(connection) -> None:
         connection.sendall(ANSWER)
 
 
-@pytest.mark.parametrize("kind", ["silent", "idle", "head", "lingering", "body"])
+@pytest.mark.parametrize("kind", ["silent", "idle", "busy", "head", "lingering", "body"])
 def test_others_are_served(gateway: StartGateway, kind: str) -> None:
     """From loopback, where no network has a bound: twice as many as there may be, and those that are ended come again."""
     server = f"server: {{max_connections: {MAX_CONNECTIONS}}}\n"

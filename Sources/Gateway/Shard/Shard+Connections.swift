@@ -30,6 +30,7 @@ extension Shard {
 
     /// Takes in an accepted connection, or hands it to a reactor that has fewer.
     func accepted(_ descriptor: consuming Descriptor, peer: PeerAddress) {
+        capWatch.noteAccepted()
         let network = peer.network(unlessAmong: snapshot.policy.forwarding.trustedProxies)
         let most = snapshot.networkBounds[.connections]
         guard network == 0 || group.networks.acquire(.connections, network, most: most) else {

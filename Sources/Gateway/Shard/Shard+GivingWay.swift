@@ -82,21 +82,28 @@ extension Shard {
 
     /// The connections that may go, in their order.
     ///
-    /// While somebody has many, others' few are left alone: of the many, some will have lasted long enough
-    /// within a second.
+    /// While somebody has many connections, others' few are left alone for a second: of the many, some will
+    /// have rested long enough by then.
     private func spareConnections() -> [SpareConnection] {
         let now = reactor.now
+        let isMercyOver = capWatch.isMercyOver(now: now)
+        // Where there are few, those who have many are at another reactor.
+        guard isMercyOver || 2 * group.count * connections.count >= group.connectionCount else {
+            return []
+        }
         var found = connections.all.compactMap { SpareConnection($0, now: now) }
         keepBodies(&found)
         var counts: [UInt64: Int] = [:]
-        for spare in found { counts[spare.connection.peer.client, default: 0] += 1 }
-        let greatest = counts.values.max() ?? 0
+        for connection in connections.all { counts[connection.peer.client, default: 0] += 1 }
+        var idle: [UInt64: Int] = [:]
+        for spare in found { idle[spare.connection.peer.client, default: 0] += 1 }
+        let greatest = isMercyOver ? 0 : counts.values.max() ?? 0
         let many = connections.count / 4
         found.removeAll { spare in
-            let count = counts[spare.connection.peer.client, default: 0]
-            guard count >= greatest / 2 else { return true }
+            let client = spare.connection.peer.client
+            guard counts[client, default: 0] >= greatest / 2 else { return true }
             let rest =
-                count > many && !isTrusted(spare.connection)
+                idle[client, default: 0] > many && !isTrusted(spare.connection)
                 ? Shard.hoardersRestNanoseconds : Shard.restNanoseconds
             return now.nanoseconds(since: spare.since) < rest
         }

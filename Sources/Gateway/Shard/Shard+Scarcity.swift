@@ -11,10 +11,29 @@ internal import Telemetry
 struct CapWatch {
     /// Lines about the cap, about bounds of networks, and about crowds of slow clients.
     private var lines = QuietLines(3)
-    /// When no connection was found that could give way.
+    /// When no connection was found that could give way, and since when none was at all.
     fileprivate var foundNoneAt = Instant(nanoseconds: .min / 2)
+    private var foundNoneSince = Instant.distantFuture
 
     fileprivate static let restNanoseconds: Int64 = 100_000_000
+    /// How long those who have few connections are spared although nobody else's can go.
+    private static let mercyNanoseconds: Int64 = 1_000_000_000
+
+    /// Notes that there was room for somebody.
+    mutating func noteAccepted() { foundNoneSince = .distantFuture }
+
+    /// Notes how many connections gave way.
+    fileprivate mutating func noteSpared(_ count: Int, now: Instant) {
+        if count > 0 { return noteAccepted() }
+        foundNoneAt = now
+        foundNoneSince = min(foundNoneSince, now)
+    }
+
+    /// Whether those who have few connections have been spared for long enough.
+    func isMercyOver(now: Instant) -> Bool {
+        now >= foundNoneSince
+            && now.nanoseconds(since: foundNoneSince) >= CapWatch.mercyNanoseconds
+    }
 
     /// Counts an event; the number since the last line where it is time for another one.
     mutating func note(_ index: Int, now: Instant) -> Int? { lines.note(index, now: now) }
@@ -55,7 +74,7 @@ extension Shard {
         }
         let closed = spare(most: max(1, connections.count / 64))
         metrics.connectionsEvicted &+= UInt64(closed)
-        if closed == 0 { capWatch.foundNoneAt = now }
+        capWatch.noteSpared(closed, now: now)
         return closed > 0
     }
 
