@@ -2,6 +2,7 @@
 // because Foundation stays out of the program.
 
 package import Bytes
+import CShims
 import Glibc
 
 /// The system's wall clock; `MonotonicClock` is the one that is measured with.

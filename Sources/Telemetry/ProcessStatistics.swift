@@ -1,6 +1,7 @@
 // What the kernel knows of this process, under the names that Prometheus' client libraries agree
 // on. Read at a scrape, on the reactor's thread, so every read is small.
 
+import CShims
 import Glibc
 internal import Reactor
 
