@@ -136,7 +136,7 @@ import Testing
     @Test func itGoesWithOtherChanges() throws {
         let (gateway, backend) = try stand(
             route: "stream_usage: ask, models: [\"*\"], stream_keep_alive: 10s",
-            more: "models: {aliases: {nick: a-longer-name}}")
+            more: "models: {aliases: {nick: a-longer-name}, refresh: off}")
         let answer = try post(
             gateway,
             "{\"stream\":true,\"model\":\"nick\",\"stream_options\":{\"include_usage\":false}}")

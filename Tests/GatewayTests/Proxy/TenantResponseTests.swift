@@ -78,6 +78,7 @@ import Testing
             policyText(
                 [backend.url],
                 pool: "limit: 4, tenant: {header: x-tenant, "
+                    + "named: [{name: a}, {name: another}], "
                     + "default: {max_in_flight: 1, max_queued: 0}}, "
                     + "responses: {rate_limit: false}"))
         let first = try send(1, of: "a", through: gateway)
