@@ -24,8 +24,9 @@ struct ConcurrencyMeter: Sendable {
     private(set) var boundUnits = 0.0
     /// Requests that ended well while the limit was binding.
     private(set) var boundCompletions = 0
-    /// Requests whose client left while the limit was binding, without a byte of the response after
-    /// more than the mean time in which others had all of it.
+    /// Requests whose client left while the limit was binding, without a byte of the response.
+    private(set) var boundDepartures = 0
+    /// Those of them that left after more than the mean time in which others had all of it.
     private(set) var boundLateDepartures = 0
     /// Requests that ended well.
     private(set) var successes = 0
@@ -136,7 +137,9 @@ struct ConcurrencyMeter: Sendable {
     /// A client left that had no byte of its response, so long after the grant.
     mutating func left(afterSeconds seconds: Double, now: Instant) {
         advance(to: now)
-        if wasBound, successes > 0, seconds > serviceSeconds { boundLateDepartures += 1 }
+        guard wasBound else { return }
+        boundDepartures += 1
+        if successes > 0, seconds > serviceSeconds { boundLateDepartures += 1 }
     }
 
     /// A request ended in a response, or a silence, that means overload.

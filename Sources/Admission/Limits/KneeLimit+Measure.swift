@@ -1,9 +1,6 @@
 // Levels of the limit, what is counted at them, and what verdicts do to the limit.
 
 extension KneeLimit {
-    private static let climbFactor = 2.0
-    /// Elasticity above which the climb goes on.
-    private static let climbsAbove = 0.6
     /// Of the slots that come free on a gentle way down, the share that is kept back.
     private static let descentShare = 0.25
     /// Most that a verdict moves the limit by, in ln n: up when it was well above what is wanted,
@@ -13,7 +10,11 @@ extension KneeLimit {
     /// direction.
     private static let usualDistance = 0.5
     private static let farDistance = 1.5
-    private static let leastGain = 0.15
+    /// Variance that is left of what is known from one comparison to the next, since loads drift; and
+    /// the standard errors from which on a verdict is more than chance.
+    private static let drift = 0.001
+    private static let surprise = 3.0
+    private static let departuresToHurry = 2
     private static let leastNarrowing = 0.3
     private static let narrowingInSlots = 0.6
     /// Late departures that say something, how many there are for each success where a level serves
@@ -27,6 +28,7 @@ extension KneeLimit {
     private static let stepBeyondCeiling = 1.05
 
     mutating func measure(_ meter: ConcurrencyMeter, now: Instant) -> LimitMove? {
+        if phase == .climb, !usesProgress { return measureGeneration(meter, now: now) }
         guard let begin = lastMeter else {
             let settled = now.seconds(since: sideStart)
             let isDrained = Double(meter.inFlight) <= max(limit, 1) || settled > 60
@@ -68,7 +70,7 @@ extension KneeLimit {
     /// Too high a limit then serves nobody, and nothing that is counted by successes would say so. Some
     /// clients would leave at any level, though, before responses that are longer than most: while some
     /// are served, a lower level has to have served more.
-    private var servesFew: Bool {
+    var servesFew: Bool {
         guard side.lateDepartures >= Self.leastLateDepartures else { return false }
         let departures = Double(side.lateDepartures)
         if departures > Self.lateDeparturesOfSuccesses * side.completions { return true }
@@ -77,19 +79,19 @@ extension KneeLimit {
         return expected - side.completions > Self.doubtOfLowerLevel * expected.squareRoot()
     }
 
-    private mutating func retreat(now: Instant) -> LimitMove? {
+    mutating func retreat(now: Instant) -> LimitMove? {
         change(.departures) { knee in
             let tried = knee.level
             knee.center = knee.bounded(
                 knee.phase == .climb
-                    ? knee.low?.level ?? tried / Self.climbFactor
+                    ? knee.low?.level ?? tried / Self.climbFactors.usual
                     : min(knee.center, tried) * Self.retreatFactor)
             knee.phase = .compare
             // Somewhere between the two it begins.
             knee.ceiling = (knee.center * tried).squareRoot()
-            knee.settled.needed = 0
+            knee.settled.forgetLevels()
             knee.lastDistance = -1
-            knee.gain = 1
+            knee.spread = Self.unknownSpread
             knee.narrowing = 1
             knee.beginPair(now: now, lowFirst: true)
         }
@@ -101,42 +103,10 @@ extension KneeLimit {
         if side.hasProgress { return side.units >= 60 }
         // Requests that hardly scatter in the time that their size takes; short ones end first, so
         // it has to be a whole service time for both levels alike.
-        if side.sized.count >= 16, side.sized.relativeVariance < 0.0001,
-            side.seconds >= 1.5 * meter.serviceSeconds
-        {
+        if side.isTimed, side.seconds >= 1.5 * meter.serviceSeconds {
             return true
         }
-        return side.completions >= (phase == .climb ? 40 : 64)
-    }
-
-    mutating func endClimbSide(now: Instant) -> LimitMove? {
-        let measured = side
-        if let low, let verdict = verdict(low, measured) {
-            elasticity = verdict.elasticity
-            guard verdict.elasticity > max(Self.climbsAbove, wantedElasticity) else {
-                return change(.elasticity) { knee in
-                    knee.phase = .compare
-                    let isWorthIt = verdict.elasticity > knee.wantedElasticity
-                    knee.center = isWorthIt ? measured.level : low.level
-                    if !isWorthIt {
-                        // It lies between the two levels.
-                        knee.lastDistance = -1
-                        knee.gain = 2 * Self.leastGain
-                    }
-                    knee.beginPair(now: now)
-                }
-            }
-        }
-        low = measured
-        center = level
-        guard clamp(level * Self.climbFactor) > clamp(level) else {
-            // A cap is reached: there is nothing to compare above it.
-            restart(now: now)
-            return nil
-        }
-        return change(.slowStart) { knee in
-            knee.hold(knee.clamp(max(knee.level * Self.climbFactor, knee.level + 1)), now: now)
-        }
+        return side.completions >= min(64, max(16, 2 * level))
     }
 
     private mutating func endPairSide(now: Instant) -> LimitMove? {
@@ -154,7 +124,7 @@ extension KneeLimit {
         elasticity = verdict.elasticity
         // Short of the wanted elasticity or beyond it, or close to it: either is news.
         let doubt = abs(verdict.elasticity - wantedElasticity) / verdict.standardError
-        let isClear = doubt > 1.5 || verdict.distanceError < 0.25
+        let isClear = doubt > leastDoubt || verdict.distanceError < 0.25
         let isNear = abs(verdict.distance(to: wantedElasticity)) < Self.usualDistance
         guard isClear || rounds >= (usesProgress && isNear ? 2 : 6) else {
             // The same level first, so that it need not settle again: low, high, high, low.
@@ -179,8 +149,6 @@ extension KneeLimit {
         let isNews = needsMore(verdict)
         let isReturn = isHeld || !isNews && (distance < 0) != (lastDistance < 0)
         noteNeed(verdict)
-        // One way and back again is about right: smaller steps. On and on is not: larger ones.
-        gain = isNews ? 1 : isReturn ? max(Self.leastGain, gain / 2) : min(1, 1.5 * gain)
         lastDistance = distance
         // About right, a narrow pair costs less; what is still far off needs a wide one. It has to
         // be wide enough to see anything, too.
@@ -193,13 +161,19 @@ extension KneeLimit {
         } else {
             narrowing = isNews ? 1 : min(1, 1.5 * narrowing)
         }
-        let step = step(verdict, distance: distance)
+        if isNews { spread = Self.unknownSpread }
+        let step = step(verdict, distance: distance, isReturn: isReturn)
         let flatLevel = low?.level
         let reason: LimitMoveReason = step > Self.largestSteps.usual ? .slowStart : .elasticity
         return change(reason) { knee in
             // What lies between is known: not less than the lower level, and no more.
-            let target = isHeld ? (flatLevel ?? knee.center) : knee.center * exponential(step)
-            let most = max(knee.ceiling, knee.center * Self.stepBeyondCeiling)
+            let target =
+                isHeld
+                ? (flatLevel ?? knee.center)
+                : max(knee.center * exponential(step), knee.lowestSeen(verdict))
+            let most = min(
+                max(knee.ceiling, knee.center * Self.stepBeyondCeiling),
+                max(knee.settled.enough, knee.center))
             knee.center = knee.bounded(min(target, most))
             // Where overload responses say when to stop, a wide pair is wide for nothing.
             if target >= knee.ceiling { knee.narrowing = min(knee.narrowing, 0.7) }
@@ -216,9 +190,14 @@ extension KneeLimit {
         }
     }
 
+    /// How many standard errors an estimate has to lie from what is wanted to need no other round.
+    ///
+    /// A limit that was found right is compared often, and one look in so many is far off by chance.
+    private var leastDoubt: Double { settled.confirmations > 0 ? 2.5 : 1.5 }
+
     /// Whether more concurrency surely is worth it: the lower level was too low.
     func isSteep(_ verdict: KneeVerdict) -> Bool {
-        verdict.elasticity - verdict.standardError > wantedElasticity + Self.clearly
+        verdict.elasticity - 2 * verdict.standardError > wantedElasticity + Self.clearly
     }
 
     /// Whether more concurrency surely bought nothing.
@@ -226,21 +205,44 @@ extension KneeLimit {
         verdict.elasticity + verdict.standardError < wantedElasticity / 3
     }
 
+    /// Below which level a verdict of no use for more does not take the limit at once.
+    ///
+    /// Levels that were not looked at may be too low. A limit that has been too high time and again goes
+    /// on faster.
+    private func lowestSeen(_ verdict: KneeVerdict) -> Double {
+        settled.departures < Self.departuresToHurry && isFlat(verdict) ? low?.level ?? 0 : 0
+    }
+
     /// By how much a verdict moves the limit, in ln n.
-    private func step(_ verdict: KneeVerdict, distance: Double) -> Double {
-        // It counts for as much as it is surely above or below what is wanted.
-        let certainty = (verdict.elasticity - wantedElasticity) / verdict.standardError
-        let trust = certainty * certainty / (1 + certainty * certainty)
+    ///
+    /// It is one measurement of where the knee lies, and counts for as much as it is more certain than
+    /// what is known from those before it (R. E. Kalman, 1960): the variances of both say.
+    private mutating func step(
+        _ verdict: KneeVerdict, distance: Double, isReturn: Bool
+    ) -> Double {
+        if usesSlots {
+            return slotStep(verdict, distance: distance, far: Self.farDistance, isReturn: isReturn)
+        }
         // What is said of a limit far away is a direction and no more.
         let bounded = distance / (1 + abs(distance) / Self.farDistance)
-        // Among others all have to do the same with what they see, which is nearly the same.
-        if usesSlots {
-            let most = Self.largestSteps.usual
-            return min(max(gain * trust * bounded, -most), most)
+        let excess = distance - bounded
+        let variance = verdict.distanceError * verdict.distanceError + excess * excess
+        let certainty = abs(verdict.elasticity - wantedElasticity) / verdict.standardError
+        // Twice in one direction, and farther than can be: what is known holds no more.
+        if !isReturn, certainty > Self.surprise, abs(bounded) > Self.surprise * spread.squareRoot()
+        {
+            spread = bounded * bounded
         }
-        let most = isSteep(verdict) ? Self.largestSteps.up : Self.largestSteps.usual
-        let least = isFlat(verdict) ? Self.largestSteps.down : Self.largestSteps.usual
-        return min(max(gain * trust * bounded, -least), most)
+        let weight = spread / (spread + variance)
+        let usual = Self.largestSteps.usual
+        let most = isSteep(verdict) ? Self.largestSteps.up : usual
+        let least = isFlat(verdict) ? Self.largestSteps.down : usual
+        let step = min(max(weight * distance, -least), most)
+        // What was not gone yet is as uncertain as it is far; and what goes on and on may do so still.
+        let left = weight * distance - step
+        let further = isReturn ? 0 : step / 2
+        spread = (1 - weight) * spread + left * left + further * further + Self.drift
+        return step
     }
 
     /// Starts a pair of levels around the centre.
@@ -259,7 +261,10 @@ extension KneeLimit {
     private var isCalm: Bool { phase == .compare && narrowing < 0.7 }
 
     func pairLevel(isHigh: Bool) -> Double {
-        let width = 1 + (usesProgress ? 0.15 : 0.25) * narrowing
+        // Once the limit was found right, or it is known what is enough, more is only looked for.
+        let isKnown = settled.enough.isFinite || settled.confirmations > 0
+        let widest = usesProgress || isKnown ? 0.15 : 0.25
+        let width = 1 + widest * narrowing
         let most = max(ceiling, center * Self.stepBeyondCeiling, center.rounded(.down) + 1)
         return isHigh
             ? clamp(min(max(center * width, center.rounded(.down) + 1), most))
@@ -275,7 +280,7 @@ extension KneeLimit {
     }
 
     /// Measures the level in force once more.
-    private mutating func restart(now: Instant) {
+    mutating func restart(now: Instant) {
         side = KneeSide(level: level)
         sideStart = now
         measuredSince = now
@@ -288,13 +293,13 @@ extension KneeLimit {
     /// Time that a new level needs before it is measured.
     ///
     /// With progress every running request counts at once; without it those that began at the old
-    /// level have to end first.
+    /// level have to end first, and they take as much longer as there are more of them now, at most.
     func settleSeconds(_ meter: ConcurrencyMeter) -> Double {
         let service = meter.serviceSeconds
         if usesProgress || side.hasProgress {
             return service < 0.1 ? max(2 * service, 0.05) : min(max(service / 2, 0.3), 2)
         }
-        return max(1.2 * service, 0.05)
+        return max(1.2 * rise * service, 0.05)
     }
 
     /// Shortest bound time that is taken for a measurement.

@@ -19,10 +19,22 @@ struct KneeSettled: Sendable {
     var needed = 0.0
     /// Comparisons until what lies below that level is looked at again.
     var trusted = 0
+    /// The lowest level from which on more was seen to buy nothing; infinite where none is known.
+    var enough = Double.infinity
+    /// Comparisons until what lies above that level is believed in again.
+    var enoughTrusted = 0
 
     init(now: Instant) {
         pairBegan = now
         until = now
+    }
+
+    /// Forgets what is known of levels: the capacity or the work is another one.
+    mutating func forgetLevels() {
+        needed = 0
+        trusted = 0
+        enough = .infinity
+        enoughTrusted = 0
     }
 }
 
@@ -39,6 +51,9 @@ extension KneeLimit {
     private static let leastChange = 0.1
     /// The same in standard errors.
     private static let leastErrors = 4.0
+    /// Variance of the knee's place after it: it may be elsewhere by as much, and by more where verdicts say
+    /// so.
+    private static let changedSpread = 0.05
     /// Below this many, a window says too little.
     private static let leastCount = 24.0
     /// Comparisons for which a level is known to be needed, and the level below which slots are
@@ -56,28 +71,45 @@ extension KneeLimit {
 
     /// Whether a verdict says that no more is needed than what is known to be needed.
     func isHeld(_ verdict: KneeVerdict) -> Bool {
-        guard canSettle, isFlat(verdict), let low else { return false }
+        guard canSettle, verdict.elasticity < wantedElasticity, let low else { return false }
         return low.level.rounded(.down) <= max(settled.needed, bounded(1))
     }
 
     /// Whether a verdict says that more is needed than what sufficed before, by more than a slot and
     /// what an estimate may be off by: the capacity has grown.
     func needsMore(_ verdict: KneeVerdict) -> Bool {
-        guard settled.needed > 0, isSteep(verdict), let slots = slots(verdict) else { return false }
-        return slots >= max(settled.needed + 1, Self.grown * settled.needed) - 0.1
+        let known = settled.enough.isFinite ? settled.enough : settled.needed
+        guard known > 0, isSteep(verdict), let slots = slots(verdict) else { return false }
+        return slots >= max(known + 1, Self.grown * known) - 0.1
     }
 
-    /// Learns which level is needed.
+    /// Learns which level is needed, and which is enough.
     ///
-    /// Looking below it costs what it adds, and so is done seldom.
+    /// Looking below the first costs what it adds, and so is done seldom; above the second many a verdict
+    /// would, by mere chance, ask for more.
     mutating func noteNeed(_ verdict: KneeVerdict) {
         guard canSettle else { return }
+        noteEnough(verdict)
         if isSteep(verdict), let slots = slots(verdict) {
             settled.needed = bounded(slots < Self.wholeBelow ? slots.rounded() : slots)
             settled.trusted = Self.comparisonsTrusted
         } else if settled.trusted > 0 {
             settled.trusted -= 1
             if settled.trusted == 0 { settled.needed = 0 }
+        }
+    }
+
+    private mutating func noteEnough(_ verdict: KneeVerdict) {
+        if needsMore(verdict) {
+            settled.enough = .infinity
+        } else if let low,
+            isFlat(verdict) || verdict.elasticity + 2.5 * verdict.standardError < wantedElasticity
+        {
+            settled.enough = min(settled.enough, max(low.level, settled.needed))
+            settled.enoughTrusted = Self.comparisonsTrusted
+        } else if settled.enoughTrusted > 0 {
+            settled.enoughTrusted -= 1
+            if settled.enoughTrusted == 0 { settled.enough = .infinity }
         }
     }
 
@@ -142,7 +174,8 @@ extension KneeLimit {
         }
         guard hasChanged(from: reference, to: side) else { return nil }
         settled.confirmations = 0
-        settled.needed = 0
+        settled.forgetLevels()
+        spread = max(spread, Self.changedSpread)
         narrowing = 1
         return compareAgain(now: now)
     }

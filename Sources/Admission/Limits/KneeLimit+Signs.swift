@@ -14,7 +14,7 @@ extension KneeLimit {
             knee.phase = .compare
             knee.settled.needed = 0
             knee.center = lowered
-            knee.gain = 1
+            knee.spread = KneeLimit.unknownSpread
             knee.beginPair(now: now, lowFirst: true)
         }
     }
@@ -45,6 +45,8 @@ extension KneeLimit {
         let floor = Double(max(settings.initial, 2 * meter.peakInFlight))
         return change(.stale) { knee in
             knee.center = max(knee.center, knee.level)
+            knee.settled.forgetLevels()
+            knee.spread = KneeLimit.unknownSpread
             knee.phase = .approach
             knee.hold(knee.clamp(min(knee.level, floor)), now: now)
         }
@@ -70,6 +72,8 @@ extension KneeLimit {
         else { return nil }
         return change(.headroom) { knee in
             knee.low = nil
+            knee.settled.forgetLevels()
+            knee.spread = KneeLimit.unknownSpread
             knee.center = knee.clamp(max(rise, knee.center))
             if knee.phase == .compare || knee.phase == .settled { knee.phase = .rest }
             knee.hold(knee.center, now: now)

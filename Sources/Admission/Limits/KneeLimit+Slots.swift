@@ -15,11 +15,16 @@ struct KneeSlots: Sendable {
     static let mostIdle = 4
     /// The part of a slot that has to be bound to count, in seconds.
     static let leastSeconds = 4.0
+    /// Bounds of what a verdict moves the limit by, in ln n, and of the factor on it.
+    static let largestStep = 0.35
+    static let leastGain = 0.15
 
     /// The slot that the level belongs to.
     var current: Int64 = 0
     /// Slots in a row without bound time.
     var idle = 0
+    /// Factor on what verdicts move the limit by, 0.15...1: small while they point to and fro.
+    var gain = 1.0
 }
 
 extension KneeLimit {
@@ -67,6 +72,23 @@ extension KneeLimit {
         }
         elasticity = verdict.elasticity
         return move(verdict, now: now)
+    }
+
+    /// By how much a verdict moves the limit, in ln n.
+    ///
+    /// All have to do the same with what they see, which is nearly the same: what each knew before, which
+    /// is not, has no part in it.
+    mutating func slotStep(
+        _ verdict: KneeVerdict, distance: Double, far: Double, isReturn: Bool
+    ) -> Double {
+        slots.gain =
+            isReturn
+            ? max(KneeSlots.leastGain, slots.gain / 2) : min(1, 1.5 * slots.gain)
+        let certainty = (verdict.elasticity - wantedElasticity) / verdict.standardError
+        let trust = certainty * certainty / (1 + certainty * certainty)
+        let bounded = distance / (1 + abs(distance) / far)
+        let most = KneeSlots.largestStep
+        return min(max(slots.gain * trust * bounded, -most), most)
     }
 
     /// The level of the slot that is under way.

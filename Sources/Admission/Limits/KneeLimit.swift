@@ -32,6 +32,8 @@ struct KneeLimit: Sendable {
     var center: Double
     /// The level that is to be in force, before caps.
     var level: Double
+    /// By what factor the level rose last, 1...2; 1 while levels double.
+    var rise = 1.0
     /// What is still to be taken off on the way down to `level`: slots that come free are kept
     /// back one in a few, so that the others are given away meanwhile.
     var descent = 0.0
@@ -49,8 +51,10 @@ struct KneeLimit: Sendable {
     var narrowing = 1.0
     /// How far from the knee the last verdict saw itself, in ln n.
     var lastDistance = 0.0
-    /// Factor on what verdicts move the limit by, 0.15...1: small while they point to and fro.
-    var gain = 1.0
+    /// How far the centre may be from the knee: a variance in ln n, small once verdicts have agreed.
+    var spread = KneeLimit.unknownSpread
+    /// The same where nothing is known.
+    static let unknownSpread = 4.0
     /// Whether units of progress are counted, as was found at the last level measured.
     var usesProgress = false
     var unitDispersion = Dispersion()
@@ -118,10 +122,14 @@ struct KneeLimit: Sendable {
 
     private mutating func learn(_ sample: Sample, _ meter: ConcurrencyMeter) -> LimitMove? {
         objective?.add(sample)
-        if lastMeter != nil, !usesProgress, sample.size > 0,
-            sample.now.nanoseconds(since: measuredSince) >= sample.latencyNanoseconds
-        {
-            side.add(seconds: Double(sample.latencyNanoseconds) / 1e9, size: sample.size)
+        if lastMeter != nil || phase == .climb, !usesProgress {
+            let seconds = Double(sample.latencyNanoseconds) / 1e9
+            let age = sample.latencyNanoseconds
+            let began = sample.now.nanoseconds(since: measuredSince) >= age
+            if phase != .climb || sample.now.nanoseconds(since: sideStart) >= age {
+                side.add(seconds: seconds)
+            }
+            if began, sample.size > 0 { side.add(seconds: seconds, size: sample.size) }
         }
         if descent > 0 { return descend() }
         return sample.now < nextLook ? nil : look(meter, now: sample.now)
@@ -153,6 +161,7 @@ struct KneeLimit: Sendable {
     /// Puts a level in force, to be measured once it has settled.
     mutating func hold(_ newLevel: Double, now: Instant, gently: Bool = false) {
         let isSame = newLevel == level && descent == 0
+        if !isSame { rise = phase == .compare ? min(max(newLevel / limit, 1), 2) : 1 }
         descent = gently && newLevel < limit ? limit - newLevel : 0
         level = newLevel
         side = KneeSide(level: newLevel)

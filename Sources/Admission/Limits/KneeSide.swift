@@ -4,13 +4,21 @@
 struct KneeSide: Sendable {
     /// The level that was in force.
     let level: Double
+    /// Whether it was measured from the moment at which the level was put in force, so that only the
+    /// requests that began then tell of it.
+    var isGeneration = false
     private(set) var requestSeconds = 0.0
     private(set) var seconds = 0.0
     private(set) var units = 0.0
     private(set) var completions = 0.0
     /// Requests whose clients left after more than a usual service time.
     private(set) var lateDepartures = 0
+    /// Requests whose clients left without a byte of the response.
+    private var departures = 0
+    /// Requests that began and ended at this level, by the sizes of their responses.
     private(set) var sized = SizedWork()
+    /// Requests that ended at this level, each as if it were as much work as the others.
+    private var timed = SizedWork()
     private var unitScatter = CountScatter()
     private var completionScatter = CountScatter()
 
@@ -26,12 +34,38 @@ struct KneeSide: Sendable {
         units += newUnits
         completions += newCompletions
         lateDepartures += end.boundLateDepartures - start.boundLateDepartures
+        departures += end.boundDepartures - start.boundDepartures
         unitScatter.add(newUnits, seconds: newSeconds)
         completionScatter.add(newCompletions, seconds: newSeconds)
     }
 
-    /// Takes in a request that began and ended at this level.
+    /// A square of a relative standard error that is small enough, and the requests that it takes to
+    /// know it.
+    private static let surely = (variance: 0.0001, count: 16.0)
+    /// Part of the requests from which on those that were given up are too many to be left out: they
+    /// would have been the longest.
+    private static let mostDepartures = 0.02
+
+    /// Takes in the response to a request that began and ended at this level.
     mutating func add(seconds: Double, size: Double) { sized.add(seconds: seconds, size: size) }
+
+    /// Takes in a request that ended at this level.
+    mutating func add(seconds: Double) { timed.add(seconds: seconds, size: 1) }
+
+    /// How long requests took that ended at this level; nil where clients left before others did.
+    var wholeTimes: SizedWork? {
+        Double(departures) <= Self.mostDepartures * completions ? timed : nil
+    }
+
+    /// Whether it is known so well how long work takes that the end of a measurement need not be waited
+    /// for.
+    var isTimed: Bool {
+        let isSized =
+            sized.count >= Self.surely.count && sized.relativeVariance < Self.surely.variance
+        guard !isSized, let wholeTimes else { return isSized }
+        return wholeTimes.count >= Self.surely.count
+            && wholeTimes.relativeVariance < Self.surely.variance
+    }
 
     /// Takes in another measurement of the same level.
     mutating func add(_ other: KneeSide) {
@@ -41,6 +75,8 @@ struct KneeSide: Sendable {
         completions += other.completions
         lateDepartures += other.lateDepartures
         sized.add(other.sized)
+        timed.add(other.timed)
+        departures += other.departures
         unitScatter.add(other.unitScatter)
         completionScatter.add(other.completionScatter)
     }

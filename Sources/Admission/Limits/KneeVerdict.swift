@@ -7,6 +7,8 @@ struct KneeVerdict: Sendable {
     /// What a measurement is off by at least, relatively: traffic changes while it lasts, and each
     /// other gateway in front of the same backends holds levels of its own meanwhile.
     private static let leastError = (alone: 0.003, amongOthers: 0.04)
+    /// Standard errors below 0 from which on a fall of throughput is believed.
+    private static let surelyNegative = 3.0
     /// Elasticities beyond these are taken for these: without end there is no place for the knee.
     private static let range = 0.03...0.97
 
@@ -19,8 +21,9 @@ struct KneeVerdict: Sendable {
     ///
     /// With `n` the mean in-flight requests and `X` the work a second, the elasticity between the
     /// levels is ln(X_hi/X_lo) / ln(n_hi/n_lo). Work is units of progress; without them it is the
-    /// ends of requests or, by Little's law X = n / T, the size that responses have for their time,
-    /// whichever is known better. A count's variance is its index of dispersion times the count.
+    /// ends of requests or, by Little's law X = n / T, the time that they took or the size that responses
+    /// have for their time, whichever is known best. Ends come in bursts where an engine takes requests
+    /// in step, and their times do not. A count's variance is its index of dispersion times the count.
     init?(
         low: KneeSide, high: KneeSide, usesProgress: Bool, unitDispersion: Double,
         completionDispersion: Double, replicas: Int = 1
@@ -36,24 +39,30 @@ struct KneeVerdict: Sendable {
             gain = naturalLogarithm((high.units / high.seconds) / (low.units / low.seconds))
             variance = unitDispersion * (1 / low.units + 1 / high.units)
         } else {
-            if low.completions > 0, high.completions > 0 {
+            let isCounted = !low.isGeneration && !high.isGeneration
+            if isCounted, low.completions > 0, high.completions > 0 {
                 gain = naturalLogarithm(
                     (high.completions / high.seconds) / (low.completions / low.seconds))
                 variance = completionDispersion * (1 / low.completions + 1 / high.completions)
             }
-            let sizedVariance = low.sized.relativeVariance + high.sized.relativeVariance
-            if let slow = high.sized.secondsPerUnit, let fast = low.sized.secondsPerUnit,
-                sizedVariance < variance
-            {
-                gain = step - naturalLogarithm(slow / fast)
-                variance = sizedVariance
+            for (slow, fast) in [(high.sized, low.sized), (high.wholeTimes, low.wholeTimes)] {
+                guard let slow, let fast, let longer = slow.secondsPerUnit,
+                    let shorter = fast.secondsPerUnit
+                else { continue }
+                let timedVariance = slow.relativeVariance + fast.relativeVariance
+                guard timedVariance < variance else { continue }
+                gain = step - naturalLogarithm(longer / shorter)
+                variance = timedVariance
             }
         }
         guard variance.isFinite else { return nil }
-        elasticity = gain / step
         let others = 1 - 1 / Double(replicas)
         let least = Self.leastError.alone + Self.leastError.amongOthers * others
         standardError = (variance + 2 * least * least).squareRoot() / step
+        // More concurrency seldom makes throughput fall: while it may be chance, it is taken for that.
+        let measured = gain / step
+        let isChance = measured > -Self.surelyNegative * standardError
+        elasticity = isChance ? max(measured, -standardError / 2) : measured
     }
 
     /// How far above the middle of the two levels the knee lies, in ln n.

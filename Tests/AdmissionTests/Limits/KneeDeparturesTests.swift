@@ -34,6 +34,9 @@ import Testing
                         count <= bearable || (place * 7 + step) * 37 % 100 < successesOfHundred
                     if succeeds {
                         meter.succeeded(afterSeconds: 0.1, now: now)
+                        let sample = Sample(
+                            latencyNanoseconds: 100_000_000, inFlight: count, now: now)
+                        if let move = knee.update(sample, meter) { moves.append(move) }
                     } else {
                         meter.left(afterSeconds: leavingAfterSeconds, now: now)
                     }
