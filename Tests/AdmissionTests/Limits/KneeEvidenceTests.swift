@@ -1,0 +1,87 @@
+// What `knee` takes for evidence: times where ends come in bursts, a generation where responses take long, and
+// no verdict for more than it is worth.
+
+import Testing
+
+@testable import Admission
+
+@Suite struct KneeEvidenceTests {
+    /// A side at which so many requests took so long each, and so many clients left.
+    private static func side(
+        level: Double, times: [Double], departures: Int = 0, seconds: Double = 10
+    ) -> KneeSide {
+        var meter = ConcurrencyMeter(now: Instant(nanoseconds: 0))
+        meter.set(inFlight: Int(level), limit: Int(level), now: Instant(nanoseconds: 0))
+        let before = meter
+        let end = Instant(nanoseconds: Int64(seconds * 1e9))
+        for time in times { meter.succeeded(afterSeconds: time, now: end) }
+        for _ in 0..<departures { meter.left(afterSeconds: 0.1, now: end) }
+        var side = KneeSide(level: level)
+        side.add(from: before, to: meter)
+        for time in times { side.add(seconds: time) }
+        return side
+    }
+
+    private static func verdict(_ low: KneeSide, _ high: KneeSide) throws -> KneeVerdict {
+        try #require(
+            KneeVerdict(
+                low: low, high: high, usesProgress: false, unitDispersion: 1,
+                completionDispersion: 100))
+    }
+
+    /// Ends in bursts say that twice as much was done by mere chance; the times say that nothing was.
+    @Test func timesTellWhatBurstsDoNot() throws {
+        let low = Self.side(level: 16, times: Array(repeating: 1, count: 100))
+        let high = Self.side(level: 32, times: Array(repeating: 2, count: 200))
+        let verdict = try Self.verdict(low, high)
+        #expect(abs(verdict.elasticity) < 0.01 && verdict.standardError < 0.01)
+    }
+
+    /// Where some have left, the times of the others are those of the quick ones.
+    @Test func timesOfThoseWhoStayedAreNotTaken() throws {
+        let low = Self.side(level: 16, times: Array(repeating: 1, count: 100))
+        let high = Self.side(level: 32, times: Array(repeating: 1, count: 100), departures: 10)
+        #expect(high.wholeTimes == nil && low.wholeTimes != nil)
+        // Left are the ends: as many at both levels, and hardly sure.
+        let verdict = try Self.verdict(low, high)
+        #expect(abs(verdict.elasticity) < 0.01 && verdict.standardError > 1)
+    }
+
+    /// A fall of throughput that may be chance is not taken for one, and a sure one is.
+    @Test func aFallIsBelievedWhereItIsSure() throws {
+        let spread = (0..<50).map { 0.5 + Double($0 % 10) / 9 }
+        let low = Self.side(level: 16, times: spread)
+        let slightly = Self.side(level: 20, times: spread.map { $0 * 1.3 })
+        let doubtful = try Self.verdict(low, slightly)
+        #expect(doubtful.elasticity == -doubtful.standardError / 2)
+        let clearly = Self.side(level: 20, times: spread.map { $0 * 3 })
+        #expect(try Self.verdict(low, clearly).elasticity < -3)
+    }
+
+    /// From a start at 4, before an engine with room for a hundred requests of six seconds in one piece.
+    @Test(arguments: [1, 2, 3] as [UInt64])
+    func longResponsesDoNotHoldTheClimbUp(seed: UInt64) {
+        var settings = KneeLimitSettings()
+        settings.initial = 4
+        let server = BatchServer(
+            .knee(settings), base: 0.06, each: 0.0001, meanUnits: 100, streams: false, seed: seed)
+        defer { server.stop() }
+        server.run(seconds: 60)
+        #expect(server.limit >= 64, "\(server.limit) after ten service times, seed \(seed)")
+    }
+
+    /// Where requests end in step and the knee lies at 227, the limit is there soon and stays.
+    @Test(arguments: [1, 2, 3] as [UInt64])
+    func requestsInStepDoNotMakeItWander(seed: UInt64) {
+        let server = BatchServer(
+            .knee(KneeLimitSettings()), base: 0.004, each: 0.0001, meanUnits: 50, streams: false,
+            seed: seed)
+        defer { server.stop() }
+        server.run(seconds: 180)
+        var limits: [Double] = []
+        server.run(seconds: 300) { limits.append(Double($0)) }
+        let mean = limits.reduce(0, +) / Double(limits.count)
+        #expect(mean >= 0.75 * 227 && mean <= 1.35 * 227, "\(mean), seed \(seed)")
+        #expect(limits.max() ?? 0 <= 2 * 227, "\(limits.max() ?? 0), seed \(seed)")
+    }
+}
