@@ -113,7 +113,7 @@ def test_a_misspelt_tenant_is_an_error(
     assert checked.returncode != 0 and fault in checked.stdout + checked.stderr
     through.signal(signal.SIGHUP)
     eventually(lambda: through.metric("penstock_policy_reload_failures_total") == 1, "the refusal", 20)
-    assert any("did you mean `acme`?" in line for line in through.errors)
+    eventually(lambda: any("did you mean `acme`?" in line for line in through.errors), "the fault in the log")
     assert (status("first"), status("second")) == (200, 401)
     keys.write_text(key_line("acme", "first") + key_line("acme", "second"))
     through.signal(signal.SIGHUP)
