@@ -110,7 +110,8 @@ extension AdmissionController {
 
     /// A shortage that is the tenant's own doing is told as such.
     @inline(__always) func blame(_ reason: Reason, _ key: FlowKey) -> Reason {
-        queue.isOverShare(key.tenant, limit: provenLimit) ? .tenantOverShare : reason
+        if queue.tenants[key.tenant].isAtLimit { return .tenantLimit }
+        return queue.isOverShare(key.tenant, limit: provenLimit) ? .tenantOverShare : reason
     }
 
     /// Seconds until the first backend returns if every one is ejected; nil if one is not.
@@ -128,11 +129,13 @@ extension AdmissionController {
     }
 
     /// Seconds that a request would wait that is offered now, 0 where it would start; nil while that
-    /// is unknown, and infinite without a backend.
+    /// is unknown or its tenant has as much in flight as it may, and infinite without a backend.
     package mutating func predictedWaitSeconds(_ ticket: Ticket, now: Instant) -> Double? {
         advance(to: now)
         let slot = queue.flowKey(of: ticket)
         if queue.maySkip(slot, limit: provenLimit), ticket.seats <= room { return 0 }
+        // It waits for its own tenant.
+        if queue.tenants[slot.tenant].isAtLimit { return nil }
         return secondsUntilAnyReturn ?? predictedWaitSeconds(expectedCost(ticket), slot)
     }
 

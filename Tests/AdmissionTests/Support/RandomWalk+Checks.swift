@@ -35,7 +35,9 @@ extension RandomWalk {
             case .queueFull: model.queue.count - pendingDisplaced >= queue.maxRequests
             case .queueBytesFull: controller.queueBytes + ticket.bodyBytes > queue.maxBytes
             case .waitTooLong, .tenantOverShare, .patience: true
-            case .tenantLimit: tenant.queued >= tenant.settings.maxQueued ?? .max
+            case .tenantLimit:
+                tenant.queued >= tenant.settings.maxQueued ?? .max
+                    || tenant.running >= tenant.settings.maxInFlight ?? .max
             case .tenantRequestRate: quota(of: ticket)?.requests.secondsUntil(1) ?? 0 > 0
             case .tenantTokenRate:
                 quota(of: ticket)?.tokens.secondsUntil(Double(ticket.tokens)) ?? 0 > 0

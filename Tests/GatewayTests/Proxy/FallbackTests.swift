@@ -182,15 +182,19 @@ import Testing
     }
 
     /// A tenant that has as much in flight as it may is not helped elsewhere either.
-    @Test func aTenantsBoundIsNotWalkedAround() throws {
+    @Test(arguments: [
+        ("max_in_flight: 1, max_queued: 0", "limit: 4"),
+        ("max_in_flight: 1", "limit: 4, queue: {max_requests: 0}"),
+        ("max_in_flight: 1", "limit: 4, queue: {max_wait: 0s}"),
+    ])
+    func aTenantsBoundIsNotWalkedAround(bound: String, pool: String) throws {
         let go = Door()
         let large = try ScriptedBackend.held(until: go)
         let small = try ScriptedBackend.serving { wire, _ in try wire.answer("small") }
         let gateway = try RunningGateway(
             quotaPolicy(
                 large, small,
-                tenant: "{header: x-tenant, named: [{name: a, max_in_flight: 1, max_queued: 0}]}",
-                limit: "limit: 4"))
+                tenant: "{header: x-tenant, named: [{name: a, \(bound)}]}", limit: pool))
         let first = try gateway.connect()
         try first.send("GET / HTTP/1.1\r\nHost: h\r\nX-Tenant: a\r\n\r\n")
         try eventually("one in flight") { try gateway.holdings().inFlight == 1 }
