@@ -22,8 +22,11 @@ def answering(connection) -> None:
         connection.sendall(ANSWER)
 
 
-@pytest.mark.parametrize("kind", ["silent", "idle", "busy", "head", "lingering", "body"])
-def test_others_are_served(gateway: StartGateway, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "sources"),
+    [*((kind, 1) for kind in ("silent", "idle", "busy", "head", "lingering", "body")), ("body", 5), ("idle", 5)],
+)
+def test_others_are_served(gateway: StartGateway, kind: str, sources: int) -> None:
     """From loopback, where no network has a bound: twice as many as there may be, and those that are ended come again."""
     server = f"server: {{max_connections: {MAX_CONNECTIONS}}}\n"
     with scripted_backend(answering) as backend:
@@ -32,8 +35,8 @@ def test_others_are_served(gateway: StartGateway, kind: str) -> None:
         for client in good:
             client.send(GET)
             client.read_until(b"\r\n\r\nok")
-        command = [sys.executable, str(HERE / "hoarder.py"), through.url, kind, str(2 * MAX_CONNECTIONS), "127.0.0.2"]
-        hoarder = Process(command)
+        command = [sys.executable, str(HERE / "hoarder.py"), through.url, kind, str(2 * MAX_CONNECTIONS // sources)]
+        hoarders = [Process([*command, f"127.0.0.{2 + source}"]) for source in range(sources)]
         try:
             eventually(
                 lambda: through.metric("penstock_client_connections") >= MAX_CONNECTIONS - 5, "all taken", 10
@@ -44,14 +47,15 @@ def test_others_are_served(gateway: StartGateway, kind: str) -> None:
                 began = time.monotonic()
                 assert request(through.url, timeout=15).status == 200
                 longest = max(longest, time.monotonic() - began)
-            print(f"{kind}: {longest:.2f} s")
+            print(f"{kind} from {sources}: {longest:.2f} s")
             assert longest < 6
             # Who came before and has few keeps what he has.
             for client in good:
                 client.send(GET)
                 client.read_until(b"\r\n\r\nok")
         finally:
-            hoarder.stop()
+            for hoarder in hoarders:
+                hoarder.stop()
             for client in good:
                 client.close()
         # Those that linger may end by themselves before anybody waits for long.

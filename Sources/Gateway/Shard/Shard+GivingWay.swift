@@ -110,16 +110,19 @@ extension Shard {
         return inTurn(found, counts)
     }
 
-    /// Leaves out slow bodies of clients that have no more of them than a client network may, and those of
-    /// trusted proxies, behind which all clients may be.
+    /// Leaves out slow bodies of clients that have no more of them than a client network may, or only a few
+    /// where slow bodies have more than half of all connections; and those of trusted proxies, behind which
+    /// all clients may be.
     private func keepBodies(_ found: inout [SpareConnection]) {
         guard found.contains(where: { $0.kind == .body }) else { return }
         var counts: [UInt64: Int] = [:]
         for spare in found where spare.kind == .body {
             counts[spare.connection.peer.client, default: 0] += 1
         }
+        // Several clients that each keep to their share may have all connections together.
+        let isCrowded = 2 * counts.values.reduce(0, +) > connections.count
         let share = Double(connections.count) * snapshot.policy.server.perNetwork.bodies
-        let most = max(Shard.freeBodies, Int(share))
+        let most = isCrowded ? Shard.freeBodies : max(Shard.freeBodies, Int(share))
         found.removeAll { spare in
             spare.kind == .body
                 && (isTrusted(spare.connection)
