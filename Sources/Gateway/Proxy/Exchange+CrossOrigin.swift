@@ -45,12 +45,21 @@ extension Exchange {
     /// none.
     func answerPreflight(_ head: borrowing RequestHead) -> Bool {
         guard isPreflight(head), let client,
-            let method = Exchange.fieldRange("access-control-request-method", in: head),
-            let index = snapshot.routes.route(for: head, method: head.span(method)),
-            let crossOrigin = snapshot.routes.crossOrigin(ofRoute: index)
+            let method = Exchange.fieldRange("access-control-request-method", in: head)
         else { return false }
-        routeIndex = index
-        pool = snapshot.pools[snapshot.policy.routes[index].pool]
+        let crossOrigin: CrossOriginTexts
+        if let index = snapshot.routes.route(for: head, method: head.span(method)) {
+            guard let texts = snapshot.routes.crossOrigin(ofRoute: index) else { return false }
+            crossOrigin = texts
+            routeIndex = index
+            pool = snapshot.pools[snapshot.policy.routes[index].pool]
+        } else {
+            // The gateway's own list of models belongs to no route.
+            guard let texts = snapshot.routes.crossOriginOfModelList(for: head) else {
+                return false
+            }
+            crossOrigin = texts
+        }
         beginReply(status: 204)
         client.prepareOutput()
         client.output.appendStatusLine(status: 204)

@@ -66,7 +66,11 @@ extension Exchange {
         for field in head.fields where field.known == .other {
             let name = head.name(of: field)
             if name.equals(lowercase: "origin") { hasOrigin = true }
-            if name.equals(lowercase: "access-control-request-method") { hasMethod = true }
+            if name.equals(lowercase: "access-control-request-method") {
+                // Browsers send one.
+                if hasMethod { return false }
+                hasMethod = true
+            }
         }
         return hasOrigin && hasMethod
     }

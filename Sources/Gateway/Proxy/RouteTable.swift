@@ -128,15 +128,19 @@ final class RouteTable {
     /// What browsers are told about a request that has taken no route: that of the first which it might take,
     /// or which is for its path with another method, or of the routes whose models a list is of.
     func crossOrigin(for head: borrowing RequestHead) -> CrossOriginTexts? {
-        if hasPages, modelList.answers(head) {
-            return modelRoutes.lazy.compactMap { self.crossOrigins[$0] }.first
-        }
+        if let texts = crossOriginOfModelList(for: head) { return texts }
         var other: Int?
         for index in entries.indices where matchesPlace(index, head) {
             if matches(index, head) { return crossOrigins[index] }
             if other == nil { other = index }
         }
         return other.flatMap { crossOrigins[$0] }
+    }
+
+    /// What browsers are told about the list of models, where `head` is for it.
+    func crossOriginOfModelList(for head: borrowing RequestHead) -> CrossOriginTexts? {
+        guard hasPages, modelList.answers(head) else { return nil }
+        return modelRoutes.lazy.compactMap { self.crossOrigins[$0] }.first
     }
 
     /// The first route for the place that `head` names with another `method`, whatever its model.

@@ -63,6 +63,30 @@ import Testing
         _ = try world.accept()
     }
 
+    /// The gateway's own list of models is no route's, and may be asked for with a key all the same.
+    @Test func aPreflightForTheModelsIsAnsweredHere() throws {
+        let world = try Self.world(
+            route: "methods: [POST], models: [m1], ", more: "models: {refresh: off}")
+        for path in ["/v1/models", "/v1/models/m1"] {
+            let client = world.connect()
+            try client.send(Self.preflight(path, method: "GET"))
+            let response = try client.read(until: "\r\n\r\n")
+            #expect(response.hasPrefix("HTTP/1.1 204 No Content\r\n"), "\(path)")
+            #expect(response.contains("Access-Control-Allow-Origin: \(Self.page)\r\n"))
+        }
+    }
+
+    /// What no browser sends is no preflight, for which alone no key is asked.
+    @Test func twoMethodsMakeNoPreflight() throws {
+        let world = try Self.world(pool: "tenant: {keys: a.keys}")
+        let client = world.connect()
+        try client.send(
+            "OPTIONS /x HTTP/1.1\r\nHost: h\r\nOrigin: \(Self.page)\r\n"
+                + "Access-Control-Request-Method: POST\r\nAccess-Control-Request-Method: GET\r\n\r\n"
+        )
+        #expect(try client.read(until: "\r\n\r\n").hasPrefix("HTTP/1.1 401 "))
+    }
+
     @Test func aPreflightOfAStrangerIsToldNothing() throws {
         for origin in [
             "https://evil.example.com", "http://app.example.com", "https://app.example.com:444",
