@@ -45,7 +45,8 @@ final class BackendModels: EventHandler {
     func follow() {
         forgetFetches()
         let sources = Set(gateway.modelSources.map(source))
-        answers = answers.filter { sources.contains($0.key) }
+        let isAsking = gateway.policy.models.refresh != nil
+        answers = isAsking ? answers.filter { sources.contains($0.key) } : [:]
         told = []
         tell()
         deadlineReached()

@@ -25,9 +25,10 @@ extension Gateway {
         self.policy = policy
         if let logs { watch(logs) }
         noteListening(opened)
+        let modelList = modelList(for: policy)
         for index in 0..<group.count {
             let change = PolicyChange(
-                policy: policy, admissions: admissions, logs: logs,
+                policy: policy, admissions: admissions, logs: logs, modelList: modelList,
                 sockets: opened.sockets(ofShard: index))
             group.send(to: index) { $0.apply(change) }
         }

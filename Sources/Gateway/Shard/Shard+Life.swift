@@ -14,6 +14,8 @@ struct PolicyChange: Sendable {
     let admissions: [SharedAdmission]
     /// What is logged to from now on; nil for the same as before.
     let logs: LogWriters?
+    /// What clients are told of models.
+    let modelList: ModelList
     /// The shard's sockets of the listeners that the policy adds.
     let sockets: [OpenSocket]
 }
@@ -28,6 +30,7 @@ extension Shard {
             listener.finish()
         }
         replacePools(policy, change.admissions)
+        snapshot.routes.modelList = change.modelList
         followLogLevel()
         // There may be more room for clients than before.
         resumeAccepting()

@@ -123,6 +123,23 @@ import Testing
         }
     }
 
+    /// Who asks while a reload goes on is told what was known before it.
+    @Test func aReloadForgetsNoModel() throws {
+        let said = Said("{\"id\":\"qwen\"}")
+        let backend = try Self.backend(said)
+        let policy = Self.policy(backend.url, backend.url, models: "")
+        let gateway = try RunningGateway(policy)
+        try eventually("it is listed") { try Self.names(gateway).contains("qwen") }
+        let client = try gateway.connect()
+        for round in 0..<20 {
+            try gateway.reload(policy + "# \(round)\n")
+            try client.send("GET /v1/models/qwen HTTP/1.1\r\nHost: h\r\n\r\n")
+            #expect(try client.readResponse().status == 200)
+        }
+        try gateway.reload(Self.policy(backend.url, backend.url, models: "refresh: off"))
+        try eventually("it is not") { try !Self.names(gateway).contains("qwen") }
+    }
+
     /// Nobody is asked who is not to be, or whose list the gateway does not answer.
     @Test func backendsAreLeftAloneWhereTheyAreToBe() throws {
         let said = Said(Self.llama)
