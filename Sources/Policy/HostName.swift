@@ -25,10 +25,16 @@ enum HostName {
         }
         // What ends in figures is an address in somebody's eyes (WHATWG URL section 3.5): only one
         // spelling.
-        if labels.last?.allSatisfy(\.isASCIIDigit) == true, NumericAddress(text) == nil {
+        if labels.last.map(isNumber) == true, NumericAddress(text) == nil {
             throw Fault("\(text.quoted) is not an IPv4 address", "write four numbers from 0 to 255")
         }
         return text.lowercased()
+    }
+
+    /// Whether a label is a number, in tens or, behind 0x, in sixteens.
+    private static func isNumber(_ label: Substring) -> Bool {
+        if label.allSatisfy(\.isASCIIDigit) { return true }
+        return label.lowercased().hasPrefix("0x") && label.dropFirst(2).allSatisfy(\.isHexDigit)
     }
 
     private static func isLabel(_ label: Substring) -> Bool {
