@@ -60,7 +60,7 @@ extension Shard {
     private static let restNanoseconds: Int64 = 1_000_000_000
     /// The same for who has more than a quarter of all connections to no purpose.
     private static let hoardersRestNanoseconds: Int64 = 100_000_000
-    /// Slow bodies that every client may have, whatever the cap.
+    /// Slow bodies that every client may have; less where many clients have many.
     private static let freeBodies = 16
 
     /// Has up to `most` connections give way; how many did.
@@ -122,7 +122,8 @@ extension Shard {
         // Several clients that each keep to their share may have all connections together.
         let isCrowded = 2 * counts.values.reduce(0, +) > connections.count
         let share = Double(connections.count) * snapshot.policy.server.perNetwork.bodies
-        let most = isCrowded ? Shard.freeBodies : max(Shard.freeBodies, Int(share))
+        let few = max(1, connections.count / (4 * counts.count))
+        let most = isCrowded ? min(Shard.freeBodies, few) : max(Shard.freeBodies, Int(share))
         found.removeAll { spare in
             spare.kind == .body
                 && (isTrusted(spare.connection)
