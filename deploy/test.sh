@@ -104,14 +104,6 @@ begin_timed_tests() {
     timed=$!
 }
 
-end_timed_tests() {
-    local status=0
-    wait "$timed" || status=$?
-    timed=
-    cat "$scratch/timed.log"
-    count_line "end-to-end, timed" "$status" "$scratch/timed.log"
-}
-
 # Scenarios depend on no clock, and end-to-end tests wait for most of their time: the first run beside the second, on
 # whatever the second leave idle.
 begin_scenarios() {
@@ -123,12 +115,14 @@ begin_scenarios() {
     scenarios=$!
 }
 
-end_scenarios() {
-    local status=0
-    wait "$scenarios" || status=$?
-    scenarios=
-    cat "$scratch/scenarios.log"
-    count_line "scenarios" "$status" "$scratch/scenarios.log"
+# end_job NAME VARIABLE: waits for the job whose process id VARIABLE holds, shows its log, $scratch/VARIABLE.log, and counts
+# its result.
+end_job() {
+    local name=$1 log="$scratch/$2.log" status=0
+    wait "${!2}" || status=$?
+    printf -v "$2" ''
+    cat "$log"
+    count_line "$name" "$status" "$log"
 }
 
 readme_commands() {
@@ -183,9 +177,9 @@ if $release_built; then
     end_to_end_tests "end-to-end" -m "not timed and not long"
     PENSTOCK_TEST_THREADS=4 end_to_end_tests "end-to-end, 4 threads" \
         -k "test_life or test_limits or test_client_leaves or test_backend_dies or test_metrics"
-    end_timed_tests
+    end_job "end-to-end, timed" timed
     stage "scenarios"
-    end_scenarios
+    end_job "scenarios" scenarios
     stage "README's commands"
     readme_commands
     stage "cost gates"
