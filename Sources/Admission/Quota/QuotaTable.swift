@@ -99,20 +99,25 @@ package struct QuotaTable: Sendable {
             requests.advance(to: now)
             tokens.advance(to: now)
         }
+
+        mutating func takeOver(_ other: Row) {
+            requests.takeOver(other.requests)
+            tokens.takeOver(other.tokens)
+        }
     }
 
     /// The first row is of those who do not say who they are.
-    private(set) var rows: [Row]
-    private var named = TenantIndex()
+    var rows: [Row]
+    var named = TenantIndex()
     /// The same rows by the hashes of their names, which is how pools see them that do not name them.
-    private var namedByHash = TenantIndex()
+    var namedByHash = TenantIndex()
     /// The rows of tenants without a name; empty where these have no quota.
-    private var hashed: [Int32] = []
-    private var hasDefault = false
+    var hashed: [Int32] = []
+    var hasDefault = false
     /// The latest instant seen: each thread reads its clock by itself.
-    private var clock = Instant(nanoseconds: .min / 2)
+    private(set) var clock = Instant(nanoseconds: .min / 2)
     /// Whether nobody has a quota.
-    package private(set) var isEmpty = true
+    package internal(set) var isEmpty = true
 
     /// The quotas of `settings`; `hash` is what names are hashed with that a pool does not know.
     package init(
@@ -193,44 +198,5 @@ package struct QuotaTable: Sendable {
             return hashed[Int(hash % UInt64(hashed.count))]
         case .anonymous: return payer.sharesDefault && hasDefault ? 0 : nil
         }
-    }
-
-    // MARK: Reloads
-
-    /// Puts other quotas in force; what has been used of those that stay is used of the new ones too.
-    package mutating func reconfigure(_ settings: QuotaSettings, hash: (String) -> UInt64) {
-        var known: [String: Int32] = [:]
-        for index in rows.indices.dropFirst() {
-            if !rows[index].name.isEmpty { known[rows[index].name] = Int32(index) }
-            rows[index].isPresent = false
-        }
-        rows[0].reconfigure(settings.others)
-        hasDefault = settings.others.hasQuota
-        // What stays keeps its row, so nobody new may take it.
-        for tenant in settings.tenants where tenant.hasQuota {
-            if let row = known[tenant.name] { rows[Int(row)].reconfigure(tenant) }
-        }
-        let count = hasDefault ? max(1, settings.hashedRows) : 0
-        hashed = Array(hashed.prefix(count))
-        for row in hashed { rows[Int(row)].reconfigure(settings.others) }
-        var vacantFrom = 1
-        let tenants = settings.tenants.filter(\.hasQuota).map { tenant in
-            (tenant.name, known[tenant.name] ?? place(tenant, &vacantFrom))
-        }
-        named = TenantIndex(tenants.map { (TenantKey($0.0), $0.1) })
-        namedByHash = TenantIndex(tenants.map { (TenantKey(rawValue: hash($0.0)), $0.1) })
-        while hashed.count < count { hashed.append(place(settings.others, &vacantFrom)) }
-        isEmpty = !hasDefault && tenants.isEmpty
-    }
-
-    /// Puts a new row where nobody is any more.
-    private mutating func place(_ settings: TenantSettings, _ vacantFrom: inout Int) -> Int32 {
-        vacantFrom = rows[vacantFrom...].firstIndex { !$0.isPresent && $0.held == 0 } ?? rows.count
-        if vacantFrom < rows.count {
-            rows[vacantFrom] = Row(settings)
-        } else {
-            rows.append(Row(settings))
-        }
-        return Int32(vacantFrom)
     }
 }

@@ -34,6 +34,15 @@ struct RateBucket: Sendable {
         level = capacity - used
     }
 
+    /// Counts as used what has been used of `other`, which was filled up to the same instant; what both have
+    /// used counts once.
+    mutating func takeOver(_ other: RateBucket) {
+        guard perMinute != nil, other.perMinute != nil else { return }
+        level = min(level, capacity - (other.capacity - other.level))
+        updatedAt = updatedAt ?? other.updatedAt
+        promisedUntil = [promisedUntil, other.promisedUntil].compactMap(\.self).max()
+    }
+
     /// Fills up to `now`, which does not go back.
     mutating func advance(to now: Instant) {
         if let updatedAt {

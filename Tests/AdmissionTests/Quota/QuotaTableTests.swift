@@ -112,6 +112,74 @@ import Testing
         #expect(table.charge(nil, or: tenants[1], tokens: 0, now: at(0)) == .free)
     }
 
+    /// Naming a tenant, or naming it no more, fills no bucket.
+    @Test(arguments: [true, false]) func whoIsNamedByAReloadTakesAlongWhatItHasUsed(isNamed: Bool) {
+        let with = settings(["a": 20], others: 10)
+        let without = settings([:], others: 10)
+        var table = QuotaTable(isNamed ? without : with, hash: hash)
+        func tenant(_ isNamed: Bool) -> Payer {
+            payer(isNamed ? .named("a") : .hashed(hash("a")), sharesDefault: true)
+        }
+        for _ in 0..<4 {
+            let reservation = table.charge(nil, or: tenant(!isNamed), tokens: 0, now: at(0))
+                .reservation
+            table.settle(reservation, .reserved, now: at(0))
+        }
+        table.reconfigure(isNamed ? with : without, hash: hash)
+        #expect(left(table, tenant(isNamed)) == (isNamed ? 16 : 6))
+        // Others have what they had.
+        let other = payer(.hashed(hash("a") + 1), sharesDefault: true)
+        #expect(left(table, other) == 10)
+        // There and back again, nothing is charged twice.
+        table.reconfigure(isNamed ? without : with, hash: hash)
+        #expect(left(table, tenant(!isNamed)) == (isNamed ? 6 : 16))
+        // What was used is forgotten with time, and not with a reload.
+        table.reconfigure(isNamed ? with : without, hash: hash)
+        let later = table.rates(of: nil, or: tenant(isNamed), now: at(6_000))
+        #expect(later?.requests?.remaining == (isNamed ? 18 : 7))
+    }
+
+    /// Tokens and debts move like requests.
+    @Test func debtsMoveWithTheirTenant() {
+        func settings(_ names: [String], others: Bool = true) -> QuotaSettings {
+            var settings = QuotaSettings()
+            settings.hashedRows = 8
+            if others { settings.others.tokensPerMinute = 600 }
+            settings.tenants = names.map { name in
+                var tenant = TenantSettings(name: name)
+                tenant.tokensPerMinute = 600
+                return tenant
+            }
+            return settings
+        }
+        var table = QuotaTable(settings(["a"]), hash: hash)
+        let named = payer(.named("a"), sharesDefault: true)
+        let hashed = payer(.hashed(hash("a")), sharesDefault: true)
+        let reservation = table.charge(nil, or: named, tokens: 100, now: at(0)).reservation
+        table.settle(reservation, .tokens(900), now: at(0))
+        table.reconfigure(settings([]), hash: hash)
+        let short = table.charge(nil, or: hashed, tokens: 1, now: at(0)).shortfall
+        #expect(short?.reason == .tenantTokenRate && short?.waitSeconds == 30.1)
+        // Where nobody else has a quota, it has none meanwhile, and has what is left of it afterwards.
+        table.reconfigure(settings(["a"]), hash: hash)
+        table.reconfigure(settings([], others: false), hash: hash)
+        #expect(table.charge(nil, or: hashed, tokens: 1, now: at(0)) == .free)
+        table.reconfigure(settings(["a"], others: false), hash: hash)
+        let rates = table.rates(of: nil, or: named, now: at(40_000))
+        #expect(rates?.tokens?.remaining == 100)
+    }
+
+    /// With another `hashed_flows`, tenants without a name are in other rows.
+    @Test(arguments: [4, 16, 12, 5]) func anotherNumberOfRowsFillsNoBucket(count: Int) {
+        for value in 0..<UInt64(40) {
+            var table = QuotaTable(settings([:], others: 10, hashedRows: 8), hash: hash)
+            let tenant = payer(.hashed(value), sharesDefault: true)
+            for _ in 0..<3 { _ = table.charge(nil, or: tenant, tokens: 0, now: at(0)) }
+            table.reconfigure(settings([:], others: 10, hashedRows: count), hash: hash)
+            #expect(left(table, tenant) == 7, "\(value)")
+        }
+    }
+
     /// Who is named anew gets a row, and none that tenants without a name have already.
     @Test func whoIsNamedByAReloadHasTermsOfItsOwn() {
         var settings = AdmissionSettings.fixed(10)
