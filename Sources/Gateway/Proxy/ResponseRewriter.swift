@@ -27,13 +27,13 @@ struct ResponseRewriter {
 
     /// Appends an interim response, which has no body.
     func appendInterim(_ head: borrowing ResponseHead, to output: inout ByteBuffer) {
-        _ = appendStart(head, to: &output)
+        appendStartOfOther(head, to: &output)
         output.appendLineEnd()
     }
 
     /// Appends the head of the response that makes a tunnel of the connection.
     func appendSwitch(_ head: borrowing ResponseHead, to output: inout ByteBuffer) {
-        _ = appendStart(head, to: &output)
+        appendStartOfOther(head, to: &output)
         output.append("Connection: Upgrade\r\nUpgrade: websocket\r\n")
         output.appendLineEnd()
     }
@@ -66,6 +66,19 @@ struct ResponseRewriter {
         } else {
             texts.appendEnd(exchange.requestID, isHTTP10: isHTTP10, to: &output)
         }
+    }
+
+    /// Appends the status line and the fields that travel on of a response that is not the final one.
+    ///
+    /// What the gateway says in the backend's place it says in the final one alone.
+    private func appendStartOfOther(
+        _ head: borrowing ResponseHead, to output: inout ByteBuffer
+    ) {
+        let rates = exchange.pool?.rates(
+            of: exchange.claim.tenant, paidBy: exchange.claim.payer)
+        _ = appendStart(
+            head, replacesRates: rates != nil, replacesCrossOrigin: exchange.crossOrigin != nil,
+            to: &output)
     }
 
     /// Appends the status line and the fields that travel on, and returns which names there were.

@@ -165,6 +165,44 @@ import Testing
         #expect(told[4] == "Vary: Origin" && !response.contains("X-Secret"))
     }
 
+    /// Browsers act on the fields of interim responses too, and of those that make a tunnel.
+    @Test func whatTheBackendSaysBeforeItsResponseIsDropped() throws {
+        let says = "Access-Control-Allow-Origin: *\r\nX-Other: 1\r\n"
+        let world = try Self.world()
+        for (path, isPassed) in [("/x", false), ("/plain", true)] {
+            let client = world.connect()
+            try client.send(Self.get(path))
+            let backend = try world.acceptIfDialled() ?? #require(world.backends.last)
+            for status in ["102 Processing", "103 Early Hints"] {
+                try backend.send("HTTP/1.1 \(status)\r\n\(says)\r\n")
+                let interim = try client.read(until: "\r\n\r\n")
+                #expect(interim.hasPrefix("HTTP/1.1 \(status)\r\n"))
+                #expect(interim.contains("X-Other: 1\r\n"))
+                #expect(interim.contains("Access-Control") == isPassed, "\(path), \(status)")
+            }
+            try backend.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            _ = try client.read(until: "\r\n\r\n")
+        }
+    }
+
+    @Test func whatTheBackendSaysOfATunnelIsDropped() throws {
+        let world = try Self.world(pool: "limit: 2, websocket: allow")
+        let client = world.connect()
+        try client.send(
+            "GET /chat HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                + "Origin: https://evil.example.com\r\nSec-WebSocket-Version: 13\r\n"
+                + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+        let backend = try world.accept()
+        _ = try backend.readHead()
+        try backend.send(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                + "Access-Control-Allow-Origin: *\r\nX-Other: 1\r\n"
+                + "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n")
+        let response = try client.read(until: "\r\n\r\n")
+        #expect(response.hasPrefix("HTTP/1.1 101 ") && response.contains("X-Other: 1\r\n"))
+        #expect(!response.contains("Access-Control"))
+    }
+
     @Test func withoutAnOriginOnlyCachesAreTold() throws {
         let world = try Self.world()
         for origin in [nil, "https://evil.example.com", "https://app.example.com\r\nOrigin: x"] {

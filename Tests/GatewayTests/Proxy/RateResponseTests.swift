@@ -59,6 +59,23 @@ import Testing
         #expect(other.value("RateLimit") == "\"x\";r=9")
     }
 
+    /// The gateway's come with the final response, and a backend's would be another's before it.
+    @Test func whatBackendsSayOfTheirQuotasBeforeTheResponseIsDropped() throws {
+        let world = try World(text: policyText([World.backendURL], pool: Self.pool))
+        for (tenant, isPassed) in [("a", false), ("b", true)] {
+            let client = world.connect()
+            try client.send("GET /v1/models HTTP/1.1\r\nHost: h\r\nX-Tenant: \(tenant)\r\n\r\n")
+            let backend = try world.acceptIfDialled() ?? #require(world.backends.last)
+            try backend.send(
+                "HTTP/1.1 103 Early Hints\r\nx-ratelimit-limit-requests: 9\r\nX-Rate: 9\r\n\r\n")
+            let interim = try client.read(until: "\r\n\r\n")
+            #expect(interim.contains("X-Rate: 9\r\n"))
+            #expect(interim.contains("x-ratelimit-limit-requests: 9\r\n") == isPassed, "\(tenant)")
+            try backend.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            _ = try client.read(until: "\r\n\r\n")
+        }
+    }
+
     @Test func anthropicsClientsGetTheirOwnFields() throws {
         let backend = try ScriptedBackend.echoing()
         let gateway = try RunningGateway(policyText([backend.url], pool: Self.pool))
