@@ -16,17 +16,18 @@ package enum MachineCheck {
     /// What stands in the way of serving `policy`; empty where nothing does.
     ///
     /// Nothing that others could notice stays behind. An address that is in use is no fault: mostly it is
-    /// that of the gateway that runs. Files are waited for two seconds at most, each.
-    package static func faults(_ policy: Policy) -> [PolicyFault] {
-        faults(policy, PoolCredentials(policy), present: [])
+    /// that of the gateway that runs. Files are waited for two seconds at most, each. `file` is the policy's.
+    package static func faults(_ policy: Policy, file: String) -> [PolicyFault] {
+        faults(policy, file: file, PoolCredentials(policy), present: [])
     }
 
     /// The same with certificates that were read already, and but for the addresses that are `present`.
     static func faults(
-        _ policy: Policy, _ credentials: PoolCredentials, present: [ListenAddress]
+        _ policy: Policy, file: String, _ credentials: PoolCredentials, present: [ListenAddress]
     ) -> [PolicyFault] {
         credentials.faults.map { fault(of: policy.pools[$0.pool], $0.error) }
             + logFaults(policy.log) + addressFaults(policy, present)
+            + policy.clashes(besides: file, resolve: SocketFile.resolved)
             + policy.loops(
                 addresses: MachineAddresses.all(), names: [MachineAddresses.hostName()],
                 resolve: SocketFile.resolved)

@@ -48,7 +48,8 @@ struct PreparedPolicy: Sendable {
             let loaded = try PolicyLoader.read(path: path)
             policy = loaded.policy
             credentials = PoolCredentials(policy, known: present.credentials)
-            let faults = MachineCheck.faults(policy, credentials, present: present.addresses)
+            let faults = MachineCheck.faults(
+                policy, file: path, credentials, present: present.addresses)
             if let error = loaded.error(faults) { throw error }
         } catch {
             throw .invalid(error)

@@ -82,7 +82,8 @@ package enum KeysFile {
         return reading.diagnostics
     }
 
-    private static func resolved(_ file: String, besides path: String) -> String {
+    /// The path of a keys file that a policy at `path` calls `file`.
+    static func resolved(_ file: String, besides path: String) -> String {
         if file.hasPrefix("/") { return file }
         guard let end = path.lastIndex(of: "/") else { return file }
         return path[...end] + file

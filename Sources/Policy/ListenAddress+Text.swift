@@ -18,12 +18,15 @@ extension ListenAddress {
     }
 
     /// Whether the kernel would refuse to listen on both: the same port, and one address covers the
-    /// other.
+    /// other; or the same socket, however its path is written.
     ///
-    /// Port 0 is a different port each time.
-    func conflicts(with other: ListenAddress) -> Bool {
+    /// Port 0 is a different port each time. `resolve` gives a path without links.
+    package func conflicts(
+        with other: ListenAddress, resolve: (String) -> String = { $0 }
+    ) -> Bool {
         switch (self, other) {
-        case (.unix(let path), .unix(let otherPath)): return path == otherPath
+        case (.unix(let path), .unix(let otherPath)):
+            return FilePath.plain(resolve(path)) == FilePath.plain(resolve(otherPath))
         case (.tcp(let host, let port), .tcp(let otherHost, let otherPort)):
             guard port == otherPort, port != 0, let left = NumericAddress(host),
                 let right = NumericAddress(otherHost), left.isIPv6 == right.isIPv6

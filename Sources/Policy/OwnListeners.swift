@@ -53,7 +53,7 @@ private struct Machine {
         switch listener {
         case .unix(let path):
             return backend.scheme == .unix
-                && Machine.plain(resolve(backend.socketPath)) == Machine.plain(resolve(path))
+                && FilePath.plain(resolve(backend.socketPath)) == FilePath.plain(resolve(path))
         case .tcp(let host, let port):
             guard backend.scheme != .unix, backend.port == port, port != 0,
                 let listening = NumericAddress(host)
@@ -85,16 +85,5 @@ private struct Machine {
     private static func isLoopbackName(_ host: String) -> Bool {
         ["localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"].contains(host)
             || host.hasSuffix(".localhost")
-    }
-
-    /// A path without what means nothing in it: empty parts, `.` and `..`.
-    private static func plain(_ path: String) -> [Substring] {
-        path.split(separator: "/").reduce(into: []) { parts, part in
-            switch part {
-            case ".": break
-            case "..": _ = parts.popLast()
-            default: parts.append(part)
-            }
-        }
     }
 }

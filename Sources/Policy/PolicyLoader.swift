@@ -36,7 +36,7 @@ package enum PolicyLoader {
         let section = PolicySections.policy
         var policy = section.blank
         section.read(root, "", &policy, &reading)
-        checkListeners(policy, &reading)
+        checkPlaces(policy, &reading)
         checkBackends(policy, &reading)
         checkRoutes(policy, &reading)
         checkAliases(policy, &reading)
@@ -45,24 +45,13 @@ package enum PolicyLoader {
         return LoadedPolicy(policy: policy, reading: reading)
     }
 
-    /// Two listeners that the kernel would not have beside each other.
-    private static func checkListeners(_ policy: Policy, _ reading: inout Reading) {
-        let isOne = reading.position(of: "listen[1]") == nil
-        var listeners = policy.listen.enumerated().map { index, settings in
-            (path: isOne ? "listen" : "listen[\(index)]", address: settings.address)
-        }
-        // The default admin address can clash as well; the listener is to blame then.
-        if let admin = policy.admin { listeners.insert(("admin", admin.address), at: 0) }
-        for (index, listener) in listeners.enumerated() where !reading.isFaulty(listener.path) {
-            let earlier = listeners[..<index].first {
-                !reading.isFaulty($0.path) && $0.address.conflicts(with: listener.address)
-            }
-            guard let earlier else { continue }
-            let other = earlier.path == "admin" ? "admin (\(earlier.address.text))" : earlier.path
-            let problem =
-                earlier.address == listener.address
-                ? "is the same address as \(other)" : "takes the port of \(other)"
-            reading.report(Fault(problem, "use another port, or remove one"), path: listener.path)
+    /// Listeners and files that cannot be had beside each other.
+    private static func checkPlaces(_ policy: Policy, _ reading: inout Reading) {
+        let read = reading
+        let faults = policy.clashes(
+            besides: reading.file, isSound: { !read.isFaulty($0) })
+        for fault in faults {
+            reading.report(Fault(fault.problem, fault.remedy), path: fault.path)
         }
     }
 

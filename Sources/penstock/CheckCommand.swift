@@ -89,7 +89,9 @@ struct CheckCommand: Command {
         var report = CheckReport(file: file)
         do throws(PolicyError) {
             let loaded = try PolicyLoader.read(path: file)
-            if !isPolicyOnly { report.error = loaded.error(MachineCheck.faults(loaded.policy)) }
+            if !isPolicyOnly {
+                report.error = loaded.error(MachineCheck.faults(loaded.policy, file: file))
+            }
             guard report.error == nil else { return report }
             if dump { print(PolicyDump.yaml(loaded.policy), terminator: "") }
             if let explain {

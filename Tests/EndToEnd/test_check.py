@@ -216,6 +216,38 @@ def test_formats(penstock: Path, tmp_path: Path) -> None:
     assert "100%25" in lines[2] and "100%`" not in lines[2]
 
 
+@pytest.mark.parametrize(
+    ("listen", "more", "told"),
+    [
+        ('["unix:{0}/a.sock", "unix:{0}/x/../a.sock"]', "", "listen[1]: is the same socket as listen[0]"),
+        ('["unix:{0}/a.sock", "unix:{0}/link/a.sock"]', "", "listen[1]: is the same socket as listen[0]"),
+        ('"unix:{0}/a.sock"', 'admin: "unix:{0}/link/a.sock"', "listen: is the same socket as admin"),
+        ('"unix:{0}/a.sock"', "log: {{access: {0}/a.sock}}", "log.access.to: {0}/a.sock is the socket of listen"),
+        ("127.0.0.1:0", "admin: unix:{0}/b.sock\nlog: {{to: {0}/link/b.sock}}", "b.sock is the socket of admin"),
+        ("127.0.0.1:0", "log: {{access: {0}/link/policy.yaml}}", "policy.yaml is this policy's file"),
+    ],
+    ids=range(6),
+)
+def test_two_uses_of_a_file(penstock: Path, tmp_path: Path, listen: str, more: str, told: str) -> None:
+    """Both `check` and `serve` say so, and leave the folder as it was."""
+    (tmp_path / "link").symlink_to(tmp_path)
+    policy = tmp_path / "policy.yaml"
+    admin = "" if "admin" in more else "admin: off\n"
+    policy.write_text(
+        f"listen: {listen.format(tmp_path)}\n{admin}{more.format(tmp_path)}\n"
+        "pools: {chat: {backends: ['http://127.0.0.1:1']}}\nroutes: [{path: /*, pool: chat}]\n"
+    )
+    before = policy.read_text()
+    for command in (["check"], ["serve", "--policy"]):
+        ended = subprocess.run(
+            [str(penstock), *command, str(policy)], capture_output=True, text=True, timeout=30, check=False
+        )
+        assert ended.returncode == 1 and told.format(tmp_path) in ended.stderr, ended.stderr
+        assert ended.stderr.count(" error: ") == 1
+    assert {entry.name for entry in tmp_path.iterdir()} == {"link", "policy.yaml"}
+    assert policy.read_text() == before
+
+
 @pytest.mark.parametrize("command", ["simulate", "compare"])
 def test_scenarios_are_called_that(penstock: Path, tmp_path: Path, command: str) -> None:
     """A scenario that is not there is no policy."""

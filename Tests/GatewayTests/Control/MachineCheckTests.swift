@@ -11,9 +11,9 @@ import Testing
 
 @Suite struct MachineCheckTests {
     /// What is told of a policy, a line for each fault.
-    private static func faults(_ text: String) throws -> [String] {
-        let loaded = try PolicyLoader.read(text: text, file: "policy.yaml")
-        let error = loaded.error(MachineCheck.faults(loaded.policy))
+    private static func faults(_ text: String, file: String = "policy.yaml") throws -> [String] {
+        let loaded = try PolicyLoader.read(text: text, file: file)
+        let error = loaded.error(MachineCheck.faults(loaded.policy, file: file))
         return error?.diagnostics.map(\.description) ?? []
     }
 
@@ -104,6 +104,37 @@ import Testing
             #expect(found.count == 1 && found[0].contains("pools.main.backends[0]: "))
             extendLifetime(file)
         }
+    }
+
+    /// So may a listener, and a log or a key where one listens.
+    @Test func aFileWithTwoUsesByALink() throws {
+        let folder = try Self.folder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let link = folder + "/link"
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: folder)
+        let policy = folder + "/policy.yaml"
+        let keys = folder + "/who.keys"
+        for file in [policy, keys] { try Data().write(to: URL(filePath: file)) }
+        func found(_ listen: String, log: String, pool: String = "") throws -> [String] {
+            let text = policyText(["http://127.0.0.1:1"], pool: pool, listen: listen)
+                .replacingOccurrences(of: "{access: off}", with: log)
+            return try Self.faults(text, file: policy)
+        }
+        let sockets = "\"unix:\(folder)/a.sock\", \"unix:\(link)/a.sock\""
+        let same = try found(sockets, log: "{access: off}")
+        #expect(same.count == 1)
+        #expect(same[0].contains("listen[1]: is the same socket as listen[0] (unix:\(folder)/a.so"))
+        let socket = try found("\"unix:\(folder)/a.sock\"", log: "{access: \(link)/a.sock}")
+        #expect(socket.count == 1)
+        #expect(socket[0].contains("log.access.to: \(link)/a.sock is the socket of listen; name"))
+        let own = try found("127.0.0.1:0", log: "{to: \(link)/policy.yaml, access: off}")
+        #expect(own.count == 1 && own[0].contains("log.to: \(link)/policy.yaml is this policy's"))
+        let read = try found(
+            "127.0.0.1:0", log: "{access: \(link)/who.keys}", pool: "tenant: {keys: who.keys}")
+        #expect(read.count == 1)
+        #expect(read[0].contains("is the file of pools.main.tenant.keys.file; name another file"))
+        let left = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+        #expect(left == ["link", "policy.yaml", "who.keys"])
     }
 
     @Test func moreConnectionsThanDescriptors() throws {
