@@ -71,7 +71,7 @@ package final class BackendProbe {
         let settings = policy.pools[pool]
         let address = settings.backends[backend]
         if let fault = credentials.faults.first(where: { $0.pool == pool }) {
-            return note(pool, backend, false, fault.error.description)
+            return note(pool, backend, false, fault.fault.error.description)
         }
         let target = DialTarget(
             address, verifies: settings.tls.verify, credentials: credentials.all[pool])

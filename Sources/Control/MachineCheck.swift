@@ -25,7 +25,7 @@ package enum MachineCheck {
     static func faults(
         _ policy: Policy, file: String, _ credentials: PoolCredentials, present: [ListenAddress]
     ) -> [PolicyFault] {
-        credentials.faults.map { fault(of: policy.pools[$0.pool], $0.error) }
+        credentials.faults.map { fault(of: policy.pools[$0.pool], $0.fault) }
             + logFaults(policy.log) + addressFaults(policy, present)
             + policy.clashes(besides: file, resolve: SocketFile.resolved)
             + policy.loops(
@@ -34,15 +34,11 @@ package enum MachineCheck {
             + (descriptorFault(policy).map { [$0] } ?? [])
     }
 
-    private static func fault(of pool: PoolSettings, _ error: SystemError) -> PolicyFault {
-        let files = [
-            ("key_file", pool.tls.keyFile), ("certificate_file", pool.tls.certificateFile),
-            ("ca_file", pool.tls.authorityFile),
-        ]
-        let key = files.first { $0.1.map(error.attempt.hasSuffix) ?? false }?.0
-        return PolicyFault(
-            path: "pools.\(pool.name).tls" + (key.map { ".\($0)" } ?? ""),
-            problem: error.description, remedy: "name a file that this process can read and use")
+    private static func fault(of pool: PoolSettings, _ fault: TLSFaults.Fault) -> PolicyFault {
+        PolicyFault(
+            path: "pools.\(pool.name).tls" + (fault.setting.map { ".\($0.rawValue)" } ?? ""),
+            problem: fault.error.description,
+            remedy: "name a file that this process can read and use")
     }
 
     private static func logFaults(_ log: LogSettings) -> [PolicyFault] {

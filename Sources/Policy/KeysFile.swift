@@ -33,8 +33,8 @@ package enum KeysFile {
         var position: Position
     }
 
-    /// Reads the keys files of `policy`, which stands at `path`, each once.
-    static func fill(_ policy: inout Policy, besides path: String) throws(PolicyError) {
+    /// Reads the keys files of `policy`, which stands at `path`, each once; returns what is wrong with them.
+    static func fill(_ policy: inout Policy, besides path: String) -> [Diagnostic] {
         var known: [String: [Line]] = [:]
         var faults: [Diagnostic] = []
         var checked: Set<[String]> = []
@@ -58,7 +58,7 @@ package enum KeysFile {
             else { continue }
             faults += unnamed(lines, names, inPool: policy.pools[index].name, file: file)
         }
-        if !faults.isEmpty { throw PolicyError(faults) }
+        return faults
     }
 
     /// The keys of tenants that are not among `names`, where there are any.

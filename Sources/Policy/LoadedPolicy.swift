@@ -6,15 +6,17 @@ package struct LoadedPolicy: Sendable {
     /// What the file says.
     package internal(set) var policy: Policy
     let reading: Reading
+    /// What is wrong in the keys files that it names.
+    var keysFaults: [Diagnostic] = []
 
-    /// `faults` with their places; nil where there are none.
-    package func error(_ faults: [PolicyFault]) -> PolicyError? {
-        guard !faults.isEmpty else { return nil }
+    /// `faults` with their places, and those of its keys files; nil where there are none.
+    package func error(_ faults: [PolicyFault] = []) -> PolicyError? {
+        guard !faults.isEmpty || !keysFaults.isEmpty else { return nil }
         var reading = reading
         for fault in faults {
             reading.report(Fault(fault.problem, fault.remedy), path: fault.path)
         }
-        return PolicyError(reading.diagnostics)
+        return PolicyError(reading.diagnostics + keysFaults)
     }
 }
 

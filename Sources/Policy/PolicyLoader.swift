@@ -10,13 +10,16 @@ package enum PolicyLoader {
     /// Reads the policy in the file at `path` and the keys files that it names, with all faults if
     /// there are any.
     package static func load(path: String) throws(PolicyError) -> Policy {
-        try read(path: path).policy
+        let loaded = try read(path: path)
+        if let error = loaded.error() { throw error }
+        return loaded.policy
     }
 
-    /// The same, with where its settings stand.
+    /// The same, with where its settings stand; faults of keys files are told by its `error`, with what else is
+    /// wrong with it.
     package static func read(path: String) throws(PolicyError) -> LoadedPolicy {
         var loaded = try read(text: try contents(of: path), file: path)
-        try KeysFile.fill(&loaded.policy, besides: path)
+        loaded.keysFaults = KeysFile.fill(&loaded.policy, besides: path)
         return loaded
     }
 

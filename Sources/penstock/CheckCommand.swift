@@ -89,9 +89,8 @@ struct CheckCommand: Command {
         var report = CheckReport(file: file)
         do throws(PolicyError) {
             let loaded = try PolicyLoader.read(path: file)
-            if !isPolicyOnly {
-                report.error = loaded.error(MachineCheck.faults(loaded.policy, file: file))
-            }
+            report.error = loaded.error(
+                isPolicyOnly ? [] : MachineCheck.faults(loaded.policy, file: file))
             guard report.error == nil else { return report }
             if dump { print(PolicyDump.yaml(loaded.policy), terminator: "") }
             if let explain {

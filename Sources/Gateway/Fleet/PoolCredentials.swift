@@ -8,8 +8,8 @@ package import Reactor
 package struct PoolCredentials: Sendable {
     /// One for each pool, in the policy's order; nil where a pool needs none or its own cannot be used.
     package private(set) var all: [TLSCredentials?] = []
-    /// The pools whose files cannot be used, by their places in the policy.
-    package private(set) var faults: [(pool: Int, error: SystemError)] = []
+    /// What cannot be used, with the pools by their places in the policy.
+    package private(set) var faults: [(pool: Int, fault: TLSFaults.Fault)] = []
 
     /// Reads what `policy` names; what has not changed is taken from `known`, by the pools' names.
     package init(_ policy: Policy, known: [String: TLSCredentials] = [:]) {
@@ -19,11 +19,11 @@ package struct PoolCredentials: Sendable {
             let isNeeded =
                 pool.tls != TLSSettings() || pool.backends.contains { $0.scheme == .https }
             if isNeeded, loaded[pool.tls] == nil {
-                do throws(SystemError) {
+                do throws(TLSFaults) {
                     loaded[pool.tls] = try TLSCredentials.load(
                         pool.tls, unlessIn: known[pool.name])
                 } catch {
-                    faults.append((index, error))
+                    faults += error.all.map { (index, $0) }
                 }
             }
             all.append(isNeeded ? loaded[pool.tls] : nil)
@@ -32,7 +32,7 @@ package struct PoolCredentials: Sendable {
 
     /// The same, for who cannot go on without; throws the first fault.
     func usable() throws(SystemError) -> [TLSCredentials?] {
-        if let fault = faults.first { throw fault.error }
+        if let first = faults.first { throw first.fault.error }
         return all
     }
 }

@@ -41,26 +41,46 @@ package import Policy
         deinit { unsafe EVP_PKEY_free(object) }
     }
 
+    /// What the gateway shows of itself.
+    private struct Identity {
+        var chain: [Certificate]
+        var key: PrivateKey
+    }
+
     /// What a file of certificates may have, in bytes: the system's authorities take a quarter of a MiB.
     private static let mostBytes = 4 << 20
 
     /// Reads what `settings` names; `known`, where that says the same.
     ///
-    /// Throws for the first file that cannot be used.
+    /// Throws for all files that cannot be used.
     package static func load(
         _ settings: TLSSettings, unlessIn known: TLSCredentials? = nil
-    ) throws(SystemError) -> TLSCredentials {
+    ) throws(TLSFaults) -> TLSCredentials {
+        var faults = TLSFaults()
+        let texts = texts(settings, &faults)
+        if let known, faults.all.isEmpty, known.texts == texts { return known }
+        let authorities = authorities(texts, settings, &faults)
+        let own = identity(texts, settings, &faults)
+        guard faults.all.isEmpty else { throw faults }
+        do throws(SystemError) {
+            return try TLSCredentials(texts, authorities, own)
+        } catch {
+            faults.note(nil, error)
+            throw faults
+        }
+    }
+
+    private static func texts(_ settings: TLSSettings, _ faults: inout TLSFaults) -> Texts {
         var texts = Texts()
         texts.verifies = settings.verify
-        if let file = settings.authorityFile {
-            texts.authorities = [try read(file)]
+        if settings.authorityFile != nil {
+            texts.authorities = [read(settings.authorityFile, .authorities, &faults)]
         } else if settings.verify {
             texts.authorities = systemAuthorities()
         }
-        if let file = settings.certificateFile { texts.certificates = try read(file) }
-        if let file = settings.keyFile { texts.key = try read(file) }
-        if let known, known.texts == texts { return known }
-        return try TLSCredentials(texts, settings)
+        texts.certificates = read(settings.certificateFile, .certificate, &faults)
+        texts.key = read(settings.keyFile, .key, &faults)
+        return texts
     }
 
     /// What the file and the folder hold that libcurl was built to trust; what cannot be read counts for
@@ -99,29 +119,31 @@ package import Policy
         return paths.sorted()
     }
 
-    private static func read(_ file: String) throws(SystemError) -> [UInt8] {
+    /// What a file holds; nothing where none is named or it cannot be read.
+    private static func read(
+        _ file: String?, _ setting: TLSFaults.Setting, _ faults: inout TLSFaults
+    ) -> [UInt8] {
+        guard let file else { return [] }
         let bytes: [UInt8]
         do throws(TextFile.Reason) {
             bytes = try TextFile.bytes(path: file, atMost: mostBytes + 1)
         } catch {
-            throw SystemError("read \(file)", code: error.code)
+            faults.note(setting, SystemError("read \(file)", code: error.code))
+            return []
         }
         guard bytes.count <= mostBytes else {
-            throw SystemError("use \(file)", because: "it has more than 4 MiB")
+            faults.note(setting, SystemError("use \(file)", because: "it has more than 4 MiB"))
+            return []
         }
         return bytes
     }
 
-    private init(_ texts: Texts, _ settings: TLSSettings) throws(SystemError) {
+    private init(
+        _ texts: Texts, _ authorities: [Certificate], _ own: Identity?
+    ) throws(SystemError) {
         self.texts = texts
-        if let file = settings.certificateFile {
-            let own = try TLSCredentials.identity(texts, file, settings.keyFile ?? file)
-            chain = own.chain
-            key = own.key
-        } else {
-            chain = []
-            key = nil
-        }
+        chain = own?.chain ?? []
+        key = own?.key
         guard let store = unsafe X509_STORE_new() else {
             throw SystemError("use certificates", because: "there is no memory for them")
         }
@@ -129,47 +151,67 @@ package import Policy
         // As libcurl does: a certificate in the file is trusted whether it is a root or not.
         _ = unsafe X509_STORE_set_flags(
             store, UInt(X509_V_FLAG_TRUSTED_FIRST) | UInt(X509_V_FLAG_PARTIAL_CHAIN))
-        try trust(settings)
+        // The store keeps a reference of its own.
+        for authority in authorities { unsafe X509_STORE_add_cert(store, authority.object) }
     }
 
     deinit { unsafe X509_STORE_free(store) }
 
-    private func trust(_ settings: TLSSettings) throws(SystemError) {
-        var count = 0
+    private static func authorities(
+        _ texts: Texts, _ settings: TLSSettings, _ faults: inout TLSFaults
+    ) -> [Certificate] {
+        if faults.isFaulty(.authorities) { return [] }
+        var found: [Certificate] = []
         for text in texts.authorities {
-            let (authorities, isDamaged) = TLSCredentials.certificates(in: text)
-            if let file = settings.authorityFile {
-                if authorities.isEmpty { throw TLSCredentials.holdsNothing(file) }
-                if isDamaged { throw TLSCredentials.isDamaged(file, after: authorities.count) }
+            let (authorities, isDamaged) = certificates(in: text)
+            found += authorities
+            guard let file = settings.authorityFile else { continue }
+            if authorities.isEmpty {
+                faults.note(.authorities, holdsNothing(file))
+            } else if isDamaged {
+                faults.note(.authorities, TLSCredentials.isDamaged(file, after: authorities.count))
             }
-            // The store keeps a reference of its own.
-            for authority in authorities { unsafe X509_STORE_add_cert(store, authority.object) }
-            count += authorities.count
         }
-        guard count > 0 || !settings.verify else {
-            throw SystemError(
+        if found.isEmpty, settings.verify, settings.authorityFile == nil {
+            let error = SystemError(
                 "verify certificates",
                 because:
                     "this system has no authorities; install ca-certificates, or set tls.ca_file")
+            faults.note(nil, error)
         }
+        return found
     }
 
+    /// Our certificate with what leads from it to an authority, and its key; nil where none is named.
     private static func identity(
-        _ texts: Texts, _ file: String, _ keyFile: String
-    ) throws(SystemError) -> (chain: [Certificate], key: PrivateKey) {
+        _ texts: Texts, _ settings: TLSSettings, _ faults: inout TLSFaults
+    ) -> Identity? {
+        guard let file = settings.certificateFile else { return nil }
+        let keyFile = settings.keyFile ?? file
         let (chain, isDamaged) = certificates(in: texts.certificates)
-        guard let own = chain.first else { throw holdsNothing(file) }
-        if isDamaged { throw TLSCredentials.isDamaged(file, after: chain.count) }
-        guard let key = key(in: texts.key.isEmpty ? texts.certificates : texts.key) else {
-            throw SystemError(
+        if !faults.isFaulty(.certificate) {
+            if chain.isEmpty {
+                faults.note(.certificate, holdsNothing(file))
+            } else if isDamaged {
+                faults.note(.certificate, TLSCredentials.isDamaged(file, after: chain.count))
+            }
+        }
+        if faults.isFaulty(.key) { return nil }
+        guard let key = key(in: settings.keyFile == nil ? texts.certificates : texts.key) else {
+            let error = SystemError(
                 "use \(keyFile)",
                 because: "it holds no private key in PEM, or one with a password; give one without")
+            faults.note(.key, error)
+            return nil
         }
+        guard let own = chain.first, !faults.isFaulty(.certificate) else { return nil }
         guard unsafe X509_check_private_key(own.object, key.object) == 1 else {
-            throw SystemError(
+            let error = SystemError(
                 "use \(keyFile)", because: "it is not the key of the certificate in \(file)")
+            faults.note(.key, error)
+            return nil
         }
-        return (chain, key)
+        return Identity(chain: chain, key: key)
     }
 
     private static func holdsNothing(_ file: String) -> SystemError {

@@ -45,6 +45,55 @@ import Testing
         #expect(found[2].contains("error: pools.main.tls.ca_file: cannot read /nowhere/ca.pem: No"))
     }
 
+    /// Whoever has mended one is not told of the next only then.
+    @Test func allFilesOfAllPoolsAreNamed() throws {
+        let folder = try Self.folder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try Data("no key\n".utf8).write(to: URL(filePath: folder + "/b.pem"))
+        let settings = [
+            // One path ends with the other.
+            "ca_file: \(folder)/x/b.pem, certificate_file: /b.pem, key_file: /a/b.pem",
+            "ca_file: \(folder)/b.pem, certificate_file: \(folder)/b.pem, key_file: \(folder)/b.pem",
+            "certificate_file: /none.pem, key_file: \(folder)/b.pem",
+        ]
+        let pools = settings.enumerated().map { index, settings in
+            "  p\(index):\n    backends: [\"https://127.0.0.1:\(index + 1)\"]\n    tls: {\(settings)}"
+        }
+        let text =
+            "listen: 127.0.0.1:0\nadmin: off\nlog: {to: /nowhere/log}\npools:\n"
+            + pools.joined(separator: "\n") + "\nroutes: [{path: /*, pool: p0}]\n"
+        let found = try Self.faults(text)
+        let paths = found.map { String($0.split(separator: " ")[2].dropLast()) }
+        #expect(
+            paths == [
+                "log.to", "pools.p0.tls.ca_file", "pools.p0.tls.certificate_file",
+                "pools.p0.tls.key_file", "pools.p1.tls.ca_file", "pools.p1.tls.certificate_file",
+                "pools.p1.tls.key_file", "pools.p2.tls.certificate_file", "pools.p2.tls.key_file",
+            ])
+        #expect(found[1].contains("cannot read \(folder)/x/b.pem: No such file"))
+        #expect(found[2].contains("cannot read /b.pem: No such file"))
+        #expect(found[3].contains("cannot read /a/b.pem: No such file"))
+        #expect(found[4].contains("it holds no certificate in PEM"))
+        #expect(found[6].contains("it holds no private key in PEM"))
+        #expect(found[8].contains("it holds no private key in PEM"))
+    }
+
+    /// Those of keys files as well, which a policy can be read without.
+    @Test func aKeysFileHidesNothing() throws {
+        let folder = try Self.folder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let file = folder + "/policy.yaml"
+        let text = policyText(
+            ["https://127.0.0.1:1"], pool: "tenant: {keys: no.keys}, tls: {ca_file: /nowhere.pem}")
+        try Data(text.utf8).write(to: URL(filePath: file))
+        let loaded = try PolicyLoader.read(path: file)
+        let error = loaded.error(MachineCheck.faults(loaded.policy, file: file))
+        let found = error?.diagnostics.map(\.description) ?? []
+        #expect(found.count == 2)
+        #expect(found[0].contains("error: pools.main.tls.ca_file: cannot read /nowhere.pem"))
+        #expect(found[1].hasPrefix("\(folder)/no.keys:1:1: error: keys file: cannot be read"))
+    }
+
     @Test func aLogThatCannotBeOne() throws {
         let folder = try Self.folder()
         defer { try? FileManager.default.removeItem(atPath: folder) }
