@@ -66,7 +66,9 @@ package final class GatewayControl {
         let former = admin?.configured.access
         let next = try makeAdmin(policy)
         do throws(SystemError) {
-            try gateway.reload(policy, logs: logs, credentials: credentials)
+            try gateway.reload(
+                policy, logs: logs, credentials: credentials,
+                besides: [adminAddress, next?.address].compactMap(\.self))
         } catch {
             if next !== admin {
                 next?.close()
@@ -84,10 +86,12 @@ package final class GatewayControl {
     /// The admin listener that `policy` asks for: the present one, where it stays at its address.
     private func makeAdmin(_ policy: Policy) throws(SystemError) -> AdminListener? {
         guard let settings = policy.admin else { return nil }
-        if let admin, admin.configured.address == settings.address {
+        if let admin, admin.configured.address.isSame(as: settings.address) {
             try admin.change(to: settings.access)
             return admin
         }
-        return try AdminListener(settings, gateway: gateway, server: policy.server)
+        let own = OwnAddresses(gateway.addresses + (adminAddress.map { [$0] } ?? []))
+        return try AdminListener(
+            settings, gateway: gateway, server: policy.server, own: own)
     }
 }

@@ -36,6 +36,15 @@ extension ListenAddress {
         }
     }
 
+    /// Whether both are one: the same socket, however its path is written.
+    ///
+    /// `resolve` gives a path without links.
+    package func isSame(as other: ListenAddress, resolve: (String) -> String) -> Bool {
+        if self == other { return true }
+        guard case .unix = self else { return false }
+        return conflicts(with: other, resolve: resolve)
+    }
+
     /// Reads an address.
     static func parse(_ text: String) throws(Fault) -> ListenAddress {
         if text.hasPrefix("unix:") {

@@ -20,16 +20,16 @@ package struct ListeningSocket: ~Copyable, Sendable {
 
     /// Binds and listens; throws when the address is in use or may not be used.
     ///
-    /// With `isShared` the process can open more TCP sockets for the address, over which the kernel
-    /// spreads connections: see `another`.
-    /// `access` says who may connect to a unix socket.
+    /// `access` says who may connect to a unix socket. With `isBesideOwn` this process listens already on
+    /// what overlaps the TCP address; that socket then gets the connections to its own address until it is
+    /// closed, or some of them where both have the same.
     package init(
-        _ address: ListenAddress, access: SocketAccess = .clients, isShared: Bool = false
+        _ address: ListenAddress, access: SocketAccess = .clients, isBesideOwn: Bool = false
     ) throws(SystemError) {
         switch address {
         case .tcp(let host, let port):
             let bound = try ListeningSocket.bindTCP(
-                host: host, port: port, isShared ? .first : .only)
+                host: host, port: port, isBesideOwn ? .further : .first)
             self.address = .tcp(host: host, port: ListeningSocket.port(of: bound.rawValue) ?? port)
             descriptor = bound
             file = nil
@@ -41,7 +41,7 @@ package struct ListeningSocket: ~Copyable, Sendable {
         }
     }
 
-    /// Another socket for the TCP address of this one, which must be shared.
+    /// Another socket for the TCP address of this one: the kernel spreads connections over them.
     ///
     /// nil for a unix path, which only one socket can have.
     package borrowing func another() throws(SystemError) -> ListeningSocket? {
@@ -56,8 +56,8 @@ package struct ListeningSocket: ~Copyable, Sendable {
         file = nil
     }
 
-    /// How many sockets there are for an address; a trial is bound and never listens.
-    enum Sharing { case only, first, further, trial }
+    /// Whether this process has sockets already whose address overlaps; a trial is bound and never listens.
+    enum Sharing { case first, further, trial }
 
     // The descriptor is closed after this, so the file is still known by its inode.
     deinit { file?.remove() }

@@ -45,13 +45,15 @@ final class AdminListener: EventHandler {
 
     /// Listens as `settings` say for pages of `gateway`, in its controlling thread; throws when the address
     /// cannot be had.
+    ///
+    /// `own` is where this process listens already.
     init(
-        _ settings: ListenSettings, gateway: Gateway, server: ServerSettings
+        _ settings: ListenSettings, gateway: Gateway, server: ServerSettings, own: OwnAddresses
     ) throws(SystemError) {
         self.gateway = gateway
         configured = settings
         limits = AdminLimits(server)
-        socket = try ListeningSocket(settings.address, access: settings.access)
+        socket = try own.listen(settings)
         super.init()
         guard gateway.reactor.register(self, descriptor: socket.rawValue, interest: .readable)
         else {

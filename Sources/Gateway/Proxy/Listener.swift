@@ -10,7 +10,7 @@ internal import Telemetry
 final class Listener: EventHandler {
     private let shard: Shard
     private let socket: ListeningSocket
-    /// The address as the policy wrote it, by which a reload recognises it.
+    /// The address as the policy wrote it when it was opened, by which a reload recognises it.
     let configured: ListenAddress
     private var isPaused = false
     /// Whether it is paused until a connection ends, and not for want of descriptors or memory.

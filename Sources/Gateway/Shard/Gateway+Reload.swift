@@ -11,13 +11,15 @@ extension Gateway {
     ///
     /// Listeners that it adds are opened first: when one cannot be had, nothing changes. How many
     /// threads there are does not change either. `logs` are those that are written from now on; nil for
-    /// the same as before. `credentials` are those of `policy`; nil has them read here.
+    /// the same as before. `credentials` are those of `policy`; nil has them read here. `others` is where this
+    /// process listens besides.
     package func reload(
-        _ policy: Policy, logs: LogWriters? = nil, credentials: PoolCredentials? = nil
+        _ policy: Policy, logs: LogWriters? = nil, credentials: PoolCredentials? = nil,
+        besides others: [ListenAddress] = []
     ) throws(SystemError) {
         let credentials =
             try (credentials ?? PoolCredentials(policy, known: knownCredentials)).usable()
-        let opened = try open(policy.listen)
+        let opened = try open(policy.listen, besides: others)
         try changeAccess(policy.listen)
         quotas.reconfigure(policy, hashKey: hashKey)
         let admissions = admissions(for: policy, credentials)
@@ -29,24 +31,27 @@ extension Gateway {
         for index in 0..<group.count {
             let change = PolicyChange(
                 policy: policy, admissions: admissions, logs: logs, modelList: modelList,
-                sockets: opened.sockets(ofShard: index))
+                stays: listening.map(\.opened), sockets: opened.sockets(ofShard: index))
             group.send(to: index) { $0.apply(change) }
         }
         metrics.countReload(atNanoseconds: ProcessClock.wallNanoseconds())
     }
 
     /// Opens those of `wanted` where the gateway does not listen yet.
-    func open(_ wanted: [ListenSettings]) throws(SystemError) -> [OpenedAddress] {
+    func open(
+        _ wanted: [ListenSettings], besides others: [ListenAddress] = []
+    ) throws(SystemError) -> [OpenedAddress] {
+        let own = OwnAddresses(addresses + others)
         var opened: [OpenedAddress] = []
         for settings in wanted where present(settings.address) == nil {
-            opened.append(try OpenedAddress(settings, shards: group.count))
+            opened.append(try OpenedAddress(settings, shards: group.count, own: own))
         }
         return opened
     }
 
     /// The place in `listening` of that address.
     private func present(_ address: ListenAddress) -> Int? {
-        listening.firstIndex { $0.configured.address == address }
+        listening.firstIndex { $0.configured.address.isSame(as: address) }
     }
 
     /// Gives the files of unix sockets that stay the access that `wanted` says; when one cannot have
@@ -74,7 +79,9 @@ extension Gateway {
     /// Notes where the gateway listens, now that its policy is in force.
     func noteListening(_ opened: [OpenedAddress]) {
         listening.removeAll { former in
-            let stays = policy.listen.contains { $0.address == former.configured.address }
+            let stays = policy.listen.contains {
+                $0.address.isSame(as: former.configured.address)
+            }
             if !stays { former.file?.remove() }
             return !stays
         }

@@ -16,6 +16,8 @@ struct OpenSocket: Sendable {
 struct Listening {
     /// As the policy has it.
     var configured: ListenSettings
+    /// As the policy had it when it was opened, by which shards know it.
+    let opened: ListenAddress
     /// The address with the port that the kernel chose.
     let actual: ListenAddress
     /// The file of a unix socket; nil for TCP.
@@ -30,10 +32,13 @@ struct OpenedAddress {
     private let sockets: [OpenSocket]
 
     /// Binds and listens, with a socket for each of `shards`; throws when the address cannot be had.
-    init(_ settings: ListenSettings, shards: Int) throws(SystemError) {
+    ///
+    /// `own` is where this process listens already, as the kernel has it.
+    init(_ settings: ListenSettings, shards: Int, own: OwnAddresses) throws(SystemError) {
         let address = settings.address
-        let first = try ListeningSocket(address, access: settings.access, isShared: shards > 1)
-        listening = Listening(configured: settings, actual: first.address, file: first.file)
+        let first = try own.listen(settings)
+        listening = Listening(
+            configured: settings, opened: address, actual: first.address, file: first.file)
         var further: [OpenSocket] = []
         for _ in 1..<max(1, shards) {
             guard let another = try first.another() else { break }

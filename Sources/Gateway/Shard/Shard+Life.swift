@@ -16,6 +16,8 @@ struct PolicyChange: Sendable {
     let logs: LogWriters?
     /// What clients are told of models.
     let modelList: ModelList
+    /// The listeners that it has, by the addresses for which they were opened.
+    let stays: [ListenAddress]
     /// The shard's sockets of the listeners that the policy adds.
     let sockets: [OpenSocket]
 }
@@ -26,7 +28,7 @@ extension Shard {
         guard !hasEnded && !isDraining else { return }
         let policy = change.policy
         for listener in listeners {
-            if policy.listen.contains(where: { $0.address == listener.configured }) { continue }
+            if change.stays.contains(listener.configured) { continue }
             listener.finish()
         }
         replacePools(policy, change.admissions)
