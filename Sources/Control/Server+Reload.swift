@@ -48,7 +48,10 @@ extension Server {
     private func take(_ prepared: Result<PreparedPolicy, PreparedPolicy.Failure>) {
         let isWanted = if case .readingAndWanted = reloading { true } else { false }
         reloading = .none
-        guard !gateway.isDraining else { return }
+        guard !gateway.isDraining else {
+            if case .success(let next) = prepared { next.logs.discard(besides: logs) }
+            return
+        }
         switch prepared {
         case .success(let next): putInForce(next)
         case .failure(.log(let failure)): notReloaded(failure.description)
@@ -75,6 +78,7 @@ extension Server {
             try control.reload(next.policy, logs: next.logs, credentials: next.credentials)
         } catch {
             logTarget.change(to: logTarget.writer, level: formerLevel)
+            next.logs.discard(besides: logs)
             return notReloaded("\(error)")
         }
         logTarget.change(to: next.logs.operational, level: next.policy.log.level.loggerLevel)

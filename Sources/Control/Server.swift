@@ -56,6 +56,7 @@ package final class Server {
             mailbox = try Mailbox()
             try mailbox.deliver(to: self, in: control.reactor)
         } catch {
+            prepared.logs.discard()
             throw ServeError(text: "error: \(error.description)")
         }
     }

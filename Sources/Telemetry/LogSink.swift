@@ -37,6 +37,8 @@ final class LogSink: Sendable {
     private let capacityBytes: Int
     private let wake: Int32
     private let firstDescriptor: Int32
+    /// The file, where it was made for this log.
+    private let made: MadeFile?
     private let state = Mutex(State())
 
     /// How long the thread waits for more lines after the first, so that a busy gateway wakes it
@@ -51,15 +53,22 @@ final class LogSink: Sendable {
         self.destination = destination
         self.capacityBytes = capacityBytes
         switch destination {
-        case .standardOutput: firstDescriptor = LogSink.ifOpen(STDOUT_FILENO)
-        case .standardError: firstDescriptor = LogSink.ifOpen(STDERR_FILENO)
+        case .standardOutput:
+            firstDescriptor = LogSink.ifOpen(STDOUT_FILENO)
+            made = nil
+        case .standardError:
+            firstDescriptor = LogSink.ifOpen(STDERR_FILENO)
+            made = nil
         case .file(let path):
+            let wasThere = LogSink.isThere(path)
             firstDescriptor = LogSink.open(path)
             guard firstDescriptor >= 0 else { throw .cannotOpen(path: path, code: errno) }
+            made = wasThere ? nil : MadeFile(path: path, descriptor: firstDescriptor)
         }
         wake = penstock_event_make()
         guard wake >= 0 else {
             let code = errno
+            made?.remove()
             LogSink.close(firstDescriptor)
             throw .exhausted(code: code)
         }
@@ -72,9 +81,17 @@ final class LogSink: Sendable {
         do throws(SystemError) {
             try SystemThread(name: "log") { self.run() }.detach()
         } catch {
+            made?.remove()
             LogSink.close(firstDescriptor)
             throw .exhausted(code: error.code)
         }
+    }
+
+    /// Ends the thread, and removes the file if it was made for this log and nothing is in it.
+    func discard() {
+        // While it is open, no other file is taken for it.
+        made?.remove()
+        stop()
     }
 }
 
@@ -230,6 +247,12 @@ extension LogSink {
     /// connection.
     private static func ifOpen(_ descriptor: Int32) -> Int32 {
         fcntl(descriptor, F_GETFD) >= 0 ? descriptor : -1
+    }
+
+    /// Whether a file is at `path`, or where a link there leads.
+    private static func isThere(_ path: String) -> Bool {
+        // The path is lent for the call.
+        unsafe access(path, F_OK) == 0 || errno != ENOENT
     }
 
     /// Opens the file at `path`, made if missing, without waiting for anybody; -1 with errno where that

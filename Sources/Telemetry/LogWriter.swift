@@ -81,6 +81,11 @@ package final class LogWriter: Sendable {
     @discardableResult
     package func flush(within limit: Duration) -> Bool { sink.flush(within: limit) }
 
+    /// Ends the thread without a line; a file that was made for it goes too, if it is empty.
+    ///
+    /// For a log that was opened and does not come into use.
+    package func discard() { sink.discard() }
+
     /// Flushes for at most `limit` and ends the thread; lines added from now on are dropped.
     ///
     /// Returns whether all lines were written or lost in time; the thread ends later where not.

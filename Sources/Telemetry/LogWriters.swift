@@ -16,12 +16,24 @@ package struct LogWriters: Sendable {
     ) throws(LogWriter.Failure) {
         self.settings = settings
         operational = try LogWriters.writer(to: settings.destination, former)
-        if let destination = settings.access {
-            access =
-                destination == settings.destination
-                ? operational : try LogWriters.writer(to: destination, former)
-        } else {
-            access = nil
+        guard let destination = settings.access, destination != settings.destination else {
+            access = settings.access == nil ? nil : operational
+            return
+        }
+        do throws(LogWriter.Failure) {
+            access = try LogWriters.writer(to: destination, former)
+        } catch {
+            if operational !== former?.writer(to: settings.destination) { operational.discard() }
+            throw error
+        }
+    }
+
+    /// Ends those that are not among `former`, and removes files that were made for them and are empty: they
+    /// do not come into use.
+    package func discard(besides former: LogWriters? = nil) {
+        for writer in [operational, access].compactMap(\.self)
+        where writer !== former?.operational && writer !== former?.access {
+            writer.discard()
         }
     }
 

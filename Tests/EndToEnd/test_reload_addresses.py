@@ -1,8 +1,9 @@
-"""Reloads to addresses and sockets that the running gateway has itself."""
+"""Reloads to addresses and sockets that the running gateway has itself, and what a reload that fails leaves."""
 
 from __future__ import annotations
 
 import socket
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -147,3 +148,38 @@ def test_socket_under_another_name(gateway: StartGateway, backend: str, folder: 
     told = refusal(through, policy("b.sock", "a.sock"))
     assert "the gateway that runs has this socket for another of its listeners" in told
     assert ask("a.sock") == b"ok" and ask("b.sock") == b"ok\n"
+
+
+def test_a_reload_that_fails_leaves_nothing(gateway: StartGateway, backend: str, folder: Path) -> None:
+    """No log, no socket; and a log that was there stays, as does one that others have written to."""
+    through = gateway(one_pool(backend))
+    (folder / "old").write_text("a line\n")
+    (folder / "empty").touch()
+    (folder / "link").symlink_to(folder / "target")
+    before = sorted(folder.iterdir())
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = f"127.0.0.1:{other.getsockname()[1]}"
+        for to, access in (("new", "further"), ("old", "new"), ("link", "empty"), ("empty", "link"), ("new", "new")):
+            policy = one_pool(backend, listen=f'["unix:{folder}/a.sock", {taken}]')
+            policy = policy.replace("log: {access: {to: off}}", f"log: {{to: {folder}/{to}, access: {folder}/{access}}}")
+            assert "another process uses this address" in refusal(through, policy)
+            assert sorted(folder.iterdir()) == before, (to, access)
+    assert (folder / "old").read_text() == "a line\n"
+    assert request(through.url).body == b"ok"
+    # The same logs, once nothing stands in the way.
+    through.reload(policy.replace(f", {taken}", ""))
+    eventually(lambda: (folder / "new").exists() and "policy reloaded" in (folder / "new").read_text(), "the new log")
+
+
+def test_a_start_that_fails_leaves_nothing(penstock: Path, backend: str, folder: Path) -> None:
+    """Neither does a start."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = f"127.0.0.1:{other.getsockname()[1]}"
+        policy = folder / "policy.yaml"
+        text = one_pool(backend, listen=f'["unix:{folder}/a.sock", {taken}]')
+        policy.write_text(text.replace("log: {access: {to: off}}", f"log: {{to: {folder}/a, access: {folder}/b}}"))
+        ended = subprocess.run(
+            [str(penstock), "serve", "--policy", str(policy)], capture_output=True, text=True, timeout=20, check=False
+        )
+    assert ended.returncode == 1 and "another process uses this address" in ended.stderr
+    assert [entry.name for entry in folder.iterdir()] == ["policy.yaml"]

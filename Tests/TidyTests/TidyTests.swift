@@ -168,7 +168,7 @@ import Testing
         "Sources/Demo/Terminal.swift",
         "Sources/Gateway/Proxy/Inflater.swift",
         "Sources/Telemetry/Gzip.swift",
-        "Sources/Telemetry/LogSink.swift",
+        "Sources/Telemetry/LogSink.swift", "Sources/Telemetry/MadeFile.swift",
         "Sources/Telemetry/LogWriter.swift",
         "Sources/Telemetry/ProcessClock.swift",
         "Sources/Telemetry/ProcessStatistics.swift",
