@@ -82,8 +82,8 @@ extension MetricFamily {
         ) { $0.isUsable ? 1 : 0 },
         .backend(
             "penstock_backend_on_trial", .gauge,
-            "1 when the backend gets requests again after an ejection, until something has ended "
-                + "well there."
+            "1 when the backend gets requests after an ejection or broken connections, until "
+                + "something has ended well there."
         ) { $0.isOnTrial ? 1 : 0 },
         .backend(
             "penstock_backend_ejections_total", .counter,

@@ -105,10 +105,10 @@ def read_head(connection: socket.socket) -> bytes:
 
 @contextmanager
 def scripted_backend(
-    script: Callable[[socket.socket], None], host: str = "127.0.0.1"
+    script: Callable[[socket.socket], None], host: str = "127.0.0.1", port: int = 0
 ) -> Iterator[str]:
     """A backend that runs `script` with each connection in a thread and then closes it; gives its URL."""
-    listener = socket.create_server((host, 0), backlog=1024)
+    listener = socket.create_server((host, port), backlog=1024)
     listener.settimeout(0.1)
     ending = threading.Event()
 

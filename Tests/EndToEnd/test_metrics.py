@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import itertools
 import random
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -14,7 +16,7 @@ import pytest
 
 from conftest import StartGateway, StartServer
 from processes import Gateway, eventually, one_pool, parse_metrics, post_json, request
-from sockets import RawClient, closed_address
+from sockets import RawClient, closed_address, read_head, scripted_backend
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 
@@ -156,6 +158,65 @@ def test_a_dead_backend_is_not_called_usable(server: StartServer, gateway: Start
     eventually(lambda: request(through.admin_url, "/readyz").status == 200, "ready", 20)
     assert through.metric("penstock_backend_on_trial") == 0 and through.metric("penstock_backend_usable") == 1
     assert request(through.url, "/v1/models").status == 200
+
+
+def slams(connection: socket.socket) -> None:
+    """Takes a connection and ends it, whatever is asked."""
+    connection.settimeout(5)
+    with contextlib.suppress(OSError):
+        connection.recv(65536)
+
+
+def is_busy(connection: socket.socket) -> None:
+    """Answers everything with 503, as a server does that loads a model."""
+    while read_head(connection):
+        connection.sendall(b"HTTP/1.1 503 Loading\r\nContent-Length: 0\r\n\r\n")
+
+
+def answers(connection: socket.socket) -> None:
+    """Answers everything with 404, as a server does that knows no such path."""
+    while read_head(connection):
+        connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+
+
+@pytest.mark.parametrize("script", [slams, is_busy])
+def test_a_backend_that_is_only_connected_to_is_not_ready(
+    gateway: StartGateway, script: Callable[[socket.socket], None]
+) -> None:
+    """It was ejected, and takes connections again: nothing speaks for it until it has answered something."""
+    address = closed_address()
+    ejection = "ejection: {base: 100ms, max: 100ms}"
+    policy = one_pool(address, extra="server: {readiness: backends}").replace("    limit:", f"    {ejection}\n    limit:")
+    through = gateway(policy)
+    eventually(lambda: request(through.url) and request(through.admin_url, "/readyz").status == 503, "not ready")
+    port = int(address.rpartition(":")[2])
+    with scripted_backend(script, port=port):
+        time.sleep(0.2)
+        for _ in range(30):
+            assert request(through.admin_url, "/readyz").status == 503
+            assert through.metric("penstock_backend_usable") == 0
+            time.sleep(0.02)
+    with scripted_backend(answers, port=port):
+        eventually(lambda: request(through.admin_url, "/readyz").status == 200, "ready", 10)
+        assert through.metric("penstock_backend_usable") == 1 and through.metric("penstock_backend_on_trial") == 0
+
+
+def test_a_backend_whose_connections_break_is_not_ready(gateway: StartGateway) -> None:
+    """It was never ejected; nobody sends it anything any more, and it is well again all the same."""
+    address = closed_address()
+    port = int(address.rpartition(":")[2])
+    with scripted_backend(slams, port=port):
+        through = gateway(one_pool(address, extra="server: {readiness: backends}"))
+        assert request(through.admin_url, "/readyz").status == 200
+        for _ in range(8):
+            assert request(through.url, method="POST", body=b"x").status >= 500
+        for _ in range(10):
+            assert request(through.admin_url, "/readyz").status == 503
+        assert through.metric("penstock_backend_suspected", cause="failures") == 1
+        assert not through.status()["pools"][0]["backends"][0]["usable"]
+    with scripted_backend(answers, port=port):
+        eventually(lambda: request(through.admin_url, "/readyz").status == 200, "ready", 10)
+        assert request(through.url).status == 404
 
 
 def test_status(server: StartServer, gateway: StartGateway) -> None:

@@ -66,6 +66,9 @@ struct Backend: Sendable {
         isPresent && signals.health == .up && !ejection.isEjected(now: now)
     }
 
+    /// Whether it was ejected, or its connections broke, and nothing has ended well there since.
+    var isOnTrial: Bool { ejection.isOnTrial || suspicion.isUnheard }
+
     /// What it may have in flight at `now`.
     @inline(__always) func allowed(now: Instant) -> Int {
         suspicion.allowed(of: signals.allowed(of: limit, now: now))

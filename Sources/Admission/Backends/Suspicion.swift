@@ -157,6 +157,20 @@ struct Suspicion: Sendable {
         departuresSinceGood = 0
         lastGoodAt = now
         if isTrial { isOnTrial = false }
+        return countTrial(serviceNanoseconds: serviceNanoseconds, now: now)
+    }
+
+    /// Whether its connections broke, and nothing has ended well there since.
+    var isUnheard: Bool { isSuspected && cause == .failures && trialsGood == 0 }
+
+    /// It answered what no client had asked; whether that changed what is allowed.
+    ///
+    /// That says something of connections that broke, and nothing of what requests come to.
+    mutating func answered(serviceNanoseconds: Int64, now: Instant) -> Bool {
+        cause == .failures && countTrial(serviceNanoseconds: serviceNanoseconds, now: now)
+    }
+
+    private mutating func countTrial(serviceNanoseconds: Int64, now: Instant) -> Bool {
         guard case .suspected = state else { return false }
         // What was silent has spoken: that is what was doubted.
         trialsGood += 1

@@ -101,11 +101,15 @@ extension AdmissionController {
         recount()
     }
 
-    /// Connecting succeeded where nobody asked for anything: that is all that can be known then.
+    /// A backend has answered what no client had asked, and not with a failure of its own; poll afterwards.
     package mutating func answered(_ backend: BackendID, now: Instant) {
         connected(backend, now: now)
-        guard backends.indices.contains(backend.index) else { return }
-        backends[backend.index].ejection.served()
+        let index = backend.index
+        guard backends.indices.contains(index) else { return }
+        backends[index].ejection.served()
+        _ = backends[index].suspicion.answered(
+            serviceNanoseconds: serviceNanoseconds(index), now: clock)
+        refresh(index)
     }
 
     /// A dial failed: the backend is ejected for a while.

@@ -15,7 +15,7 @@ package struct BackendStatus: Equatable, Sendable {
     package var inFlight: Int
     /// Whether requests may go there, at least on trial.
     package var isUsable: Bool
-    /// Whether it was ejected, and nothing shows since that it is well again.
+    /// Whether it was ejected, or its connections broke, and nothing has ended well there since.
     package var isOnTrial: Bool
     /// Until when it is ejected after refusals; nil when it is not.
     package var unusableUntil: Instant?
@@ -70,7 +70,7 @@ extension AdmissionController {
             key: backend.key, isPresent: backend.isPresent, limit: backend.limit,
             limitExact: backend.limiter.exact, inFlight: backend.inFlight,
             isUsable: backend.isUsable(now: max(clock, now)),
-            isOnTrial: backend.ejection.isOnTrial,
+            isOnTrial: backend.isOnTrial,
             unusableUntil: isEjected ? backend.ejection.until : nil,
             consecutiveFailures: backend.ejection.consecutiveFailures,
             allowed: backend.allowed(now: max(clock, now)), abandoned: backend.abandoned,
@@ -91,7 +91,7 @@ extension AdmissionController {
 
     /// Whether any backend may be sent requests that is not on trial.
     package func hasWorkingBackend(now: Instant) -> Bool {
-        backends.contains { $0.isUsable(now: max(clock, now)) && !$0.ejection.isOnTrial }
+        backends.contains { $0.isUsable(now: max(clock, now)) && !$0.isOnTrial }
     }
 
     /// The shortest time to a first byte, in seconds, that the clients of any tenant of a class are

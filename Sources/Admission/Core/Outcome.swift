@@ -110,7 +110,7 @@ package enum Outcome: Equatable, Sendable {
     var isWorkDone: Bool { self == .success || isFinishedForNobody }
 
     /// Whether the backend has answered, and not with a failure of its own.
-    var showsLife: Bool {
+    package var showsLife: Bool {
         switch self {
         case .failed(.request), .failed(.refusal): true
         default: isWorkDone

@@ -275,12 +275,16 @@ final class Pool {
             upstream.id, label: upstream.address.label, now: reactor.now)
     }
 
-    /// Notes whether `upstream` could be connected to, which nobody asked for anything; whether the log says
-    /// that it is ejected.
-    func tried(_ upstream: Upstream, succeeded: Bool) -> Bool {
+    /// `upstream` has answered what no client had asked.
+    func answered(_ upstream: Upstream) {
         needsPoll = true
-        return admission.tried(
-            upstream.id, label: upstream.address.label, succeeded: succeeded, now: reactor.now)
+        admission.answered(upstream.id, now: reactor.now)
+    }
+
+    /// `upstream` could not be connected to, which no client had asked for.
+    func refused(_ upstream: Upstream) {
+        needsPoll = true
+        admission.refused(upstream.id, now: reactor.now)
     }
 
     /// Whether one more request may be sent again that may have been begun.

@@ -440,15 +440,14 @@ extension SharedAdmission {
         state.withLock { $0.controller.hasWorkingBackend(now: now) }
     }
 
-    /// Notes whether a backend could be connected to, of the name `label`, that nobody asked for anything;
-    /// whether the log says that it is ejected.
-    func tried(_ backend: BackendID, label: String, succeeded: Bool, now: Instant) -> Bool {
-        guard succeeded else {
-            state.withLock { $0.controller.refused(backend, now: now) }
-            return false
-        }
+    /// A backend has answered what no client had asked.
+    func answered(_ backend: BackendID, now: Instant) {
         state.withLock { $0.controller.answered(backend, now: now) }
-        return connected(backend, label: label, now: now)
+    }
+
+    /// A backend could not be connected to, which no client had asked for.
+    func refused(_ backend: BackendID, now: Instant) {
+        state.withLock { $0.controller.refused(backend, now: now) }
     }
 
     /// How often a backend was suspected for that cause.

@@ -24,8 +24,6 @@ final class Upstream {
     var maxIdle = 0
     /// What the log was told of failed dials, by cause.
     var dialFailures = QuietLines(DialFailure.Cause.allCases.count)
-    /// Whether it is being connected to although nobody asks it anything.
-    var isBeingTried = false
     /// Connections that exist, idle or in use.
     private(set) var openCount = 0
     private var idle: [UpstreamConnection] = []

@@ -43,6 +43,10 @@ package final class Gateway {
     var members: [Member] = []
     /// What backends have said of their models, by the names of their pools; see `list`.
     var listedModels: [String: [ListedModel]] = [:]
+    /// Backends that are asked something although no client wants anything of them.
+    var trials: [TriedBackend: Fetch] = [:]
+    /// Made for the first of them.
+    private(set) lazy var trialFetcher = Fetcher(reactor: reactor)
     /// Where it listens.
     var listening: [Listening] = []
     /// The logs whose losses are counted, with the names of their metric labels.
@@ -128,10 +132,6 @@ package final class Gateway {
         members.contains { !$0.isRetired && $0.admission.hasWorkingBackend(now: reactor.now) }
     }
 
-    /// Has backends connected to that are on trial and may have no clients to try them: where those go
-    /// elsewhere for want of a backend, none would ever come back.
-    package func tryBackends() { group.send(to: 0) { $0.tryBackends() } }
-
     // MARK: Ends
 
     /// Stops accepting and lets queued and running requests end, for at most the policy's
@@ -175,6 +175,7 @@ package final class Gateway {
     /// Ends the shards' threads and lets go of the reactor.
     private func end() {
         removeFiles()
+        endTrials()
         group.sendToAll { $0.stop() }
         for thread in threads { thread.join() }
         threads.removeAll()

@@ -8,8 +8,15 @@ internal import CShims
 
 /// What an easy handle in a multi handle belongs to: a class, so that a call costs one jump.
 package class CurlUser {
+    /// Whether its connection stands, and a handshake or the request has begun.
+    private(set) final var isConnected = false
+    /// Whether the process had no descriptor left for one of its sockets.
+    final var isOutOfDescriptors = false
+
     /// libcurl waits for the peer's bytes now.
-    func awaitsBytes() {}
+    ///
+    /// A connection that is made is waited for to be writable.
+    final func awaitsBytes() { isConnected = true }
 
     /// libcurl has done what the handle asked for; the handle is still in the multi handle.
     func done(_ code: CURLcode) {}

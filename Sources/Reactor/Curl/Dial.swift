@@ -25,10 +25,6 @@ package final class Dial: CurlUser {
     var completion: ((consuming DialResult) -> Void)?
     /// What becomes of it when libcurl has done its part.
     var ended: ((Dial, CURLcode) -> Void)?
-    /// Whether its connection stands, and a handshake has begun.
-    private(set) var isConnected = false
-    /// Whether the process had no descriptor left for one of this dial's sockets.
-    var isOutOfDescriptors = false
 
     init(
         _ target: DialTarget, _ line: DialLine, deadline: Instant,
@@ -42,9 +38,6 @@ package final class Dial: CurlUser {
 
     /// Whether somebody waits for its result.
     var isWanted: Bool { completion != nil }
-
-    // A connection that is made is waited for to be writable; only a handshake reads.
-    override func awaitsBytes() { isConnected = true }
 
     override func done(_ code: CURLcode) { ended?(self, code) }
 }

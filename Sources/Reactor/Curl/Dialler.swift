@@ -65,7 +65,7 @@ internal import Policy
             held.append(dial)
         } else {
             configure(easy, dial.target, timeoutMilliseconds: max(1, timeoutMilliseconds))
-            watchForExhaustion(dial, easy)
+            easy.watchForExhaustion(dial)
             dial.ended = { [unowned self] dial, code in ended(dial, easy, code) }
             guard multi.add(easy, of: dial) else { return false }
         }
@@ -149,24 +149,6 @@ internal import Policy
         }
     }
 
-    /// Opens the dial's sockets ourselves: libcurl does not tell that descriptors ran out, and what is
-    /// our own shortage must not be held against the backend.
-    private func watchForExhaustion(_ dial: Dial, _ handle: EasyHandle) {
-        let easy = unsafe handle.pointer
-        // The multi handle keeps the dial as long as its easy handle may open sockets.
-        let context = unsafe Unmanaged.passUnretained(dial).toOpaque()
-        unsafe penstock_curl_set_pointer(easy, CURLOPT_OPENSOCKETDATA, context)
-        unsafe penstock_curl_set_open(easy) { context, _, address in
-            guard let context = unsafe context, let address = unsafe address else { return -1 }
-            let socket = unsafe penstock_open_socket(address)
-            if socket < 0 && (errno == EMFILE || errno == ENFILE) {
-                unsafe Unmanaged<Dial>.fromOpaque(context).takeUnretainedValue()
-                    .isOutOfDescriptors = true
-            }
-            return socket
-        }
-    }
-
     private func recycle(_ easy: EasyHandle) {
         guard spareHandles.count < Dialler.spareHandlesKept else { return }
         easy.reset()
@@ -191,10 +173,7 @@ internal import Policy
         guard code == CURLE_OK, unsafe penstock_curl_get_socket(easy.pointer, &socket) == CURLE_OK,
             socket >= 0
         else {
-            let isShakingHands = dial.target.isSecure && dial.isConnected
-            let cause =
-                dial.isOutOfDescriptors
-                ? .exhausted : easy.dialFailure(code, isConnected: isShakingHands)
+            let cause = easy.dialFailure(code, of: dial, isSecure: dial.target.isSecure)
             multi.remove(easy)
             recycle(easy)
             return .failed(DialFailure(cause))

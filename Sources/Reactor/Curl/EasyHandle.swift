@@ -1,6 +1,7 @@
 // One of libcurl's easy handles, as an object that cleans it up, and what all of them are told.
 
 internal import CShims
+internal import Glibc
 
 /// An easy handle, owned.
 @safe package final class EasyHandle {
@@ -69,9 +70,27 @@ internal import CShims
             }, context)
     }
 
-    /// Why the handle's connection failed that ended with `code`; `isConnected` says whether a handshake
-    /// had begun.
-    func dialFailure(_ code: CURLcode, isConnected: Bool) -> DialFailure.Cause {
+    /// Opens the sockets of `user` ourselves: libcurl does not tell that descriptors ran out, and what is our
+    /// own shortage must not be held against the backend.
+    func watchForExhaustion(_ user: CurlUser) {
+        // The multi handle keeps the user as long as its easy handle may open sockets.
+        let context = unsafe Unmanaged.passUnretained(user).toOpaque()
+        unsafe penstock_curl_set_pointer(pointer, CURLOPT_OPENSOCKETDATA, context)
+        unsafe penstock_curl_set_open(pointer) { context, _, address in
+            guard let context = unsafe context, let address = unsafe address else { return -1 }
+            let socket = unsafe penstock_open_socket(address)
+            if socket < 0 && (errno == EMFILE || errno == ENFILE) {
+                unsafe Unmanaged<CurlUser>.fromOpaque(context).takeUnretainedValue()
+                    .isOutOfDescriptors = true
+            }
+            return socket
+        }
+    }
+
+    /// Why the connection of `user` failed, which ended with `code`; `isSecure` says whether a handshake belongs
+    /// to it.
+    func dialFailure(_ code: CURLcode, of user: CurlUser, isSecure: Bool) -> DialFailure.Cause {
+        if user.isOutOfDescriptors { return .exhausted }
         var systemError = 0
         unsafe penstock_curl_get_long(pointer, CURLINFO_OS_ERRNO, &systemError)
         let cause = DialFailure.Cause(code, systemError: Int32(truncatingIfNeeded: systemError))
@@ -80,6 +99,6 @@ internal import CShims
         var nameFound: curl_off_t = 0
         unsafe penstock_curl_get_offset(pointer, CURLINFO_NAMELOOKUP_TIME_T, &nameFound)
         if nameFound == 0 { return .nameTimeout }
-        return isConnected ? .handshakeTimeout : .timeout
+        return isSecure && user.isConnected ? .handshakeTimeout : .timeout
     }
 }

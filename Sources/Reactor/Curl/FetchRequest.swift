@@ -14,6 +14,9 @@ package struct FetchRequest: Sendable {
     package var body: [UInt8]?
     /// How long all of it may take, in milliseconds, 1 or more.
     package var timeoutMilliseconds: Int
+    /// How long a connection may take to stand, with its handshake, in milliseconds, 1 or more; nil for as
+    /// long as all of it.
+    package var connectTimeoutMilliseconds: Int?
     /// How many bytes the response's body may have.
     package var mostBytes = 1 << 20
 

@@ -85,12 +85,16 @@ internal import CShims
     fileprivate func configure() -> Bool {
         let pointer = unsafe easy.pointer
         easy.configure(for: request.target)
+        easy.watchForExhaustion(self)
         let path = request.path.drop { $0 == "/" }
         unsafe penstock_curl_set_string(pointer, CURLOPT_URL, request.target.url + path)
         unsafe penstock_curl_set_long(pointer, CURLOPT_PATH_AS_IS, 1)
         unsafe penstock_curl_set_string(pointer, CURLOPT_PROTOCOLS_STR, "http,https")
         unsafe penstock_curl_set_string(pointer, CURLOPT_USERAGENT, "penstock")
         unsafe penstock_curl_set_long(pointer, CURLOPT_TIMEOUT_MS, request.timeoutMilliseconds)
+        if let milliseconds = request.connectTimeoutMilliseconds {
+            unsafe penstock_curl_set_long(pointer, CURLOPT_CONNECTTIMEOUT_MS, milliseconds)
+        }
         unsafe penstock_curl_set_long(pointer, CURLOPT_FRESH_CONNECT, 1)
         unsafe penstock_curl_set_long(pointer, CURLOPT_FORBID_REUSE, 1)
         if request.method == "HEAD" {
@@ -168,9 +172,8 @@ internal import CShims
         case CURLE_UNSUPPORTED_PROTOCOL, CURLE_WEIRD_SERVER_REPLY, CURLE_BAD_CONTENT_ENCODING:
             return .notHTTP
         case _ where connected == 0:
-            var standing: curl_off_t = 0
-            unsafe penstock_curl_get_offset(easy.pointer, CURLINFO_CONNECT_TIME_T, &standing)
-            return .connect(easy.dialFailure(code, isConnected: standing != 0))
+            return .connect(
+                easy.dialFailure(code, of: self, isSecure: request.target.isSecure))
         case CURLE_OPERATION_TIMEDOUT: return .timeout
         default: return .cutShort
         }

@@ -52,6 +52,55 @@ import Testing
         #expect(pool.status(0, at: at(18_000))?.suspicion == nil)
     }
 
+    /// Whoever asks for readiness is told so, and that it is well only when something has ended well there.
+    @Test func oneWhoseConnectionsBreakIsOnTrialUntilItAnswers() {
+        let pool = pool(["a"])
+        let backend = BackendID(index: 0)
+        func fails(_ id: UInt64, at now: Int64) {
+            #expect(pool.offer(id, at: at(now)) == .forwarded(0))
+            pool.complete(id, .failed(.closed), at: at(now + 1))
+        }
+        func isOnTrial(_ now: Int64) -> Bool? {
+            let isOn = pool.status(0, at: at(now))?.isOnTrial
+            #expect(pool.hasWorkingBackend(at: at(now)) == (isOn == false))
+            return isOn
+        }
+        for id in 0..<4 as Range<UInt64> { fails(100 + id, at: 4_000 + Int64(id) * 10) }
+        #expect(isOnTrial(4_050) == false)
+        fails(104, at: 4_050)
+        #expect(pool.status(0)?.suspicion == .failures && isOnTrial(4_060) == true)
+        #expect(isOnTrial(60_000) == true)
+        // One answer speaks for it, and a failure after that against it.
+        pool.controller.answered(backend, now: at(60_001))
+        #expect(isOnTrial(60_002) == false && pool.status(0)?.allowed == 1)
+        fails(105, at: 60_003)
+        #expect(isOnTrial(60_004) == true)
+        // Three are as good as three trials.
+        for time in 70_000..<70_003 as Range<Int64> {
+            #expect(pool.status(0)?.allowed == 1)
+            pool.controller.answered(backend, now: at(time))
+        }
+        #expect(isOnTrial(70_004) == false && pool.status(0)?.allowed == 2)
+        // So do a trial's.
+        fails(106, at: 70_005)
+        #expect(isOnTrial(70_006) == true)
+        #expect(pool.offer(107, at: at(80_000)) == .forwarded(0))
+        pool.complete(107, at: at(80_010))
+        #expect(isOnTrial(80_011) == false)
+    }
+
+    /// An answer says nothing of requests that others take, or that take too long.
+    @Test func anAnswerEndsNoOtherSuspicion() {
+        let pool = pool()
+        _ = run(pool, .failed(.refusal), from: 2_000, count: 100, first: 100)
+        #expect(pool.status(0)?.suspicion == .refusals)
+        for time in 10_000..<10_010 as Range<Int64> {
+            pool.controller.answered(BackendID(index: 0), now: at(time))
+        }
+        #expect(pool.status(0)?.suspicion == .refusals && pool.status(0)?.allowed == 1)
+        #expect(pool.status(0)?.isOnTrial == false)
+    }
+
     /// A backend that was cut off loses its trial too, and is tried again before that has ended.
     @Test func aTrialThatNeverEndsIsNotTheLast() {
         let pool = pool()

@@ -128,6 +128,25 @@ private final class Guard: EventHandler {
             failures == [.timeout, .cutShort, .notHTTP, .connect(.refused), .connect(.timeout)])
     }
 
+    /// Connecting has a time of its own, which is not the response's.
+    @Test func aConnectionMayHaveLessTimeThanAll() throws {
+        let full = try FullBacklog()
+        let silent = try FetcherTests.silent()
+        let begun = ContinuousClock.now
+        var requests = [
+            try Self.get(full.url, milliseconds: 60_000),
+            try Self.get(
+                silent.url.replacing("http:", with: "https:"), milliseconds: 60_000),
+            try Self.get(silent.url, milliseconds: 1_000),
+        ]
+        for index in requests.indices { requests[index].connectTimeoutMilliseconds = 300 }
+        let failures = try Self.fetch(requests).map { outcome -> FetchFailure? in
+            if case .failure(let failure) = outcome { failure } else { nil }
+        }
+        #expect(failures == [.connect(.timeout), .connect(.handshakeTimeout), .timeout])
+        #expect(ContinuousClock.now - begun >= .seconds(1))
+    }
+
     @Test func aBodyWithoutEndIsRefused() throws {
         let backend = try ScriptedBackend.serving { wire, _ in
             try wire.send("HTTP/1.1 200 OK\r\n\r\n")

@@ -418,7 +418,7 @@ let goldenMetrics = #"""
     # HELP penstock_backend_usable 1 when the backend can be sent requests, 0 while it is ejected or on trial.
     # TYPE penstock_backend_usable gauge
     penstock_backend_usable{pool="chat",backend="http://10.0.0.11:8000"} 1
-    # HELP penstock_backend_on_trial 1 when the backend gets requests again after an ejection, until something has ended well there.
+    # HELP penstock_backend_on_trial 1 when the backend gets requests after an ejection or broken connections, until something has ended well there.
     # TYPE penstock_backend_on_trial gauge
     penstock_backend_on_trial{pool="chat",backend="http://10.0.0.11:8000"} 0
     # HELP penstock_backend_ejections_total Times that the backend was ejected after refused connections.

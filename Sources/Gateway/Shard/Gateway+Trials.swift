@@ -1,0 +1,75 @@
+// Backends that are on trial and that no client tries: they are asked something by the controlling thread, which a
+// backend that does not answer holds up in nothing. A shard carries out what follows.
+
+internal import Admission
+internal import Policy
+internal import Reactor
+internal import Telemetry
+
+/// What became of a trial without a client.
+enum TrialFinding: Sendable {
+    /// It answered, and not with a failure of its own.
+    case answered
+    /// It could be connected to, and that is all.
+    case connected
+    /// It could not be connected to.
+    case failed(DialFailure)
+
+    /// Nil where nothing is known of the backend.
+    init?(_ result: Result<FetchResponse, FetchFailure>) {
+        switch result {
+        case .success(let response):
+            self = Outcome(status: response.status).showsLife ? .answered : .connected
+        case .failure(.connect(.exhausted)), .failure(.exhausted): return nil
+        case .failure(.connect(let cause)): self = .failed(DialFailure(cause))
+        case .failure(.timeout), .failure(.tooLarge), .failure(.cutShort), .failure(.notHTTP):
+            self = .connected
+        }
+    }
+}
+
+/// A backend that is being tried.
+struct TriedBackend: Hashable {
+    private let admission: ObjectIdentifier
+    private let backend: Int
+
+    init(_ admission: SharedAdmission, _ id: BackendID) {
+        self.admission = ObjectIdentifier(admission)
+        backend = id.index
+    }
+}
+
+extension Gateway {
+    /// Asks backends something that are on trial and may have no clients to try them, one request at a time
+    /// each: where clients go elsewhere for want of a backend, none would ever come back.
+    package func tryBackends() {
+        for member in members where !member.isRetired {
+            let layout = member.admission.layout
+            for (address, id) in zip(layout.settings.backends, layout.ids) {
+                guard let id, let status = member.admission.backend(id, now: reactor.now),
+                    status.isUsable, status.isOnTrial, status.inFlight == 0
+                else { continue }
+                tryBackend(id, address, of: member)
+            }
+        }
+    }
+
+    private func tryBackend(_ id: BackendID, _ address: BackendAddress, of member: Member) {
+        let admission = member.admission
+        let key = TriedBackend(admission, id)
+        guard trials[key] == nil else { return }
+        let request = FetchRequest(
+            probing: address, of: member.settings, admission.credentials)
+        trials[key] = trialFetcher.begin(request) { [unowned self] result in
+            trials[key] = nil
+            guard let finding = TrialFinding(result) else { return }
+            group.send(to: 0) { $0.tried(id, of: admission, finding) }
+        }
+    }
+
+    /// Tries no more.
+    func endTrials() {
+        for trial in trials.values { trialFetcher.cancel(trial) }
+        trials = [:]
+    }
+}
