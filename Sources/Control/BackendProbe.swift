@@ -1,8 +1,6 @@
 // Whether the backends of a policy can be reached from here: each is dialled with the code and the TLS
 // settings that `serve` uses, and asked for what costs it nothing.
 
-internal import Admission
-internal import Bytes
 internal import Gateway
 internal import HTTP1
 package import Policy
@@ -23,15 +21,12 @@ package struct BackendFinding: Equatable, Sendable {
 /// Asks all backends of a policy.
 package final class BackendProbe {
     private let reactor: Reactor
-    private let dialler: Dialler
+    private let fetcher: Fetcher
     private let policy: Policy
     private let credentials: PoolCredentials
     private var waiting: [(pool: Int, backend: Int)] = []
     private var findings: [(pool: Int, backend: Int, finding: BackendFinding)] = []
     private var running = 0
-    /// Dials that are under way: they end when nobody keeps them.
-    private var dials: [Dial] = []
-    private var connections: [ProbeConnection] = []
 
     /// Backends that are asked at once.
     private static let mostAtOnce = 32
@@ -51,7 +46,7 @@ package final class BackendProbe {
     private init(_ policy: Policy, _ reactor: Reactor) {
         self.policy = policy
         self.reactor = reactor
-        dialler = Dialler(reactor: reactor)
+        fetcher = Fetcher(reactor: reactor)
         credentials = PoolCredentials(policy)
         for (index, pool) in policy.pools.enumerated() {
             waiting += pool.backends.indices.map { (index, $0) }
@@ -70,37 +65,21 @@ package final class BackendProbe {
     private func ask(_ pool: Int, _ backend: Int) {
         let settings = policy.pools[pool]
         let address = settings.backends[backend]
-        if let fault = credentials.faults.first(where: { $0.pool == pool }) {
-            return note(pool, backend, false, fault.fault.error.description)
+        if let first = credentials.faults.first(where: { $0.pool == pool }) {
+            return note(pool, backend, false, first.fault.error.description)
         }
-        let target = DialTarget(
-            address, verifies: settings.tls.verify, credentials: credentials.all[pool])
-        let dial = dialler.dial(
-            target, in: DialLine(),
-            timeoutMilliseconds: Int(settings.connectTimeout.wholeNanoseconds / 1_000_000),
-            now: MonotonicClock.now
-        ) { [unowned self] result in
-            switch consume result {
-            case .failed(let failure):
-                note(pool, backend, false, BackendProbe.text(of: failure.cause))
-            case .connected(let transport): talk(transport, pool, backend)
+        let request = FetchRequest(probing: address, of: settings, credentials.all[pool])
+        let fetch = fetcher.begin(request) { [unowned self] result in
+            switch result {
+            case .success(let response):
+                let status = "HTTP \(response.status) \(ReasonPhrase.of(response.status)) to HEAD /"
+                let secure = address.scheme == .https ? " over TLS" : ""
+                note(pool, backend, true, status + secure)
+            case .failure(let failure):
+                note(pool, backend, false, BackendProbe.text(of: failure))
             }
         }
-        guard let dial else { return note(pool, backend, false, "there is no memory to dial") }
-        dials.append(dial)
-    }
-
-    private func talk(_ transport: consuming Transport, _ pool: Int, _ backend: Int) {
-        let address = policy.pools[pool].backends[backend]
-        let host =
-            if case .fixed(let name) = policy.pools[pool].host { name } else { address.authority }
-        let connection = ProbeConnection(reactor: reactor, transport: transport, host: host) {
-            [unowned self] isReached, text in
-            let secure = address.scheme == .https ? " over TLS" : ""
-            note(pool, backend, isReached, text + secure)
-        }
-        connections.append(connection)
-        connection.begin()
+        if fetch == nil { note(pool, backend, false, "there is no memory to dial") }
     }
 
     private func note(_ pool: Int, _ backend: Int, _ isReached: Bool, _ text: String) {
@@ -111,6 +90,16 @@ package final class BackendProbe {
         findings.append((pool, backend, finding))
         running -= 1
         startNext()
+    }
+
+    private static func text(of failure: FetchFailure) -> String {
+        switch failure {
+        case .connect(let cause): text(of: cause)
+        case .timeout: "connected, but no response in time"
+        case .cutShort: "connected, but closed without a response"
+        case .notHTTP, .tooLarge: "connected, but what answers is no HTTP/1.1"
+        case .exhausted: "there is no memory left here"
+        }
     }
 
     private static func text(of cause: DialFailure.Cause) -> String {
@@ -129,84 +118,5 @@ package final class BackendProbe {
         case .exhausted: "there are no descriptors, ports or memory left here"
         case .other: "the connection failed"
         }
-    }
-}
-
-/// A connection to a backend with one request on it.
-private final class ProbeConnection: StreamConnection {
-    private var parser = ResponseParser(
-        limits: HeadLimits(maxHeadBytes: 64 * 1024, maxFields: 200))
-    private let host: String
-    private var then: ((Bool, String) -> Void)?
-
-    private static let patienceNanoseconds: Int64 = 5_000_000_000
-    private static let highBytes = 128 * 1024
-
-    init(
-        reactor: Reactor, transport: consuming Transport, host: String,
-        then: @escaping (Bool, String) -> Void
-    ) {
-        self.host = host
-        self.then = then
-        super.init(reactor: reactor)
-        open(transport)
-        parser.begin(requestMethod: .head)
-    }
-
-    func begin() {
-        guard start() else { return finish(false, "there are no descriptors left here") }
-        prepareOutput()
-        output.append("HEAD / HTTP/1.1\r\nHost: ")
-        output.append(host)
-        output.append("\r\nUser-Agent: penstock-check\r\nConnection: close\r\n\r\n")
-        reactor.setDeadline(
-            of: self,
-            to: MonotonicClock.now.advanced(
-                byNanoseconds: ProbeConnection.patienceNanoseconds))
-        advance()
-    }
-
-    override func ready(_ readiness: Readiness) {
-        if note(readiness) { advance() }
-    }
-
-    override func resume() { advance() }
-
-    override func deadlineReached() { finish(false, "connected, but no response in 5 s") }
-
-    private func advance() {
-        guard then != nil else { return }
-        _ = flush()
-        _ = fill(highBytes: ProbeConnection.highBytes)
-        while hasInput {
-            do throws(ParseError) {
-                switch try parser.next(in: input) {
-                case .head(let consumed):
-                    let status = parser.head.status
-                    input.drop(consumed)
-                    if parser.head.isInformational { continue }
-                    return finish(true, "HTTP \(status) \(ReasonPhrase.of(status)) to HEAD /")
-                case .needMoreData(let consumed):
-                    input.drop(consumed)
-                    if fill(highBytes: ProbeConnection.highBytes) == 0 { return endedEarly() }
-                case .body(let consumed, _): input.drop(consumed)
-                case .end(let consumed): input.drop(consumed)
-                }
-            } catch {
-                return finish(false, "connected, but what answers is no HTTP/1.1: \(error.message)")
-            }
-        }
-        endedEarly()
-    }
-
-    private func endedEarly() {
-        if inputEnded || isBroken { finish(false, "connected, but closed without a response") }
-    }
-
-    private func finish(_ isReached: Bool, _ text: String) {
-        guard let then else { return }
-        self.then = nil
-        close()
-        then(isReached, text)
     }
 }
