@@ -44,10 +44,11 @@ final class BackendModels: EventHandler {
     /// Follows the policy in force, whose backends may be others: asks them at once.
     func follow() {
         forgetFetches()
+        // The reload was handed them.
+        told = known(under: gateway.policy)
         let sources = Set(gateway.modelSources.map(source))
         let isAsking = gateway.policy.models.refresh != nil
         answers = isAsking ? answers.filter { sources.contains($0.key) } : [:]
-        told = []
         tell()
         deadlineReached()
     }
@@ -100,14 +101,19 @@ final class BackendModels: EventHandler {
         }
     }
 
-    /// Tells the gateway where there is something new.
-    private func tell() {
-        let policy = gateway.policy
-        let listed = policy.pools.map { pool in
-            pool.backends.flatMap { address in
+    /// What backends have said, by the pools of `policy` that they are in.
+    func known(under policy: Policy) -> [[ListedModel]] {
+        policy.pools.map { pool in
+            guard policy.models.refresh != nil else { return [] }
+            return pool.backends.flatMap { address in
                 answers[Source(pool: pool.name, address: address)]?.models ?? []
             }
         }
+    }
+
+    /// Tells the gateway where there is something new.
+    private func tell() {
+        let listed = known(under: gateway.policy)
         guard listed != told else { return }
         told = listed
         gateway.list(listed)

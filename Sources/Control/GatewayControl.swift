@@ -68,6 +68,7 @@ package final class GatewayControl {
         do throws(SystemError) {
             try gateway.reload(
                 policy, logs: logs, credentials: credentials,
+                models: models?.known(under: policy) ?? [],
                 besides: [adminAddress, next?.address].compactMap(\.self))
         } catch {
             if next !== admin {

@@ -35,16 +35,9 @@ extension Gateway {
         }
     }
 
-    /// The list of models under `policy`, as far as backends of pools with the same names have told theirs.
-    func modelList(for policy: Policy) -> ModelList {
-        ModelList(policy, listed: policy.pools.map { listedModels[$0.name] ?? [] })
-    }
-
     /// Lists models to clients with what the backends of each pool, by its index in the policy, have
     /// said.
     package func list(_ models: [[ListedModel]]) {
-        listedModels = [:]
-        for (pool, models) in zip(policy.pools, models) { listedModels[pool.name] = models }
         let list = ModelList(policy, listed: models)
         group.sendToAll { shard in shard.snapshot.routes.modelList = list }
     }

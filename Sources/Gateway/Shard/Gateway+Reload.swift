@@ -2,6 +2,7 @@
 // before the shards are told.
 
 internal import Admission
+package import Inference
 package import Policy
 package import Reactor
 package import Telemetry
@@ -11,11 +12,11 @@ extension Gateway {
     ///
     /// Listeners that it adds are opened first: when one cannot be had, nothing changes. How many
     /// threads there are does not change either. `logs` are those that are written from now on; nil for
-    /// the same as before. `credentials` are those of `policy`; nil has them read here. `others` is where this
-    /// process listens besides.
+    /// the same as before. `credentials` are those of `policy`; nil has them read here. `models` is what its
+    /// backends have said, as for `list`. `others` is where this process listens besides.
     package func reload(
         _ policy: Policy, logs: LogWriters? = nil, credentials: PoolCredentials? = nil,
-        besides others: [ListenAddress] = []
+        models: [[ListedModel]] = [], besides others: [ListenAddress] = []
     ) throws(SystemError) {
         let credentials =
             try (credentials ?? PoolCredentials(policy, known: knownCredentials)).usable()
@@ -27,7 +28,7 @@ extension Gateway {
         self.policy = policy
         if let logs { watch(logs) }
         noteListening(opened)
-        let modelList = modelList(for: policy)
+        let modelList = ModelList(policy, listed: models)
         for index in 0..<group.count {
             let change = PolicyChange(
                 policy: policy, admissions: admissions, logs: logs, modelList: modelList,

@@ -6,7 +6,6 @@
 // gateways can stand side by side in one process; nothing is global.
 
 internal import Admission
-internal import Inference
 package import Logging
 package import Policy
 package import Reactor
@@ -41,8 +40,6 @@ package final class Gateway {
     package internal(set) var policy: Policy
     /// Its pools, and those of former policies that still served something at the last reload.
     var members: [Member] = []
-    /// What backends have said of their models, by the names of their pools; see `list`.
-    var listedModels: [String: [ListedModel]] = [:]
     /// Backends that are asked something although no client wants anything of them.
     var trials: [TriedBackend: Fetch] = [:]
     /// Made for the first of them.
