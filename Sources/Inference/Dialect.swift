@@ -19,13 +19,14 @@ package enum Dialect: UInt8, CaseIterable, Sendable {
     case plain
 
     /// The dialect of requests for `path`; `hasAnthropicVersion` says whether they carry the field
-    /// `anthropic-version`, which tells apart what both have.
+    /// `anthropic-version`, which tells apart what both have and nothing else: a client can send any.
     package init(path: Span<UInt8>, hasAnthropicVersion: Bool = false) {
         // The first letter leaves few words to compare with.
         switch path.count > 1 ? path[1] : 0 {
         case UInt8(ascii: "v"):
             if path.hasPrefix("/v1/") {
-                let isAnthropic = hasAnthropicVersion || Dialect.isAnthropic(path)
+                let isAnthropic =
+                    Dialect.isAnthropic(path) || hasAnthropicVersion && Dialect.isShared(path)
                 self = isAnthropic ? .anthropic : .openAI
             } else {
                 let isOpen = path.hasPrefix("/v2/") || path.equals("/v2")
@@ -46,6 +47,12 @@ package enum Dialect: UInt8, CaseIterable, Sendable {
     private static func isAnthropic(_ path: Span<UInt8>) -> Bool {
         path.equals("/v1/messages") || path.hasPrefix("/v1/messages/")
             || path.equals("/v1/complete")
+    }
+
+    /// Whether OpenAI and Anthropic both have the path.
+    private static func isShared(_ path: Span<UInt8>) -> Bool {
+        path.equals("/v1/models") || path.hasPrefix("/v1/models/") || path.equals("/v1/files")
+            || path.hasPrefix("/v1/files/")
     }
 
     private static func isOllama(_ path: Span<UInt8>) -> Bool {

@@ -23,9 +23,34 @@ import Testing
     }
 
     @Test func aFieldTellsApartWhatBothHave() {
-        let path = Array("/v1/models".utf8)
-        #expect(Dialect(path: path.span, hasAnthropicVersion: true) == .anthropic)
-        #expect(Dialect(path: path.span) == .openAI)
+        for text in ["/v1/models", "/v1/models/m", "/v1/files", "/v1/files/f/content"] {
+            let path = Array(text.utf8)
+            #expect(Dialect(path: path.span, hasAnthropicVersion: true) == .anthropic)
+            #expect(Dialect(path: path.span) == .openAI)
+        }
+    }
+
+    /// A path that says it is not outvoted: any client can send the field.
+    @Test(arguments: Dialect.allCases)
+    func aFieldChangesNothingElse(_ dialect: Dialect) {
+        let paths: [String] =
+            switch dialect {
+            case .openAI:
+                [
+                    "/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/embeddings",
+                    "/v1/modelsx", "/v1/x/models", "/openai/deployments/m/chat/completions",
+                ]
+            case .anthropic: ["/v1/messages", "/v1/messages/count_tokens", "/v1/complete"]
+            case .openInference: ["/v2/models/m/infer"]
+            case .textGeneration: ["/generate"]
+            case .ollama: ["/api/chat"]
+            case .plain: ["/", "/other"]
+            }
+        for path in paths {
+            let bytes = Array(path.utf8)
+            #expect(Dialect(path: bytes.span, hasAnthropicVersion: true) == dialect)
+            #expect(Dialect(path: bytes.span) == dialect)
+        }
     }
 
     private func text(_ pieces: InlineArray<12, ErrorPiece>, _ status: Int) -> String {
