@@ -4,15 +4,19 @@
 //
 // UTF-8 is not checked: what counts here is where texts end, and no byte of a longer sequence looks
 // like a quotation mark or a backslash.
+//
+// A lenient scanner takes what some reader takes, although RFC 8259 has it not: Python's the words `NaN` and
+// `Infinity`, and many any depth. What is deeper than can be checked is passed over by its brackets.
 
 internal import Bytes
 
-/// An incremental, strict scanner of one JSON text.
+/// An incremental scanner of one JSON text, strict unless it is told otherwise.
 package struct JSONScanner {
     private enum State: UInt8 {
         case value, firstElement, firstKey, key, colon, afterValue, done
         case text, escape, unicode
-        case literal
+        case literal, word
+        case deep, deepText, deepEscape
         case minus, zero, whole, point, fraction, exponent, exponentSign, exponentDigits
     }
 
@@ -21,7 +25,9 @@ package struct JSONScanner {
     /// Bytes of a key or text that are kept.
     package static let maxTextBytes = 256
 
-    /// Containers that are open.
+    /// Whether what is no JSON to some readers is passed over.
+    package var isLenient = false
+    /// Containers that are open; of a lenient scanner's no more than `maxDepth`.
     package private(set) var depth = 0
     /// Deepest container whose keys and values are reported; what is in deeper ones is passed over.
     package var reportedDepth = 1
@@ -33,6 +39,8 @@ package struct JSONScanner {
     package private(set) var isTextCut = false
     /// The last reported number if it is a whole one of at most 18 digits, else nil.
     package var number: Int? { isWhole ? (isNegative ? -magnitude : magnitude) : nil }
+    /// Whether the last reported number is nought, however it is written.
+    package var isZero: Bool { magnitude == 0 && isFractionZero }
     /// Whether the last string was empty.
     package private(set) var isStringEmpty = true
     /// Bytes of the text before those that are shown.
@@ -54,10 +62,15 @@ package struct JSONScanner {
     private var highSurrogate: UInt32 = 0
     private var literalIndex = 0
     private var literal: Bool?
+    /// The rest of a word that stands for a number, the next letter lowest.
+    private var word: UInt64 = 0
+    /// Containers that are open beyond those that are checked.
+    private var deeper = 0
     private var magnitude = 0
     private var digits = 0
     private var isNegative = false
     private var isWhole = false
+    private var isFractionZero = true
 
     /// A scanner at the beginning of a text.
     package init() {}
@@ -91,6 +104,11 @@ package struct JSONScanner {
                 index &+= 1
                 continue
             case .literal: event = try scanLiteral(bytes[index], &index)
+            case .word: event = try scanWord(bytes[index], &index)
+            case .deep, .deepText, .deepEscape:
+                scanDeep(bytes[index])
+                index &+= 1
+                continue
             case .minus, .zero, .whole, .point, .fraction, .exponent, .exponentSign,
                 .exponentDigits:
                 event = try scanNumber(bytes, &index)
@@ -168,6 +186,8 @@ package struct JSONScanner {
         case UInt8(ascii: "f"): beginLiteral(false)
         case UInt8(ascii: "n"): beginLiteral(nil)
         case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): beginNumber(byte)
+        case UInt8(ascii: "N") where isLenient: beginWord(JSONScanner.restOfNaN)
+        case UInt8(ascii: "I") where isLenient: beginWord(JSONScanner.restOfInfinity)
         default: throw .notJSON
         }
         captures = false
@@ -175,8 +195,13 @@ package struct JSONScanner {
     }
 
     private mutating func open(isObject: Bool) throws(BodyFault) -> JSONEvent? {
-        guard depth < JSONScanner.maxDepth else { throw .tooDeep }
         captures = false
+        guard depth < JSONScanner.maxDepth else {
+            guard isLenient else { throw .tooDeep }
+            deeper = 1
+            state = .deep
+            return nil
+        }
         objects = objects << 1 | (isObject ? 1 : 0)
         depth &+= 1
         state = isObject ? .firstKey : .firstElement
@@ -188,6 +213,22 @@ package struct JSONScanner {
         depth &-= 1
         state = depth == 0 ? .done : .afterValue
         return depth <= reportedDepth ? .close : nil
+    }
+
+    /// Passes over what is too deep.
+    private mutating func scanDeep(_ byte: UInt8) {
+        switch (state, byte) {
+        case (.deepEscape, _): state = .deepText
+        case (.deepText, UInt8(ascii: "\\")): state = .deepEscape
+        case (.deepText, UInt8(ascii: "\"")): state = .deep
+        case (.deepText, _): return
+        case (_, UInt8(ascii: "\"")): state = .deepText
+        case (_, UInt8(ascii: "[")), (_, UInt8(ascii: "{")): deeper &+= 1
+        case (_, UInt8(ascii: "]")), (_, UInt8(ascii: "}")):
+            deeper &-= 1
+            if deeper == 0 { state = .afterValue }
+        default: return
+        }
     }
 
     /// A value has ended: what comes next, and the event where it is reported.
@@ -325,9 +366,30 @@ package struct JSONScanner {
         return UInt8(truncatingIfNeeded: word >> UInt64(8 &* index))
     }
 
+    /// A word has begun that stands for a number, which is not known.
+    private mutating func beginWord(_ rest: UInt64) {
+        word = rest
+        isWhole = false
+        magnitude = 1
+        state = .word
+    }
+
+    private mutating func scanWord(
+        _ byte: UInt8, _ index: inout Int
+    ) throws(BodyFault) -> JSONEvent? {
+        guard byte == UInt8(truncatingIfNeeded: word) else { throw .notJSON }
+        index &+= 1
+        word >>= 8
+        return word == 0 ? ended(.number) : nil
+    }
+
+    private static let restOfNaN: UInt64 = 0x4e_61
+    private static let restOfInfinity: UInt64 = 0x79_7469_6e69_666e
+
     private mutating func beginNumber(_ byte: UInt8) {
         isNegative = byte == UInt8(ascii: "-")
         isWhole = true
+        isFractionZero = true
         magnitude = isNegative ? 0 : Int(byte &- 0x30)
         digits = isNegative ? 0 : 1
         state = isNegative ? .minus : byte == UInt8(ascii: "0") ? .zero : .whole
@@ -354,6 +416,10 @@ package struct JSONScanner {
                 state = .exponentSign
             } else {
                 switch state {
+                case .minus where isLenient && byte == UInt8(ascii: "I"):
+                    beginWord(JSONScanner.restOfInfinity)
+                    index &+= 1
+                    return nil
                 case .zero, .whole, .fraction, .exponentDigits: return ended(.number)
                 default: throw .notJSON
                 }
@@ -386,7 +452,10 @@ package struct JSONScanner {
         case .exponent, .exponentSign: state = .exponentDigits
         default: break
         }
-        guard state == .whole || state == .zero else { return }
+        guard state == .whole || state == .zero else {
+            if state == .fraction, byte != 0x30 { isFractionZero = false }
+            return
+        }
         digits &+= 1
         if digits > 18 { isWhole = false } else { magnitude = magnitude &* 10 &+ Int(byte &- 0x30) }
     }

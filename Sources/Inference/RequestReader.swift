@@ -1,5 +1,8 @@
 // What the gateway wants to know of a request's body: the model, and what says how much work it
 // is. The body is read as it passes, whole, so that a second `model` at its end is found.
+//
+// A reader is strict where requests are routed by what it finds. Where the gateway only looks, what servers
+// read in different ways is read as engines do, and the last of what is said twice counts.
 
 internal import Bytes
 
@@ -16,8 +19,10 @@ package struct RequestReader {
     package private(set) var model: [UInt8] = []
     /// Where the name stands in the body, without quotation marks.
     package private(set) var modelRange = 0..<0
-    /// Whether a response in pieces is asked for; nil where nothing is said.
-    package private(set) var streams: Bool?
+    /// Whether what servers read in different ways is a fault.
+    package private(set) var isStrict = true
+    /// Whether a response in pieces is asked for; nil where nothing is said that is clear.
+    package var streams: Bool? { stream.flatMap { $0 == .unclear ? nil : $0 == .yes } }
     /// The most tokens of a response, by whichever name; nil where nothing is said.
     package private(set) var maxTokens: Int?
     /// How many responses are asked for, from 1.
@@ -25,6 +30,8 @@ package struct RequestReader {
 
     private var scanner = JSONScanner()
     private var next = Value.other
+    /// What `stream` says.
+    private var stream: LenientBool?
     private var options = StreamOptions()
     private var isBegun = false
     /// Which fields have been seen that the gateway decides by, a bit each.
@@ -32,20 +39,28 @@ package struct RequestReader {
     /// Bytes of a byte order mark at the beginning, which parsers may ignore (RFC 8259 section 8.1) and
     /// Python's do.
     private var markBytes = 0
+    /// Bytes of the body before those that are shown.
+    private var base = 0
 
     private static let byteOrderMark: InlineArray<3, UInt8> = [0xef, 0xbb, 0xbf]
 
     /// A reader at the beginning of a body.
-    package init() {}
+    package init(isStrict: Bool = true) {
+        self.isStrict = isStrict
+        scanner.isLenient = !isStrict
+    }
 
     /// Whether the model is known.
     package var hasModel: Bool { !model.isEmpty }
 
     /// Begins another body.
-    package mutating func reset() {
+    package mutating func reset(isStrict: Bool = true) {
+        self.isStrict = isStrict
+        scanner.isLenient = !isStrict
         model.removeAll(keepingCapacity: true)
         modelRange = 0..<0
-        streams = nil
+        stream = nil
+        base = 0
         maxTokens = nil
         choices = 1
         scanner.reset()
@@ -61,14 +76,19 @@ package struct RequestReader {
         var index = 0
         if !isBegun { try skipByteOrderMark(bytes, &index) }
         while true {
+            // Go's reader does not look at what follows the object.
+            if !isStrict, scanner.isComplete { return }
             let event = try scanner.next(in: bytes, at: &index)
-            if event == .needMoreData { break }
+            if event == .needMoreData {
+                base &+= bytes.count
+                return
+            }
             if !isBegun {
                 guard event == .open(isObject: true) else { throw .notAnObject }
                 isBegun = true
                 options.rootStart = scanner.valueStart + 1
             } else {
-                try take(event)
+                try take(event, to: base &+ index)
             }
         }
     }
@@ -95,66 +115,103 @@ package struct RequestReader {
     }
 
     /// What makes a request that was read whole ask for the usage of its stream; nil where it asks for
-    /// no stream, or for its usage already.
-    package var usageEdit: TextEdit? { streams == true ? options.edit : nil }
+    /// no stream, or for its usage already, in the one way that all servers read.
+    package var usageEdit: TextEdit? {
+        guard let stream, stream != .no else { return nil }
+        return options.edit
+    }
 
-    private mutating func take(_ event: JSONEvent) throws(BodyFault) {
-        if case .streamOptions = next { options.take(event, at: scanner.valueStart) }
+    /// Whether a request that was read whole asks for the usage of its stream by itself.
+    package var asksForUsage: Bool { options.isAsking }
+
+    private mutating func take(_ event: JSONEvent, to end: Int) throws(BodyFault) {
+        switch next {
+        case .streams: stream = LenientBool(event, in: scanner)
+        case .streamOptions: options.take(event, at: scanner.valueStart..<end)
+        case .includesUsage: options.takeUsage(event, at: scanner.valueStart..<end, in: scanner)
+        default: break
+        }
         switch event {
         case .key: try takeKey()
         case .string:
             if next == .model { try takeModel() }
             next = .other
         case .number:
-            if next == .model { throw .invalidModel }
+            try refuseModel()
             takeNumber()
             next = .other
-        case .literal(let value):
-            if next == .model { throw .invalidModel }
-            if next == .streams { streams = value }
-            if next == .includesUsage { options.takeUsage(value, at: scanner.valueStart) }
+        case .literal:
+            try refuseModel()
             next = .other
-        case .open:
-            if next == .model { throw .invalidModel }
-            if next == .container || next == .streamOptions { scanner.reportedDepth = 2 }
+        case .open(let isObject):
+            try refuseModel()
+            if next == .container || next == .streamOptions && isObject {
+                scanner.reportedDepth = 2
+            }
             next = .other
         case .close:
+            options.close(depth: scanner.depth, at: end)
             // What ends deeper in the object is no end of it.
-            if scanner.depth == 1 {
-                scanner.reportedDepth = 1
-                options.close()
-            }
+            if scanner.depth == 1 { scanner.reportedDepth = 1 }
         case .needMoreData: break
         }
+    }
+
+    /// A value has begun that is no name: a fault where it stands for the model.
+    private func refuseModel() throws(BodyFault) {
+        if next == .model, isStrict { throw .invalidModel }
     }
 
     private mutating func takeKey() throws(BodyFault) {
         next = .other
         if options.isOpen {
             let isUsage = !scanner.isTextCut && scanner.text.span.equals("include_usage")
-            if try options.takeKey(isUsage: isUsage) { next = .includesUsage }
+            guard options.takeKey(isUsage: isUsage) else { return }
+            if options.isRepeated, isStrict { throw .repeatedField }
+            next = .includesUsage
+            scanner.captures = true
             return
         }
         if scanner.isTextCut { return }
-        let (value, bit) = try RequestReader.value(of: scanner.text.span, depth: scanner.depth)
-        if seen & bit != 0 { throw value == .model ? .repeatedModel : .repeatedField }
+        let (value, bit) = try RequestReader.value(
+            of: scanner.text.span, depth: scanner.depth, isStrict: isStrict)
+        if seen & bit != 0 {
+            if isStrict { throw value == .model ? .repeatedModel : .repeatedField }
+            forget(value)
+        }
         seen |= bit
         next = value
-        if next == .model { scanner.captures = true }
+        if next == .model || next == .streams { scanner.captures = true }
+    }
+
+    /// The value comes once more, and only the last counts.
+    private mutating func forget(_ value: Value) {
+        switch value {
+        case .model: model.removeAll(keepingCapacity: true)
+        case .maxTokens: maxTokens = nil
+        case .choices: choices = 1
+        case .other, .streams, .container, .streamOptions, .includesUsage: break
+        }
     }
 
     /// What comes behind a key, and the field's bit in `seen`; 0 where a second one may come.
     private static func value(
-        of key: Span<UInt8>, depth: Int
+        of key: Span<UInt8>, depth: Int, isStrict: Bool
     ) throws(BodyFault) -> (value: Value, bit: UInt16) {
         guard depth == 1 else {
             let isLimit = limitsInContainers.contains { key.equals($0) }
             return (isLimit ? .maxTokens : .other, 0)
         }
         guard let index = index(of: key) else { return (.other, 0) }
-        // Go's JSON reader takes `MODEL` for `model`, and so do servers that are made with it.
-        guard key.equals(fields[index].name) else { throw .ambiguousField }
-        return (fields[index].value, 1 << UInt16(index))
+        let value = fields[index].value
+        guard key.equals(fields[index].name) else {
+            // Go's JSON reader takes `MODEL` for `model`, and so do servers that are made with it. What only
+            // looks still has to know whether there is a stream.
+            let decides = isStrict || value == .streams || value == .streamOptions
+            if decides { throw .ambiguousField }
+            return (.other, 0)
+        }
+        return (value, 1 << UInt16(index))
     }
 
     private struct KnownField: Sendable {
@@ -190,11 +247,18 @@ package struct RequestReader {
     }
 
     private mutating func takeModel() throws(BodyFault) {
-        guard !scanner.text.isEmpty, !scanner.isTextCut else { throw .invalidModel }
-        // Names go into logs and labels.
-        for byte in scanner.text where byte < 0x20 || byte == 0x7f { throw .invalidModel }
+        guard isName else {
+            if isStrict { throw .invalidModel }
+            return
+        }
         model.append(contentsOf: scanner.text)
         modelRange = scanner.textRange
+    }
+
+    /// Whether the text in hand can be a model's name: these go into logs and labels.
+    private var isName: Bool {
+        !scanner.text.isEmpty && !scanner.isTextCut
+            && scanner.text.allSatisfy { $0 >= 0x20 && $0 != 0x7f }
     }
 
     private mutating func takeNumber() {

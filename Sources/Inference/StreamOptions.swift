@@ -5,6 +5,8 @@
 //     "stream_options": {}                                     {"include_usage":true}
 //     "stream_options": {"include_usage": false, ...}          true
 //     "stream_options": null                                   {"include_usage":true}
+//
+// Whatever else stands there is replaced too: what one engine takes for true, or refuses, is false to another.
 
 /// Bytes that stand for a range of a text.
 package struct TextEdit: Equatable, Sendable {
@@ -25,69 +27,79 @@ package struct TextEdit: Equatable, Sendable {
 
 /// The option of a stream that asks for usage.
 struct StreamOptions: Sendable {
-    private enum Container: Sendable {
-        case missing
-        /// `null`, and where.
-        case null(Range<Int>)
-        /// An object, and what is behind its brace.
-        case object(Int, isEmpty: Bool)
-        /// Something that no server takes.
-        case other
-    }
-
     /// Behind the brace that begins the request.
     var rootStart = 0
     /// Whether the object is being read.
     private(set) var isOpen = false
-    private var container = Container.missing
-    /// Where usage is declined, which is `false` or `null`.
-    private var declined: Range<Int>?
-    private var isSaid = false
+    /// Whether the present key, which asks for usage, is not the first.
+    private(set) var isRepeated = false
+    /// Where the value stands; nil while there is none, or it has not ended.
+    private var range: Range<Int>?
+    /// Where a value began that has not ended.
+    private var openedAt: Int?
+    private var isObject = false
+    private var isEmpty = true
+    /// The same for the value of the key that asks for usage.
+    private var usageRange: Range<Int>?
+    private var usageOpenedAt: Int?
+    private var usage: LenientBool?
+    private var isPlain = false
 
-    /// The value of `stream_options` begins with, or is, `event`, at `start`.
-    mutating func take(_ event: JSONEvent, at start: Int) {
-        switch event {
-        case .open(isObject: true):
-            container = .object(start + 1, isEmpty: true)
-            isOpen = true
-        case .literal(nil): container = .null(start..<start + 4)
-        default: container = .other
+    /// The value of `stream_options`, of which the last counts, is `event`, or begins with it.
+    mutating func take(_ event: JSONEvent, at place: Range<Int>) {
+        isObject = event == .open(isObject: true)
+        isOpen = isObject
+        isEmpty = true
+        usage = nil
+        range = nil
+        if case .open = event { openedAt = place.lowerBound } else { range = place }
+    }
+
+    /// A key is in the object; whether it is the one that asks for usage.
+    mutating func takeKey(isUsage: Bool) -> Bool {
+        isEmpty = false
+        isRepeated = isUsage && usage != nil
+        return isUsage
+    }
+
+    /// The value of the key that asks for usage, of which the last counts, is `event`, or begins with it.
+    mutating func takeUsage(
+        _ event: JSONEvent, at place: Range<Int>, in scanner: borrowing JSONScanner
+    ) {
+        usage = LenientBool(event, in: scanner)
+        isPlain = event == .literal(true)
+        usageRange = place
+        if case .open = event { usageOpenedAt = place.lowerBound }
+    }
+
+    /// A container has ended, and so many are open still.
+    mutating func close(depth: Int, at end: Int) {
+        if depth == 2, let start = usageOpenedAt {
+            usageRange = start..<end
+            usageOpenedAt = nil
+        } else if depth == 1, let start = openedAt {
+            range = start..<end
+            openedAt = nil
+            isOpen = false
         }
     }
 
-    /// A key is in the object; whether it is the one that asks for usage, which may come once.
-    mutating func takeKey(isUsage: Bool) throws(BodyFault) -> Bool {
-        if case .object(let start, _) = container { container = .object(start, isEmpty: false) }
-        guard isUsage else { return false }
-        if isSaid { throw .repeatedField }
-        isSaid = true
-        return true
-    }
+    /// Whether usage is asked for, as lenient servers read it.
+    var isAsking: Bool { isObject && usage == .yes }
 
-    /// The value of the key that asks for usage is `literal`, at `start`.
-    mutating func takeUsage(_ literal: Bool?, at start: Int) {
-        if literal != true { declined = start..<start + (literal == nil ? 4 : 5) }
-    }
-
-    /// The object has ended.
-    mutating func close() { isOpen = false }
-
-    /// What makes the request ask for usage; nil where it does, or nothing that can be changed.
+    /// What makes the request ask for usage; nil where it does so in the one way that all servers read.
     var edit: TextEdit? {
-        switch container {
-        case .missing:
-            TextEdit(
+        guard let range else {
+            return TextEdit(
                 rootStart..<rootStart, Array("\"stream_options\":{\"include_usage\":true},".utf8))
-        case .null(let range): TextEdit(range, Array("{\"include_usage\":true}".utf8))
-        case .object(let start, let isEmpty):
-            if isSaid {
-                declined.map { TextEdit($0, Array("true".utf8)) }
-            } else {
-                TextEdit(
-                    start..<start,
-                    Array((isEmpty ? "\"include_usage\":true" : "\"include_usage\":true,").utf8))
-            }
-        case .other: nil
         }
+        guard isObject else { return TextEdit(range, Array("{\"include_usage\":true}".utf8)) }
+        if usage != nil, let usageRange {
+            return isPlain ? nil : TextEdit(usageRange, Array("true".utf8))
+        }
+        let start = range.lowerBound + 1
+        return TextEdit(
+            start..<start,
+            Array((isEmpty ? "\"include_usage\":true" : "\"include_usage\":true,").utf8))
     }
 }

@@ -1,88 +1,27 @@
-// Takes the event out of a stream that only says how many tokens there were, for a client that did not ask
-// for it. Servers send it last, with an empty list of choices:
+// Takes the event out of a stream that says how many tokens there were, for a client that did not ask for it.
+// Servers send it last, with an empty list of choices:
 //
 //     data: {"id":"...","choices":[],"usage":{"prompt_tokens":9,"completion_tokens":12,"total_tokens":21}}
 //
-// Events with choices stay, also where usage stands beside them, and so do those with an empty list and no
-// usage, which say other things.
+// Where it says more, as llama.cpp's does with `timings`, it stays, and `null` stands for the usage. Events with
+// choices stay, also where usage stands beside them, and so do those with an empty list and no usage, which
+// say other things. So do comments, ids and times to wait before the next try, wherever they stand.
 
 internal import Bytes
 
-/// Says whether a JSON text is the event that only has usage.
-struct UsageEventReader: Sendable {
-    private enum Value: Sendable {
-        case other, choices, firstChoice, usage
-    }
-
-    private var scanner = JSONScanner()
-    private var next = Value.other
-    private var hasNoChoices = false
-    private var hasUsage = false
-    private var isBroken = false
-
-    /// Whether the text is complete, and is that event.
-    var isUsageOnly: Bool { hasNoChoices && hasUsage && !isBroken && scanner.isComplete }
-
-    /// Begins another text.
-    mutating func reset() {
-        scanner.reset()
-        next = .other
-        hasNoChoices = false
-        hasUsage = false
-        isBroken = false
-    }
-
-    /// Reads the next bytes; what is no JSON is not that event.
-    mutating func read(_ bytes: Span<UInt8>) {
-        if isBroken { return }
-        do throws(BodyFault) {
-            var index = 0
-            while true {
-                let event = try scanner.next(in: bytes, at: &index)
-                if event == .needMoreData { return }
-                take(event)
-            }
-        } catch {
-            isBroken = true
-        }
-    }
-
-    private mutating func take(_ event: JSONEvent) {
-        defer { if scanner.depth < 2 { scanner.reportedDepth = 1 } }
-        switch (next, event) {
-        case (.firstChoice, .close): hasNoChoices = true
-        case (.choices, .open(isObject: false)):
-            scanner.reportedDepth = 2
-            next = .firstChoice
-            return
-        case (.usage, .open(isObject: true)): hasUsage = true
-        case (_, .key) where scanner.depth == 1 && !scanner.isTextCut:
-            next = UsageEventReader.value(of: scanner.text.span)
-            return
-        default: break
-        }
-        next = .other
-        scanner.reportedDepth = 1
-    }
-}
-
-extension UsageEventReader {
-    /// What comes behind a key of the event.
-    private static func value(of key: Span<UInt8>) -> Value {
-        if key.equals("choices") { return .choices }
-        return key.equals("usage") ? .usage : .other
-    }
-}
-
-/// Passes a stream of server-sent events on, but for those that only have usage.
+/// Passes a stream of server-sent events on, but for those that are there for usage.
 package struct UsageFilter: Sendable {
     /// What goes on to the client, of the bytes that were read last.
     package private(set) var passed: [UInt8] = []
 
     private var splitter = EventSplitter(.serverSent)
     private var event = UsageEventReader()
-    /// What has come of an event that is not complete.
+    /// What has come of an event that is not complete, with what stands before it.
     private var held: [UInt8] = []
+    /// Where the event's data begin and end in `held`; nil while there are none.
+    private var data: Range<Int>?
+    /// Whether the data have several lines.
+    private var isSplit = false
     /// Whether the present event is too long to be held: it passes as it comes.
     private var isLong = false
     /// The last byte was the return that ended an event; whether that passed, to which a line feed
@@ -102,25 +41,45 @@ package struct UsageFilter: Sendable {
         var index = 0
         while true {
             switch splitter.next(in: bytes, at: &index) {
-            case .data(let range): if !isLong { event.read(bytes.extracting(range)) }
+            case .data(let range):
+                if isLong { continue }
+                note(range.lowerBound + held.count - start, range.count)
+                event.read(bytes.extracting(range))
             case .event:
-                let isPassed = isLong || !event.isUsageOnly
                 var end = index
                 if bytes[end - 1] == 0x0d, end < bytes.count, bytes[end] == 0x0a { end += 1 }
                 hold(bytes.extracting(start..<end))
+                let isPassed = isLong || !event.isUsage || event.saysMore
                 if end == bytes.count, bytes[end - 1] == 0x0d { passedReturn = isPassed }
                 start = end
-                if !isPassed { held.removeAll(keepingCapacity: true) }
-                pass()
-                event.reset()
-                isLong = false
+                endEvent(isPassed)
             case .needMoreData:
                 hold(bytes.extracting(start..<bytes.count))
                 // Comments keep a connection alive, and wait for no event.
-                if splitter.isAtBoundary { pass() }
+                pass(to: splitter.isAtBoundary ? held.count : eventStart)
                 return
             }
         }
+    }
+
+    /// Data have come, at `start` in what will be held.
+    private mutating func note(_ start: Int, _ count: Int) {
+        if let data, data.upperBound != start { isSplit = true }
+        data = (data?.lowerBound ?? start)..<(start + count)
+    }
+
+    /// The event is complete, and all of it is held that did not pass.
+    private mutating func endEvent(_ isPassed: Bool) {
+        if !isPassed {
+            passOthers()
+        } else if event.isUsage, !isLong {
+            blankUsage()
+        }
+        pass(to: held.count)
+        data = nil
+        isSplit = false
+        event.reset()
+        isLong = false
     }
 
     /// Takes the line feed that belongs to the event that ended with the last bytes.
@@ -137,14 +96,14 @@ package struct UsageFilter: Sendable {
     /// The stream has ended: what is left of an event goes on.
     package mutating func finish() {
         passed.removeAll(keepingCapacity: true)
-        pass()
+        pass(to: held.count)
     }
 
     private mutating func hold(_ bytes: Span<UInt8>) {
         append(bytes)
         guard isLong || held.count > UsageFilter.mostHeldBytes else { return }
         isLong = true
-        pass()
+        pass(to: held.count)
     }
 
     private mutating func append(_ bytes: Span<UInt8>) {
@@ -152,8 +111,69 @@ package struct UsageFilter: Sendable {
         for index in bytes.indices { held.append(bytes[index]) }
     }
 
-    private mutating func pass() {
-        passed.append(contentsOf: held)
+    /// Passes on what is held before `end`.
+    private mutating func pass(to end: Int) {
+        if end == 0 { return }
+        passed.append(contentsOf: held[..<end])
+        held.removeFirst(end)
+        if let place = data {
+            data = max(0, place.lowerBound - end)..<max(0, place.upperBound - end)
+        }
+    }
+}
+
+// MARK: What is held of one event
+
+extension UsageFilter {
+    /// Has `null` stand for the usage.
+    private mutating func blankUsage() {
+        guard let usage = event.usageRange, let data, !isSplit else { return }
+        let start = data.lowerBound + usage.lowerBound
+        held.replaceSubrange(start..<start + usage.count, with: Array("null".utf8))
+    }
+
+    /// Passes on what is not the event itself, which are its type, its data and the empty line that ends it.
+    ///
+    /// What is left of its lines belongs to the next event then: some clients take an empty line for the
+    /// end of an event although it has no data.
+    private mutating func passOthers() {
+        var index = eventStart
+        passed.append(contentsOf: held[..<index])
+        while index < held.count {
+            let (end, next) = line(from: index)
+            if end > index, !isOfEvent(index..<end) {
+                passed.append(contentsOf: held[index..<next])
+            }
+            index = next
+        }
         held.removeAll(keepingCapacity: true)
+    }
+
+    /// Where the last event begins in what is held: behind the last empty line but one that ends it.
+    private var eventStart: Int {
+        var start = 0
+        var index = 0
+        while index < held.count {
+            let (end, next) = line(from: index)
+            if end == index, next < held.count { start = next }
+            index = next
+        }
+        return start
+    }
+
+    /// Where the line that begins at `start` ends, without its line end and with it.
+    private func line(from start: Int) -> (end: Int, next: Int) {
+        let end = held.span.endOfLine(from: start)
+        if end + 1 < held.count, held[end] == 0x0d, held[end + 1] == 0x0a { return (end, end + 2) }
+        return (end, min(end + 1, held.count))
+    }
+
+    /// Whether a line has the event's data or its type.
+    private func isOfEvent(_ line: Range<Int>) -> Bool {
+        let text = held.span.extracting(line)
+        var end = 0
+        while end < text.count, text[end] != UInt8(ascii: ":") { end += 1 }
+        let name = text.extracting(0..<end)
+        return name.equals("data") || name.equals("event")
     }
 }

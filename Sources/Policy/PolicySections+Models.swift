@@ -14,8 +14,8 @@ extension PolicySections {
                     + "request is refused with 413."),
             Key(
                 "max_held_total", \.maxHeldTotalBytes, .size(1 << 20...64 << 30),
-                "Bytes of bodies that one thread holds at once; what exceeds them is refused with 503."
-            ),
+                "Bytes of bodies that one thread holds at once until their models are known; what exceeds them is "
+                    + "refused with 503."),
             Key(
                 "refresh", \.refresh,
                 Kind<Duration>.duration(Duration.milliseconds(100)...Duration.seconds(24 * 3600))

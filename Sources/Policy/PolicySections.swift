@@ -153,7 +153,8 @@ enum PolicySections {
                 "Usage at the end of streams of OpenAI's chats and completions: `as-client`, where the "
                     + "client asks for it, or `ask`, always; a client that did not ask does not see it. "
                     + "For JSON bodies that can be held whole, within half of `models.max_held`, and are "
-                    + "not compressed. Backends have to know `stream_options`."),
+                    + "not compressed; others pass as they came. Backends have to know `stream_options`."
+            ),
         ],
         rules: [
             Rule("fallback", "pool") { route in

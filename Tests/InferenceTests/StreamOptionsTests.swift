@@ -1,4 +1,4 @@
-// Requests that are made to ask for the usage of their streams, and streams that are freed from it.
+// Requests that are made to ask for the usage of their streams; `UsageFilterTests` has the streams.
 
 import Foundation
 import Testing
@@ -6,8 +6,10 @@ import Testing
 @testable import Inference
 
 @Suite struct StreamOptionsTests {
-    private func read(_ pieces: [[UInt8]]) throws(BodyFault) -> RequestReader {
-        var reader = RequestReader()
+    private func read(
+        _ pieces: [[UInt8]], isStrict: Bool = true
+    ) throws(BodyFault) -> RequestReader {
+        var reader = RequestReader(isStrict: isStrict)
         for piece in pieces { try reader.read(piece.span) }
         try reader.finish()
         return reader
@@ -55,11 +57,6 @@ import Testing
             ),
             ("{\"stream\":false}", nil), ("{\"model\":\"m\"}", nil),
             ("{\"stream\":true,\"stream_options\":{\"include_usage\":true}}", nil),
-            ("{\"stream\":true,\"stream_options\":[]}", nil),
-            ("{\"stream\":true,\"stream_options\":\"x\"}", nil),
-            ("{\"stream\":true,\"stream_options\":3}", nil),
-            ("{\"stream\":true,\"stream_options\":false}", nil),
-            ("{\"stream\":true,\"stream_options\":{\"include_usage\":1}}", nil),
         ] as [(String, String?)])
     func theRequestAsks(_ text: String, _ expected: String?) throws {
         let bytes = Array(text.utf8)
@@ -69,6 +66,151 @@ import Testing
             #expect(
                 edit.map(\.growth) == expected.map { $0.utf8.count - bytes.count })
         }
+    }
+
+    /// Engines differ in what they take for true and what they refuse, so all of it is said in plain words.
+    @Test(arguments: [
+        "[]", "[{\"include_usage\":true}]", "\"x\"", "3", "false", "null", "true", "-0.5e+3",
+        "{\"include_usage\":0}", "{\"include_usage\":1}", "{\"include_usage\":\"true\"}",
+        "{\"include_usage\":\"no\"}", "{\"include_usage\":[true]}",
+        "{\"include_usage\":{\"include_usage\":true}}", "{\"a\":[],\"include_usage\":2.5}",
+    ])
+    func whateverIsSaidIsReplaced(_ options: String) throws {
+        let plain = "{\"include_usage\":true}"
+        for (before, after) in [("", ",\"stream\":true"), ("\"stream\":true,", "")] {
+            let text = "{\(before)\"stream_options\":\(options)\(after)}"
+            let bytes = Array(text.utf8)
+            for pieces in Corpus.cuts(bytes) {
+                let edit = try #require(try read(pieces).usageEdit)
+                let result = edited(bytes, edit)
+                let begin =
+                    options.hasPrefix("{\"a\"") ? "{\"a\":[],\"include_usage\":true}" : plain
+                #expect(result == "{\(before)\"stream_options\":\(begin)\(after)}")
+            }
+        }
+    }
+
+    /// Who asked in a way that lenient servers take for asking gets what it asked for.
+    @Test(arguments: [
+        ("true", true), ("1", true), ("1.0", true), ("\"yes\"", true), ("\"TRUE\"", true),
+        ("\"1\"", true), ("false", false), ("null", false), ("0", false), ("0.0", false),
+        ("-0", false), ("0e5", false), ("\"off\"", false), ("2", false), ("\"maybe\"", false),
+        ("\"\"", false), ("[]", false), ("{}", false),
+    ])
+    func whoAsksIsTold(_ value: String, _ isAsking: Bool) throws {
+        let bytes = Array("{\"stream_options\":{\"include_usage\":\(value)},\"stream\":1}".utf8)
+        for pieces in Corpus.cuts(bytes) {
+            let reader = try read(pieces)
+            #expect(reader.asksForUsage == isAsking)
+            #expect((reader.usageEdit == nil) == (value == "true"))
+        }
+    }
+
+    /// pydantic's lax mode: what a server may take for true is asked for, what it takes for false is not.
+    @Test(
+        arguments: [
+            ("true", true, true), ("1", true, true), ("1.0", true, true), ("10e-1", true, true),
+            ("\"true\"", true, true), ("\"True\"", true, true), ("\"t\"", true, true),
+            ("\"Y\"", true, true), ("\"yes\"", true, true), ("\"on\"", true, true),
+            ("\"1\"", true, true), ("\"\\u0074rue\"", true, true), ("false", false, false),
+            ("null", false, false), ("0", false, false), ("-0", false, false),
+            ("0.00", false, false), ("0e9", false, false), ("\"false\"", false, false),
+            ("\"F\"", false, false), ("\"no\"", false, false), ("\"N\"", false, false),
+            ("\"off\"", false, false), ("\"0\"", false, false), ("2", nil, true), ("-1", nil, true),
+            ("\"\"", nil, true), ("\" true\"", nil, true), ("[]", nil, true), ("{}", nil, true),
+            ("0.01", true, true),
+        ] as [(String, Bool?, Bool)])
+    func whatAStreamIs(_ value: String, _ streams: Bool?, _ isEdited: Bool) throws {
+        let bytes = Array("{\"stream\":\(value),\"messages\":[1]}".utf8)
+        for pieces in Corpus.cuts(bytes) {
+            let reader = try read(pieces)
+            #expect(reader.streams == streams)
+            #expect((reader.usageEdit != nil) == isEdited)
+        }
+    }
+
+    /// What only looks reads what is said twice as Python, C++ and Go do, and refuses no more than it must.
+    @Test(
+        arguments: [
+            (
+                "{\"stream\":false,\"stream\":true}",
+                "{\(asked)\"stream\":false,\"stream\":true}"
+            ),
+            ("{\"stream\":true,\"stream\":false}", nil),
+            (
+                "{\"stream_options\":{\"include_usage\":true},\"stream\":true,\"stream_options\":null}",
+                "{\"stream_options\":{\"include_usage\":true},\"stream\":true,\"stream_options\":{\"include_usage\":true}}"
+            ),
+            (
+                "{\"stream_options\":[],\"stream_options\":{\"a\":1},\"stream\":true}",
+                "{\"stream_options\":[],\"stream_options\":{\"include_usage\":true,\"a\":1},\"stream\":true}"
+            ),
+            (
+                "{\"stream\":true,\"stream_options\":{\"include_usage\":true,\"include_usage\":false}}",
+                "{\"stream\":true,\"stream_options\":{\"include_usage\":true,\"include_usage\":true}}"
+            ),
+            (
+                "{\"stream_options\":{},\"stream_options\":{\"include_usage\":true},\"stream\":true}",
+                nil
+            ),
+            (
+                "{\"model\":5,\"MODEL\":\"a\",\"model\":\"b\",\"N\":1,\"n\":1,\"n\":2,\"stream\":true}",
+                "{\(asked)\"model\":5,\"MODEL\":\"a\",\"model\":\"b\",\"N\":1,\"n\":1,\"n\":2,\"stream\":true}"
+            ),
+        ] as [(String, String?)])
+    func theLastCountsForWhoOnlyLooks(_ text: String, _ expected: String?) throws {
+        let bytes = Array(text.utf8)
+        for pieces in Corpus.cuts(bytes) {
+            let reader = try read(pieces, isStrict: false)
+            #expect(reader.usageEdit.map { edited(bytes, $0) } == expected)
+        }
+        #expect(throws: BodyFault.self) { try read([bytes]) }
+    }
+
+    /// What is no JSON, and is read all the same by some server.
+    @Test(
+        arguments: [
+            "{\"a\":NaN,\"b\":[Infinity,-Infinity,NaN],\"stream\":true,\"c\":-Infinity}",
+            "{\"stream\":NaN,\"stream\":Infinity,\"stream\":true}",
+            "{\"stream\":true}}", "{\"stream\":true}{\"stream\":false}",
+            "{\"stream\":true} nonsense",
+            "{\"a\":DEEP,\"stream\":true}", "{\"stream\":true,\"a\":{\"b\":[DEEP,{\"stream\":1}]}}",
+        ], [127, 128, 129, 1_000])
+    func whatSomeServerReadsIsRead(_ template: String, depth: Int) throws {
+        let deep =
+            String(repeating: "[{\"]\\\"\":", count: depth / 2) + "\"[\\\\\""
+            + String(repeating: "}]", count: depth / 2)
+        let bytes = Array(template.replacing("DEEP", with: deep).utf8)
+        var cuts = Corpus.cuts(bytes)
+        if cuts.count > 40 { cuts = Array(cuts.prefix(20)) + Array(cuts.suffix(20)) }
+        for pieces in cuts {
+            let edit = try #require(try read(pieces, isStrict: false).usageEdit)
+            #expect(edited(bytes, edit).contains(Self.asked))
+        }
+        if depth == 1_000 { #expect(throws: BodyFault.self) { try read([bytes]) } }
+    }
+
+    @Test(arguments: [
+        "{\"stream\":true,\"a\":Nan}", "{\"stream\":true,\"a\":Infinit}",
+        "{\"stream\":true,\"a\":-NaN}",
+        "{\"stream\":true,\"a\":+Infinity}", "{\"stream\":true", "[{\"stream\":true}]", "true",
+        "{\"stream\":true,}", "{\"stream\":true,\"a\":InfinityX}",
+    ])
+    func whatNoServerReadsIsAFault(_ text: String) {
+        #expect(throws: BodyFault.self) { try read([Array(text.utf8)], isStrict: false) }
+    }
+
+    @Test func whoOnlyLooksHasToKnowOfStreams() throws {
+        for text in ["{\"Stream\":true}", "{\"stream\":true,\"STREAM_OPTIONS\":{}}"] {
+            #expect(throws: BodyFault.ambiguousField) {
+                try read([Array(text.utf8)], isStrict: false)
+            }
+        }
+        let text =
+            "{\"model\":\"a\",\"model\":\"b\",\"n\":3,\"n\":2,\"max_tokens\":1,\"max_tokens\":9}"
+        let reader = try read([Array(text.utf8)], isStrict: false)
+        #expect(String(decoding: reader.model, as: UTF8.self) == "b")
+        #expect(reader.choices == 2 && reader.maxTokens == 9)
     }
 
     /// What is there stays, to the byte, and what results asks for usage, once.
@@ -102,83 +244,5 @@ import Testing
         #expect(throws: BodyFault.ambiguousField) {
             try read([Array("{\"Stream_Options\":{}}".utf8)])
         }
-    }
-
-    // MARK: Streams
-
-    private static let content =
-        "data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}],\"usage\":null}\n\n"
-    private static let both =
-        "data: {\"choices\":[{\"delta\":{}}],\"usage\":{\"prompt_tokens\":3}}\n\n"
-    private static let usage =
-        "data: {\"id\":\"c\",\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"details\":{\"a\":[1]}}}\n\n"
-    private static let filtered = "data: {\"choices\":[],\"prompt_filter_results\":[{\"a\":1}]}\n\n"
-    private static let null = "data: {\"choices\":[],\"usage\":null}\n\n"
-    private static let done = "data: [DONE]\n\n"
-
-    private func passed(_ text: String, piece: Int) -> String {
-        var filter = UsageFilter()
-        var passed: [UInt8] = []
-        var rest = Array(text.utf8)[...]
-        while !rest.isEmpty {
-            let next = Array(rest.prefix(piece))
-            rest = rest.dropFirst(piece)
-            filter.read(next.span)
-            passed += filter.passed
-        }
-        filter.finish()
-        return String(decoding: passed + filter.passed, as: UTF8.self)
-    }
-
-    @Test(arguments: [
-        content + usage + done, usage, content + usage, content + both + usage + done,
-        filtered + content + null + usage + done, ": ping\n\n" + content + usage + done,
-        content + done, "event: x\nid: 3\n" + content + usage + done, content + usage + content,
-        "data: {\"usage\":{\"prompt_tokens\":1},\"choices\":[ ]}\n\n",
-        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1}\n\n", "data: nonsense\n\n",
-        "data: {\"x\":{\"choices\":[],\"usage\":{}}}\n\n", content + "data: {\"choices\":[",
-        "data: {\"usage\":{\"a\":{\"b\":1}},\"choices\":[[]]}\n\n",
-    ])
-    func onlyUsageIsTakenOut(text: String) {
-        let others = ["data: {\"usage\":{\"prompt_tokens\":1},\"choices\":[ ]}\n\n"]
-        var expected = text.replacing(Self.usage, with: "")
-        for other in others { expected = expected.replacing(other, with: "") }
-        for ending in ["\n", "\r\n", "\r"] {
-            let stream = text.replacing("\n", with: ending)
-            let wanted = expected.replacing("\n", with: ending)
-            for piece in 1...stream.utf8.count {
-                let got = passed(stream, piece: piece)
-                #expect(got == wanted, "pieces of \(piece)")
-                if got != wanted { return }
-            }
-        }
-    }
-
-    @Test func nothingWaitsThatIsComplete() {
-        var filter = UsageFilter()
-        for (text, expected) in [
-            (Self.content, Self.content), (": ping\n\n", ": ping\n\n"), (Self.usage, ""),
-            (Self.content + "data: {", Self.content), ("}\n\n", "data: {}\n\n"),
-        ] {
-            let bytes = Array(text.utf8)
-            filter.read(bytes.span)
-            #expect(String(decoding: filter.passed, as: UTF8.self) == expected)
-        }
-    }
-
-    @Test func aLongEventIsNotHeld() {
-        let long =
-            "data: {\"choices\":[],\"a\":\"\(String(repeating: "x", count: 50_000))\",\"usage\":{}}\n\n"
-        var filter = UsageFilter()
-        let bytes = Array(long.utf8)
-        let begin = Array(bytes[..<20_000])
-        let rest = Array(bytes[20_000...])
-        filter.read(begin.span)
-        #expect(filter.passed.count == 20_000)
-        filter.read(rest.span)
-        #expect(filter.passed.count == bytes.count - 20_000)
-        let last = Array((Self.usage + Self.done).utf8)
-        filter.read(last.span)
-        #expect(String(decoding: filter.passed, as: UTF8.self) == Self.done)
     }
 }

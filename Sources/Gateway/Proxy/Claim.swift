@@ -35,8 +35,10 @@ final class Claim {
     private(set) var isModelReplaced = false
     /// Where the path names the model, in the head's bytes.
     private(set) var modelPathRange: Range<Int>?
-    /// Whether the backend is asked for the usage of the stream, which the client did not do.
+    /// Whether the backend is asked for the usage of the stream.
     private(set) var asksForUsage = false
+    /// Whether the client did not do so, and does not get it.
+    private(set) var keepsUsage = false
     /// Until when its client wants the response to begin, and to end.
     private(set) var deadline = Instant.distantFuture
     private(set) var responseDeadline = Instant.distantFuture
@@ -59,6 +61,7 @@ final class Claim {
         isModelReplaced = false
         modelPathRange = nil
         asksForUsage = false
+        keepsUsage = false
         deadline = .distantFuture
         responseDeadline = .distantFuture
     }
@@ -107,8 +110,12 @@ final class Claim {
     /// is.
     var modelForBody: [UInt8]? { isModelReplaced && modelPathRange == nil ? model : nil }
 
-    /// The backend is asked for the usage of the stream.
-    func askForUsage() { asksForUsage = true }
+    /// The backend is asked for the usage of the stream, in the client's stead or in plainer words than its
+    /// own.
+    func askForUsage(inStead: Bool) {
+        asksForUsage = true
+        keepsUsage = inStead
+    }
 
     /// Whether the backend gets another body than the client sent.
     var changesBody: Bool { isModelReplaced || asksForUsage }

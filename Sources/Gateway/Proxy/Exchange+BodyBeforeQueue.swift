@@ -50,12 +50,16 @@ extension Exchange {
                 snapshot.bodyBeforeQueueBytes - held,
                 snapshot.bodyBeforeQueueTotalBytes - heldOfAll)
         }
-        return snapshot.policy.models.maxHeldTotalBytes - heldOfAll
+        let room = snapshot.policy.models.maxHeldTotalBytes - heldOfAll
+        return isBodyNeeded ? room : min(room, snapshot.policy.models.maxHeldBytes - held)
     }
+
+    /// Whether the body has to tell which pool the request is for: else it is only looked at.
+    private var isBodyNeeded: Bool { pool == nil && intake.body?.isNeeded == true }
 
     /// What all of the body may have: more is an error, at once.
     private var bodyBytesMax: Int {
-        guard pool == nil, let body = intake.body else { return snapshot.maxBodyBytes }
+        guard isBodyNeeded, let body = intake.body else { return snapshot.maxBodyBytes }
         let toHold = snapshot.policy.models.maxHeldBytes - body.held.count
         return min(snapshot.maxBodyBytes, intake.bodyBytes + toHold)
     }
@@ -69,7 +73,7 @@ extension Exchange {
         var moved = false
         while stage == .readingBody {
             let step = intake.hold(
-                from: client, room: bytesToHold, isRefused: pool == nil, bytesMax: bodyBytesMax)
+                from: client, room: bytesToHold, isRefused: isBodyNeeded, bytesMax: bodyBytesMax)
             switch step {
             case .needsMore(let held):
                 moved = moved || held
@@ -82,8 +86,10 @@ extension Exchange {
             case .full:
                 if let pool {
                     offer(to: pool, intake.head, from: client)
-                } else {
+                } else if body.isNeeded {
                     reply(.exhausted)
+                } else {
+                    takeModel(modelName(body))
                 }
             case .ended:
                 finish(body, of: client)

@@ -26,8 +26,8 @@ extension Exchange {
         switch routes.match(head, model: nil) {
         case .none: reply(.noRoute)
         case .route(let index):
-            if isBodyWanted(onRoute: index) {
-                if !refusesKey(onRoutes: [index], head, client) { readBodyFirst() }
+            if isBodyWanted(onRoute: index), !intake.isComplete {
+                if !refusesKey(onRoutes: [index], head, client) { lookAtBody(onRoute: index) }
             } else {
                 take(index, head, from: client)
             }
@@ -98,7 +98,7 @@ extension Exchange {
                 case .route(let index) = routes.match(head, named: name),
                 isBodyWanted(onRoute: index)
             {
-                readBodyFirst()
+                lookAtBody(onRoute: index)
             } else {
                 takeModel(name)
             }
@@ -124,7 +124,25 @@ extension Exchange {
         case nil: break
         }
         beginReadingBody()
-        if intake.head.expectsContinue, let client { intake.askForBody(client) }
+        if let client { askForBody(client) }
+    }
+
+    /// Begins to look at the body for what the gateway would like to know of a request for the route with
+    /// that index.
+    private func lookAtBody(onRoute index: Int) {
+        let coding = ContentCoding(of: intake.head)
+        intake.makeBody().begin(
+            looking: RequestBody.Look(
+                mayBeGzip: coding == .gzip,
+                expands: isStreamWanted(onRoute: index),
+                decides: isUsageWanted(onRoute: index)))
+        beginReadingBody()
+        if let client { askForBody(client) }
+    }
+
+    /// Asks a client for its body that waits for that.
+    private func askForBody(_ client: ClientConnection) {
+        if intake.head.expectsContinue, !intake.hasAskedForBody { intake.askForBody(client) }
     }
 
     /// Where the path names a model, in the head's bytes.
@@ -149,13 +167,17 @@ extension Exchange {
 
     /// Whether the body has told all that decides about the request.
     func isRead(_ body: RequestBody) -> Bool {
+        if body.isUnread { return true }
         let routes = snapshot.routes
         guard routes.looksForStreams else { return body.hasModel }
         switch routes.match(intake.head, named: modelName(body)) {
         case .needsModel: return false
         case .none: return true
         case .route(let index):
-            if isUsageWanted(onRoute: index) { return body.streams == false || isHalfHeld(body) }
+            if isUsageWanted(onRoute: index) {
+                // Where it may be said once more, the last counts.
+                return body.isNeeded && body.streams == false || isHalfHeld(body)
+            }
             return !isStreamWanted(onRoute: index) || tellsOfStream(body)
         }
     }
@@ -163,7 +185,8 @@ extension Exchange {
     /// The model is known, or known not to be named: finds the route and goes on.
     func takeModel(_ name: [UInt8], orElse missing: Reason = .modelMissing) {
         let routes = snapshot.routes
-        let alias = name.isEmpty ? nil : routes.modelBehind(name)
+        let isFixed = name.isEmpty || isModelOnlySeen
+        let alias = isFixed ? nil : routes.modelBehind(name)
         claim.setModel(alias ?? name)
         switch routes.match(intake.head, model: claim.model) {
         case .route(let index):
@@ -172,6 +195,11 @@ extension Exchange {
         case .none, .needsModel:
             reply(name.isEmpty ? missing : .modelUnknown)
         }
+    }
+
+    /// Whether the model has no part in finding the route, and stands in a body that is only looked at.
+    private var isModelOnlySeen: Bool {
+        intake.body?.isOnlyLookedAt == true && claim.modelPathRange == nil
     }
 
     /// Whether the name in the body cannot be replaced.

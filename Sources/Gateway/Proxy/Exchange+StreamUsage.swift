@@ -16,11 +16,14 @@ extension Exchange {
 
     /// Whether the backend is to say the usage of the stream that the request may ask for, on the route
     /// with that index: then all of the body has to be known.
+    ///
+    /// What the request says of its body's type and coding is not asked: some servers read JSON whatever
+    /// is said.
     func isUsageWanted(onRoute index: Int) -> Bool {
         guard snapshot.policy.routes[index].streamUsage == .ask, intake.head.method == .post else {
             return false
         }
-        return takesStreamOptions(intake.head) && Exchange.announcesJSON(intake.head)
+        return takesStreamOptions(intake.head)
     }
 
     private func takesStreamOptions(_ head: borrowing RequestHead) -> Bool {
@@ -32,12 +35,12 @@ extension Exchange {
         guard routeIndex >= 0, isUsageWanted(onRoute: routeIndex), intake.isComplete,
             let body = intake.body, !isHalfHeld(body), body.mayAskForUsage
         else { return }
-        claim.askForUsage()
+        claim.askForUsage(inStead: !body.asksForUsage)
     }
 
-    /// Keeps the event that only has usage from a client that did not ask for it.
+    /// Keeps the event that is there for usage from a client that did not ask for it.
     func filterUsage() {
-        if claim.asksForUsage, attempt.isServedStream { attempt.filterUsage() }
+        if claim.keepsUsage, attempt.isServedStream { attempt.filterUsage() }
     }
 
     /// How the response of that head is framed towards the client: one that is filtered has no length that

@@ -2,6 +2,9 @@
 // forwarded, and the readers that go on while the rest of it passes, so that a second `model` at
 // its end is found before the backend has the whole of it. An exchange makes one the first time
 // that it is needed and keeps it for its later requests.
+//
+// Where a route cannot be found without the body, one that cannot be read is refused. Where the gateway would
+// only like to know what is in it, it looks, and what it cannot read passes as it came.
 
 internal import Bytes
 internal import HTTP1
@@ -17,6 +20,16 @@ final class RequestBody {
     var isHolding: Bool { held.capacity > 0 }
     /// Whether the body is still read as it passes.
     private(set) var isFollowed = false
+    /// Whether it was begun to read the body.
+    private(set) var isBegun = false
+    /// Whether a body that cannot be read is refused.
+    private(set) var isNeeded = true
+    /// Whether the body turned out to be none that can be read, and is not refused for that.
+    private(set) var isUnread = false
+    /// What is done about the body that is looked at.
+    private var looking = Look()
+    /// Whether all of it was read, to its end.
+    private(set) var isReadWhole = false
     /// Whether the body is compressed, so that no name in it can be replaced.
     private(set) var isCompressed = false
     private var request = RequestReader()
@@ -39,6 +52,7 @@ final class RequestBody {
 
     /// Begins to read the body that `head` announces; the obstacle where there is one.
     func begin(_ head: borrowing RequestHead) -> Obstacle? {
+        isBegun = true
         isFollowed = true
         switch ContentCoding(of: head) {
         case .identity: break
@@ -54,6 +68,28 @@ final class RequestBody {
         }
         return nil
     }
+
+    /// What a body is looked at for.
+    struct Look {
+        /// Whether its coding is said to be gzip.
+        var mayBeGzip = false
+        /// Whether it is expanded then.
+        var expands = false
+        /// Whether it is refused where servers do not agree on whether it asks for a stream.
+        var decides = false
+    }
+
+    /// Begins to look at the body, which passes whatever is found.
+    func begin(looking look: Look) {
+        isBegun = true
+        isFollowed = true
+        isNeeded = false
+        looking = look
+        request.reset(isStrict: false)
+    }
+
+    /// Whether the body is looked at, and not needed.
+    var isOnlyLookedAt: Bool { isBegun && !isNeeded }
 
     /// Holds a piece of the content until it can be forwarded.
     func hold(_ content: Range<Int>, of input: borrowing ByteBuffer) {
@@ -71,8 +107,9 @@ final class RequestBody {
     /// Reads a piece of the content.
     func read(_ content: Range<Int>, of input: borrowing ByteBuffer) throws(BodyFault) {
         let bytes = input.bytes.extracting(content)
+        if looking.mayBeGzip, !bytes.isEmpty { lookAtFirst(bytes[0]) }
         guard let inflater else {
-            try read(bytes)
+            if isFollowed { try read(bytes) }
             return
         }
         var index = 0
@@ -84,13 +121,30 @@ final class RequestBody {
         }
     }
 
+    /// Whether a body that is said to be gzip is: some servers do not look at what is said.
+    private func lookAtFirst(_ byte: UInt8) {
+        looking.mayBeGzip = false
+        guard byte == 0x1f else { return }
+        inflater = looking.expands ? Inflater() : nil
+        isCompressed = true
+        if inflater == nil { giveUp() }
+    }
+
+    /// The body is not read any further, and passes.
+    private func giveUp() {
+        isUnread = true
+        isFollowed = false
+    }
+
     /// Reads a piece of the content, and answers what is wrong with it.
     func fault(reading content: Range<Int>, of input: borrowing ByteBuffer) -> BodyFault? {
         do throws(BodyFault) {
             try read(content, of: input)
             return nil
         } catch {
-            return error
+            if isNeeded || error == .ambiguousField { return error }
+            giveUp()
+            return nil
         }
     }
 
@@ -99,14 +153,35 @@ final class RequestBody {
     }
 
     private func read(_ bytes: Span<UInt8>) throws(BodyFault) {
+        if !isNeeded { return try look(at: bytes) }
         if form == nil { try request.read(bytes) } else { try form?.read(bytes) }
+    }
+
+    /// Reads what can be read.
+    ///
+    /// What is expanded is expanded to its end: its length counts.
+    private func look(at bytes: Span<UInt8>) throws(BodyFault) {
+        if isUnread { return }
+        do throws(BodyFault) {
+            try request.read(bytes)
+        } catch {
+            if error == .ambiguousField, looking.decides { throw error }
+            isUnread = true
+            isFollowed = inflater != nil
+        }
     }
 
     /// Notes that the body has ended.
     func finish() throws(BodyFault) {
         isFollowed = false
-        try inflater?.finish()
-        if let form { try form.finish() } else { try request.finish() }
+        do throws(BodyFault) {
+            try inflater?.finish()
+            isReadWhole = true
+            if let form { try form.finish() } else if !isUnread { try request.finish() }
+        } catch {
+            if isNeeded { throw error }
+            isUnread = true
+        }
     }
 
     /// Whether the model is known.
@@ -118,7 +193,7 @@ final class RequestBody {
     /// Whether the name stands in JSON, where some bytes need escaping.
     private var isJSON: Bool { form == nil }
     /// Whether a stream is asked for; nil while nothing is said.
-    var streams: Bool? { request.streams }
+    var streams: Bool? { isUnread ? nil : request.streams }
     /// The most tokens that are asked for.
     var maxTokens: Int? { request.maxTokens }
     /// How many responses are asked for.
@@ -135,8 +210,12 @@ final class RequestBody {
     /// Whether the body, which was read whole and is held, can be made to ask for the usage of its stream,
     /// and does not yet.
     var mayAskForUsage: Bool {
-        isJSON && !isCompressed && isHolding && request.usageEdit != nil
+        isJSON && !isCompressed && isHolding && isReadWhole && !isUnread
+            && request.usageEdit != nil
     }
+
+    /// Whether it asks for that by itself.
+    var asksForUsage: Bool { request.asksForUsage }
 
     /// How `change` is written, in the order of the body's bytes.
     private func edits(_ change: Change) -> [TextEdit] {
@@ -183,6 +262,11 @@ final class RequestBody {
     func reset() {
         release()
         isFollowed = false
+        isBegun = false
+        isNeeded = true
+        isUnread = false
+        looking = Look()
+        isReadWhole = false
         isCompressed = false
         request.reset()
         form = nil

@@ -214,10 +214,7 @@ import Testing
         }
         let small = try ScriptedBackend.echoing()
         let gateway = try RunningGateway(policy(large, small))
-        var compressed = ByteBuffer()
-        let text = Array("{\"model\":\"big\"}".utf8)
-        try #require(Gzip.compress(text.span, into: &compressed))
-        let body = (0..<compressed.count).map { compressed.bytes[$0] }
+        let body = try gzipped("{\"model\":\"big\"}")
         let head =
             "POST /v1/x HTTP/1.1\r\nHost: h\r\nContent-Encoding: gzip\r\n"
             + "Content-Length: \(body.count)\r\n\r\n"

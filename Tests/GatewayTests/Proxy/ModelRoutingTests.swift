@@ -220,27 +220,21 @@ import Testing
 
     @Test func compressedBodiesAreReadAndForwardedAsTheyCame() throws {
         let stand = try Stand()
-        func gzip(_ text: String) throws -> [UInt8] {
-            var buffer = ByteBuffer()
-            let bytes = Array(text.utf8)
-            try #require(Gzip.compress(bytes.span, into: &buffer))
-            return (0..<buffer.count).map { buffer.bytes[$0] }
-        }
         let field = "Content-Encoding: gzip\r\n"
-        let body = try gzip(
+        let body = try gzipped(
             "{\"prompt\":\"\(String(repeating: "ab", count: 9_000))\",\"model\":\"qwen\"}")
         let answer = try stand.post("/v1/completions", body, fields: field, piece: 50)
         #expect(answer.value("X-Name") == "other")
         #expect(stand.other.requests.last?.body == body)
         // A name in it cannot be replaced.
         let alias = try stand.post(
-            "/v1/completions", try gzip("{\"model\":\"gpt-4o\"}"), fields: field)
+            "/v1/completions", try gzipped("{\"model\":\"gpt-4o\"}"), fields: field)
         #expect(alias.status == 415)
         let broken = try stand.post("/v1/completions", Array("plain".utf8), fields: field)
         #expect(broken.value("X-Penstock-Reason") == "body_invalid")
         let cut = try stand.post("/v1/completions", Array(body.dropLast(9)), fields: field)
         #expect(cut.value("X-Penstock-Reason") == "body_invalid")
-        let bomb = try gzip(
+        let bomb = try gzipped(
             "{\"a\":\"\(String(repeating: "a", count: 20 << 20))\",\"model\":\"qwen\"}")
         let refused = try stand.post("/v1/completions", bomb, fields: field)
         #expect(refused.status == 413)
@@ -260,16 +254,10 @@ import Testing
     ])
     func bodiesOfSeveralMembersAreRead(field: String) throws {
         let stand = try Stand()
-        func gzip(_ text: String) throws -> [UInt8] {
-            var buffer = ByteBuffer()
-            let bytes = Array(text.utf8)
-            try #require(Gzip.compress(bytes.span, into: &buffer))
-            return (0..<buffer.count).map { buffer.bytes[$0] }
-        }
         let prompt = String(repeating: "ab", count: 9_000)
         let body =
-            try gzip("{\"prompt\":\"\(prompt)\",\"mod") + gzip("") + gzip("el\":\"qwen\"")
-            + gzip("}")
+            try gzipped("{\"prompt\":\"\(prompt)\",\"mod") + gzipped("") + gzipped("el\":\"qwen\"")
+            + gzipped("}")
         for piece in [1, 7, 50, Int.max] {
             let answer = try stand.post("/v1/completions", body, fields: field, piece: piece)
             #expect(answer.value("X-Name") == "other", "\(piece)")
@@ -283,7 +271,7 @@ import Testing
         }
         // A second text is no part of the first.
         let two = try stand.post(
-            "/v1/completions", body + gzip("{\"model\":\"llama\"}"), fields: field)
+            "/v1/completions", body + gzipped("{\"model\":\"llama\"}"), fields: field)
         #expect(two.status == 400)
     }
 
