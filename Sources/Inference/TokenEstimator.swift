@@ -19,6 +19,8 @@ package struct TokenEstimator: Sendable {
     package static let firstOutput = 256
     /// Tenants whose responses are told apart at once; a new one takes the place of another.
     package static let tenants = 64
+    /// No prompt is expected to have more.
+    private static let mostInput = 1e12
     /// Responses of a tenant that are needed before they count more than all tenants' together.
     private static let enough = 8
 
@@ -54,7 +56,8 @@ package struct TokenEstimator: Sendable {
     /// Expected tokens of a prompt in a body of that many bytes.
     package func input(bodyBytes: Int) -> Int {
         guard bodyBytes > 0 else { return 0 }
-        return max(1, Int(Double(bodyBytes) * inputTokens / inputBytes))
+        let expected = Double(bodyBytes) * inputTokens / inputBytes
+        return max(1, Int(min(expected, TokenEstimator.mostInput)))
     }
 
     /// Expected tokens of the responses to a request; `maxTokens` bounds each of them.

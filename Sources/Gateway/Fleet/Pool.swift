@@ -47,6 +47,9 @@ final class Pool {
     private var tenantSlots: [Int] = []
     /// How many units of the limit long requests take, for the data path.
     private(set) var seats: SeatSettings?
+    /// Whether what a request costs follows from the length of its body: some tenant has a quota, or long
+    /// requests take more of the limit.
+    var chargesLengths: Bool { admission.quotas.isInUse || seats != nil }
     /// What is done with requests' deadlines, for the data path.
     private(set) var deadlines = DeadlineSettings()
     /// How long a request is wanted by the policy, in nanoseconds; nil for no end.

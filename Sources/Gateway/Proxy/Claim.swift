@@ -246,7 +246,7 @@ final class Claim {
         of intake: RequestIntake, inputBytes: Int
     ) {
         guard readsResponse else {
-            ticket.tokens = Claim.promptTokens(head.framing, inputBytes: inputBytes)
+            ticket.tokens = promptTokens(intake, inputBytes: inputBytes)
             return
         }
         switch head.framing {
@@ -260,22 +260,29 @@ final class Claim {
         if let seats = pool.seats { ticket.seats = seats.seats(forTokens: ticket.tokens) }
     }
 
+    /// What is known of the request's size, from which something is to be learnt.
+    private func knownSize(_ intake: RequestIntake) -> TokenEstimates.Request {
+        var size = size(intake)
+        if !intake.isContentKnown { size.bodyBytes = 0 }
+        return size
+    }
+
     /// What is known of the request's size.
     private func size(_ intake: RequestIntake) -> TokenEstimates.Request {
         TokenEstimates.Request(
-            bodyBytes: intake.bodyLength, maxTokens: intake.body?.maxTokens,
+            bodyBytes: intake.contentBytes, maxTokens: intake.body?.maxTokens,
             choices: intake.body?.choices ?? 1, tenant: tenantKey)
     }
 
     /// Tokens of the prompt, from its length, where nothing better is known.
-    private static func promptTokens(_ framing: BodyFraming, inputBytes: Int) -> Int {
+    private func promptTokens(_ intake: RequestIntake, inputBytes: Int) -> Int {
         let bytes =
-            switch framing {
-            case .length(let length): length
+            switch intake.head.framing {
+            case .length: intake.contentBytes
             case .none: 0
-            case .chunked, .untilClose: inputBytes
+            case .chunked, .untilClose: max(inputBytes, intake.contentBytes)
             }
-        return (bytes + bytesPerToken - 1) / bytesPerToken
+        return (bytes + Claim.bytesPerToken - 1) / Claim.bytesPerToken
     }
 
     // MARK: What it came to
@@ -297,9 +304,7 @@ final class Claim {
     ) -> Int {
         let usage = usage(attempt)
         if let input = usage.input { return input + (usage.output ?? 0) }
-        let prompt = max(
-            Claim.promptTokens(intake.head.framing, inputBytes: inputBytes),
-            intake.bodyBytes / Claim.bytesPerToken)
+        let prompt = promptTokens(intake, inputBytes: inputBytes)
         let response = attempt.response
         if response.tokens > 0 { return prompt + response.tokens }
         return prompt
@@ -352,7 +357,7 @@ final class Claim {
         }
         // What reports a prompt and no response has made none: embeddings, reranking.
         if usage.input != nil, attempt.isReadWhole { usage.output = usage.output ?? 0 }
-        pool.admission.tokens.learn(of: model, size(intake), usage)
+        pool.admission.tokens.learn(of: model, knownSize(intake), usage)
     }
 
     /// Takes the row of the request's model, which a backend has answered for: its traffic is counted

@@ -54,6 +54,7 @@ extension Exchange {
         }
         pool?.metrics.fallbacks &+= 1
         pool = other
+        if other.chargesLengths { intake.noteCoding() }
         guard let client else { return true }
         ask(other, intake.head, from: client)
         return true

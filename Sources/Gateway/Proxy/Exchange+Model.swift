@@ -130,14 +130,27 @@ extension Exchange {
     /// Begins to look at the body for what the gateway would like to know of a request for the route with
     /// that index.
     private func lookAtBody(onRoute index: Int) {
+        let pool = snapshot.pools[snapshot.policy.routes[index].pool]
         let coding = ContentCoding(of: intake.head)
         intake.makeBody().begin(
             looking: RequestBody.Look(
                 mayBeGzip: coding == .gzip,
-                expands: isStreamWanted(onRoute: index),
+                expands: pool.chargesLengths || isStreamWanted(onRoute: index),
                 decides: isUsageWanted(onRoute: index)))
         beginReadingBody()
         if let client { askForBody(client) }
+    }
+
+    /// Whether the body is expanded so that its length is known, which is charged for, and was not begun to
+    /// be read.
+    private func expandsBody(in pool: Pool) -> Bool {
+        guard pool.chargesLengths else { return false }
+        intake.noteCoding()
+        guard intake.coding == .gzip, !intake.isComplete, intake.body?.isBegun != true else {
+            return false
+        }
+        intake.makeBody().begin(looking: RequestBody.Look(mayBeGzip: true, expands: true))
+        return true
     }
 
     /// Asks a client for its body that waits for that.
@@ -248,13 +261,15 @@ extension Exchange {
             }
             asksForTunnel = true
         }
-        if !intake.isComplete, readsBodyBefore(head, client) {
+        let expands = expandsBody(in: found)
+        if !intake.isComplete, expands || readsBodyBefore(head, client) {
             if Claim.keyFault(in: found, head, from: client) != nil {
                 // Told at once, and nothing is held for it.
                 offer(to: found, head, from: client)
                 return
             }
             beginReadingBody()
+            if expands { askForBody(client) }
         } else {
             offer(to: found, head, from: client)
         }

@@ -15,14 +15,21 @@ internal import Inference
     private let stream: UnsafeMutablePointer<z_stream>
     /// What the last step expanded.
     private(set) var output = [UInt8](repeating: 0, count: 16 * 1024)
-    private var expandedBytes = 0
-    private var readBytes = 0
+    /// Bytes that were expanded, and what from.
+    private(set) var expandedBytes = 0
+    private(set) var readBytes = 0
     /// Whether a member has ended, and none was begun since.
     private var hasEnded = false
 
     /// What a body may expand to, beside 32 times its own size: a bomb costs little time.
     private static let freeBytes = 4 << 20
     private static let ratio = 32
+
+    /// What `count` bytes expand to at most: DEFLATE makes 1,032 bytes of one and not more (zlib, "zlib
+    /// Technical Details", "Maximum Compression Factor").
+    static func mostExpanded(from count: Int) -> Int {
+        1_032 * min(max(0, count), .max >> 12)
+    }
 
     /// Begins; nil when zlib has no memory.
     init?() {

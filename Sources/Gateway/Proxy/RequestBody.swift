@@ -184,6 +184,14 @@ final class RequestBody {
         }
     }
 
+    /// Bytes of the content as a server reads it, of a body that has `bodyBytes` and is said to be gzip: as
+    /// many where no server could expand it, else no fewer than it expands to; nil where nothing is known.
+    func contentBytes(of bodyBytes: Int) -> Int? {
+        guard isBegun, !looking.mayBeGzip else { return nil }
+        guard let inflater else { return isCompressed ? nil : bodyBytes }
+        return inflater.expandedBytes + Inflater.mostExpanded(from: bodyBytes - inflater.readBytes)
+    }
+
     /// Whether the model is known.
     var hasModel: Bool { form?.hasModel ?? request.hasModel }
     /// The model as the client names it; empty while it is not known.

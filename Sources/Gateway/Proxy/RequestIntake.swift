@@ -39,6 +39,8 @@ final class RequestIntake {
     private(set) var bodyBytes = 0
     /// The body, of a request that is routed by model or waits for the rest of it.
     private(set) var body: RequestBody?
+    /// How the body is coded, where its length is charged for: what was not looked up passes for identity.
+    private(set) var coding = ContentCoding.identity
     /// What was sent of the body on a connection that may turn out to be at its end.
     let sent: SentBody
 
@@ -74,6 +76,7 @@ final class RequestIntake {
         isDiscarding = false
         isPaused = false
         bodyBytes = 0
+        coding = .identity
         clock = BodyClock()
         parserIsUsed = true
     }
@@ -99,6 +102,29 @@ final class RequestIntake {
 
     /// The body's bytes: announced, else what has come.
     var bodyLength: Int { announcedLength ?? bodyBytes }
+
+    /// Looks up how the body is coded, because it is charged for by its length.
+    func noteCoding() { coding = ContentCoding(of: head) }
+
+    /// The body's bytes as a server reads them, announced, else what has come; of one that is compressed no
+    /// fewer than it expands to.
+    var contentBytes: Int {
+        switch coding {
+        case .identity: bodyLength
+        case .gzip: body?.contentBytes(of: bodyLength) ?? Inflater.mostExpanded(from: bodyLength)
+        // Brotli and zstd have no such bound, nor what was compressed twice: it is as long as a body may be.
+        case .other: max(limits.maxBodyBytes, Inflater.mostExpanded(from: bodyLength))
+        }
+    }
+
+    /// Whether these are all, and not only a bound.
+    var isContentKnown: Bool {
+        switch coding {
+        case .identity: true
+        case .gzip: body?.isReadWhole == true
+        case .other: false
+        }
+    }
 
     /// The length that the head says; nil where it says none.
     var announcedLength: Int? {
