@@ -1,5 +1,6 @@
 // A file that was made for a log which may never be written: a reload that fails leaves none behind.
 
+import CShims
 import Glibc
 
 /// An empty file that this process has made.
