@@ -157,7 +157,7 @@ struct Suspicion: Sendable {
         departuresSinceGood = 0
         lastGoodAt = now
         if isTrial { isOnTrial = false }
-        return countTrial(serviceNanoseconds: serviceNanoseconds, now: now)
+        return isSuspected && countTrial(serviceNanoseconds: serviceNanoseconds, now: now)
     }
 
     /// Whether its connections broke, and nothing has ended well there since.
