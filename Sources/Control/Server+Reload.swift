@@ -81,6 +81,12 @@ extension Server {
             next.logs.discard(besides: logs)
             return notReloaded("\(error)")
         }
+        if next.logs.operational !== logTarget.writer {
+            // Whoever follows the former log looks for the end of the reload there.
+            logger.notice(
+                "policy reloaded, the log goes on elsewhere",
+                metadata: ["to": "\(next.policy.log.destination.text)"])
+        }
         logTarget.change(to: next.logs.operational, level: next.policy.log.level.loggerLevel)
         logs = next.logs
         tell(changes, next.policy)

@@ -177,10 +177,17 @@ extension PolicySections {
             throw Fault("\(text.quoted) is not known here", "\(hint)write \(wanted)")
         }
     } write: {
-        switch $0 {
-        case .standardOutput: .text("stdout")
-        case .standardError: .text("stderr")
-        case .file(let path): .text(path)
+        .text($0.text)
+    }
+}
+
+extension LogSettings.Destination {
+    /// The destination as a policy file writes it.
+    package var text: String {
+        switch self {
+        case .standardOutput: "stdout"
+        case .standardError: "stderr"
+        case .file(let path): path
         }
     }
 }

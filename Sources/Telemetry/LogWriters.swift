@@ -1,6 +1,7 @@
 // The logs of a process: two at most, which share a writer where they go to the same place.
 
 package import Policy
+internal import Reactor
 
 /// The writers of the operational and of the access log.
 package struct LogWriters: Sendable {
@@ -16,7 +17,8 @@ package struct LogWriters: Sendable {
     ) throws(LogWriter.Failure) {
         self.settings = settings
         operational = try LogWriters.writer(to: settings.destination, former)
-        guard let destination = settings.access, destination != settings.destination else {
+        guard let destination = settings.access, !destination.isSame(as: settings.destination)
+        else {
             access = settings.access == nil ? nil : operational
             return
         }
@@ -58,7 +60,17 @@ package struct LogWriters: Sendable {
 
     /// What is open to `destination`.
     private func writer(to destination: LogSettings.Destination) -> LogWriter? {
-        if destination == settings.destination { return operational }
-        return destination == settings.access ? access : nil
+        if destination.isSame(as: settings.destination) { return operational }
+        return settings.access.map(destination.isSame) ?? false ? access : nil
+    }
+}
+
+extension LogSettings.Destination {
+    /// Whether both are one file, by whatever links.
+    fileprivate func isSame(as other: LogSettings.Destination) -> Bool {
+        if case .file(let path) = self, case .file(let otherPath) = other {
+            return SocketFile.resolved(path) == SocketFile.resolved(otherPath)
+        }
+        return self == other
     }
 }

@@ -50,6 +50,46 @@ import Testing
         #expect(writer.statistics == LogWriter.Statistics())
     }
 
+    /// One file has one writer, however its path is written: two would mix their lines.
+    @Test func oneFileHasOneWriter() throws {
+        let folder = try TemporaryFolder()
+        let link = folder.file("link")
+        try FileManager.default.createSymbolicLink(
+            atPath: link, withDestinationPath: folder.file("log"))
+        var settings = LogSettings()
+        settings.destination = .file(path: folder.file("log"))
+        settings.access = .file(path: link)
+        let writers = try LogWriters(settings)
+        #expect(writers.access === writers.operational)
+        settings.destination = .file(path: folder.file("./log"))
+        settings.access = .file(path: folder.file("other"))
+        let next = try LogWriters(settings, former: writers)
+        #expect(next.operational === writers.operational && next.access !== writers.access)
+    }
+
+    /// Whoever cannot go on with both leaves neither behind.
+    @Test func aLogThatDoesNotComeIntoUseIsNotLeft() throws {
+        let folder = try TemporaryFolder()
+        var settings = LogSettings()
+        settings.destination = .file(path: folder.file("new"))
+        settings.access = .file(path: "/nowhere/access")
+        #expect(throws: LogWriter.Failure.self) { try LogWriters(settings) }
+        #expect(!FileManager.default.fileExists(atPath: folder.file("new")))
+        settings.access = .file(path: folder.file("access"))
+        let writers = try LogWriters(settings)
+        writers.operational.append("a line".utf8.span)
+        #expect(writers.operational.flush(within: .seconds(10)))
+        writers.discard()
+        #expect(!FileManager.default.fileExists(atPath: folder.file("access")))
+        #expect(try folder.lines("new") == ["a line"])
+        // One that was there, and one in use, stay.
+        let present = try LogWriters(settings)
+        try LogWriters(settings, former: present).discard(besides: present)
+        present.operational.append("another".utf8.span)
+        #expect(present.operational.flush(within: .seconds(10)))
+        #expect(try folder.lines("new") == ["a line", "another"])
+    }
+
     @Test func linesArriveWithoutAFlush() async throws {
         let folder = try TemporaryFolder()
         let writer = try LogWriter(destination: .file(path: folder.file("log")))
