@@ -8,6 +8,15 @@ extension Dialect {
     /// OpenAI's chats and completions do, and those of the engines that imitate it. Other interfaces
     /// report usage unasked.
     package func takesStreamOptions(path: Span<UInt8>) -> Bool {
-        self == .openAI && path.hasSuffix("/completions")
+        guard self == .openAI else { return false }
+        if let resolved = PathEscapes.resolved(path) {
+            return Dialect.isForCompletions(resolved.span)
+        }
+        return Dialect.isForCompletions(path)
+    }
+
+    /// With a slash behind it, which some servers pass over.
+    private static func isForCompletions(_ path: Span<UInt8>) -> Bool {
+        path.hasSuffix("/completions") || path.hasSuffix("/completions/")
     }
 }

@@ -5,7 +5,7 @@ internal import Bytes
 
 /// An interface of inference servers.
 package enum Dialect: UInt8, CaseIterable, Sendable {
-    /// OpenAI's, below `/v1/`, and the engines that imitate it.
+    /// OpenAI's, below `/v1/`, and the engines that imitate it; their chats below any path.
     case openAI
     /// Anthropic's messages.
     case anthropic
@@ -21,6 +21,14 @@ package enum Dialect: UInt8, CaseIterable, Sendable {
     /// The dialect of requests for `path`; `hasAnthropicVersion` says whether they carry the field
     /// `anthropic-version`, which tells apart what both have and nothing else: a client can send any.
     package init(path: Span<UInt8>, hasAnthropicVersion: Bool = false) {
+        if let resolved = PathEscapes.resolved(path) {
+            self.init(resolved: resolved.span, hasAnthropicVersion)
+        } else {
+            self.init(resolved: path, hasAnthropicVersion)
+        }
+    }
+
+    private init(resolved path: Span<UInt8>, _ hasAnthropicVersion: Bool) {
         // The first letter leaves few words to compare with.
         switch path.count > 1 ? path[1] : 0 {
         case UInt8(ascii: "v"):
@@ -42,6 +50,8 @@ package enum Dialect: UInt8, CaseIterable, Sendable {
         default:
             self = .plain
         }
+        // Engines and other gateways have chats at many places, and nothing else is called that.
+        if self == .plain, path.hasSuffix("/chat/completions") { self = .openAI }
     }
 
     private static func isAnthropic(_ path: Span<UInt8>) -> Bool {

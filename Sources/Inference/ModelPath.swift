@@ -41,7 +41,8 @@ package enum ModelPath {
         return !name.isEmpty
     }
 
-    private static func digit(_ byte: UInt8) -> UInt8? {
+    /// The value of a hexadecimal digit; nil for another byte.
+    static func digit(_ byte: UInt8) -> UInt8? {
         switch byte {
         case UInt8(ascii: "0")...UInt8(ascii: "9"): byte &- 0x30
         case UInt8(ascii: "a")...UInt8(ascii: "f"): byte &- 0x57

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from typing import Any
 
 import anthropic
+import httpx2
 import openai
 import pytest
 
@@ -92,6 +94,34 @@ def test_usage_is_asked_for_and_kept_from_who_did_not_ask(engine: StartEngine, g
     through.wait_until_idle()
     assert through.metric("penstock_input_tokens_total", pool="large", model="large") == 4 * 11
     assert through.metric("penstock_tenant_tokens_total", pool="large", tenant="a") == 4 * 19
+
+
+def test_usage_is_asked_for_however_a_stream_is(engine: StartEngine, gateway: StartGateway) -> None:
+    """No field, path or spelling of a client's turns it off, and what cannot be read passes as it came."""
+    large, small = engine(), engine()
+    text = policy(large, small).replace("  - {path: /v1/*, pool: small, models: [\"small*\"]}\n", "")
+    text = text.replace(", models: [large]", ", stream_usage: ask").replace("aliases: {gpt-4o: large}", "refresh: off")
+    text = text.replace(f'  small: {{backends: ["{small.url}"], limit: 64}}\n', "")
+    through = gateway(text)
+    whole = {"model": "large", "messages": MESSAGES}
+    asked = [
+        ({}, "/v1/chat/completions", {"stream": 1}),
+        ({"anthropic-version": "2023-06-01"}, "/v1/chat/completions", {"stream": True}),
+        ({"content-type": "text/plain"}, "/v1/chat/completions", {"stream": "yes", "stream_options": []}),
+        ({"content-encoding": "gzip"}, "/v1/chat/completions", {"stream": True, "stream_options": {"include_usage": 0}}),
+        ({}, "/v1/%63hat/completion%73", {"stream": True, "temperature": float("nan")}),
+    ]
+    for fields, path, more in asked:
+        answer = httpx2.post(f"{through.url}{path}", headers=fields, content=json.dumps(whole | more))
+        assert answer.status_code == 200
+        assert "[DONE]" in answer.text and "prompt_tokens" not in answer.text
+    assert large.stats()["stream_options"] == [{"include_usage": True}] * len(asked)
+    through.wait_until_idle()
+    assert through.metric("penstock_input_tokens_total", pool="large") == len(asked) * 11
+    padded = json.dumps(whole | {"stream": True, "pad": "x" * (5 << 20)})
+    answer = httpx2.post(f"{through.url}/v1/chat/completions", content=padded)
+    assert answer.status_code == 200 and "[DONE]" in answer.text
+    assert large.stats()["stream_options"][-1] is None
 
 
 def test_anthropic_reads_answers_and_refusals(

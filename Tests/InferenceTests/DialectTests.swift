@@ -16,10 +16,30 @@ import Testing
             ("/v2/models/m/infer", .openInference), ("/v2", .openInference),
             ("/v2/health/ready", .openInference), ("/generate", .textGeneration),
             ("/generate_stream", .textGeneration), ("/api/chat", .ollama), ("/api/orders", .plain),
-            ("/", .plain), ("", .plain), ("/v1", .plain),
+            ("/", .plain), ("", .plain), ("/v1", .plain), ("/chat/completions", .openAI),
+            ("/api/v1/chat/completions", .openAI), ("//v1/chat/completions", .openAI),
+            ("/v3/chat/completions", .openAI), ("/xchat/completions", .plain),
+            ("/completions", .plain), ("/%761/completions", .openAI),
+            ("/v1/m%65ssages", .anthropic), ("/%61pi/chat", .ollama), ("/v1%", .plain),
+            ("/generat%65", .textGeneration), ("/generat%6", .plain), ("/%zz1/x", .plain),
+            ("/c%68at/completion%73", .openAI), ("/v1/messages%2", .openAI),
         ] as [(String, Dialect)])
     func paths(_ path: String, _ dialect: Dialect) {
         #expect(Dialect(path: Array(path.utf8).span) == dialect)
+    }
+
+    @Test(
+        arguments: [
+            ("/v1/chat/completions", true), ("/v1/completions", true),
+            ("/v1/chat/completion%73", true), ("/v1/%63ompletions/", true),
+            ("/%76%31/completions", true), ("/openai/deployments/m/completions", true),
+            ("/v1/completionsx", false), ("/v1/responses", false), ("/v1/messages", false),
+            ("/v1/completion%37", false), ("/other/completions", false),
+        ] as [(String, Bool)])
+    func streamOptions(_ path: String, _ areTaken: Bool) {
+        let bytes = Array(path.utf8)
+        let dialect = Dialect(path: bytes.span)
+        #expect(dialect.takesStreamOptions(path: bytes.span) == areTaken)
     }
 
     @Test func aFieldTellsApartWhatBothHave() {

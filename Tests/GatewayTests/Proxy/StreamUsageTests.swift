@@ -154,6 +154,18 @@ import Testing
         #expect(backend.requests.last?.bodyText == "{\(Self.asked)\"stream\":true}")
     }
 
+    /// Nor does it help to write the path in another way.
+    @Test(arguments: [
+        "/v1/chat/completion%73", "/%761/chat/completions", "/v1/completions/",
+        "/chat/completions", "//v1/chat/completions", "/v1/completions?a=b",
+    ])
+    func pathsDoNotTurnItOff(_ path: String) throws {
+        let (gateway, backend) = try stand()
+        let answer = try post(gateway, "{\"stream\":true}", to: path)
+        #expect(answer.bodyText == Self.event + Self.event + Self.done)
+        #expect(backend.requests.last?.bodyText == "{\(Self.asked)\"stream\":true}")
+    }
+
     /// Nor do the ways in which lenient servers let it be said.
     @Test(arguments: ["1", "1.0", "\"true\"", "\"on\"", "\"Y\"", "false,\"stream\":true", "2"])
     func lenientServersAreAskedToo(_ value: String) throws {
