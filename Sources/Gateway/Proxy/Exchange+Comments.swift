@@ -40,8 +40,11 @@ extension Exchange {
 
     /// Whether half of what may be held of the body is.
     func isHalfHeld(_ body: RequestBody) -> Bool {
-        2 * body.held.count >= snapshot.policy.models.maxHeldBytes
+        body.held.count >= halfOfHeldBytes
     }
+
+    /// Half of what may be held of a body, rounded up.
+    var halfOfHeldBytes: Int { (snapshot.policy.models.maxHeldBytes + 1) / 2 }
 
     /// The time between two comments, in nanoseconds; nil where none are asked for.
     private var routeCommentNanoseconds: Int64? {

@@ -136,7 +136,7 @@ extension Exchange {
             looking: RequestBody.Look(
                 mayBeGzip: coding == .gzip,
                 expands: pool.chargesLengths || isStreamWanted(onRoute: index),
-                decides: isUsageWanted(onRoute: index)))
+                decidesWithin: isUsageWanted(onRoute: index) ? halfOfHeldBytes : 0))
         beginReadingBody()
         if let client { askForBody(client) }
     }
@@ -198,6 +198,7 @@ extension Exchange {
     /// The model is known, or known not to be named: finds the route and goes on.
     func takeModel(_ name: [UInt8], orElse missing: Reason = .modelMissing) {
         let routes = snapshot.routes
+        intake.body?.endLook()
         let isFixed = name.isEmpty || isModelOnlySeen
         let alias = isFixed ? nil : routes.modelBehind(name)
         claim.setModel(alias ?? name)

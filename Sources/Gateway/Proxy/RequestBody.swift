@@ -75,8 +75,9 @@ final class RequestBody {
         var mayBeGzip = false
         /// Whether it is expanded then.
         var expands = false
-        /// Whether it is refused where servers do not agree on whether it asks for a stream.
-        var decides = false
+        /// While fewer bytes are held, it is refused where servers do not agree on whether it asks for a
+        /// stream.
+        var decidesWithin = 0
     }
 
     /// Begins to look at the body, which passes whatever is found.
@@ -87,6 +88,9 @@ final class RequestBody {
         looking = look
         request.reset(isStrict: false)
     }
+
+    /// The request goes on by what was found so far; what is found later is no fault of it.
+    func endLook() { looking.decidesWithin = 0 }
 
     /// Whether the body is looked at, and not needed.
     var isOnlyLookedAt: Bool { isBegun && !isNeeded }
@@ -165,7 +169,7 @@ final class RequestBody {
         do throws(BodyFault) {
             try request.read(bytes)
         } catch {
-            if error == .ambiguousField, looking.decides { throw error }
+            if error == .ambiguousField, held.count < looking.decidesWithin { throw error }
             isUnread = true
             isFollowed = inflater != nil
         }

@@ -202,6 +202,8 @@ import Testing
             "{\"stream\":true", "{\"stream\":true]", "stream=true", "[{\"stream\":true}]", "\"\"",
             "{\"stream\":true,\"a\":\(String(repeating: "[", count: 200))", "\u{1f}\u{8b}stream",
             "{\"a\":\"\(String(repeating: "x", count: 7_000))\",\"stream\":true}",
+            "{\"a\":\"\(String(repeating: "x", count: 7_000))\",\"STREAM\":true}",
+            "{\"a\":\"\(String(repeating: "x", count: 7_000))\",\"a\":nonsense}",
             "{\"stream\":true,\"model\":3,\"model\":4,\"MODEL\":5,\"a\":nonsense}",
         ], [false, true])
     func whatCannotBeChangedPasses(_ body: String, isChunked: Bool) throws {
