@@ -57,9 +57,12 @@ package enum MachineCheck {
             guard !present.contains(settings.address),
                 let error = ListeningSocket.fault(settings)
             else { return nil }
+            let isSocket = if case .unix = settings.address { true } else { false }
             return PolicyFault(
                 path: named.path, problem: error.description,
-                remedy: "name an address of this machine")
+                remedy: isSocket
+                    ? "name a path where this process can make a socket"
+                    : "name an address of this machine that this process may listen on")
         }
     }
 

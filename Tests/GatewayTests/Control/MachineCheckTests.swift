@@ -101,6 +101,16 @@ import Testing
         let found = try Self.faults(
             text.replacingOccurrences(of: "{access: off}", with: "{to: \(folder), access: off}"))
         #expect(found.count == 1 && found[0].contains("log.to: ") && found[0].contains("directory"))
+        // A link is followed, also to a file that is to be made.
+        for (name, target) in [("there", "./log"), ("nowhere", "/nowhere/log"), ("far", "nowhere")]
+        {
+            try FileManager.default.createSymbolicLink(
+                atPath: "\(folder)/\(name)", withDestinationPath: target)
+            let told = try Self.faults(
+                text.replacingOccurrences(
+                    of: "{access: off}", with: "{to: \(folder)/\(name), access: off}"))
+            #expect(told.count == (name == "there" ? 0 : 1), "\(name): \(told)")
+        }
         // Whoever reads a FIFO may come later.
         let fifo = folder + "/fifo"
         #expect(unsafe mkfifo(fifo, 0o600) == 0)
