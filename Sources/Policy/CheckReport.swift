@@ -74,8 +74,8 @@ package struct CheckReport: Sendable {
 extension Diagnostic {
     fileprivate var literal: Literal {
         .mapping([
-            ("line", .integer(line)), ("column", .integer(column)), ("path", .text(path)),
-            ("problem", .text(problem)), ("remedy", .text(remedy)),
+            ("file", .text(file)), ("line", .integer(line)), ("column", .integer(column)),
+            ("path", .text(path)), ("problem", .text(problem)), ("remedy", .text(remedy)),
         ])
     }
 }

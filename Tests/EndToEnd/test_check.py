@@ -207,6 +207,12 @@ def test_formats(penstock: Path, tmp_path: Path) -> None:
         (3, 1, "admn"), (8, 12, "pools.chat.limit"),
     ]  # fmt: skip
     assert "did you mean `admin`?" in second["faults"][0]["remedy"]
+    assert {fault["file"] for fault in second["faults"]} == {str(bad)}
+    keys = tmp_path / "keys.yaml"
+    keys.write_text(POLICY.replace("header: x-tenant", "keys: none.keys"))
+    ended = check(penstock, "--format", "json", str(keys))
+    (fault,) = json.loads(ended.stdout)["files"][0]["faults"]
+    assert fault["file"] == str(tmp_path / "none.keys")
     ended = check(penstock, "--format", "github", str(good), str(bad))
     assert ended.returncode == 1 and ended.stderr == ""
     lines = ended.stdout.splitlines()
