@@ -179,9 +179,15 @@ def answers(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
 
 
-@pytest.mark.parametrize("script", [slams, is_busy])
+def knows_no_head(connection: socket.socket) -> None:
+    """Answers with 501, as Python's own server does where nobody has written a `do_HEAD`."""
+    while read_head(connection):
+        connection.sendall(b"HTTP/1.1 501 Unsupported method\r\nContent-Length: 0\r\n\r\n")
+
+
+@pytest.mark.parametrize(("script", "well"), [(slams, answers), (is_busy, knows_no_head)])
 def test_a_backend_that_is_only_connected_to_is_not_ready(
-    gateway: StartGateway, script: Callable[[socket.socket], None]
+    gateway: StartGateway, script: Callable[[socket.socket], None], well: Callable[[socket.socket], None]
 ) -> None:
     """It was ejected, and takes connections again: nothing speaks for it until it has answered something."""
     address = closed_address()
@@ -196,7 +202,7 @@ def test_a_backend_that_is_only_connected_to_is_not_ready(
             assert request(through.admin_url, "/readyz").status == 503
             assert through.metric("penstock_backend_usable") == 0
             time.sleep(0.02)
-    with scripted_backend(answers, port=port):
+    with scripted_backend(well, port=port):
         eventually(lambda: request(through.admin_url, "/readyz").status == 200, "ready", 10)
         assert through.metric("penstock_backend_usable") == 1 and through.metric("penstock_backend_on_trial") == 0
 

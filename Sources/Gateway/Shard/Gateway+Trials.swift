@@ -19,7 +19,9 @@ enum TrialFinding: Sendable {
     init?(_ result: Result<FetchResponse, FetchFailure>) {
         switch result {
         case .success(let response):
-            self = Outcome(status: response.status).showsLife ? .answered : .connected
+            // 501 is what servers say that know no HEAD (RFC 9110 section 9.1).
+            let isAlive = response.status == 501 || Outcome(status: response.status).showsLife
+            self = isAlive ? .answered : .connected
         case .failure(.connect(.exhausted)), .failure(.exhausted): return nil
         case .failure(.connect(let cause)): self = .failed(DialFailure(cause))
         case .failure(.timeout), .failure(.tooLarge), .failure(.cutShort), .failure(.notHTTP):
