@@ -28,6 +28,8 @@ struct ConcurrencyMeter: Sendable {
     private(set) var boundDepartures = 0
     /// Those of them that left after more than the mean time in which others had all of it.
     private(set) var boundLateDepartures = 0
+    /// Requests whose client left without a byte of the response.
+    private(set) var departures = 0
     /// Requests that ended well.
     private(set) var successes = 0
     /// Requests whose end said that the backend is overloaded.
@@ -137,6 +139,7 @@ struct ConcurrencyMeter: Sendable {
     /// A client left that had no byte of its response, so long after the grant.
     mutating func left(afterSeconds seconds: Double, now: Instant) {
         advance(to: now)
+        departures += 1
         guard wasBound else { return }
         boundDepartures += 1
         if successes > 0, seconds > serviceSeconds { boundLateDepartures += 1 }

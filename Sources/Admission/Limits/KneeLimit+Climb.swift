@@ -1,4 +1,5 @@
-// The way up from the start: levels double as long as each buys what it adds.
+// The way up from the start: levels double as long as each buys what it adds. Where the first does not, or
+// most clients leave at it, its half is tried, and the half of that: a start at four is too high for one slot.
 //
 // Streams tell within a second what a level does. Where responses come in one piece nothing is known of a
 // level before requests have ended that began at it: with responses of ten seconds, forty ends at a level of
@@ -16,15 +17,17 @@ extension KneeLimit {
     private static let unopposed = (elasticity: 0.85, error: 0.25, leastServiceSeconds: 1.0)
     /// Standard errors that count in favour of more, which is soon given up where it was too much.
     private static let benefitOfDoubt = 0.5
-    /// Requests that a generation has at least, the square of the relative error with which their time has
-    /// to be known, and the part of the time in which the level has to bind.
-    private static let leastGeneration = 4.0
+    /// Requests that a generation has at least, on the way up and down, the square of the relative error with
+    /// which their time has to be known, and the part of the time in which the level has to bind.
+    private static let leastGeneration = (up: 4.0, down: 8.0)
     private static let mostVariance = 0.015
-    private static let leastBoundShare = 0.5
-    /// Completions that say enough where too many requests were given up for their times to tell.
-    private static let enoughCompletions = 40.0
+    private static let leastBoundShare = 0.3
+    /// Ends of requests that say enough where too many requests were given up for their times to tell.
+    private static let enoughEnds = 24.0
     /// Units of progress that show that responses are streamed.
     private static let streamedUnits = 60.0
+    /// Seconds after which a level counts although more are in flight still.
+    static let longestDrain = 60.0
     /// Elasticity over a generation below which its level may as well have been too high.
     private static let doubtful = 0.5
     /// Variance of where the knee lies between two levels, one of which is twice the other.
@@ -33,6 +36,14 @@ extension KneeLimit {
     /// Measures a level by the requests that began at it.
     mutating func measureGeneration(_ meter: ConcurrencyMeter, now: Instant) -> LimitMove? {
         guard let begin = lastMeter else {
+            if high != nil {
+                // On the way down what is too much has to end first.
+                let isDrained = Double(meter.inFlight) <= max(limit, 1)
+                guard isDrained || now.seconds(since: sideStart) > Self.longestDrain else {
+                    return nil
+                }
+                restart(now: now)
+            }
             lastMeter = meter
             measuredSince = now
             return nil
@@ -51,33 +62,48 @@ extension KneeLimit {
         }
         if servesFew { return retreat(now: now) }
         guard hasGeneration(meter, now: now) else { return nil }
-        side.isGeneration = side.wholeTimes != nil
+        side.isGeneration = generationTimes != nil
         noteSignal()
         return endClimbSide(now: now)
     }
 
+    /// How long the level's requests took, where that is known at the level that it is compared with, too.
+    private var generationTimes: SizedWork? {
+        guard let times = side.wholeTimes else { return nil }
+        guard let other = high ?? low else { return times }
+        return other.wholeTimes == nil ? nil : times
+    }
+
     private func hasGeneration(_ meter: ConcurrencyMeter, now: Instant) -> Bool {
         guard side.seconds >= windowSeconds(meter) else { return false }
-        guard let times = side.wholeTimes else {
-            return side.completions >= Self.enoughCompletions
+        guard let times = generationTimes else {
+            return side.ends >= Self.enoughEnds
                 && side.seconds >= 2 * meter.serviceSeconds
         }
         let elapsed = now.seconds(since: measuredSince)
-        return times.count >= max(Self.leastGeneration, level.rounded(.down))
+        let least = high == nil ? Self.leastGeneration.up : Self.leastGeneration.down
+        return times.count >= max(least, level.rounded(.down))
             && times.relativeVariance < Self.mostVariance
             && side.seconds >= Self.leastBoundShare * elapsed
     }
 
     mutating func endClimbSide(now: Instant) -> LimitMove? {
         let measured = side
+        if let above = high { return endLower(measured, above: above, now: now) }
         var factor = Self.climbFactors.usual
-        if let low, let verdict = verdict(low, measured) {
-            elasticity = verdict.elasticity
-            let hoped = verdict.elasticity + Self.benefitOfDoubt * verdict.standardError
-            guard hoped > max(Self.climbsAbove, wantedElasticity) else {
-                return endClimb(verdict, low: low, high: measured, now: now)
+        if let below = low {
+            let isFirst = elasticity == nil
+            if let verdict = verdict(below, measured) {
+                elasticity = verdict.elasticity
+                noteNeed(verdict)
+                guard isHoped(verdict) else {
+                    if isFirst, let move = tryLower(than: below, now: now) { return move }
+                    return endClimb(verdict, low: below, high: measured, now: now)
+                }
+                if isUnopposed(verdict, measured) { factor = Self.climbFactors.unopposed }
             }
-            if isUnopposed(verdict, measured) { factor = Self.climbFactors.unopposed }
+        } else if measured.isLeftByMany, let move = tryLower(than: measured, now: now) {
+            return move
         }
         low = measured
         center = level
@@ -89,6 +115,49 @@ extension KneeLimit {
         return change(.slowStart) { knee in
             knee.hold(knee.clamp(max(knee.level * factor, knee.level + 1)), now: now)
         }
+    }
+
+    /// Whether what is known lets hope that more than the higher level is worth it.
+    private func isHoped(_ verdict: KneeVerdict) -> Bool {
+        let hoped = verdict.elasticity + Self.benefitOfDoubt * verdict.standardError
+        return hoped > max(Self.climbsAbove, wantedElasticity)
+    }
+
+    /// Goes on with half of the level at which the climb began, or the halves of that: it may have been too
+    /// much already.
+    ///
+    /// It was where twice as much is not worth it, and where many clients leave before the response, since
+    /// they do so for requests that wait inside the engine. What ends well says whether less serves more.
+    private mutating func tryLower(than above: KneeSide, now: Instant) -> LimitMove? {
+        let lower = clamp(above.level / Self.climbFactors.usual)
+        guard !usesSlots, lower.rounded(.down) < above.level.rounded(.down) else { return nil }
+        high = above
+        return change(above.isLeftByMany ? .departures : .probe) { $0.hold(lower, now: now) }
+    }
+
+    /// A level was measured that is half of the one above it.
+    private mutating func endLower(
+        _ measured: KneeSide, above: KneeSide, now: Instant
+    ) -> LimitMove? {
+        guard let verdict = verdict(measured, above) else {
+            restart(now: now)
+            return nil
+        }
+        high = nil
+        elasticity = verdict.elasticity
+        noteNeed(verdict)
+        if isHoped(verdict) || verdict.elasticity > wantedElasticity {
+            guard low == nil else { return endClimb(verdict, low: measured, high: above, now: now) }
+            // They leave at either, and more served more.
+            low = above
+            center = above.level
+            return change(.slowStart) { knee in
+                knee.hold(knee.clamp(above.level * Self.climbFactors.usual), now: now)
+            }
+        }
+        low = measured
+        return tryLower(than: measured, now: now)
+            ?? endClimb(verdict, low: measured, high: above, now: now)
     }
 
     private func isUnopposed(_ verdict: KneeVerdict, _ side: KneeSide) -> Bool {
@@ -104,7 +173,7 @@ extension KneeLimit {
         change(.elasticity) { knee in
             knee.phase = .compare
             let isWorthIt = verdict.elasticity > knee.wantedElasticity
-            knee.center = isWorthIt ? high.level : low.level
+            knee.center = max(isWorthIt ? high.level : low.level, knee.settled.needed)
             if !isWorthIt {
                 // It lies between the two levels.
                 knee.lastDistance = -1

@@ -24,6 +24,7 @@ extension KneeLimit {
     private static let lateDeparturesOfSuccesses = 16.0
     private static let doubtOfLowerLevel = 2.0
     private static let retreatFactor = 0.7
+    private static let fewSlots = 8.0
     /// Factor on a limit at which the backend has said overload.
     private static let stepBeyondCeiling = 1.05
 
@@ -31,10 +32,15 @@ extension KneeLimit {
         if phase == .climb, !usesProgress { return measureGeneration(meter, now: now) }
         guard let begin = lastMeter else {
             let settled = now.seconds(since: sideStart)
-            let isDrained = Double(meter.inFlight) <= max(limit, 1) || settled > 60
+            let isDrained = Double(meter.inFlight) <= max(limit, 1) || settled > Self.longestDrain
             if settled >= settleSeconds(meter), isDrained, descent == 0 {
                 lastMeter = meter
                 measuredSince = now
+                #if KNEE_DEBUG
+                print(
+                    "   began", now.nanoseconds / 1_000_000_000, "level", level, "settled", settled,
+                    settleSeconds(meter), meter.serviceSeconds, meter.inFlight)
+                #endif
             }
             return nil
         }
@@ -73,7 +79,8 @@ extension KneeLimit {
     var servesFew: Bool {
         guard side.lateDepartures >= Self.leastLateDepartures else { return false }
         let departures = Double(side.lateDepartures)
-        if departures > Self.lateDeparturesOfSuccesses * side.completions { return true }
+        // Two more successes may have been missed by chance.
+        if departures > Self.lateDeparturesOfSuccesses * (side.completions + 2) { return true }
         guard departures > side.completions, let low, low.level < level else { return false }
         let expected = low.successRate * side.seconds
         return expected - side.completions > Self.doubtOfLowerLevel * expected.squareRoot()
@@ -89,9 +96,8 @@ extension KneeLimit {
             knee.phase = .compare
             // Somewhere between the two it begins.
             knee.ceiling = (knee.center * tried).squareRoot()
-            knee.settled.forgetLevels()
+            knee.forgetPlace()
             knee.lastDistance = -1
-            knee.spread = Self.unknownSpread
             knee.narrowing = 1
             knee.beginPair(now: now, lowFirst: true)
         }
@@ -106,7 +112,7 @@ extension KneeLimit {
         if side.isTimed, side.seconds >= 1.5 * meter.serviceSeconds {
             return true
         }
-        return side.completions >= min(64, max(16, 2 * level))
+        return side.ends >= min(64, max(16, 2 * level))
     }
 
     private mutating func endPairSide(now: Instant) -> LimitMove? {
@@ -124,7 +130,8 @@ extension KneeLimit {
         elasticity = verdict.elasticity
         // Short of the wanted elasticity or beyond it, or close to it: either is news.
         let doubt = abs(verdict.elasticity - wantedElasticity) / verdict.standardError
-        let isClear = doubt > leastDoubt || verdict.distanceError < 0.25
+        let isClear =
+            doubt > leastDoubt || verdict.distanceError < 0.25 || isWhole(verdict)
         let isNear = abs(verdict.distance(to: wantedElasticity)) < Self.usualDistance
         guard isClear || rounds >= (usesProgress && isNear ? 2 : 6) else {
             // The same level first, so that it need not settle again: low, high, high, low.
@@ -163,14 +170,17 @@ extension KneeLimit {
         }
         if isNews { spread = Self.unknownSpread }
         let step = step(verdict, distance: distance, isReturn: isReturn)
-        let flatLevel = low?.level
+        let seen = highestSeen(verdict)
+        let isWhole = isWhole(verdict)
         let reason: LimitMoveReason = step > Self.largestSteps.usual ? .slowStart : .elasticity
         return change(reason) { knee in
             // What lies between is known: not less than the lower level, and no more.
             let target =
                 isHeld
-                ? (flatLevel ?? knee.center)
-                : max(knee.center * exponential(step), knee.lowestSeen(verdict))
+                ? verdict.lowLevel
+                : isWhole
+                    ? verdict.slots.rounded()
+                    : min(max(knee.center * exponential(step), knee.lowestSeen(verdict)), seen)
             let most = min(
                 max(knee.ceiling, knee.center * Self.stepBeyondCeiling),
                 max(knee.settled.enough, knee.center))
@@ -181,9 +191,10 @@ extension KneeLimit {
             knee.ceiling = max(knee.ceiling, knee.center)
             knee.center = min(max(knee.center, knee.settled.needed), 1.2 * knee.cap)
             let isNear = abs(distance) < Self.usualDistance
-            if knee.confirms(verdict, isReturn: isReturn, isNear: isNear) {
+            if knee.confirms(verdict, isReturn: isReturn, isNear: isNear, isWhole: isWhole) {
                 knee.settle(
-                    flatFrom: knee.isFlat(verdict) ? flatLevel : nil, isHeld: isHeld, now: now)
+                    flatFrom: knee.isFlat(verdict) ? verdict.lowLevel : nil, isHeld: isHeld,
+                    now: now)
             } else {
                 knee.beginPair(now: now)
             }
@@ -210,7 +221,26 @@ extension KneeLimit {
     /// Levels that were not looked at may be too low. A limit that has been too high time and again goes
     /// on faster.
     private func lowestSeen(_ verdict: KneeVerdict) -> Double {
-        settled.departures < Self.departuresToHurry && isFlat(verdict) ? low?.level ?? 0 : 0
+        settled.departures < Self.departuresToHurry && isFlat(verdict) ? verdict.lowLevel : 0
+    }
+
+    /// Above which level a verdict does not take the limit at once.
+    ///
+    /// Of few slots each is a large step, and where more is worth it, but less than in proportion, they may
+    /// well have been used up by then.
+    private func highestSeen(_ verdict: KneeVerdict) -> Double {
+        guard let high, high.level < Self.fewSlots, !usesSlots else { return .infinity }
+        return max(high.level.rounded(.down), (verdict.slots + 1).rounded(.down))
+    }
+
+    /// Whether a verdict on the levels beside a small number of slots says that there are that many: less
+    /// would do less, and more, as is known already, would not do more.
+    private func isWhole(_ verdict: KneeVerdict) -> Bool {
+        guard let high, high.level < Self.fewSlots, !usesSlots, center >= settled.enough
+        else { return false }
+        let slots = verdict.slots.rounded()
+        return slots > verdict.lowLevel.rounded(.down) && slots < high.level.rounded(.down)
+            && slots == center.rounded()
     }
 
     /// By how much a verdict moves the limit, in ln n.

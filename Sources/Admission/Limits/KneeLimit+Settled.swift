@@ -40,11 +40,12 @@ struct KneeSettled: Sendable {
 
 extension KneeLimit {
     // The limit is left alone for as long as 2, 4, 8 and at most 16 comparisons take, up to 10 s; or
-    // 6 s where comparing costs no throughput, since the lower level is known to suffice; or two
-    // comparisons where those take longer than that.
+    // 6 s where comparing costs no throughput, since the lower level is known to suffice; or, where they
+    // take longer than that, two comparisons of streams, or four of responses in one piece, of which a
+    // comparison needs so many that it takes minutes where each takes seconds.
     private static let mostConfirmations = 4
     private static let longestSeconds = (usual: 10.0, held: 6.0)
-    private static let leastPairs = 2.0
+    private static let leastPairs = (streamed: 2.0, whole: 4.0)
     /// Verdicts in a row in one direction after which nothing is confirmed any more.
     private static let mostDepartures = 3
     /// A change of the work per request, in its logarithm, that calls for a comparison.
@@ -71,16 +72,16 @@ extension KneeLimit {
 
     /// Whether a verdict says that no more is needed than what is known to be needed.
     func isHeld(_ verdict: KneeVerdict) -> Bool {
-        guard canSettle, verdict.elasticity < wantedElasticity, let low else { return false }
-        return low.level.rounded(.down) <= max(settled.needed, bounded(1))
+        guard canSettle, verdict.elasticity < wantedElasticity else { return false }
+        return verdict.lowLevel.rounded(.down) <= max(settled.needed, bounded(1))
     }
 
     /// Whether a verdict says that more is needed than what sufficed before, by more than a slot and
     /// what an estimate may be off by: the capacity has grown.
     func needsMore(_ verdict: KneeVerdict) -> Bool {
         let known = settled.enough.isFinite ? settled.enough : settled.needed
-        guard known > 0, isSteep(verdict), let slots = slots(verdict) else { return false }
-        return slots >= max(known + 1, Self.grown * known) - 0.1
+        guard known > 0, isSteep(verdict) else { return false }
+        return verdict.slots >= max(known + 1, Self.grown * known) - 0.1
     }
 
     /// Learns which level is needed, and which is enough.
@@ -90,7 +91,8 @@ extension KneeLimit {
     mutating func noteNeed(_ verdict: KneeVerdict) {
         guard canSettle else { return }
         noteEnough(verdict)
-        if isSteep(verdict), let slots = slots(verdict) {
+        if isSteep(verdict) {
+            let slots = verdict.slots
             settled.needed = bounded(slots < Self.wholeBelow ? slots.rounded() : slots)
             settled.trusted = Self.comparisonsTrusted
         } else if settled.trusted > 0 {
@@ -102,10 +104,10 @@ extension KneeLimit {
     private mutating func noteEnough(_ verdict: KneeVerdict) {
         if needsMore(verdict) {
             settled.enough = .infinity
-        } else if let low,
-            isFlat(verdict) || verdict.elasticity + 2.5 * verdict.standardError < wantedElasticity
+        } else if isFlat(verdict)
+            || verdict.elasticity + 2.5 * verdict.standardError < wantedElasticity
         {
-            settled.enough = min(settled.enough, max(low.level, settled.needed))
+            settled.enough = min(settled.enough, max(verdict.lowLevel, settled.needed))
             settled.enoughTrusted = Self.comparisonsTrusted
         } else if settled.enoughTrusted > 0 {
             settled.enoughTrusted -= 1
@@ -113,21 +115,14 @@ extension KneeLimit {
         }
     }
 
-    /// The number of slots that a verdict speaks of.
-    ///
-    /// Where throughput grows in proportion up to a number of slots and then no more, the elasticity
-    /// e between two levels puts that number at low (high / low)^e.
-    private func slots(_ verdict: KneeVerdict) -> Double? {
-        guard let low, let high else { return nil }
-        let ratio = naturalLogarithm(high.meanInFlight / low.meanInFlight)
-        return low.meanInFlight * exponential(min(1, verdict.elasticity) * ratio)
-    }
-
     /// Notes a verdict; whether the limit is now to be left alone.
-    mutating func confirms(_ verdict: KneeVerdict, isReturn: Bool, isNear: Bool) -> Bool {
+    mutating func confirms(
+        _ verdict: KneeVerdict, isReturn: Bool, isNear: Bool, isWhole: Bool
+    ) -> Bool {
         // What asks for more is followed up: it may be that much more is to be had.
-        guard canSettle, verdict.elasticity < wantedElasticity + Self.clearly else { return false }
-        if isReturn || isNear {
+        let asksForMore = verdict.elasticity >= wantedElasticity + Self.clearly
+        guard canSettle, isWhole || !asksForMore else { return false }
+        if isReturn || isNear || isWhole {
             settled.departures = 0
             settled.confirmations = min(settled.confirmations + 1, Self.mostConfirmations)
             return true
@@ -143,7 +138,8 @@ extension KneeLimit {
         let pairSeconds = now.seconds(since: settled.pairBegan) / Double(max(rounds, 1))
         let pairs = Double(1 << settled.confirmations)
         let longest = isHeld ? Self.longestSeconds.held : Self.longestSeconds.usual
-        let most = max(longest, Self.leastPairs * pairSeconds)
+        let least = usesProgress ? Self.leastPairs.streamed : Self.leastPairs.whole
+        let most = max(longest, least * pairSeconds)
         settled.until = now.advanced(byNanoseconds: nanoseconds(min(pairs * pairSeconds, most)))
         settled.reference = nil
         phase = .settled

@@ -45,8 +45,8 @@ extension KneeLimit {
         let floor = Double(max(settings.initial, 2 * meter.peakInFlight))
         return change(.stale) { knee in
             knee.center = max(knee.center, knee.level)
-            knee.settled.forgetLevels()
-            knee.spread = KneeLimit.unknownSpread
+            knee.forgetPlace()
+            knee.elasticity = nil
             knee.phase = .approach
             knee.hold(knee.clamp(min(knee.level, floor)), now: now)
         }
@@ -64,20 +64,41 @@ extension KneeLimit {
         }
     }
 
-    /// A limit that is nearly used up now and then, while more is clearly worth it as far as is
-    /// known, is raised to twice what was in flight at most.
+    /// Moves a limit that is seldom used up.
+    ///
+    /// One that is nearly used up now and then, while more is clearly worth it as far as is known, is raised
+    /// to twice what was in flight at most. One at which clients leave before it is used up, while
+    /// nothing says that more is worth it, is lowered to what binds.
     mutating func makeRoom(_ meter: ConcurrencyMeter, now: Instant) -> LimitMove? {
-        guard let rise = headroom.rise(from: limit, meter, now: now),
-            elasticity ?? 1 > wantedElasticity + Self.clearly
-        else { return nil }
-        return change(.headroom) { knee in
-            knee.low = nil
-            knee.settled.forgetLevels()
-            knee.spread = KneeLimit.unknownSpread
-            knee.center = knee.clamp(max(rise, knee.center))
-            if knee.phase == .compare || knee.phase == .settled { knee.phase = .rest }
-            knee.hold(knee.center, now: now)
+        guard let advice = headroom.advise(limit, meter, now: now) else { return nil }
+        let isWorthIt = elasticity.map { $0 > wantedElasticity + Self.clearly }
+        switch advice {
+        case .rise(let target):
+            guard isWorthIt ?? true else { return nil }
+            return change(.headroom) { knee in
+                knee.forgetPlace()
+                knee.center = knee.clamp(max(target, knee.center))
+                if knee.phase == .compare || knee.phase == .settled { knee.phase = .rest }
+                knee.hold(knee.center, now: now)
+            }
+        case .fall(let target):
+            guard isWorthIt != true, target.rounded(.down) < limit.rounded(.down) else {
+                return nil
+            }
+            return change(.departures) { knee in
+                knee.forgetPlace()
+                knee.phase = .compare
+                knee.center = knee.bounded(target)
+                knee.beginPair(now: now)
+            }
         }
+    }
+
+    /// What was learnt of where the knee lies holds no more.
+    mutating func forgetPlace() {
+        low = nil
+        settled.forgetLevels()
+        spread = Self.unknownSpread
     }
 
     mutating func beginRest(now: Instant) {

@@ -14,7 +14,7 @@ struct KneeSide: Sendable {
     /// Requests whose clients left after more than a usual service time.
     private(set) var lateDepartures = 0
     /// Requests whose clients left without a byte of the response.
-    private var departures = 0
+    private(set) var departures = 0
     /// Requests that began and ended at this level, by the sizes of their responses.
     private(set) var sized = SizedWork()
     /// Requests that ended at this level, each as if it were as much work as the others.
@@ -45,6 +45,15 @@ struct KneeSide: Sendable {
     /// Part of the requests from which on those that were given up are too many to be left out: they
     /// would have been the longest.
     private static let mostDepartures = 0.02
+
+    /// Departures for each success from which on it is many who leave.
+    private static let manyDepartures = 0.5
+
+    /// Requests that ended well or were given up.
+    var ends: Double { completions + Double(departures) }
+
+    /// Whether so many leave that the level may be the reason.
+    var isLeftByMany: Bool { Double(departures) > Self.manyDepartures * completions }
 
     /// Takes in the response to a request that began and ended at this level.
     mutating func add(seconds: Double, size: Double) { sized.add(seconds: seconds, size: size) }

@@ -7,6 +7,8 @@ struct KneeVerdict: Sendable {
     /// What a measurement is off by at least, relatively: traffic changes while it lasts, and each
     /// other gateway in front of the same backends holds levels of its own meanwhile.
     private static let leastError = (alone: 0.003, amongOthers: 0.04)
+    /// What no completions count for where requests were given up.
+    private static let leastCompletions = 0.5
     /// Standard errors below 0 from which on a fall of throughput is believed.
     private static let surelyNegative = 3.0
     /// Elasticities beyond these are taken for these: without end there is no place for the knee.
@@ -16,6 +18,12 @@ struct KneeVerdict: Sendable {
     let elasticity: Double
     /// Its standard error.
     let standardError: Double
+    /// The lower one of the levels.
+    let lowLevel: Double
+    /// The mean requests in flight there, and how many times as many there were at the higher one, as a
+    /// logarithm.
+    private let lowInFlight: Double
+    private let step: Double
 
     /// Compares two levels; nil when they were too close to one another or too little was seen.
     ///
@@ -32,6 +40,9 @@ struct KneeVerdict: Sendable {
         else { return nil }
         let step = naturalLogarithm(high.meanInFlight / low.meanInFlight)
         guard step > Self.narrowestStep else { return nil }
+        self.step = step
+        lowLevel = low.level
+        lowInFlight = low.meanInFlight
         var gain = 0.0
         var variance = Double.infinity
         if usesProgress {
@@ -40,10 +51,14 @@ struct KneeVerdict: Sendable {
             variance = unitDispersion * (1 / low.units + 1 / high.units)
         } else {
             let isCounted = !low.isGeneration && !high.isGeneration
-            if isCounted, low.completions > 0, high.completions > 0 {
-                gain = naturalLogarithm(
-                    (high.completions / high.seconds) / (low.completions / low.seconds))
-                variance = completionDispersion * (1 / low.completions + 1 / high.completions)
+            if isCounted, low.ends > 0, high.ends > 0 {
+                // A level at which all have left is one that serves hardly anybody.
+                let counts = (
+                    low: max(low.completions, Self.leastCompletions),
+                    high: max(high.completions, Self.leastCompletions)
+                )
+                gain = naturalLogarithm((counts.high / high.seconds) / (counts.low / low.seconds))
+                variance = completionDispersion * (1 / counts.low + 1 / counts.high)
             }
             for (slow, fast) in [(high.sized, low.sized), (high.wholeTimes, low.wholeTimes)] {
                 guard let slow, let fast, let longer = slow.secondsPerUnit,
@@ -64,6 +79,12 @@ struct KneeVerdict: Sendable {
         let isChance = measured > -Self.surelyNegative * standardError
         elasticity = isChance ? max(measured, -standardError / 2) : measured
     }
+
+    /// The number of slots that it speaks of.
+    ///
+    /// Where throughput grows in proportion up to a number of slots and then no more, the elasticity
+    /// e between two levels puts that number at low (high / low)^e.
+    var slots: Double { lowInFlight * exponential(min(1, elasticity) * step) }
 
     /// How far above the middle of the two levels the knee lies, in ln n.
     ///

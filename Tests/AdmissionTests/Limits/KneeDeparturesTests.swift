@@ -80,7 +80,21 @@ import Testing
         backend.successesOfHundred = successes
         backend.leavingAfterSeconds = leaving
         backend.run(seconds: 60)
-        #expect(backend.count(.departures) == 0)
+        #expect(backend.count(.departures) <= 1, "\(backend.moves)")
+        #expect(backend.knee.limit >= 16, "\(backend.moves)")
+    }
+
+    /// Where most leave at the level at which the climb begins, before requests usually take as long, the
+    /// levels below are tried: they serve more.
+    @Test(arguments: [1, 2])
+    func aStartThatServesFewComesDown(slots: Int) {
+        var backend = Backend()
+        backend.bearable = slots
+        backend.successesOfHundred = 10
+        backend.leavingAfterSeconds = 0.05
+        backend.run(seconds: 60)
+        #expect(backend.moves.first?.to == 2, "\(backend.moves)")
+        #expect(Int(backend.knee.limit) <= slots + 1, "\(backend.moves)")
     }
 
     /// Where not one request succeeds, those who leave have the limit looked at.
