@@ -96,7 +96,7 @@ extension KneeLimit {
             if let verdict = verdict(below, measured) {
                 elasticity = verdict.elasticity
                 noteNeed(verdict)
-                guard isHoped(verdict) else {
+                guard isHoped(verdict, despite: measured) else {
                     if isFirst, let move = tryLower(than: below, now: now) { return move }
                     return endClimb(verdict, low: below, high: measured, now: now)
                 }
@@ -117,9 +117,11 @@ extension KneeLimit {
         }
     }
 
-    /// Whether what is known lets hope that more than the higher level is worth it.
-    private func isHoped(_ verdict: KneeVerdict) -> Bool {
-        let hoped = verdict.elasticity + Self.benefitOfDoubt * verdict.standardError
+    /// Whether what is known lets hope that more than the higher level is worth it; where many leave there,
+    /// there is no benefit of the doubt.
+    private func isHoped(_ verdict: KneeVerdict, despite higher: KneeSide) -> Bool {
+        let benefit = higher.isLeftByMany ? 0 : Self.benefitOfDoubt
+        let hoped = verdict.elasticity + benefit * verdict.standardError
         return hoped > max(Self.climbsAbove, wantedElasticity)
     }
 
@@ -146,7 +148,9 @@ extension KneeLimit {
         high = nil
         elasticity = verdict.elasticity
         noteNeed(verdict)
-        if isHoped(verdict) || verdict.elasticity > wantedElasticity {
+        // While many leave, less is looked at too unless more is surely worth it: a slot costs little there.
+        let doubt = measured.isLeftByMany ? verdict.standardError : 0
+        if verdict.elasticity - doubt > wantedElasticity {
             guard low == nil else { return endClimb(verdict, low: measured, high: above, now: now) }
             // They leave at either, and more served more.
             low = above

@@ -36,11 +36,6 @@ extension KneeLimit {
             if settled >= settleSeconds(meter), isDrained, descent == 0 {
                 lastMeter = meter
                 measuredSince = now
-                #if KNEE_DEBUG
-                print(
-                    "   began", now.nanoseconds / 1_000_000_000, "level", level, "settled", settled,
-                    settleSeconds(meter), meter.serviceSeconds, meter.inFlight)
-                #endif
             }
             return nil
         }

@@ -90,7 +90,7 @@ import Testing
     func aStartThatServesFewComesDown(slots: Int) {
         var backend = Backend()
         backend.bearable = slots
-        backend.successesOfHundred = 10
+        backend.successesOfHundred = 2
         backend.leavingAfterSeconds = 0.05
         backend.run(seconds: 60)
         #expect(backend.moves.first?.to == 2, "\(backend.moves)")
