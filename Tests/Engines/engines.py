@@ -52,6 +52,8 @@ class Engine:
     inside_names: frozenset[str] = frozenset()
     # Its shipped policy, made to fit: patterns that have to be found, and what stands in their place.
     shipped: Sequence[Replacement] = ()
+    # What its shipped policy's pools may send it together.
+    shipped_places = SLOTS
 
     def __init__(self, environment: Path, scratch: Path) -> None:
         self.python = str(environment / "bin" / "python")
@@ -215,6 +217,8 @@ class Triton(Engine):
         (r'models: \[resnet50, "detector-\*"\]', "models: [work]"),
         (r"models: \[ensemble, tensorrt_llm_bls\]", "models: [stream]"),
     )
+    # Each model has its own places, and a pool of its own.
+    shipped_places = 2 * SLOTS
 
     def command(self) -> list[str]:
         """Starts the server, with metrics on a port of their own."""
