@@ -15,6 +15,7 @@ package final class GatewayControl {
     package let gateway: Gateway
     private var admin: AdminListener?
     private var models: BackendModels?
+    private var checks: HealthChecks?
 
     /// Starts both; throws when an address cannot be had.
     ///
@@ -36,6 +37,7 @@ package final class GatewayControl {
             throw error
         }
         models = BackendModels(gateway)
+        checks = HealthChecks(gateway, seed: seed)
     }
 
     /// The admin listener's address; nil where there is none.
@@ -47,6 +49,8 @@ package final class GatewayControl {
         reactor.run()
         models?.stop()
         models = nil
+        checks?.stop()
+        checks = nil
         admin?.close()
         admin?.end()
     }
@@ -79,6 +83,7 @@ package final class GatewayControl {
             throw error
         }
         models?.follow()
+        checks?.follow()
         if next !== admin { admin?.close() }
         admin = next
         next?.follow(policy.server)

@@ -217,6 +217,8 @@ package struct PoolSettings: Equatable, Sendable {
     package var admission = AdmissionSettings()
     /// How many units of the limit long requests take; `nil` for one each.
     package var seats: SeatSettings?
+    /// How the backends are checked; `nil` for not at all.
+    package var health: HealthSettings?
     /// What becomes of requests that ask to change to WebSocket (RFC 6455).
     package enum WebSocketRule: String, CaseIterable, Sendable {
         /// They are refused with 403.

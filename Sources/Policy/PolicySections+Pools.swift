@@ -113,10 +113,17 @@ extension PolicySections {
                 "retry", \.admission.retry, retry.kind(),
                 "How much is tried again at another backend when one has failed before its client "
                     + "had anything."),
+            Key(
+                "health", \.health, health.kind().optional(blank: health.blank),
+                "Checks of the backends, each on a connection of its own. One whose checks fail is sent "
+                    + "nothing, unless more than half of the pool's backends would get next to nothing "
+                    + "then."),
             Key("timeouts", \.self, poolTimeouts.kind(), "Time-outs of backend connections."),
             Key("keep_alive", \.self, keepAlive.kind(), "Unused backend connections."),
         ],
         hints: [
+            "health_check": "write health: {path: PATH}",
+            "healthcheck": "write health: {path: PATH}", "check": "write health: {path: PATH}",
             "backend": "write backends: [URL]", "urls": "write backends: [URL]",
             "servers": "write backends: [URL]", "max_requests": "write queue: {max_requests: ...}",
             "max_wait": "write queue: {max_wait: ...}", "max_concurrency": "write limit: ...",
@@ -311,6 +318,44 @@ extension PolicySections {
                 "floor", \.floorPerSecond, .number(0...1_000),
                 "Retries a second that may be made however few requests there are."),
         ])
+
+    private static let health = Section<HealthSettings>(
+        blank: HealthSettings(path: ""),
+        keys: [
+            Key(
+                "path", \.path,
+                .text(
+                    "a path such as /health", pattern: "^/[!-~]*$", parse: checkPath, write: { $0 }),
+                required: true,
+                "Path that backends answer with a status of 200 to 299 while all is well."),
+            Key(
+                "interval", \.rules.interval,
+                .duration(Duration.seconds(1)...Duration.seconds(3600)),
+                "Time from one check of a backend to the next; a tenth of it is left to chance."),
+            Key(
+                "timeout", \.timeout, .duration(Duration.seconds(3)...Duration.seconds(300)),
+                "How long a check may take. A time-out does not count while the backend has sent a part of "
+                    + "a response within the last `interval`: engines that are busy answer late."),
+            Key(
+                "fall", \.rules.fall, .integer(1...100),
+                "Failed checks in a row after which a backend is sent nothing."),
+            Key(
+                "rise", \.rules.rise, .integer(1...100),
+                "Good checks in a row after which it is sent requests again: 2, 4, 8 .. at once. What "
+                    + "requests have shown of a backend is not cleared by checks."),
+        ],
+        hints: [
+            "uri": "write path: PATH", "url": "write path: PATH",
+            "unhealthy_threshold": "write fall: NUMBER", "healthy_threshold": "write rise: NUMBER",
+        ])
+
+    private static func checkPath(_ text: String) throws(Fault) -> String {
+        let isPath = text.utf8.first == UInt8(ascii: "/")
+        guard isPath, text.utf8.allSatisfy({ (0x21...0x7e).contains($0) && $0 != 0x23 }) else {
+            throw Fault("\(text.quoted) is not a path", "write one such as /health")
+        }
+        return text
+    }
 
     private static let ejectionTimes = Duration.milliseconds(10)...Duration.seconds(3600)
 }

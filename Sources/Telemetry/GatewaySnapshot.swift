@@ -131,6 +131,11 @@ package struct BackendSnapshot {
     package var suspicion: SuspicionCause?
     /// How often it was suspected, by `SuspicionCause`.
     package var suspicions = [Int](repeating: 0, count: SuspicionCause.allCases.count)
+    /// Whether its checks fail.
+    package var isFailingChecks = false
+    /// Checks so far, by `CheckResult`, and those of them that did not count.
+    package var checks = [Int](repeating: 0, count: CheckResult.allCases.count)
+    package var ignoredChecks = 0
     /// Whether it is not ejected after refused connections, and has served something since it was.
     package var isUsable = true
     /// Whether it may be sent requests again after an ejection, and nothing has ended well there since.

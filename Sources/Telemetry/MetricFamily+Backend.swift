@@ -40,6 +40,25 @@ extension MetricFamily {
                     UInt64(clamping: backend.suspicions[Int(cause.rawValue)]))
             }
         },
+        .backend(
+            "penstock_backend_checks_failing", .gauge,
+            "1 while the backend's checks fail; where more than half of the pool would get nothing, it is sent "
+                + "requests all the same."
+        ) { $0.isFailingChecks ? 1 : 0 },
+        .eachBackend(
+            "penstock_backend_checks_total", .counter, further: ["result"],
+            "Checks of the backend, by how they ended; `ignored` are time-outs that did not count."
+        ) { writer, backend in
+            for result in CheckResult.allCases {
+                var count = backend.checks[Int(result.rawValue)]
+                if result == .timedOut { count -= backend.ignoredChecks }
+                writer.sample(
+                    backend.metrics.labels, "result=\"\(result.name)\"", UInt64(clamping: count))
+            }
+            writer.sample(
+                backend.metrics.labels, "result=\"ignored\"",
+                UInt64(clamping: backend.ignoredChecks))
+        },
         .eachBackend(
             "penstock_limit_moves_total", .counter, further: ["direction", "reason"],
             "Changes of the limit, by direction and by what the algorithm saw."

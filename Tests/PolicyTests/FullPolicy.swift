@@ -142,6 +142,12 @@ enum FullPolicy {
               longest: 55s
               pass_on: false
             websocket: allow
+            health:
+              path: /up
+              interval: 61s
+              timeout: 62s
+              fall: 63
+              rise: 64
             responses:
               overload_status: 529
               timing: false
@@ -330,6 +336,12 @@ enum FullPolicy {
         pool.idleTimeout = .seconds(38)
         pool.streamStallTimeout = .seconds(51)
         pool.webSocket = .allow
+        var health = HealthSettings(path: "/up")
+        health.rules.interval = .seconds(61)
+        health.timeout = .seconds(62)
+        health.rules.fall = 63
+        health.rules.rise = 64
+        pool.health = health
         pool.tunnelIdleTimeout = .seconds(50)
         pool.keepAliveTimeout = .seconds(39)
         pool.keepAliveMaxAge = .seconds(41)

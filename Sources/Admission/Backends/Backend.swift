@@ -32,6 +32,7 @@ struct Backend: Sendable {
     var ejection = Ejection()
     var suspicion = Suspicion()
     var signals = SignalState()
+    var checks = CheckRecord()
     /// What is known of closed connections, by `RequestKind`.
     var cancels = [CancelLearning](repeating: CancelLearning(), count: RequestKind.allCases.count)
     /// What it had in flight when it last said overload, and until when it gets no more than that.

@@ -14,6 +14,8 @@
 // - the clients of ten requests in a row have left that were there for twice as long as its siblings
 //   take, and nothing has ended well meanwhile.
 //
+// One whose checks fail gets nothing, not even a trial, until they pass: see `CheckRecord`.
+//
 // Three good trials in a row end the suspicion; then it may have 2, 4, 8 .. in flight, one doubling a
 // service time, up to what its limit was. A failed trial puts the next one off for 0.5, 1, 2, 3 s:
 // more would keep a healthy backend idle, and a trial that fails costs little, as it is tried again
@@ -37,6 +39,8 @@ package enum SuspicionCause: UInt8, CaseIterable, Sendable {
     case slowness
     /// More requests fail there than at its siblings.
     case outlier
+    /// Checks of it fail.
+    case check
 
     /// The value of the metric's `cause` label.
     package var name: StaticString {
@@ -46,6 +50,7 @@ package enum SuspicionCause: UInt8, CaseIterable, Sendable {
         case .silence: "silence"
         case .slowness: "slowness"
         case .outlier: "outlier"
+        case .check: "check"
         }
     }
 }
@@ -143,7 +148,28 @@ struct Suspicion: Sendable {
     /// A trial has ended without saying anything.
     mutating func endTrial(now: Instant) {
         isOnTrial = false
-        nextTrialAt = now
+        if !isWithheld { nextTrialAt = now }
+    }
+
+    // MARK: Checks
+
+    /// Whether it gets nothing until its checks pass.
+    var isWithheld: Bool { isSuspected && cause == .check }
+
+    /// Its checks fail; whether that is why it is suspected from now on.
+    ///
+    /// One that is on trial already stays so: clients' requests say more.
+    mutating func checksFail(now: Instant, random: inout SplitMix64) -> Bool {
+        guard suspect(.check, now, &random) else { return false }
+        nextTrialAt = .distantFuture
+        return true
+    }
+
+    /// Its checks pass, or say nothing any more; whether that ended a suspicion.
+    mutating func checksPass(serviceNanoseconds: Int64, now: Instant) -> Bool {
+        guard isWithheld else { return false }
+        beginReturn(serviceNanoseconds, now)
+        return true
     }
 
     // MARK: Ends of requests
@@ -171,16 +197,20 @@ struct Suspicion: Sendable {
     }
 
     private mutating func countTrial(serviceNanoseconds: Int64, now: Instant) -> Bool {
-        guard case .suspected = state else { return false }
+        guard case .suspected = state, cause != .check else { return false }
         // What was silent has spoken: that is what was doubted.
         trialsGood += 1
         nextTrialAt = now
         guard trialsGood >= Self.goodTrials else { return false }
+        pause = Self.firstPause
+        beginReturn(serviceNanoseconds, now)
+        return true
+    }
+
+    private mutating func beginReturn(_ serviceNanoseconds: Int64, _ now: Instant) {
         state = .returning(most: 2)
         isSuspected = false
-        pause = Self.firstPause
         step(serviceNanoseconds, now)
-        return true
     }
 
     /// A request failed; whether the backend is suspected from now on.
@@ -208,7 +238,9 @@ struct Suspicion: Sendable {
                 trialsGood = 0
                 return false
             }
-            if case .returning = state { return suspect(cause, now, &random) }
+            if case .returning = state {
+                return suspect(cause == .check ? .failures : cause, now, &random)
+            }
             guard failuresSinceGood >= Self.failuresInRow else { return false }
             guard let peers else {
                 let isBroken = outcome != .failed(.status)
@@ -242,9 +274,7 @@ struct Suspicion: Sendable {
     /// Something moved at a backend that was suspected of silence; whether that cleared it.
     mutating func moved(serviceNanoseconds: Int64, now: Instant) -> Bool {
         guard isSuspected, cause == .silence else { return false }
-        state = .returning(most: 2)
-        isSuspected = false
-        step(serviceNanoseconds, now)
+        beginReturn(serviceNanoseconds, now)
         return true
     }
 
@@ -299,6 +329,7 @@ struct Suspicion: Sendable {
     }
 
     private mutating func putOff(_ now: Instant, _ random: inout SplitMix64) {
+        if isWithheld { return }
         let shortened = Double(pause) * (1 - 0.25 * random.nextUnit())
         nextTrialAt = now.advanced(byNanoseconds: Int64(shortened))
         pause = min(2 * pause, Self.longestPause)

@@ -16,6 +16,60 @@ extension AdmissionController {
         refresh(index)
     }
 
+    /// Takes in how a check of a backend ended; whether that changed what it is sent: then poll.
+    package mutating func checked(
+        _ backend: BackendID, _ result: CheckResult, _ rules: CheckRules, now: Instant
+    ) -> Bool {
+        advance(to: now)
+        let index = backend.index
+        guard backends.indices.contains(index), backends[index].isPresent else { return false }
+        backends[index].checks.note(
+            result, rules, lastHeard: backends[index].meter.lastHeard, now: clock)
+        return heedChecks(of: index)
+    }
+
+    /// A backend is checked no more; poll afterwards.
+    package mutating func endChecks(of backend: BackendID, now: Instant) {
+        advance(to: now)
+        guard backends.indices.contains(backend.index) else { return }
+        backends[backend.index].checks.end()
+        _ = heedChecks(of: backend.index)
+    }
+
+    /// Withholds requests from a backend whose checks fail, or ends that; whether that changed anything.
+    private mutating func heedChecks(of index: Int) -> Bool {
+        guard backends[index].checks.isFailing, mayWithhold(index) else {
+            let service = serviceNanoseconds(index)
+            guard backends[index].suspicion.checksPass(serviceNanoseconds: service, now: clock)
+            else { return false }
+            refresh(index)
+            return true
+        }
+        guard backends[index].suspicion.checksFail(now: clock, random: &random) else {
+            return false
+        }
+        suspected(index)
+        return true
+    }
+
+    /// Whether those that get next to nothing, this one among them, are half of the backends at most, or have
+    /// half of the limits.
+    ///
+    /// Beyond that it is not they: it is what all have in common, the requests or the checks themselves. A
+    /// backend that is alone in its pool is never withheld.
+    private func mayWithhold(_ index: Int) -> Bool {
+        var all = (count: 0, limit: 0)
+        var reduced = (count: 0, limit: 0)
+        for other in backends.indices where backends[other].isPresent {
+            all.count += 1
+            all.limit += backends[other].limit
+            guard other == index || !isProven(other) else { continue }
+            reduced.count += 1
+            reduced.limit += backends[other].limit
+        }
+        return 2 * reduced.count <= all.count || 2 * reduced.limit <= all.limit
+    }
+
     /// Puts what a backend may have in flight in force, after something about it has changed.
     mutating func refresh(_ index: Int) {
         noteDoubt(at: index)

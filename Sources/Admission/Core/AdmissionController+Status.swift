@@ -29,6 +29,9 @@ package struct BackendStatus: Equatable, Sendable {
     package var waitingForClient: Int
     /// Why it is sent less than its limit; nil when nothing is held against it.
     package var suspicion: SuspicionCause?
+    /// Whether its checks fail, and whether it gets nothing for that.
+    package var isFailingChecks: Bool
+    package var isWithheld: Bool
     /// What the limit rests on.
     package var evidence: LimitEvidence
     /// Seconds for which the limit was used up, since the backend was added.
@@ -76,7 +79,9 @@ extension AdmissionController {
             allowed: backend.allowed(now: max(clock, now)), abandoned: backend.abandoned,
             waitingForClient: backend.waitingForClient,
             suspicion: backend.suspicion.isTrusted ? nil : backend.suspicion.cause,
-            evidence: backend.limiter.evidence, boundSeconds: backend.meter.boundSeconds)
+            isFailingChecks: backend.checks.isFailing,
+            isWithheld: backend.suspicion.isWithheld, evidence: backend.limiter.evidence,
+            boundSeconds: backend.meter.boundSeconds)
     }
 
     /// The slot of the present backend of that name; nil when there is none.
@@ -91,7 +96,9 @@ extension AdmissionController {
 
     /// Whether any backend may be sent requests that is not on trial.
     package func hasWorkingBackend(now: Instant) -> Bool {
-        backends.contains { $0.isUsable(now: max(clock, now)) && !$0.isOnTrial }
+        backends.contains {
+            $0.isUsable(now: max(clock, now)) && !$0.isOnTrial && !$0.suspicion.isWithheld
+        }
     }
 
     /// The shortest time to a first byte, in seconds, that the clients of any tenant of a class are
@@ -104,6 +111,17 @@ extension AdmissionController {
             shortest = min(shortest, borne)
         }
         return shortest.isFinite ? shortest : nil
+    }
+
+    /// Checks of a backend that ended so, and of these how many did not count; 0 for a vacant slot.
+    package func checks(
+        of backend: BackendID, _ result: CheckResult
+    ) -> (all: Int, ignored: Int) {
+        guard backends.indices.contains(backend.index) else { return (0, 0) }
+        let record = backends[backend.index].checks
+        return (
+            record.counts[Int(result.rawValue)], result == .timedOut ? record.ignored : 0
+        )
     }
 
     /// How often a backend was suspected for that cause; 0 for a vacant slot.

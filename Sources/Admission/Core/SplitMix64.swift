@@ -19,7 +19,7 @@ package struct SplitMix64: RandomNumberGenerator, Sendable {
     }
 
     /// A number in 0..<1 with 53 random bits.
-    mutating func nextUnit() -> Double {
+    package mutating func nextUnit() -> Double {
         Double(next() >> 11) * 0x1p-53
     }
 

@@ -47,6 +47,8 @@ struct ConcurrencyMeter: Sendable {
     private var lastSuccess: Instant
     /// When the backend last finished something, made progress, or was waited for after nobody had.
     private(set) var lastSignOfLife: Instant
+    /// When a response last came, or a part of one; the distant past before the first.
+    private(set) var lastHeard = Instant(nanoseconds: .min / 2)
     /// Requests in flight that use up the limit.
     private(set) var inFlight = 0
     /// Requests that wait for the backend, and not for their clients.
@@ -110,19 +112,22 @@ struct ConcurrencyMeter: Sendable {
     }
 
     /// The backend gave a sign of life that is no work.
-    mutating func moved(now: Instant) { lastSignOfLife = now }
+    mutating func moved(now: Instant) {
+        lastSignOfLife = now
+        lastHeard = now
+    }
 
     /// Running requests made progress.
     mutating func progress(units: Int, now: Instant) {
         advance(to: now)
-        lastSignOfLife = now
+        moved(now: now)
         if wasBound { boundUnits += Double(units) }
     }
 
     /// A request ended well; called before `set` takes it out.
     mutating func succeeded(afterSeconds seconds: Double, now: Instant) {
         advance(to: now)
-        lastSignOfLife = now
+        moved(now: now)
         lastSuccess = now
         successes += 1
         if wasBound { boundCompletions += 1 }

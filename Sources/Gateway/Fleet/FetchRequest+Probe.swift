@@ -1,4 +1,4 @@
-// What a backend is asked that nobody wants anything of: whether it answers.
+// What a backend is asked that nobody wants anything of: whether it answers, and whether all is well.
 
 internal import Admission
 package import Policy
@@ -17,8 +17,28 @@ extension FetchRequest {
             timeoutMilliseconds: connect + FetchRequest.probeMilliseconds)
         connectTimeoutMilliseconds = connect
         method = "HEAD"
+        fields = [FetchRequest.hostField(address, pool)]
+    }
+
+    /// Asks a backend of `pool` for a path that says whether all is well.
+    init(
+        checking address: BackendAddress, of pool: PoolSettings, _ health: HealthSettings,
+        _ credentials: TLSCredentials?
+    ) {
+        self.init(
+            DialTarget(address, verifies: pool.tls.verify, credentials: credentials),
+            path: health.path,
+            timeoutMilliseconds: max(1, Int(health.timeout.wholeNanoseconds / 1_000_000)))
+        fields = [FetchRequest.hostField(address, pool)]
+        mostBytes = FetchRequest.mostCheckBytes
+    }
+
+    /// Bytes of a response that says whether all is well; one that is longer says nothing.
+    private static let mostCheckBytes = 64 << 10
+
+    private static func hostField(_ address: BackendAddress, _ pool: PoolSettings) -> String {
         let host = if case .fixed(let name) = pool.host { name } else { address.authority }
-        fields = ["Host: \(host)"]
+        return "Host: \(host)"
     }
 
     /// How long a probed backend's response may take, in milliseconds, once it is connected.

@@ -278,6 +278,9 @@ final class Pool {
             upstream.id, label: upstream.address.label, now: reactor.now)
     }
 
+    /// Something became of what backends are sent, from outside.
+    func requestPoll() { needsPoll = true }
+
     /// `upstream` has answered what no client had asked.
     func answered(_ upstream: Upstream) {
         needsPoll = true

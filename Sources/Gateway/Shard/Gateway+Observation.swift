@@ -110,7 +110,10 @@ extension Gateway {
         observed.suspicion = status.suspicion
         observed.suspicions = SuspicionCause.allCases.map { admission.suspicions(of: id, $0) }
         observed.inFlight = status.inFlight
-        observed.isUsable = status.isUsable && !status.isOnTrial
+        observed.isFailingChecks = status.isFailingChecks
+        observed.checks = CheckResult.allCases.map { admission.checks(of: id, $0).all }
+        observed.ignoredChecks = admission.checks(of: id, .timedOut).ignored
+        observed.isUsable = status.isUsable && !status.isOnTrial && !status.isWithheld
         observed.isOnTrial = status.isUsable && status.isOnTrial
         observed.evidence = status.evidence
         observed.boundSeconds = status.boundSeconds

@@ -137,6 +137,12 @@ final class PoolDriver {
         controller.signal(BackendID(index: 0), signal, now: now)
     }
 
+    func check(
+        _ result: CheckResult, _ backend: Int = 0, rules: CheckRules = CheckRules(), at now: Instant
+    ) -> Bool {
+        controller.checked(BackendID(index: backend), result, rules, now: now)
+    }
+
     func mayRetry(_ id: UInt64, after outcome: Outcome, at now: Instant) -> Bool {
         guard let box = permits[id] else { fatalError("no permit of \(id)") }
         let permit = box.take()

@@ -393,6 +393,7 @@ let goldenMetrics = #"""
     penstock_backend_suspected{pool="chat",backend="http://10.0.0.11:8000",cause="silence"} 0
     penstock_backend_suspected{pool="chat",backend="http://10.0.0.11:8000",cause="slowness"} 0
     penstock_backend_suspected{pool="chat",backend="http://10.0.0.11:8000",cause="outlier"} 0
+    penstock_backend_suspected{pool="chat",backend="http://10.0.0.11:8000",cause="check"} 0
     # HELP penstock_backend_suspicions_total Times that the backend was suspected, by cause.
     # TYPE penstock_backend_suspicions_total counter
     penstock_backend_suspicions_total{pool="chat",backend="http://10.0.0.11:8000",cause="failures"} 0
@@ -400,6 +401,16 @@ let goldenMetrics = #"""
     penstock_backend_suspicions_total{pool="chat",backend="http://10.0.0.11:8000",cause="silence"} 0
     penstock_backend_suspicions_total{pool="chat",backend="http://10.0.0.11:8000",cause="slowness"} 0
     penstock_backend_suspicions_total{pool="chat",backend="http://10.0.0.11:8000",cause="outlier"} 0
+    penstock_backend_suspicions_total{pool="chat",backend="http://10.0.0.11:8000",cause="check"} 0
+    # HELP penstock_backend_checks_failing 1 while the backend's checks fail; where more than half of the pool would get nothing, it is sent requests all the same.
+    # TYPE penstock_backend_checks_failing gauge
+    penstock_backend_checks_failing{pool="chat",backend="http://10.0.0.11:8000"} 0
+    # HELP penstock_backend_checks_total Checks of the backend, by how they ended; `ignored` are time-outs that did not count.
+    # TYPE penstock_backend_checks_total counter
+    penstock_backend_checks_total{pool="chat",backend="http://10.0.0.11:8000",result="passed"} 0
+    penstock_backend_checks_total{pool="chat",backend="http://10.0.0.11:8000",result="failed"} 0
+    penstock_backend_checks_total{pool="chat",backend="http://10.0.0.11:8000",result="timed_out"} 0
+    penstock_backend_checks_total{pool="chat",backend="http://10.0.0.11:8000",result="ignored"} 0
     # HELP penstock_limit_moves_total Changes of the limit, by direction and by what the algorithm saw.
     # TYPE penstock_limit_moves_total counter
     penstock_limit_moves_total{pool="chat",backend="http://10.0.0.11:8000",direction="up",reason="room"} 9

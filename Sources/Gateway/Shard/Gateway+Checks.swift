@@ -1,0 +1,71 @@
+// Checks of backends: who is to be asked, and what becomes of the answer. Who asks when stands in `Control`, on a
+// thread that a backend without an answer holds up in nothing.
+
+package import Admission
+package import Policy
+package import Reactor
+
+/// A backend whose pool has `health`.
+package struct CheckedBackend {
+    /// Its pool's name.
+    package let pool: String
+    /// The backend.
+    package let address: BackendAddress
+    /// How it is checked.
+    package let health: HealthSettings
+    private let settings: PoolSettings
+    fileprivate let admission: SharedAdmission
+    fileprivate let id: BackendID
+
+    /// What it is asked; with the certificates that are in force now.
+    package var request: FetchRequest {
+        FetchRequest(checking: address, of: settings, health, admission.credentials)
+    }
+
+    fileprivate init(
+        _ health: HealthSettings, _ address: BackendAddress, _ id: BackendID,
+        of member: Gateway.Member
+    ) {
+        pool = member.settings.name
+        self.address = address
+        self.health = health
+        settings = member.settings
+        admission = member.admission
+        self.id = id
+    }
+}
+
+extension Gateway {
+    /// The backends that are to be checked under the policy in force.
+    package var checkedBackends: [CheckedBackend] {
+        members.filter { !$0.isRetired }.flatMap { member -> [CheckedBackend] in
+            let layout = member.admission.layout
+            guard let health = layout.settings.health else { return [] }
+            return zip(layout.settings.backends, layout.ids).compactMap { address, id in
+                id.map { CheckedBackend(health, address, $0, of: member) }
+            }
+        }
+    }
+
+    /// A check of a backend has ended.
+    package func checked(_ backend: CheckedBackend, _ result: CheckResult) {
+        let admission = backend.admission
+        let changed = admission.checked(
+            backend.id, result, backend.health.rules, now: reactor.now)
+        if changed { group.send(to: 0) { $0.poll(admission) } }
+    }
+
+    /// A backend is checked no more: what its checks said holds no more.
+    package func endChecks(of backend: CheckedBackend) {
+        let admission = backend.admission
+        admission.endChecks(of: backend.id, now: reactor.now)
+        group.send(to: 0) { $0.poll(admission) }
+    }
+}
+
+extension Shard {
+    /// Something became of what a pool's backends are sent, from outside.
+    func poll(_ admission: SharedAdmission) {
+        pools.first { $0.admission === admission && !$0.isRetired }?.requestPoll()
+    }
+}

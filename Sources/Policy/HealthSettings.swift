@@ -1,0 +1,18 @@
+// Active checks of a pool's backends, as the policy has them.
+
+package import Admission
+
+/// How the backends of a pool are checked.
+package struct HealthSettings: Equatable, Sendable {
+    /// What they are asked for with `GET`: a path, beginning with `/`, perhaps with a query.
+    package var path: String
+    /// How long the whole response may take, 3 s to 5 min.
+    package var timeout = Duration.seconds(10)
+    /// How often they are asked, and how many checks say something.
+    package var rules = CheckRules()
+
+    /// Checks of that path.
+    package init(path: String) {
+        self.path = path
+    }
+}
