@@ -4,6 +4,9 @@
 internal import Bytes
 
 /// Where a path names a model.
+///
+/// Servers resolve what is percent-encoded, and some take several slashes for one, before they look for who
+/// answers: what they read there is found here, however it is written.
 package enum ModelPath {
     /// The range of `path` that is the model's name, still percent-encoded; nil where it names
     /// none.
@@ -12,11 +15,36 @@ package enum ModelPath {
     }
 
     private static func range(in path: Span<UInt8>, after prefix: String) -> Range<Int>? {
-        guard path.hasPrefix(prefix) else { return nil }
-        let start = prefix.utf8.count
+        guard let start = end(of: prefix, in: path) else { return nil }
         var end = start
         while end < path.count, path[end] != UInt8(ascii: "/") { end &+= 1 }
         return end > start ? start..<end : nil
+    }
+
+    /// Where `path` goes on behind what means `prefix` to some server; nil where it begins with something
+    /// else.
+    private static func end(of prefix: String, in path: Span<UInt8>) -> Int? {
+        var index = 0
+        for wanted in prefix.utf8 {
+            guard takes(wanted, in: path, &index) else { return nil }
+            if wanted == UInt8(ascii: "/") { while takes(wanted, in: path, &index) {} }
+        }
+        return index
+    }
+
+    /// Goes on behind `wanted`, if that is what stands at `index`, encoded or not.
+    private static func takes(_ wanted: UInt8, in path: Span<UInt8>, _ index: inout Int) -> Bool {
+        guard index < path.count else { return false }
+        if path[index] == wanted {
+            index &+= 1
+            return true
+        }
+        guard path[index] == UInt8(ascii: "%"), index &+ 2 < path.count,
+            let high = digit(path[index &+ 1]), let low = digit(path[index &+ 2]),
+            high << 4 | low == wanted
+        else { return false }
+        index &+= 3
+        return true
     }
 
     /// Appends the name without its percent-encoding (RFC 3986 section 2.1); false when it is no

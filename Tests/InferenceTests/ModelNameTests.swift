@@ -22,6 +22,12 @@ import Testing
             ("/v2/models/m/versions/1/generate_stream", "m"), ("/v2/models/", nil),
             ("/v2/models/%zz/infer", nil), ("/v2/models/a%0Ab", nil), ("/v2/models/%4", nil),
             ("/openai/deployments/gpt/chat/completions", "gpt"), ("/v1/models/m", nil),
+            ("/v2/mod%65ls/m/infer", "m"), ("/%762/models/a%2Fb", "a/b"),
+            ("%2fv2%2Fmodels%2fm/infer", "m"), ("/v2/m%6f%64els/m", "m"),
+            ("//v2/models/m", "m"), ("/v2///models//m/infer", "m"), ("/v2/models//", nil),
+            ("/openai/%64eployments/gpt/completions", "gpt"), ("/v2/mod%6Gls/m", nil),
+            ("/v2/mod%2565ls/m", nil), ("/v2/model%", nil), ("/v2/model%7", nil),
+            ("/v2/model%73", nil), ("/v2/models%2", nil), ("/V2/models/m", nil),
         ] as [(String, String?)])
     func paths(_ path: String, _ model: String?) {
         let bytes = Array(path.utf8)

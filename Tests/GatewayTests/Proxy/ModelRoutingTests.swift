@@ -16,7 +16,7 @@ import Testing
         let other: ScriptedBackend
         let gateway: RunningGateway
 
-        init(_ more: String = "") throws {
+        init(_ more: String = "", further: String = "") throws {
             llama = try Stand.backend("llama")
             other = try Stand.backend("other")
             gateway = try RunningGateway(
@@ -32,6 +32,7 @@ import Testing
                   - {path: /v2/*, pool: llama, models: [llama, org/llama-8b]}
                   - {path: /v1/*, pool: other, models: ["qwen*"]}
                   - {path: /plain, pool: other}
+                  \(further)
                 models:
                   aliases: {gpt-4o: org/llama-8b, "quoted\\"": qwen-x}
                   max_held: 64KiB
@@ -199,6 +200,19 @@ import Testing
         let unknown = try stand.post("/v2/models/x/infer", "{}")
         #expect(unknown.status == 404)
         #expect(try jsonObject(unknown.bodyText)["error"] is String)
+    }
+
+    /// Servers decode the path before they look for who answers, whatever the body says.
+    @Test(arguments: ["/v2/mod%65ls/", "/%762/models/", "//v2/models/", "/v2%2Fmodels/"])
+    func aPathNamesItsModelHoweverItIsWritten(_ prefix: String) throws {
+        let stand = try Stand(further: "- {path: /*, pool: llama, models: [llama, org/llama-8b]}")
+        let forbidden = try stand.post(
+            "\(prefix)forbidden/infer", Array(#"{"model":"llama"}"#.utf8))
+        #expect(forbidden.status == (prefix.contains("%2F") ? 400 : 404))
+        #expect(stand.llama.requests.isEmpty)
+        guard !prefix.contains("%2F") else { return }
+        let allowed = try stand.post("\(prefix)gpt-4o/infer", Array(#"{"model":"no"}"#.utf8))
+        #expect(allowed.value("X-Line") == "POST \(prefix)org%2Fllama-8b/infer HTTP/1.1")
     }
 
     @Test func formsNameTheirModelInAField() throws {
