@@ -22,7 +22,7 @@ final class BackendModels: EventHandler {
 
     private let gateway: Gateway
     /// Made for the first question: most policies have none.
-    private lazy var fetcher = Fetcher(reactor: gateway.reactor)
+    private lazy var fetcher = Fetcher(askingBackendsIn: gateway.reactor)
     private var answers: [Source: Answer] = [:]
     private var fetches: [Source: Fetch] = [:]
     private var told: [[ListedModel]] = []

@@ -46,7 +46,7 @@ package final class BackendProbe {
     private init(_ policy: Policy, _ reactor: Reactor) {
         self.policy = policy
         self.reactor = reactor
-        fetcher = Fetcher(reactor: reactor)
+        fetcher = Fetcher(askingBackendsIn: reactor)
         credentials = PoolCredentials(policy)
         for (index, pool) in policy.pools.enumerated() {
             waiting += pool.backends.indices.map { (index, $0) }

@@ -35,7 +35,7 @@ final class HealthChecks: EventHandler {
 
     private let gateway: Gateway
     /// Made for the first check: most policies have none.
-    private lazy var fetcher = Fetcher(reactor: gateway.reactor)
+    private lazy var fetcher = Fetcher(askingBackendsIn: gateway.reactor)
     private var watches: [Key: Watch] = [:]
     private var random: SplitMix64
 

@@ -43,7 +43,7 @@ package final class Gateway {
     /// Backends that are asked something although no client wants anything of them.
     var trials: [TriedBackend: Fetch] = [:]
     /// Made for the first of them.
-    private(set) lazy var trialFetcher = Fetcher(reactor: reactor)
+    private(set) lazy var trialFetcher = Fetcher(askingBackendsIn: reactor)
     /// Where it listens.
     var listening: [Listening] = []
     /// The logs whose losses are counted, with the names of their metric labels.

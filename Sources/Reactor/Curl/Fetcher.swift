@@ -11,6 +11,7 @@ internal import CShims
     private let multi: CurlMulti
     /// Those under way, by their handles' keys: they keep what libcurl calls back.
     private var fetches: [Int: Fetch] = [:]
+    private let takesHead: (_ head: [UInt8], _ method: String) -> Bool
 
     /// Connections at once; requests beyond wait for one, and their time runs.
     package static let mostConnections = 64
@@ -18,7 +19,14 @@ internal import CShims
     package static let mostRequests = 4096
 
     /// Asks on `reactor`'s thread.
-    package init(reactor: Reactor) {
+    ///
+    /// libcurl takes much for a response. `takesHead` is shown what came before the body, to a request with that
+    /// method: the heads of interim responses, the final one and, behind it, a trailer section. Where it says
+    /// no, the fetch fails as `notHTTP`.
+    package init(
+        reactor: Reactor, takesHead: @escaping (_ head: [UInt8], _ method: String) -> Bool
+    ) {
+        self.takesHead = takesHead
         multi = CurlMulti(reactor: reactor)
         multi.limitConnections(to: Fetcher.mostConnections)
     }
@@ -37,7 +45,7 @@ internal import CShims
         guard fetches.count < Fetcher.mostRequests, let easy = EasyHandle.make() else { return nil }
         let fetch = Fetch(request, easy) { [unowned self] fetch, result in
             end(fetch)
-            completion(result)
+            completion(judged(result, fetch))
         }
         fetches[easy.key] = fetch
         guard fetch.configure(), multi.add(easy, of: fetch) else {
@@ -54,6 +62,15 @@ internal import CShims
         if fetches[fetch.easy.key] === fetch { end(fetch) }
     }
 
+    private func judged(
+        _ result: Result<FetchResponse, FetchFailure>, _ fetch: Fetch
+    ) -> Result<FetchResponse, FetchFailure> {
+        guard case .success = result, !takesHead(fetch.head, fetch.request.method) else {
+            return result
+        }
+        return .failure(.notHTTP)
+    }
+
     private func end(_ fetch: Fetch) {
         multi.remove(fetch.easy)
         fetches[fetch.easy.key] = nil
@@ -63,10 +80,12 @@ internal import CShims
 /// One ordinary request under way; keep it to be able to cancel.
 @safe package final class Fetch: CurlUser {
     fileprivate let easy: EasyHandle
-    private let request: FetchRequest
+    fileprivate let request: FetchRequest
     private let ended: (Fetch, Result<FetchResponse, FetchFailure>) -> Void
     /// Field lines as libcurl wants them, freed in `deinit`.
     private var fields: UnsafeMutablePointer<curl_slist>?
+    /// What came before the body, and behind it, as it came.
+    fileprivate private(set) var head: [UInt8] = []
     private var body: [UInt8] = []
     private var isTooLarge = false
 
@@ -78,6 +97,9 @@ internal import CShims
         self.easy = easy
         self.ended = ended
     }
+
+    /// Bytes of all heads of one response; what comes behind them is not kept, and so not taken for one.
+    private static let mostHeadBytes = 256 << 10
 
     deinit { unsafe curl_slist_free_all(fields) }
 
@@ -104,6 +126,7 @@ internal import CShims
         }
         guard setFields() else { return false }
         setBodies()
+        keepHead()
         return true
     }
 
@@ -139,6 +162,24 @@ internal import CShims
             let piece = unsafe UnsafeRawBufferPointer(start: bytes, count: count)
             return unsafe Unmanaged<Fetch>.fromOpaque(context).takeUnretainedValue().take(piece)
         }
+    }
+
+    private func keepHead() {
+        let pointer = unsafe easy.pointer
+        // The fetcher keeps this object until the handle is taken out.
+        let context = unsafe Unmanaged.passUnretained(self).toOpaque()
+        unsafe penstock_curl_set_pointer(pointer, CURLOPT_HEADERDATA, context)
+        unsafe penstock_curl_set_header(pointer) { bytes, _, count, context in
+            guard let context = unsafe context, let bytes = unsafe bytes else { return 0 }
+            // libcurl gives `count` bytes of 1 each: one line with its end.
+            let line = unsafe UnsafeRawBufferPointer(start: bytes, count: count)
+            unsafe Unmanaged<Fetch>.fromOpaque(context).takeUnretainedValue().keep(line)
+            return count
+        }
+    }
+
+    private func keep(_ line: UnsafeRawBufferPointer) {
+        if head.count + line.count <= Fetch.mostHeadBytes { unsafe head.append(contentsOf: line) }
     }
 
     /// Bytes of the body; answers how many were taken, and libcurl ends where it is not all.

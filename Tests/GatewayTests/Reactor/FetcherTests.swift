@@ -3,6 +3,7 @@
 import Admission
 import Testing
 
+@testable import Gateway
 @testable import Policy
 @testable import Reactor
 @testable import TestSupport
@@ -26,7 +27,7 @@ private final class Guard: EventHandler {
     /// Runs a loop until as many fetches as there are requests have ended, or `patience` is over.
     private static func fetch(_ requests: [FetchRequest]) throws -> [Outcome?] {
         let reactor = try Reactor()
-        let fetcher = Fetcher(reactor: reactor)
+        let fetcher = Fetcher(askingBackendsIn: reactor)
         let limit = Guard(reactor)
         reactor.register(limit)
         reactor.setDeadline(
@@ -128,6 +129,56 @@ private final class Guard: EventHandler {
             failures == [.timeout, .cutShort, .notHTTP, .connect(.refused), .connect(.timeout)])
     }
 
+    /// libcurl would take all of these for responses, and clients would get a 502 for them.
+    @Test(arguments: ["HEAD", "GET"])
+    func headsThatClientsDoNotGetAreNone(_ method: String) throws {
+        let long = String(repeating: "a", count: 70_000)
+        let heads = [
+            "HTTP/2.0 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\nX: 1\r\n", "HTTP/1.1 200 OK\nX: 1\n\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: foo\r\n\r\n", "HTTP/1.1 600 No\r\n\r\n",
+            "HTTP/1.1 999 No\r\n\r\n", "HTTP/1.1 200 OK\r\nX : 1\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX: 1\r\n folded\r\n\r\n", "HTTP/1.1 200 OK\r\nX: \(long)\r\n\r\n",
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+        ]
+        for head in heads {
+            let backend = try ScriptedBackend.serving { wire, _ in
+                try wire.send(head)
+                throw WireError.broken(0, "")
+            }
+            var request = try Self.get(backend.url)
+            request.method = method
+            let outcome = try #require(try Self.fetch(request))
+            guard case .failure(let failure) = outcome else {
+                Issue.record("\(head.prefix(60)) is no response")
+                continue
+            }
+            #expect(failure == .notHTTP || failure == .cutShort, "\(head.prefix(60))")
+        }
+    }
+
+    @Test(arguments: [
+        ("HEAD", "HTTP/1.1 404 Not Found\r\nContent-Length: 10\r\n\r\n"),
+        ("HEAD", "HTTP/1.0 200 OK\r\n\r\n"), ("GET", "HTTP/1.1 204\r\n\r\n"),
+        (
+            "GET",
+            "HTTP/1.1 103 Early\r\nLink: a\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+        ),
+        (
+            "GET",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-Trailer: 1\r\n\r\n"
+        ),
+    ])
+    func headsThatClientsGetAreGood(_ method: String, _ response: String) throws {
+        let backend = try ScriptedBackend.serving { wire, _ in
+            try wire.send(response)
+            throw WireError.broken(0, "")
+        }
+        var request = try Self.get(backend.url)
+        request.method = method
+        #expect(throws: Never.self) { try Self.fetch(request)?.get() }
+    }
+
     /// Connecting has a time of its own, which is not the response's.
     @Test func aConnectionMayHaveLessTimeThanAll() throws {
         let full = try FullBacklog()
@@ -159,7 +210,7 @@ private final class Guard: EventHandler {
 
     @Test func aFetchGivenUpCallsNobody() throws {
         let reactor = try Reactor()
-        let fetcher = Fetcher(reactor: reactor)
+        let fetcher = Fetcher(askingBackendsIn: reactor)
         let silent = try FetcherTests.silent()
         let fetch = fetcher.begin(try Self.get(silent.url, milliseconds: 100)) { _ in
             Issue.record("it was given up")
@@ -178,7 +229,7 @@ private final class Guard: EventHandler {
         let silent = try FetcherTests.silent()
         let request = try Self.get(silent.url, milliseconds: 100)
         do {
-            let fetcher = Fetcher(reactor: reactor)
+            let fetcher = Fetcher(askingBackendsIn: reactor)
             #expect(fetcher.begin(request) { _ in Issue.record("its fetcher has gone") } != nil)
         }
         let limit = Guard(reactor)
