@@ -38,6 +38,7 @@ package final class GatewayControl {
         }
         models = BackendModels(gateway)
         checks = HealthChecks(gateway, seed: seed)
+        hearOfBackends()
     }
 
     /// The admin listener's address; nil where there is none.
@@ -87,6 +88,12 @@ package final class GatewayControl {
         if next !== admin { admin?.close() }
         admin = next
         next?.follow(policy.server)
+        hearOfBackends()
+    }
+
+    /// Asks backends something that nothing was heard of yet, where `/readyz` is about them.
+    private func hearOfBackends() {
+        if gateway.policy.server.readiness == .backends { gateway.tryBackends() }
     }
 
     /// The admin listener that `policy` asks for: the present one, where it stays at its address.

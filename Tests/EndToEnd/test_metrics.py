@@ -211,9 +211,10 @@ def test_a_backend_whose_connections_break_is_not_ready(gateway: StartGateway) -
     """It was never ejected; nobody sends it anything any more, and it is well again all the same."""
     address = closed_address()
     port = int(address.rpartition(":")[2])
-    with scripted_backend(slams, port=port):
+    with scripted_backend(answers, port=port):
         through = gateway(one_pool(address, extra="server: {readiness: backends}"))
-        assert request(through.admin_url, "/readyz").status == 200
+        eventually(lambda: request(through.admin_url, "/readyz").status == 200, "ready", 10)
+    with scripted_backend(slams, port=port):
         for _ in range(8):
             assert request(through.url, method="POST", body=b"x").status >= 500
         for _ in range(10):
@@ -223,6 +224,50 @@ def test_a_backend_whose_connections_break_is_not_ready(gateway: StartGateway) -
     with scripted_backend(answers, port=port):
         eventually(lambda: request(through.admin_url, "/readyz").status == 200, "ready", 10)
         assert request(through.url).status == 404
+
+
+def hangs(connection: socket.socket) -> None:
+    """Answers HEAD, and nothing else."""
+    while head := read_head(connection):
+        if head.startswith(b"HEAD "):
+            connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+
+
+def test_a_request_that_hangs_keeps_nobody_from_being_ready(gateway: StartGateway) -> None:
+    """The one that is on trial with the backend says nothing of it, and takes no other's turn."""
+    address = closed_address()
+    port = int(address.rpartition(":")[2])
+    with scripted_backend(slams, port=port):
+        through = gateway(one_pool(address, extra="server: {readiness: backends}"))
+        for _ in range(8):
+            assert request(through.url, method="POST", body=b"x").status >= 500
+        assert request(through.admin_url, "/readyz").status == 503
+    with scripted_backend(hangs, port=port), contextlib.ExitStack() as stack:
+        client = RawClient(through.url)
+        stack.callback(client.socket.close)
+        time.sleep(3.5)
+        client.send(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx")
+        eventually(lambda: through.status()["pools"][0]["backends"][0]["in_flight"] == 1, "on trial")
+        eventually(lambda: request(through.admin_url, "/readyz").status == 200, "ready", 10)
+        assert through.status()["pools"][0]["backends"][0]["in_flight"] == 1
+
+
+def test_a_backend_that_nothing_was_heard_of_is_not_ready(gateway: StartGateway) -> None:
+    """No client has tried it, at the start or after a reload: it is asked, and is ready when it has answered."""
+    ready = "server: {readiness: backends}"
+    address = closed_address()
+    through = gateway(one_pool(address, extra=ready))
+    for _ in range(5):
+        assert request(through.admin_url, "/readyz").status == 503
+        time.sleep(0.02)
+    with scripted_backend(answers, port=int(address.rpartition(":")[2])):
+        eventually(lambda: request(through.admin_url, "/readyz").status == 200, "ready", 20)
+    for reloads, other in enumerate([closed_address(), address, closed_address()], 1):
+        through.reload(one_pool(other, extra=ready))
+        eventually(lambda: through.metric("penstock_policy_reloads_total") == reloads, "reload counted")
+        for _ in range(5):
+            assert request(through.admin_url, "/readyz").status == 503
+            time.sleep(0.02)
 
 
 def test_status(server: StartServer, gateway: StartGateway) -> None:

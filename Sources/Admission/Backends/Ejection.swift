@@ -13,6 +13,8 @@ struct Ejection: Sendable {
     private(set) var until = Instant(nanoseconds: 0)
     /// Whether it was ejected, and nothing shows since that it is well again.
     private(set) var isOnTrial = false
+    /// Whether nothing has ended well at the backend since it is known, or since it was ejected last.
+    private(set) var isUnheard = true
     /// The trial in flight, 0 when there is none.
     private(set) var trial: UInt32 = 0
     private var trials: UInt32 = 0
@@ -47,6 +49,7 @@ struct Ejection: Sendable {
         guard !isEjected(now: now) else { return }
         consecutiveFailures += 1
         isOnTrial = true
+        isUnheard = true
         trial = 0
         since = now
         let longest = settings.max.wholeNanoseconds
@@ -65,5 +68,8 @@ struct Ejection: Sendable {
     }
 
     /// The backend has served something.
-    mutating func served() { isOnTrial = false }
+    mutating func served() {
+        isOnTrial = false
+        isUnheard = false
+    }
 }

@@ -164,7 +164,7 @@ extension AdmissionController {
         if outcome == .overload {
             backends[index].noteOverload(counted: counted(index), now: clock)
         }
-        if backends[index].ejection.isOnTrial, outcome.showsLife {
+        if backends[index].ejection.isUnheard, outcome.showsLife {
             backends[index].ejection.served()
         }
         if outcome == .success {

@@ -25,6 +25,10 @@ extension AdmissionController {
         guard backends.indices.contains(index), backends[index].isPresent else { return false }
         backends[index].checks.note(
             result, rules, lastHeard: backends[index].meter.lastHeard, now: clock)
+        // It takes nothing back that requests have shown.
+        if result == .passed, !backends[index].ejection.isOnTrial {
+            backends[index].ejection.served()
+        }
         return heedChecks(of: index)
     }
 

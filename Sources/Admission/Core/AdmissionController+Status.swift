@@ -17,6 +17,8 @@ package struct BackendStatus: Equatable, Sendable {
     package var isUsable: Bool
     /// Whether it was ejected, or its connections broke, and nothing has ended well there since.
     package var isOnTrial: Bool
+    /// Whether nothing has ended well there since it is known, or since it was ejected.
+    package var isUnheard: Bool
     /// Until when it is ejected after refusals; nil when it is not.
     package var unusableUntil: Instant?
     /// Refusals since the last connection.
@@ -73,7 +75,7 @@ extension AdmissionController {
             key: backend.key, isPresent: backend.isPresent, limit: backend.limit,
             limitExact: backend.limiter.exact, inFlight: backend.inFlight,
             isUsable: backend.isUsable(now: max(clock, now)),
-            isOnTrial: backend.isOnTrial,
+            isOnTrial: backend.isOnTrial, isUnheard: backend.ejection.isUnheard,
             unusableUntil: isEjected ? backend.ejection.until : nil,
             consecutiveFailures: backend.ejection.consecutiveFailures,
             allowed: backend.allowed(now: max(clock, now)), abandoned: backend.abandoned,
@@ -94,10 +96,11 @@ extension AdmissionController {
         backends.contains { $0.isUsable(now: max(clock, now)) }
     }
 
-    /// Whether any backend may be sent requests that is not on trial.
+    /// Whether any backend may be sent requests that is not on trial and of which something good was heard.
     package func hasWorkingBackend(now: Instant) -> Bool {
         backends.contains {
-            $0.isUsable(now: max(clock, now)) && !$0.isOnTrial && !$0.suspicion.isWithheld
+            $0.isUsable(now: max(clock, now)) && !$0.isOnTrial && !$0.ejection.isUnheard
+                && !$0.suspicion.isWithheld
         }
     }
 

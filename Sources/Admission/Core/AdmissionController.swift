@@ -158,7 +158,7 @@ package struct AdmissionController: ~Copyable, Sendable {
         let index = backend.index
         guard backends.indices.contains(index), backends[index].isPresent else { return false }
         if units > 0 {
-            if backends[index].ejection.isOnTrial { backends[index].ejection.served() }
+            if backends[index].ejection.isUnheard { backends[index].ejection.served() }
             backends[index].meter.progress(units: units, now: clock)
         } else {
             backends[index].meter.moved(now: clock)

@@ -1,4 +1,4 @@
-// Backends that are on trial and that no client tries: they are asked something by the controlling thread, which a
+// Backends that are on trial, or that nothing was heard of yet, and that no client tries: they are asked something by the controlling thread, which a
 // backend that does not answer holds up in nothing. A shard carries out what follows.
 
 internal import Admission
@@ -42,14 +42,17 @@ struct TriedBackend: Hashable {
 }
 
 extension Gateway {
-    /// Asks backends something that are on trial and may have no clients to try them, one request at a time
-    /// each: where clients go elsewhere for want of a backend, none would ever come back.
+    /// Asks backends something that are on trial, or that nothing was heard of yet, and may have no clients to
+    /// try them, one request at a time each: where clients go elsewhere for want of a backend, none would ever
+    /// come back.
+    ///
+    /// A client's request that is under way there may hang, and says nothing while it does.
     package func tryBackends() {
         for member in members where !member.isRetired {
             let layout = member.admission.layout
             for (address, id) in zip(layout.settings.backends, layout.ids) {
                 guard let id, let status = member.admission.backend(id, now: reactor.now),
-                    status.isUsable, status.isOnTrial, status.inFlight == 0
+                    status.isUsable, status.isOnTrial || status.isUnheard
                 else { continue }
                 tryBackend(id, address, of: member)
             }

@@ -124,7 +124,7 @@ package final class Gateway {
     /// Threads that serve.
     package var threadCount: Int { group.count }
 
-    /// Whether some pool has a backend that is neither ejected nor on trial.
+    /// Whether some pool has a backend that is neither ejected nor on trial, and of which something good was heard.
     package var hasWorkingBackend: Bool {
         members.contains { !$0.isRetired && $0.admission.hasWorkingBackend(now: reactor.now) }
     }

@@ -63,6 +63,7 @@ import Testing
                     #expect(pool.hasWorkingBackend(at: at(milliseconds)) == !isOn)
                     return isOn
                 }
+                pool.controller.answered(BackendID(index: 0), now: at(0))
                 #expect(!isOnTrial(0))
                 pool.controller.refused(BackendID(index: 0), now: at(0))
                 #expect(!pool.hasWorkingBackend(at: at(1)))
@@ -75,6 +76,40 @@ import Testing
                 #expect(isOnTrial(60_003) == !isOver, "\(outcome)")
             }
         }
+    }
+
+    /// Nothing speaks for a backend that nobody has asked anything, nor for one that comes back.
+    @Test func aBackendThatNothingWasHeardOfIsNotCalledWorking() {
+        let pool = PoolDriver(.fixed(4), backends: ["a"])
+        let backend = BackendID(index: 0)
+        func isHeardOf(_ milliseconds: Int64) -> Bool {
+            let isUnheard = pool.status(0, at: at(milliseconds))?.isUnheard == true
+            #expect(pool.hasWorkingBackend(at: at(milliseconds)) == !isUnheard)
+            #expect(pool.status(0)?.isOnTrial == false && pool.status(0)?.isUsable == true)
+            return !isUnheard
+        }
+        #expect(!isHeardOf(0))
+        #expect(pool.offer(1, at: at(1)) == .forwarded(0))
+        pool.controller.connected(backend, now: at(2))
+        pool.complete(1, .failed(.status), at: at(3))
+        #expect(!isHeardOf(4))
+        _ = pool.controller.checked(backend, .failed, CheckRules(), now: at(5))
+        #expect(!isHeardOf(6))
+        _ = pool.controller.checked(backend, .passed, CheckRules(), now: at(7))
+        #expect(isHeardOf(8))
+        for (round, keys) in [["a", "b"], ["b"], ["a"]].enumerated() {
+            let time = at(10 + Int64(round))
+            pool.controller.reconfigure(
+                settings: .fixed(4), backends: keys, now: time)
+            #expect(pool.hasWorkingBackend(at: time) == (round == 0))
+        }
+        #expect(pool.offer(2, at: at(20)) == .forwarded(0))
+        pool.complete(2, at: at(21))
+        #expect(isHeardOf(22))
+        // A good check takes nothing back that requests have shown.
+        pool.controller.refused(backend, now: at(30))
+        _ = pool.controller.checked(backend, .passed, CheckRules(), now: at(60_000))
+        #expect(pool.status(0, at: at(60_000))?.isUnheard == true)
     }
 
     @Test func aStreamsEventEndsATrial() {

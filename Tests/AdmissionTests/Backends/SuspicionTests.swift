@@ -60,6 +60,7 @@ import Testing
             #expect(pool.offer(id, at: at(now)) == .forwarded(0))
             pool.complete(id, .failed(.closed), at: at(now + 1))
         }
+        pool.controller.answered(backend, now: at(3_000))
         func isOnTrial(_ now: Int64) -> Bool? {
             let isOn = pool.status(0, at: at(now))?.isOnTrial
             #expect(pool.hasWorkingBackend(at: at(now)) == (isOn == false))
