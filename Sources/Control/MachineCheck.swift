@@ -27,10 +27,11 @@ package enum MachineCheck {
     ) -> [PolicyFault] {
         credentials.faults.map { fault(of: policy.pools[$0.pool], $0.fault) }
             + logFaults(policy.log) + addressFaults(policy, present)
-            + policy.clashes(besides: file, resolve: SocketFile.resolved)
+            + policy.clashes(
+                besides: file, resolve: FilePlace.resolved, identify: FilePlace.identity)
             + policy.loops(
                 addresses: MachineAddresses.all(), names: [MachineAddresses.hostName()],
-                resolve: SocketFile.resolved)
+                resolve: FilePlace.identity)
             + (descriptorFault(policy).map { [$0] } ?? [])
     }
 

@@ -100,14 +100,13 @@ enum FilePath {
         return path
     }
 
-    /// A path without what means nothing in it: empty parts, `.` and `..`.
+    /// A path without what means nothing in it: empty parts and `.`.
     ///
-    /// Behind a link `..` is somewhere else: follow links first where that matters.
+    /// What `..` means is only known where links are followed.
     static func plain(_ path: String) -> String {
         let parts = path.split(separator: "/").reduce(into: [Substring]()) { parts, part in
             switch part {
             case ".": break
-            case ".." where path.hasPrefix("/") || !parts.isEmpty: _ = parts.popLast()
             default: parts.append(part)
             }
         }

@@ -5,13 +5,14 @@
 extension Policy {
     /// A fault for each listener and each file that cannot be had beside another one.
     ///
-    /// `file` is the policy's own. `resolve` gives a path without links; without it, only that is known which
-    /// can be seen in the paths. What stands at a path for which `isSound` is false is passed over.
+    /// `file` is the policy's own. `resolve` gives a path without links, and `identify` what tells a file from
+    /// others; without them, only that is known which can be seen in the paths. What stands at a path for which `isSound` is false is passed over.
     package func clashes(
         besides file: String, resolve: (String) -> String = { $0 },
+        identify: (String) -> String = { $0 },
         isSound: (String) -> Bool = { _ in true }
     ) -> [PolicyFault] {
-        listenerClashes(resolve, isSound) + fileClashes(file, resolve, isSound)
+        listenerClashes(resolve, isSound) + fileClashes(file, identify, isSound)
     }
 
     private func listenerClashes(
@@ -45,9 +46,9 @@ extension Policy {
 
     /// Files that are read or written where a socket is to be, and logs that would be written to what is read.
     private func fileClashes(
-        _ file: String, _ resolve: (String) -> String, _ isSound: (String) -> Bool
+        _ file: String, _ identify: (String) -> String, _ isSound: (String) -> Bool
     ) -> [PolicyFault] {
-        func place(_ named: NamedFile) -> String { FilePath.plain(resolve(named.file)) }
+        func place(_ named: NamedFile) -> String { FilePath.plain(identify(named.file)) }
         let read = filesRead(besides: file).filter { isSound($0.path) }
         let logs = self.logs.filter { isSound($0.path) }
         let sockets = self.sockets.filter { isSound($0.path) }

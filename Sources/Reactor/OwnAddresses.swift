@@ -14,7 +14,7 @@ package struct OwnAddresses: Sendable {
     /// be had, as a unix socket that is one of them.
     package func listen(_ settings: ListenSettings) throws(SystemError) -> ListeningSocket {
         let own = all.first {
-            $0.conflicts(with: settings.address, resolve: SocketFile.resolved)
+            $0.conflicts(with: settings.address, resolve: FilePlace.resolved)
         }
         if own != nil, case .unix = settings.address {
             throw SystemError(
@@ -32,6 +32,6 @@ package struct OwnAddresses: Sendable {
 extension ListenAddress {
     /// Whether both are one: the same socket, by whatever links.
     package func isSame(as other: ListenAddress) -> Bool {
-        isSame(as: other, resolve: SocketFile.resolved)
+        isSame(as: other, resolve: FilePlace.resolved)
     }
 }

@@ -137,23 +137,6 @@ package struct SocketFile: Sendable {
         throw SystemError(attempt, because: "\(kind(found)) lies there; \(leftAlone)")
     }
 
-    /// The path of the file at `path` without links; of one that is not there, with its folder's links
-    /// followed, as far as that is there.
-    package static func resolved(_ path: String) -> String {
-        if let whole = realPath(path) { return whole }
-        guard let end = path.lastIndex(of: "/"), let folder = realPath(String(path[...end])) else {
-            return path
-        }
-        return "\(folder)/\(path[path.index(after: end)...])"
-    }
-
-    private static func realPath(_ path: String) -> String? {
-        // The path is lent for the call, whose result is a text of its own, to be freed here.
-        guard let found = unsafe realpath(path, nil) else { return nil }
-        defer { unsafe free(found) }
-        return unsafe String(cString: found)
-    }
-
     /// What it says to somebody who connects to the socket at `path`: 0 or an errno; it never waits.
     private static func probe(_ path: String) -> Int32 {
         let kind = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)

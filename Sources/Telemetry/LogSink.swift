@@ -278,7 +278,7 @@ extension LogSink {
         }
         guard errno == ENOENT else { return errno }
         // A link to what is not there is followed: the file would be made where it leads.
-        if let target = MadeFile.target(ofLink: path) { return fault(target) }
+        if let target = FilePlace.target(ofLink: path) { return fault(target) }
         let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
         return unsafe access(folder, W_OK | X_OK) == 0 ? nil : errno
     }

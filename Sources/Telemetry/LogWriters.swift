@@ -69,7 +69,7 @@ extension LogSettings.Destination {
     /// Whether both are one file, by whatever links.
     fileprivate func isSame(as other: LogSettings.Destination) -> Bool {
         if case .file(let path) = self, case .file(let otherPath) = other {
-            return SocketFile.resolved(path) == SocketFile.resolved(otherPath)
+            return FilePlace.resolved(path) == FilePlace.resolved(otherPath)
         }
         return self == other
     }

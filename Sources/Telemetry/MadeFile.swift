@@ -35,21 +35,4 @@ struct MadeFile: Sendable {
         else { return }
         _ = unsafe unlink(path)
     }
-
-    /// Where the link at `path` leads, from its own folder; nil where there is none.
-    ///
-    /// Links that go round are none either: they are told of before, as such.
-    static func target(ofLink path: String) -> String? {
-        var bytes = [UInt8](repeating: 0, count: Int(PATH_MAX))
-        // The kernel writes no more bytes than the array has, and says how many.
-        let count = unsafe bytes.withUnsafeMutableBytes { all in
-            guard let start = all.baseAddress else { return 0 }
-            return unsafe readlink(path, start, all.count)
-        }
-        guard count > 0 else { return nil }
-        let target = String(decoding: bytes.prefix(count), as: UTF8.self)
-        if target.hasPrefix("/") { return target }
-        let folder = path.lastIndex(of: "/").map { path[...$0] } ?? ""
-        return "\(folder)\(target)"
-    }
 }

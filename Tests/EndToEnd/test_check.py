@@ -225,24 +225,33 @@ def test_formats(penstock: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("listen", "more", "told"),
     [
-        ('["unix:{0}/a.sock", "unix:{0}/x/../a.sock"]', "", "listen[1]: is the same socket as listen[0]"),
+        ('["unix:{0}/a.sock", "unix:{0}/folder/../a.sock"]', "", "listen[1]: is the same socket as listen[0]"),
         ('["unix:{0}/a.sock", "unix:{0}/link/a.sock"]', "", "listen[1]: is the same socket as listen[0]"),
         ('"unix:{0}/a.sock"', 'admin: "unix:{0}/link/a.sock"', "listen: is the same socket as admin"),
         ('"unix:{0}/a.sock"', "log: {{access: {0}/a.sock}}", "log.access.to: {0}/a.sock is the socket of listen"),
         ("127.0.0.1:0", "admin: unix:{0}/b.sock\nlog: {{to: {0}/link/b.sock}}", "b.sock is the socket of admin"),
         ("127.0.0.1:0", "log: {{access: {0}/link/policy.yaml}}", "policy.yaml is this policy's file"),
+        ("127.0.0.1:0", "log: {{access: {0}/folder/link/../policy.yaml}}", "policy.yaml is this policy's file"),
+        ("127.0.0.1:0", "log: {{to: {0}/folder/hard.yaml}}", "hard.yaml is this policy's file"),
+        ('"unix:{0}/a.sock"', "log: {{to: {0}/folder/nowhere}}", "nowhere is the socket of listen"),
     ],
-    ids=range(6),
+    ids=range(9),
 )
 def test_two_uses_of_a_file(penstock: Path, tmp_path: Path, listen: str, more: str, told: str) -> None:
     """Both `check` and `serve` say so, and leave the folder as it was."""
     (tmp_path / "link").symlink_to(tmp_path)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "link").symlink_to(folder)
+    (folder / "nowhere").symlink_to("link/further")
+    (folder / "further").symlink_to("../a.sock")
     policy = tmp_path / "policy.yaml"
     admin = "" if "admin" in more else "admin: off\n"
     policy.write_text(
         f"listen: {listen.format(tmp_path)}\n{admin}{more.format(tmp_path)}\n"
         "pools: {chat: {backends: ['http://127.0.0.1:1']}}\nroutes: [{path: /*, pool: chat}]\n"
     )
+    (folder / "hard.yaml").hardlink_to(policy)
     before = policy.read_text()
     for command in (["check"], ["serve", "--policy"]):
         ended = subprocess.run(
@@ -250,8 +259,22 @@ def test_two_uses_of_a_file(penstock: Path, tmp_path: Path, listen: str, more: s
         )
         assert ended.returncode == 1 and told.format(tmp_path) in ended.stderr, ended.stderr
         assert ended.stderr.count(" error: ") == 1
-    assert {entry.name for entry in tmp_path.iterdir()} == {"link", "policy.yaml"}
+    assert {entry.name for entry in tmp_path.iterdir()} == {"link", "folder", "policy.yaml"}
     assert policy.read_text() == before
+
+
+def test_a_path_behind_a_link_is_another_file(penstock: Path, tmp_path: Path) -> None:
+    """`link/..` is the folder above that where the link leads, and not the one with the link."""
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "a" / "b")
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(
+        f"listen: ['unix:{tmp_path}/s', 'unix:{tmp_path}/link/../s']\nadmin: off\n"
+        f"log: {{to: {tmp_path}/link/../policy.yaml}}\n"
+        "pools: {chat: {backends: ['http://127.0.0.1:1']}}\nroutes: [{path: /*, pool: chat}]\n"
+    )
+    for more in ([], ["--policy-only"]):
+        assert check(penstock, *more, str(policy)).returncode == 0
 
 
 @pytest.mark.parametrize("command", ["simulate", "compare"])

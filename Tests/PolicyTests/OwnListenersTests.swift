@@ -35,7 +35,7 @@ import Testing
         ("http://[0:0:0::1]:8080", "[::1]:8080"), ("https://127.0.0.1:8080", "127.0.0.1:8080"),
         ("http://10.0.0.5:80", "10.0.0.5:80"), ("http://127.0.0.1", "0.0.0.0:80"),
         ("http+unix:///run/a.sock", "unix:/run/a.sock"),
-        ("http+unix:///run/x/..//./a.sock", "unix:/run/a.sock"),
+        ("http+unix:///run//./a.sock", "unix:/run/a.sock"),
         ("http+unix://%2Frun%2Fa.sock", "unix:/run/a.sock"),
     ])
     func isToldOf(_ backend: String, _ listen: String) throws {
@@ -53,7 +53,9 @@ import Testing
         ("http://127.0.0.1:8081", "127.0.0.1:8080"), ("http://127.0.0.2:8080", "127.0.0.1:8080"),
         ("http://[::1]:8080", "0.0.0.0:8080"), ("http://127.0.0.1:8080", "[::]:8080"),
         ("http://10.0.0.5:8080", "0.0.0.0:8080"), ("http://localhosts:8080", "0.0.0.0:8080"),
-        ("http+unix:///run/b.sock", "unix:/run/a.sock"), ("http://127.0.0.1:80", "127.0.0.1:0"),
+        ("http+unix:///run/b.sock", "unix:/run/a.sock"),
+        ("http+unix:///run/x/../a.sock", "unix:/run/a.sock"),
+        ("http://127.0.0.1:80", "127.0.0.1:0"),
     ])
     func isNotToldOfOthers(_ backend: String, _ listen: String) throws {
         #expect(try Self.fault(backend, listen: listen) == nil)

@@ -174,7 +174,7 @@ import Testing
         "Sources/Telemetry/ProcessStatistics.swift",
         "Sources/Gateway/Proxy/KeyDigest.swift",
         "Sources/Reactor/Descriptor.swift",
-        "Sources/Reactor/DirectoryLock.swift",
+        "Sources/Reactor/DirectoryLock.swift", "Sources/Reactor/FilePlace.swift",
         "Sources/Reactor/DescriptorLimit.swift",
         "Sources/Reactor/Epoll.swift",
         "Sources/Reactor/ListeningSocket.swift",
