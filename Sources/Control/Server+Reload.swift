@@ -89,6 +89,7 @@ extension Server {
         }
         logTarget.change(to: next.logs.operational, level: next.policy.log.level.loggerLevel)
         logs = next.logs
+        logs.follow()
         tell(changes, next.policy)
         StartMemory.release()
     }

@@ -13,6 +13,8 @@ import Synchronization
 final class LogSink: Sendable {
     /// What the two sides share.
     private struct State {
+        /// Where the file is opened the next time; nil for a standard stream.
+        var path: String?
         /// Lines that the thread has not taken yet, each ended by a line feed.
         var pending: [UInt8] = []
         /// Bytes accepted since the start, and those of them that are written or lost.
@@ -33,13 +35,12 @@ final class LogSink: Sendable {
         var stop: Bool
     }
 
-    private let destination: LogSettings.Destination
     private let capacityBytes: Int
     private let wake: Int32
     private let firstDescriptor: Int32
     /// The file, where it was made for this log.
     private let made: MadeFile?
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     /// How long the thread waits for more lines after the first, so that a busy gateway wakes it
     /// a hundred times a second and not once a request.
@@ -50,7 +51,8 @@ final class LogSink: Sendable {
     init(
         destination: LogSettings.Destination, capacityBytes: Int
     ) throws(LogWriter.Failure) {
-        self.destination = destination
+        let path: String? = if case .file(let path) = destination { path } else { nil }
+        state = Mutex(State(path: path))
         self.capacityBytes = capacityBytes
         switch destination {
         case .standardOutput:
@@ -119,6 +121,10 @@ extension LogSink {
 
     func reopen() {
         urge { $0.wantsReopen = true }
+    }
+
+    func follow(_ path: String) {
+        state.withLock { if $0.path != nil { $0.path = path } }
     }
 
     func stop() {
@@ -233,7 +239,7 @@ extension LogSink {
     }
 
     private func reopen(_ descriptor: inout Int32) {
-        guard case .file(let path) = destination else { return }
+        guard let path = state.withLock({ $0.path }) else { return }
         let opened = LogSink.open(path)
         guard opened >= 0 else {
             state.withLock { $0.statistics.errors &+= 1 }

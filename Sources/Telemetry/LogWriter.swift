@@ -74,6 +74,11 @@ package final class LogWriter: Sendable {
     /// Where that fails, the old file stays in use and the failure is counted.
     package func reopen() { sink.reopen() }
 
+    /// The policy names the same file by this `destination` from now on: there it is opened again.
+    func follow(_ destination: LogSettings.Destination) {
+        if case .file(let path) = destination { sink.follow(path) }
+    }
+
     /// Waits until the lines added so far are written or lost, at most for `limit`; whether they
     /// are.
     ///

@@ -30,6 +30,15 @@ package struct LogWriters: Sendable {
         }
     }
 
+    /// These come into use: what was open before under another path of the same file is opened again at the
+    /// present one.
+    package func follow() {
+        operational.follow(settings.destination)
+        if let access, access !== operational, let destination = settings.access {
+            access.follow(destination)
+        }
+    }
+
     /// Ends those that are not among `former`, and removes files that were made for them and are empty: they
     /// do not come into use.
     package func discard(besides former: LogWriters? = nil) {

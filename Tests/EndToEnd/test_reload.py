@@ -189,6 +189,26 @@ def test_fifo_in_place_of_a_file_holds_nothing_up(
         assert time.monotonic() - began < 1.9
 
 
+def test_a_log_goes_on_under_its_new_path(gateway: StartGateway, tmp_path: Path) -> None:
+    """A link that the policy names no more is not opened again after a rotation."""
+    real, link = tmp_path / "real", tmp_path / "link"
+    link.symlink_to(real)
+
+    def policy(path: Path) -> str:
+        return one_pool(closed_address()).replace("log: {access: {to: off}}", f"log: {{access: {path}}}")
+
+    through = gateway(policy(link))
+    through.reload(policy(real))
+    eventually(lambda: through.metric("penstock_policy_reloads_total") == 1, "reload counted")
+    link.unlink()
+    real.rename(tmp_path / "real.1")
+    through.signal(signal.SIGUSR1)
+    eventually(real.exists, "the file is opened again")
+    request(through.url)
+    eventually(lambda: real.read_text(), "a line")
+    assert not link.exists()
+
+
 def test_log_may_be_a_fifo(gateway: StartGateway, tmp_path: Path) -> None:
     """Neither a start nor a reload waits for a reader, who gets what was logged before he came."""
     first, second = tmp_path / "first", tmp_path / "second"
