@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import tempfile
@@ -115,6 +116,32 @@ def test_listeners_that_change_places(gateway: StartGateway, backend: str) -> No
     put_in_force(through, policy(second, first))
     eventually(lambda: serves(second) and is_admin(first), "both at their new places")
     assert all(serves(second) and is_admin(first) for _ in range(20))
+
+
+def test_as_many_chosen_ports_as_are_wanted(gateway: StartGateway, backend: str) -> None:
+    """Port 0 is another one each time: what is taken out of the policy closes, and what it adds is opened."""
+
+    def policy(count: int) -> str:
+        return one_pool(backend, listen=str(["127.0.0.1:0"] * count), limit=4)
+
+    def ports() -> list[int]:
+        """Those that the process listens on, but the admin listener's."""
+        folder = Path(f"/proc/{through.pid}")
+        mine = {os.readlink(each) for each in (folder / "fd").iterdir()}
+        rows = [line.split() for line in (folder / "net" / "tcp").read_text().splitlines()[1:]]
+        listening = {int(row[1].partition(":")[2], 16) for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in mine}
+        return sorted(listening - {int(through.admin_url.rpartition(":")[2])})
+
+    through = gateway(policy(2))
+    first, second = ports()
+    assert serves(f"127.0.0.1:{first}") and serves(f"127.0.0.1:{second}")
+    put_in_force(through, policy(1))
+    eventually(lambda: len(ports()) == 1, "one is closed")
+    (left,) = ports()
+    assert left in (first, second) and serves(f"127.0.0.1:{left}")
+    put_in_force(through, policy(3))
+    eventually(lambda: len(ports()) == 3, "two are opened")
+    assert left in ports() and all(serves(f"127.0.0.1:{port}") for port in ports())
 
 
 def test_address_of_another_process(gateway: StartGateway, backend: str) -> None:

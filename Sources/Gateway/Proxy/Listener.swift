@@ -10,8 +10,8 @@ internal import Telemetry
 final class Listener: EventHandler {
     private let shard: Shard
     private let socket: ListeningSocket
-    /// The address as the policy wrote it when it was opened, by which a reload recognises it.
-    let configured: ListenAddress
+    /// Which listener of the gateway it belongs to, by which a reload recognises it.
+    let number: Int
     private var isPaused = false
     /// Whether it is paused until a connection ends, and not for want of descriptors or memory.
     private(set) var waitsForRoom = false
@@ -27,17 +27,17 @@ final class Listener: EventHandler {
     /// How long accepting rests when descriptors or memory are short.
     private static let pauseNanoseconds: Int64 = 100_000_000
 
-    /// Registers `socket`, opened for the policy's address `configured`, with the shard's reactor.
+    /// Registers `socket`, of the gateway's listener `number`, with the shard's reactor.
     init(
-        shard: Shard, configured: ListenAddress, socket: consuming ListeningSocket
+        shard: Shard, number: Int, socket: consuming ListeningSocket
     ) throws(SystemError) {
         self.shard = shard
-        self.configured = configured
+        self.number = number
         self.socket = socket
         super.init()
         guard shard.reactor.register(self, descriptor: self.socket.rawValue, interest: .readable)
         else {
-            throw SystemError("watch \(configured.text)")
+            throw SystemError("watch \(self.socket.address.text)")
         }
     }
 

@@ -32,7 +32,7 @@ extension Gateway {
         for index in 0..<group.count {
             let change = PolicyChange(
                 policy: policy, admissions: admissions, logs: logs, modelList: modelList,
-                stays: listening.map(\.opened), sockets: opened.sockets(ofShard: index))
+                stays: listening.map(\.number), sockets: opened.sockets(ofShard: index))
             group.send(to: index) { $0.apply(change) }
         }
         metrics.countReload(atNanoseconds: ProcessClock.wallNanoseconds())
@@ -44,23 +44,34 @@ extension Gateway {
     ) throws(SystemError) -> [OpenedAddress] {
         let own = OwnAddresses(addresses + others)
         var opened: [OpenedAddress] = []
-        for settings in wanted where present(settings.address) == nil {
-            opened.append(try OpenedAddress(settings, shards: group.count, own: own))
+        for (settings, place) in zip(wanted, places(of: wanted)) where place == nil {
+            openedCount += 1
+            opened.append(
+                try OpenedAddress(
+                    settings, number: openedCount, shards: group.count, own: own))
         }
         return opened
     }
 
-    /// The place in `listening` of that address.
-    private func present(_ address: ListenAddress) -> Int? {
-        listening.firstIndex { $0.configured.address.isSame(as: address) }
+    /// The places in `listening` of the addresses of `wanted`, each place once; nil where the gateway does not
+    /// listen yet.
+    ///
+    /// Port 0 may be wanted several times.
+    private func places(of wanted: [ListenSettings]) -> [Int?] {
+        var left = Array(listening.indices)
+        return wanted.map { settings in
+            left.firstIndex { listening[$0].configured.address.isSame(as: settings.address) }
+                .map { left.remove(at: $0) }
+        }
     }
 
     /// Gives the files of unix sockets that stay the access that `wanted` says; when one cannot have
     /// it, none has.
     private func changeAccess(_ wanted: [ListenSettings]) throws(SystemError) {
         var changed: [Listening] = []
-        for settings in wanted {
-            guard let index = present(settings.address), let file = listening[index].file,
+        let places = places(of: wanted)
+        for (settings, place) in zip(wanted, places) {
+            guard let index = place, let file = listening[index].file,
                 listening[index].configured.access != settings.access
             else { continue }
             do throws(SystemError) {
@@ -72,21 +83,18 @@ extension Gateway {
                 throw error
             }
         }
-        for settings in wanted {
-            if let index = present(settings.address) { listening[index].configured = settings }
+        for (settings, place) in zip(wanted, places) {
+            if let index = place { listening[index].configured = settings }
         }
     }
 
     /// Notes where the gateway listens, now that its policy is in force.
     func noteListening(_ opened: [OpenedAddress]) {
-        listening.removeAll { former in
-            let stays = policy.listen.contains {
-                $0.address.isSame(as: former.configured.address)
-            }
-            if !stays { former.file?.remove() }
-            return !stays
+        let kept = places(of: policy.listen).compactMap(\.self).sorted()
+        for index in listening.indices where !kept.contains(index) {
+            listening[index].file?.remove()
         }
-        listening += opened.map(\.listening)
+        listening = kept.map { listening[$0] } + opened.map(\.listening)
     }
 
     /// Notes the logs whose losses are counted.

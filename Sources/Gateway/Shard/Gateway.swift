@@ -46,6 +46,8 @@ package final class Gateway {
     private(set) lazy var trialFetcher = Fetcher(askingBackendsIn: reactor)
     /// Where it listens.
     var listening: [Listening] = []
+    /// Listeners that were opened so far.
+    var openedCount = 0
     /// The logs whose losses are counted, with the names of their metric labels.
     var logWriters: [(name: String, writer: LogWriter)] = []
     var gatherings: [Gathering] = []

@@ -9,6 +9,8 @@ internal import Reactor
 struct OpenSocket: Sendable {
     /// The address as the policy has it.
     let configured: ListenAddress
+    /// Which listener of the gateway it belongs to.
+    let number: Int
     let socket: Transfer<ListeningSocket>
 }
 
@@ -16,8 +18,8 @@ struct OpenSocket: Sendable {
 struct Listening {
     /// As the policy has it.
     var configured: ListenSettings
-    /// As the policy had it when it was opened, by which shards know it.
-    let opened: ListenAddress
+    /// Which listener of the gateway it is, by which shards know it: two may have port 0 of one address.
+    let number: Int
     /// The address with the port that the kernel chose.
     let actual: ListenAddress
     /// The file of a unix socket; nil for TCP.
@@ -33,18 +35,22 @@ struct OpenedAddress {
 
     /// Binds and listens, with a socket for each of `shards`; throws when the address cannot be had.
     ///
-    /// `own` is where this process listens already, as the kernel has it.
-    init(_ settings: ListenSettings, shards: Int, own: OwnAddresses) throws(SystemError) {
+    /// `number` is another one for each. `own` is where this process listens already, as the kernel has it.
+    init(
+        _ settings: ListenSettings, number: Int, shards: Int, own: OwnAddresses
+    ) throws(SystemError) {
         let address = settings.address
         let first = try own.listen(settings)
         listening = Listening(
-            configured: settings, opened: address, actual: first.address, file: first.file)
+            configured: settings, number: number, actual: first.address, file: first.file)
         var further: [OpenSocket] = []
         for _ in 1..<max(1, shards) {
             guard let another = try first.another() else { break }
-            further.append(OpenSocket(configured: address, socket: Transfer(another)))
+            further.append(
+                OpenSocket(configured: address, number: number, socket: Transfer(another)))
         }
-        sockets = [OpenSocket(configured: address, socket: Transfer(first))] + further
+        sockets =
+            [OpenSocket(configured: address, number: number, socket: Transfer(first))] + further
     }
 
     /// The socket for that shard, if there is one.

@@ -16,8 +16,8 @@ struct PolicyChange: Sendable {
     let logs: LogWriters?
     /// What clients are told of models.
     let modelList: ModelList
-    /// The listeners that it has, by the addresses for which they were opened.
-    let stays: [ListenAddress]
+    /// The listeners that it has, by their numbers.
+    let stays: [Int]
     /// The shard's sockets of the listeners that the policy adds.
     let sockets: [OpenSocket]
 }
@@ -28,7 +28,7 @@ extension Shard {
         guard !hasEnded && !isDraining else { return }
         let policy = change.policy
         for listener in listeners {
-            if change.stays.contains(listener.configured) { continue }
+            if change.stays.contains(listener.number) { continue }
             listener.finish()
         }
         replacePools(policy, change.admissions)
@@ -50,7 +50,7 @@ extension Shard {
             guard let socket = open.socket.take() else { continue }
             do throws(SystemError) {
                 listeners.append(
-                    try Listener(shard: self, configured: open.configured, socket: socket))
+                    try Listener(shard: self, number: open.number, socket: socket))
             } catch {
                 logger.error("\(error.description)")
             }
