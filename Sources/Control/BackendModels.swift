@@ -15,9 +15,10 @@ final class BackendModels: EventHandler {
         var at: Instant
     }
 
+    /// A backend, as it is asked: pools that have it in the same way ask once, and may get other names.
     private struct Source: Hashable {
-        let pool: String
         let address: BackendAddress
+        let tls: TLSSettings
     }
 
     private let gateway: Gateway
@@ -81,7 +82,7 @@ final class BackendModels: EventHandler {
     }
 
     private func source(_ one: ModelSource) -> Source {
-        Source(pool: gateway.policy.pools[one.pool].name, address: one.address)
+        Source(address: one.address, tls: gateway.policy.pools[one.pool].tls)
     }
 
     private func ask(_ one: ModelSource) {
@@ -106,7 +107,7 @@ final class BackendModels: EventHandler {
         policy.pools.map { pool in
             guard policy.models.refresh != nil else { return [] }
             return pool.backends.flatMap { address in
-                answers[Source(pool: pool.name, address: address)]?.models ?? []
+                answers[Source(address: address, tls: pool.tls)]?.models ?? []
             }
         }
     }

@@ -209,6 +209,28 @@ def test_a_log_goes_on_under_its_new_path(gateway: StartGateway, tmp_path: Path)
     assert not link.exists()
 
 
+def test_models_of_a_pool_that_gets_another_name(gateway: StartGateway) -> None:
+    """What its backends have said still holds while they do not answer."""
+    body = b'{"object":"list","data":[{"id":"m1","object":"model"}]}'
+
+    def lists(connection: socket.socket) -> None:
+        while read_head(connection):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+    address = closed_address()
+    policy = one_pool(address).replace("/*, pool: chat}", '/v1/chat/*, pool: chat, models: ["*"]}')
+
+    def listed() -> list[str]:
+        return [each["id"] for each in json.loads(request(through.url, "/v1/models").body)["data"]]
+
+    with scripted_backend(lists, port=int(address.rpartition(":")[2])):
+        through = gateway(policy)
+        eventually(lambda: listed() == ["m1"], "listed")
+    through.reload(policy.replace("chat", "other"))
+    eventually(lambda: through.metric("penstock_policy_reloads_total") == 1, "reload counted")
+    assert through.status()["pools"][0]["name"] == "other" and listed() == ["m1"]
+
+
 def test_log_may_be_a_fifo(gateway: StartGateway, tmp_path: Path) -> None:
     """Neither a start nor a reload waits for a reader, who gets what was logged before he came."""
     first, second = tmp_path / "first", tmp_path / "second"
