@@ -13,7 +13,7 @@ struct CheckCommand: Command {
         discussion: """
             Exits with 0 when all files are valid, else with 1 after one line for each fault:
 
-              policy.yaml:7:15: error: pools.chat.queue.max_wait: "2" has no unit; write 2s
+              policy.yaml:7:17: error: pools.chat.queue.max_wait: `2` has no unit; write a duration such as 10s
 
             What this machine would have to give is looked at too: certificates, keys, folders of logs, addresses, \
             descriptors. An address that is in use counts as there. Leave that out with --policy-only, where the \

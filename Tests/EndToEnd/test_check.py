@@ -222,6 +222,18 @@ def test_formats(penstock: Path, tmp_path: Path) -> None:
     assert "100%25" in lines[2] and "100%`" not in lines[2]
 
 
+def test_help_shows_a_fault_as_it_is_told(penstock: Path, tmp_path: Path) -> None:
+    """The example is what the command says."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(
+        "listen: 127.0.0.1:0\nadmin: off\npools:\n  chat:\n    backends: ['http://127.0.0.1:1']\n    queue:\n"
+        "      max_wait: 2\nroutes: [{path: /*, pool: chat}]\n"
+    )
+    told = check(penstock, str(policy)).stderr.strip().removeprefix(f"{tmp_path}/")
+    shown = check(penstock, "--help").stdout
+    assert told in " ".join(shown.split()), told
+
+
 @pytest.mark.parametrize(
     ("listen", "more", "told"),
     [
