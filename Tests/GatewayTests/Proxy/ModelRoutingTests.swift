@@ -215,6 +215,20 @@ import Testing
         #expect(allowed.value("X-Line") == "POST \(prefix)org%2Fllama-8b/infer HTTP/1.1")
     }
 
+    /// JSON between programs is UTF-8; Python's reader takes these too.
+    @Test func aModelInUTF16IsNotRead() throws {
+        let stand = try Stand()
+        for encoding in [
+            String.Encoding.utf16, .utf16LittleEndian, .utf16BigEndian, .utf32,
+            .utf32LittleEndian, .utf32BigEndian,
+        ] {
+            let body = try #require(#"{"model":"llama"}"#.data(using: encoding))
+            let answer = try stand.post("/v1/chat/completions", Array(body))
+            #expect(answer.status == 400, "\(encoding)")
+        }
+        #expect(stand.llama.requests.isEmpty && stand.other.requests.isEmpty)
+    }
+
     @Test func formsNameTheirModelInAField() throws {
         let stand = try Stand()
         let form =
