@@ -24,7 +24,14 @@ extension KneeLimit {
     private static let lateDeparturesOfSuccesses = 16.0
     private static let doubtOfLowerLevel = 2.0
     private static let retreatFactor = 0.7
+    /// What a level settles as long after as if it had risen so much: an engine that goes on with work whose
+    /// clients have left is full of it.
+    private static let riseAfterRetreat = 4.0
     private static let fewSlots = 8.0
+    /// Part of the ends that are departures from which on clients do not bear a level; and where between it
+    /// and one that they bear the limit goes on, in ln n.
+    private static let unborneShare = 0.1
+    private static let cliffPart = 1.0 / 3
     /// Factor on a limit at which the backend has said overload.
     private static let stepBeyondCeiling = 1.05
 
@@ -42,6 +49,7 @@ extension KneeLimit {
         side.add(from: begin, to: meter)
         lastMeter = meter
         if servesFew { return retreat(now: now) }
+        if let low, isFarTooHigh(low) { return stepBack(from: side, to: low, now: now) }
         guard hasEvidence(meter) else {
             let patience = max(60, 16 * meter.serviceSeconds)
             guard now.seconds(since: sideStart) > patience, side.seconds < patience / 8 else {
@@ -95,6 +103,7 @@ extension KneeLimit {
             knee.lastDistance = -1
             knee.narrowing = 1
             knee.beginPair(now: now, lowFirst: true)
+            knee.rise = Self.riseAfterRetreat
         }
     }
 
@@ -128,6 +137,9 @@ extension KneeLimit {
         let isClear =
             doubt > leastDoubt || verdict.distanceError < 0.25 || isWhole(verdict)
         let isNear = abs(verdict.distance(to: wantedElasticity)) < Self.usualDistance
+        if isCliff(verdict, low: low, high: high) {
+            return stepBack(from: high, to: low, now: now)
+        }
         guard isClear || rounds >= (usesProgress && isNear ? 2 : 6) else {
             // The same level first, so that it need not settle again: low, high, high, low.
             comingHigh = !isHigh
@@ -135,6 +147,43 @@ extension KneeLimit {
             return nil
         }
         return move(verdict, now: now)
+    }
+
+    /// Whether the higher level is too high for clients: they leave there, not at the lower one, and it does
+    /// not serve more.
+    private func isCliff(_ verdict: KneeVerdict, low: KneeSide, high: KneeSide) -> Bool {
+        !usesSlots && verdict.elasticity < wantedElasticity
+            && high.departureShare > Self.unborneShare
+            && low.departureShare < KneeSide.fewDepartures
+    }
+
+    /// Whether so many leave at the higher level of a pair, and not at the lower one, that it need not be
+    /// measured to the end.
+    private func isFarTooHigh(_ low: KneeSide) -> Bool {
+        phase == .compare && !usesSlots && side.level > low.level && !usesProgress
+            && side.isLeft && low.departureShare < KneeSide.fewDepartures
+    }
+
+    /// Goes on nearer to the lower level, since clients leave in numbers from somewhere below the higher
+    /// one on.
+    ///
+    /// There throughput rises, and then falls at once: the elasticity between the two levels says nothing of
+    /// where.
+    private mutating func stepBack(
+        from high: KneeSide, to low: KneeSide, now: Instant
+    ) -> LimitMove? {
+        change(.departures) { knee in
+            let ratio = naturalLogarithm(high.level / low.level)
+            knee.center = knee.bounded(low.level * exponential(ratio * Self.cliffPart))
+            knee.ceiling = (knee.center * high.level).squareRoot()
+            knee.settled.enough = .infinity
+            knee.lastDistance = -1
+            knee.spread = ratio * ratio / 4
+            knee.narrowing = max(Self.leastNarrowing, knee.narrowing / 2)
+            knee.settled.departures = 0
+            knee.settled.confirmations = max(knee.settled.confirmations, 1)
+            knee.settle(flatFrom: nil, isHeld: false, now: now)
+        }
     }
 
     func verdict(_ low: KneeSide, _ high: KneeSide) -> KneeVerdict? {

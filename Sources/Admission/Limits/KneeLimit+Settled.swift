@@ -13,6 +13,8 @@ struct KneeSettled: Sendable {
     var pairBegan: Instant
     /// When levels are compared again.
     var until: Instant
+    /// Whether clients bore the level below.
+    var isBorne = false
     /// What was watched first, at the level in force.
     var reference: KneeSide?
     /// The level below which throughput was seen to fall; 0 where none is known.
@@ -142,10 +144,13 @@ extension KneeLimit {
         let most = max(longest, least * pairSeconds)
         settled.until = now.advanced(byNanoseconds: nanoseconds(min(pairs * pairSeconds, most)))
         settled.reference = nil
+        settled.isBorne = low.map { $0.departureShare < KneeSide.fewDepartures } ?? false
         phase = .settled
+        // What was not looked at may be too high for responses in one piece, whose clients would all leave.
+        let highest = usesProgress ? .infinity : max(high?.level ?? center, settled.needed)
         low = nil
         high = nil
-        let wanted = max(center, flatFrom ?? 0)
+        let wanted = min(max(center, flatFrom ?? 0), highest)
         // The limit in force is a whole number: the one below would cost a slot of few.
         hold(clamp((wanted - Self.roundedDown).rounded(.up)), now: now, gently: true)
     }
@@ -161,6 +166,7 @@ extension KneeLimit {
         }
         side.add(from: begin, to: meter)
         lastMeter = meter
+        if settled.isBorne, !usesProgress, side.isLeft { return retreat(now: now) }
         let count = usesProgress ? side.units : side.completions
         guard side.seconds >= windowSeconds(meter), count >= Self.leastCount else { return nil }
         defer { side = KneeSide(level: level) }

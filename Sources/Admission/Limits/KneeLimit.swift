@@ -32,7 +32,7 @@ struct KneeLimit: Sendable {
     var center: Double
     /// The level that is to be in force, before caps.
     var level: Double
-    /// By what factor the level rose last, 1...2; 1 while levels double.
+    /// By what factor the level rose last, 1...2; 1 while levels double, and more after a retreat.
     var rise = 1.0
     /// What is still to be taken off on the way down to `level`: slots that come free are kept
     /// back one in a few, so that the others are given away meanwhile.

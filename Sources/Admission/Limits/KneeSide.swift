@@ -52,6 +52,17 @@ struct KneeSide: Sendable {
     /// Requests that ended well or were given up.
     var ends: Double { completions + Double(departures) }
 
+    /// The part of the ends that were departures; 0 without any ends.
+    var departureShare: Double { ends > 0 ? Double(departures) / ends : 0 }
+
+    /// Part of the ends that few departures are.
+    static let fewDepartures = 0.03
+    /// Departures that say something.
+    private static let leastDepartures = 12
+
+    /// Whether it is certain that many leave.
+    var isLeft: Bool { departures >= Self.leastDepartures && isLeftByMany }
+
     /// Whether so many leave that the level may be the reason.
     var isLeftByMany: Bool { Double(departures) > Self.manyDepartures * completions }
 
