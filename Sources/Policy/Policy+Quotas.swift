@@ -10,7 +10,6 @@ extension Policy {
         quotas.hashedRows = pools.map(\.admission.queue.hashedFlows).max() ?? quotas.hashedRows
         var indices: [String: Int] = [:]
         func take(_ tenant: TenantSettings) {
-            guard tenant.hasQuota else { return }
             if let index = indices[tenant.name] {
                 quotas.tenants[index].takeQuota(of: tenant)
             } else {

@@ -139,7 +139,7 @@ extension AdmissionController {
         case .requests:
             return stub.cost
         case .tokens:
-            guard case .tokens(let tokens) = charge else { return stub.cost }
+            guard let tokens = charge.tokens else { return stub.cost }
             defer { usualTokens.learn(tokens) }
             return usualTokens.cost(ofTokens: tokens)
         }

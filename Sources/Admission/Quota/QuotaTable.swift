@@ -36,7 +36,12 @@ package struct Payer: Equatable, Sendable {
 package struct Reservation: Equatable, Sendable {
     /// The row that it was taken from; -1 where nothing was.
     var row: Int32 = -1
+    /// How many policies had been in force.
+    var generation: UInt32 = 0
+    /// Tokens that were taken.
     var tokens = 0
+    /// Whose request it is: a reload may give it another row.
+    var tenant = TenantID.anonymous
 
     /// Whether anything was taken.
     package var isHeld: Bool { row >= 0 }
@@ -73,39 +78,6 @@ package enum QuotaDecision: Equatable, Sendable {
 
 /// The table of quotas.
 package struct QuotaTable: Sendable {
-    struct Row: Sendable {
-        /// The name that the policy gives the tenant; empty for the rows without one.
-        var name: String
-        var requests: RateBucket
-        var tokens: RateBucket
-        /// Requests under way that were charged to it.
-        var held = 0
-        /// Whether the policy in force has this row.
-        var isPresent = true
-
-        init(_ settings: TenantSettings) {
-            name = settings.name
-            requests = RateBucket(perMinute: settings.requestsPerMinute)
-            tokens = RateBucket(perMinute: settings.tokensPerMinute)
-        }
-
-        mutating func reconfigure(_ settings: TenantSettings) {
-            requests.reconfigure(perMinute: settings.requestsPerMinute)
-            tokens.reconfigure(perMinute: settings.tokensPerMinute)
-            isPresent = true
-        }
-
-        mutating func advance(to now: Instant) {
-            requests.advance(to: now)
-            tokens.advance(to: now)
-        }
-
-        mutating func takeOver(_ other: Row) {
-            requests.takeOver(other.requests)
-            tokens.takeOver(other.tokens)
-        }
-    }
-
     /// The first row is of those who do not say who they are.
     var rows: [Row]
     var named = TenantIndex()
@@ -114,6 +86,12 @@ package struct QuotaTable: Sendable {
     /// The rows of tenants without a name; empty where these have no quota.
     var hashed: [Int32] = []
     var hasDefault = false
+    /// The hashes of all names that the policy has, also of tenants without a quota.
+    var nameHashes: Set<UInt64> = []
+    /// What the rows of tenants without a name held when there were more or fewer of them.
+    var formerRows: [FormerRows] = []
+    /// How many policies have been in force.
+    var generation: UInt32 = 0
     /// The latest instant seen: each thread reads its clock by itself.
     private(set) var clock = Instant(nanoseconds: .min / 2)
     /// Whether nobody has a quota.
@@ -138,15 +116,21 @@ package struct QuotaTable: Sendable {
         let carried = first.flatMap { row(of: $0) }
         guard let row = carried ?? row(of: own) else { return .free }
         clock = max(clock, now)
-        rows[Int(row)].advance(to: clock)
+        let payer = carried != nil ? first ?? own : own
+        prepare(row, of: payer.tenant)
         if var shortfall = shortfall(Int(row), tokens: tokens) {
             shortfall.isBinding = carried != nil && first?.isEnforced == true
             return .short(shortfall)
         }
-        rows[Int(row)].requests.take(1)
-        rows[Int(row)].tokens.take(Double(tokens))
-        rows[Int(row)].held += 1
-        return .reserved(Reservation(row: row, tokens: tokens))
+        let taken = rows[Int(row)].reserve(tokens)
+        return .reserved(
+            Reservation(row: row, generation: generation, tokens: taken, tenant: payer.tenant))
+    }
+
+    /// Brings a row up to date before a tenant is told of it.
+    private mutating func prepare(_ row: Int32, of tenant: TenantID) {
+        rows[Int(row)].advance(to: clock)
+        if !formerRows.isEmpty { takeFormer(row, of: tenant) }
     }
 
     private mutating func shortfall(_ row: Int, tokens: Int) -> Shortfall? {
@@ -167,23 +151,18 @@ package struct QuotaTable: Sendable {
         let row = Int(reservation.row)
         clock = max(clock, now)
         rows[row].advance(to: clock)
-        rows[row].held -= 1
-        switch charge {
-        case .reserved:
-            break
-        case .tokens(let tokens):
-            rows[row].tokens.give(Double(reservation.tokens) - Double(tokens))
-        case .nothing:
-            rows[row].requests.give(1)
-            rows[row].tokens.give(Double(reservation.tokens))
+        if reservation.generation != generation {
+            return settleMoved(reservation, charge)
         }
+        rows[row].settle(reservation, charge)
     }
 
     /// What the quotas of the first payer that has one come to; nil where none has.
     package mutating func rates(of first: Payer?, or own: Payer, now: Instant) -> TenantRates? {
-        guard let row = first.flatMap({ row(of: $0) }) ?? row(of: own) else { return nil }
+        let carried = first.flatMap { row(of: $0) }
+        guard let row = carried ?? row(of: own) else { return nil }
         clock = max(clock, now)
-        rows[Int(row)].advance(to: clock)
+        prepare(row, of: carried != nil ? first?.tenant ?? own.tenant : own.tenant)
         return TenantRates(
             requests: rows[Int(row)].requests.quota(), tokens: rows[Int(row)].tokens.quota())
     }
@@ -193,7 +172,9 @@ package struct QuotaTable: Sendable {
         switch payer.tenant {
         case .named(let key): return named.row(of: key)
         case .hashed(let hash):
-            if let row = namedByHash.row(of: TenantKey(rawValue: hash)) { return row }
+            if let row = namedByHash.row(of: TenantKey(rawValue: hash)) {
+                return rows[Int(row)].isLeaving && !payer.sharesDefault ? nil : row
+            }
             guard payer.sharesDefault, !hashed.isEmpty else { return nil }
             return hashed[Int(hash % UInt64(hashed.count))]
         case .anonymous: return payer.sharesDefault && hasDefault ? 0 : nil

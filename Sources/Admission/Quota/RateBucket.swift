@@ -1,10 +1,22 @@
 // A quota a minute, as a token bucket: it fills steadily, holds one minute's worth, and is charged
 // before the work is done. What the work came to is settled afterwards.
+//
+// What is owed has a bound. A guess, which nobody has counted, never takes a bucket further below zero than
+// it holds, and what was counted no further than an hour fills: no single request shuts anybody out for
+// days, whatever its body claims to be or its backend claims to have done.
 
 /// What one tenant may use of one thing a minute.
 ///
 /// A charge may be larger than the bucket: it is taken from a full one, and the rest is owed.
 struct RateBucket: Sendable {
+    /// How sure it is that something was used: by how many of its sizes a bucket may be below zero for it.
+    enum Certainty: Double {
+        /// It was guessed by a length, or used on other terms.
+        case guessed = 1
+        /// It was reported or counted.
+        case counted = 60
+    }
+
     /// Units a minute, and the most that can be saved up; nil for no bound.
     private(set) var perMinute: Int?
     /// What may be used now; negative while something is owed.
@@ -22,26 +34,35 @@ struct RateBucket: Sendable {
     private var capacity: Double { Double(perMinute ?? 0) }
     private var perSecond: Double { capacity / 60 }
 
-    /// Puts another bound in force; what has been used of the old one is used of the new one too.
+    /// Puts another bound in force; the share that was used of the old one is used of the new one, and no
+    /// more is owed than that holds.
     mutating func reconfigure(perMinute: Int?) {
         guard perMinute != self.perMinute else { return }
-        guard self.perMinute != nil else {
+        guard self.perMinute != nil, perMinute != nil else {
             self = RateBucket(perMinute: perMinute)
             return
         }
-        let used = capacity - level
+        let share = share
         self.perMinute = perMinute
-        level = capacity - used
+        level = share * capacity
     }
 
-    /// Counts as used what has been used of `other`, which was filled up to the same instant; what both have
-    /// used counts once.
+    /// The share of the bucket that may be used, -1...1.
+    private var share: Double { capacity > 0 ? max(-1, level / capacity) : 1 }
+
+    /// Counts as used the share that has been used of `other`, which was filled up to the same instant; what
+    /// both have used counts once.
     mutating func takeOver(_ other: RateBucket) {
         guard perMinute != nil, other.perMinute != nil else { return }
-        level = min(level, capacity - (other.capacity - other.level))
+        level = min(level, other.share * capacity)
         updatedAt = updatedAt ?? other.updatedAt
         promisedUntil = [promisedUntil, other.promisedUntil].compactMap(\.self).max()
     }
+
+    /// Whether nothing is used of it.
+    var isFull: Bool { level >= capacity }
+    /// Seconds until nothing is used of it.
+    var secondsUntilFull: Double { isFull ? 0 : (capacity - level) / perSecond }
 
     /// Fills up to `now`, which does not go back.
     mutating func advance(to now: Instant) {
@@ -59,14 +80,33 @@ struct RateBucket: Sendable {
         return missing > 1e-6 ? missing / perSecond : 0
     }
 
+    /// What is taken for a request that may come to `units`: no more than twice what the bucket holds, so
+    /// that a full one owes no more than that.
+    func reservation(_ units: Int) -> Int {
+        guard let perMinute else { return units }
+        return min(units, perMinute) + min(max(0, units - perMinute), perMinute)
+    }
+
+    /// Whether a charge of `units` leaves no more to be owed than the bucket holds.
+    func bears(_ units: Double) -> Bool { perMinute == nil || level - units >= -capacity }
+
     /// Charges what will be used.
     mutating func take(_ units: Double) {
         if perMinute != nil { level -= units }
     }
 
-    /// Refunds what was not used, or charges what was used beyond what was taken (negative).
+    /// Refunds what was taken and not used.
     mutating func give(_ units: Double) {
         if perMinute != nil { level = min(capacity, level + units) }
+    }
+
+    /// Puts `used` in the place of what was `taken`.
+    mutating func settle(taken: Double = 0, used: Double, _ certainty: Certainty) {
+        guard perMinute != nil else { return }
+        let before = level
+        let after = min(capacity, level + taken - used)
+        // What is below the bound already stays there.
+        level = max(after, min(before, -certainty.rawValue * capacity))
     }
 
     /// Seconds after which a refused request of `units` should come back.
@@ -91,7 +131,7 @@ struct RateBucket: Sendable {
         guard let perMinute else { return nil }
         return RateQuota(
             perMinute: perMinute, remaining: max(0, Int(level + 1e-6)),
-            secondsUntilFull: max(0, (capacity - level) / perSecond))
+            secondsUntilFull: secondsUntilFull)
     }
 }
 
@@ -123,8 +163,19 @@ package struct TenantRates: Equatable, Sendable {
 package enum Charge: Equatable, Sendable {
     /// What was reserved: nothing better is known.
     case reserved
-    /// The request, and that many tokens, from 0.
+    /// The request, and that many tokens, from 0, as they were reported.
     case tokens(Int)
+    /// The request, and tokens of which some were guessed by a length and others counted, each from 0.
+    case estimated(guessed: Int, counted: Int)
     /// Nothing, because it was not served.
     case nothing
+
+    /// Tokens that it came to, as far as anybody knows; nil where nobody does.
+    var tokens: Int? {
+        switch self {
+        case .tokens(let tokens): tokens
+        case .estimated(let guessed, let counted): guessed + counted
+        case .reserved, .nothing: nil
+        }
+    }
 }

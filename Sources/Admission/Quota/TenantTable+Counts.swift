@@ -18,7 +18,7 @@ package struct TenantCounts: Equatable, Sendable {
 extension TenantTable {
     /// Counts the tokens that a request came to, as far as its charge says so.
     mutating func countTokens(_ row: Int32, _ charge: Charge) {
-        guard case .tokens(let tokens) = charge else { return }
+        guard let tokens = charge.tokens else { return }
         update(row) { $0.counts.tokens &+= UInt64(clamping: tokens) }
     }
 

@@ -293,23 +293,23 @@ final class Claim {
         switch attempt.response.status {
         case 0, 429, 500...: return .nothing
         case 400...: return .tokens(0)
-        default: return .tokens(servedTokens(attempt, intake, inputBytes))
+        default: return served(attempt, intake, inputBytes)
         }
     }
 
-    /// Tokens that have been served so far, as the response reports them; else each event that carries
-    /// tokens is one, each event where none is known to, and other responses count by their length.
-    private func servedTokens(
+    /// What has been served so far, as the response reports it; else each event that carries tokens is
+    /// one, each event where none is known to, and the prompt and other responses count by their length,
+    /// which is a guess.
+    private func served(
         _ attempt: Attempt, _ intake: RequestIntake, _ inputBytes: Int
-    ) -> Int {
+    ) -> Charge {
         let usage = usage(attempt)
-        if let input = usage.input { return input + (usage.output ?? 0) }
+        if let input = usage.input { return .tokens(input + (usage.output ?? 0)) }
         let prompt = promptTokens(intake, inputBytes: inputBytes)
         let response = attempt.response
-        if response.tokens > 0 { return prompt + response.tokens }
-        return prompt
-            + (response.pieces > 0
-                ? response.pieces : response.bodyBytes / Claim.bytesPerToken)
+        let events = response.tokens > 0 ? response.tokens : response.pieces
+        if events > 0 { return .estimated(guessed: prompt, counted: events) }
+        return .estimated(guessed: prompt + response.bodyBytes / Claim.bytesPerToken, counted: 0)
     }
 
     /// What the response came to: what it reports, else its events that carry tokens; of a stream of

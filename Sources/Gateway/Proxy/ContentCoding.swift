@@ -9,8 +9,16 @@ enum ContentCoding {
     case identity
     /// gzip, once; `x-gzip` is another name of it (section 8.4.1.3).
     case gzip
-    /// Any other, or several.
+    /// Any other, or several, or what is none at all.
     case other
+
+    /// What a byte of another coding is taken to expand to.
+    ///
+    /// Brotli and zstd make half as many of text. It may be far more, or one where the name was misspelt.
+    private static let otherRatio = 8
+
+    /// The bytes that a body of another coding is taken to expand to which has `count`.
+    static func otherExpanded(from count: Int) -> Int { otherRatio * min(max(0, count), .max >> 8) }
 
     /// The coding that the fields of `head` list, all of them: what a server goes by is not known.
     ///

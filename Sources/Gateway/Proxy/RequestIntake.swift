@@ -106,14 +106,15 @@ final class RequestIntake {
     /// Looks up how the body is coded, because it is charged for by its length.
     func noteCoding() { coding = ContentCoding(of: head) }
 
-    /// The body's bytes as a server reads them, announced, else what has come; of one that is compressed no
-    /// fewer than it expands to.
+    /// The body's bytes as a server reads them, announced, else what has come; of one that is gzip no fewer
+    /// than it expands to, of another coding a guess.
     var contentBytes: Int {
         switch coding {
         case .identity: bodyLength
         case .gzip: body?.contentBytes(of: bodyLength) ?? Inflater.mostExpanded(from: bodyLength)
-        // Brotli and zstd have no such bound, nor what was compressed twice: it is as long as a body may be.
-        case .other: max(limits.maxBodyBytes, Inflater.mostExpanded(from: bodyLength))
+        // Brotli and zstd have no bound that would be of use, nor what was compressed twice, and anybody can
+        // write a name that means nothing.
+        case .other: ContentCoding.otherExpanded(from: bodyLength)
         }
     }
 

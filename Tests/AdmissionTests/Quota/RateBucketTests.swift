@@ -27,10 +27,38 @@ import Testing
         var bucket = RateBucket(perMinute: 600)
         bucket.advance(to: instant(0))
         #expect(bucket.secondsUntil(6_000) == 0)
-        bucket.take(6_000)
-        #expect(abs(bucket.secondsUntil(1) - 540.1) < 1e-6)
-        #expect(abs(bucket.secondsUntil(6_000) - 600) < 1e-6)
+        #expect(bucket.reservation(700) == 700)
+        let taken = bucket.reservation(6_000)
+        #expect(taken == 1_200)
+        bucket.take(Double(taken))
+        #expect(abs(bucket.secondsUntil(1) - 60.1) < 1e-6)
+        #expect(abs(bucket.secondsUntil(6_000) - 120) < 1e-6)
         #expect(bucket.quota()?.remaining == 0)
+        // What it came to is owed once that is told.
+        bucket.settle(taken: Double(taken), used: 6_000, .counted)
+        #expect(abs(bucket.secondsUntil(1) - 540.1) < 1e-6)
+        #expect(RateBucket().reservation(.max) == .max)
+        #expect(RateBucket(perMinute: .max).reservation(.max) == .max)
+    }
+
+    /// However much is said to have been used, the bucket fills again within a bounded time.
+    @Test func whatIsOwedHasABound() {
+        var bucket = RateBucket(perMinute: 600)
+        bucket.advance(to: instant(0))
+        for _ in 0..<3 {
+            bucket.settle(taken: 10, used: 1e12, .guessed)
+            #expect(bucket.level == -600)
+        }
+        bucket.settle(used: 300, .counted)
+        #expect(bucket.level == -900)
+        // A guess neither adds to that nor takes it away.
+        bucket.settle(taken: 0, used: 50, .guessed)
+        #expect(bucket.level == -900)
+        bucket.settle(taken: 100, used: 50, .guessed)
+        #expect(bucket.level == -850)
+        for _ in 0..<3 { bucket.settle(used: 1e12, .counted) }
+        #expect(bucket.level == -36_000)
+        #expect(bucket.secondsUntilFull == 3_660)
     }
 
     @Test func aBoundThatMovesKeepsWhatWasUsed() {
@@ -38,8 +66,12 @@ import Testing
         bucket.advance(to: instant(0))
         bucket.take(30)
         bucket.reconfigure(perMinute: 200)
-        #expect(bucket.level == 170)
+        #expect(bucket.level == 140)
         bucket.reconfigure(perMinute: 20)
+        #expect(bucket.level == 14)
+        // What is owed is no more than the new bucket holds.
+        bucket.take(300)
+        bucket.reconfigure(perMinute: 10)
         #expect(bucket.level == -10)
         bucket.reconfigure(perMinute: nil)
         #expect(bucket.secondsUntil(1e9) == 0 && bucket.quota() == nil)

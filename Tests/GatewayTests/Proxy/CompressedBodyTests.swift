@@ -98,26 +98,53 @@ import Testing
             ((Self.promptTokens - 2_000)...(Self.promptTokens + 1_000)).contains(try used(gateway)))
     }
 
-    /// A coding that is not expanded here is charged as if it hid as much as a body may have, and no more
-    /// than was used once that is told.
-    @Test(arguments: ["br", "zstd", "deflate", "gzip, gzip"])
-    func whatIsNotExpandedCostsItsBound(coding: String) throws {
+    /// A coding that is not expanded here, or that is none, is charged eight times its length, and what was
+    /// used once that is told.
+    @Test(arguments: [
+        "br", "zstd", "deflate", "gzip, gzip", "utf-8", "none", "aws-chunked", "identity;q=1",
+        "gzip;q=1",
+    ])
+    func whatIsNotExpandedCostsAGuess(coding: String) throws {
         let go = Door()
         let usage = "{\"usage\":{\"prompt_tokens\":5000,\"completion_tokens\":1}}"
         let backend = try ScriptedBackend.serving { wire, _ in
             try go.pass()
             try wire.answer(usage, fields: "Content-Type: application/json\r\n")
         }
-        let gateway = try gateway(backend, server: "max_body_size: 200KiB")
+        let gateway = try gateway(backend)
         let client = try gateway.connect()
         let body = try gzipped(Self.prompt)
         try send(body, to: "/v1/completions", from: client, coding: coding)
         try eventually("it runs") { try gateway.holdings().inFlight == 1 }
-        #expect(try used(gateway) >= 50_000)
+        // The response is expected to have a few hundred.
+        #expect((2 * body.count..<2 * body.count + 2_000).contains(try used(gateway)))
         go.open()
         #expect(try client.readResponse().status == 200)
         try gateway.settles()
         #expect((3_000...5_001).contains(try used(gateway)))
+    }
+
+    /// Where no response reports what was used, one request costs no more than its tenant fills again in two
+    /// minutes, however it is coded.
+    @Test(
+        arguments: ["br", "gzip, gzip", "utf-8", "gzip", "identity"],
+        ["/v1/completions", "/v2/models/m/infer"])
+    func oneRequestShutsNobodyOut(coding: String, path: String) throws {
+        let backend = try ScriptedBackend.serving { wire, _ in
+            try wire.answer("{}", fields: "Content-Type: application/json\r\n")
+        }
+        let gateway = try gateway(backend)
+        let client = try gateway.connect()
+        let text = String(repeating: "a", count: 3 << 20)
+        let body = coding == "identity" ? Array(text.utf8) : try gzipped(text)
+        try send(body, to: path, from: client, coding: coding, pieces: 60_000)
+        #expect(try client.readResponse().status == 200)
+        try gateway.settles()
+        let rates = try gateway.ask { $0.pools[0].rates(of: .named("a"))?.tokens }
+        #expect(try #require(rates).secondsUntilFull <= 120)
+        if coding != "gzip", coding != "identity" {
+            #expect(try used(gateway) < 2 * body.count + 2_000)
+        }
     }
 
     /// What says that it is gzip, and is not, is what it is to a server that does not look at that.
