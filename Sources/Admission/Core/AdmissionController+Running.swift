@@ -143,11 +143,12 @@ extension AdmissionController {
 
 extension AdmissionController {
     /// Tells the backend's meter, before the request's slot is free.
-    mutating func note(_ outcome: Outcome, _ stub: Permit.Stub) {
+    mutating func note(_ outcome: Outcome, _ stub: Permit.Stub, isStreamed: Bool) {
         let index = stub.backend.index
         if outcome == .success {
             backends[index].meter.succeeded(
-                afterSeconds: clock.seconds(since: stub.grantedAt), now: clock)
+                afterSeconds: clock.seconds(since: stub.grantedAt), isStreamed: isStreamed,
+                now: clock)
             queue.stayed(
                 stub.tenant, stub.row, forSeconds: clock.seconds(since: stub.arrivedAt),
                 now: clock)

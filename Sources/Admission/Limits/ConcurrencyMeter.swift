@@ -10,6 +10,8 @@
 struct ConcurrencyMeter: Sendable {
     /// Share of a new service time in the running mean.
     private static let serviceWeight = 0.1
+    /// The same for how much of the time is streamed responses'.
+    private static let streamedWeight = 1.0 / 64
     private static let peakSeconds = 300.0
     private static let leastSilenceSeconds = 0.3
     /// Part of the limit from which on it counts as used up, and below which no longer, in
@@ -41,6 +43,8 @@ struct ConcurrencyMeter: Sendable {
     private(set) var serviceSeconds = 0.0
     /// Running mean of the distance of service times from their mean, in seconds.
     private(set) var serviceDeviationSeconds = 0.0
+    /// Running means of the same time, and of the part of it that streamed responses took.
+    private var endedSeconds = (all: 0.0, streamed: 0.0)
     /// When the limit was last seen to bind.
     private(set) var lastBoundAt: Instant?
     /// When a request last ended well; the beginning before the first one.
@@ -78,6 +82,12 @@ struct ConcurrencyMeter: Sendable {
 
     /// A service time that hardly any request exceeds: the mean and four mean deviations.
     var longServiceSeconds: Double { serviceSeconds + 4 * serviceDeviationSeconds }
+
+    /// The part of the requests in flight whose responses are streamed, as far as ended ones tell; 1
+    /// before the first.
+    var streamedShare: Double {
+        endedSeconds.all > 0 ? endedSeconds.streamed / endedSeconds.all : 1
+    }
 
     /// Accounts for the time up to `now`.
     mutating func advance(to now: Instant) {
@@ -125,11 +135,14 @@ struct ConcurrencyMeter: Sendable {
     }
 
     /// A request ended well; called before `set` takes it out.
-    mutating func succeeded(afterSeconds seconds: Double, now: Instant) {
+    mutating func succeeded(afterSeconds seconds: Double, isStreamed: Bool, now: Instant) {
         advance(to: now)
         moved(now: now)
         lastSuccess = now
         successes += 1
+        endedSeconds.all += Self.streamedWeight * (seconds - endedSeconds.all)
+        let streamed = isStreamed ? seconds : 0
+        endedSeconds.streamed += Self.streamedWeight * (streamed - endedSeconds.streamed)
         if wasBound { boundCompletions += 1 }
         if successes == 1 {
             serviceSeconds = seconds

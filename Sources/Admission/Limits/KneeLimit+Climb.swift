@@ -22,6 +22,8 @@ extension KneeLimit {
     private static let leastGeneration = (up: 4.0, down: 8.0)
     private static let mostVariance = 0.015
     private static let leastBoundShare = 0.3
+    /// Part of a window that is enough where streams tell that more is worth it.
+    private static let shortestPart = 0.25
     /// Ends of requests that say enough where too many requests were given up for their times to tell.
     private static let enoughEnds = 24.0
     /// Units of progress that show that responses are streamed.
@@ -162,6 +164,16 @@ extension KneeLimit {
         low = measured
         return tryLower(than: measured, now: now)
             ?? endClimb(verdict, low: measured, high: above, now: now)
+    }
+
+    /// Whether the next level need not wait until this one is measured to its end: streams tell at once.
+    func isClearlyWorthIt(_ meter: ConcurrencyMeter) -> Bool {
+        guard side.hasProgress, !usesSlots,
+            side.seconds >= Self.shortestPart * windowSeconds(meter)
+        else { return false }
+        guard let low else { return true }
+        guard let verdict = verdict(low, side) else { return false }
+        return verdict.elasticity - 2 * verdict.standardError > Self.climbsAbove
     }
 
     private func isUnopposed(_ verdict: KneeVerdict, _ side: KneeSide) -> Bool {

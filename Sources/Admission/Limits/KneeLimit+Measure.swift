@@ -108,6 +108,7 @@ extension KneeLimit {
     }
 
     private func hasEvidence(_ meter: ConcurrencyMeter) -> Bool {
+        if phase == .climb, isClearlyWorthIt(meter) { return true }
         let calmness = phase == .compare ? 1 / narrowing : 1
         guard side.seconds >= calmness * windowSeconds(meter) else { return false }
         if side.hasProgress { return side.units >= 60 }
@@ -121,6 +122,10 @@ extension KneeLimit {
 
     private mutating func endPairSide(now: Instant) -> LimitMove? {
         let isHigh = side.level > center
+        if rounds == 0, findsChange(isHigh) {
+            noteChange()
+            return change(.probe) { $0.beginPair(now: now) }
+        }
         if isHigh { add(side, to: &high) } else { add(side, to: &low) }
         if let next = comingHigh.take() {
             return change(.probe) { knee in

@@ -17,6 +17,8 @@ struct KneeSettled: Sendable {
     var isBorne = false
     /// What was watched first, at the level in force.
     var reference: KneeSide?
+    /// The levels that were compared last.
+    var compared: (low: KneeSide?, high: KneeSide?)
     /// The level below which throughput was seen to fall; 0 where none is known.
     var needed = 0.0
     /// Comparisons until what lies below that level is looked at again.
@@ -52,6 +54,8 @@ extension KneeLimit {
     private static let mostDepartures = 3
     /// A change of the work per request, in its logarithm, that calls for a comparison.
     private static let leastChange = 0.1
+    /// The same between one comparison and the next, where levels near a cliff are never alike.
+    private static let leastChangeCompared = 0.3
     /// The same in standard errors.
     private static let leastErrors = 4.0
     /// Variance of the knee's place after it: it may be elsewhere by as much, and by more where verdicts say
@@ -174,12 +178,34 @@ extension KneeLimit {
             settled.reference = side
             return nil
         }
-        guard hasChanged(from: reference, to: side) else { return nil }
+        guard hasChanged(from: reference, to: side, byMoreThan: Self.leastChange) else {
+            return nil
+        }
+        noteChange()
+        return compareAgain(now: now)
+    }
+
+    /// Looks whether a level, as it is compared now, serves each request as fast as the same one did when
+    /// it was compared last.
+    ///
+    /// A change in the middle of comparisons would else be found only by where they point, and what was
+    /// learnt of levels before it holds that up. Streams alone say how fast each request goes.
+    mutating func findsChange(_ isHigh: Bool) -> Bool {
+        let before = isHigh ? settled.compared.high : settled.compared.low
+        if isHigh { settled.compared.high = side } else { settled.compared.low = side }
+        guard canSettle, usesProgress, let before, before.hasProgress, side.hasProgress,
+            hasChanged(from: before, to: side, byMoreThan: Self.leastChangeCompared)
+        else { return false }
+        settled.compared = (isHigh ? nil : side, isHigh ? side : nil)
+        return true
+    }
+
+    /// The capacity or the work is another one.
+    mutating func noteChange() {
         settled.confirmations = 0
         settled.forgetLevels()
         spread = max(spread, Self.changedSpread)
         narrowing = 1
-        return compareAgain(now: now)
     }
 
     private mutating func compareAgain(now: Instant) -> LimitMove? {
@@ -187,13 +213,17 @@ extension KneeLimit {
         return change(.probe) { $0.beginPair(now: now) }
     }
 
-    private func hasChanged(from before: KneeSide, to after: KneeSide) -> Bool {
+    private func hasChanged(
+        from before: KneeSide, to after: KneeSide, byMoreThan least: Double
+    ) -> Bool {
         let dispersion = (usesProgress ? unitDispersion : completionDispersion).index
         let counts =
             usesProgress ? (before.units, after.units) : (before.completions, after.completions)
         let rates = (counts.0 / before.requestSeconds, counts.1 / after.requestSeconds)
         let error = (dispersion * (1 / counts.0 + 1 / counts.1)).squareRoot()
         let change = abs(naturalLogarithm(rates.1 / rates.0))
-        return change > max(Self.leastChange, Self.leastErrors * error)
+        // More beside it make each slower, in proportion at most.
+        let between = abs(naturalLogarithm(after.meanInFlight / before.meanInFlight))
+        return change > max(least + between, Self.leastErrors * error)
     }
 }

@@ -10,6 +10,8 @@ struct KneeSide: Sendable {
     private(set) var requestSeconds = 0.0
     private(set) var seconds = 0.0
     private(set) var units = 0.0
+    /// The part of the requests whose responses are streamed.
+    private var streamedShare = 1.0
     private(set) var completions = 0.0
     /// Requests whose clients left after more than a usual service time.
     private(set) var lateDepartures = 0
@@ -35,6 +37,7 @@ struct KneeSide: Sendable {
         completions += newCompletions
         lateDepartures += end.boundLateDepartures - start.boundLateDepartures
         departures += end.boundDepartures - start.boundDepartures
+        streamedShare = end.streamedShare
         unitScatter.add(newUnits, seconds: newSeconds)
         completionScatter.add(newCompletions, seconds: newSeconds)
     }
@@ -97,6 +100,7 @@ struct KneeSide: Sendable {
         sized.add(other.sized)
         timed.add(other.timed)
         departures += other.departures
+        streamedShare = other.streamedShare
         unitScatter.add(other.unitScatter)
         completionScatter.add(other.completionScatter)
     }
@@ -117,6 +121,18 @@ struct KneeSide: Sendable {
     /// Successes a second while the limit was binding; 0 without such time.
     var successRate: Double { seconds > 0 ? completions / seconds : 0 }
 
-    /// Whether units of progress came often enough to be counted instead of completions.
-    var hasProgress: Bool { units >= 4 * max(completions, 15) }
+    /// Most relative variance of how many of the requests are streamed with which their units are counted.
+    private static let mostMixture = 0.002
+
+    /// Whether units of progress came often enough to be counted instead of completions, and from nearly all
+    /// requests: of some of each kind in flight, by chance now more are streamed and now fewer.
+    var hasProgress: Bool {
+        units >= 4 * max(completions, 15) && mixture <= Self.mostMixture
+    }
+
+    /// The relative variance of the number of streamed requests among those in flight; infinite without any.
+    var mixture: Double {
+        let streamed = streamedShare * meanInFlight
+        return streamed > 0 ? (1 - streamedShare) / streamed : .infinity
+    }
 }

@@ -48,7 +48,8 @@ struct KneeVerdict: Sendable {
         if usesProgress {
             guard low.units > 0, high.units > 0 else { return nil }
             gain = naturalLogarithm((high.units / high.seconds) / (low.units / low.seconds))
-            variance = unitDispersion * (1 / low.units + 1 / high.units)
+            variance =
+                unitDispersion * (1 / low.units + 1 / high.units) + low.mixture + high.mixture
         } else {
             let isCounted = !low.isGeneration && !high.isGeneration
             if isCounted, low.ends > 0, high.ends > 0 {

@@ -33,7 +33,7 @@ import Testing
                     let succeeds =
                         count <= bearable || (place * 7 + step) * 37 % 100 < successesOfHundred
                     if succeeds {
-                        meter.succeeded(afterSeconds: 0.1, now: now)
+                        meter.succeeded(afterSeconds: 0.1, isStreamed: false, now: now)
                         let sample = Sample(
                             latencyNanoseconds: 100_000_000, inFlight: count, now: now)
                         if let move = knee.update(sample, meter) { moves.append(move) }
@@ -62,7 +62,7 @@ import Testing
     @Test func aStartThatServesNobodyIsLeft() {
         var backend = Backend(initial: 512)
         // So that it is known how long a request usually takes.
-        backend.meter.succeeded(afterSeconds: 0.1, now: backend.now)
+        backend.meter.succeeded(afterSeconds: 0.1, isStreamed: false, now: backend.now)
         backend.run(seconds: 120)
         #expect(backend.count(.departures) >= 3)
         #expect(backend.knee.limit <= 48, "\(backend.knee.limit)")

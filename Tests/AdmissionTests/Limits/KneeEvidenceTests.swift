@@ -14,7 +14,7 @@ import Testing
         meter.set(inFlight: Int(level), limit: Int(level), now: Instant(nanoseconds: 0))
         let before = meter
         let end = Instant(nanoseconds: Int64(seconds * 1e9))
-        for time in times { meter.succeeded(afterSeconds: time, now: end) }
+        for time in times { meter.succeeded(afterSeconds: time, isStreamed: false, now: end) }
         for _ in 0..<departures { meter.left(afterSeconds: 0.1, now: end) }
         var side = KneeSide(level: level)
         side.add(from: before, to: meter)
@@ -56,6 +56,32 @@ import Testing
         #expect(doubtful.elasticity == -doubtful.standardError / 2)
         let clearly = Self.side(level: 20, times: spread.map { $0 * 3 })
         #expect(try Self.verdict(low, clearly).elasticity < -3)
+    }
+
+    /// A level of 16 with 100 responses of a second each, of which so many in a hundred were streamed, and
+    /// 2,000 events.
+    private static func mixed(streamed: Int) -> KneeSide {
+        var meter = ConcurrencyMeter(now: Instant(nanoseconds: 0))
+        meter.set(inFlight: 16, limit: 16, now: Instant(nanoseconds: 0))
+        let before = meter
+        let end = Instant(nanoseconds: 10_000_000_000)
+        for index in 0..<400 {
+            meter.succeeded(afterSeconds: 1, isStreamed: index % 100 < streamed, now: end)
+        }
+        meter.progress(units: 40_000, now: end)
+        var side = KneeSide(level: 16)
+        side.add(from: before, to: meter)
+        return side
+    }
+
+    /// Of 16 requests, half of which are streamed, 8 stream by chance now and 5 then: their events say
+    /// more of that than of the engine.
+    @Test func eventsCountWhereNearlyAllStream() {
+        #expect(Self.mixed(streamed: 100).hasProgress && Self.mixed(streamed: 100).mixture == 0)
+        let half = Self.mixed(streamed: 50)
+        #expect(!half.hasProgress && half.units == 40_000)
+        #expect(half.mixture > 0.03 && half.mixture < 0.15, "about 1/16: \(half.mixture)")
+        #expect(!Self.mixed(streamed: 0).hasProgress)
     }
 
     /// From a start at 4, before an engine with room for a hundred requests of six seconds in one piece.
