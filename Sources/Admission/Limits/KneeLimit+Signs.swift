@@ -3,6 +3,8 @@
 extension KneeLimit {
     static let unboundSecondsUntilStale = 600.0
     private static let cutFactor = 0.95
+    /// Factor on an objective's cap from which on a level is not just held by it.
+    private static let farAboveCap = 1.1
     /// Elasticity above the wanted one by which more is clearly worth it.
     static let clearly = 0.2
 
@@ -30,7 +32,11 @@ extension KneeLimit {
                 knee.phase = .compare
             }
             let lowered = min(knee.center, 1.2 * cap)
-            guard knee.phase == .compare, lowered < knee.center || knee.level > cap else { return }
+            // A level just above the cap is held by the cap; a new pair for each of its small moves would
+            // never be measured to its end.
+            guard knee.phase == .compare,
+                lowered < knee.center || knee.level > Self.farAboveCap * cap
+            else { return }
             knee.center = knee.bounded(lowered)
             knee.beginPair(now: now)
         }
