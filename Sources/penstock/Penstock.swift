@@ -24,7 +24,7 @@ struct Penstock: Command {
             """,
         subcommands: [
             ServeCommand.self, CheckCommand.self, SchemaCommand.self, SimulateCommand.self,
-            CompareCommand.self, DemoCommand.self, KeyCommand.self,
+            CompareCommand.self, AdversaryCommand.self, DemoCommand.self, KeyCommand.self,
         ])
 
     static func main() {
