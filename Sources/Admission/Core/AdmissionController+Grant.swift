@@ -110,7 +110,9 @@ extension AdmissionController {
             return .deadline
         }
         guard waiting.stage != .returned else { return .none }
-        let borne = queue.patienceSeconds(waiting.tenant, Int(waiting.row), now: clock)
+        let borne = queue.patienceSeconds(
+            waiting.tenant, Int(waiting.row), firstByteSeconds: drainEstimate.firstByteSeconds,
+            now: clock)
         guard borne.isFinite else { return .none }
         let age = clock.seconds(since: waiting.arrivedAt)
         return age + drainEstimate.firstByteSeconds > borne ? .patience : .none

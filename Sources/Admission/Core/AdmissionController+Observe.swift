@@ -46,7 +46,8 @@ extension AdmissionController {
         if wait > Double(maxWaitNanoseconds) / 1e9 { return blame(.waitTooLong, key) }
         let left = ticket.respondBy.map { $0.seconds(since: clock) } ?? .infinity
         if wait > left { return .deadline }
-        let borne = queue.patienceSeconds(key.tenant, key.row, now: clock)
+        let borne = queue.patienceSeconds(
+            key.tenant, key.row, firstByteSeconds: drainEstimate.firstByteSeconds, now: clock)
         return wait + drainEstimate.firstByteSeconds > borne ? blame(.patience, key) : .none
     }
 

@@ -27,7 +27,8 @@ extension AdmissionController {
         let stub = permit.stub
         let age = clock.seconds(since: stub.arrivedAt)
         if phase != .answering {
-            queue.left(stub.tenant, stub.row, afterSeconds: age, now: clock)
+            queue.left(
+                stub.tenant, stub.row, afterSeconds: age, isStarted: phase == .waiting, now: clock)
         }
         if phase == .waiting {
             backends[stub.backend.index].meter.left(

@@ -110,7 +110,9 @@ extension AdmissionController {
         let row = queue.ranks[index]
         var shortest = Double.infinity
         for tenant in queue.tenants.rows.indices {
-            let borne = queue.patienceSeconds(Int32(tenant), row, now: max(clock, now))
+            let borne = queue.patienceSeconds(
+                Int32(tenant), row, firstByteSeconds: drainEstimate.firstByteSeconds,
+                now: max(clock, now))
             shortest = min(shortest, borne)
         }
         return shortest.isFinite ? shortest : nil

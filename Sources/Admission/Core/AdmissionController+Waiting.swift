@@ -16,7 +16,8 @@ extension AdmissionController {
                 byNanoseconds: -drainEstimate.longServiceNanoseconds)
             waiting.expire(at: max(clock, latestStart), for: .deadline)
         }
-        let borne = queue.patienceSeconds(key.tenant, key.row, now: clock)
+        let borne = queue.patienceSeconds(
+            key.tenant, key.row, firstByteSeconds: drainEstimate.firstByteSeconds, now: clock)
         if borne.isFinite, !isReturned {
             let latestStart = waiting.arrivedAt.advanced(
                 byNanoseconds: wholeNanoseconds(borne - drainEstimate.firstByteSeconds))
@@ -102,7 +103,8 @@ extension AdmissionController {
     @inline(__always) private func patienceNanoseconds(_ ticket: Ticket, _ key: FlowKey)
         -> Int64
     {
-        let borne = queue.patienceSeconds(key.tenant, key.row, now: clock)
+        let borne = queue.patienceSeconds(
+            key.tenant, key.row, firstByteSeconds: drainEstimate.firstByteSeconds, now: clock)
         guard borne.isFinite else { return .max }
         let age = ticket.arrivedAt.map { max(0, clock.seconds(since: $0)) } ?? 0
         return wholeNanoseconds(borne - age - drainEstimate.firstByteSeconds)
@@ -220,7 +222,8 @@ extension AdmissionController {
         circumstances.limit = provenLimit
         circumstances.inFlight = provenInFlight
         circumstances.queued = queue.count
-        let borne = queue.patienceSeconds(key.tenant, key.row, now: clock)
+        let borne = queue.patienceSeconds(
+            key.tenant, key.row, firstByteSeconds: drainEstimate.firstByteSeconds, now: clock)
         circumstances.patienceSeconds = borne.isFinite ? borne : nil
         circumstances.predictedWaitSeconds =
             secondsUntilAnyReturn ?? predictedWaitSeconds(cost, key)

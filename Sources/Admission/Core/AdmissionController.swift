@@ -110,7 +110,7 @@ package struct AdmissionController: ~Copyable, Sendable {
         guard let waiting = queue.cancel(handle) else { return nil }
         queue.left(
             waiting.tenant, Int(waiting.row),
-            afterSeconds: clock.seconds(since: waiting.arrivedAt), now: clock)
+            afterSeconds: clock.seconds(since: waiting.arrivedAt), isStarted: false, now: clock)
         return waiting.reserved
     }
 

@@ -148,7 +148,9 @@ extension FairQueue {
     ) {
         let waiting = slots[Int(slot)]
         let row = Int(waiting.row)
-        let borne = patienceSeconds(waiting.tenant, row, now: now) - firstByteSeconds
+        let borne =
+            patienceSeconds(waiting.tenant, row, firstByteSeconds: firstByteSeconds, now: now)
+            - firstByteSeconds
         let longest = min(
             waiting.expiresAt.nanoseconds(since: waiting.parkedAt),
             Int64(min(max(borne, 0), 3_600) * 1e9))

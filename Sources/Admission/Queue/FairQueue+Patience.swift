@@ -2,19 +2,36 @@
 // tenant's impatience, real or feigned, never shortens what others may wait.
 
 extension FairQueue {
+    /// What is assumed at least where most of those stay whose requests are begun, over the time to the first
+    /// byte.
+    private static let leastPatience = 1.25
+
     /// Seconds from a request's arrival to the first byte of its response that most of the flow's
     /// clients bear; infinite while that is unknown.
-    @inline(__always) func patienceSeconds(_ tenant: Int32, _ row: Int, now: Instant) -> Double {
+    ///
+    /// It is not so little that nobody would be served any more, while most are there for their response: a
+    /// quarter of a tenant's clients that leave after what a request takes would have all the others refused,
+    /// and nobody left to learn better from.
+    @inline(__always) func patienceSeconds(
+        _ tenant: Int32, _ row: Int, firstByteSeconds: Double, now: Instant
+    ) -> Double {
         guard flows[tenant, row].patience.hasDepartures else { return .infinity }
         let own = flows[tenant, row].patience.assumedSeconds(now: now)
-        return own.isFinite ? own : classes[row].patience.assumedSeconds(now: now)
+        let assumed = own.isFinite ? own : classes[row].patience.assumedSeconds(now: now)
+        guard assumed <= firstByteSeconds, flows[tenant, row].patience.isServiceBorne else {
+            return assumed
+        }
+        return Self.leastPatience * firstByteSeconds
     }
 
-    /// A client left that had waited for so long.
-    mutating func left(_ tenant: Int32, _ row: Int, afterSeconds age: Double, now: Instant) {
+    /// A client left that had waited for so long, before its request was begun or after it.
+    mutating func left(
+        _ tenant: Int32, _ row: Int, afterSeconds age: Double, isStarted: Bool, now: Instant
+    ) {
         guard age >= 0 else { return }
         let prior = settings.maxWait.inSeconds
-        flows[tenant, row].patience.left(afterSeconds: age, prior: prior, now: now)
+        flows[tenant, row].patience.left(
+            afterSeconds: age, isStarted: isStarted, prior: prior, now: now)
         classes[row].patience.left(tenant, afterSeconds: age, prior: prior, now: now)
     }
 

@@ -24,6 +24,11 @@ struct Patience: Sendable {
     private var seconds = Double.infinity
     private var departures: UInt32 = 0
     private var changedAt = Instant(nanoseconds: 0)
+    /// A running mean over requests that a backend had begun: 1 for a client that stayed, 0 for one that
+    /// left.
+    private var stayedShare = 1.0
+    private static let shareWeight = 1.0 / 64
+    private static let most = 0.6
 
     /// What is assumed at `now`, in seconds; infinite while too little is known.
     func assumedSeconds(now: Instant) -> Double {
@@ -33,8 +38,18 @@ struct Patience: Sendable {
     /// Whether anybody has left so far.
     var hasDepartures: Bool { departures > 0 }
 
-    /// A client left that had waited for so long; before the first one `prior` is assumed.
-    mutating func left(afterSeconds age: Double, prior: Double, now: Instant) {
+    /// Whether most clients stay whose requests a backend has begun.
+    ///
+    /// Then it cannot be that most leave within the time that a request takes, whatever those said who left
+    /// the queue.
+    var isServiceBorne: Bool { stayedShare >= Self.most }
+
+    /// A client left that had waited for so long, before its request was begun or `isStarted` after it;
+    /// before the first one `prior` is assumed.
+    mutating func left(
+        afterSeconds age: Double, isStarted: Bool, prior: Double, now: Instant
+    ) {
+        if isStarted { stayedShare -= Self.shareWeight * stayedShare }
         forgetIfOld(now: now)
         if departures == 0 { seconds = max(prior, age) }
         departures = min(departures + 1, 1_000)
@@ -46,6 +61,7 @@ struct Patience: Sendable {
 
     /// A client was there still when it had waited for so long.
     mutating func stayed(forSeconds age: Double, now: Instant) {
+        stayedShare += Self.shareWeight * (1 - stayedShare)
         guard departures > 0, age >= seconds else { return }
         forgetIfOld(now: now)
         if departures > 0 { rise(now: now) }
@@ -101,7 +117,7 @@ struct SharedPatience: Sendable {
             lastTenants[next] = tenant
             next = (next + 1) % Self.remembered
         }
-        patience.left(afterSeconds: age, prior: prior, now: now)
+        patience.left(afterSeconds: age, isStarted: false, prior: prior, now: now)
     }
 
     /// A client was there still when it had waited for so long.

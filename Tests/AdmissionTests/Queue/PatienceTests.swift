@@ -8,13 +8,31 @@ import Testing
     @Test func nineDeparturesLeadToTheRightValue() {
         var patience = Patience()
         for step in 1...3 as ClosedRange<Int64> {
-            patience.left(afterSeconds: 0.5, prior: 2, now: at(step))
+            patience.left(afterSeconds: 0.5, isStarted: true, prior: 2, now: at(step))
         }
         #expect(patience.assumedSeconds(now: at(10)) == .infinity, "three may have had any reason")
         for step in 4...9 as ClosedRange<Int64> {
-            patience.left(afterSeconds: 0.5, prior: 2, now: at(step))
+            patience.left(afterSeconds: 0.5, isStarted: true, prior: 2, now: at(step))
         }
         #expect(abs(patience.assumedSeconds(now: at(10)) - 0.5) < 0.03)
+    }
+
+    /// Who leaves the queue says nothing of who would leave a request that is under way; who leaves that
+    /// does, and who stays.
+    @Test func whetherAServiceIsBorneIsToldByThoseWhoWereStarted() {
+        var patience = Patience()
+        for step in 1...100 as ClosedRange<Int64> {
+            patience.left(afterSeconds: 0.6, isStarted: false, prior: 2, now: at(step))
+        }
+        #expect(patience.isServiceBorne && patience.assumedSeconds(now: at(100)) < 0.7)
+        for step in 101...200 as ClosedRange<Int64> {
+            patience.left(afterSeconds: 0.6, isStarted: true, prior: 2, now: at(step))
+        }
+        #expect(!patience.isServiceBorne)
+        for step in 201...300 as ClosedRange<Int64> {
+            patience.stayed(forSeconds: 0.5, now: at(step))
+        }
+        #expect(patience.isServiceBorne)
     }
 
     @Test(arguments: [1, 2, 3] as [UInt64])
@@ -24,7 +42,7 @@ import Testing
         for step in 1...4_000 as ClosedRange<Int64> {
             // Uniform from 0.2 to 1.8 s: the median is 1 s.
             let borne = 0.2 + 1.6 * random.nextUnit()
-            patience.left(afterSeconds: borne, prior: 2, now: at(step))
+            patience.left(afterSeconds: borne, isStarted: true, prior: 2, now: at(step))
         }
         let found = patience.assumedSeconds(now: at(4_000))
         #expect((0.75...1.3).contains(found), "\(found), seed \(seed)")
@@ -33,7 +51,7 @@ import Testing
     @Test func whoStaysRaisesIt() {
         var patience = Patience()
         for step in 1...40 as ClosedRange<Int64> {
-            patience.left(afterSeconds: 0.2, prior: 2, now: at(step))
+            patience.left(afterSeconds: 0.2, isStarted: true, prior: 2, now: at(step))
         }
         for step in 41...140 as ClosedRange<Int64> {
             patience.stayed(forSeconds: 5, now: at(step))
@@ -48,7 +66,7 @@ import Testing
     @Test func whatNobodyConfirmsFadesAway() {
         var patience = Patience()
         for step in 1...40 as ClosedRange<Int64> {
-            patience.left(afterSeconds: 0.2, prior: 2, now: at(step))
+            patience.left(afterSeconds: 0.2, isStarted: true, prior: 2, now: at(step))
         }
         #expect(patience.assumedSeconds(now: at(60_000)) < 0.22)
         #expect(abs(patience.assumedSeconds(now: at(360_040)) - 0.4) < 0.03)
