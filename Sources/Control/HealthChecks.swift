@@ -89,6 +89,7 @@ final class HealthChecks: EventHandler {
         let interval = Double(backend.health.rules.interval.wholeNanoseconds)
         let factor = 1 + HealthChecks.jitter * (random.nextUnit() - 0.5)
         watches[key]?.nextAt = now.advanced(byNanoseconds: Int64(interval * factor))
+        if gateway.isInMaintenance(backend) { return }
         watches[key]?.fetch = fetcher.begin(backend.request) { [unowned self] outcome in
             end(key, outcome)
         }
@@ -97,7 +98,9 @@ final class HealthChecks: EventHandler {
     private func end(_ key: Key, _ outcome: Result<FetchResponse, FetchFailure>) {
         guard let backend = watches[key]?.backend else { return }
         watches[key]?.fetch = nil
-        if let result = CheckResult(outcome) { gateway.checked(backend, result) }
+        if let result = CheckResult(outcome) {
+            gateway.checked(backend, result, try? outcome.get())
+        }
         deadlineReached()
     }
 }

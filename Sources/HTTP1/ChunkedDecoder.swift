@@ -232,7 +232,8 @@ extension FieldName {
             .xStainlessReadTimeout, .xStainlessRetryCount, .xEnvoyAttemptCount,
             .grpcPreviousAttempts, .retryAfter,
             .retryAfterMilliseconds, .maxForwards, .priority, .xPenstockReason,
-            .secWebSocketKey, .secWebSocketVersion, .secWebSocketAccept, .lookalike:
+            .secWebSocketKey, .secWebSocketVersion, .secWebSocketAccept, .penstockSignal,
+            .xEnvoyDegraded, .lookalike:
             .dropped
         case .traceparent, .tracestate, .date, .server, .accept, .acceptEncoding, .userAgent,
             .other:

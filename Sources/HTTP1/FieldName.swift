@@ -97,6 +97,10 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
     case secWebSocketVersion
     /// `Sec-WebSocket-Accept`.
     case secWebSocketAccept
+    /// `Penstock-Signal`.
+    case penstockSignal
+    /// `x-envoy-degraded`.
+    case xEnvoyDegraded
     /// One of the names above with underscores for hyphens. CGI, WSGI and Rack show a program both under
     /// one name (RFC 3875 section 4.1.18), so what counts for the one must not pass as the other.
     case lookalike
@@ -153,6 +157,8 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
         case .secWebSocketKey: "Sec-WebSocket-Key"
         case .secWebSocketVersion: "Sec-WebSocket-Version"
         case .secWebSocketAccept: "Sec-WebSocket-Accept"
+        case .penstockSignal: "Penstock-Signal"
+        case .xEnvoyDegraded: "x-envoy-degraded"
         case .lookalike, .other: ""
         }
     }

@@ -18,6 +18,9 @@ package struct FieldNames: Equatable, Sendable {
     /// Whether `name` is in the set.
     package func contains(_ name: FieldName) -> Bool { bits & FieldNames.bit(name) != 0 }
 
+    /// Whether some name is in both sets.
+    package func overlaps(_ other: FieldNames) -> Bool { bits & other.bits != 0 }
+
     /// There are fewer names than bits.
     @inline(__always)
     private static func bit(_ name: FieldName) -> UInt64 {

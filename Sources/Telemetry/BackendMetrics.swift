@@ -17,6 +17,8 @@ package final class BackendMetrics {
     package var connectionsReused: UInt64 = 0
     /// Times that the backend was ejected after refused connections.
     package var ejections: UInt64 = 0
+    /// Responses with fields about the backend that could not be read.
+    package var unreadableSignals: UInt64 = 0
 
     private var outcomes = [UInt64](repeating: 0, count: Outcome.named.count)
     private var failures = [UInt64](repeating: 0, count: Reason.allCases.count)
@@ -32,6 +34,7 @@ package final class BackendMetrics {
         walk.visit(&connectionsOpened)
         walk.visit(&connectionsReused)
         walk.visit(&ejections)
+        walk.visit(&unreadableSignals)
         walk.visit(&failures)
         walk.visit(&outcomes)
     }

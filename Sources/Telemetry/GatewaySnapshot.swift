@@ -136,6 +136,8 @@ package struct BackendSnapshot {
     /// Checks so far, by `CheckResult`, and those of them that did not count.
     package var checks = [Int](repeating: 0, count: CheckResult.allCases.count)
     package var ignoredChecks = 0
+    /// What is said of it, by each source that says anything.
+    package var signals: [SignalSnapshot] = []
     /// Whether it is not ejected after refused connections, and has served something since it was.
     package var isUsable = true
     /// Whether it may be sent requests again after an ejection, and nothing has ended well there since.
@@ -151,6 +153,24 @@ package struct BackendSnapshot {
     /// A snapshot of what `metrics` counts, with nothing in flight.
     package init(metrics: BackendMetrics) {
         self.metrics = metrics
+    }
+}
+
+/// What one source says of a backend at one moment.
+package struct SignalSnapshot {
+    /// What is said, and who says it.
+    package var heard: HeardSignal
+    /// How long ago, in nanoseconds.
+    package var ageNanoseconds: Int64
+    /// How long it still counts, in nanoseconds; nil for no end.
+    package var leftNanoseconds: Int64?
+
+    /// What was `heard`, as it is at `now`.
+    package init(_ heard: HeardSignal, now: Instant) {
+        self.heard = heard
+        ageNanoseconds = max(0, now.nanoseconds(since: heard.heardAt))
+        let end = heard.signal.end
+        leftNanoseconds = end < .distantFuture ? max(0, end.nanoseconds(since: now)) : nil
     }
 }
 

@@ -60,6 +60,25 @@ extension MetricFamily {
                 UInt64(clamping: backend.ignoredChecks))
         },
         .eachBackend(
+            "penstock_backend_signal", .gauge, further: ["state", "source"],
+            "1 for what the backend, or somebody for it, says at present that it may be sent."
+        ) { writer, backend in
+            for state in BackendSignal.State.allCases where state != .ready {
+                for source in BackendSignal.Source.allCases {
+                    let isSaid = backend.signals.contains {
+                        $0.heard.source == source && $0.heard.signal.state == state
+                    }
+                    writer.sample(
+                        backend.metrics.labels, "state=\"\(state.name)\"",
+                        "source=\"\(source.name)\"", isSaid ? 1 : 0)
+                }
+            }
+        },
+        .backend(
+            "penstock_backend_signals_unreadable_total", .counter,
+            "Responses of the backend with fields about itself that could not be read."
+        ) { $0.metrics.unreadableSignals },
+        .eachBackend(
             "penstock_limit_moves_total", .counter, further: ["direction", "reason"],
             "Changes of the limit, by direction and by what the algorithm saw."
         ) { writer, backend in

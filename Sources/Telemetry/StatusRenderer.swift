@@ -125,6 +125,8 @@ package enum StatusRenderer {
         buffer.append(signed: backend.openConnections)
         buffer.append(text: ",\"idle\":")
         buffer.append(signed: backend.idleConnections)
-        buffer.append(text: "}}")
+        buffer.append(text: "},\"signals\":")
+        append(backend.signals, to: &buffer)
+        buffer.append(text: "}")
     }
 }

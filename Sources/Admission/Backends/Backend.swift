@@ -25,6 +25,8 @@ struct Backend: Sendable {
     private var freeAgain: [(at: Instant, seats: Int)] = []
     /// Whether it is trusted with its whole limit, as far as that was last worked out.
     private(set) var isTrusted = true
+    /// Whether signals leave less than the limit, a backend's request to hold apart.
+    private(set) var isLimited = false
     /// Whether less than the limit was in force when that was last worked out.
     private var wasReduced = false
     /// What the limit's algorithm looks back on.
@@ -45,6 +47,8 @@ struct Backend: Sendable {
     var suspicions = [Int](repeating: 0, count: SuspicionCause.allCases.count)
     /// What was last noted of why it is suspected; nil where it was noted as trusted, or not at all.
     var notedCause: SuspicionCause?
+    /// What was last noted of what signals come to.
+    var notedSignal = BackendSignal.State.ready
 
     init(key: String, limiter: Limiter, now: Instant) {
         self.key = key
@@ -64,7 +68,7 @@ struct Backend: Sendable {
 
     /// Whether it may be sent requests at all, at least on trial and later.
     @inline(__always) func isUsable(now: Instant) -> Bool {
-        isPresent && signals.health == .up && !ejection.isEjected(now: now)
+        isPresent && signals.takesNew && !ejection.isEjected(now: now)
     }
 
     /// Whether it was ejected, or its connections broke, and nothing has ended well there since.
@@ -79,7 +83,8 @@ struct Backend: Sendable {
     mutating func refreshAllowed(now: Instant) {
         allowed = allowed(now: now)
         isTrusted = suspicion.isTrusted
-        let isReduced = !isTrusted || now < signals.heldUntil
+        isLimited = signals.state == .limited && signals.said(of: limit) < limit
+        let isReduced = !isTrusted || isLimited || now < signals.heldUntil
         if wasReduced, !isReduced { limiter.resume(now: now) }
         wasReduced = isReduced
     }
@@ -87,7 +92,7 @@ struct Backend: Sendable {
     /// When `allowed` changes by itself, or silence has lasted too long; the distant future for
     /// never.
     @inline(__always) func nextChange(now: Instant) -> Instant {
-        var next = min(silenceDeadline, suspicion.nextStepAt)
+        var next = min(silenceDeadline, suspicion.nextStepAt, signals.nextEnd)
         if signals.heldUntil > now { next = min(next, signals.heldUntil) }
         for kept in freeAgain { next = min(next, kept.at) }
         return next

@@ -137,6 +137,7 @@ extension AdmissionController {
         for index in backends.indices where !backends[index].isVacant {
             backends[index].isPresent = keys.contains(backends[index].key)
             guard backends[index].isPresent else { continue }
+            backends[index].signals.replicas = settings.limit.replicas
             if let move = backends[index].limiter.reconfigure(
                 settings.limit, seed: random.next(), now: clock)
             {
@@ -152,7 +153,8 @@ extension AdmissionController {
     mutating func add(_ key: String) {
         guard !backends.contains(where: { $0.isPresent && $0.key == key }) else { return }
         let limiter = Limiter(settings.limit, seed: random.next(), now: clock)
-        let backend = Backend(key: key, limiter: limiter, now: clock)
+        var backend = Backend(key: key, limiter: limiter, now: clock)
+        backend.signals.replicas = settings.limit.replicas
         if let vacant = backends.firstIndex(where: { $0.isVacant }) {
             backends[vacant] = backend
         } else {

@@ -29,6 +29,18 @@ package struct NotedDoubt: Sendable {
     package var to: SuspicionCause?
 }
 
+/// What signals of a backend come to from now on.
+package struct NotedSignal: Equatable, Sendable {
+    /// Which backend.
+    package var backend: BackendID
+    /// What they come to.
+    package var state: BackendSignal.State
+    /// Who says so; nil where nobody says anything any more.
+    package var source: BackendSignal.Source?
+    /// What it may have in flight.
+    package var allowed: Int
+}
+
 /// What a limit rests on.
 package struct LimitEvidence: Equatable, Sendable {
     /// What the limit is held by.
@@ -84,8 +96,28 @@ extension AdmissionController {
     /// Changes of trust that are kept between two calls of `takeDoubts`; later ones are left out.
     package static var mostNotedDoubts: Int { 64 }
 
-    /// Whether `takeDoubts` has something to hand out.
-    package var hasNotedDoubts: Bool { !notedDoubts.isEmpty }
+    /// Whether `takeDoubts` or `takeSignals` has something to hand out.
+    package var hasNotedDoubts: Bool { !notedDoubts.isEmpty || !notedSignals.isEmpty }
+
+    /// Hands out what signals have come to since the last call, oldest first, while `notesDoubts` is set.
+    package mutating func takeSignals() -> [NotedSignal] {
+        defer { notedSignals.removeAll() }
+        return notedSignals
+    }
+
+    /// Notes what signals come to, where that is news.
+    mutating func noteSignal(at index: Int) {
+        let state = backends[index].signals.state
+        guard notesDoubts, backends[index].notedSignal != state,
+            notedSignals.count < Self.mostNotedDoubts
+        else { return }
+        backends[index].notedSignal = state
+        notedSignals.append(
+            NotedSignal(
+                backend: BackendID(index: index), state: state,
+                source: state == .ready ? nil : backends[index].signals.source,
+                allowed: state >= .drain ? 0 : backends[index].allowed(now: clock)))
+    }
 
     /// Hands out what became of the trust in backends since the last call, oldest first, while
     /// `notesDoubts` is set.

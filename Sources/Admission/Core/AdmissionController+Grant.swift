@@ -207,7 +207,8 @@ extension AdmissionController {
         for index in backends.indices {
             let allowed = backends[index].allowed
             let isTried = backends[index].isLimitTried(now: clock)
-            backends[index].weight = isTried ? allowed : max(allowed, mean)
+            let isOwn = isTried || backends[index].isLimited
+            backends[index].weight = isOwn ? allowed : max(allowed, mean)
         }
     }
 }

@@ -36,7 +36,7 @@ extension AdmissionController {
 
     /// The widest request that may go to a backend now: 0 for none, `Int.max` for any.
     @inline(__always) func room(at index: Int) -> Int {
-        guard backends[index].isPresent, backends[index].signals.health == .up,
+        guard backends[index].isPresent, backends[index].signals.takesNew,
             backends[index].ejection.allowsRequest(now: clock)
         else { return 0 }
         if backends[index].suspicion.isSuspected {
@@ -55,11 +55,19 @@ extension AdmissionController {
     /// outstanding.
     @inline(__always) func isProven(_ index: Int) -> Bool {
         backends[index].isPresent && backends[index].ejection.consecutiveFailures == 0
-            && backends[index].signals.health == .up && !backends[index].suspicion.isSuspected
+            && backends[index].signals.takesNew && !backends[index].suspicion.isSuspected
     }
 
     /// Whether a backend's limit is measured: while it is not in force, nothing can be learnt of it.
     @inline(__always) func isMeasured(_ index: Int) -> Bool {
-        backends[index].isTrusted && clock >= backends[index].signals.heldUntil
+        backends[index].isTrusted && !backends[index].isLimited
+            && clock >= backends[index].signals.heldUntil
+    }
+
+    /// Whether a sample may move a backend's limit: while signals leave less than that, only downwards.
+    @inline(__always) func mayLearn(_ index: Int, _ sample: Sample) -> Bool {
+        isMeasured(index)
+            || sample.isDropped && backends[index].isTrusted
+                && clock >= backends[index].signals.heldUntil
     }
 }

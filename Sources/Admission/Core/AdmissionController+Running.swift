@@ -243,7 +243,7 @@ extension AdmissionController {
                 seconds: Double(sample.latencyNanoseconds) / 1e9 * Double(stub.seats))
             learnCancel(stub, sample)
         }
-        guard backends[index].isPresent, isMeasured(index) else { return }
+        guard backends[index].isPresent, mayLearn(index, sample) else { return }
         if let move = backends[index].limiter.update(sample, backends[index].meter) {
             record(move, at: index)
         }

@@ -1,19 +1,26 @@
 // What is known of backends' health, and what follows: how much each may have in flight.
 
 extension AdmissionController {
-    /// Takes in news of a backend; poll afterwards.
-    package mutating func signal(_ backend: BackendID, _ signal: Signal, now: Instant) {
+    /// Takes in news of a backend; whether that changes what it may be sent: then poll.
+    @discardableResult
+    package mutating func signal(
+        _ backend: BackendID, _ signal: Signal, now: Instant
+    ) -> Bool {
         advance(to: now)
         let index = backend.index
-        guard backends.indices.contains(index), backends[index].isPresent else { return }
+        guard backends.indices.contains(index), backends[index].isPresent else { return false }
         if case .load(let running, let waiting) = signal {
             for kind in RequestKind.allCases {
                 backends[index].cancels[Int(kind.rawValue)].note(
                     inside: running + waiting, inFlight: backends[index].inFlight, now: clock)
             }
         }
-        backends[index].signals.note(signal, now: clock)
+        guard backends[index].signals.note(signal, now: clock) else {
+            noteChange(at: backends[index].signals.nextEnd)
+            return false
+        }
         refresh(index)
+        return true
     }
 
     /// Takes in how a check of a backend ended; whether that changed what it is sent: then poll.
@@ -77,6 +84,7 @@ extension AdmissionController {
     /// Puts what a backend may have in flight in force, after something about it has changed.
     mutating func refresh(_ index: Int) {
         noteDoubt(at: index)
+        noteSignal(at: index)
         backends[index].refreshAllowed(now: clock)
         noteChange(at: backends[index].nextChange(now: clock))
         meter(index)
@@ -95,6 +103,7 @@ extension AdmissionController {
             {
                 suspected(index)
             }
+            _ = backends[index].signals.expire(now: clock)
             backends[index].releaseKeptFree(now: clock)
             backends[index].suspicion.advance(
                 limit: backends[index].limit, serviceNanoseconds: serviceNanoseconds(index),

@@ -118,6 +118,12 @@ extension AdmissionController {
         return shortest.isFinite ? shortest : nil
     }
 
+    /// What is said of a backend, by each source that says anything; nothing for a vacant slot.
+    package func signals(of backend: BackendID, now: Instant) -> [HeardSignal] {
+        guard backends.indices.contains(backend.index) else { return [] }
+        return backends[backend.index].signals.heard.filter { $0.signal.end > max(clock, now) }
+    }
+
     /// Checks of a backend that ended so, and of these how many did not count; 0 for a vacant slot.
     package func checks(
         of backend: BackendID, _ result: CheckResult

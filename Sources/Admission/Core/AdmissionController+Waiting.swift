@@ -116,13 +116,17 @@ extension AdmissionController {
         return queue.isOverShare(key.tenant, limit: provenLimit) ? .tenantOverShare : reason
     }
 
-    /// Seconds until the first backend returns if every one is ejected; nil if one is not.
+    /// Seconds until the first backend returns if every one is ejected or drained; nil if one is not.
     ///
-    /// Infinite when there is no backend at all: only a reload can bring one.
+    /// Infinite when there is none that returns by itself: only a reload can bring one, or whoever has drained it.
     @inline(__always) var secondsUntilAnyReturn: Double? {
         var earliest: Instant?
         for index in backends.indices where backends[index].isPresent {
-            guard backends[index].signals.health == .up else { continue }
+            guard backends[index].signals.takesNew else {
+                let opensAt = backends[index].signals.opensAt
+                if opensAt < .distantFuture { earliest = min(earliest ?? opensAt, opensAt) }
+                continue
+            }
             guard backends[index].ejection.isEjected(now: clock) else { return nil }
             earliest = min(earliest ?? .distantFuture, backends[index].ejection.until)
         }

@@ -41,7 +41,9 @@ package struct AdmissionController: ~Copyable, Sendable {
     /// What became of the trust in backends since `takeDoubts`, at most `mostNotedDoubts`; empty unless it
     /// is asked for.
     var notedDoubts: [NotedDoubt] = []
-    /// Whether changes of the trust in backends are kept for `takeDoubts`.
+    /// What signals of backends have come to since `takeSignals`, at most `mostNotedDoubts`.
+    var notedSignals: [NotedSignal] = []
+    /// Whether changes of the trust in backends, and of signals, are kept for `takeDoubts` and `takeSignals`.
     package var notesDoubts = false
     /// Whether moves of limits are kept for `takeMoves`.
     package var notesMoves = false

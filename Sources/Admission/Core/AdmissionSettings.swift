@@ -37,6 +37,9 @@ package enum LimitSettings: Equatable, Sendable {
     case knee(KneeLimitSettings)
     /// Another project's, to compare with; no policy can say it.
     case reference(ReferenceLimit)
+
+    /// Gateways that share the backends, from 1.
+    var replicas: Int { if case .knee(let knee) = self { knee.replicas } else { 1 } }
 }
 
 /// What tenants share while they want more than there is.

@@ -12,11 +12,21 @@ extension Fetcher {
     }
 
     private static func isResponse(_ head: [UInt8], to method: String) -> Bool {
+        readsHead(head, to: method) { _ in }
+    }
+
+    /// Shows the final response's head among those that `head` has to `body`; false where there is none.
+    static func readsHead(
+        _ head: [UInt8], to method: String, _ body: (borrowing ResponseHead) -> Void
+    ) -> Bool {
         var parser = ResponseParser(limits: UpstreamConnection.headLimits)
         parser.begin(requestMethod: method == "HEAD" ? .head : .get)
         var start = 0
         while case .head(let consumed)? = try? parser.next(in: head.span.extracting(start...)) {
-            if !parser.head.isInformational { return true }
+            if !parser.head.isInformational {
+                body(parser.head)
+                return true
+            }
             start += consumed
         }
         return false

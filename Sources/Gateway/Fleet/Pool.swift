@@ -278,6 +278,18 @@ final class Pool {
             upstream.id, label: upstream.address.label, now: reactor.now)
     }
 
+    /// `upstream` has said something of itself.
+    func heed(_ reading: SignalField.Reading, of upstream: Upstream) {
+        switch reading {
+        case .absent: break
+        case .unreadable: upstream.metrics.unreadableSignals &+= 1
+        case .said(let signal):
+            let isNews = admission.signal(
+                upstream.id, .said(signal, by: .field), now: reactor.now)
+            if isNews { needsPoll = true }
+        }
+    }
+
     /// Something became of what backends are sent, from outside.
     func requestPoll() { needsPoll = true }
 

@@ -66,6 +66,11 @@ extension SharedAdmission {
         state.withLock { $0.controller.checks(of: backend, result) }
     }
 
+    /// What is said of a backend, by each source that says anything.
+    func signals(of backend: BackendID, now: Instant) -> [HeardSignal] {
+        state.withLock { $0.controller.signals(of: backend, now: now) }
+    }
+
     /// How often a backend was suspected for that cause.
     func suspicions(of backend: BackendID, _ cause: SuspicionCause) -> Int {
         state.withLock { $0.controller.suspicions(of: backend, cause) }

@@ -220,8 +220,9 @@ package final class SharedAdmission: Sendable {
         }
     }
 
-    /// News of a backend from outside.
-    package func signal(_ backend: BackendID, _ signal: Signal, now: Instant) {
+    /// News of a backend from outside; whether that changes what it may be sent: then a poll is due.
+    @discardableResult
+    package func signal(_ backend: BackendID, _ signal: Signal, now: Instant) -> Bool {
         state.withLock { $0.controller.signal(backend, signal, now: now) }
     }
 
@@ -328,7 +329,7 @@ package final class SharedAdmission: Sendable {
     /// From now on offers are refused.
     func drain() { state.withLock { $0.controller.drain() } }
 
-    /// Whether something became of the trust in backends since `takeDoubts`.
+    /// Whether something became of the trust in backends since `takeDoubts`, or of signals.
     var hasDoubts: Bool { isDoubtNoted.load(ordering: .relaxed) }
 
     /// Takes out what became of the trust in backends since the last call; what came after the last poll
@@ -339,6 +340,9 @@ package final class SharedAdmission: Sendable {
             return state.controller.takeDoubts()
         }
     }
+
+    /// Takes out what signals of backends have come to, as `takeDoubts` does.
+    func takeSignals() -> [NotedSignal] { state.withLock { $0.controller.takeSignals() } }
 
     /// Whether moves of limits are kept for `takeMoves`.
     func noteMoves(_ notes: Bool) { state.withLock { $0.controller.notesMoves = notes } }

@@ -24,6 +24,8 @@ final class Upstream {
     var maxIdle = 0
     /// What the log was told of failed dials, by cause.
     var dialFailures = QuietLines(DialFailure.Cause.allCases.count)
+    /// What the log was told of signals, by what they come to.
+    var signalLines = QuietLines(BackendSignal.State.allCases.count)
     /// Connections that exist, idle or in use.
     private(set) var openCount = 0
     private var idle: [UpstreamConnection] = []

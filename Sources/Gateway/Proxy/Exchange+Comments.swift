@@ -117,6 +117,7 @@ extension Exchange {
     /// The backend has answered a request whose client has been promised a stream.
     func takePromised(_ upstream: UpstreamConnection) {
         noteResponse(upstream.parser.head)
+        heedSignals(upstream.parser.head)
         let status = upstream.parser.head.status
         if (200...299).contains(status), attempt.openFormat == .serverSent {
             outlet.keepPromise()

@@ -98,6 +98,8 @@ extension Exchange {
         let outcome = Outcome(status: head.status)
         guard !head.isInformational, outcome != .success else { return false }
         attempt.noteRetryAfter(head)
+        // What it says goes for the choice of another backend.
+        heedSignals(head)
         return triesElsewhere(after: outcome)
     }
 
@@ -110,7 +112,8 @@ extension Exchange {
             guard attempt.noteInterim() else { return false }
             // HTTP/1.0 knows no interim responses, RFC 9110 section 15.2; nor does a body.
             if version == .http11, !outlet.isBegun {
-                ResponseRewriter(exchange: self).appendInterim(head, to: &output)
+                let seen = ResponseRewriter(exchange: self).appendInterim(head, to: &output)
+                if seen.overlaps(snapshot.headTexts.signals) { heedSignals(head) }
             }
             return true
         }
@@ -119,7 +122,11 @@ extension Exchange {
         outlet.begin(status: head.status, framing(of: head))
         // The client may never send a body that it still waits to be asked for.
         if shard.isDraining || !intake.isComplete && intake.awaitsContinue { outlet.endClient() }
-        ResponseRewriter(exchange: self).append(head, to: &output)
+        let seen = ResponseRewriter(exchange: self).append(head, to: &output)
+        // Those of failures were heeded before.
+        if seen.overlaps(snapshot.headTexts.signals), Outcome(status: head.status) == .success {
+            heedSignals(head)
+        }
         return true
     }
 

@@ -20,7 +20,9 @@ extension Exchange {
         pool?.metrics.countTunnelOpened()
         // A client that knows of its tunnel finds the slot free that the handshake had.
         settleAwaited(for: client)
-        ResponseRewriter(exchange: self).appendSwitch(upstream.parser.head, to: &client.output)
+        let seen = ResponseRewriter(exchange: self).appendSwitch(
+            upstream.parser.head, to: &client.output)
+        if seen.overlaps(snapshot.headTexts.signals) { heedSignals(upstream.parser.head) }
     }
 
     /// Moves bytes both ways.

@@ -28,7 +28,9 @@ final class HeadTexts {
     /// The same for a client that is believed.
     let droppedOfTrusted: FieldNames
     /// The fields of a response that stay here.
-    let droppedOfResponse = FieldNames([.contentLength, .transferEncoding])
+    let droppedOfResponse = FieldNames([.contentLength, .transferEncoding] + SignalField.names)
+    /// Those of them that are for the gateway: what a backend says of itself.
+    let signals = FieldNames(SignalField.names)
     /// Fields with API keys, with times, and both.
     let keys: FieldNames
     let timeouts: FieldNames

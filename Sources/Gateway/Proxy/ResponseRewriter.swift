@@ -26,20 +26,28 @@ struct ResponseRewriter {
     }
 
     /// Appends an interim response, which has no body.
-    func appendInterim(_ head: borrowing ResponseHead, to output: inout ByteBuffer) {
-        appendStartOfOther(head, to: &output)
+    ///
+    /// This and the other heads return which fields there were.
+    func appendInterim(
+        _ head: borrowing ResponseHead, to output: inout ByteBuffer
+    ) -> FieldNames {
+        let seen = appendStartOfOther(head, to: &output)
         output.appendLineEnd()
+        return seen
     }
 
     /// Appends the head of the response that makes a tunnel of the connection.
-    func appendSwitch(_ head: borrowing ResponseHead, to output: inout ByteBuffer) {
-        appendStartOfOther(head, to: &output)
+    func appendSwitch(
+        _ head: borrowing ResponseHead, to output: inout ByteBuffer
+    ) -> FieldNames {
+        let seen = appendStartOfOther(head, to: &output)
         output.append("Connection: Upgrade\r\nUpgrade: websocket\r\n")
         output.appendLineEnd()
+        return seen
     }
 
     /// Appends the final response's head with the empty line that ends it.
-    func append(_ head: borrowing ResponseHead, to output: inout ByteBuffer) {
+    func append(_ head: borrowing ResponseHead, to output: inout ByteBuffer) -> FieldNames {
         let pool = exchange.pool
         let rates = pool?.rates(of: exchange.claim.tenant, paidBy: exchange.claim.payer)
         let crossOrigin = exchange.crossOrigin
@@ -66,6 +74,7 @@ struct ResponseRewriter {
         } else {
             texts.appendEnd(exchange.requestID, isHTTP10: isHTTP10, to: &output)
         }
+        return seen
     }
 
     /// Appends the status line and the fields that travel on of a response that is not the final one.
@@ -73,10 +82,10 @@ struct ResponseRewriter {
     /// What the gateway says in the backend's place it says in the final one alone.
     private func appendStartOfOther(
         _ head: borrowing ResponseHead, to output: inout ByteBuffer
-    ) {
+    ) -> FieldNames {
         let rates = exchange.pool?.rates(
             of: exchange.claim.tenant, paidBy: exchange.claim.payer)
-        _ = appendStart(
+        return appendStart(
             head, replacesRates: rates != nil, replacesCrossOrigin: exchange.crossOrigin != nil,
             to: &output)
     }

@@ -47,12 +47,41 @@ extension Gateway {
         }
     }
 
-    /// A check of a backend has ended.
-    package func checked(_ backend: CheckedBackend, _ result: CheckResult) {
+    /// A check of a backend has ended, with `response` where one came.
+    package func checked(
+        _ backend: CheckedBackend, _ result: CheckResult, _ response: FetchResponse?
+    ) {
         let admission = backend.admission
-        let changed = admission.checked(
+        var changed = admission.checked(
             backend.id, result, backend.health.rules, now: reactor.now)
+        if let response { changed = heedSignals(of: backend, response) || changed }
         if changed { group.send(to: 0) { $0.poll(admission) } }
+    }
+
+    /// Takes in what a response says of its backend; whether that changed what it is sent.
+    private func heedSignals(of backend: CheckedBackend, _ response: FetchResponse) -> Bool {
+        let admission = backend.admission
+        let id = backend.id
+        let now = reactor.now
+        var reading = SignalField.Reading.absent
+        _ = Fetcher.readsHead(response.head, to: "GET") {
+            reading = SignalField.read($0, now: now)
+        }
+        switch reading {
+        case .absent: return false
+        case .said(let signal):
+            return admission.signal(id, .said(signal, by: .field), now: now)
+        case .unreadable:
+            group.send(to: 0) { $0.countUnreadableSignal(of: id, admission) }
+            return false
+        }
+    }
+
+    /// Whether a backend is to be left alone altogether.
+    package func isInMaintenance(_ backend: CheckedBackend) -> Bool {
+        backend.admission.signals(of: backend.id, now: reactor.now).contains {
+            $0.signal.state == .maint
+        }
     }
 
     /// A backend is checked no more: what its checks said holds no more.

@@ -110,6 +110,9 @@ extension Gateway {
         observed.suspicion = status.suspicion
         observed.suspicions = SuspicionCause.allCases.map { admission.suspicions(of: id, $0) }
         observed.inFlight = status.inFlight
+        observed.signals = admission.signals(of: id, now: reactor.now).map {
+            SignalSnapshot($0, now: reactor.now)
+        }
         observed.isFailingChecks = status.isFailingChecks
         observed.checks = CheckResult.allCases.map { admission.checks(of: id, $0).all }
         observed.ignoredChecks = admission.checks(of: id, .timedOut).ignored

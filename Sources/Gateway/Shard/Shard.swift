@@ -147,7 +147,10 @@ final class Shard {
                         apply(decision, pool)
                         isRepeated = true
                     }
-                    if pool.admission.hasDoubts { tellDoubts(pool) }
+                    if pool.admission.hasDoubts {
+                        tellDoubts(pool)
+                        tellSignals(pool)
+                    }
                     deadline = pool.nextDeadline
                 }
                 if deadline < next { next = deadline }

@@ -34,6 +34,9 @@ package struct FetchResponse: Sendable, Equatable {
     package var status: Int
     /// Its body, without transfer coding; content coding is as it came.
     package var body: [UInt8]
+    /// What came before the body: the heads of interim responses, the final one and, behind it, a trailer
+    /// section.
+    package var head: [UInt8] = []
 }
 
 /// Why there is no response.

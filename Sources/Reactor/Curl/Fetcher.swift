@@ -199,7 +199,7 @@ internal import CShims
         }
         var status = 0
         unsafe penstock_curl_get_long(easy.pointer, CURLINFO_RESPONSE_CODE, &status)
-        ended(self, .success(FetchResponse(status: status, body: body)))
+        ended(self, .success(FetchResponse(status: status, body: body, head: head)))
     }
 
     private func failure(_ code: CURLcode) -> FetchFailure {

@@ -140,13 +140,6 @@ import Testing
         #expect(room() == 4)
         pool.signal(.resume)
         #expect(room() == 8)
-        pool.signal(.ceiling(3))
-        #expect(room() == 3)
-        pool.signal(.ceiling(nil))
-        pool.signal(.health(.draining))
-        #expect(room() == 0)
-        pool.signal(.health(.up))
-        #expect(room() == 8)
     }
 
     @Test func anyLimitIsHeldWhileABackendAsksForIt() {

@@ -133,7 +133,8 @@ final class PoolDriver {
         return departure
     }
 
-    func signal(_ signal: Signal, at now: Instant = at(1)) {
+    @discardableResult
+    func signal(_ signal: Signal, at now: Instant = at(1)) -> Bool {
         controller.signal(BackendID(index: 0), signal, now: now)
     }
 

@@ -24,7 +24,9 @@ import Testing
             + #""classes":[{"name":"default","in_flight":11,"queued":5}],"#
             + #""tenants":[{"name":"acme","in_flight":7,"queued":4,"share":12}],"#
             + #""backends":[{"url":"http://10.0.0.11:8000","usable":true,"on_trial":false,"limit":24,"#
-            + #""in_flight":11,"connections":{"open":13,"idle":2}}]}]}"#
+            + #""in_flight":11,"connections":{"open":13,"idle":2},"#
+            + #""signals":[{"source":"field","state":"limited","share":1.0,"limit":30,"#
+            + #""age_seconds":0.5,"ends_in_seconds":9.5}]}]}]}"#
         #expect(text == expected + "\n")
         #expect(try status(sampleSnapshot())["version"] as? String == "1.2.3")
     }

@@ -77,6 +77,7 @@ func sampleSnapshot() -> GatewaySnapshot {
     pool.backends[0].connectionsOpened = 6
     pool.backends[0].connectionsReused = 7
     pool.backends[0].ejections = 1
+    pool.backends[0].unreadableSignals = 4
     pool.backends[0].countConnectionFailed(.connectFailed)
 
     var backend = BackendSnapshot(metrics: pool.backends[0])
@@ -87,6 +88,15 @@ func sampleSnapshot() -> GatewaySnapshot {
     backend.evidence.elasticity = 0.25
     backend.evidence.holder = .objective
     backend.boundSeconds = 1.5
+    var signal = BackendSignal()
+    signal.ceiling = 30
+    signal.end = Instant(nanoseconds: 12_000_000_000)
+    backend.signals = [
+        SignalSnapshot(
+            HeardSignal(
+                source: .field, signal: signal, heardAt: Instant(nanoseconds: 2_000_000_000)),
+            now: Instant(nanoseconds: 2_500_000_000))
+    ]
     backend.limitMoves = [
         LimitMoveCount(.up, "room", count: 9), LimitMoveCount(.down, "drop", count: 8),
     ]

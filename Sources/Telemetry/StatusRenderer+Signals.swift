@@ -1,0 +1,37 @@
+// What is said of a backend, as JSON: in /status, and at the backend's own place of the admin listener.
+
+import Admission
+import Bytes
+
+extension StatusRenderer {
+    /// Appends what each source says of a backend as a list.
+    static func append(_ signals: [SignalSnapshot], to buffer: inout ByteBuffer) {
+        buffer.append(text: "[")
+        for (index, signal) in signals.enumerated() {
+            if index > 0 { buffer.append(0x2c) }
+            append(signal, to: &buffer)
+        }
+        buffer.append(text: "]")
+    }
+
+    private static func append(_ shown: SignalSnapshot, to buffer: inout ByteBuffer) {
+        let signal = shown.heard.signal
+        buffer.append(text: "{\"source\":")
+        buffer.append(jsonString: shown.heard.source.name.description)
+        buffer.append(text: ",\"state\":")
+        buffer.append(jsonString: signal.state.name.description)
+        buffer.append(text: ",\"share\":")
+        buffer.append(text: signal.share.description)
+        buffer.append(text: ",\"limit\":")
+        buffer.append(text: signal.ceiling.map { "\($0)" } ?? "null")
+        buffer.append(text: ",\"age_seconds\":")
+        buffer.append(secondsOf: UInt128(shown.ageNanoseconds))
+        buffer.append(text: ",\"ends_in_seconds\":")
+        if let left = shown.leftNanoseconds {
+            buffer.append(secondsOf: UInt128(left))
+        } else {
+            buffer.append(text: "null")
+        }
+        buffer.append(text: "}")
+    }
+}
