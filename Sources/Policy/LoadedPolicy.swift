@@ -6,10 +6,10 @@ package struct LoadedPolicy: Sendable {
     /// What the file says.
     package internal(set) var policy: Policy
     let reading: Reading
-    /// What is wrong in the keys files that it names.
+    /// What is wrong in the keys files that it names, and with the admin listener's token.
     var keysFaults: [Diagnostic] = []
 
-    /// `faults` with their places, and those of its keys files; nil where there are none.
+    /// `faults` with their places, and those of its keys files and of the token; nil where there are none.
     package func error(_ faults: [PolicyFault] = []) -> PolicyError? {
         guard !faults.isEmpty || !keysFaults.isEmpty else { return nil }
         var reading = reading

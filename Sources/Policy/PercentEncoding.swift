@@ -4,7 +4,7 @@ extension String {
     /// The text with each `%` and its two digits replaced by the byte that they stand for.
     ///
     /// `nil` when a `%` has no two digits, or when the bytes are not UTF-8.
-    var percentDecoded: String? {
+    package var percentDecoded: String? {
         var bytes: [UInt8] = []
         var rest = utf8[...]
         while let byte = rest.popFirst() {

@@ -86,9 +86,13 @@ extension Policy {
         }
     }
 
-    /// What is read: the policy at `file`, keys, certificates; each once.
+    /// What is read: the policy at `file`, the token, keys, certificates; each once.
     private func filesRead(besides file: String) -> [NamedFile] {
         var found = [NamedFile(path: "", file: file, what: "this policy's file")]
+        if let token = adminToken {
+            let named = KeysFile.resolved(token.file, besides: file)
+            found.append(NamedFile(path: "admin_token_file", file: named, what: "the file of"))
+        }
         for pool in pools {
             let path = "pools.\(pool.name)"
             let files = [

@@ -9,6 +9,8 @@ package struct Policy: Equatable, Sendable {
     package var listen: [ListenSettings]
     /// Address of the admin listener; `nil` when the file says `admin: off`.
     package var admin: ListenSettings?
+    /// What the admin listener asks of who wants to change something; `nil` where nobody may.
+    package var adminToken: AdminToken?
     /// Threads that serve, 1..128; `nil` for as many as the process may use processors.
     package var threads: Int?
     /// Limits, buffers and time-outs of the client side.

@@ -15,6 +15,9 @@ package struct PolicyChanges: Equatable, Sendable {
     package init(from former: Policy, to next: Policy) {
         guard former != next else { return }
         compare(PolicyDump.literal(former), PolicyDump.literal(next), "")
+        if next.adminToken?.file == former.adminToken?.file, next.adminToken != former.adminToken {
+            note("admin_token_file")
+        }
         for pool in next.pools {
             // What a keys file holds is no part of what the policy says.
             guard let keys = pool.claims.keys,

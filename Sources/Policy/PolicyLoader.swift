@@ -19,7 +19,9 @@ package enum PolicyLoader {
     /// wrong with it.
     package static func read(path: String) throws(PolicyError) -> LoadedPolicy {
         var loaded = try read(text: try contents(of: path), file: path)
-        loaded.keysFaults = KeysFile.fill(&loaded.policy, besides: path)
+        loaded.keysFaults =
+            KeysFile.fill(&loaded.policy, besides: path)
+            + AdminToken.fill(&loaded.policy, besides: path)
         return loaded
     }
 

@@ -329,7 +329,8 @@ extension PolicySections {
                     + "and they have those of `default`."),
         ])
 
-    private static let keysPath = Kind<String>.text(
+    /// Paths of files that begin at the policy file's folder.
+    static let keysPath = Kind<String>.text(
         "the path of a file", pattern: "^[^\\x00]+$",
         parse: { (text) throws(Fault) in
             guard !text.isEmpty, !text.utf8.contains(0), text.utf8.count < 4096 else {

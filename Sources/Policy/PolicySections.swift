@@ -19,7 +19,13 @@ enum PolicySections {
             Key("listen", \.listen, listen, required: true, "Addresses that clients connect to."),
             Key(
                 "admin", \.admin, admin,
-                "Address of the admin listener: /metrics, /healthz, /readyz, /status."),
+                "Address of the admin listener: /metrics, /healthz, /readyz, /status, /backends."),
+            Key(
+                "admin_token_file", \.adminToken,
+                adminToken.optional(blank: AdminToken(file: "")),
+                "File with the token that whoever says something of a backend has to send to the admin listener, "
+                    + "16 to 1024 characters; read again at every reload. A relative path begins at the "
+                    + "policy file's folder. Without it nothing can be changed there."),
             Key(
                 "threads", \.threads, Kind.integer(1...128).optional(blank: 1, absent: "auto"),
                 "Threads that serve; `auto` for as many as the process may use processors. A reload "
@@ -51,6 +57,13 @@ enum PolicySections {
             "queue": "queues belong to a pool: pools.NAME.queue",
             "timeouts": "write server.timeouts or pools.NAME.timeouts",
         ])
+
+    private static let adminToken = Kind<AdminToken>(keysPath.shape) {
+        node, path, value, reading in
+        keysPath.read(node, path, &value.file, &reading)
+    } write: {
+        .text($0.file)
+    }
 
     /// There is one version so far; the policy need not hold it.
     private static let version = Kind<Policy>(.integer(1...1)) { node, path, _, reading in

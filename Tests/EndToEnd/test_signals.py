@@ -86,7 +86,7 @@ def backend(through: Gateway, index: int) -> dict[str, object]:
 
 def test_one_that_drains_itself_gets_nothing(gateway: StartGateway, backends: list[Backend]) -> None:
     """For as long as it said, and its clients see nothing of that."""
-    first, second = backends
+    first, _ = backends
     through = gateway(policy(backends))
     assert set(answers(through)) == {b"a", b"b"}
     first.fields = b"Penstock-Signal: state=drain, ttl=2\r\nX-Envoy-Degraded: 1\r\nX-Mine: 1\r\n"

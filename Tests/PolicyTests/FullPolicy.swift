@@ -41,6 +41,7 @@ enum FullPolicy {
           group: root
         admin:
           \(admin.joined(separator: "\n  "))
+        admin_token_file: admin.token
         threads: 3
         server:
           max_connections: 1001
@@ -231,13 +232,15 @@ enum FullPolicy {
         var access = SocketAccess(mode: 0o600)
         access.owner = Account(name: "2", number: 2)
         access.group = Account(name: "root", number: 0)
-        return Policy(
+        var policy = Policy(
             listen: [ListenSettings(.unix(path: "/run/penstock.sock"), access: access)],
             admin: ListenSettings(.tcp(host: "0.0.0.0", port: 9091), access: .operators),
             threads: 3, server: expectedServer,
             log: expectedLog,
             forwarding: expectedForwarding, pools: [expectedPool, spare], routes: [route],
             models: models)
+        policy.adminToken = AdminToken(file: "admin.token")
+        return policy
     }
 
     private static var expectedServer: ServerSettings {

@@ -136,8 +136,13 @@ import Testing
             let keys = URL(filePath: path).deletingLastPathComponent().appending(path: "who.keys")
             try Data().write(to: keys)
             defer { try? FileManager.default.removeItem(at: keys) }
+            let token = keys.deletingLastPathComponent().appending(path: "admin.token")
+            try Data("0123456789abcdef\n".utf8).write(to: token)
+            defer { try? FileManager.default.removeItem(at: token) }
+            var expected = FullPolicy.expected
+            expected.adminToken?.bytes = Array("0123456789abcdef".utf8)
             let policy = try PolicyLoader.load(path: path)
-            #expect(policy == FullPolicy.expected)
+            #expect(policy == expected)
         }
     }
 

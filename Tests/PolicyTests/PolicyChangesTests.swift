@@ -62,6 +62,14 @@ import Testing
         #expect(PolicyChanges(from: former, to: next).paths.isEmpty)
     }
 
+    @Test func namesATokenThatIsAnother() throws {
+        let text = "admin_token_file: t\n" + Self.text()
+        let former = try Self.policy(text)
+        var next = former
+        next.adminToken?.bytes = Array("secret".utf8)
+        #expect(PolicyChanges(from: former, to: next).paths == ["admin_token_file"])
+    }
+
     @Test func isBounded() throws {
         let former = try Self.policy(Self.text())
         let pools = (0..<60).map { "  p\($0): {backends: [http://c]}" }

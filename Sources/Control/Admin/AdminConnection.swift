@@ -1,5 +1,5 @@
 // A connection to the admin listener: requests are answered one after the other, each with a page. It
-// reads no bodies: a request that has one gets its response, and the connection ends.
+// reads short bodies of PUT: another request that has one gets its response, and the connection ends.
 
 internal import Admission
 internal import Bytes
@@ -14,6 +14,8 @@ final class AdminConnection: StreamConnection {
     private enum State {
         /// Between requests, or within a head.
         case reading
+        /// Within a body.
+        case readingBody
         /// The page waits for what the shards have counted.
         case waiting
         /// The response is being sent; another request may follow or not.
@@ -30,9 +32,11 @@ final class AdminConnection: StreamConnection {
     /// When the present state began, or a byte last left.
     private var stateSince: Instant
     private var isHeadBegun = false
+    private var body: [UInt8] = []
     private var isAdvancing = false
 
     private static let highBytes = 128 * 1024
+    private static let mostBodyBytes = 4096
     /// How long, and for how many bytes, a closed client's input is still read.
     private static let lingerNanoseconds: Int64 = 2_000_000_000
     private static let lingerBytes = 1 << 20
@@ -81,6 +85,7 @@ final class AdminConnection: StreamConnection {
         }
         switch state {
         case .reading: return readHead()
+        case .readingBody: return readBody()
         case .waiting: return false
         case .sending(let keeps): return send(keeps: keeps)
         case .lingering: return throwAwayInput()
@@ -114,7 +119,12 @@ final class AdminConnection: StreamConnection {
             case .head(let consumed):
                 input.drop(consumed)
                 isHeadBegun = false
-                answer(parser.head)
+                if parser.head.method == .put, parser.head.hasBody {
+                    body.removeAll()
+                    change(to: .readingBody)
+                } else {
+                    answer(parser.head, keeps: !parser.head.hasBody)
+                }
                 return true
             case .body, .end:
                 preconditionFailure("a body before its head")
@@ -126,11 +136,47 @@ final class AdminConnection: StreamConnection {
         }
     }
 
-    private func answer(_ head: RequestHead) {
+    private func readBody() -> Bool {
+        do throws(ParseError) {
+            switch try parser.next(in: input) {
+            case .needMoreData(let consumed):
+                input.drop(consumed)
+                if fill(highBytes: AdminConnection.highBytes) > 0 { return true }
+                if inputEnded { end() }
+                return false
+            case .body(let consumed, let content):
+                guard body.count + content.count <= AdminConnection.mostBodyBytes else {
+                    let most = AdminConnection.mostBodyBytes
+                    reply(
+                        AdminPage(status: 413, "a body has at most \(most) bytes\n"), keeps: false)
+                    return true
+                }
+                keep(content, of: input)
+                input.drop(consumed)
+                return true
+            case .end(let consumed):
+                input.drop(consumed)
+                answer(parser.head, keeps: true)
+                return true
+            case .head: preconditionFailure("a head in a body")
+            }
+        } catch {
+            reply(AdminPage(status: error.status, "\(error.message)\n"), keeps: false)
+            return true
+        }
+    }
+
+    private func keep(_ content: Range<Int>, of source: borrowing ByteBuffer) {
+        let bytes = source.bytes
+        for index in content { body.append(bytes[index]) }
+    }
+
+    private func answer(_ head: RequestHead, keeps: Bool) {
         change(to: .waiting)
-        pages.make(for: head) { [weak self] page in
+        pages.make(for: head, body) { [weak self] page in
             guard let self, isOpen else { return }
-            reply(page, to: head, keeps: head.keepAlive && !head.hasBody)
+            body.removeAll()
+            reply(page, to: head, keeps: head.keepAlive && keeps)
             advance()
         }
     }
@@ -179,7 +225,7 @@ final class AdminConnection: StreamConnection {
         let limits = listener.limits
         let most: Int64? =
             switch state {
-            case .reading where isHeadBegun: limits.headNanoseconds
+            case .reading where isHeadBegun, .readingBody: limits.headNanoseconds
             case .reading: limits.keepAliveNanoseconds
             // Pages have a time-out of their own.
             case .waiting: nil
@@ -191,7 +237,13 @@ final class AdminConnection: StreamConnection {
 
     override func deadlineReached() {
         guard reactor.now >= deadline else { return advance() }
-        if case .reading = state, isHeadBegun {
+        let isAwaited =
+            switch state {
+            case .reading: isHeadBegun
+            case .readingBody: true
+            default: false
+            }
+        if isAwaited {
             reply(AdminPage(status: 408, "the request did not arrive in time\n"), keeps: false)
             advance()
         } else {

@@ -9,6 +9,10 @@ struct AdminPage: ~Copyable {
     var status = 200
     var contentType = "text/plain; charset=utf-8"
     var body = ByteBuffer()
+    /// The methods that are answered, for a status of 405.
+    var allowed = "GET, HEAD"
+    /// Whether a token is asked for.
+    var challenges = false
 
     /// Bodies shorter than this are sent as they are: compressing them would gain nothing.
     private static let compressFromBytes = 1024
@@ -32,7 +36,8 @@ struct AdminPage: ~Copyable {
         dates.appendHTTPDate(ProcessClock.wallNanoseconds(), to: &output)
         output.appendLineEnd()
         output.appendField(.contentType, contentType)
-        if status == 405 { output.append("Allow: GET, HEAD\r\n") }
+        if status == 405 { output.append("Allow: \(allowed)\r\n") }
+        if challenges { output.append("WWW-Authenticate: Bearer\r\n") }
         output.append("Cache-Control: no-store\r\nVary: Accept, Accept-Encoding\r\n")
         if isCompressed { output.append("Content-Encoding: gzip\r\n") }
         output.appendContentLength(isCompressed ? compressed.count : body.count)

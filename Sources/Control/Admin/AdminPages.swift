@@ -1,4 +1,4 @@
-// The admin listener's four pages. They are made when they are asked for, from what the shards have
+// The admin listener's pages. They are made when they are asked for, from what the shards have
 // counted; a scrape of a gateway with dozens of backends takes well under a millisecond.
 
 internal import Bytes
@@ -14,14 +14,21 @@ struct AdminPages {
     /// How long the shards have to tell what they have counted: no turn of a loop takes as long.
     private static let patienceSeconds = 2.0
 
-    /// Calls `then` with the page that a request with `head` asks for, at once or as soon as the shards
+    /// Calls `then` with the page that a request with `head` and `body` asks for, at once or as soon as the shards
     /// have answered.
-    func make(for head: RequestHead, _ then: @escaping (consuming AdminPage) -> Void) {
+    func make(
+        for head: RequestHead, _ body: [UInt8] = [],
+        _ then: @escaping (consuming AdminPage) -> Void
+    ) {
+        if let page = backendPage(for: head, body) { return then(page) }
         guard head.method == .get || head.method == .head else {
             return then(AdminPage(status: 405, "only GET and HEAD are answered here\n"))
         }
         guard let page = Name(head.span(head.path)) else {
-            return then(AdminPage(status: 404, "pages: /metrics /status /healthz /readyz\n"))
+            return then(
+                AdminPage(
+                    status: 404, "pages: /metrics /status /healthz /readyz /backends/POOL/BACKEND\n"
+                ))
         }
         gateway.observe(within: AdminPages.patienceSeconds) { observed in
             guard let observed else {

@@ -1,0 +1,81 @@
+// The backends' own places of the admin listener, `/backends/POOL/BACKEND`: what is said of one, and where operators say
+// it. Whoever changes something has to show the policy's token.
+
+internal import Bytes
+internal import Gateway
+internal import HTTP1
+internal import Policy
+internal import Telemetry
+
+extension AdminPages {
+    /// The page of a backend whose place is asked for with that head and body; nil where the path is no such place.
+    func backendPage(for head: RequestHead, _ body: [UInt8]) -> AdminPage? {
+        let path = head.span(head.path)
+        guard path.hasPrefix(AdminPages.backends.span) else { return nil }
+        let isChange = head.method == .put
+        guard isChange || head.method == .get || head.method == .head else {
+            var page = AdminPage(status: 405, "only GET, HEAD and PUT are answered here\n")
+            page.allowed = "GET, HEAD, PUT"
+            return page
+        }
+        if isChange, let refusal = refusal(of: head) { return refusal }
+        guard let backend = backend(path.extracting(AdminPages.backends.count..<path.count)) else {
+            return AdminPage(
+                status: 404,
+                "no such backend; write /backends/POOL/BACKEND as /status has them, such as "
+                    + "/backends/chat/10.0.0.11:8000\n")
+        }
+        if isChange {
+            do throws(AgentLine.Fault) {
+                try gateway.push(body, to: backend)
+            } catch {
+                return AdminPage(status: 400, "\(error.description)\n")
+            }
+        }
+        var page = AdminPage()
+        page.contentType = StatusRenderer.contentType
+        gateway.shown(backend)?.render(into: &page.body)
+        return page
+    }
+
+    private static let backends = Array("/backends/".utf8)
+
+    /// Why a request may change nothing; nil where it may.
+    private func refusal(of head: RequestHead) -> AdminPage? {
+        guard let token = gateway.policy.adminToken else {
+            return AdminPage(
+                status: 403,
+                "nothing can be changed here; set admin_token_file in the policy to the file of a token, "
+                    + "and send it as Authorization: Bearer TOKEN\n")
+        }
+        for field in head.fields where field.known == .authorization {
+            let value = head.value(of: field)
+            guard value.count > AdminPages.bearer.count,
+                value.hasPrefix(lowercase: AdminPages.bearer.span)
+            else { continue }
+            let offered = value.extracting(AdminPages.bearer.count..<value.count)
+            if token.isEqual(to: offered) { return nil }
+        }
+        var page = AdminPage(
+            status: 401, "send the token of admin_token_file as Authorization: Bearer TOKEN\n")
+        page.challenges = true
+        return page
+    }
+
+    private static let bearer = Array("bearer ".utf8)
+
+    private func backend(_ place: Span<UInt8>) -> NamedBackend? {
+        var end = 0
+        while end < place.count, place[end] != UInt8(ascii: "/") { end += 1 }
+        guard end < place.count, let pool = text(place.extracting(0..<end)),
+            let name = text(place.extracting(end + 1..<place.count))
+        else { return nil }
+        return gateway.backend(named: name, of: pool)
+    }
+
+    private func text(_ bytes: Span<UInt8>) -> String? {
+        var copy: [UInt8] = []
+        copy.replaceAll(with: bytes)
+        return String(decoding: copy, as: UTF8.self).percentDecoded
+    }
+}
