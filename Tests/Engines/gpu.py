@@ -20,8 +20,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from check import plain_policy
 from clients import Crowd, keep_busy, offer
-from engines import Engine, make_model, post
+from engines import Engine, post
 
 from processes import Gateway
 
@@ -129,27 +130,14 @@ class Outcome:
         (directory / "gpu.md").write_text(self.told())
 
 
-def policy(engine: Engine, limit: str) -> str:
-    """The defaults, or a fixed limit."""
-    fixed = f", limit: {{algorithm: fixed, limit: {limit}}}" if limit.isdigit() else ""
-    return f"""\
-version: 1
-listen: 127.0.0.1:0
-admin: 127.0.0.1:0
-log: {{access: {{to: off}}}}
-pools:
-  chat: {{backends: ["{engine.url}"]{fixed}}}
-routes: [{{path: /*, pool: chat}}]
-"""
-
-
 def measure(binary: Path, engine: Engine, limit: str, rate: float) -> Row:
     """One gateway under the load."""
     settling, looking = SETTLING_SECONDS, LOOKING_SECONDS
     if not limit.isdigit():
         settling, looking = LEARNING_SECONDS, LEARNT_SECONDS
+    algorithm = f"{{algorithm: fixed, limit: {limit}}}" if limit.isdigit() else "{algorithm: knee}"
     with tempfile.TemporaryDirectory() as directory:
-        gateway = Gateway(binary, policy(engine, limit), Path(directory))
+        gateway = Gateway(binary, plain_policy(engine, algorithm), Path(directory))
         try:
             begin = time.monotonic() + settling
             crowd, seen = asyncio.run(load(gateway, engine, rate, settling + looking))

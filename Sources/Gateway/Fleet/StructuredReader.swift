@@ -170,7 +170,8 @@ struct StructuredReader {
         (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || byte == UInt8(ascii: "*")
     }
 
-    private static func isKey(_ byte: UInt8) -> Bool {
+    /// Whether a key may have that byte behind its first.
+    static func isKey(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
             UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "*"):

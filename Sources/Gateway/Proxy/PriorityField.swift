@@ -12,7 +12,7 @@ enum PriorityField {
         var index = 0
         while index < value.count {
             let start = index
-            while index < value.count && isKey(value[index]) { index &+= 1 }
+            while index < value.count && StructuredReader.isKey(value[index]) { index &+= 1 }
             guard index > start else { return nil }
             let isUrgency = index == start &+ 1 && value[start] == UInt8(ascii: "u")
             var item = index..<index
@@ -67,15 +67,6 @@ enum PriorityField {
     private static func digit(_ item: Span<UInt8>) -> Int? {
         guard item.count == 1, item[0] >= 0x30, item[0] < 0x38 else { return nil }
         return Int(item[0] &- 0x30)
-    }
-
-    private static func isKey(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
-            UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "*"):
-            true
-        default: false
-        }
     }
 
     private static func isSeparator(_ byte: UInt8) -> Bool {
