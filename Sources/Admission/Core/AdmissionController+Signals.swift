@@ -114,7 +114,11 @@ extension AdmissionController {
 
     /// A backend is suspected from now on.
     mutating func suspected(_ index: Int) {
-        backends[index].suspicions[Int(backends[index].suspicion.cause.rawValue)] += 1
+        let cause = backends[index].suspicion.cause
+        backends[index].suspicions[Int(cause.rawValue)] += 1
+        if cause == .refusals, let move = backends[index].limiter.undoCut(now: clock) {
+            record(move, at: index)
+        }
         refresh(index)
     }
 

@@ -28,9 +28,10 @@ extension KneeLimit {
     /// clients have left is full of it.
     private static let riseAfterRetreat = 4.0
     private static let fewSlots = 8.0
-    /// Part of the ends that are departures from which on clients do not bear a level; and where between it
-    /// and one that they bear the limit goes on, in ln n.
-    private static let unborneShare = 0.1
+    /// Part of the ends that are departures from which on clients do not bear a level, and the part that has
+    /// to have been there for a usual service time; and where between it and one that they bear the limit
+    /// goes on, in ln n.
+    private static let unborneShare = (of: 0.1, late: 0.05)
     private static let cliffPart = 1.0 / 3
     /// Factor on a limit at which the backend has said overload.
     private static let stepBeyondCeiling = 1.05
@@ -156,9 +157,12 @@ extension KneeLimit {
 
     /// Whether the higher level is too high for clients: they leave there, not at the lower one, and it does
     /// not serve more.
+    ///
+    /// Who leaves soon after the grant had waited in the queue for too long, at whatever level.
     private func isCliff(_ verdict: KneeVerdict, low: KneeSide, high: KneeSide) -> Bool {
         !usesSlots && verdict.elasticity < wantedElasticity
-            && high.departureShare > Self.unborneShare
+            && high.departureShare > Self.unborneShare.of
+            && Double(high.lateDepartures) > Self.unborneShare.late * high.ends
             && low.departureShare < KneeSide.fewDepartures
     }
 

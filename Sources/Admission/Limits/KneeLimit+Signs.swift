@@ -8,9 +8,15 @@ extension KneeLimit {
     /// Elasticity above the wanted one by which more is clearly worth it.
     static let clearly = 0.2
 
+    /// For how long overload responses may have come before their backend is suspected for them.
+    private static let refusalSeconds = 10.0
+
     /// A cohort of requests ended in responses that say overload.
     mutating func cut(now: Instant) -> LimitMove? {
-        change(.drop) { knee in
+        if uncut.map({ now.seconds(since: $0.at) > Self.refusalSeconds }) ?? true {
+            uncut = (limit, now)
+        }
+        return change(.drop) { knee in
             knee.ceiling = min(knee.limit, knee.center * 1.15)
             let lowered = knee.clamp(knee.center * Self.cutFactor)
             knee.phase = .compare
@@ -18,6 +24,19 @@ extension KneeLimit {
             knee.center = lowered
             knee.spread = KneeLimit.unknownSpread
             knee.beginPair(now: now, lowFirst: true)
+        }
+    }
+
+    /// The backend is found to refuse all that it gets, while its siblings do not: no level is the reason,
+    /// and the limit of before waits for its return.
+    mutating func undoCut(now: Instant) -> LimitMove? {
+        guard let before = uncut.take(), now.seconds(since: before.at) <= Self.refusalSeconds,
+            before.limit > limit
+        else { return nil }
+        return change(.futileCut) { knee in
+            knee.ceiling = .infinity
+            knee.center = before.limit
+            knee.beginRest(now: now)
         }
     }
 

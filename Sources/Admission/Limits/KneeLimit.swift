@@ -67,6 +67,8 @@ struct KneeLimit: Sendable {
     var brake = OverloadBrake()
     /// The limit at which the backend last said overload: beyond it steps are small.
     var ceiling = Double.infinity
+    /// The limit before the backend began to say so, and when; nil while it has not.
+    var uncut: (limit: Double, at: Instant)?
     var objective: ObjectiveCap?
     /// The objective's cap, at hand; infinite without one.
     var cap = Double.infinity

@@ -11,7 +11,7 @@ package enum LimitMoveReason: UInt8, CaseIterable, Sendable {
     /// A response took longer than the algorithm's time-out.
     case timeout
     /// Cutting the limit did not make the backend faster: the cut is undone, the latency becomes
-    /// usual.
+    /// usual. Or the backend refuses everything while its siblings do not, so that no limit is the reason.
     case futileCut
     /// Knee: more concurrency still buys much throughput, and the limit is doubled or nearly so.
     case slowStart

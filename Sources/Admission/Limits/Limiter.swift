@@ -48,6 +48,9 @@ struct Limiter: Sendable {
     /// The limit is in force again after a time in which less was allowed.
     mutating func resume(now: Instant) { if usesKnee { knee.resume(now: now) } }
 
+    /// The backend is found to refuse all that it gets, whatever the limit; the move it led to, if any.
+    mutating func undoCut(now: Instant) -> LimitMove? { usesKnee ? knee.undoCut(now: now) : nil }
+
     /// Takes over new settings; what was learnt is kept, within the new bounds, if the algorithm
     /// stays.
     mutating func reconfigure(

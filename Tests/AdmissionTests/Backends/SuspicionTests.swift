@@ -52,6 +52,29 @@ import Testing
         #expect(pool.status(0, at: at(18_000))?.suspicion == nil)
     }
 
+    /// What a backend that refuses everything says of overload, no limit is the reason for.
+    @Test func aLimitWaitsForABackendThatRefusesAll() {
+        var settings = AdmissionSettings()
+        var knee = KneeLimitSettings()
+        knee.initial = 16
+        settings.limit = .knee(knee)
+        let pool = PoolDriver(settings, backends: ["a", "b"])
+        for id in 0..<40 as Range<UInt64> {
+            _ = pool.offer(id, at: at(Int64(id) * 50))
+            pool.complete(id, at: at(Int64(id) * 50 + 40))
+        }
+        // Overload now and then cuts the limit.
+        for id in 0..<8 as Range<UInt64> { _ = pool.offer(100 + id, at: at(3_000)) }
+        for id in 0..<8 as Range<UInt64> { pool.complete(100 + id, .overload, at: at(3_010)) }
+        let limits = [0, 1].map { pool.status($0)?.limit ?? 0 }
+        #expect((limits.min() ?? 0) < 16, "\(limits)")
+        // A second time it is nothing else than a refusal of all: the limit of before the first cut holds.
+        _ = run(pool, .overload, from: 4_100, count: 400, first: 200)
+        #expect(pool.status(0)?.suspicion == .refusals)
+        #expect(pool.status(0)?.limit == 16)
+        #expect(pool.status(0)?.allowed == 1)
+    }
+
     /// Whoever asks for readiness is told so, and that it is well only when something has ended well there.
     @Test func oneWhoseConnectionsBreakIsOnTrialUntilItAnswers() {
         let pool = pool(["a"])
