@@ -7,6 +7,8 @@ struct ArrivalState {
     let group: ClientGroup
     var timeRandom: SplitMix64
     private var workRandom: SplitMix64
+    private var promptRandom: SplitMix64
+    private let sharedKeys: UInt64
     private var segment = -1
     /// Requests a second, or clients, now.
     var value = 0.0
@@ -27,6 +29,8 @@ struct ArrivalState {
         }
         timeRandom = SplitMix64(seed: seed, purpose: 1000 + UInt64(index))
         workRandom = SplitMix64(seed: seed, purpose: 2000 + UInt64(index))
+        promptRandom = SplitMix64(seed: seed, purpose: 3000 + UInt64(index))
+        sharedKeys = promptRandom.next()
         let variance = Arithmetic.logarithm(1 + group.work.variation * group.work.variation)
         logDeviation = variance.squareRoot()
         logMean = Arithmetic.logarithm(group.work.mean) - variance / 2
@@ -63,6 +67,27 @@ struct ArrivalState {
             units *= group.work.expensiveFactor
         }
         return units
+    }
+
+    /// The prompt of a request that is not a conversation's further one.
+    mutating func drawPrompt() -> Prompt {
+        guard let model = group.prompt else { return Prompt() }
+        var prompt = Prompt()
+        let isHot = model.hotShare > 0 && promptRandom.unit() < model.hotShare
+        let kind = isHot ? 0 : promptRandom.next() % UInt64(model.kinds)
+        var mixed = SplitMix64(seed: sharedKeys &+ kind)
+        prompt.sharedKey = mixed.next()
+        prompt.sharedTokens = model.sharedTokens
+        prompt.ownKey = promptRandom.next()
+        prompt.newTokens = model.ownTokens
+        prompt.turnEnds = [model.ownTokens]
+        prompt.turnsLeft = model.turns - 1
+        return prompt
+    }
+
+    /// Nanoseconds until a conversation's next request.
+    mutating func drawTurnTime() -> Int64 {
+        Int64((promptRandom.exponential() * (group.prompt?.thinkSeconds ?? 0) * 1e9).rounded(.up))
     }
 
     mutating func drawTenant() -> TenantID {

@@ -57,12 +57,22 @@ struct RequestRecord {
     var isAbandoned = false
     /// The gateway has closed its connection, and sees no progress of it.
     var isUnseen = false
+    /// Whether another project's router sent it, and has not seen its end.
+    var isRouted = false
     /// Units that were done when the client left.
     var unitsAtLeaving = 0.0
     var cost = 1.0
     var tenant = TenantID.anonymous
     /// The backend's virtual time at which it began and ends.
     var virtualStart = 0.0
+    /// What it asks, what its backend had of that already, and whether that has read the rest.
+    var prompt = Prompt()
+    var cachedTokens = 0
+    /// Whether it is a further one of its conversation, whose prompt is there already.
+    var goesOn = false
+    var isRead = true
+    /// When the response's first unit came, where its prompt had to be read first.
+    var firstUnitAt: Int64?
     var handle: ParkedHandle?
     /// Next vacant record.
     var nextVacant: Int32 = -1
@@ -76,5 +86,6 @@ struct RequestRecord {
         cost = other.cost
         tenant = other.tenant
         gateway = other.gateway
+        prompt = other.prompt
     }
 }

@@ -1,7 +1,9 @@
 // A backend that shares its work among the requests that run. One virtual clock counts the units of
 // work that a request running all the time would have got; a request that begins at virtual time V
 // with u units ends at V + u, whatever else begins and ends meanwhile. So a request's begin and end
-// cost O(log n), and nothing is touched when the speed changes.
+// cost O(log n), and nothing is touched when the speed changes. Prompts are read beside that, first come,
+// first served, on the same clock: one of P tokens in pieces of K takes P / K units' time, which is longer
+// while one is read; what the cache has is not read again.
 
 import Admission
 
@@ -39,6 +41,11 @@ struct SimulatedBackend {
     /// Units done for streams since the last report, by gateway.
     private var unitsToReport: [Double]
     private var finishes: [Finish] = []
+    private var cache = PrefixCache()
+    /// Requests at work whose prompts are being read, the first now; and when that one is done.
+    private var reading = 0
+    private var readers = RingBuffer(filler: Waiter(slot: 0, generation: 0))
+    private var readEnd: Double?
     private var waiters = RingBuffer(filler: Waiter(slot: 0, generation: 0))
     /// Room for the short times' requests before the rate bound counts, and when it was filled.
     private var allowance = 1.0
@@ -68,7 +75,7 @@ struct SimulatedBackend {
         if rate > 0 {
             let units = Double(now - clock) * 1e-9 * rate
             virtualTime += units
-            unitsDone += units * Double(running)
+            unitsDone += units * Double(running - reading)
             for index in unitsToReport.indices {
                 unitsToReport[index] += units * Double(streamsRunning[index])
             }
@@ -122,7 +129,7 @@ struct SimulatedBackend {
         _ slot: Int32, now: Int64, _ requests: inout [RequestRecord], streams: [Bool]
     ) {
         advance(to: now)
-        if running < phase.batch {
+        if waiting == 0, mayRun(requests[Int(slot)]) {
             run(slot, &requests, streams)
         } else {
             waiters.append(Waiter(slot: slot, generation: requests[Int(slot)].generation))
@@ -139,7 +146,7 @@ struct SimulatedBackend {
     ) {
         advance(to: now)
         if state == .running {
-            leave(slot, requests, streams)
+            leave(slot, requests, streams, isDone: false)
             fill(&requests, streams)
         } else {
             waiting -= 1
@@ -153,7 +160,7 @@ struct SimulatedBackend {
     ) {
         advance(to: now)
         let request = requests[Int(slot)]
-        if request.state == .running, isSeen(request, streams) {
+        if request.state == .running, request.isRead, isSeen(request, streams) {
             streamsRunning[Int(request.gateway)] -= 1
         }
         requests[Int(slot)].isUnseen = true
@@ -161,7 +168,7 @@ struct SimulatedBackend {
 
     /// Units done so far for a request.
     mutating func unitsDone(for request: RequestRecord, now: Int64) -> Double {
-        guard request.state == .running else { return 0 }
+        guard request.state == .running, request.isRead else { return 0 }
         advance(to: now)
         return min(virtualTime - request.virtualStart, request.workUnits)
     }
@@ -175,11 +182,33 @@ struct SimulatedBackend {
         // The last bit of rounding must not make the virtual clock disagree with the end.
         virtualTime = max(virtualTime, first.end)
         popFinish()
-        leave(first.slot, requests, streams)
+        leave(first.slot, requests, streams, isDone: true)
         requests[Int(first.slot)].generation &+= 1
         fill(&requests, streams)
         settle(requests)
         return first.slot
+    }
+
+    /// Whether the next thing to end is the reading of a prompt.
+    var nextEndsReading: Bool {
+        guard let readEnd else { return false }
+        return finishes.isEmpty || readEnd <= finishes[0].end
+    }
+
+    /// A prompt has been read: its response begins.
+    mutating func finishReading(
+        now: Int64, _ requests: inout [RequestRecord], streams: [Bool]
+    ) {
+        advance(to: now)
+        guard let end = readEnd, let reader = readers.first else { return }
+        virtualTime = max(virtualTime, end)
+        readers.removeFirst()
+        readEnd = nil
+        reading -= 1
+        decode(reader.slot, &requests, streams)
+        settle(requests)
+        let unit = phase.secondsPerUnit(running: running - reading) + readingSecondsPerUnit
+        requests[Int(reader.slot)].firstUnitAt = now + Int64(unit * 1e9)
     }
 
     /// The running request that would end next; -1 when none runs.
@@ -199,8 +228,24 @@ struct SimulatedBackend {
     ) {
         let index = Int(slot)
         requests[index].state = .running
-        requests[index].virtualStart = virtualTime
         running += 1
+        guard requests[index].prompt.tokens > 0 else { return decode(slot, &requests, streams) }
+        requests[index].cachedTokens = cache.enter(
+            requests[index].prompt, answerTokens: answerTokens(of: requests[index]),
+            memory: phase.memoryTokens ?? .max)
+        guard phase.prefillSeconds > 0 else { return decode(slot, &requests, streams) }
+        requests[index].isRead = false
+        reading += 1
+        readers.append(Waiter(slot: slot, generation: requests[index].generation))
+    }
+
+    /// The response's units begin to come.
+    private mutating func decode(
+        _ slot: Int32, _ requests: inout [RequestRecord], _ streams: [Bool]
+    ) {
+        let index = Int(slot)
+        requests[index].isRead = true
+        requests[index].virtualStart = virtualTime
         if isSeen(requests[index], streams) {
             streamsRunning[Int(requests[index].gateway)] += 1
         }
@@ -210,10 +255,38 @@ struct SimulatedBackend {
                 generation: requests[index].generation))
     }
 
-    private mutating func leave(_ slot: Int32, _ requests: [RequestRecord], _ streams: [Bool]) {
+    private mutating func leave(
+        _ slot: Int32, _ requests: [RequestRecord], _ streams: [Bool], isDone: Bool
+    ) {
         running -= 1
         let request = requests[Int(slot)]
+        if request.prompt.tokens > 0 {
+            cache.leave(request.prompt, isComputed: isDone || request.isRead)
+        }
+        guard request.isRead else {
+            reading -= 1
+            return
+        }
         if isSeen(request, streams) { streamsRunning[Int(request.gateway)] -= 1 }
+    }
+
+    /// Whether a request finds a place and memory.
+    private func mayRun(_ request: RequestRecord) -> Bool {
+        guard running < phase.batch else { return false }
+        guard let memory = phase.memoryTokens, request.prompt.tokens > 0, running > 0 else {
+            return true
+        }
+        return cache.hasRoom(
+            for: request.prompt, answerTokens: answerTokens(of: request), memory: memory)
+    }
+
+    private func answerTokens(of request: RequestRecord) -> Int {
+        Int(request.units.rounded(.up))
+    }
+
+    /// Seconds by which the reading of a prompt makes a unit longer.
+    private var readingSecondsPerUnit: Double {
+        reading > 0 ? phase.prefillSeconds * Double(phase.chunkTokens) * phase.slowdown : 0
     }
 
     private func isSeen(_ request: RequestRecord, _ streams: [Bool]) -> Bool {
@@ -222,9 +295,13 @@ struct SimulatedBackend {
 
     private mutating func fill(_ requests: inout [RequestRecord], _ streams: [Bool]) {
         while waiting > 0, running < phase.batch, let waiter = waiters.first {
-            waiters.removeFirst()
             // One that left while it waited stays behind in the ring.
-            guard requests[Int(waiter.slot)].generation == waiter.generation else { continue }
+            guard requests[Int(waiter.slot)].generation == waiter.generation else {
+                waiters.removeFirst()
+                continue
+            }
+            guard mayRun(requests[Int(waiter.slot)]) else { break }
+            waiters.removeFirst()
             waiting -= 1
             run(waiter.slot, &requests, streams)
         }
@@ -237,15 +314,32 @@ struct SimulatedBackend {
         {
             popFinish()
         }
+        settleReading(requests)
         guard running > 0, phase.availability == .serving else {
             rate = 0
             nextFinish = .max
             return
         }
-        let secondsPerUnit = phase.secondsPerUnit(running: running)
+        let secondsPerUnit =
+            phase.secondsPerUnit(running: running - reading) + readingSecondsPerUnit
         rate = 1 / secondsPerUnit
-        let rest = max(0, finishes[0].end - virtualTime) * secondsPerUnit * 1e9
+        let end = min(finishes.first?.end ?? .infinity, readEnd ?? .infinity)
+        let rest = max(0, end - virtualTime) * secondsPerUnit * 1e9
         nextFinish = clock + Int64(min(rest, 1e18).rounded(.up))
+    }
+
+    /// Forgets prompts whose requests have left, and works out when the first will have been read.
+    private mutating func settleReading(_ requests: [RequestRecord]) {
+        while let first = readers.first,
+            requests[Int(first.slot)].generation != first.generation
+        {
+            readers.removeFirst()
+            readEnd = nil
+        }
+        guard readEnd == nil, let first = readers.first else { return }
+        let request = requests[Int(first.slot)]
+        let rest = Double(max(1, request.prompt.tokens - request.cachedTokens))
+        readEnd = virtualTime + rest / Double(phase.chunkTokens)
     }
 
     private mutating func push(_ finish: Finish) {

@@ -6,6 +6,11 @@ import BasicContainers
 extension Simulation {
     /// A running request ends at a backend.
     mutating func takeFinish(_ backend: Int) {
+        if backends[backend].nextEndsReading {
+            backends[backend].finishReading(now: now, &requests, streams: streams)
+            times[finishSource + backend] = backends[backend].nextFinish
+            return
+        }
         let slot = backends[backend].finishNext(now: now, &requests, streams: streams)
         times[finishSource + backend] = backends[backend].nextFinish
         trace.mix(now, 20, UInt64(slot))
@@ -30,7 +35,20 @@ extension Simulation {
             result.groups[groupIndex].goodCost += request.cost
         }
         result.groups[groupIndex].total.record(now - request.arrivedAt)
+        result.groups[groupIndex].firstByte.record(
+            firstUnitAt(index, sinceEnd: request.workedAt) - request.arrivedAt)
+        result.groups[groupIndex].promptTokens += request.prompt.tokens
+        result.groups[groupIndex].cachedTokens += request.cachedTokens
         result.groups[groupIndex].perUnit.record(Int64(min(perUnit, 1e18)))
+    }
+
+    /// When the first unit came of a response whose work ended then: the last one, unless it is streamed.
+    func firstUnitAt(_ index: Int, sinceEnd workedAt: Int64) -> Int64 {
+        let request = requests[index]
+        guard streams[Int(request.group)] else { return workedAt }
+        if let at = request.firstUnitAt { return min(at, workedAt) }
+        let working = Double(workedAt - request.begunAt)
+        return request.begunAt + Int64(working / max(request.units, 1))
     }
 
     /// A backend's next phase begins.

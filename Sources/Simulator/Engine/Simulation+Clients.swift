@@ -43,6 +43,10 @@ extension Simulation {
             result.requests += 1
             requests[index].units = arrivals[group].drawUnits()
             requests[index].tenant = arrivals[group].drawTenant()
+            if !requests[index].goesOn {
+                requests[index].prompt = arrivals[group].drawPrompt()
+            }
+            requests[index].goesOn = false
             let unitsPerCost = arrivals[group].group.unitsPerCost
             requests[index].cost =
                 unitsPerCost > 0 ? max(requests[index].units / unitsPerCost, 1e-6) : 1
@@ -64,6 +68,7 @@ extension Simulation {
                 generation: requests[index].generation)
         }
         trace.mix(now, 16, UInt64(slot))
+        if routing != nil { return route(slot) }
         let id = RequestID(rawValue: UInt64(slot))
         let gateway = chooseGateway(of: arrivals[group].group)
         requests[index].gateway = Int32(gateway)
@@ -145,6 +150,23 @@ extension Simulation {
             .arrival, at: now + delay, slot: slot, generation: requests[index].generation)
     }
 
+    /// The request was answered: its conversation goes on, or it is over for its client.
+    mutating func endAnswered(_ slot: Int32) {
+        let index = Int(slot)
+        let group = Int(requests[index].group)
+        guard requests[index].prompt.turnsLeft > 0, let model = arrivals[group].group.prompt
+        else { return endRequest(slot) }
+        requests[index].prompt.goOn(
+            afterAnswer: Int(requests[index].units.rounded(.up)), newTokens: model.ownTokens)
+        requests[index].goesOn = true
+        requests[index].generation &+= 1
+        requests[index].attempt = 0
+        requests[index].state = .away
+        heap.schedule(
+            .arrival, at: now + arrivals[group].drawTurnTime(), slot: slot,
+            generation: requests[index].generation)
+    }
+
     /// The request is over for its client.
     mutating func endRequest(_ slot: Int32) {
         let index = Int(slot)
@@ -165,6 +187,7 @@ extension Simulation {
         requests[Int(slot)].state = .vacant
         requests[Int(slot)].isAbandoned = false
         requests[Int(slot)].isUnseen = false
+        requests[Int(slot)].goesOn = false
         requests[Int(slot)].nextVacant = firstVacant
         firstVacant = slot
     }

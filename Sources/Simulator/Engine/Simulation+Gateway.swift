@@ -93,7 +93,22 @@ extension Simulation {
         let index = Int(slot)
         let backend = permit.backend.index
         permits[index] = consume permit
+        send(slot, to: backend)
+    }
+
+    /// Sends a request by another project's rule, without anybody's permit.
+    mutating func route(_ slot: Int32) {
+        guard let backend = routing?.begin(requests[Int(slot)].prompt) else { return }
+        requests[Int(slot)].isRouted = true
+        send(slot, to: backend)
+    }
+
+    private mutating func send(_ slot: Int32, to backend: Int) {
+        let index = Int(slot)
         requests[index].backend = Int32(backend)
+        requests[index].firstUnitAt = nil
+        requests[index].cachedTokens = 0
+        requests[index].isRead = true
         requests[index].startedAt = now
         trace.mix(now, 18, UInt64(slot) << 16 | UInt64(backend))
         let group = arrivals[Int(requests[index].group)].group
@@ -189,13 +204,17 @@ extension Simulation {
     mutating func deliver(_ slot: Int32) {
         countCompletion(Int(slot))
         spend(slot, .success)
-        endRequest(slot)
+        endAnswered(slot)
         settleTimeout()
         pump(Int(requests[Int(slot)].gateway))
     }
 
     /// Spends a request's permit, if it still has one.
     mutating func spend(_ slot: Int32, _ outcome: Outcome, retryAfterNanoseconds: Int64? = nil) {
+        if requests[Int(slot)].isRouted {
+            requests[Int(slot)].isRouted = false
+            routing?.end(at: Int(requests[Int(slot)].backend))
+        }
         guard let permit = permits[Int(slot)].take() else { return }
         let gateway = Int(requests[Int(slot)].gateway)
         var work = outcome == .success ? servedWork(Int(slot)) : ServedWork()
@@ -215,10 +234,9 @@ extension Simulation {
             return work
         }
         // All units but the first come after the first byte.
-        let working = Double(request.workedAt - request.begunAt)
         return ServedWork(
-            firstByteNanoseconds: request.begunAt - request.startedAt
-                + Int64(working / max(request.units, 1)),
+            firstByteNanoseconds: firstUnitAt(index, sinceEnd: request.workedAt)
+                - request.startedAt,
             units: max(1, Int(request.units.rounded())))
     }
 
@@ -227,7 +245,9 @@ extension Simulation {
 
     /// The connection to the backend was refused.
     mutating func refuse(_ slot: Int32) {
-        guard let permit = permits[Int(slot)].take() else { return }
+        guard let permit = permits[Int(slot)].take() else {
+            return fail(slot, BackendFailure(.close))
+        }
         backends[Int(requests[Int(slot)].backend)].mayBeEjected = true
         let id = RequestID(rawValue: UInt64(slot))
         let instant = Instant(nanoseconds: now)

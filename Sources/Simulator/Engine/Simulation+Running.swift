@@ -27,6 +27,7 @@ extension Simulation {
     mutating func leave(_ slot: Int32) -> Int64? {
         let index = Int(slot)
         let request = requests[index]
+        if request.isRouted { spend(slot, .cancelled(by: .client, in: .waiting)) }
         guard var permit = permits[index].take() else { return nil }
         let phase: Outcome.Phase =
             switch request.state {

@@ -26,6 +26,8 @@ package struct Simulation: ~Copyable {
     /// next phase, then the time-out, the controller's deadline, the report, the sample, the cell.
     var times: [Int64]
     var timeouts = RingBuffer(filler: Timeout(time: 0, slot: 0, generation: 0))
+    /// Another project's router, which sends requests at once.
+    var routing: ReferenceRouting?
     var now: Int64 = 0
     var trace = Trace()
     var result: SimulationResult
@@ -78,6 +80,9 @@ package struct Simulation: ~Copyable {
         retryRandom = SplitMix64(seed: seed, purpose: 3)
         patienceRandom = SplitMix64(seed: seed, purpose: 4)
         gatewayRandom = SplitMix64(seed: seed, purpose: 5)
+        routing = scenario.router.map {
+            ReferenceRouting($0, backends: scenario.backends.count, seed: seed)
+        }
         unitsBefore = Array(repeating: 0, count: scenario.backends.count)
         let borders = scenario.borders
         result = SimulationResult(

@@ -32,6 +32,11 @@ package struct GroupMeasures: Equatable, Sendable {
     package var wait = LogHistogram()
     /// From the first attempt to the response's end.
     package var total = LogHistogram()
+    /// From the first attempt to the response's first unit.
+    package var firstByte = LogHistogram()
+    /// Tokens of the prompts that backends read or knew, and how many of them they knew.
+    package var promptTokens = 0
+    package var cachedTokens = 0
     /// From the backend's begin to the end, over units.
     package var perUnit = LogHistogram()
 
@@ -56,5 +61,8 @@ package struct GroupMeasures: Equatable, Sendable {
         wait.add(other.wait)
         total.add(other.total)
         perUnit.add(other.perUnit)
+        firstByte.add(other.firstByte)
+        promptTokens += other.promptTokens
+        cachedTokens += other.cachedTokens
     }
 }

@@ -65,6 +65,10 @@ extension SimulationResult {
         case .totalHigh: return clients.total.quantileSeconds(0.99)
         case .waitMedian: return clients.wait.quantileSeconds(0.5)
         case .waitHigh: return clients.wait.quantileSeconds(0.99)
+        case .firstByteMedian: return clients.firstByte.quantileSeconds(0.5)
+        case .firstByteP90: return clients.firstByte.quantileSeconds(0.9)
+        case .firstByteHigh: return clients.firstByte.quantileSeconds(0.99)
+        case .hitShare: return ratio(clients.cachedTokens, clients.promptTokens)
         case .peakArrivals: return Double(pool.peakArrivals)
         case .jain: return jain(over: window)
         }

@@ -19,6 +19,10 @@ package struct BackendModel: Equatable, Sendable {
 /// All running requests get one unit of work done every `tau(n)` seconds, where n is their number:
 /// `tau(n) = (baseSeconds + perRequestSeconds n) (1 + cliffSlope max(0, n - cliffThreshold))
 /// slowdown`. With `perRequestSeconds` 0 and a batch of K it is K fixed slots.
+///
+/// With `prefillSeconds` prompts are read first, one after the other, in pieces of `chunkTokens`: each
+/// step of the engine then takes that much longer for all. `n` is the number of those whose prompts
+/// have been read.
 package struct BackendPhase: Equatable, Sendable {
     /// What becomes of a request whose connection the gateway closes.
     package enum OnCancel: String, CaseIterable, Sendable {
@@ -50,6 +54,12 @@ package struct BackendPhase: Equatable, Sendable {
     package var cliffThreshold: Int?
     /// Share by which each request above the threshold makes a unit longer.
     package var cliffSlope = 0.02
+    /// Seconds for reading a token of a prompt that is not in the cache, from 0.
+    package var prefillSeconds = 0.0
+    /// Tokens of a prompt that are read in one step, from 1.
+    package var chunkTokens = 2048
+    /// Tokens that the memory for keys and values holds; nil for any number.
+    package var memoryTokens: Int?
     /// Factor on all times, above 0.
     package var slowdown = 1.0
     /// How it treats connections and requests.

@@ -52,6 +52,8 @@ package struct ClientGroup: Equatable, Sendable {
     package var segments: [Segment]
     /// Units of work of a request.
     package var work = Work()
+    /// What their prompts are like; nil where nothing is said of them.
+    package var prompt: PromptModel?
     /// Whose requests these are: a tenant that the policy names, or any other; nil for nobody's.
     package var tenantName: String?
     /// Tenants that the requests are spread over at random; 0 for none but `tenantName`.

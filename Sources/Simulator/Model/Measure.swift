@@ -66,6 +66,14 @@ package enum Measure: String, CaseIterable, Sendable {
     case waitMedian = "wait_p50"
     /// Seconds in the gateway's queue that 99 of 100 keep below.
     case waitHigh = "wait_p99"
+    /// Median seconds from the first attempt to the response's first unit.
+    case firstByteMedian = "first_byte_p50"
+    /// Seconds from the first attempt to the response's first unit that 9 of 10 keep below.
+    case firstByteP90 = "first_byte_p90"
+    /// Seconds from the first attempt to the response's first unit that 99 of 100 keep below.
+    case firstByteHigh = "first_byte_p99"
+    /// Tokens of prompts that backends had in their caches, over all tokens of prompts.
+    case hitShare = "hit_share"
     /// Most attempts within one second.
     case peakArrivals = "peak_arrivals"
     /// Jain's index of the costs that were served, over the groups of clients.

@@ -29,6 +29,9 @@ package struct Scenario: Equatable, Sendable {
     package var warmUpNanoseconds: Int64 = 0
     /// Gateways of the same policy in front of the backends, 1...64, which know nothing of each other.
     package var gateways = 1
+    /// Another project's rule by which requests are sent to backends at once, instead of the pool's
+    /// admission; nil for that.
+    package var router: ReferenceRouter?
     /// Between two points of the time series.
     package var sampleNanoseconds: Int64 = 1_000_000_000
     /// Between two reports of the streams' progress to the limit.

@@ -6,6 +6,7 @@ import Policy
 extension Scenario {
     private static let phaseKeys = [
         "base", "per_request", "batch", "preempt_above", "preempt_slope", "slowdown", "state",
+        "prefill", "chunk", "memory",
         "max_rate", "max_requests", "error_share", "fail", "fails", "on_cancel", "cancel_delay",
     ]
 
@@ -82,6 +83,15 @@ extension BackendPhase {
             let factor = reader.number(node, 0...1000, excludesLower: true)
         {
             slowdown = factor
+        }
+        if let node = given["prefill"], let time = reader.duration(node, times) {
+            prefillSeconds = time.inSeconds
+        }
+        if let node = given["chunk"], let count = reader.integer(node, 1...1_000_000) {
+            chunkTokens = count
+        }
+        if let node = given["memory"] {
+            memoryTokens = reader.integer(node, 1...1_000_000_000_000)
         }
         if let node = given["state"], let word = reader.word(node, blank: availability) {
             availability = word

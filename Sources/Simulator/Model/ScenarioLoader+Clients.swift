@@ -9,7 +9,7 @@ extension Scenario {
         "expensive_share", "expensive_factor", "tenant", "tenants", "class", "units_per_cost",
         "deadline", "tells_deadline", "unit_target", "patience", "impatient_share", "retry",
         "retry_after", "retry_after_leaving", "streams", "sizes_tell", "gateway", "sending",
-        "sends", "reading", "reads", "buffered",
+        "sends", "reading", "reads", "buffered", "prompt",
     ]
 
     /// Units a second that the backends can do at best, as they are at the start.
@@ -25,6 +25,7 @@ extension Scenario {
             group.readWork(given, &reader)
             group.readManner(given, &reader)
             group.readPace(given, &reader)
+            if let node = given["prompt"] { group.prompt = reader.prompt(node) }
             if let node = given["think"], let time = reader.duration(node, ScenarioLoader.times) {
                 group.arrivals = .closed(thinkSeconds: time.inSeconds)
             }

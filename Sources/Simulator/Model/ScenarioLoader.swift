@@ -27,8 +27,8 @@ package enum ScenarioLoader {
 
 extension Scenario {
     private static let keys = [
-        "name", "duration", "warm_up", "seeds", "sample", "gateways", "pool", "backends", "clients",
-        "windows", "variants", "expect",
+        "name", "duration", "warm_up", "seeds", "sample", "gateways", "pool", "router", "backends",
+        "clients", "windows", "variants", "expect",
     ]
 
     fileprivate mutating func read(_ root: SettingsNode, _ reader: inout SettingsReader) {
@@ -52,7 +52,7 @@ extension Scenario {
     }
 
     /// What a variant may have different.
-    static let partKeys = ["gateways", "pool", "backends", "clients"]
+    static let partKeys = ["gateways", "pool", "router", "backends", "clients"]
 
     /// Reads the pool, its backends and its clients.
     mutating func readParts(_ given: [String: SettingsNode], _ reader: inout SettingsReader) {
@@ -60,6 +60,9 @@ extension Scenario {
             gateways = count
         }
         if let node = given["pool"], let pool = reader.pool(node) { use(pool) }
+        if let node = given["router"] {
+            router = reader.word(node, blank: ReferenceRouter.leastRequests)
+        }
         if let node = given["backends"] { readBackends(node, &reader) }
         if let node = given["clients"] { readClients(node, &reader) }
     }
