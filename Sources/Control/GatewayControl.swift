@@ -16,6 +16,7 @@ package final class GatewayControl {
     private var admin: AdminListener?
     private var models: BackendModels?
     private var checks: HealthChecks?
+    private var discovery: BackendDiscovery?
 
     /// Starts both; throws when an address cannot be had.
     ///
@@ -38,6 +39,9 @@ package final class GatewayControl {
         }
         models = BackendModels(gateway)
         checks = HealthChecks(gateway, seed: seed)
+        discovery = BackendDiscovery(gateway, logger: logger) { [unowned self] in
+            followBackends()
+        }
         hearOfBackends()
     }
 
@@ -52,6 +56,8 @@ package final class GatewayControl {
         models = nil
         checks?.stop()
         checks = nil
+        discovery?.stop()
+        discovery = nil
         admin?.close()
         admin?.end()
     }
@@ -85,9 +91,17 @@ package final class GatewayControl {
         }
         models?.follow()
         checks?.follow()
+        discovery?.follow()
         if next !== admin { admin?.close() }
         admin = next
         next?.follow(policy.server)
+        hearOfBackends()
+    }
+
+    /// The backends of some pool are others.
+    private func followBackends() {
+        models?.follow()
+        checks?.follow()
         hearOfBackends()
     }
 

@@ -86,7 +86,7 @@ extension Policy {
         }
     }
 
-    /// What is read: the policy at `file`, the token, keys, certificates; each once.
+    /// What is read: the policy at `file`, the token, keys, certificates, lists of backends; each once.
     private func filesRead(besides file: String) -> [NamedFile] {
         var found = [NamedFile(path: "", file: file, what: "this policy's file")]
         if let token = adminToken {
@@ -103,6 +103,7 @@ extension Policy {
                 ("tls.ca_file", pool.tls.authorityFile),
                 ("tls.certificate_file", pool.tls.certificateFile),
                 ("tls.key_file", pool.tls.keyFile),
+                ("backends.file", pool.discovery?.file),
             ]
             for case (let key, let named?) in files {
                 // What swallows everything may be written to and read.

@@ -209,8 +209,10 @@ package struct ForwardingSettings: Equatable, Sendable {
 package struct PoolSettings: Equatable, Sendable {
     /// The pool's name, also its metric label: `[a-z0-9][a-z0-9_-]{0,62}`.
     package var name: String
-    /// The backends; at least one, addresses all different.
+    /// The backends, addresses all different; at least one, unless they are discovered and none is known yet.
     package var backends: [BackendAddress]
+    /// Where backends are looked up; nil where the policy names them.
+    package var discovery: DiscoverySettings?
     /// TLS towards `https://` backends.
     package var tls = TLSSettings()
     /// What the `Host` field of forwarded requests says.
@@ -369,50 +371,6 @@ package struct ResponseSettings: Equatable, Sendable {
 
     /// The defaults.
     package init() {}
-}
-
-/// Where a backend is.
-package struct BackendAddress: Hashable, Sendable {
-    /// How to reach it.
-    package enum Scheme: String, Sendable {
-        case http
-        case https
-        /// `http+unix://` and a percent-encoded or plain absolute path.
-        case unix
-    }
-
-    /// How to reach it.
-    package var scheme: Scheme
-    /// Name or numeric address (IPv6 without brackets); empty for a unix socket.
-    package var host: String
-    /// Port, 1..65535; 0 for a unix socket.
-    package var port: UInt16
-    /// Path of the unix socket, else empty.
-    package var socketPath: String
-    /// The URL as the operator wrote it, which is also the metric label.
-    package var label: String
-
-    /// Makes an address from its parts.
-    package init(
-        scheme: Scheme, host: String, port: UInt16, socketPath: String = "", label: String
-    ) {
-        self.scheme = scheme
-        self.host = host
-        self.port = port
-        self.socketPath = socketPath
-        self.label = label
-    }
-
-    /// The value of `Host` for requests in this backend's own name (RFC 9110 section 7.2).
-    package var authority: String {
-        switch scheme {
-        case .unix: return "localhost"
-        case .http where port == 80, .https where port == 443: return bracketedHost
-        case .http, .https: return "\(bracketedHost):\(port)"
-        }
-    }
-
-    private var bracketedHost: String { host.contains(":") ? "[\(host)]" : host }
 }
 
 /// TLS towards backends.

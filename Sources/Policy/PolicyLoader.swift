@@ -22,6 +22,7 @@ package enum PolicyLoader {
         loaded.keysFaults =
             KeysFile.fill(&loaded.policy, besides: path)
             + AdminToken.fill(&loaded.policy, besides: path)
+        BackendsFile.fill(&loaded.policy)
         return loaded
     }
 

@@ -63,12 +63,8 @@ extension PolicySections {
         blank: blankPool,
         keys: [
             Key(
-                "backends", \.backends,
-                .list(
-                    of: .backendAddress,
-                    blank: BackendAddress(scheme: .http, host: "", port: 0, label: ""),
-                    counts: 1...maxElements, identity: { $0.identity }),
-                required: true, "URLs of servers that can serve the same requests."),
+                "backends", \.self, backends, required: true,
+                "URLs of servers that can serve the same requests, or where to look them up."),
             Key(
                 "tls", \.tls, tls.kind(),
                 "TLS towards https:// backends. Its files are read at the start and at each reload."
@@ -124,6 +120,7 @@ extension PolicySections {
         hints: [
             "health_check": "write health: {path: PATH}",
             "healthcheck": "write health: {path: PATH}", "check": "write health: {path: PATH}",
+            "file_sd_configs": "write backends: {file: PATH}",
             "backend": "write backends: [URL]", "urls": "write backends: [URL]",
             "servers": "write backends: [URL]", "max_requests": "write queue: {max_requests: ...}",
             "max_wait": "write queue: {max_wait: ...}", "max_concurrency": "write limit: ...",
@@ -145,13 +142,13 @@ extension PolicySections {
         keys: [
             Key("verify", \.verify, .boolean, "Whether certificates and names are verified."),
             Key(
-                "ca_file", \.authorityFile, path.optional(blank: ""),
+                "ca_file", \.authorityFile, absolutePath.optional(blank: ""),
                 "PEM file of the trusted authorities instead of the system's."),
             Key(
-                "certificate_file", \.certificateFile, path.optional(blank: ""),
+                "certificate_file", \.certificateFile, absolutePath.optional(blank: ""),
                 "PEM file of the client certificate's chain."),
             Key(
-                "key_file", \.keyFile, path.optional(blank: ""),
+                "key_file", \.keyFile, absolutePath.optional(blank: ""),
                 "PEM file of the client certificate's key."),
         ],
         rules: [
@@ -174,7 +171,7 @@ extension PolicySections {
         ],
         hints: ["cert_file": "write certificate_file", "insecure": "write verify: false"])
 
-    private static let path = Kind<String>.text(
+    static let absolutePath = Kind<String>.text(
         "the absolute path of a file", pattern: "^/.+$", parse: FilePath.parse, write: { $0 })
 
     private static let hostRule = Kind<HostRule>(

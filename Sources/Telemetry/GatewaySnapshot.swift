@@ -78,6 +78,8 @@ package struct PoolSnapshot {
     package var tenants: [TenantStatus] = []
     /// Tenants whose figures are shown.
     package static let mostTenants = 100
+    /// How the backends are looked up; nil where the policy names them.
+    package var discovery: DiscoverySnapshot?
     /// The backends, in the order in which the pool's admission keeps them.
     package var backends: [BackendSnapshot]
 
@@ -92,6 +94,23 @@ package struct PoolSnapshot {
 
     /// Whether at least one backend can be sent requests.
     package var isUsable: Bool { backends.contains { $0.isUsable } }
+}
+
+/// How a pool's backends are looked up.
+package struct DiscoverySnapshot: Equatable, Sendable {
+    /// What kind of source they come from, a word.
+    package var source: String
+    /// Backends in the last good answer; 0 before the first.
+    package var backends = 0
+    /// Wall-clock time of the last good answer, in nanoseconds since 1970; 0 before the first.
+    package var goodNanoseconds: Int64 = 0
+    /// Answers that were none, or not good.
+    package var errors: UInt64 = 0
+    /// Times that the set of backends changed.
+    package var changes: UInt64 = 0
+
+    /// A source of that kind, of which nothing was heard yet.
+    package init(source: String) { self.source = source }
 }
 
 /// One priority class at one moment.

@@ -5,7 +5,7 @@ import Admission
 extension MetricFamily {
     static let poolFamilies: [MetricFamily] =
         [decisions, observedDecisions, requests] + durationFamilies + queueFamilies
-        + shareFamilies + trafficFamilies
+        + shareFamilies + trafficFamilies + discoveryFamilies
 
     private static let decisions = MetricFamily(
         name: "penstock_decisions_total", kind: .counter, unit: nil,

@@ -137,14 +137,15 @@ package final class PoolMetrics {
         walk.visit(&requests)
     }
 
-    /// Takes over a reloaded policy's backends: those whose label stays keep their counters.
+    /// Takes over another set of backends: those whose label stays keep their counters.
     ///
     /// Requests that still run at a removed backend go on counting in its object, which is no
     /// longer shown.
     package func replaceBackends(_ labels: [String]) {
+        let former = Dictionary(
+            backends.map { ($0.label, $0) }, uniquingKeysWith: { first, _ in first })
         backends = labels.map { label in
-            backends.first { $0.label == label }
-                ?? BackendMetrics(label: label, poolLabels: self.labels)
+            former[label] ?? BackendMetrics(label: label, poolLabels: self.labels)
         }
     }
 

@@ -70,6 +70,7 @@ package enum StatusRenderer {
         buffer.append(text: "}")
         appendClasses(pool, to: &buffer)
         appendTenants(pool, to: &buffer)
+        if let discovery = pool.discovery { append(discovery, to: &buffer) }
         buffer.append(text: ",\"backends\":[")
         for (index, backend) in pool.backends.enumerated() {
             if index > 0 { buffer.append(0x2c) }
@@ -108,6 +109,20 @@ package enum StatusRenderer {
             buffer.append(text: "}")
         }
         buffer.append(text: "]")
+    }
+
+    private static func append(_ discovery: DiscoverySnapshot, to buffer: inout ByteBuffer) {
+        buffer.append(text: ",\"discovery\":{\"source\":")
+        buffer.append(jsonString: discovery.source)
+        buffer.append(text: ",\"backends\":")
+        buffer.append(signed: discovery.backends)
+        buffer.append(text: ",\"good_timestamp_seconds\":")
+        buffer.append(secondsOf: UInt128(max(0, discovery.goodNanoseconds)))
+        buffer.append(text: ",\"errors\":")
+        buffer.append(signed: Int(clamping: discovery.errors))
+        buffer.append(text: ",\"changes\":")
+        buffer.append(signed: Int(clamping: discovery.changes))
+        buffer.append(text: "}")
     }
 
     private static func append(_ backend: BackendSnapshot, to buffer: inout ByteBuffer) {

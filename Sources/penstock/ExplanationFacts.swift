@@ -22,12 +22,17 @@ struct ExplanationFacts {
             facts.append(.init("quota", quota(in: pool)))
             facts.append(.init("limit", pool.limitText))
             facts.append(.init("queue", queue(of: pool)))
-            facts.append(
-                .init("backends", pool.backends.map(\.label).joined(separator: ", ")))
+            facts.append(.init("backends", backends(of: pool)))
         }
         if found.routes.count == 1 { facts.append(.init("fallback", fallback)) }
         facts.append(.init("outcome", outcome))
         return facts
+    }
+
+    private func backends(of pool: PoolSettings) -> String {
+        let names = pool.backends.map(\.label).joined(separator: ", ")
+        guard let discovery = pool.discovery else { return names }
+        return names.isEmpty ? "from \(discovery.text)" : "\(names) (from \(discovery.text))"
     }
 
     private var route: String {

@@ -167,7 +167,8 @@ enum FullPolicy {
               max_age: 41s
               max_connections: 40
           spare:
-            backends: [http://b.example.com]
+            backends:
+              file: /etc/penstock/spare.json
         routes:
           - path: /a
             pool: chat
@@ -223,12 +224,9 @@ enum FullPolicy {
         models.maxHeldBytes = 62_464
         models.maxHeldTotalBytes = 65_011_712
         models.refresh = .seconds(63)
-        let spare = PoolSettings(
-            name: "spare",
-            backends: [
-                BackendAddress(
-                    scheme: .http, host: "b.example.com", port: 80, label: "http://b.example.com")
-            ])
+        var spare = PoolSettings(name: "spare", backends: [])
+        spare.discovery = .file(path: "/etc/penstock/spare.json")
+        spare.admission.discoversBackends = true
         var access = SocketAccess(mode: 0o600)
         access.owner = Account(name: "2", number: 2)
         access.group = Account(name: "root", number: 0)

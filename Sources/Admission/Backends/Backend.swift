@@ -4,8 +4,10 @@
 struct Backend: Sendable {
     /// The name that the policy knows it by; empty for a row that is free.
     var key: String
-    /// False once the backend was taken out of the policy: it gets nothing new and drains.
+    /// False once the backend has left the pool: it gets nothing new and drains.
     var isPresent = true
+    /// When it has left; nil while it is present.
+    var leftAt: Instant?
     /// Units of permits granted and not yet spent.
     var inFlight = 0
     /// How many of these wait for their client, and belong to clients that have left.

@@ -67,6 +67,13 @@ struct Ejection: Sendable {
         trial = 0
     }
 
+    /// What was held against the backend was another time's.
+    mutating func forget() {
+        connected()
+        isOnTrial = false
+        isUnheard = true
+    }
+
     /// The backend has served something.
     mutating func served() {
         isOnTrial = false

@@ -124,8 +124,7 @@ extension AdmissionController {
     /// Puts new settings and a new set of backends in force.
     ///
     /// Backends that stay keep their slot, in-flight requests and standing, and the learnt limit
-    /// if the algorithm is the same one. Removed backends get nothing new. What is parked stays
-    /// parked until the time it was given.
+    /// if the algorithm is the same one. What is parked stays parked until the time it was given.
     package mutating func reconfigure(
         settings: AdmissionSettings, backends keys: [String], now: Instant
     ) {
@@ -134,32 +133,10 @@ extension AdmissionController {
         maxWaitNanoseconds = settings.queue.maxWait.wholeNanoseconds
         queue.reconfigure(settings)
         retryBudget.settings = settings.retry
-        for index in backends.indices where !backends[index].isVacant {
-            backends[index].isPresent = keys.contains(backends[index].key)
-            guard backends[index].isPresent else { continue }
-            backends[index].signals.replicas = settings.limit.replicas
-            if let move = backends[index].limiter.reconfigure(
-                settings.limit, seed: random.next(), now: clock)
-            {
-                record(move, at: index)
-            }
-        }
-        for key in keys { add(key) }
+        setBackends(keys)
+        for index in backends.indices where backends[index].isPresent { followSettings(index) }
         takeChanges()
         recount()
-    }
-
-    /// Adds a backend in a vacant row, unless there is one of that name.
-    mutating func add(_ key: String) {
-        guard !backends.contains(where: { $0.isPresent && $0.key == key }) else { return }
-        let limiter = Limiter(settings.limit, seed: random.next(), now: clock)
-        var backend = Backend(key: key, limiter: limiter, now: clock)
-        backend.signals.replicas = settings.limit.replicas
-        if let vacant = backends.firstIndex(where: { $0.isVacant }) {
-            backends[vacant] = backend
-        } else {
-            backends.append(backend)
-        }
     }
 
     private mutating func markRefused(_ index: Int) {

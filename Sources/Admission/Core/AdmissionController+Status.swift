@@ -5,7 +5,7 @@
 package struct BackendStatus: Equatable, Sendable {
     /// The name it was configured by.
     package var key: String
-    /// False once it was removed and only drains.
+    /// False once it has left and only drains.
     package var isPresent: Bool
     /// Requests that may be in flight, at least 1.
     package var limit: Int

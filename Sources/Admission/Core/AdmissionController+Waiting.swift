@@ -119,6 +119,7 @@ extension AdmissionController {
     /// Seconds until the first backend returns if every one is ejected or drained; nil if one is not.
     ///
     /// Infinite when there is none that returns by itself: only a reload can bring one, or whoever has drained it.
+    /// Nil while the first is yet to be discovered, where requests wait for models to be loaded.
     @inline(__always) var secondsUntilAnyReturn: Double? {
         var earliest: Instant?
         for index in backends.indices where backends[index].isPresent {
@@ -130,7 +131,9 @@ extension AdmissionController {
             guard backends[index].ejection.isEjected(now: clock) else { return nil }
             earliest = min(earliest ?? .distantFuture, backends[index].ejection.until)
         }
-        guard let earliest else { return .infinity }
+        guard let earliest else {
+            return settings.discoversBackends && isCold ? nil : .infinity
+        }
         return earliest.seconds(since: clock)
     }
 

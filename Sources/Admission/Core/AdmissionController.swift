@@ -16,6 +16,8 @@
 package struct AdmissionController: ~Copyable, Sendable {
     var settings: AdmissionSettings
     var backends: [Backend] = []
+    /// Those that have left, and may come back.
+    var departed = DepartedBackends()
     var queue: FairQueue
     var drainEstimate = DrainRate()
     var returns = ReturnSchedule()
@@ -66,7 +68,7 @@ package struct AdmissionController: ~Copyable, Sendable {
         queue = FairQueue(settings)
         retryBudget = RetryBudget(settings.retry)
         maxWaitNanoseconds = settings.queue.maxWait.wholeNanoseconds
-        for key in keys { add(key) }
+        setBackends(keys)
         recount()
     }
 

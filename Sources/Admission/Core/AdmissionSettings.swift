@@ -23,6 +23,8 @@ package struct AdmissionSettings: Equatable, Sendable {
     package var cancel = CancelRule.auto
     /// How much is tried again at another backend.
     package var retry = RetrySettings()
+    /// Whether backends come while the gateway serves, so that there may be none at first.
+    package var discoversBackends = false
 
     /// The defaults.
     package init() {}

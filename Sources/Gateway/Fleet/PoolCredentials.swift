@@ -15,9 +15,10 @@ package struct PoolCredentials: Sendable {
     package init(_ policy: Policy, known: [String: TLSCredentials] = [:]) {
         var loaded: [TLSSettings: TLSCredentials] = [:]
         for (index, pool) in policy.pools.enumerated() {
-            // Files that are named are looked at also where no backend needs them yet.
+            // Files that are named are looked at also where no backend needs them yet; one that does may come.
             let isNeeded =
-                pool.tls != TLSSettings() || pool.backends.contains { $0.scheme == .https }
+                pool.tls != TLSSettings() || pool.discovery != nil
+                || pool.backends.contains { $0.scheme == .https }
             if isNeeded, loaded[pool.tls] == nil {
                 do throws(TLSFaults) {
                     loaded[pool.tls] = try TLSCredentials.load(

@@ -70,7 +70,7 @@ package final class SharedAdmission: Sendable {
         let epoch = nanosecondsToWall()
         var controller = AdmissionController(
             settings: settings.admission.with(epochNanoseconds: epoch),
-            backends: settings.backends.map(\.label), seed: seed)
+            backends: settings.backends.map(\.key), seed: seed)
         controller.notesDoubts = true
         var state = State(
             controller: controller, settings: settings,
@@ -108,22 +108,42 @@ package final class SharedAdmission: Sendable {
             state.settings = settings
             state.classifier = classifier
             state.credentials = credentials
-            let labels = settings.backends.map(\.label)
             let epoch = state.nanosecondsToWall()
             state.controller.reconfigure(
-                settings: settings.admission.with(epochNanoseconds: epoch), backends: labels,
-                now: now)
-            state.reportedEjected.removeAll { !labels.contains($0) }
+                settings: settings.admission.with(epochNanoseconds: epoch),
+                backends: settings.backends.map(\.key), now: now)
             state.beginFollowingClock(epoch)
-            state.version += 1
-            latestVersion.store(state.version, ordering: .releasing)
+            noteChange(&state)
         }
+    }
+
+    /// Puts another set of backends in force and leaves all else as it is, so that this costs little however
+    /// often it is done.
+    func replaceBackends(_ backends: [BackendAddress], now: Instant) {
+        let keys = backends.map(\.key)
+        state.withLock { state in
+            state.settings.backends = backends
+            state.controller.replaceBackends(keys, now: now)
+            noteChange(&state)
+        }
+    }
+
+    private func noteChange(_ state: inout State) {
+        let labels = Set(state.settings.backends.map(\.label))
+        state.reportedEjected.removeAll { !labels.contains($0) }
+        state.version += 1
+        latestVersion.store(state.version, ordering: .releasing)
+    }
+
+    /// Where a backend stands that is present; nil for one that is not.
+    func backendID(of address: BackendAddress) -> BackendID? {
+        state.withLock { $0.controller.backendID(forKey: address.key) }
     }
 
     /// The settings in force and where their backends stand.
     var layout: Layout {
         state.withLock { state in
-            let ids = state.settings.backends.map { state.controller.backendID(forKey: $0.label) }
+            let ids = state.controller.backendIDs(forKeys: state.settings.backends.map(\.key))
             return Layout(
                 settings: state.settings, classifier: state.classifier,
                 credentials: state.credentials, version: state.version,

@@ -77,6 +77,7 @@ extension Gateway {
             backends: layout.ids.indices.compactMap { index in
                 layout.ids[index].flatMap { observe($0, index, admission, metrics, reports) }
             })
+        observed.discovery = discoveries[member.settings.name]
         observed.queueRequests = admission.queueLength
         observed.queueBytes = admission.queueBytes
         observed.oldestWaitNanoseconds = admission.oldestWaitNanoseconds(now: reactor.now) ?? 0

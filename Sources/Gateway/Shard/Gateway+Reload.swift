@@ -18,6 +18,7 @@ extension Gateway {
         _ policy: Policy, logs: LogWriters? = nil, credentials: PoolCredentials? = nil,
         models: [[ListedModel]] = [], besides others: [ListenAddress] = []
     ) throws(SystemError) {
+        let policy = withKnownBackends(policy)
         let credentials =
             try (credentials ?? PoolCredentials(policy, known: knownCredentials)).usable()
         let opened = try open(policy.listen, besides: others)
@@ -139,12 +140,11 @@ extension Gateway {
         }) {
             return kept
         }
-        let labels = settings.backends.map(\.label).sorted()
-        let twins = policy.pools.count { $0.backends.map(\.label).sorted() == labels }
+        let twins = policy.pools.count { $0.sharesBackends(with: settings) }
         // Among several it is not known which is which.
         guard twins == 1 else { return nil }
         let renamed = members.filter { member in
-            !member.isRetired && member.settings.backends.map(\.label).sorted() == labels
+            !member.isRetired && member.settings.sharesBackends(with: settings)
                 && !policy.pools.contains { $0.name == member.settings.name }
         }
         return renamed.count == 1 ? renamed[0] : nil
@@ -165,6 +165,9 @@ extension Gateway {
                 && !member.admission.isIdle
         }
         for index in next.indices { next[index].isRetired = true }
+        discoveries = discoveries.filter { name, _ in
+            policy.pools.contains { $0.name == name && $0.discovery != nil }
+        }
         for (settings, admission) in zip(policy.pools, admissions) {
             next.append(Member(settings: settings, admission: admission))
         }

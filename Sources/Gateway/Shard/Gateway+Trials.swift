@@ -33,11 +33,11 @@ enum TrialFinding: Sendable {
 /// A backend that is being tried.
 struct TriedBackend: Hashable {
     private let admission: ObjectIdentifier
-    private let backend: Int
+    private let backend: BackendAddress
 
-    init(_ admission: SharedAdmission, _ id: BackendID) {
+    init(_ admission: SharedAdmission, _ backend: BackendAddress) {
         self.admission = ObjectIdentifier(admission)
-        backend = id.index
+        self.backend = backend
     }
 }
 
@@ -61,13 +61,15 @@ extension Gateway {
 
     private func tryBackend(_ id: BackendID, _ address: BackendAddress, of member: Member) {
         let admission = member.admission
-        let key = TriedBackend(admission, id)
+        let key = TriedBackend(admission, address)
         guard trials[key] == nil else { return }
         let request = FetchRequest(
             probing: address, of: member.settings, admission.credentials)
         trials[key] = trialFetcher.begin(request) { [unowned self] result in
             trials[key] = nil
-            guard let finding = TrialFinding(result) else { return }
+            // Its place may be another one's by now.
+            guard let finding = TrialFinding(result), admission.backendID(of: address) == id
+            else { return }
             group.send(to: 0) { $0.tried(id, of: admission, finding) }
         }
     }

@@ -40,6 +40,8 @@ package final class Gateway {
     package internal(set) var policy: Policy
     /// Its pools, and those of former policies that still served something at the last reload.
     var members: [Member] = []
+    /// How backends are looked up, by the names of their pools.
+    var discoveries: [String: DiscoverySnapshot] = [:]
     /// Backends that are asked something although no client wants anything of them.
     var trials: [TriedBackend: Fetch] = [:]
     /// Made for the first of them.

@@ -100,7 +100,8 @@ import Testing
         #expect(pool.pollAll(at: at(3)) == [.forwarded(2, 0)])
     }
 
-    @Test func aBackendThatHadGoneComesBackAsANewOne() {
+    /// What it had learnt, and not what was held against it.
+    @Test func aBackendThatHadGoneComesBackWithWhatItHadLearnt() {
         let pool = learnt()
         pool.controller.refused(BackendID(index: 0), now: at(20))
         pool.complete(1, at: at(20))
@@ -109,7 +110,7 @@ import Testing
                 settings: aimd(initial: 2), backends: keys, now: at(30))
         }
         #expect(pool.backendID("a") == 0)
-        #expect(pool.status(0, at: at(40))?.limit == 2)
+        #expect(pool.status(0, at: at(40))?.limit == 3)
         #expect(pool.status(0, at: at(40))?.consecutiveFailures == 0)
     }
 

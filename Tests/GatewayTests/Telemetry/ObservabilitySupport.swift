@@ -101,6 +101,12 @@ func sampleSnapshot() -> GatewaySnapshot {
         LimitMoveCount(.up, "room", count: 9), LimitMoveCount(.down, "drop", count: 8),
     ]
     var snapshot = PoolSnapshot(metrics: pool, backends: [backend])
+    var discovery = DiscoverySnapshot(source: "file")
+    discovery.backends = 1
+    discovery.goodNanoseconds = 1_700_000_100_500_000_000
+    discovery.errors = 2
+    discovery.changes = 3
+    snapshot.discovery = discovery
     snapshot.queueRequests = 5
     snapshot.queueBytes = 6_000
     snapshot.oldestWaitNanoseconds = 1_500_000

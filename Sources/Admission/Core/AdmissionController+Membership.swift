@@ -1,0 +1,82 @@
+// Which backends a pool has, which changes while it serves. Who leaves gets nothing new, and keeps its row until
+// nothing of it is in flight; then the row is kept aside for a while, and who returns under the same name takes up
+// where it left.
+
+extension AdmissionController {
+    /// Puts a new set of backends in force, under the settings that are in force; poll afterwards.
+    ///
+    /// Those that stay keep all they have. Those that leave get nothing new, and what runs there runs to its end.
+    /// A backend that was here within the last ten minutes goes on with what was learnt of it.
+    package mutating func replaceBackends(_ keys: [String], now: Instant) {
+        advance(to: now)
+        setBackends(keys)
+        takeChanges()
+        recount()
+    }
+
+    /// The slots of the present backends, in the order of `keys`; nil for one that is not there.
+    package func backendIDs(forKeys keys: [String]) -> [BackendID?] {
+        var slots: [String: Int] = [:]
+        for index in backends.indices where backends[index].isPresent {
+            slots[backends[index].key] = index
+        }
+        return keys.map { slots[$0].map(BackendID.init(index:)) }
+    }
+
+    /// Has those be present that `keys` name, and nobody else.
+    mutating func setBackends(_ keys: [String]) {
+        let wanted = Set(keys)
+        var known: Set<String> = []
+        for index in backends.indices {
+            let isWanted = wanted.contains(backends[index].key)
+            if backends[index].isPresent {
+                if isWanted {
+                    known.insert(backends[index].key)
+                } else {
+                    backends[index].leave(now: clock)
+                }
+            } else if isWanted, mayReturn(index) {
+                known.insert(backends[index].key)
+                bringBack(index)
+            }
+        }
+        for key in keys where known.insert(key).inserted { add(key) }
+    }
+
+    /// Whether a row whose backend has left is still that backend's.
+    private func mayReturn(_ index: Int) -> Bool {
+        backends[index].inFlight > 0 || backends[index].isRemembered(now: clock)
+    }
+
+    private mutating func bringBack(_ index: Int) {
+        backends[index].comeBack(now: clock)
+        followSettings(index)
+    }
+
+    /// Adds a backend in a vacant row.
+    mutating func add(_ key: String) {
+        let limiter = Limiter(settings.limit, seed: random.next(), now: clock)
+        var backend = Backend(key: key, limiter: limiter, now: clock)
+        backend.signals.replicas = settings.limit.replicas
+        let remembered = departed.take(key, now: clock)
+        if let remembered { backend = remembered }
+        let index = backends.firstIndex { $0.isVacant } ?? backends.count
+        if index < backends.count {
+            departed.keep(backends[index], now: clock)
+            backends[index] = backend
+        } else {
+            backends.append(backend)
+        }
+        if remembered != nil { bringBack(index) }
+    }
+
+    /// Has a backend's limit follow the settings in force.
+    mutating func followSettings(_ index: Int) {
+        backends[index].signals.replicas = settings.limit.replicas
+        if let move = backends[index].limiter.reconfigure(
+            settings.limit, seed: random.next(), now: clock)
+        {
+            record(move, at: index)
+        }
+    }
+}

@@ -1,0 +1,51 @@
+// Where a backend is, and which one it is: what connections are made to, what metrics call it and what is learnt of it
+// goes by.
+
+/// Where a backend is.
+package struct BackendAddress: Hashable, Sendable {
+    /// How to reach it.
+    package enum Scheme: String, Sendable {
+        case http
+        case https
+        /// `http+unix://` and a percent-encoded or plain absolute path.
+        case unix
+    }
+
+    /// How to reach it.
+    package var scheme: Scheme
+    /// Name or numeric address (IPv6 without brackets); empty for a unix socket.
+    package var host: String
+    /// Port, 1..65535; 0 for a unix socket.
+    package var port: UInt16
+    /// Path of the unix socket, else empty.
+    package var socketPath: String
+    /// The URL as the operator wrote it, which is also the metric label.
+    package var label: String
+    /// Which of the servers it is that have had this address one after the other, where that is known; else empty.
+    package var instance = ""
+
+    /// Makes an address from its parts.
+    package init(
+        scheme: Scheme, host: String, port: UInt16, socketPath: String = "", label: String
+    ) {
+        self.scheme = scheme
+        self.host = host
+        self.port = port
+        self.socketPath = socketPath
+        self.label = label
+    }
+
+    /// What is learnt of a backend goes by this: another instance at the same address is another backend.
+    package var key: String { instance.isEmpty ? label : "\(label)\n\(instance)" }
+
+    /// The value of `Host` for requests in this backend's own name (RFC 9110 section 7.2).
+    package var authority: String {
+        switch scheme {
+        case .unix: return "localhost"
+        case .http where port == 80, .https where port == 443: return bracketedHost
+        case .http, .https: return "\(bracketedHost):\(port)"
+        }
+    }
+
+    private var bracketedHost: String { host.contains(":") ? "[\(host)]" : host }
+}
