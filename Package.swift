@@ -53,7 +53,7 @@ let package = Package(
             linkerSettings: [
                 .linkedLibrary("curl"), .linkedLibrary("z"), .linkedLibrary("crypto"),
                 .linkedLibrary("ssl"),
-                .linkedLibrary("yaml"),
+                .linkedLibrary("yaml"), .linkedLibrary("cares"),
             ]),
         .target(name: "Admission", swiftSettings: strict),
         .target(name: "Bytes", swiftSettings: strict),

@@ -6,10 +6,10 @@
 #   require_packages ... the Debian packages named, installed if that can be done without asking
 # Nothing is installed over a newer version, and no installed server is started.
 
-# Headers of the four C libraries that the binary links.
-readonly BUILD_PACKAGES=(libcurl4-openssl-dev libssl-dev libyaml-dev zlib1g-dev)
-# The test suite's peers: an HTTP server, a load generator, a client, certificates, promtool, Python.
-readonly TEST_PACKAGES=(nginx-light wrk curl openssl prometheus python3-venv)
+# Headers of the five C libraries that the binary links.
+readonly BUILD_PACKAGES=(libc-ares-dev libcurl4-openssl-dev libssl-dev libyaml-dev zlib1g-dev)
+# The test suite's peers: an HTTP server, a load generator, a client, certificates, a name server, promtool, Python.
+readonly TEST_PACKAGES=(nginx-light wrk curl openssl dnsmasq-base prometheus python3-venv)
 # What Tests/Benchmarks/gates counts with.
 # shellcheck disable=SC2034  # Used by the scripts that source this one.
 readonly GATE_PACKAGES=(nginx-light gcc strace valgrind binutils openssl)
@@ -22,11 +22,13 @@ readonly SWIFT_MINOR=3
 # What shows that a package's purpose is served, however it was installed.
 package_is_there() {
     case $1 in
+    libc-ares-dev) header_is_there ares.h && library_is_there libcares.so ;;
     libcurl4-openssl-dev) header_is_there curl/curl.h && library_is_there libcurl.so ;;
     libssl-dev) header_is_there openssl/ssl.h && library_is_there libssl.so ;;
     libyaml-dev) header_is_there yaml.h && library_is_there libyaml.so ;;
     zlib1g-dev) header_is_there zlib.h && library_is_there libz.so ;;
     nginx-light) command -v nginx >/dev/null || [[ -x /usr/sbin/nginx ]] ;;
+    dnsmasq-base) command -v dnsmasq >/dev/null || [[ -x /usr/sbin/dnsmasq ]] ;;
     prometheus) command -v promtool >/dev/null ;;
     binutils) command -v objcopy >/dev/null ;;
     python3-venv) command -v python3 >/dev/null && python3 -c 'import ensurepip, venv' 2>/dev/null ;;

@@ -24,6 +24,10 @@ package struct BackendAddress: Hashable, Sendable {
     /// Which of the servers it is that have had this address one after the other, where that is known; else empty.
     package var instance = ""
 
+    /// The address that was found for `host`, where somebody has looked it up: connections are made to it, and `host` is
+    /// what they say.
+    package var found: String?
+
     /// Makes an address from its parts.
     package init(
         scheme: Scheme, host: String, port: UInt16, socketPath: String = "", label: String
@@ -46,6 +50,9 @@ package struct BackendAddress: Hashable, Sendable {
         case .http, .https: return "\(bracketedHost):\(port)"
         }
     }
+
+    /// The name or address that connections are made to.
+    package var dialledHost: String { found ?? host }
 
     private var bracketedHost: String { host.contains(":") ? "[\(host)]" : host }
 }

@@ -58,8 +58,8 @@ private struct Machine {
             guard backend.scheme != .unix, backend.port == port, port != 0,
                 let listening = NumericAddress(host)
             else { return false }
-            if listening.isWildcard, names.contains(backend.host) { return true }
-            return targets(backend.host).contains { isTaken($0, by: listening) }
+            if listening.isWildcard, names.contains(backend.dialledHost) { return true }
+            return targets(backend.dialledHost).contains { isTaken($0, by: listening) }
         }
     }
 

@@ -169,6 +169,12 @@ enum FullPolicy {
           spare:
             backends:
               file: /etc/penstock/spare.json
+          named:
+            backends:
+              dns: https://model.svc:8443
+              every: 42s
+              servers:
+                - 10.0.0.53
         routes:
           - path: /a
             pool: chat
@@ -227,6 +233,15 @@ enum FullPolicy {
         var spare = PoolSettings(name: "spare", backends: [])
         spare.discovery = .file(path: "/etc/penstock/spare.json")
         spare.admission.discoversBackends = true
+        var dns = DNSDiscovery()
+        dns.scheme = .https
+        dns.name = "model.svc"
+        dns.port = 8443
+        dns.every = .seconds(42)
+        dns.servers = ["10.0.0.53"]
+        var named = PoolSettings(name: "named", backends: [])
+        named.discovery = .dns(dns)
+        named.admission.discoversBackends = true
         var access = SocketAccess(mode: 0o600)
         access.owner = Account(name: "2", number: 2)
         access.group = Account(name: "root", number: 0)
@@ -235,7 +250,7 @@ enum FullPolicy {
             admin: ListenSettings(.tcp(host: "0.0.0.0", port: 9091), access: .operators),
             threads: 3, server: expectedServer,
             log: expectedLog,
-            forwarding: expectedForwarding, pools: [expectedPool, spare], routes: [route],
+            forwarding: expectedForwarding, pools: [expectedPool, spare, named], routes: [route],
             models: models)
         policy.adminToken = AdminToken(file: "admin.token")
         return policy

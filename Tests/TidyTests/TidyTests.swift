@@ -183,7 +183,7 @@ import Testing
         "Sources/Reactor/KernelFile.swift",
         "Sources/Reactor/ProcessArguments.swift",
         "Sources/Reactor/Lock.swift",
-        "Sources/Reactor/MonotonicClock.swift",
+        "Sources/Reactor/MonotonicClock.swift", "Sources/Reactor/NameLookup.swift",
         "Sources/Reactor/PeerAddress.swift",
         "Sources/Reactor/SocketFile.swift",
         "Sources/Reactor/StandardStreams.swift",

@@ -75,6 +75,8 @@ final class BackendDiscovery {
         switch pool.source {
         case .file(let path):
             return try FileSource(path: path, in: gateway.reactor, found: found)
+        case .dns(let settings):
+            return DNSSource(settings, in: gateway.reactor, found: found)
         }
     }
 

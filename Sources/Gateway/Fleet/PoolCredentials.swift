@@ -17,7 +17,7 @@ package struct PoolCredentials: Sendable {
         for (index, pool) in policy.pools.enumerated() {
             // Files that are named are looked at also where no backend needs them yet; one that does may come.
             let isNeeded =
-                pool.tls != TLSSettings() || pool.discovery != nil
+                pool.tls != TLSSettings() || pool.discovery?.findsSecured == true
                 || pool.backends.contains { $0.scheme == .https }
             if isNeeded, loaded[pool.tls] == nil {
                 do throws(TLSFaults) {

@@ -8,6 +8,8 @@ package struct DialTarget: Sendable {
     package let url: String
     /// The unix socket to connect to instead, or nil.
     package let socketPath: String?
+    /// Where to connect to instead of the URL's name and port, as libcurl has it; nil for there.
+    package let connectsTo: String?
     /// Whether certificates and names are verified, for `https`.
     package let verifies: Bool
     /// Certificates, for `https`.
@@ -24,6 +26,10 @@ package struct DialTarget: Sendable {
         case .http: url = "http://\(host):\(address.port)/"
         case .https: url = "https://\(host):\(address.port)/"
         case .unix: url = "http://localhost/"
+        }
+        connectsTo = address.found.map { found in
+            let found = found.contains(":") ? "[\(found)]" : found
+            return "\(host):\(address.port):\(found):\(address.port)"
         }
         socketPath = address.scheme == .unix ? address.socketPath : nil
         isSecure = address.scheme == .https

@@ -7,10 +7,15 @@ internal import Glibc
 @safe package final class EasyHandle {
     /// Made in `make`, cleaned up in `deinit`; valid as long as this object lives.
     let pointer: UnsafeMutableRawPointer
+    /// Where to connect to, which libcurl does not copy: freed when it is replaced, and after the handle.
+    private var connectsTo: UnsafeMutablePointer<curl_slist>?
 
     private init(owning pointer: UnsafeMutableRawPointer) { unsafe self.pointer = pointer }
 
-    deinit { unsafe curl_easy_cleanup(pointer) }
+    deinit {
+        unsafe curl_easy_cleanup(pointer)
+        unsafe curl_slist_free_all(connectsTo)
+    }
 
     /// A new handle, or nil when memory is short.
     static func make() -> EasyHandle? {
@@ -41,7 +46,16 @@ internal import Glibc
         if let path = target.socketPath {
             unsafe penstock_curl_set_string(pointer, CURLOPT_UNIX_SOCKET_PATH, path)
         }
+        connect(to: target.connectsTo)
         if target.isSecure { secure(for: target) }
+    }
+
+    /// Has libcurl connect to an address that was found for the URL's name, which the handshake still goes by.
+    private func connect(to place: String?) {
+        let former = unsafe connectsTo
+        unsafe connectsTo = place.flatMap { unsafe curl_slist_append(nil, $0) }
+        unsafe penstock_curl_set_pointer(pointer, CURLOPT_CONNECT_TO, connectsTo)
+        unsafe curl_slist_free_all(former)
     }
 
     /// Has the handshake use the target's credentials, and no file: they were read before, and this thread

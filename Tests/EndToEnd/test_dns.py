@@ -1,0 +1,230 @@
+"""Backends that are the addresses of a name, as a real name server has them."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from conftest import StartGateway
+from processes import Gateway, Process, eventually, request
+from sockets import RawClient, read_head, scripted_backend
+
+DNSMASQ = shutil.which("dnsmasq") or "/usr/sbin/dnsmasq"
+
+pytestmark = [
+    pytest.mark.timed,
+    pytest.mark.skipif(not Path(DNSMASQ).exists(), reason="dnsmasq is not installed"),
+]
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that nobody has at the moment, neither for TCP nor for UDP."""
+    with socket.create_server((host, 0)) as stream, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
+        port = int(stream.getsockname()[1])
+        datagrams.bind((host, port))
+        return port
+
+
+def is_open(port: int) -> bool:
+    """Whether somebody listens there."""
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+class NameServer:
+    """dnsmasq, which answers from a file of hosts and knows nobody else."""
+
+    def __init__(self, directory: Path, *options: str) -> None:
+        self.hosts = directory / "hosts"
+        self.hosts.write_text("")
+        self.port = free_port()
+        self.options = options
+        self.process: Process | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Begins to answer."""
+        self.process = Process(
+            [
+                DNSMASQ, "--keep-in-foreground", f"--port={self.port}", "--listen-address=127.0.0.1",
+                "--bind-interfaces", "--no-resolv", "--no-hosts", "--conf-file=/dev/null", "--user=",
+                f"--addn-hosts={self.hosts}", "--local-ttl=1", "--local=/svc/", "--log-facility=-",
+                "--pid-file=", *self.options,
+            ]
+        )  # fmt: skip
+        # It closes its standard output, and answers over TCP as well.
+        eventually(lambda: is_open(self.port), "dnsmasq listens")
+
+    def has(self, *lines: str) -> None:
+        """Answers by these lines from now on."""
+        self.hosts.write_text("".join(f"{line}\n" for line in lines))
+        assert self.process
+        self.process.signal(signal.SIGHUP)
+
+    def stop(self) -> None:
+        """Answers no more."""
+        if self.process:
+            self.process.stop()
+        self.process = None
+
+
+@pytest.fixture
+def names(tmp_path: Path) -> Iterator[NameServer]:
+    """A name server."""
+    server = NameServer(tmp_path)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port at which servers of several addresses answer with their own, and with the Host that they were asked for."""
+    number = free_port()
+
+    def serve(connection: socket.socket) -> None:
+        while head := read_head(connection):
+            host = head.split(b"Host: ")[1].split(b"\r\n")[0]
+            if head.startswith(b"GET /slow"):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n.\r\n")
+                connection.recv(1)
+                return
+            body = connection.getsockname()[0].encode() + b" " + host
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+    with ExitStack() as stack:
+        for last in (2, 3, 4):
+            stack.enter_context(scripted_backend(serve, f"127.0.0.{last}", number))
+        yield number
+
+
+def policy(url: str, names: NameServer, extra: str = "") -> str:
+    """A pool of what a name stands for."""
+    return f"""\
+version: 1
+listen: 127.0.0.1:0
+admin: 127.0.0.1:0
+pools:
+  all:
+    backends: {{dns: "{url}", every: 1s, servers: ["127.0.0.1:{names.port}"]}}
+    host: backend
+{extra}
+routes: [{{path: /*, pool: all}}]
+"""
+
+
+def shown(through: Gateway) -> set[str]:
+    """The backends that the status shows."""
+    return {backend["url"] for backend in through.status()["pools"][0]["backends"]}
+
+
+def who(through: Gateway) -> set[str]:
+    """Who answers, and by which name."""
+    return {request(through.url).body.decode() for _ in range(12)}
+
+
+def test_follows_a_name(gateway: StartGateway, names: NameServer, port: int) -> None:
+    """Addresses come and go; requests say the name, and go to the addresses."""
+    names.has("127.0.0.2 model.svc", "127.0.0.3 model.svc", "::7 model.svc")
+    through = gateway(policy(f"http://model.svc:{port}", names))
+    both = {f"http://127.0.0.{last}:{port}" for last in (2, 3)}
+    eventually(lambda: shown(through) == both, "both are found")
+    assert who(through) == {f"127.0.0.{last} model.svc:{port}" for last in (2, 3)}
+    names.has("127.0.0.3 model.svc", "127.0.0.4 model.svc")
+    eventually(lambda: shown(through) == {f"http://127.0.0.{last}:{port}" for last in (3, 4)}, "they change")
+    assert who(through) == {f"127.0.0.{last} model.svc:{port}" for last in (3, 4)}
+    assert through.metric("penstock_discovery_backends", pool="all", source="dns") == 2
+    assert through.status()["pools"][0]["discovery"]["source"] == "dns"
+
+
+def test_keeps_what_it_knows(gateway: StartGateway, names: NameServer, port: int) -> None:
+    """A name that is gone, or nobody to ask, takes nothing away."""
+    names.has("127.0.0.2 model.svc")
+    through = gateway(policy(f"http://model.svc:{port}", names))
+    eventually(lambda: shown(through), "it is found")
+
+    def errors() -> float:
+        return through.metric("penstock_discovery_errors_total", pool="all", source="dns")
+
+    names.has()
+    eventually(lambda: errors() >= 1, "the name is gone")
+    assert who(through) == {f"127.0.0.2 model.svc:{port}"}
+    told = "".join(through.errors)
+    assert "backends not learnt, those that are known stay: model.svc " in told
+    names.stop()
+    before = errors()
+    eventually(lambda: errors() > before, "nobody is there to ask", 15)
+    assert who(through) == {f"127.0.0.2 model.svc:{port}"}
+    names.start()
+    names.has("127.0.0.4 model.svc")
+    eventually(lambda: shown(through) == {f"http://127.0.0.4:{port}"}, "it is followed again", 15)
+
+
+def test_six_where_there_is_no_four(gateway: StartGateway, names: NameServer) -> None:
+    """IPv6 addresses are the backends of a name that has no others."""
+    names.has("::2 model.svc", "::1 model.svc")
+    through = gateway(policy("http://model.svc:8000", names))
+    eventually(lambda: shown(through) == {"http://[::1]:8000", "http://[::2]:8000"}, "both are found")
+
+
+def test_many_addresses(gateway: StartGateway, names: NameServer) -> None:
+    """An answer that no datagram holds."""
+    names.has(*(f"10.0.{number // 200}.{1 + number % 200} model.svc" for number in range(600)))
+    through = gateway(policy("http://model.svc:8000", names))
+    eventually(lambda: len(shown(through)) == 600, "all are found")
+
+
+def test_services(gateway: StartGateway, tmp_path: Path, port: int) -> None:
+    """Service records name hosts and ports; those of the lowest priority are the backends."""
+    service = "_http._tcp.model.svc"
+    names = NameServer(
+        tmp_path,
+        f"--srv-host={service},127-0-0-2.localhost,{port},10,1",
+        f"--srv-host={service},localhost,{port + 1},10,1",
+        f"--srv-host={service},spare.localhost,{port},20,1",
+    )
+    try:
+        through = gateway(policy(f"http://{service}", names))
+        wanted = {f"http://127-0-0-2.localhost:{port}", f"http://localhost:{port + 1}"}
+        eventually(lambda: shown(through) == wanted, "the first ones are found")
+    finally:
+        names.stop()
+
+
+def test_a_renewed_answer_cuts_nothing(gateway: StartGateway, names: NameServer, port: int) -> None:
+    """A stream of a backend that has gone from the name goes on."""
+    names.has("127.0.0.2 model.svc")
+    through = gateway(policy(f"http://model.svc:{port}", names))
+    eventually(lambda: shown(through), "it is found")
+    with RawClient(through.url) as client:
+        client.send(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.read_until(b".")
+        names.has("127.0.0.3 model.svc")
+        eventually(lambda: shown(through) == {f"http://127.0.0.3:{port}"}, "it changes")
+        assert who(through) == {f"127.0.0.3 model.svc:{port}"}
+        assert through.metric("penstock_client_connections") >= 1
+
+
+def test_what_is_no_name_is_refused(penstock: Path, tmp_path: Path) -> None:
+    """Addresses are no names, and service records say the port."""
+    faults = {
+        "http://10.0.0.1:80": "has no name to look up",
+        "http://_http._tcp.model.svc:80": "has a port, which service records say",
+        "ftp://model": "the scheme `ftp` is not known",
+    }
+    for url, fault in faults.items():
+        file = tmp_path / "policy.yaml"
+        file.write_text(
+            f"listen: 127.0.0.1:0\npools: {{a: {{backends: {{dns: '{url}'}}}}}}\n"
+            "routes: [{path: /*, pool: a}]\n"
+        )
+        ended = subprocess.run(
+            [penstock, "check", file], capture_output=True, text=True, timeout=20, check=False
+        )
+        assert ended.returncode != 0 and fault in ended.stderr, ended.stderr
