@@ -31,6 +31,8 @@ struct Backend: Sendable {
     private(set) var isLimited = false
     /// Whether less than the limit was in force when that was last worked out.
     private var wasReduced = false
+    /// What its limit's way up to that of its siblings is judged by; nil while there is no such way.
+    var warmth: WarmStart?
     /// What the limit's algorithm looks back on.
     var meter: ConcurrencyMeter
     var ejection = Ejection()

@@ -186,8 +186,10 @@ extension AdmissionController {
         guard backends[index].limiter.nextLook <= clock, isMeasured(index)
         else { return }
         backends[index].meter.advance(to: clock)
+        if backends[index].warmth != nil, !mayMove(index) { return }
         if let move = backends[index].limiter.look(backends[index].meter, now: clock) {
             record(move, at: index)
+            if backends[index].warmth != nil { mark(index) }
         }
     }
 

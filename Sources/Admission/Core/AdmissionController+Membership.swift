@@ -67,7 +67,7 @@ extension AdmissionController {
         } else {
             backends.append(backend)
         }
-        if remembered != nil { bringBack(index) }
+        if remembered != nil { bringBack(index) } else { warmStart(index) }
     }
 
     /// Has a backend's limit follow the settings in force.

@@ -244,8 +244,10 @@ extension AdmissionController {
             learnCancel(stub, sample)
         }
         guard backends[index].isPresent, mayLearn(index, sample) else { return }
+        if backends[index].warmth != nil, !sample.isDropped, !mayMove(index) { return }
         if let move = backends[index].limiter.update(sample, backends[index].meter) {
             record(move, at: index)
+            if backends[index].warmth != nil { mark(index) }
         }
     }
 

@@ -6,6 +6,28 @@
 // half used says nothing about what more concurrency would buy, and one that binds now and then is
 // measured in just these moments, instead of waiting for minutes that never come.
 
+/// What a backend has got done, and what that took.
+struct WorkDone: Sendable {
+    /// Requests in flight, integrated over time.
+    var requestSeconds = 0.0
+    /// Units of progress.
+    var units = 0.0
+    /// Requests that ended well.
+    var completions = 0.0
+
+    static func - (left: WorkDone, right: WorkDone) -> WorkDone {
+        WorkDone(
+            requestSeconds: left.requestSeconds - right.requestSeconds,
+            units: left.units - right.units, completions: left.completions - right.completions)
+    }
+
+    static func + (left: WorkDone, right: WorkDone) -> WorkDone {
+        WorkDone(
+            requestSeconds: left.requestSeconds + right.requestSeconds,
+            units: left.units + right.units, completions: left.completions + right.completions)
+    }
+}
+
 /// Sums over the time in which a backend's limit was used up, and its service times.
 struct ConcurrencyMeter: Sendable {
     /// Share of a new service time in the running mean.
@@ -18,6 +40,8 @@ struct ConcurrencyMeter: Sendable {
     /// twentieths.
     private static let boundTwentieths = (from: 18, below: 17)
 
+    /// What was done so far, whether or not the limit was binding.
+    private(set) var work = WorkDone()
     /// Requests in flight, integrated over the time in which the limit was binding.
     private(set) var boundRequestSeconds = 0.0
     /// Time in which the limit was binding.
@@ -93,10 +117,12 @@ struct ConcurrencyMeter: Sendable {
     mutating func advance(to now: Instant) {
         guard now > clock else { return }
         wasBound = isBound
+        let seconds = now.seconds(since: clock)
+        let requestSeconds = seconds * Double(inFlight)
+        work.requestSeconds += requestSeconds
         if isBound {
-            let seconds = now.seconds(since: clock)
             boundSeconds += seconds
-            boundRequestSeconds += seconds * Double(inFlight)
+            boundRequestSeconds += requestSeconds
             lastBoundAt = now
         }
         clock = now
@@ -131,6 +157,7 @@ struct ConcurrencyMeter: Sendable {
     mutating func progress(units: Int, now: Instant) {
         advance(to: now)
         moved(now: now)
+        work.units += Double(units)
         if wasBound { boundUnits += Double(units) }
     }
 
@@ -140,6 +167,7 @@ struct ConcurrencyMeter: Sendable {
         moved(now: now)
         lastSuccess = now
         successes += 1
+        work.completions += 1
         endedSeconds.all += Self.streamedWeight * (seconds - endedSeconds.all)
         let streamed = isStreamed ? seconds : 0
         endedSeconds.streamed += Self.streamedWeight * (streamed - endedSeconds.streamed)

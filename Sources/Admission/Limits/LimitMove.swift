@@ -21,8 +21,8 @@ package enum LimitMoveReason: UInt8, CaseIterable, Sendable {
     case probe
     /// Knee: the latency objective was missed, or is met with room to spare.
     case objective
-    /// Knee: the limit was not needed for so long that it is approached in steps again, or
-    /// such a step.
+    /// Knee: the limit was not needed for so long that it is approached in steps again, or a new backend's
+    /// approaches that of its siblings; or such a step.
     case stale
     /// Knee: the limit was used up now and then and is raised above what was in flight.
     case headroom

@@ -48,6 +48,20 @@ struct Limiter: Sendable {
     /// The limit is in force again after a time in which less was allowed.
     mutating func resume(now: Instant) { if usesKnee { knee.resume(now: now) } }
 
+    /// Whether a limit has been found by measuring it.
+    var isKnown: Bool { usesKnee && knee.isKnown }
+
+    /// Whether a limit is approached that is not the backend's own yet.
+    var isApproaching: Bool { usesKnee && knee.phase == .approach }
+
+    /// Begins below `target`, which others of the kind were found to have, and approaches it; the move, if any.
+    mutating func begin(towards target: Double, now: Instant) -> LimitMove? {
+        usesKnee ? knee.begin(towards: target, now: now) : nil
+    }
+
+    /// Approaches nothing any more, and finds out alone.
+    mutating func endApproach(now: Instant) { if usesKnee { knee.endApproach(now: now) } }
+
     /// The backend is found to refuse all that it gets, whatever the limit; the move it led to, if any.
     mutating func undoCut(now: Instant) -> LimitMove? { usesKnee ? knee.undoCut(now: now) : nil }
 

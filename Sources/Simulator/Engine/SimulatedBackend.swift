@@ -102,6 +102,9 @@ struct SimulatedBackend {
     /// Whether it refuses connections.
     var isRefusing: Bool { phase.availability == .refusing }
 
+    /// Whether the pool does not have it.
+    var isAbsent: Bool { phase.availability == .absent }
+
     mutating func receive(now: Int64, random: inout SplitMix64) -> Reception {
         if isRefusing { return .refused }
         if let most = phase.maxRequests, running + waiting >= most {
@@ -315,7 +318,7 @@ struct SimulatedBackend {
             popFinish()
         }
         settleReading(requests)
-        guard running > 0, phase.availability == .serving else {
+        guard running > 0, phase.availability == .serving || isAbsent else {
             rate = 0
             nextFinish = .max
             return

@@ -91,7 +91,7 @@ extension Simulation {
     /// Sends a request to the backend that it was given a permit of.
     private mutating func forward(_ slot: Int32, _ permit: consuming Permit) {
         let index = Int(slot)
-        let backend = permit.backend.index
+        let backend = places[Int(requests[index].gateway)].backend(at: permit.backend)
         permits[index] = consume permit
         send(slot, to: backend)
     }
@@ -126,8 +126,9 @@ extension Simulation {
         if backends[backend].mayBeEjected {
             backends[backend].mayBeEjected = false
             let gateway = Int(requests[index].gateway)
-            controllers[gateway].connected(
-                BackendID(index: backend), now: Instant(nanoseconds: now))
+            if let id = places[gateway].id(of: backend) {
+                controllers[gateway].connected(id, now: Instant(nanoseconds: now))
+            }
         }
     }
 
@@ -322,7 +323,7 @@ extension Simulation {
     /// Tells a gateway how much its streams of a backend got done since the last report.
     mutating func reportProgress(backend: Int, units: Int, to gateway: Int) {
         let instant = Instant(nanoseconds: now)
-        let id = BackendID(index: backend)
+        guard let id = places[gateway].id(of: backend) else { return }
         if controllers[gateway].progress(at: id, units: units, now: instant) {
             settleLimit()
             pump(gateway)

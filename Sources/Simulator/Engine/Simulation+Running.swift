@@ -67,8 +67,8 @@ extension Simulation {
         let gateway = Int(request.gateway)
         let instant = Instant(nanoseconds: now)
         guard mayBeRepeated(request, after: outcome, failure),
-            controllers[gateway].mayRetry(
-                at: BackendID(index: Int(request.backend)), after: outcome, now: instant),
+            let place = places[gateway].id(of: Int(request.backend)),
+            controllers[gateway].mayRetry(at: place, after: outcome, now: instant),
             let permit = permits[index].take()
         else { return false }
         requests[index].generation &+= 1

@@ -18,6 +18,8 @@ package struct Simulation: ~Copyable {
     var requests: [RequestRecord] = []
     /// What each request in flight holds.
     var permits = UniqueArray<Permit?>()
+    /// Where each gateway's controller has the backends.
+    var places: [BackendPlaces] = []
     var firstVacant: Int32 = -1
     var arrivals: [ArrivalState] = []
     /// Whether each group's responses are streamed.
@@ -71,7 +73,7 @@ package struct Simulation: ~Copyable {
             quotas.append(QuotaTable(quotaSettings))
             controllers.append(
                 AdmissionController(
-                    settings: scenario.admission, backends: scenario.backends.map(\.name),
+                    settings: scenario.admission, backends: Simulation.present(in: scenario),
                     seed: admissionSeed.next()))
         }
         backends = scenario.backends.map { SimulatedBackend($0, gateways: scenario.gateways) }
@@ -97,6 +99,9 @@ package struct Simulation: ~Copyable {
             groupCount: scenario.clients.count)
         times = Array(
             repeating: .max, count: scenario.clients.count + 2 * scenario.backends.count + 5)
+        places = Array(
+            repeating: BackendPlaces(count: scenario.backends.count), count: scenario.gateways)
+        for gateway in controllers.indices { notePlaces(gateway) }
         settleLimit()
         requests.reserveCapacity(4096)
         permits.reserveCapacity(4096)

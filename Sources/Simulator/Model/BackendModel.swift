@@ -40,6 +40,8 @@ package struct BackendPhase: Equatable, Sendable {
         case refusing
         /// It accepts requests and does nothing.
         case silent
+        /// The pool does not have it: it gets nothing new, and ends what it has.
+        case absent
     }
 
     /// Nanoseconds from the simulation's start at which the phase begins.

@@ -1,0 +1,60 @@
+// Backends that join the pool and leave it during a run, as `serve` looks them up. A controller's places are not the
+// scenario's order then: who leaves gives up the place, and who comes takes any.
+
+import Admission
+import BasicContainers
+
+/// Which backend of the scenario stands at which of a controller's places.
+struct BackendPlaces {
+    /// The scenario's backends by the controller's places, -1 where none has stood yet.
+    private var backends: [Int] = []
+    /// The controller's places by the scenario's backends: the last one that each had.
+    private var places: [Int]
+
+    init(count: Int) { places = Array(repeating: -1, count: count) }
+
+    /// The backend at a place.
+    func backend(at id: BackendID) -> Int { backends[id.index] }
+
+    /// The place of a backend, while it has one or still has something running there; nil else.
+    func id(of backend: Int) -> BackendID? {
+        let place = places[backend]
+        return place >= 0 && backends[place] == backend ? BackendID(index: place) : nil
+    }
+
+    /// Notes where backends stand that are present.
+    mutating func note(_ ids: [BackendID?]) {
+        for (backend, id) in ids.enumerated() {
+            guard let place = id?.index else { continue }
+            while backends.count <= place { backends.append(-1) }
+            backends[place] = backend
+            places[backend] = place
+        }
+    }
+}
+
+extension Simulation {
+    /// Names of the backends that a pool has at the start.
+    static func present(in scenario: Scenario) -> [String] {
+        scenario.backends.filter { $0.phases[0].availability != .absent }.map(\.name)
+    }
+
+    /// Tells all gateways which backends there are now.
+    mutating func followMembership() {
+        let names = backends.indices.filter { !backends[$0].isAbsent }.map {
+            scenario.backends[$0].name
+        }
+        for gateway in controllers.indices {
+            controllers[gateway].replaceBackends(names, now: Instant(nanoseconds: now))
+            notePlaces(gateway)
+            pump(gateway)
+        }
+        settleLimit()
+    }
+
+    /// Notes where a gateway's controller has its backends.
+    mutating func notePlaces(_ gateway: Int) {
+        places[gateway].note(
+            controllers[gateway].backendIDs(forKeys: scenario.backends.map(\.name)))
+    }
+}
