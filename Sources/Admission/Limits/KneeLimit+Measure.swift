@@ -222,7 +222,7 @@ extension KneeLimit {
             narrowing = isNews ? 1 : min(1, 1.5 * narrowing)
         }
         if isNews { spread = Self.unknownSpread }
-        let step = step(verdict, distance: distance, isReturn: isReturn)
+        let step = step(verdict, distance: distance, isReturn: isReturn, isNews: isNews)
         let seen = highestSeen(verdict)
         let isWhole = isWhole(verdict)
         let reason: LimitMoveReason = step > Self.largestSteps.usual ? .slowStart : .elasticity
@@ -301,7 +301,7 @@ extension KneeLimit {
     /// It is one measurement of where the knee lies, and counts for as much as it is more certain than
     /// what is known from those before it (R. E. Kalman, 1960): the variances of both say.
     private mutating func step(
-        _ verdict: KneeVerdict, distance: Double, isReturn: Bool
+        _ verdict: KneeVerdict, distance: Double, isReturn: Bool, isNews: Bool
     ) -> Double {
         if usesSlots {
             return slotStep(verdict, distance: distance, far: Self.farDistance, isReturn: isReturn)
@@ -318,7 +318,8 @@ extension KneeLimit {
         }
         let weight = spread / (spread + variance)
         let usual = Self.largestSteps.usual
-        let most = isSteep(verdict) ? Self.largestSteps.up : usual
+        // What contradicts all that was found before may be chance; the next verdict will say.
+        let most = isSteep(verdict) && !isNews ? Self.largestSteps.up : usual
         let least = isFlat(verdict) ? Self.largestSteps.down : usual
         let step = min(max(weight * distance, -least), most)
         // What was not gone yet is as uncertain as it is far; and what goes on and on may do so still.

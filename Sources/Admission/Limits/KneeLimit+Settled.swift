@@ -60,7 +60,7 @@ extension KneeLimit {
     private static let leastErrors = 4.0
     /// Variance of the knee's place after it: it may be elsewhere by as much, and by more where verdicts say
     /// so.
-    private static let changedSpread = 0.05
+    static let changedSpread = 0.05
     /// Below this many, a window says too little.
     private static let leastCount = 24.0
     /// Comparisons for which a level is known to be needed, and the level below which slots are
@@ -115,7 +115,8 @@ extension KneeLimit {
         {
             settled.enough = min(settled.enough, max(verdict.lowLevel, settled.needed))
             settled.enoughTrusted = Self.comparisonsTrusted
-        } else if settled.enoughTrusted > 0 {
+        } else if settled.enoughTrusted > 0, !isSteep(verdict) {
+            // A lower level that is too low says nothing against it.
             settled.enoughTrusted -= 1
             if settled.enoughTrusted == 0 { settled.enough = .infinity }
         }

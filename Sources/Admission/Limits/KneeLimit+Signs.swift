@@ -22,7 +22,7 @@ extension KneeLimit {
             knee.phase = .compare
             knee.settled.needed = 0
             knee.center = lowered
-            knee.spread = KneeLimit.unknownSpread
+            knee.spread = max(knee.spread, Self.changedSpread)
             knee.beginPair(now: now, lowFirst: true)
         }
     }

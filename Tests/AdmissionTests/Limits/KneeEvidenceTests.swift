@@ -84,6 +84,53 @@ import Testing
         #expect(!Self.mixed(streamed: 0).hasProgress)
     }
 
+    /// A limit of 32 slots that was found right time and again.
+    private static func found() -> KneeLimit {
+        var knee = KneeLimit(KneeLimitSettings(), seed: 1, now: Instant(nanoseconds: 0))
+        knee.phase = .compare
+        knee.center = 32
+        knee.hold(32, now: Instant(nanoseconds: 0))
+        knee.spread = 0.02
+        knee.narrowing = 0.5
+        knee.settled.confirmations = 4
+        knee.settled.enough = 32
+        knee.settled.enoughTrusted = 1
+        return knee
+    }
+
+    /// Times that scatter about so many seconds, as many as make a standard error of 1.7 %.
+    private static func times(about seconds: Double) -> [Double] {
+        (0..<100).map { seconds * (0.7 + 0.6 * Double($0) / 99) }
+    }
+
+    /// Levels on both sides of 32 slots differ, and say nothing against 32.
+    @Test func aLowerLevelThatIsTooLowSaysNothingOfAHigherOne() throws {
+        var knee = Self.found()
+        let low = Self.side(level: 28, times: Self.times(about: 1))
+        let high = Self.side(level: 37, times: Self.times(about: 1.1))
+        let verdict = try Self.verdict(low, high)
+        #expect(verdict.elasticity > 0.6 && knee.isSteep(verdict))
+        _ = knee.move(verdict, now: Instant(nanoseconds: 1))
+        #expect(knee.center >= 32 && knee.center < 35, "\(knee.center)")
+        // So do levels that are clearly too low, and the limit rises, but not to twice as much at once.
+        let lower = Self.side(level: 33, times: Self.times(about: 1))
+        let upper = Self.side(level: 40, times: Self.times(about: 1.01))
+        let news = try Self.verdict(lower, upper)
+        #expect(knee.needsMore(news))
+        _ = knee.move(news, now: Instant(nanoseconds: 2))
+        #expect(knee.center > 40 && knee.center < 52, "\(knee.center)")
+    }
+
+    /// Overload that comes once takes little of what is known, and a doubtful verdict after it no more.
+    @Test func whatIsKnownOutlivesOneCut() throws {
+        var knee = Self.found()
+        _ = knee.cut(now: Instant(nanoseconds: 1))
+        let low = Self.side(level: 29, times: Self.times(about: 1))
+        let high = Self.side(level: 32, times: Self.times(about: 1.09))
+        _ = knee.move(try Self.verdict(low, high), now: Instant(nanoseconds: 2))
+        #expect(knee.center > 0.85 * 32, "\(knee.center)")
+    }
+
     /// From a start at 4, before an engine with room for a hundred requests of six seconds in one piece.
     @Test(arguments: [1, 2, 3] as [UInt64])
     func longResponsesDoNotHoldTheClimbUp(seed: UInt64) {
