@@ -17,6 +17,7 @@ package final class GatewayControl {
     private var models: BackendModels?
     private var checks: HealthChecks?
     private var discovery: BackendDiscovery?
+    private var agents: BackendAgents?
 
     /// Starts both; throws when an address cannot be had.
     ///
@@ -42,6 +43,7 @@ package final class GatewayControl {
         discovery = BackendDiscovery(gateway, logger: logger) { [unowned self] in
             followBackends()
         }
+        agents = BackendAgents(gateway, seed: seed)
         hearOfBackends()
     }
 
@@ -58,6 +60,8 @@ package final class GatewayControl {
         checks = nil
         discovery?.stop()
         discovery = nil
+        agents?.stop()
+        agents = nil
         admin?.close()
         admin?.end()
     }
@@ -92,6 +96,7 @@ package final class GatewayControl {
         models?.follow()
         checks?.follow()
         discovery?.follow()
+        agents?.follow()
         if next !== admin { admin?.close() }
         admin = next
         next?.follow(policy.server)
@@ -102,6 +107,7 @@ package final class GatewayControl {
     private func followBackends() {
         models?.follow()
         checks?.follow()
+        agents?.follow()
         hearOfBackends()
     }
 

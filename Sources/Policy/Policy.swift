@@ -223,6 +223,8 @@ package struct PoolSettings: Equatable, Sendable {
     package var seats: SeatSettings?
     /// How the backends are checked; `nil` for not at all.
     package var health: HealthSettings?
+    /// Who is asked what the backends may be sent.
+    package var signals = SignalSettings()
     /// What becomes of requests that ask to change to WebSocket (RFC 6455).
     package enum WebSocketRule: String, CaseIterable, Sendable {
         /// They are refused with 403.

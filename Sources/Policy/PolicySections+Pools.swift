@@ -114,6 +114,9 @@ extension PolicySections {
                 "Checks of the backends, each on a connection of its own. One whose checks fail is sent "
                     + "nothing, unless more than half of the pool's backends would get next to nothing "
                     + "then."),
+            Key(
+                "signals", \.signals, signals.kind(),
+                "Who is asked what the backends may be sent, beside what their responses say."),
             Key("timeouts", \.self, poolTimeouts.kind(), "Time-outs of backend connections."),
             Key("keep_alive", \.self, keepAlive.kind(), "Unused backend connections."),
         ],
@@ -121,6 +124,8 @@ extension PolicySections {
             "health_check": "write health: {path: PATH}",
             "healthcheck": "write health: {path: PATH}", "check": "write health: {path: PATH}",
             "file_sd_configs": "write backends: {file: PATH}",
+            "agent": "write signals: {agent: tcp://:PORT}",
+            "agent_check": "write signals: {agent: tcp://:PORT}",
             "backend": "write backends: [URL]", "urls": "write backends: [URL]",
             "servers": "write backends: [URL]", "max_requests": "write queue: {max_requests: ...}",
             "max_wait": "write queue: {max_wait: ...}", "max_concurrency": "write limit: ...",

@@ -20,6 +20,7 @@ package final class BackendMetrics {
     /// Responses with fields about the backend that could not be read.
     package var unreadableSignals: UInt64 = 0
 
+    private var agentPolls = [UInt64](repeating: 0, count: AgentPollResult.allCases.count)
     private var outcomes = [UInt64](repeating: 0, count: Outcome.named.count)
     private var failures = [UInt64](repeating: 0, count: Reason.allCases.count)
 
@@ -35,8 +36,19 @@ package final class BackendMetrics {
         walk.visit(&connectionsReused)
         walk.visit(&ejections)
         walk.visit(&unreadableSignals)
+        walk.visit(&agentPolls)
         walk.visit(&failures)
         walk.visit(&outcomes)
+    }
+
+    /// Counts a question to the backend's agent.
+    package func countAgentPoll(_ result: AgentPollResult) {
+        agentPolls[Int(result.rawValue)] &+= 1
+    }
+
+    /// How many questions to the backend's agent ended so.
+    package func agentPolls(_ result: AgentPollResult) -> UInt64 {
+        agentPolls[Int(result.rawValue)]
     }
 
     /// Counts what became of a request at the backend.

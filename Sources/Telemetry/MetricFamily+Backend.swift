@@ -79,6 +79,16 @@ extension MetricFamily {
             "Responses of the backend with fields about itself that could not be read."
         ) { $0.metrics.unreadableSignals },
         .eachBackend(
+            "penstock_backend_agent_polls_total", .counter, further: ["result"],
+            "Questions to the backend's agent, by how they ended; a `failed` one changes nothing."
+        ) { writer, backend in
+            for result in AgentPollResult.allCases {
+                writer.sample(
+                    backend.metrics.labels, "result=\"\(result.name)\"",
+                    backend.metrics.agentPolls(result))
+            }
+        },
+        .eachBackend(
             "penstock_limit_moves_total", .counter, further: ["direction", "reason"],
             "Changes of the limit, by direction and by what the algorithm saw."
         ) { writer, backend in

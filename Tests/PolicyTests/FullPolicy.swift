@@ -149,6 +149,9 @@ enum FullPolicy {
               timeout: 62s
               fall: 63
               rise: 64
+            signals:
+              agent: http://agent.example.com:9777/ask
+              every: 65s
             responses:
               overload_status: 529
               timing: false
@@ -358,6 +361,10 @@ enum FullPolicy {
         health.rules.fall = 63
         health.rules.rise = 64
         pool.health = health
+        pool.signals.agent = AgentAddress(
+            scheme: .http, host: "agent.example.com", port: 9777, path: "/ask",
+            label: "http://agent.example.com:9777/ask")
+        pool.signals.every = .seconds(65)
         pool.tunnelIdleTimeout = .seconds(50)
         pool.keepAliveTimeout = .seconds(39)
         pool.keepAliveMaxAge = .seconds(41)

@@ -1,4 +1,5 @@
-// What a backend, or somebody for it, says that it may be sent: in fields of its responses, by an operator's order.
+// What a backend, or somebody for it, says that it may be sent: in fields of its responses, by an operator's order,
+// by an agent that is asked.
 // Each source is kept apart and the most restrictive one counts, so that none can take back what another has
 // said. All of it can only lower what a backend is sent.
 
@@ -10,12 +11,15 @@ package struct BackendSignal: Equatable, Sendable {
         case field
         /// Whoever has put it to the admin listener.
         case push
+        /// An agent that the gateway asks.
+        case agent
 
         /// The value of the metric's `source` label.
         package var name: StaticString {
             switch self {
             case .field: "field"
             case .push: "push"
+            case .agent: "agent"
             }
         }
     }
@@ -65,7 +69,7 @@ package struct BackendSignal: Equatable, Sendable {
     /// When it ends by itself; the distant future for never.
     package var end = Instant.distantFuture
 
-    /// The longest that fields of responses count, in nanoseconds: an hour.
+    /// The longest that fields of responses count, and what an agent said last, in nanoseconds: an hour.
     package static let longestNanoseconds: Int64 = 3_600_000_000_000
 
     /// Nothing is held against it.

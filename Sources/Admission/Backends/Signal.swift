@@ -52,7 +52,8 @@ struct SignalState: Sendable {
     ) -> Bool {
         let index = heard.firstIndex { $0.source == source }
         var said = said
-        if source == .field {
+        // What operators say stays until they take it back.
+        if source != .push {
             let latest = now.advanced(byNanoseconds: BackendSignal.longestNanoseconds)
             said.end = min(said.end, latest)
         }

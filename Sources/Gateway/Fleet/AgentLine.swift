@@ -51,7 +51,8 @@ package enum AgentLine {
     private static func apply(
         _ word: ArraySlice<UInt8>, to signal: inout BackendSignal
     ) throws(Fault) -> Bool {
-        let text = String(decoding: word, as: UTF8.self)
+        // HAProxy knows its words in any case.
+        let text = String(decoding: word, as: UTF8.self).lowercased()
         switch text {
         case "ready": signal.order = .ready
         case "drain": signal.order = .drain
@@ -70,7 +71,7 @@ package enum AgentLine {
             }
             // As at HAProxy, 0 is no bound.
             signal.ceiling = most == 0 ? nil : most
-        default: throw unknown(text)
+        default: throw unknown(String(decoding: word, as: UTF8.self))
         }
         return true
     }

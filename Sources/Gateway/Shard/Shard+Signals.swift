@@ -38,4 +38,12 @@ extension Shard {
         let pool = pools.first { $0.admission === admission && !$0.isRetired }
         pool?.upstream(id)?.metrics.unreadableSignals &+= 1
     }
+
+    /// A question to a backend's agent has ended.
+    func countAgentPoll(
+        _ result: AgentPollResult, of id: BackendID, _ admission: SharedAdmission
+    ) {
+        let pool = pools.first { $0.admission === admission && !$0.isRetired }
+        pool?.upstream(id)?.metrics.countAgentPoll(result)
+    }
 }

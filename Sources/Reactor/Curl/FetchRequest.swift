@@ -1,6 +1,6 @@
 // What is asked of a server that is no client's request, and what comes of it.
 
-/// An ordinary request: a health check, a page of metrics, a list of models.
+/// An ordinary request: a health check, a question to an agent, a list of models.
 package struct FetchRequest: Sendable {
     /// Where to.
     package var target: DialTarget

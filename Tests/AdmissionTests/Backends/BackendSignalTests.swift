@@ -60,6 +60,19 @@ import Testing
         #expect(room(pool) == [8, 8])
     }
 
+    @Test func whatAnAgentSaidOutlivesItByAnHour() {
+        let hour = BackendSignal.longestNanoseconds / 1_000_000
+        let pool = pool()
+        pool.signal(.said(said(.drain), by: .agent), at: at(1))
+        #expect(room(pool, at: 2) == [0, 8])
+        // The same once more.
+        pool.signal(.said(said(.drain), by: .agent), at: at(1_000))
+        pool.signal(.said(said(ceiling: 3), by: .push), at: at(1_000))
+        #expect(room(pool, at: hour) == [0, 8])
+        // What an operator said stays.
+        #expect(room(pool, at: hour + 1_000) == [3, 8])
+    }
+
     @Test func itRaisesNothing() {
         let pool = pool()
         pool.signal(.said(said(ceiling: 1_000_000), by: .push))

@@ -18,6 +18,7 @@ import Testing
         #expect(try apply("drain").state == .drain)
         #expect(try apply("maint").state == .maint)
         #expect(try apply("down").state == .down)
+        #expect(try apply("DRAIN MaxConn:3").ceiling == 3)
         #expect(try apply("fail#disk is full, really").state == .down)
         #expect(try apply("stopped").state == .down)
         #expect(try apply("75%").share == 0.75)
@@ -45,7 +46,7 @@ import Testing
     }
 
     @Test(arguments: [
-        "", " ", ",", "\ndrain", "Drain", "drained", "75", "%", "-5%", "7 5 %", "weight:75",
+        "", " ", ",", "\ndrain", "drained", "75", "%", "-5%", "7 5 %", "weight:75",
         "weight:%",
         "maxconn:", "maxconn:-1", "maxconn:3.5", "maxconn:99999999", "drain please", "state=drain",
         "up#why", "\u{0}", "\u{1b}[2J",

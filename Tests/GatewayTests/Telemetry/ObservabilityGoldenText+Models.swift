@@ -128,15 +128,24 @@ let goldenModels = #"""
     # TYPE penstock_backend_signal gauge
     penstock_backend_signal{pool="chat",backend="http://10.0.0.11:8000",state="limited",source="field"} 1
     penstock_backend_signal{pool="chat",backend="http://10.0.0.11:8000",state="limited",source="push"} 0
+    penstock_backend_signal{pool="chat",backend="http://10.0.0.11:8000",state="limited",source="agent"} 0
     penstock_backend_signal{pool="chat",backend="http://10.0.0.11:8000",state="drain",source="field"} 0
     penstock_backend_signal{pool="chat",backend="http://10.0.0.11:8000",state="drain",source="push"} 0
+    penstock_backend_signal{pool="chat",backend="http://10.0.0.11:8000",state="drain",source="agent"} 0
     penstock_backend_signal{pool="chat",backend="http://10.0.0.11:8000",state="down",source="field"} 0
     penstock_backend_signal{pool="chat",backend="http://10.0.0.11:8000",state="down",source="push"} 0
+    penstock_backend_signal{pool="chat",backend="http://10.0.0.11:8000",state="down",source="agent"} 0
     penstock_backend_signal{pool="chat",backend="http://10.0.0.11:8000",state="maint",source="field"} 0
     penstock_backend_signal{pool="chat",backend="http://10.0.0.11:8000",state="maint",source="push"} 0
+    penstock_backend_signal{pool="chat",backend="http://10.0.0.11:8000",state="maint",source="agent"} 0
     # HELP penstock_backend_signals_unreadable_total Responses of the backend with fields about itself that could not be read.
     # TYPE penstock_backend_signals_unreadable_total counter
     penstock_backend_signals_unreadable_total{pool="chat",backend="http://10.0.0.11:8000"} 4
+    # HELP penstock_backend_agent_polls_total Questions to the backend's agent, by how they ended; a `failed` one changes nothing.
+    # TYPE penstock_backend_agent_polls_total counter
+    penstock_backend_agent_polls_total{pool="chat",backend="http://10.0.0.11:8000",result="answered"} 0
+    penstock_backend_agent_polls_total{pool="chat",backend="http://10.0.0.11:8000",result="unreadable"} 0
+    penstock_backend_agent_polls_total{pool="chat",backend="http://10.0.0.11:8000",result="failed"} 1
     # HELP penstock_limit_moves_total Changes of the limit, by direction and by what the algorithm saw.
     # TYPE penstock_limit_moves_total counter
     penstock_limit_moves_total{pool="chat",backend="http://10.0.0.11:8000",direction="up",reason="room"} 9

@@ -78,6 +78,7 @@ func sampleSnapshot() -> GatewaySnapshot {
     pool.backends[0].connectionsReused = 7
     pool.backends[0].ejections = 1
     pool.backends[0].unreadableSignals = 4
+    pool.backends[0].countAgentPoll(.failed)
     pool.backends[0].countConnectionFailed(.connectFailed)
 
     var backend = BackendSnapshot(metrics: pool.backends[0])
