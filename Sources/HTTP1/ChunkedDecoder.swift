@@ -140,6 +140,7 @@ struct ChunkedDecoder: ~Copyable {
                 switch field.known.inTrailers {
                 case .refused: throw .forbiddenTrailer
                 case .dropped: break
+                case .kept: trailers.ownFields.append(field)
                 case .passed: trailers.fields.append(field)
                 }
             case .end:
@@ -215,6 +216,8 @@ extension FieldName {
         case refused
         /// It goes no further: it routes or authenticates the message, or says how to read it.
         case dropped
+        /// The same, but it says something to the gateway itself.
+        case kept
         /// It is sent on.
         case passed
     }
@@ -232,9 +235,12 @@ extension FieldName {
             .xStainlessReadTimeout, .xStainlessRetryCount, .xEnvoyAttemptCount,
             .grpcPreviousAttempts, .retryAfter,
             .retryAfterMilliseconds, .maxForwards, .priority, .xPenstockReason,
-            .secWebSocketKey, .secWebSocketVersion, .secWebSocketAccept, .penstockSignal,
-            .xEnvoyDegraded, .lookalike:
+            .secWebSocketKey, .secWebSocketVersion, .secWebSocketAccept,
+            .endpointLoadMetricsFormat, .lookalike:
             .dropped
+        case .penstockSignal, .xEnvoyDegraded, .endpointLoadMetrics, .endpointLoadMetricsJSON,
+            .endpointLoadMetricsBinary:
+            .kept
         case .traceparent, .tracestate, .date, .server, .accept, .acceptEncoding, .userAgent,
             .other:
             .passed

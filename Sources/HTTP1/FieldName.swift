@@ -101,6 +101,14 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
     case penstockSignal
     /// `x-envoy-degraded`.
     case xEnvoyDegraded
+    /// `endpoint-load-metrics`.
+    case endpointLoadMetrics
+    /// `endpoint-load-metrics-json`.
+    case endpointLoadMetricsJSON
+    /// `endpoint-load-metrics-bin`.
+    case endpointLoadMetricsBinary
+    /// `endpoint-load-metrics-format`.
+    case endpointLoadMetricsFormat
     /// One of the names above with underscores for hyphens. CGI, WSGI and Rack show a program both under
     /// one name (RFC 3875 section 4.1.18), so what counts for the one must not pass as the other.
     case lookalike
@@ -159,6 +167,10 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
         case .secWebSocketAccept: "Sec-WebSocket-Accept"
         case .penstockSignal: "Penstock-Signal"
         case .xEnvoyDegraded: "x-envoy-degraded"
+        case .endpointLoadMetrics: "endpoint-load-metrics"
+        case .endpointLoadMetricsJSON: "endpoint-load-metrics-json"
+        case .endpointLoadMetricsBinary: "endpoint-load-metrics-bin"
+        case .endpointLoadMetricsFormat: "endpoint-load-metrics-format"
         case .lookalike, .other: ""
         }
     }

@@ -8,6 +8,8 @@ package struct FieldSection: Sendable {
     package internal(set) var bytes: [UInt8] = []
     /// The field lines in order.
     package internal(set) var fields: [Field] = []
+    /// Field lines that are for this hop, which go no further, in order.
+    package internal(set) var ownFields: [Field] = []
 
     /// Makes an empty section.
     package init() {}
@@ -30,6 +32,7 @@ package struct FieldSection: Sendable {
         // As a rule there are no trailers, and emptying even an empty array is many calls.
         if !bytes.isEmpty { bytes.removeAll(keepingCapacity: true) }
         if !fields.isEmpty { fields.removeAll(keepingCapacity: true) }
+        if !ownFields.isEmpty { ownFields.removeAll(keepingCapacity: true) }
     }
 }
 

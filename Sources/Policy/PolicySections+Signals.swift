@@ -14,6 +14,12 @@ extension PolicySections {
                 "every", \.every,
                 .duration(Duration.milliseconds(100)...Duration.seconds(600)),
                 "Time from one question to an agent to the next; a tenth of it is left to chance."),
+            Key(
+                "reports", \.reports, .words,
+                "What becomes of load reports (ORCA, `endpoint-load-metrics`) in responses: `heed` lets a queue or a "
+                    + "full cache that they tell of lower what a backend is sent, `ask` also has requests ask for "
+                    + "them, `ignore` does neither. Clients get none, and their own question goes no further."
+            ),
         ],
         rules: [
             Rule("every", "agent") { settings in

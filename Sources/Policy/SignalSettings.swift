@@ -7,6 +7,19 @@ package struct SignalSettings: Equatable, Sendable {
     /// How often an agent is asked, 100 ms to 10 min.
     package var every = Duration.seconds(2)
 
+    /// What becomes of load reports in fields of responses.
+    package var reports = ReportRule.heed
+
+    /// What becomes of backends' load reports.
+    package enum ReportRule: String, CaseIterable, Sendable {
+        /// Those that come count.
+        case heed
+        /// The same, and each request asks for one.
+        case ask
+        /// None counts.
+        case ignore
+    }
+
     /// Nobody is asked.
     package init() {}
 }

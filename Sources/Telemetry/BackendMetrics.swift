@@ -19,6 +19,9 @@ package final class BackendMetrics {
     package var ejections: UInt64 = 0
     /// Responses with fields about the backend that could not be read.
     package var unreadableSignals: UInt64 = 0
+    /// Load reports of the backend that were read, and those that could not be.
+    package var reports: UInt64 = 0
+    package var unreadableReports: UInt64 = 0
 
     private var agentPolls = [UInt64](repeating: 0, count: AgentPollResult.allCases.count)
     private var outcomes = [UInt64](repeating: 0, count: Outcome.named.count)
@@ -36,6 +39,8 @@ package final class BackendMetrics {
         walk.visit(&connectionsReused)
         walk.visit(&ejections)
         walk.visit(&unreadableSignals)
+        walk.visit(&reports)
+        walk.visit(&unreadableReports)
         walk.visit(&agentPolls)
         walk.visit(&failures)
         walk.visit(&outcomes)

@@ -157,6 +157,8 @@ package struct BackendSnapshot {
     package var ignoredChecks = 0
     /// What is said of it, by each source that says anything.
     package var signals: [SignalSnapshot] = []
+    /// What it has reported of its load in the last five seconds, and what follows; nil for nothing.
+    package var report: ReportStatus?
     /// Whether it is not ejected after refused connections, and has served something since it was.
     package var isUsable = true
     /// Whether it may be sent requests again after an ejection, and nothing has ended well there since.

@@ -79,6 +79,28 @@ extension MetricFamily {
             "Responses of the backend with fields about itself that could not be read."
         ) { $0.metrics.unreadableSignals },
         .eachBackend(
+            "penstock_backend_reports_total", .counter, further: ["result"],
+            "Load reports of the backend, by whether they could be read."
+        ) { writer, backend in
+            writer.sample(
+                backend.metrics.labels, "result=\"read\"", backend.metrics.reports)
+            writer.sample(
+                backend.metrics.labels, "result=\"unreadable\"",
+                backend.metrics.unreadableReports)
+        },
+        .eachBackend(
+            "penstock_backend_report_cap", .gauge,
+            "The most that the backend may have in flight by its load reports; missing while they ask for "
+                + "nothing."
+        ) { writer, backend in
+            guard let cap = backend.report?.cap else { return }
+            writer.sample(backend.metrics.labels, UInt64(clamping: cap))
+        },
+        .backend(
+            "penstock_backend_report_holds_growth", .gauge,
+            "1 while the backend's load reports keep its limit from growing."
+        ) { $0.report?.holdsGrowth == true ? 1 : 0 },
+        .eachBackend(
             "penstock_backend_agent_polls_total", .counter, further: ["result"],
             "Questions to the backend's agent, by how they ended; a `failed` one changes nothing."
         ) { writer, backend in

@@ -1,4 +1,4 @@
-// What is said of a backend, as JSON: in /status, and at the backend's own place of the admin listener.
+// What is said of a backend, and what it reports, as JSON: in /status, and at the backend's own place of the admin listener.
 
 import Admission
 import Bytes
@@ -33,5 +33,24 @@ extension StatusRenderer {
             buffer.append(text: "null")
         }
         buffer.append(text: "}")
+    }
+
+    /// Appends what a backend has reported of its load, null for nothing.
+    static func append(_ report: ReportStatus?, to buffer: inout ByteBuffer) {
+        guard let report else {
+            buffer.append(text: "null")
+            return
+        }
+        buffer.append(text: "{\"queued\":")
+        buffer.append(text: report.load.queued.map { $0.description } ?? "null")
+        buffer.append(text: ",\"cache_use\":")
+        buffer.append(text: report.load.cacheUse.map { $0.description } ?? "null")
+        buffer.append(text: ",\"age_seconds\":")
+        buffer.append(secondsOf: UInt128(max(0, report.ageNanoseconds)))
+        buffer.append(text: ",\"cap\":")
+        buffer.append(text: report.cap.map { "\($0)" } ?? "null")
+        buffer.append(
+            text: report.holdsGrowth ? ",\"holds_growth\":true" : ",\"holds_growth\":false")
+        buffer.append(text: report.isBelieved ? ",\"believed\":true}" : ",\"believed\":false}")
     }
 }

@@ -142,6 +142,8 @@ package enum StatusRenderer {
         buffer.append(signed: backend.idleConnections)
         buffer.append(text: "},\"signals\":")
         append(backend.signals, to: &buffer)
+        buffer.append(text: ",\"report\":")
+        append(backend.report, to: &buffer)
         buffer.append(text: "}")
     }
 }

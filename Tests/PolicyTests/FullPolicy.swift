@@ -152,6 +152,7 @@ enum FullPolicy {
             signals:
               agent: http://agent.example.com:9777/ask
               every: 65s
+              reports: ask
             responses:
               overload_status: 529
               timing: false
@@ -365,6 +366,7 @@ enum FullPolicy {
             scheme: .http, host: "agent.example.com", port: 9777, path: "/ask",
             label: "http://agent.example.com:9777/ask")
         pool.signals.every = .seconds(65)
+        pool.signals.reports = .ask
         pool.tunnelIdleTimeout = .seconds(50)
         pool.keepAliveTimeout = .seconds(39)
         pool.keepAliveMaxAge = .seconds(41)

@@ -29,6 +29,8 @@ struct Backend: Sendable {
     private(set) var isTrusted = true
     /// Whether signals leave less than the limit, a backend's request to hold apart.
     private(set) var isLimited = false
+    /// Whether its reports leave less than the limit: that is to the limit as if nobody wanted more.
+    private(set) var isCapped = false
     /// Whether less than the limit was in force when that was last worked out.
     private var wasReduced = false
     /// What its limit's way up to that of its siblings is judged by; nil while there is no such way.
@@ -38,6 +40,7 @@ struct Backend: Sendable {
     var ejection = Ejection()
     var suspicion = Suspicion()
     var signals = SignalState()
+    var reports = ReportEvidence()
     var checks = CheckRecord()
     /// What is known of closed connections, by `RequestKind`.
     var cancels = [CancelLearning](repeating: CancelLearning(), count: RequestKind.allCases.count)
@@ -80,7 +83,7 @@ struct Backend: Sendable {
 
     /// What it may have in flight at `now`.
     @inline(__always) func allowed(now: Instant) -> Int {
-        suspicion.allowed(of: signals.allowed(of: limit, now: now))
+        suspicion.allowed(of: reports.allowed(of: signals.allowed(of: limit, now: now)))
     }
 
     /// Works out anew what it may have in flight.
@@ -88,6 +91,7 @@ struct Backend: Sendable {
         allowed = allowed(now: now)
         isTrusted = suspicion.isTrusted
         isLimited = signals.state == .limited && signals.said(of: limit) < limit
+        isCapped = reports.allowed(of: limit) < limit
         let isReduced = !isTrusted || isLimited || now < signals.heldUntil
         if wasReduced, !isReduced { limiter.resume(now: now) }
         wasReduced = isReduced
@@ -96,7 +100,8 @@ struct Backend: Sendable {
     /// When `allowed` changes by itself, or silence has lasted too long; the distant future for
     /// never.
     @inline(__always) func nextChange(now: Instant) -> Instant {
-        var next = min(silenceDeadline, suspicion.nextStepAt, signals.nextEnd)
+        var next = min(
+            silenceDeadline, suspicion.nextStepAt, min(signals.nextEnd, reports.nextEnd))
         if signals.heldUntil > now { next = min(next, signals.heldUntil) }
         for kept in freeAgain { next = min(next, kept.at) }
         return next

@@ -8,6 +8,8 @@ package enum Signal: Equatable, Sendable {
     case said(BackendSignal, by: BackendSignal.Source)
     /// What it says that it has running and waiting, requests of other gateways included.
     case load(running: Int, waiting: Int)
+    /// What it reports of its load.
+    case report(ReportedLoad)
     /// It asked not to be sent more until then: half of its limit meanwhile, at most for a minute.
     case hold(until: Instant)
     /// What `hold` asked for is over.
@@ -42,7 +44,7 @@ struct SignalState: Sendable {
         case .hold(let end):
             let latest = now.advanced(byNanoseconds: Self.longestHoldNanoseconds)
             heldUntil = max(heldUntil, min(end, latest))
-        case .load: break
+        case .load, .report: break
         }
         return true
     }

@@ -144,6 +144,7 @@ extension AdmissionController {
         // What loads a model is tried again soon; others wait for it.
         if isCold { ejection.max = min(ejection.max, .seconds(5)) }
         backends[index].ejection.refused(now: clock, settings: ejection, random: &random)
+        backends[index].reports.reset()
         recount()
     }
 

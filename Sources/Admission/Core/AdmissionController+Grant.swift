@@ -175,7 +175,7 @@ extension AdmissionController {
     /// Tells a backend's meter of its in-flight requests and its limit.
     mutating func meter(_ index: Int) {
         // A limit of which only a part is in force is not tried by using that up.
-        let isMeasured = isMeasured(index)
+        let isMeasured = isMeasured(index) && !backends[index].isCapped
         backends[index].meter.set(
             inFlight: counted(index),
             limit: isMeasured ? backends[index].allowed : backends[index].limit, now: clock)
@@ -209,7 +209,7 @@ extension AdmissionController {
         for index in backends.indices {
             let allowed = backends[index].allowed
             let isTried = backends[index].isLimitTried(now: clock)
-            let isOwn = isTried || backends[index].isLimited
+            let isOwn = isTried || backends[index].isLimited || backends[index].isCapped
             backends[index].weight = isOwn ? allowed : max(allowed, mean)
         }
     }

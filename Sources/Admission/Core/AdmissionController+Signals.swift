@@ -9,6 +9,7 @@ extension AdmissionController {
         advance(to: now)
         let index = backend.index
         guard backends.indices.contains(index), backends[index].isPresent else { return false }
+        if case .report(let load) = signal { return heed(load, of: index) }
         if case .load(let running, let waiting) = signal {
             for kind in RequestKind.allCases {
                 backends[index].cancels[Int(kind.rawValue)].note(
@@ -21,6 +22,17 @@ extension AdmissionController {
         }
         refresh(index)
         return true
+    }
+
+    /// Takes in what a backend reports of its load; whether that changed what it may be sent.
+    private mutating func heed(_ load: ReportedLoad, of index: Int) -> Bool {
+        let around = ReportEvidence.Surroundings(
+            inFlight: counted(index), limit: backends[index].limit,
+            replicas: settings.limit.replicas, serviceNanoseconds: serviceNanoseconds(index))
+        let isNews = backends[index].reports.note(load, around, now: clock)
+        noteChange(at: backends[index].reports.nextEnd)
+        if isNews { refresh(index) }
+        return isNews
     }
 
     /// Takes in how a check of a backend ended; whether that changed what it is sent: then poll.
@@ -104,6 +116,7 @@ extension AdmissionController {
                 suspected(index)
             }
             _ = backends[index].signals.expire(now: clock)
+            _ = backends[index].reports.expire(now: clock)
             backends[index].releaseKeptFree(now: clock)
             backends[index].suspicion.advance(
                 limit: backends[index].limit, serviceNanoseconds: serviceNanoseconds(index),

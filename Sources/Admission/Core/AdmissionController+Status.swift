@@ -34,6 +34,8 @@ package struct BackendStatus: Equatable, Sendable {
     /// Whether its checks fail, and whether it gets nothing for that.
     package var isFailingChecks: Bool
     package var isWithheld: Bool
+    /// What it has reported of its load in the last five seconds, and what follows; nil for nothing.
+    package var report: ReportStatus?
     /// What the limit rests on.
     package var evidence: LimitEvidence
     /// Seconds for which the limit was used up, since the backend was added.
@@ -82,7 +84,9 @@ extension AdmissionController {
             waitingForClient: backend.waitingForClient,
             suspicion: backend.suspicion.isTrusted ? nil : backend.suspicion.cause,
             isFailingChecks: backend.checks.isFailing,
-            isWithheld: backend.suspicion.isWithheld, evidence: backend.limiter.evidence,
+            isWithheld: backend.suspicion.isWithheld,
+            report: backend.reports.status(now: max(clock, now)),
+            evidence: backend.limiter.evidence,
             boundSeconds: backend.meter.boundSeconds)
     }
 

@@ -290,6 +290,21 @@ final class Pool {
         }
     }
 
+    /// `upstream` has reported its load.
+    func heed(_ reading: ReportField.Reading, of upstream: Upstream) {
+        switch reading {
+        case .absent: break
+        case .unreadable: upstream.metrics.unreadableReports &+= 1
+        case .said(let load):
+            upstream.metrics.reports &+= 1
+            if admission.signal(upstream.id, .report(load), now: reactor.now) { needsPoll = true }
+        }
+    }
+
+    /// Whether reports of backends count, and whether these are asked for them.
+    var heedsReports: Bool { settings.signals.reports != .ignore }
+    var asksForReports: Bool { settings.signals.reports == .ask }
+
     /// Something became of what backends are sent, from outside.
     func requestPoll() { needsPoll = true }
 

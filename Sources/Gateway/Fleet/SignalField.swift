@@ -1,4 +1,4 @@
-// What backends say of themselves in the heads of their responses: `Penstock-Signal`, a dictionary of structured
+// What backends say of themselves in the heads and trailers of their responses: `Penstock-Signal`, a dictionary of structured
 // fields (RFC 9651 section 3.2), and Envoy's `x-envoy-degraded`. It comes from servers that may be broken: what
 // cannot be read is ignored as a whole, and has a bound.
 
@@ -6,7 +6,7 @@ internal import Admission
 internal import Bytes
 internal import HTTP1
 
-/// Reads what a response's head says of its backend.
+/// Reads what a response says of its backend.
 enum SignalField {
     /// What came of it.
     enum Reading: Equatable {
@@ -33,27 +33,54 @@ enum SignalField {
 
     /// What `head` says, received at `now`.
     static func read(_ head: borrowing ResponseHead, now: Instant) -> Reading {
-        var said = SaidSignal()
-        var isSaid = false
-        var isDegraded = false
-        var bytes = 0
-        for field in head.fields {
-            switch field.known {
-            case .penstockSignal:
-                // Several lines are one dictionary.
-                let value = head.value(of: field)
-                bytes += value.count
-                guard bytes <= mostBytes, said.read(value) else { return .unreadable }
-                isSaid = isSaid || !value.isEmpty
-            case .xEnvoyDegraded: isDegraded = true
-            default: break
-            }
+        var lines = SignalLines()
+        for field in head.fields where field.known.isSignal {
+            lines.take(field.known, head.value(of: field))
         }
+        return lines.reading(now: now)
+    }
+
+    /// What a trailer section says, received at `now`.
+    static func read(_ trailers: borrowing FieldSection, now: Instant) -> Reading {
+        var lines = SignalLines()
+        for field in trailers.ownFields where field.known.isSignal {
+            lines.take(field.known, trailers.value(of: field))
+        }
+        return lines.reading(now: now)
+    }
+}
+
+extension FieldName {
+    fileprivate var isSignal: Bool { self == .penstockSignal || self == .xEnvoyDegraded }
+}
+
+/// The lines of one head or trailer section.
+private struct SignalLines {
+    private var said = SaidSignal()
+    private var isSaid = false
+    private var isDegraded = false
+    private var isUnreadable = false
+    private var bytes = 0
+
+    mutating func take(_ name: FieldName, _ value: Span<UInt8>) {
+        if name == .xEnvoyDegraded {
+            isDegraded = true
+            return
+        }
+        // Several lines are one dictionary.
+        bytes += value.count
+        if bytes > SignalField.mostBytes || !said.read(value) { isUnreadable = true }
+        isSaid = isSaid || !value.isEmpty
+    }
+
+    func reading(now: Instant) -> SignalField.Reading {
+        if isUnreadable { return .unreadable }
         guard isSaid || isDegraded else { return .absent }
-        if isDegraded { said.signal.share = min(said.signal.share, degradedShare) }
-        let seconds = min(said.seconds ?? usualSeconds, 1e6)
-        said.signal.end = now.advanced(byNanoseconds: Int64(seconds * 1e9))
-        return .said(said.signal)
+        var signal = said.signal
+        if isDegraded { signal.share = min(signal.share, SignalField.degradedShare) }
+        let seconds = min(said.seconds ?? SignalField.usualSeconds, 1e6)
+        signal.end = now.advanced(byNanoseconds: Int64(seconds * 1e9))
+        return .said(signal)
     }
 }
 

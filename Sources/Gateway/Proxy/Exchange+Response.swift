@@ -153,6 +153,7 @@ extension Exchange {
             client.prepareOutput()
             client.output.appendLastChunk(trailers: connection.parser.trailers)
         }
+        heedSignals(connection.parser.trailers, of: connection.upstream)
         let reusable = connection.parser.head.keepAlive && intake.isComplete
         attempt.noteEnd(now: now)
         release(connection, reusable: reusable)

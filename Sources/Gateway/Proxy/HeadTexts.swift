@@ -28,9 +28,10 @@ final class HeadTexts {
     /// The same for a client that is believed.
     let droppedOfTrusted: FieldNames
     /// The fields of a response that stay here.
-    let droppedOfResponse = FieldNames([.contentLength, .transferEncoding] + SignalField.names)
+    let droppedOfResponse = FieldNames(
+        [.contentLength, .transferEncoding] + SignalField.names + ReportField.names)
     /// Those of them that are for the gateway: what a backend says of itself.
-    let signals = FieldNames(SignalField.names)
+    let signals = FieldNames(SignalField.names + ReportField.names)
     /// Fields with API keys, with times, and both.
     let keys: FieldNames
     let timeouts: FieldNames
@@ -60,7 +61,8 @@ final class HeadTexts {
         trustsNobody = settings.trustedProxies.isEmpty
         pseudonym = settings.via.map { Array($0.utf8) } ?? []
         let written: [FieldName] = [
-            .host, .contentLength, .transferEncoding, .xRequestID, .lookalike,
+            .host, .contentLength, .transferEncoding, .xRequestID, .endpointLoadMetricsFormat,
+            .lookalike,
         ]
         let claims: [FieldName] = [.xForwardedFor, .xForwardedProto, .xForwardedHost]
         switch settings.forwarded {

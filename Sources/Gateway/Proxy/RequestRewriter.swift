@@ -27,6 +27,8 @@ struct RequestRewriter {
     /// Whether the client has been told to send its body already.
     let hasAskedForBody: Bool
 
+    /// Whether the backend is asked to report its load.
+    let asksForReport: Bool
     /// Whether the response is read as it passes, so that it may not be compressed.
     let readsResponse: Bool
 
@@ -42,6 +44,7 @@ struct RequestRewriter {
         modelRange = exchange.claim.replacedPathRange
         hasAskedForBody = exchange.intake.hasAskedForBody
         readsResponse = exchange.claim.readsResponse
+        asksForReport = pool.asksForReports
     }
 
     // What it is about is handed on and not kept: each property that refers to something is counted.
@@ -71,6 +74,8 @@ struct RequestRewriter {
             output.append(texts.contentLength, decimal: length + lengthDifference)
         case .chunked: output.appendTransferEncodingChunked()
         }
+        // In lower case: Triton compares it exactly.
+        if asksForReport { output.append("endpoint-load-metrics-format: json\r\n") }
         switch texts.forwardedRule {
         case .append, .set: appendForwarded(head, peer, texts, trusts: trusts, to: &output)
         case .remove, .off: break

@@ -114,6 +114,7 @@ extension Gateway {
         observed.signals = admission.signals(of: id, now: reactor.now).map {
             SignalSnapshot($0, now: reactor.now)
         }
+        observed.report = status.report
         observed.isFailingChecks = status.isFailingChecks
         observed.checks = CheckResult.allCases.map { admission.checks(of: id, $0).all }
         observed.ignoredChecks = admission.checks(of: id, .timedOut).ignored

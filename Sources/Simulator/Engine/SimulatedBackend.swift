@@ -51,6 +51,9 @@ struct SimulatedBackend {
     private var allowance = 1.0
     private var allowanceAt: Int64 = 0
 
+    /// What was so when the phase began.
+    private var loadBefore = ReportedLoad()
+
     /// Whether the gateway may hold a refused connection against it.
     var mayBeEjected = false
     /// When the next running request ends, if nothing changes; the end of time for never.
@@ -86,10 +89,30 @@ struct SimulatedBackend {
     /// Begins the next phase.
     mutating func beginNextPhase(now: Int64, _ requests: inout [RequestRecord], streams: [Bool]) {
         advance(to: now)
+        loadBefore = load
         phaseIndex += 1
         phase = phases[phaseIndex]
         fill(&requests, streams)
         settle(requests)
+    }
+
+    /// What it reports with a response; nil for nothing.
+    var report: ReportedLoad? {
+        switch phase.reports {
+        case .none: nil
+        case .honest: load
+        case .stale: loadBefore
+        case .zero: ReportedLoad(queued: 0, cacheUse: 0)
+        case .one: ReportedLoad(queued: 1, cacheUse: 1)
+        case .many: ReportedLoad(queued: 1_000, cacheUse: 1)
+        }
+    }
+
+    /// What is so: its cache is full where it has to preempt, or with its batch.
+    private var load: ReportedLoad {
+        let most = min(phase.batch, phase.cliffThreshold ?? .max)
+        return ReportedLoad(
+            queued: Double(waiting), cacheUse: min(1, Double(running) / Double(most)))
     }
 
     /// What a request meets that comes now.

@@ -187,6 +187,7 @@ extension Simulation {
     mutating func finish(_ slot: Int32) {
         let index = Int(slot)
         requests[index].workedAt = now
+        hearReport(of: Int(requests[index].backend), by: Int(requests[index].gateway))
         if let failure = requests[index].failure {
             // The engine is done with it: nothing is left that might go on.
             requests[index].state = .answeredAtOnce
@@ -199,6 +200,19 @@ extension Simulation {
         heap.schedule(
             .delivered, at: now + rest, slot: slot, generation: requests[index].generation)
         waitOnClient(slot)
+    }
+
+    /// A response's head has come, and says how its backend is.
+    private mutating func hearReport(of backend: Int, by gateway: Int) {
+        guard let load = backends[backend].report else { return }
+        let id = BackendID(index: backend)
+        let instant = Instant(nanoseconds: now)
+        if controllers[gateway].signal(id, .report(load), now: instant) {
+            settleLimit()
+            pump(gateway)
+        } else {
+            settleDeadline()
+        }
     }
 
     /// The client has the response.

@@ -44,6 +44,22 @@ package struct BackendPhase: Equatable, Sendable {
         case absent
     }
 
+    /// What it reports of its load with each response.
+    package enum Reports: String, CaseIterable, Sendable {
+        /// Nothing.
+        case none
+        /// What is so.
+        case honest
+        /// What was so when the phase began.
+        case stale
+        /// That nothing waits and its cache is empty, whatever is so.
+        case zero
+        /// That a request waits and its cache is full, whatever is so.
+        case one
+        /// That a thousand requests wait, whatever is so.
+        case many
+    }
+
     /// Nanoseconds from the simulation's start at which the phase begins.
     package var startNanoseconds: Int64 = 0
     /// Seconds for a unit of work of a lone request, without its own share; above 0.
@@ -78,6 +94,8 @@ package struct BackendPhase: Equatable, Sendable {
     package var onCancel = OnCancel.stops
     /// Nanoseconds until an engine that stops has noticed the close, from 0.
     package var cancelDelayNanoseconds: Int64 = 0
+    /// What it reports of its load.
+    package var reports = Reports.none
     /// Running requests that it ends with 503 as the phase begins.
     package var failAtStart = 0
 

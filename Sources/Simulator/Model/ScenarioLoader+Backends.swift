@@ -8,6 +8,7 @@ extension Scenario {
         "base", "per_request", "batch", "preempt_above", "preempt_slope", "slowdown", "state",
         "prefill", "chunk", "memory",
         "max_rate", "max_requests", "error_share", "fail", "fails", "on_cancel", "cancel_delay",
+        "reports",
     ]
 
     mutating func readBackends(_ node: SettingsNode, _ reader: inout SettingsReader) {
@@ -109,6 +110,9 @@ extension BackendPhase {
         if let node = given["fails"] { failure = reader.failure(node) }
         if let node = given["on_cancel"], let word = reader.word(node, blank: onCancel) {
             onCancel = word
+        }
+        if let node = given["reports"], let word = reader.word(node, blank: reports) {
+            reports = word
         }
         if let node = given["cancel_delay"], let time = reader.duration(node, times) {
             cancelDelayNanoseconds = time.wholeNanoseconds

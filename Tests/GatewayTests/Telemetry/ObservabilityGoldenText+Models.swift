@@ -141,6 +141,16 @@ let goldenModels = #"""
     # HELP penstock_backend_signals_unreadable_total Responses of the backend with fields about itself that could not be read.
     # TYPE penstock_backend_signals_unreadable_total counter
     penstock_backend_signals_unreadable_total{pool="chat",backend="http://10.0.0.11:8000"} 4
+    # HELP penstock_backend_reports_total Load reports of the backend, by whether they could be read.
+    # TYPE penstock_backend_reports_total counter
+    penstock_backend_reports_total{pool="chat",backend="http://10.0.0.11:8000",result="read"} 5
+    penstock_backend_reports_total{pool="chat",backend="http://10.0.0.11:8000",result="unreadable"} 2
+    # HELP penstock_backend_report_cap The most that the backend may have in flight by its load reports; missing while they ask for nothing.
+    # TYPE penstock_backend_report_cap gauge
+    penstock_backend_report_cap{pool="chat",backend="http://10.0.0.11:8000"} 9
+    # HELP penstock_backend_report_holds_growth 1 while the backend's load reports keep its limit from growing.
+    # TYPE penstock_backend_report_holds_growth gauge
+    penstock_backend_report_holds_growth{pool="chat",backend="http://10.0.0.11:8000"} 1
     # HELP penstock_backend_agent_polls_total Questions to the backend's agent, by how they ended; a `failed` one changes nothing.
     # TYPE penstock_backend_agent_polls_total counter
     penstock_backend_agent_polls_total{pool="chat",backend="http://10.0.0.11:8000",result="answered"} 0

@@ -28,7 +28,9 @@ import Testing
             + #""backends":[{"url":"http://10.0.0.11:8000","usable":true,"on_trial":false,"limit":24,"#
             + #""in_flight":11,"connections":{"open":13,"idle":2},"#
             + #""signals":[{"source":"field","state":"limited","share":1.0,"limit":30,"#
-            + #""age_seconds":0.5,"ends_in_seconds":9.5}]}]}]}"#
+            + #""age_seconds":0.5,"ends_in_seconds":9.5}],"#
+            + #""report":{"queued":3.0,"cache_use":0.97,"age_seconds":0.25,"cap":9,"#
+            + #""holds_growth":true,"believed":true}}]}]}"#
         #expect(text == expected + "\n")
         #expect(try status(sampleSnapshot())["version"] as? String == "1.2.3")
     }

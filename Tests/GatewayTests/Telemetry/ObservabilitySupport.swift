@@ -79,6 +79,8 @@ func sampleSnapshot() -> GatewaySnapshot {
     pool.backends[0].ejections = 1
     pool.backends[0].unreadableSignals = 4
     pool.backends[0].countAgentPoll(.failed)
+    pool.backends[0].reports = 5
+    pool.backends[0].unreadableReports = 2
     pool.backends[0].countConnectionFailed(.connectFailed)
 
     var backend = BackendSnapshot(metrics: pool.backends[0])
@@ -98,6 +100,9 @@ func sampleSnapshot() -> GatewaySnapshot {
                 source: .field, signal: signal, heardAt: Instant(nanoseconds: 2_000_000_000)),
             now: Instant(nanoseconds: 2_500_000_000))
     ]
+    backend.report = ReportStatus(
+        load: ReportedLoad(queued: 3, cacheUse: 0.97), ageNanoseconds: 250_000_000, cap: 9,
+        holdsGrowth: true, isBelieved: true)
     backend.limitMoves = [
         LimitMoveCount(.up, "room", count: 9), LimitMoveCount(.down, "drop", count: 8),
     ]
