@@ -149,6 +149,9 @@ class Process:
             except queue.Empty:
                 raise AssertionError(f"no {what} within {START_SECONDS:g} s: {self.told()}") from None
             if line is None:
+                # One of the streams has ended; what the other one says may be still on its way.
+                for reader in self._readers:
+                    reader.join(1)
                 raise AssertionError(f"ended without {what}: {self.told()}")
             if value := wanted(line):
                 return value
