@@ -1,9 +1,5 @@
 // Agents of backends: whoever a pool's `signals` name is asked now and then what each backend may be sent, over TCP or
 // HTTP, on a connection of its own. What follows is worked out by the admission controller.
-//
-// One agent is asked one question at a time: where an answer takes longer than the interval, the next question waits. A
-// tenth of the interval is left to chance, so that questions about many backends, and of several gateways, do not
-// come in step.
 
 internal import Admission
 internal import Gateway
@@ -12,23 +8,7 @@ internal import Reactor
 
 /// Asks agents, on the controlling thread.
 final class BackendAgents: EventHandler {
-    private struct Key: Hashable {
-        let pool: String
-        let address: BackendAddress
-
-        init(_ backend: AgentBackend) {
-            pool = backend.pool
-            address = backend.address
-        }
-    }
-
-    private struct Watch {
-        var backend: AgentBackend
-        /// When the next question is due.
-        var nextAt: Instant
-        /// The one under way.
-        var question: Question?
-    }
+    private typealias Timetable = BackendTimetable<AgentBackend, Question>
 
     /// A question, as far as it is.
     private enum Question {
@@ -39,8 +19,6 @@ final class BackendAgents: EventHandler {
 
     /// Bytes of an answer; one that is longer is none.
     static let mostBytes = 4096
-    /// The part of the interval that is left to chance.
-    private static let jitter = 0.1
     /// How long an answer may take at least and at most, in milliseconds; between these as long as the interval.
     private static let timeouts = 1_000.0...10_000.0
 
@@ -50,12 +28,11 @@ final class BackendAgents: EventHandler {
     private lazy var dialler = Dialler(reactor: gateway.reactor)
     /// All of them in one line, so that they take few descriptors at once.
     private let line = DialLine()
-    private var watches: [Key: Watch] = [:]
-    private var random: SplitMix64
+    private var timetable: Timetable
 
     init(_ gateway: Gateway, seed: UInt64) {
         self.gateway = gateway
-        random = SplitMix64(seed: seed)
+        timetable = Timetable(seed: seed)
         super.init()
         gateway.reactor.register(self)
         follow()
@@ -63,25 +40,16 @@ final class BackendAgents: EventHandler {
 
     /// Follows the policy in force: new agents are asked at once.
     func follow() {
-        let former = watches
-        watches = [:]
-        for backend in gateway.agentBackends {
-            let key = Key(backend)
-            var watch = former[key] ?? Watch(backend: backend, nextAt: gateway.reactor.now)
-            watch.backend = backend
-            watches[key] = watch
-        }
-        for (key, watch) in former where watches[key] == nil {
-            cancel(watch.question)
-            gateway.endAgent(of: watch.backend)
+        for former in timetable.follow(gateway.agentBackends, now: gateway.reactor.now) {
+            cancel(former.question)
+            gateway.endAgent(of: former.backend)
         }
         deadlineReached()
     }
 
     /// Asks no more.
     func stop() {
-        for watch in watches.values { cancel(watch.question) }
-        watches = [:]
+        for question in timetable.removeAll() { cancel(question) }
         gateway.reactor.deregister(self)
     }
 
@@ -98,18 +66,14 @@ final class BackendAgents: EventHandler {
     override func deadlineReached() {
         guard !gateway.isDraining else { return }
         let now = gateway.reactor.now
-        for (key, watch) in watches where watch.question == nil && watch.nextAt <= now {
-            ask(key, now: now)
-        }
-        let next = watches.values.filter { $0.question == nil }.map(\.nextAt).min()
-        if let next { gateway.reactor.setDeadline(of: self, to: next) }
+        for key in timetable.due(now) { ask(key, now: now) }
+        if let next = timetable.nextAt { gateway.reactor.setDeadline(of: self, to: next) }
     }
 
-    private func ask(_ key: Key, now: Instant) {
-        guard let backend = watches[key]?.backend else { return }
+    private func ask(_ key: Timetable.Key, now: Instant) {
+        guard let backend = timetable.backend(key) else { return }
+        timetable.schedule(key, every: backend.every, now: now)
         let interval = Double(backend.every.wholeNanoseconds)
-        let factor = 1 + BackendAgents.jitter * (random.nextUnit() - 0.5)
-        watches[key]?.nextAt = now.advanced(byNanoseconds: Int64(interval * factor))
         let bounds = BackendAgents.timeouts
         let timeout = Int(min(max(interval / 1e6, bounds.lowerBound), bounds.upperBound))
         switch backend.agent.scheme {
@@ -118,7 +82,7 @@ final class BackendAgents: EventHandler {
         }
     }
 
-    private func fetch(_ key: Key, _ backend: AgentBackend, timeoutMilliseconds: Int) {
+    private func fetch(_ key: Timetable.Key, _ backend: AgentBackend, timeoutMilliseconds: Int) {
         let request = backend.request(
             timeoutMilliseconds: timeoutMilliseconds, mostBytes: BackendAgents.mostBytes)
         let fetch = fetcher.begin(request) { [unowned self] outcome in
@@ -126,11 +90,11 @@ final class BackendAgents: EventHandler {
             else { return end(key, nil) }
             end(key, response.body)
         }
-        watches[key]?.question = fetch.map { .fetch($0) }
+        timetable.set(fetch.map { .fetch($0) }, for: key)
     }
 
     private func dial(
-        _ key: Key, _ backend: AgentBackend, timeoutMilliseconds: Int, now: Instant
+        _ key: Timetable.Key, _ backend: AgentBackend, timeoutMilliseconds: Int, now: Instant
     ) {
         let deadline = now.advanced(byNanoseconds: Int64(timeoutMilliseconds) * 1_000_000)
         let dial = dialler.dial(
@@ -141,22 +105,26 @@ final class BackendAgents: EventHandler {
             case .connected(let transport): read(key, transport, until: deadline)
             }
         }
-        watches[key]?.question = dial.map { .dial($0) }
+        timetable.set(dial.map { .dial($0) }, for: key)
     }
 
-    private func read(_ key: Key, _ transport: consuming Transport, until deadline: Instant) {
+    private func read(
+        _ key: Timetable.Key, _ transport: consuming Transport, until deadline: Instant
+    ) {
         let connection = AgentConnection(reactor: gateway.reactor) { [unowned self] text in
             end(key, text)
         }
-        watches[key]?.question = .line(connection)
+        timetable.set(.line(connection), for: key)
         connection.begin(transport, until: deadline)
     }
 
     /// A question has been answered, or will not be.
-    private func end(_ key: Key, _ text: [UInt8]?) {
-        guard let backend = watches[key]?.backend else { return }
-        watches[key]?.question = nil
+    private func end(_ key: Timetable.Key, _ text: [UInt8]?) {
+        guard let backend = timetable.backend(key) else { return }
+        timetable.set(nil, for: key)
         gateway.heard(text, of: backend)
         deadlineReached()
     }
 }
+
+extension AgentBackend: AskedBackend {}
