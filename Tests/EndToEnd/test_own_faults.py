@@ -538,7 +538,10 @@ def test_two_thousand_uploads(gateway: StartGateway, max_bytes: int) -> None:
         growth = max(memory) - memory[0]
         print(f"{statuses}; the queue held {most[0]:,.0f} bytes, memory grew by {growth / 1e6:.1f} MB")
         assert sum(statuses.values()) == CLIENTS
-        assert set(statuses) <= {200, 503}
+        # The one thread that posts them all may itself be too slow for a place that others wait for: 408 then.
+        assert set(statuses) <= {200, 408, 503}
+        assert statuses.get(408, 0) == through.metric("penstock_requests_total", reason="client_timeout")
+        assert statuses.get(408, 0) <= CLIENTS // 10
         assert most[0] <= max_bytes
         refused = through.metric("penstock_requests_total", reason="queue_bytes_full")
         assert (refused > 0) == (max_bytes < CLIENTS * PIECE)
