@@ -91,9 +91,11 @@ struct Backend: Sendable {
         allowed = allowed(now: now)
         isTrusted = suspicion.isTrusted
         isLimited = signals.state == .limited && signals.said(of: limit) < limit
+        let wasCapped = isCapped
         isCapped = reports.allowed(of: limit) < limit
         let isReduced = !isTrusted || isLimited || now < signals.heldUntil
-        if wasReduced, !isReduced { limiter.resume(now: now) }
+        // Requests that ran while fewer did are faster than the level makes them.
+        if wasReduced && !isReduced || wasCapped != isCapped { limiter.resume(now: now) }
         wasReduced = isReduced
     }
 

@@ -30,8 +30,9 @@ extension KneeLimit {
     private static let streamedUnits = 60.0
     /// Seconds after which a level counts although more are in flight still.
     static let longestDrain = 60.0
-    /// Elasticity over a generation below which its level may as well have been too high.
-    private static let doubtful = 0.5
+    /// Elasticity over a generation below which its level may as well have been too high: of twice as many
+    /// requests as slots the first half takes one service time and the other two, which looks like 0.415.
+    static let doubtful = 0.5
     /// Variance of where the knee lies between two levels, one of which is twice the other.
     private static let betweenLevels = 0.05
 

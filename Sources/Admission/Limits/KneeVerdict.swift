@@ -20,6 +20,8 @@ struct KneeVerdict: Sendable {
     let standardError: Double
     /// The lower one of the levels.
     let lowLevel: Double
+    /// Whether a level was measured by the requests that began at it first, while its queue came about.
+    let isGeneration: Bool
     /// The mean requests in flight there, and how many times as many there were at the higher one, as a
     /// logarithm.
     private let lowInFlight: Double
@@ -42,6 +44,7 @@ struct KneeVerdict: Sendable {
         guard step > Self.narrowestStep else { return nil }
         self.step = step
         lowLevel = low.level
+        isGeneration = low.isGeneration || high.isGeneration
         lowInFlight = low.meanInFlight
         var gain = 0.0
         var variance = Double.infinity
@@ -84,8 +87,13 @@ struct KneeVerdict: Sendable {
     /// The number of slots that it speaks of.
     ///
     /// Where throughput grows in proportion up to a number of slots and then no more, the elasticity
-    /// e between two levels puts that number at low (high / low)^e.
-    var slots: Double { lowInFlight * exponential(min(1, elasticity) * step) }
+    /// e between two levels puts that number at low (high / low)^e. A generation of k times as many as
+    /// there are slots, all sent at once, takes (k + 1) / 2 service times on average.
+    var slots: Double {
+        guard isGeneration else { return lowInFlight * exponential(min(1, elasticity) * step) }
+        let longer = max(1, exponential((1 - elasticity) * step))
+        return max(lowInFlight, lowInFlight * exponential(step) / (2 * longer - 1))
+    }
 
     /// How far above the middle of the two levels the knee lies, in ln n.
     ///

@@ -37,6 +37,21 @@ import Testing
         #expect(abs(verdict.elasticity) < 0.01 && verdict.standardError < 0.01)
     }
 
+    /// Of twice as many requests as slots, sent at once, half wait for the other half: that is no reason to take 48
+    /// slots for 32.
+    @Test func aGenerationOfTwiceTheSlotsSaysHowManyThereAre() throws {
+        var low = Self.side(level: 16, times: Array(repeating: 1, count: 16))
+        low.isGeneration = true
+        let waves = (0..<64).map { $0 < 32 ? 1.0 : 2 }
+        var high = Self.side(level: 64, times: waves)
+        let usual = try Self.verdict(
+            Self.side(level: 16, times: Array(repeating: 1, count: 16)), high)
+        #expect(!usual.isGeneration && usual.slots > 42)
+        high.isGeneration = true
+        let verdict = try Self.verdict(low, high)
+        #expect(verdict.isGeneration && abs(verdict.slots - 32) < 0.5, "\(verdict.slots)")
+    }
+
     /// Where some have left, the times of the others are those of the quick ones.
     @Test func timesOfThoseWhoStayedAreNotTaken() throws {
         let low = Self.side(level: 16, times: Array(repeating: 1, count: 100))
