@@ -18,6 +18,8 @@ package final class GatewayControl {
     private var checks: HealthChecks?
     private var discovery: BackendDiscovery?
     private var agents: BackendAgents?
+    private var keeper: LimitKeeper?
+    private let logger: Logger
 
     /// Starts both; throws when an address cannot be had.
     ///
@@ -28,12 +30,17 @@ package final class GatewayControl {
         credentials: PoolCredentials? = nil, seed: UInt64
     ) throws(SystemError) {
         reactor = try Reactor()
+        self.logger = logger
+        let learnt = policy.stateFile.map { LimitKeeper.read($0, logger) } ?? LearntLimits()
         gateway = try Gateway(
             policy: policy, version: version, logger: logger, accessWriter: logs?.access,
             operationalWriter: logs?.operational, credentials: credentials, seed: seed,
-            reactor: reactor)
+            remembered: learnt, reactor: reactor)
         do throws(SystemError) {
             admin = try makeAdmin(policy)
+            keeper = try policy.stateFile.map { (path) throws(SystemError) in
+                try LimitKeeper(path: path, learnt: learnt, of: gateway, logger: logger)
+            }
         } catch {
             gateway.stop()
             throw error
@@ -52,8 +59,10 @@ package final class GatewayControl {
 
     /// Runs until the gateway has ended, after `stop` or when a drain is over.
     package func run() {
-        gateway.ended = { [unowned reactor] in reactor.stop() }
+        gateway.ended = { [unowned self] in end() }
         reactor.run()
+        keeper?.stop()
+        keeper = nil
         models?.stop()
         models = nil
         checks?.stop()
@@ -64,6 +73,12 @@ package final class GatewayControl {
         agents = nil
         admin?.close()
         admin?.end()
+    }
+
+    /// Nobody is served any more: what was learnt is written down.
+    private func end() {
+        guard let keeper else { return reactor.stop() }
+        keeper.end { [unowned reactor] in reactor.stop() }
     }
 
     /// Where both listen, as the policy has it.
@@ -93,6 +108,7 @@ package final class GatewayControl {
             }
             throw error
         }
+        keepLimits(in: policy.stateFile)
         models?.follow()
         checks?.follow()
         discovery?.follow()
@@ -101,6 +117,24 @@ package final class GatewayControl {
         admin = next
         next?.follow(policy.server)
         hearOfBackends()
+    }
+
+    /// Keeps limits in the file at `path` from now on, where that is another one than before.
+    private func keepLimits(in path: String?) {
+        guard path != keeper?.path else { return }
+        let former = keeper
+        keeper = nil
+        if let path {
+            do throws(SystemError) {
+                keeper = try LimitKeeper(
+                    path: path, learnt: former?.learnt ?? LearntLimits(), of: gateway,
+                    logger: logger)
+            } catch {
+                // The next reload tries again.
+                logger.error("limits not kept", metadata: ["fault": "\(error)"])
+            }
+        }
+        former?.stop()
     }
 
     /// The backends of some pool are others.

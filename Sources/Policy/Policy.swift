@@ -11,6 +11,8 @@ package struct Policy: Equatable, Sendable {
     package var admin: ListenSettings?
     /// What the admin listener asks of who wants to change something; `nil` where nobody may.
     package var adminToken: AdminToken?
+    /// The file in which the limits that were found are kept over a restart; `nil` for none.
+    package var stateFile: String?
     /// Threads that serve, 1..128; `nil` for as many as the process may use processors.
     package var threads: Int?
     /// Limits, buffers and time-outs of the client side.

@@ -27,6 +27,10 @@ enum PolicySections {
                     + "16 to 1024 characters; read again at every reload. A relative path begins at the "
                     + "policy file's folder. Without it nothing can be changed there."),
             Key(
+                "state", \.stateFile, absolutePath.optional(blank: "", absent: "off"),
+                "File in which the limits that were found are kept, so that a gateway that is started anew begins "
+                    + "from them; `off` for none. It is written twice a minute and at the end."),
+            Key(
                 "threads", \.threads, Kind.integer(1...128).optional(blank: 1, absent: "auto"),
                 "Threads that serve; `auto` for as many as the process may use processors. A reload "
                     + "does not change it."),

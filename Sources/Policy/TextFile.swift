@@ -52,6 +52,9 @@ package enum TextFile {
         return bytes
     }
 
+    /// Whether there is anything at `path`.
+    static func exists(path: String) -> Bool { unsafe access(path, F_OK) == 0 }
+
     /// Waits until there is something to read, or the end; the reason why there is neither.
     private static func waitUntilReadable(_ descriptor: Int32, until end: Int) -> Reason? {
         var wanted = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)

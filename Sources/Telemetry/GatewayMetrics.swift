@@ -30,6 +30,8 @@ package final class GatewayMetrics {
     package private(set) var reloads: UInt64 = 0
     /// Reloads that failed and left the old policy in force.
     package private(set) var reloadFailures: UInt64 = 0
+    /// Times that the limits were written into their file, and that this failed.
+    package private(set) var stateWrites: (all: UInt64, failed: UInt64) = (0, 0)
     /// Whether the last attempt to load a policy succeeded.
     package private(set) var lastReloadSucceeded = true
     /// Wall-clock time at which the policy in force was loaded, in nanoseconds since 1970.
@@ -91,6 +93,12 @@ package final class GatewayMetrics {
         reloads &+= 1
         lastReloadSucceeded = true
         lastReloadNanoseconds = nanoseconds
+    }
+
+    /// Counts an attempt to write the limits into their file.
+    package func countStateWrite(failed: Bool) {
+        stateWrites.all &+= 1
+        if failed { stateWrites.failed &+= 1 }
     }
 
     /// Counts a reload that failed and left the old policy in force.

@@ -101,6 +101,14 @@ extension MetricFamily {
         ) { writer, scrape in
             writer.seconds("", nanoseconds: scrape.gateway.metrics.lastReloadNanoseconds)
         },
+        .single(
+            "penstock_state_writes_total", .counter,
+            "Attempts to write the limits into the file of `state`."
+        ) { $0.gateway.metrics.stateWrites.all },
+        .single(
+            "penstock_state_write_failures_total", .counter,
+            "Attempts to write the limits into the file of `state` that failed."
+        ) { $0.gateway.metrics.stateWrites.failed },
     ]
 
     private static let logFamilies: [MetricFamily] = [

@@ -42,6 +42,7 @@ enum FullPolicy {
         admin:
           \(admin.joined(separator: "\n  "))
         admin_token_file: admin.token
+        state: /var/lib/penstock/state.json
         threads: 3
         server:
           max_connections: 1001
@@ -257,6 +258,7 @@ enum FullPolicy {
             forwarding: expectedForwarding, pools: [expectedPool, spare, named], routes: [route],
             models: models)
         policy.adminToken = AdminToken(file: "admin.token")
+        policy.stateFile = "/var/lib/penstock/state.json"
         return policy
     }
 

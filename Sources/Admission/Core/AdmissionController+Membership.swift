@@ -67,7 +67,13 @@ extension AdmissionController {
         } else {
             backends.append(backend)
         }
-        if remembered != nil { bringBack(index) } else { warmStart(index) }
+        if remembered != nil {
+            bringBack(index)
+        } else if let limit = self.remembered.removeValue(forKey: key) {
+            begin(index, remembering: limit)
+        } else {
+            warmStart(index)
+        }
     }
 
     /// Has a backend's limit follow the settings in force.

@@ -68,6 +68,15 @@ extension AdmissionController {
     /// Units of cost a second that the pool gets done when busy; nil before the first success.
     package var drainRate: Double? { drainEstimate.perSecond(limit: provenLimit) }
 
+    /// The limits of present backends that were found by measuring them, by the backends' names.
+    package var foundLimits: [String: Double] {
+        var limits: [String: Double] = [:]
+        for backend in backends where backend.isPresent {
+            if let limit = backend.limiter.found { limits[backend.key] = limit }
+        }
+        return limits
+    }
+
     /// The backend at a slot; nil when the slot is vacant.
     package func backend(_ id: BackendID, now: Instant) -> BackendStatus? {
         guard backends.indices.contains(id.index), !backends[id.index].isVacant else { return nil }

@@ -39,6 +39,14 @@ extension AdmissionController {
         mark(index)
     }
 
+    /// Lets a backend begin with a part of what an earlier process found it to have.
+    mutating func begin(_ index: Int, remembering limit: Double) {
+        guard let move = backends[index].limiter.begin(remembering: limit, now: clock) else {
+            return
+        }
+        record(move, at: index)
+    }
+
     /// Whether a backend's limit may move, as far as its way up to its siblings' is concerned.
     mutating func mayMove(_ index: Int) -> Bool {
         guard let warmth = backends[index].warmth else { return true }

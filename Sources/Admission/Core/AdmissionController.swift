@@ -18,6 +18,8 @@ package struct AdmissionController: ~Copyable, Sendable {
     var backends: [Backend] = []
     /// Those that have left, and may come back.
     var departed = DepartedBackends()
+    /// Limits that an earlier process found, of backends that have not been here since.
+    var remembered: [String: Double]
     var queue: FairQueue
     var drainEstimate = DrainRate()
     var returns = ReturnSchedule()
@@ -61,9 +63,14 @@ package struct AdmissionController: ~Copyable, Sendable {
     /// A controller for the backends named by `backends`; a name that comes twice counts once.
     ///
     /// The first backend gets `BackendID(index: 0)` and so on. Decisions that are left to chance
-    /// follow from `seed`.
-    package init(settings: AdmissionSettings, backends keys: [String], seed: UInt64) {
+    /// follow from `seed`. `remembered` are limits that an earlier process found, by backends' names: who is
+    /// among them, now or later, begins with a part of its own.
+    package init(
+        settings: AdmissionSettings, backends keys: [String], remembered: [String: Double] = [:],
+        seed: UInt64
+    ) {
         self.settings = settings
+        self.remembered = remembered
         random = SplitMix64(seed: seed)
         queue = FairQueue(settings)
         retryBudget = RetryBudget(settings.retry)

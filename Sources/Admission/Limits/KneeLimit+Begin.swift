@@ -9,6 +9,9 @@ extension KneeLimit {
         }
     }
 
+    /// What was found by measuring: what levels lie around; nil while nothing was.
+    var found: Double? { isKnown ? center : nil }
+
     /// Begins at a part of a limit that others of the kind have, and approaches that.
     mutating func begin(towards target: Double, now: Instant) -> LimitMove? {
         change(.stale) { knee in
@@ -16,6 +19,19 @@ extension KneeLimit {
             knee.phase = .approach
             let first = max(Self.leastFirst, target * Self.firstPart)
             knee.hold(knee.clamp(min(first, target)), now: now)
+        }
+    }
+
+    /// Begins at a part of a limit that an earlier process found, and climbs to that.
+    ///
+    /// Each level is measured: the backend may be another one by now.
+    mutating func begin(remembering found: Double, now: Instant) -> LimitMove? {
+        change(.slowStart) { knee in
+            let target = knee.clamp(found)
+            knee.remembered = target
+            knee.hold(
+                knee.clamp(min(max(Self.leastFirst, target * Self.firstPart), target)), now: now)
+            knee.center = knee.level
         }
     }
 

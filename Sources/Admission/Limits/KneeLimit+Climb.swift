@@ -110,13 +110,25 @@ extension KneeLimit {
         }
         low = measured
         center = level
+        if let target = remembered, level >= target { return endReturn(now: now) }
         guard clamp(level * factor) > clamp(level) else {
             // A cap is reached: there is nothing to compare above it.
             restart(now: now)
             return nil
         }
         return change(.slowStart) { knee in
-            knee.hold(knee.clamp(max(knee.level * factor, knee.level + 1)), now: now)
+            let next = max(knee.level * factor, knee.level + 1)
+            knee.hold(knee.clamp(min(next, knee.remembered ?? next)), now: now)
+        }
+    }
+
+    /// Compares levels around the limit that an earlier process found: nothing has spoken against it.
+    private mutating func endReturn(now: Instant) -> LimitMove? {
+        change(.probe) { knee in
+            knee.remembered = nil
+            knee.phase = .compare
+            knee.spread = Self.betweenLevels
+            knee.beginPair(now: now)
         }
     }
 
@@ -125,7 +137,9 @@ extension KneeLimit {
     private func isHoped(_ verdict: KneeVerdict, despite higher: KneeSide) -> Bool {
         let benefit = higher.isLeftByMany ? 0 : Self.benefitOfDoubt
         let hoped = verdict.elasticity + benefit * verdict.standardError
-        return hoped > max(Self.climbsAbove, wantedElasticity)
+        // What was the right limit once is gone back to while it pays as much as it has to.
+        return hoped
+            > (remembered == nil ? max(Self.climbsAbove, wantedElasticity) : wantedElasticity)
     }
 
     /// Goes on with half of the level at which the climb began, or the halves of that: it may have been too

@@ -32,6 +32,8 @@ struct KneeLimit: Sendable {
     var center: Double
     /// The level that is to be in force, before caps.
     var level: Double
+    /// The limit that an earlier process found, to which levels climb and not beyond; nil for none.
+    var remembered: Double?
     /// By what factor the level rose last, 1...2; 1 while levels double, and more after a retreat.
     var rise = 1.0
     /// What is still to be taken off on the way down to `level`: slots that come free are kept

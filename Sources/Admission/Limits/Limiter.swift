@@ -51,12 +51,20 @@ struct Limiter: Sendable {
     /// Whether a limit has been found by measuring it.
     var isKnown: Bool { usesKnee && knee.isKnown }
 
+    /// The limit that was found by measuring it; nil while none is.
+    var found: Double? { usesKnee ? knee.found : nil }
+
     /// Whether a limit is approached that is not the backend's own yet.
     var isApproaching: Bool { usesKnee && knee.phase == .approach }
 
     /// Begins below `target`, which others of the kind were found to have, and approaches it; the move, if any.
     mutating func begin(towards target: Double, now: Instant) -> LimitMove? {
         usesKnee ? knee.begin(towards: target, now: now) : nil
+    }
+
+    /// Begins below a limit that an earlier process found, and climbs to it; the move, if any.
+    mutating func begin(remembering found: Double, now: Instant) -> LimitMove? {
+        usesKnee ? knee.begin(remembering: found, now: now) : nil
     }
 
     /// Approaches nothing any more, and finds out alone.

@@ -16,6 +16,9 @@ extension SharedAdmission {
     /// Units of cost a second that the pool gets done when busy.
     var drainRate: Double? { state.withLock { $0.controller.drainRate } }
 
+    /// The limits of backends that were found by measuring them, by the backends' keys.
+    var foundLimits: [String: Double] { state.withLock { $0.controller.foundLimits } }
+
     /// Whether nothing runs and nothing waits.
     var isIdle: Bool {
         state.withLock { $0.controller.inFlight == 0 && $0.controller.queueLength == 0 }

@@ -59,18 +59,20 @@ package final class SharedAdmission: Sendable {
     /// Whether there is something for `takeDoubts`, to be seen without the lock.
     private let isDoubtNoted = Atomic<Bool>(false)
 
-    /// Admission for `settings`; `hashKey` is for the names of tenants that these do not have, `seed`
-    /// decides what is left to chance, `quotas` are charged, and `nanosecondsToWall` says how far the
-    /// wall clock is ahead of the monotonic one.
+    /// Admission for `settings`.
+    ///
+    /// `hashKey` is for the names of tenants that these do not have, `seed` decides what is left to chance,
+    /// `quotas` are charged, and `nanosecondsToWall` says how far the wall clock is ahead of the monotonic
+    /// one. `remembered` are limits that an earlier process found, by the backends' keys.
     package init(
         _ settings: PoolSettings, credentials: TLSCredentials? = nil, hashKey: HashKey,
-        seed: UInt64, quotas: SharedQuotas = SharedQuotas(),
+        seed: UInt64, quotas: SharedQuotas = SharedQuotas(), remembered: [String: Double] = [:],
         nanosecondsToWall: @escaping @Sendable () -> Int64 = { MonotonicClock.nanosecondsToWall }
     ) {
         let epoch = nanosecondsToWall()
         var controller = AdmissionController(
             settings: settings.admission.with(epochNanoseconds: epoch),
-            backends: settings.backends.map(\.key), seed: seed)
+            backends: settings.backends.map(\.key), remembered: remembered, seed: seed)
         controller.notesDoubts = true
         var state = State(
             controller: controller, settings: settings,

@@ -120,7 +120,7 @@ extension Gateway {
             guard let kept = member(toBecome: settings, in: policy) else {
                 return SharedAdmission(
                     settings, credentials: credentials, hashKey: hashKey, seed: random.next(),
-                    quotas: quotas)
+                    quotas: quotas, remembered: remembered.limits(ofPool: settings.name))
             }
             kept.admission.reconfigure(
                 settings, credentials: credentials, hashKey: hashKey, now: reactor.now)

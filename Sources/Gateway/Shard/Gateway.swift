@@ -40,6 +40,8 @@ package final class Gateway {
     package internal(set) var policy: Policy
     /// Its pools, and those of former policies that still served something at the last reload.
     var members: [Member] = []
+    /// Limits that an earlier process found.
+    let remembered: LearntLimits
     /// How backends are looked up, by the names of their pools.
     var discoveries: [String: DiscoverySnapshot] = [:]
     /// Backends that are asked something although no client wants anything of them.
@@ -68,12 +70,14 @@ package final class Gateway {
     ///
     /// `reactor` is the loop of this thread. `seed` decides everything that is left to chance. The
     /// access log goes to `accessWriter`. `credentials` are those of `policy`; nil has them read here.
+    /// `remembered` are limits that an earlier process found.
     package init(
         policy: Policy, version: String, logger: Logger, accessWriter: LogWriter? = nil,
         operationalWriter: LogWriter? = nil, credentials: PoolCredentials? = nil, seed: UInt64,
-        reactor: Reactor
+        remembered: LearntLimits = LearntLimits(), reactor: Reactor
     ) throws(SystemError) {
         self.policy = policy
+        self.remembered = remembered
         quotas = SharedQuotas(policy, hashKey: hashKey)
         self.logger = logger
         self.reactor = reactor
@@ -94,7 +98,7 @@ package final class Gateway {
             members = zip(policy.pools, all).map { settings, credentials in
                 let admission = SharedAdmission(
                     settings, credentials: credentials, hashKey: hashKey, seed: random.next(),
-                    quotas: quotas)
+                    quotas: quotas, remembered: remembered.limits(ofPool: settings.name))
                 return Member(settings: settings, admission: admission)
             }
             let opened = try open(policy.listen)
@@ -124,6 +128,11 @@ package final class Gateway {
 
     /// The same addresses as the policy has them.
     package var configuredAddresses: [ListenAddress] { listening.map(\.configured.address) }
+
+    /// The limits that were found by measuring backends, by the names of pools and backends' keys.
+    package var foundLimits: [(pool: String, limits: [String: Double])] {
+        members.filter { !$0.isRetired }.map { ($0.settings.name, $0.admission.foundLimits) }
+    }
 
     /// Threads that serve.
     package var threadCount: Int { group.count }

@@ -39,6 +39,13 @@ extension Simulation {
         scenario.backends.filter { $0.phases[0].availability != .absent }.map(\.name)
     }
 
+    /// What an earlier process is said to have found.
+    static func remembered(in scenario: Scenario) -> [String: Double] {
+        var limits: [String: Double] = [:]
+        for backend in scenario.backends { limits[backend.name] = backend.rememberedLimit }
+        return limits
+    }
+
     /// Tells all gateways which backends there are now.
     mutating func followMembership() {
         let names = backends.indices.filter { !backends[$0].isAbsent }.map {

@@ -74,7 +74,7 @@ package struct Simulation: ~Copyable {
             controllers.append(
                 AdmissionController(
                     settings: scenario.admission, backends: Simulation.present(in: scenario),
-                    seed: admissionSeed.next()))
+                    remembered: Simulation.remembered(in: scenario), seed: admissionSeed.next()))
         }
         backends = scenario.backends.map { SimulatedBackend($0, gateways: scenario.gateways) }
         streams = scenario.clients.map(\.streams)

@@ -6,6 +6,8 @@ package struct BackendModel: Equatable, Sendable {
     package var name: String
     /// What it is like from when on; the first begins at 0, the others follow in order.
     package var phases: [BackendPhase]
+    /// The limit that an earlier process found, 1..100,000; nil for none.
+    package var rememberedLimit: Double?
 
     /// A backend that stays the same.
     package init(name: String, phase: BackendPhase) {

@@ -13,7 +13,8 @@ extension Scenario {
 
     mutating func readBackends(_ node: SettingsNode, _ reader: inout SettingsReader) {
         for (index, item) in reader.list(node).enumerated() {
-            let given = reader.mapping(item, keys: ["name", "phases"] + Self.phaseKeys)
+            let given = reader.mapping(
+                item, keys: ["name", "phases", "remembered"] + Self.phaseKeys)
             var phase = BackendPhase()
             if given["base"] == nil, item.isMapping {
                 reader.reportMissing("base", in: item, "write the time of a unit, such as 20ms")
@@ -24,6 +25,9 @@ extension Scenario {
                 reader.report(node, "is the name of another backend", "write another name")
             }
             var backend = BackendModel(name: name, phase: phase)
+            if let node = given["remembered"] {
+                backend.rememberedLimit = reader.number(node, 1...100_000)
+            }
             for item in given["phases"].map({ reader.list($0) }) ?? [] {
                 let given = reader.mapping(item, keys: ["at"] + Self.phaseKeys)
                 phase.failAtStart = 0

@@ -64,6 +64,12 @@ private let goldenTraffic = #"""
     # HELP penstock_policy_last_reload_success_timestamp_seconds When the policy in force was loaded, in seconds since 1970.
     # TYPE penstock_policy_last_reload_success_timestamp_seconds gauge
     penstock_policy_last_reload_success_timestamp_seconds 1700000100.5
+    # HELP penstock_state_writes_total Attempts to write the limits into the file of `state`.
+    # TYPE penstock_state_writes_total counter
+    penstock_state_writes_total 0
+    # HELP penstock_state_write_failures_total Attempts to write the limits into the file of `state` that failed.
+    # TYPE penstock_state_write_failures_total counter
+    penstock_state_write_failures_total 0
     # HELP penstock_log_lines_dropped_total Log lines lost: memory full, destination refused them, or shutting down.
     # TYPE penstock_log_lines_dropped_total counter
     penstock_log_lines_dropped_total{log="access"} 0
