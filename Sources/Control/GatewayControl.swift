@@ -47,7 +47,7 @@ package final class GatewayControl {
         }
         models = BackendModels(gateway)
         checks = HealthChecks(gateway, seed: seed)
-        discovery = BackendDiscovery(gateway, logger: logger) { [unowned self] in
+        discovery = BackendDiscovery(gateway, logger: logger, seed: seed) { [unowned self] in
             followBackends()
         }
         agents = BackendAgents(gateway, seed: seed)

@@ -1,6 +1,7 @@
 // Standard output as a terminal: whether it is one, how wide it is, and drawing in place.
 
 internal import Glibc
+internal import Reactor
 
 /// Standard output.
 package struct Terminal {
@@ -15,8 +16,9 @@ package struct Terminal {
 
     /// Looks at standard output and the environment.
     package init() {
-        isInteractive = isatty(1) == 1 && Terminal.variable("TERM") != "dumb"
-        isColoured = isInteractive && (Terminal.variable("NO_COLOR") ?? "").isEmpty
+        isInteractive = isatty(1) == 1 && ProcessEnvironment.variable("TERM") != "dumb"
+        isColoured =
+            isInteractive && (ProcessEnvironment.variable("NO_COLOR") ?? "").isEmpty
     }
 
     /// Columns; 80 where the terminal does not say.
@@ -67,11 +69,5 @@ package struct Terminal {
                 isBroken = true
             }
         }
-    }
-
-    private static func variable(_ name: String) -> String? {
-        // The text is copied at once; nothing in this process changes the environment.
-        guard let value = unsafe getenv(name) else { return nil }
-        return unsafe String(cString: value)
     }
 }

@@ -6,12 +6,15 @@ package enum DiscoverySettings: Equatable, Sendable {
     case file(path: String)
     /// A name in the DNS has them as its addresses.
     case dns(DNSDiscovery)
+    /// Kubernetes has them as the endpoints of a Service.
+    case kubernetes(KubernetesDiscovery)
 
     /// What kind of source it is: a word for the log, for metrics and for pages.
     package var kind: String {
         switch self {
         case .file: "file"
         case .dns: "dns"
+        case .kubernetes: "kubernetes"
         }
     }
 
@@ -25,6 +28,7 @@ package enum DiscoverySettings: Equatable, Sendable {
         switch self {
         case .file(let path): "file \(path)"
         case .dns(let dns): "name \(dns.name)"
+        case .kubernetes(let kubernetes): kubernetes.text
         }
     }
 
@@ -33,6 +37,7 @@ package enum DiscoverySettings: Equatable, Sendable {
         switch self {
         case .file: true
         case .dns(let dns): dns.scheme == .https
+        case .kubernetes(let kubernetes): kubernetes.scheme == .https
         }
     }
 }

@@ -5,7 +5,10 @@ import Admission
 extension PolicySections {
     /// `backends` of a pool: a list, or where to look them up.
     static let backends = Kind<PoolSettings>(
-        .either([backendList.shape, .section(backendsFile.shape), .section(backendsName.shape)])
+        .either([
+            backendList.shape, .section(backendsFile.shape), .section(backendsName.shape),
+            .section(backendsService.shape),
+        ])
     ) { node, path, pool, reading in
         pool.discovery = nil
         pool.admission.discoversBackends = false
@@ -15,7 +18,11 @@ extension PolicySections {
         pool.backends = []
         pool.admission.discoversBackends = true
         let keys = entries.map(\.key)
-        if keys.contains("dns"), !keys.contains("file") {
+        if keys.contains("kubernetes"), !keys.contains("file"), !keys.contains("dns") {
+            var service = KubernetesDiscovery()
+            backendsService.read(node, path, &service, &reading)
+            pool.discovery = .kubernetes(service)
+        } else if keys.contains("dns"), !keys.contains("file") {
             var dns = DNSDiscovery()
             backendsName.read(node, path, &dns, &reading)
             pool.discovery = .dns(dns)
@@ -29,6 +36,7 @@ extension PolicySections {
         case nil: backendList.write(pool.backends)
         case .file(let path): backendsFile.write(path)
         case .dns(let dns): backendsName.write(dns)
+        case .kubernetes(let service): backendsService.write(service)
         }
     }
 
@@ -48,6 +56,8 @@ extension PolicySections {
         hints: [
             "path": "write file: PATH", "files": "write file: PATH", "urls": "write a list of URLs",
             "name": "write dns: http://NAME:PORT", "dns": "choose one of file and dns",
+            "kubernetes": "choose one of file, dns and kubernetes",
+            "service": "write kubernetes: {service: NAME}",
         ])
 
     private static let backendsName = Section<DNSDiscovery>(
@@ -68,7 +78,10 @@ extension PolicySections {
                 "Name servers to ask instead of the system's, each an address with or without a port."
             ),
         ],
-        hints: ["ttl": "write every: TIME", "interval": "write every: TIME"])
+        hints: [
+            "ttl": "write every: TIME", "interval": "write every: TIME",
+            "kubernetes": "choose one of dns and kubernetes",
+        ])
 
     private static let dnsName = Kind<DNSDiscovery>(
         .text(

@@ -102,6 +102,8 @@ package struct DiscoverySnapshot: Equatable, Sendable {
     package var source: String
     /// Backends in the last good answer; 0 before the first.
     package var backends = 0
+    /// How many of these are said not to be ready.
+    package var unready = 0
     /// Wall-clock time of the last good answer, in nanoseconds since 1970; 0 before the first.
     package var goodNanoseconds: Int64 = 0
     /// Answers that were none, or not good.

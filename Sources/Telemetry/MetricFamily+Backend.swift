@@ -64,7 +64,9 @@ extension MetricFamily {
             "1 for what the backend, or somebody for it, says at present that it may be sent."
         ) { writer, backend in
             for state in BackendSignal.State.allCases where state != .ready {
-                for source in BackendSignal.Source.allCases {
+                // Nothing else is said where backends are looked up.
+                for source in BackendSignal.Source.allCases
+                where source != .discovery || state == .drain {
                     let isSaid = backend.signals.contains {
                         $0.heard.source == source && $0.heard.signal.state == state
                     }

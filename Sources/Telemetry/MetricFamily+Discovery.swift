@@ -6,6 +6,10 @@ extension MetricFamily {
             "penstock_discovery_backends", .gauge,
             "Backends in the last good answer of where they are looked up; 0 before the first."
         ) { UInt64(clamping: $0.backends) },
+        .discovery(
+            "penstock_discovery_unready_backends", .gauge,
+            "Backends in the last good answer that it says are not ready."
+        ) { UInt64(clamping: $0.unready) },
         MetricFamily(
             name: "penstock_discovery_good_timestamp_seconds", kind: .gauge, unit: .seconds,
             labels: ["pool", "source"],

@@ -116,6 +116,8 @@ package enum StatusRenderer {
         buffer.append(jsonString: discovery.source)
         buffer.append(text: ",\"backends\":")
         buffer.append(signed: discovery.backends)
+        buffer.append(text: ",\"unready\":")
+        buffer.append(signed: discovery.unready)
         buffer.append(text: ",\"good_timestamp_seconds\":")
         buffer.append(secondsOf: UInt128(max(0, discovery.goodNanoseconds)))
         buffer.append(text: ",\"errors\":")

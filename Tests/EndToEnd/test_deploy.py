@@ -106,21 +106,25 @@ def can_have_processes_alone() -> bool:
     ).returncode == 0
 
 
-def kubernetes(kind: str) -> dict[str, Any]:
+MANIFESTS = ["kubernetes.yaml", "kubernetes/gateway.yaml"]
+
+
+def kubernetes(kind: str, file: str = "kubernetes.yaml") -> dict[str, Any]:
     """The one object of `kind` in the manifests."""
-    objects = yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text())
+    objects = yaml.safe_load_all((DEPLOY / file).read_text())
     (found,) = [each for each in objects if each["kind"] == kind]
     return found
 
 
-def test_kubernetes_policy(penstock: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("file", MANIFESTS)
+def test_kubernetes_policy(penstock: Path, tmp_path: Path, file: str) -> None:
     """The policy in the ConfigMap is valid, and its ports and times are the pod's."""
-    text = kubernetes("ConfigMap")["data"]["policy.yaml"]
+    text = kubernetes("ConfigMap", file)["data"]["policy.yaml"]
     path = tmp_path / "policy.yaml"
     path.write_text(text)
     subprocess.run([penstock, "check", str(path)], timeout=20, check=True)
     policy = yaml.safe_load(text)
-    pod = kubernetes("Deployment")["spec"]["template"]["spec"]
+    pod = kubernetes("Deployment", file)["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     assert policy["listen"].endswith(f":{ports['http']}")
@@ -132,17 +136,34 @@ def test_kubernetes_policy(penstock: Path, tmp_path: Path) -> None:
     assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
 
 
-def test_kubernetes_gateways_share() -> None:
+@pytest.mark.parametrize("file", MANIFESTS)
+def test_kubernetes_gateways_share(file: str) -> None:
     """The gateways know how many they are."""
-    policy = yaml.safe_load(kubernetes("ConfigMap")["data"]["policy.yaml"])
+    policy = yaml.safe_load(kubernetes("ConfigMap", file)["data"]["policy.yaml"])
     shared = {pool["limit"]["replicas"] for pool in policy["pools"].values()}
-    assert shared == {kubernetes("Deployment")["spec"]["replicas"]}
+    assert shared == {kubernetes("Deployment", file)["spec"]["replicas"]}
 
 
-def test_kubernetes_memory_suffices(penstock: Path, tmp_path: Path) -> None:
+def test_kubernetes_role() -> None:
+    """The gateway that asks the API server may do so, in the name that it asks in, and nothing else."""
+    file = "kubernetes/role.yaml"
+    (rule,) = kubernetes("Role", file)["rules"]
+    assert rule == {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]}
+    account = kubernetes("ServiceAccount", file)["metadata"]["name"]
+    binding = kubernetes("RoleBinding", file)
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": account}]
+    assert binding["roleRef"]["name"] == kubernetes("Role", file)["metadata"]["name"]
+    pod = kubernetes("Deployment", "kubernetes/gateway.yaml")["spec"]["template"]["spec"]
+    assert pod["serviceAccountName"] == account and pod["automountServiceAccountToken"] is True
+    # Those that do not ask have no token.
+    assert kubernetes("Deployment")["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
+
+
+@pytest.mark.parametrize("file", MANIFESTS)
+def test_kubernetes_memory_suffices(penstock: Path, tmp_path: Path, file: str) -> None:
     """What the threads may hold at once fits into the container's limit, and as much again does."""
     path = tmp_path / "policy.yaml"
-    path.write_text(kubernetes("ConfigMap")["data"]["policy.yaml"])
+    path.write_text(kubernetes("ConfigMap", file)["data"]["policy.yaml"])
     ended = subprocess.run(
         [penstock, "check", "--dump", str(path)], capture_output=True, text=True, timeout=20, check=True
     )
@@ -151,7 +172,7 @@ def test_kubernetes_memory_suffices(penstock: Path, tmp_path: Path) -> None:
     server = policy["server"]
     held = [server["body_before_queue_total"], server["buffer"]["responses_total"]]
     mebibytes = policy["threads"] * sum(int(size.removesuffix("MiB")) for size in held)
-    (container,) = kubernetes("Deployment")["spec"]["template"]["spec"]["containers"]
+    (container,) = kubernetes("Deployment", file)["spec"]["template"]["spec"]["containers"]
     assert int(container["resources"]["limits"]["memory"].removesuffix("Mi")) >= 2 * mebibytes
 
 

@@ -3,46 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from conftest import StartGateway
-from processes import Gateway, eventually, request
-from sockets import RawClient, read_head, scripted_backend
+from fleet import STORM_LIMIT, Backend, answers, settles, storm
+from processes import eventually, request
+from sockets import RawClient, scripted_backend
 
 pytestmark = pytest.mark.timed
-
-
-@dataclass
-class Backend:
-    """One that answers with its name; at /stream with a chunk each tenth of a second until it is told to end."""
-
-    name: str
-    ended: threading.Event = field(default_factory=threading.Event)
-    requests: int = 0
-    idle_closed: int = 0
-    address: str = ""
-
-    def serve(self, connection: socket.socket) -> None:
-        """All requests of a connection."""
-        while head := read_head(connection):
-            self.requests += 1
-            if head.startswith(b"GET /stream"):
-                connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-                while not self.ended.wait(0.1):
-                    connection.sendall(b"1\r\n.\r\n")
-                connection.sendall(b"4\r\nend.\r\n0\r\n\r\n")
-                continue
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n" + self.name.encode())
-        self.idle_closed += 1
 
 
 @pytest.fixture
@@ -82,22 +56,6 @@ pools:
 {extra}
 routes: [{{path: /*, pool: all}}]
 """
-
-
-def answers(through: Gateway, count: int = 16) -> set[bytes]:
-    """Who answers."""
-    return {request(through.url).body for _ in range(count)}
-
-
-def shown(through: Gateway) -> list[str]:
-    """The backends that the status shows."""
-    return [backend["url"] for backend in through.status()["pools"][0]["backends"]]
-
-
-def settles(through: Gateway, backends: list[Backend]) -> None:
-    """Waits until these are the pool's."""
-    wanted = {backend.address for backend in backends}
-    eventually(lambda: set(shown(through)) == wanted, f"the backends are {wanted}")
 
 
 def test_follows_a_file(gateway: StartGateway, backends: list[Backend], tmp_path: Path) -> None:
@@ -242,56 +200,16 @@ def test_another_instance_is_another_backend(
     eventually(lambda: limit() == learnt, "the first one is back")
 
 
-def storm(
-    through: Gateway, backends: list[Backend], file: Path, seconds: float, streams: int,
-    changed: Callable[[], None] = lambda: None,
-) -> tuple[int, int]:
-    """A hundred changes a second while streams run and requests come; requests, and what went wrong."""
-    ending = threading.Event()
-    failed: list[object] = []
-    done: list[int] = []
+def rewrites(file: Path, backends: list[Backend]) -> Callable[[int], None]:
+    """Other backends in the file each time; now and then it is broken."""
+    # One stays, so that there is always somebody.
+    sets = [backends[:2], backends[1:], [backends[1]], backends]
 
-    def ask() -> None:
-        while not ending.is_set():
-            answer = request(through.url)
-            if answer.status != 200 or answer.body not in {b"a", b"b", b"c", b"d"}:
-                failed.append(answer)
-            done.append(1)
+    def change(step: int) -> None:
+        broken = step % 10 == 0
+        put(file, "[{" if broken else listing(sets[step % 4], instance=str(step // 50)))
 
-    held = [RawClient(through.url) for _ in range(streams)]
-    for stream in held:
-        stream.send(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
-    for stream in held:
-        stream.read_until(b".")
-    askers = [threading.Thread(target=ask) for _ in range(4)]
-    for asker in askers:
-        asker.start()
-    end = time.monotonic() + seconds
-    step = 0
-    while time.monotonic() < end:
-        step += 1
-        # One stays, so that there is always somebody; now and then the file is broken, or another one's.
-        sets = [backends[:2], backends[1:], [backends[1]], backends]
-        text = "[{" if step % 10 == 0 else listing(sets[step % 4], instance=str(step // 50))
-        put(file, text)
-        changed()
-        time.sleep(0.01)
-    put(file, listing(backends))
-    ending.set()
-    for asker in askers:
-        asker.join()
-    for backend in backends:
-        backend.ended.set()
-    for stream in held:
-        try:
-            stream.read_until(b"end.\r\n0\r\n\r\n")
-        except (AssertionError, OSError) as error:
-            failed.append(error)
-        stream.close()
-    return len(done), len(failed)
-
-
-STORM_LIMIT = "    limit: 1000\n    timeouts: {idle: 60s}"
+    return change
 
 
 def test_loses_nothing_in_a_storm(gateway: StartGateway, backends: list[Backend], tmp_path: Path) -> None:
@@ -299,8 +217,9 @@ def test_loses_nothing_in_a_storm(gateway: StartGateway, backends: list[Backend]
     file = tmp_path / "backends.json"
     put(file, listing(backends))
     through = gateway(policy(file, STORM_LIMIT))
-    asked, failed = storm(through, backends, file, 2, 60)
+    asked, failed = storm(through, backends, rewrites(file, backends), 2, 60)
     assert failed == 0 and asked > 100
+    put(file, listing(backends))
     settles(through, backends)
     # They are gathered: far fewer changes than renames.
     assert 2 < through.metric("penstock_discovery_changes_total", pool="all") < 40
@@ -319,11 +238,14 @@ def test_loses_nothing_in_a_long_storm(
     began = time.monotonic()
     sizes: list[int] = []
 
-    def measure() -> None:
+    rewrite = rewrites(file, backends)
+
+    def change(step: int) -> None:
+        rewrite(step)
         if time.monotonic() - began > 30 + 10 * len(sizes):
             sizes.append(through.resident_bytes())
 
-    asked, failed = storm(through, backends, file, 180, 500, measure)
+    asked, failed = storm(through, backends, change, 180, 500)
     assert failed == 0 and asked > 1000
     through.wait_until_idle()
     assert max(sizes[-3:]) < 1.1 * min(sizes[:3]) + (4 << 20), sizes

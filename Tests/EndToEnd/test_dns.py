@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from conftest import StartGateway
+from fleet import free_port
 from processes import Gateway, Process, eventually, request
 from sockets import RawClient, read_head, scripted_backend
 
@@ -22,14 +23,6 @@ pytestmark = [
     pytest.mark.timed,
     pytest.mark.skipif(not Path(DNSMASQ).exists(), reason="dnsmasq is not installed"),
 ]
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    """A port that nobody has at the moment, neither for TCP nor for UDP."""
-    with socket.create_server((host, 0)) as stream, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
-        port = int(stream.getsockname()[1])
-        datagrams.bind((host, port))
-        return port
 
 
 def is_open(port: int) -> bool:

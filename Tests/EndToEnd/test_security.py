@@ -160,16 +160,17 @@ def test_container_is_not_root() -> None:
     lines = (ROOT / "deploy/Dockerfile").read_text().splitlines()
     users = [line.split()[1] for line in lines if line.startswith("USER ")]
     assert users and users[-1].split(":")[0] not in ("0", "root")
-    manifests = list(yaml.safe_load_all((ROOT / "deploy/kubernetes.yaml").read_text()))
-    (pod,) = [each["spec"]["template"]["spec"] for each in manifests if each["kind"] == "Deployment"]
-    containers = [*pod["containers"], *pod["initContainers"]]
-    assert len(containers) == 2
-    for container in containers:
-        context = {**pod.get("securityContext", {}), **container.get("securityContext", {})}
-        assert context["runAsNonRoot"] is True and context["readOnlyRootFilesystem"] is True
-        assert context["allowPrivilegeEscalation"] is False
-        assert context["capabilities"] == {"drop": ["ALL"]}
-        assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+    for file, count in {"kubernetes.yaml": 2, "kubernetes/gateway.yaml": 1}.items():
+        manifests = list(yaml.safe_load_all((ROOT / "deploy" / file).read_text()))
+        (pod,) = [each["spec"]["template"]["spec"] for each in manifests if each["kind"] == "Deployment"]
+        containers = [*pod["containers"], *pod.get("initContainers", [])]
+        assert len(containers) == count
+        for container in containers:
+            context = {**pod.get("securityContext", {}), **container.get("securityContext", {})}
+            assert context["runAsNonRoot"] is True and context["readOnlyRootFilesystem"] is True
+            assert context["allowPrivilegeEscalation"] is False
+            assert context["capabilities"] == {"drop": ["ALL"]}
+            assert context["seccompProfile"] == {"type": "RuntimeDefault"}
 
 
 def test_unit_hands_secrets_over(penstock: Path, tmp_path: Path) -> None:

@@ -180,6 +180,15 @@ enum FullPolicy {
               every: 42s
               servers:
                 - 10.0.0.53
+          cluster:
+            backends:
+              kubernetes:
+                service: model
+                namespace: ml
+                port: http
+                scheme: https
+                api: https://10.96.0.1:443
+                account: /run/account
         routes:
           - path: /a
             pool: chat
@@ -247,6 +256,17 @@ enum FullPolicy {
         var named = PoolSettings(name: "named", backends: [])
         named.discovery = .dns(dns)
         named.admission.discoversBackends = true
+        var service = KubernetesDiscovery()
+        service.service = "model"
+        service.namespace = "ml"
+        service.port = .named("http")
+        service.scheme = .https
+        service.api = BackendAddress(
+            scheme: .https, host: "10.96.0.1", port: 443, label: "https://10.96.0.1:443")
+        service.account = "/run/account"
+        var cluster = PoolSettings(name: "cluster", backends: [])
+        cluster.discovery = .kubernetes(service)
+        cluster.admission.discoversBackends = true
         var access = SocketAccess(mode: 0o600)
         access.owner = Account(name: "2", number: 2)
         access.group = Account(name: "root", number: 0)
@@ -255,7 +275,8 @@ enum FullPolicy {
             admin: ListenSettings(.tcp(host: "0.0.0.0", port: 9091), access: .operators),
             threads: 3, server: expectedServer,
             log: expectedLog,
-            forwarding: expectedForwarding, pools: [expectedPool, spare, named], routes: [route],
+            forwarding: expectedForwarding, pools: [expectedPool, spare, named, cluster],
+            routes: [route],
             models: models)
         policy.adminToken = AdminToken(file: "admin.token")
         policy.stateFile = "/var/lib/penstock/state.json"

@@ -181,7 +181,7 @@ import Testing
         "Sources/Reactor/ListeningSocket.swift",
         "Sources/Reactor/MachineAddresses.swift",
         "Sources/Reactor/KernelFile.swift",
-        "Sources/Reactor/ProcessArguments.swift",
+        "Sources/Reactor/ProcessArguments.swift", "Sources/Reactor/ProcessEnvironment.swift",
         "Sources/Reactor/Lock.swift",
         "Sources/Reactor/MonotonicClock.swift", "Sources/Reactor/NameLookup.swift",
         "Sources/Reactor/PeerAddress.swift",

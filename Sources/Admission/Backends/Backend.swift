@@ -8,6 +8,8 @@ struct Backend: Sendable {
     var isPresent = true
     /// When it has left; nil while it is present.
     var leftAt: Instant?
+    /// Whether it is said not to be ready where the backends are looked up; what follows is a signal.
+    var isUnready = false
     /// Units of permits granted and not yet spent.
     var inFlight = 0
     /// How many of these wait for their client, and belong to clients that have left.

@@ -1,5 +1,5 @@
 // What a backend, or somebody for it, says that it may be sent: in fields of its responses, by an operator's order,
-// by an agent that is asked.
+// by an agent that is asked, by whoever the pool's backends are looked up with.
 // Each source is kept apart and the most restrictive one counts, so that none can take back what another has
 // said. All of it can only lower what a backend is sent.
 
@@ -13,6 +13,8 @@ package struct BackendSignal: Equatable, Sendable {
         case push
         /// An agent that the gateway asks.
         case agent
+        /// Where the pool's backends are looked up: it is there, and not ready.
+        case discovery
 
         /// The value of the metric's `source` label.
         package var name: StaticString {
@@ -20,6 +22,7 @@ package struct BackendSignal: Equatable, Sendable {
             case .field: "field"
             case .push: "push"
             case .agent: "agent"
+            case .discovery: "discovery"
             }
         }
     }

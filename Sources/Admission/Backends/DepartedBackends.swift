@@ -47,6 +47,8 @@ extension Backend {
     mutating func comeBack(now: Instant) {
         isPresent = true
         leftAt = nil
+        isUnready = false
+        _ = signals.note(.said(BackendSignal(), by: .discovery), now: now)
         ejection.forget()
         limiter.resume(now: now)
     }

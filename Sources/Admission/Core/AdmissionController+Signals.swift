@@ -123,6 +123,7 @@ extension AdmissionController {
                 now: clock)
             refresh(index)
         }
+        if hasUnready { heedReadiness() }
     }
 
     /// A backend is suspected from now on.

@@ -53,6 +53,8 @@ package struct AdmissionController: ~Copyable, Sendable {
     package var notesMoves = false
     /// `settings.queue.maxWait`, in nanoseconds.
     var maxWaitNanoseconds: Int64
+    /// Whether some backend is said not to be ready.
+    var hasUnready = false
     /// Until then nothing changes at a backend by the passing of time alone.
     var nextChangeAt = Instant.distantFuture
     /// When a request last found no room.

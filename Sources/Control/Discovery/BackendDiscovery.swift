@@ -15,6 +15,8 @@ final class BackendDiscovery {
         let place: DiscoverySettings
         let source: any DiscoverySource
         var snapshot: DiscoverySnapshot
+        /// The keys of those that are said not to be ready; nil before the first answer.
+        var unready: Set<String>?
         /// What the log was last told of, and when.
         var toldFaults: [String] = []
         var toldAt = Instant(nanoseconds: 0)
@@ -25,14 +27,17 @@ final class BackendDiscovery {
     /// Called when the backends of a pool are others.
     private let changed: () -> Void
     private var watches: [String: Watch] = [:]
+    private var random: SplitMix64
 
     /// Backends that one line of the log names at most.
     private static let mostNamed = 20
     /// How often the same fault is told.
     private static let silenceNanoseconds: Int64 = 600_000_000_000
 
-    init(_ gateway: Gateway, logger: Logger, changed: @escaping () -> Void) {
+    /// `seed` decides what is left to chance; `changed` is called when the backends of a pool are others.
+    init(_ gateway: Gateway, logger: Logger, seed: UInt64, changed: @escaping () -> Void) {
         self.gateway = gateway
+        random = SplitMix64(seed: seed)
         self.logger = logger
         self.changed = changed
         follow()
@@ -77,13 +82,16 @@ final class BackendDiscovery {
             return try FileSource(path: path, in: gateway.reactor, found: found)
         case .dns(let settings):
             return DNSSource(settings, in: gateway.reactor, found: found)
+        case .kubernetes(let settings):
+            return try KubernetesSource(
+                settings, in: gateway.reactor, seed: random.next(), found: found)
         }
     }
 
     private func take(_ finding: DiscoveryFinding, of pool: String) {
         guard var watch = watches[pool], !gateway.isDraining else { return }
         switch finding {
-        case .backends(let backends) where !backends.isEmpty:
+        case .backends(let backends, let unready) where !backends.isEmpty:
             let loops = loops(to: backends, of: pool)
             guard loops.isEmpty else {
                 fail(&watch, pool, loops)
@@ -91,8 +99,15 @@ final class BackendDiscovery {
             }
             watch.snapshot.goodNanoseconds = ProcessClock.wallNanoseconds()
             watch.snapshot.backends = backends.count
+            watch.snapshot.unready = unready.count
             tellRecovery(&watch, pool)
-            if putInForce(backends, pool, watch.place) { watch.snapshot.changes += 1 }
+            if putInForce(backends, unready, pool, watch.place) {
+                watch.snapshot.changes += 1
+            } else if unready != watch.unready || !unready.isEmpty {
+                // Where no requests come, this is also when it is looked again who was heard of.
+                gateway.setUnready(unready, of: pool)
+            }
+            watch.unready = unready
         case .backends:
             fail(&watch, pool, ["\(watch.place.text) lists no backend"])
         case .failed(let faults):
@@ -116,7 +131,8 @@ final class BackendDiscovery {
 
     /// Has a pool's backends be those; whether they were others.
     private func putInForce(
-        _ backends: [BackendAddress], _ pool: String, _ place: DiscoverySettings
+        _ backends: [BackendAddress], _ unready: Set<String>, _ pool: String,
+        _ place: DiscoverySettings
     ) -> Bool {
         let former = gateway.discoveringPools.first { $0.name == pool }?.backends ?? []
         let known = Set(former)
@@ -126,7 +142,7 @@ final class BackendDiscovery {
         let removed = former.filter { !next.contains($0) }
         // Who stays keeps the place, so that pages and metrics do not jump.
         gateway.replaceBackends(
-            of: pool, with: former.filter { next.contains($0) } + added)
+            of: pool, with: former.filter { next.contains($0) } + added, unready: unready)
         logger.notice(
             "backends changed",
             metadata: [

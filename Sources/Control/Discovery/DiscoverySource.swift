@@ -6,8 +6,8 @@ internal import Reactor
 
 /// What came of looking backends up.
 enum DiscoveryFinding: Sendable {
-    /// These are there, perhaps none.
-    case backends([BackendAddress])
+    /// These are there, perhaps none; those with the keys `unready` are said not to be ready.
+    case backends([BackendAddress], unready: Set<String> = [])
     /// It is not known which are there, for these reasons; one at least.
     case failed([String])
 }

@@ -114,20 +114,28 @@ package final class SharedAdmission: Sendable {
             state.controller.reconfigure(
                 settings: settings.admission.with(epochNanoseconds: epoch),
                 backends: settings.backends.map(\.key), now: now)
+            // Nobody says so any more.
+            if settings.discovery == nil { state.controller.setUnready([], now: now) }
             state.beginFollowingClock(epoch)
             noteChange(&state)
         }
     }
 
-    /// Puts another set of backends in force and leaves all else as it is, so that this costs little however
-    /// often it is done.
-    func replaceBackends(_ backends: [BackendAddress], now: Instant) {
+    /// Puts another set of backends in force, of which those with the keys `unready` are said not to be ready, and
+    /// leaves all else as it is, so that this costs little however often it is done.
+    func replaceBackends(_ backends: [BackendAddress], unready: Set<String>, now: Instant) {
         let keys = backends.map(\.key)
         state.withLock { state in
             state.settings.backends = backends
             state.controller.replaceBackends(keys, now: now)
+            state.controller.setUnready(unready, now: now)
             noteChange(&state)
         }
+    }
+
+    /// Has the backends with those keys be taken for not ready, and no others; a poll is due then.
+    func setUnready(_ keys: Set<String>, now: Instant) {
+        state.withLock { $0.controller.setUnready(keys, now: now) }
     }
 
     private func noteChange(_ state: inout State) {

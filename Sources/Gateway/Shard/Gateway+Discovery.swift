@@ -30,8 +30,11 @@ extension Gateway {
     ///
     /// Those that stay keep all they have, connections included. Those that leave get nothing new: what runs there
     /// runs to its end, and idle connections are closed. An empty set is ignored, for it is more likely that
-    /// nothing is known of the backends than that there are none.
-    package func replaceBackends(of pool: String, with backends: [BackendAddress]) {
+    /// nothing is known of the backends than that there are none. Those with the keys `unready` are said not to be
+    /// ready.
+    package func replaceBackends(
+        of pool: String, with backends: [BackendAddress], unready: Set<String>
+    ) {
         guard !backends.isEmpty,
             let index = policy.pools.firstIndex(where: { $0.name == pool && $0.discovery != nil }),
             let place = members.lastIndex(where: { !$0.isRetired && $0.settings.name == pool })
@@ -39,8 +42,21 @@ extension Gateway {
         policy.pools[index].backends = backends
         members[place].settings.backends = backends
         let admission = members[place].admission
-        admission.replaceBackends(backends, now: reactor.now)
+        admission.replaceBackends(backends, unready: unready, now: reactor.now)
         group.sendToAll { $0.follow(admission) }
+    }
+
+    /// The backends with those keys, of the pool of that name, whose backends are looked up, are said not to be ready,
+    /// and no others.
+    ///
+    /// What follows is the controller's to decide: where all are, it may be the probe that is wrong.
+    package func setUnready(_ keys: Set<String>, of pool: String) {
+        guard let member = members.last(where: { !$0.isRetired && $0.settings.name == pool }),
+            member.settings.discovery != nil
+        else { return }
+        let admission = member.admission
+        admission.setUnready(keys, now: reactor.now)
+        group.send(to: 0) { $0.poll(admission) }
     }
 
     /// Notes how the backends of the pool of that name are looked up, for the pages.

@@ -37,13 +37,15 @@ internal import CShims
     /// Begins to ask; `completion` is called once, from a later turn of the loop, unless the fetch is
     /// cancelled.
     ///
+    /// `receiving` gets the body of a response with a status of 200 to 299 as it comes, however long it is, in
+    /// place of the response; where it says no, the fetch fails as `cutShort`. It may begin and cancel nothing.
     /// nil when memory is short or `mostRequests` are under way.
     package func begin(
-        _ request: FetchRequest,
+        _ request: FetchRequest, receiving: ((_ bytes: [UInt8]) -> Bool)? = nil,
         completion: @escaping (Result<FetchResponse, FetchFailure>) -> Void
     ) -> Fetch? {
         guard fetches.count < Fetcher.mostRequests, let easy = EasyHandle.make() else { return nil }
-        let fetch = Fetch(request, easy) { [unowned self] fetch, result in
+        let fetch = Fetch(request, easy, receiving) { [unowned self] fetch, result in
             end(fetch)
             completion(judged(result, fetch))
         }
@@ -81,6 +83,7 @@ internal import CShims
 @safe package final class Fetch: CurlUser {
     fileprivate let easy: EasyHandle
     fileprivate let request: FetchRequest
+    private let receiving: ((_ bytes: [UInt8]) -> Bool)?
     private let ended: (Fetch, Result<FetchResponse, FetchFailure>) -> Void
     /// Field lines as libcurl wants them, freed in `deinit`.
     private var fields: UnsafeMutablePointer<curl_slist>?
@@ -90,11 +93,12 @@ internal import CShims
     private var isTooLarge = false
 
     fileprivate init(
-        _ request: FetchRequest, _ easy: EasyHandle,
+        _ request: FetchRequest, _ easy: EasyHandle, _ receiving: ((_ bytes: [UInt8]) -> Bool)?,
         ended: @escaping (Fetch, Result<FetchResponse, FetchFailure>) -> Void
     ) {
         self.request = request
         self.easy = easy
+        self.receiving = receiving
         self.ended = ended
     }
 
@@ -116,6 +120,12 @@ internal import CShims
         unsafe penstock_curl_set_long(pointer, CURLOPT_TIMEOUT_MS, request.timeoutMilliseconds)
         if let milliseconds = request.connectTimeoutMilliseconds {
             unsafe penstock_curl_set_long(pointer, CURLOPT_CONNECTTIMEOUT_MS, milliseconds)
+        }
+        if receiving != nil {
+            // Much may be silent for long: whether the peer is still there the kernel finds out in two minutes.
+            unsafe penstock_curl_set_long(pointer, CURLOPT_TCP_KEEPALIVE, 1)
+            unsafe penstock_curl_set_long(pointer, CURLOPT_TCP_KEEPIDLE, 30)
+            unsafe penstock_curl_set_long(pointer, CURLOPT_TCP_KEEPINTVL, 10)
         }
         unsafe penstock_curl_set_long(pointer, CURLOPT_FRESH_CONNECT, 1)
         unsafe penstock_curl_set_long(pointer, CURLOPT_FORBID_REUSE, 1)
@@ -184,6 +194,9 @@ internal import CShims
 
     /// Bytes of the body; answers how many were taken, and libcurl ends where it is not all.
     private func take(_ piece: UnsafeRawBufferPointer) -> Int {
+        if let receiving, (200..<300).contains(status) {
+            return receiving(unsafe Array(piece)) ? piece.count : 0
+        }
         guard body.count + piece.count <= request.mostBytes else {
             isTooLarge = true
             return 0
@@ -197,9 +210,14 @@ internal import CShims
             ended(self, .failure(failure(code)))
             return
         }
+        ended(self, .success(FetchResponse(status: status, body: body, head: head)))
+    }
+
+    /// The response's status; 0 before it is known.
+    private var status: Int {
         var status = 0
         unsafe penstock_curl_get_long(easy.pointer, CURLINFO_RESPONSE_CODE, &status)
-        ended(self, .success(FetchResponse(status: status, body: body, head: head)))
+        return status
     }
 
     private func failure(_ code: CURLcode) -> FetchFailure {

@@ -301,6 +301,9 @@ private let goldenTraffic = #"""
     # HELP penstock_discovery_backends Backends in the last good answer of where they are looked up; 0 before the first.
     # TYPE penstock_discovery_backends gauge
     penstock_discovery_backends{pool="chat",source="file"} 1
+    # HELP penstock_discovery_unready_backends Backends in the last good answer that it says are not ready.
+    # TYPE penstock_discovery_unready_backends gauge
+    penstock_discovery_unready_backends{pool="chat",source="file"} 1
     # HELP penstock_discovery_good_timestamp_seconds When backends were last looked up with a good answer, in seconds since 1970; 0 before the first.
     # TYPE penstock_discovery_good_timestamp_seconds gauge
     penstock_discovery_good_timestamp_seconds{pool="chat",source="file"} 1700000100.5

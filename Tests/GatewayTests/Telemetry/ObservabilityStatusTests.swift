@@ -23,7 +23,7 @@ import Testing
             + #""oldest_wait_seconds":0.0015,"drain_rate":12.5},"#
             + #""classes":[{"name":"default","in_flight":11,"queued":5}],"#
             + #""tenants":[{"name":"acme","in_flight":7,"queued":4,"share":12}],"#
-            + #""discovery":{"source":"file","backends":1,"good_timestamp_seconds":1700000100.5,"#
+            + #""discovery":{"source":"file","backends":1,"unready":1,"good_timestamp_seconds":1700000100.5,"#
             + #""errors":2,"changes":3},"#
             + #""backends":[{"url":"http://10.0.0.11:8000","usable":true,"on_trial":false,"limit":24,"#
             + #""in_flight":11,"connections":{"open":13,"idle":2},"#

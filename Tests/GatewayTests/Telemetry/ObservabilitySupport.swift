@@ -109,6 +109,7 @@ func sampleSnapshot() -> GatewaySnapshot {
     var snapshot = PoolSnapshot(metrics: pool, backends: [backend])
     var discovery = DiscoverySnapshot(source: "file")
     discovery.backends = 1
+    discovery.unready = 1
     discovery.goodNanoseconds = 1_700_000_100_500_000_000
     discovery.errors = 2
     discovery.changes = 3
