@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from fleet import Backend, free_port
 from processes import ROOT, EmbeddingServer, Engine, Gateway
+from sockets import scripted_backend
 
 DEFAULT_LIMIT_SECONDS = 60.0
 
@@ -102,3 +104,18 @@ def model_server(shared_model_server: EmbeddingServer) -> EmbeddingServer:
     """The shared server, which computes one thing at a time, with its counters at nought."""
     shared_model_server.reset()
     return shared_model_server
+
+
+@pytest.fixture
+def pods() -> Iterator[list[Backend]]:
+    """Four, at addresses of their own and one port."""
+    port = free_port()
+    with ExitStack() as stack:
+        made = [Backend(name) for name in "abcd"]
+        for number, backend in enumerate(made):
+            backend.address = stack.enter_context(
+                scripted_backend(backend.serve, f"127.0.0.{2 + number}", port)
+            )
+        yield made
+        for backend in made:
+            backend.ended.set()

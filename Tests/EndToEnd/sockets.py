@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -136,6 +138,26 @@ def scripted_backend(
         ending.set()
         accepting.join()
         listener.close()
+
+
+@contextmanager
+def secure_backend(
+    certificates: Path, name: str, host: str = "127.0.0.1", port: int = 0
+) -> Iterator[tuple[str, list[str | None]]]:
+    """A backend that answers over TLS with the certificate called `name`; its URL, and the names it was asked by."""
+    asked: list[str | None] = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / f"{name}.pem", certificates / f"{name}.key")
+    context.sni_callback = lambda _, name, __: asked.append(name)
+
+    def serve(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as secure:
+            while head := read_head(secure):
+                body = head.split(b"Host: ")[1].split(b"\r\n")[0]
+                secure.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+    with scripted_backend(serve, host, port) as url:
+        yield url.replace("http:", "https:"), asked
 
 
 @contextmanager

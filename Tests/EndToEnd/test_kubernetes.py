@@ -18,7 +18,7 @@ from conftest import StartGateway
 from fleet import STORM_LIMIT, Backend, answers, free_port, settles, shown, storm
 from kubernetes_api import SERVICE, API, account, endpoint
 from processes import Gateway, eventually, request
-from sockets import RawClient, read_head, scripted_backend
+from sockets import RawClient, read_head, scripted_backend, secure_backend
 from test_tls import make_certificates
 
 pytestmark = [
@@ -31,7 +31,7 @@ pytestmark = [
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An authority, and the certificate of the API server."""
     directory = tmp_path_factory.mktemp("cluster")
-    make_certificates(directory)
+    make_certificates(directory, service="DNS:model.ml.svc")
     return directory
 
 
@@ -41,21 +41,6 @@ def api(certificates: Path) -> Iterator[API]:
     server = API(certificates)
     yield server
     server.stop()
-
-
-@pytest.fixture
-def pods() -> Iterator[list[Backend]]:
-    """Four, at addresses of their own and one port."""
-    port = free_port()
-    with ExitStack() as stack:
-        made = [Backend(name) for name in "abcd"]
-        for number, backend in enumerate(made):
-            backend.address = stack.enter_context(
-                scripted_backend(backend.serve, f"127.0.0.{2 + number}", port)
-            )
-        yield made
-        for backend in made:
-            backend.ended.set()
 
 
 def host(pod: Backend) -> str:
@@ -272,6 +257,26 @@ def test_a_stranger_tells_nothing(
     eventually(lambda: errors(through) >= 1, "it is counted")
     assert any("no connection: certificate" in line for line in through.errors)
     assert not api.paths and request(through.url).status == 503
+
+
+@pytest.mark.parametrize("name", ["service", "right"])
+def test_pods_over_tls(
+    api: API, gateway: StartGateway, tmp_path: Path, certificates: Path, name: str
+) -> None:
+    """A pod is trusted that has the Service's certificate, whatever its address, and no other one."""
+    with secure_backend(certificates, name) as (url, asked):
+        port = int(url.rsplit(":", 1)[1])
+        api.put([endpoint("127.0.0.1", "u", ready=True)], port=port)
+        folder = account(tmp_path / "account", "first", certificates)
+        extra = f"    tls: {{ca_file: {certificates}/ca.pem}}\n    host: backend"
+        through = gateway(policy(api, folder, extra, ", scheme: https"))
+        eventually(lambda: shown(through) == [url], "it is found")
+        answer = request(through.url)
+        if name == "service":
+            assert (answer.status, answer.body) == (200, f"model.ml.svc:{port}".encode())
+        else:
+            assert answer.status == 502
+        assert set(asked) == {"model.ml.svc"}
 
 
 def test_a_proxy_beside_it(gateway: StartGateway, pods: list[Backend], tmp_path: Path) -> None:

@@ -85,8 +85,8 @@ def openssl(directory: Path, *arguments: str) -> None:
     subprocess.run(command, cwd=directory, capture_output=True, timeout=30, check=True)
 
 
-def make_certificates(directory: Path) -> None:
-    """An authority, and the certificates that it has signed."""
+def make_certificates(directory: Path, **further: str) -> None:
+    """An authority, and the certificates that it has signed; `further` ones are for the names that they have."""
     curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
     openssl(
         directory, "req", "-x509", *curve, "-days", "2", "-subj", "/CN=Authority of a test",
@@ -94,7 +94,7 @@ def make_certificates(directory: Path) -> None:
     )
     names = {
         "right": "IP:127.0.0.1", "expired": "IP:127.0.0.1", "wrong": "DNS:other.example",
-        "client": "DNS:client.example",
+        "client": "DNS:client.example", **further,
     }
     for name, subject in names.items():
         (directory / f"{name}.ext").write_text(f"subjectAltName={subject}\n")
