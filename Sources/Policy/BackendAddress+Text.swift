@@ -53,9 +53,48 @@ extension BackendAddress {
     }
 }
 
+extension BackendAddress {
+    /// Weights that a backend may have: as many as are told apart, few enough for exact products of two shares.
+    static let weights = 0...1_000
+
+    /// How it is called where its weight matters.
+    package var weighedText: String {
+        switch weight {
+        case 1: label
+        case 0: "\(label) (weight 0, gets nothing new)"
+        default: "\(label) (weight \(weight))"
+        }
+    }
+}
+
 extension Kind<BackendAddress> {
+    /// A backend: its URL, or a mapping of that and more.
+    static var backend: Kind {
+        let url = backendURL
+        let section = Section<BackendAddress>(
+            blank: BackendAddress(scheme: .http, host: "", port: 0, label: ""),
+            keys: [
+                Key("url", \.self, url, required: true, "URL of the backend."),
+                Key(
+                    "weight", \.weight, .integer(BackendAddress.weights),
+                    "What it has in flight in comparison with others, as far as its limit allows: with twice the "
+                        + "weight it has twice the share of its limit in flight while all have room. 0 for nothing new: "
+                        + "what it has goes on."),
+            ],
+            hints: ["address": "write url: URL", "backup": "write a fallback on the route"])
+        return Kind(.either([url.shape, .section(section.shape)])) { node, path, value, reading in
+            if case .mapping = node.content {
+                section.read(node, path, &value, &reading)
+            } else {
+                url.read(node, path, &value, &reading)
+            }
+        } write: { value in
+            value.weight == 1 ? url.write(value) : section.write(value)
+        }
+    }
+
     /// The URL of a backend.
-    static var backendAddress: Kind {
+    private static var backendURL: Kind {
         .text(
             "a URL such as http://10.0.0.11:8000, https://host:8443 or http+unix:///run/vllm.sock",
             pattern:

@@ -21,6 +21,8 @@ package struct BackendAddress: Hashable, Sendable {
     package var socketPath: String
     /// The URL as the operator wrote it, which is also the metric label.
     package var label: String
+    /// Its share of the requests in comparison with the pool's other backends, 0...1,000; one of 0 gets nothing new.
+    package var weight = 1
     /// Which of the servers it is that have had this address one after the other, where that is known; else empty.
     package var instance = ""
 

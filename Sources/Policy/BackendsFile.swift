@@ -16,6 +16,8 @@ package enum BackendsFile {
     private static let instanceLabel = "instance"
     private static let schemeLabel = "__scheme__"
     private static let longestInstance = 256
+    /// The first one counts where both are there.
+    private static let weightLabels = ["__weight__", "weight"]
 
     /// Gives pools whose backends a file lists what is in it now; one that cannot be read says nothing yet.
     static func fill(_ policy: inout Policy) {
@@ -128,8 +130,24 @@ package enum BackendsFile {
                     path: path, at: entry.value.position)
             } else if entry.key == schemeLabel {
                 labels.scheme = text
+            } else if let rank = weightLabels.firstIndex(of: entry.key) {
+                guard let weight = weight(text) else {
+                    let fault = Fault(
+                        "\(text.quoted) is no weight",
+                        "write an integer from 0 to \(BackendAddress.weights.upperBound)")
+                    reading.report(fault, path: path, at: entry.value.position)
+                    continue
+                }
+                labels.weights[rank] = weight
             }
         }
+    }
+
+    private static func weight(_ text: String) -> Int? {
+        guard (1...4).contains(text.utf8.count), text.allSatisfy(\.isASCIIDigit),
+            let weight = Int(text), BackendAddress.weights.contains(weight)
+        else { return nil }
+        return weight
     }
 
     private static func backend(
@@ -139,6 +157,7 @@ package enum BackendsFile {
         let url = text.contains("://") ? text : "\(labels.scheme)://\(text)"
         var address = try BackendAddress.parse(url)
         address.instance = labels.instance
+        address.weight = labels.weights.lazy.compactMap(\.self).first ?? 1
         return address
     }
 }
@@ -147,19 +166,22 @@ package enum BackendsFile {
 private struct TargetLabels {
     var instance = ""
     var scheme = "http"
+    /// By the ranks of the labels.
+    var weights: [Int?] = [nil, nil]
 }
 
 /// Backends, each once.
 private struct FoundBackends {
     private(set) var all: [BackendAddress] = []
-    private var instances: [[String]: String] = [:]
+    private var known: [[String]: BackendAddress] = [:]
 
     /// Adds a backend that is not there yet; files that others wrote may say a thing twice.
     mutating func add(_ address: BackendAddress) throws(Fault) {
-        if let known = instances[address.identity] {
-            if known == address.instance { return }
+        if let known = known[address.identity] {
+            if known.instance == address.instance, known.weight == address.weight { return }
+            let label = known.instance == address.instance ? "weight" : "instance"
             throw Fault(
-                "\(address.label.quoted) has two values of `instance`",
+                "\(address.label.quoted) has two values of `\(label)`",
                 "keep the one that is there now")
         }
         guard all.count < BackendsFile.mostBackends else {
@@ -167,7 +189,7 @@ private struct FoundBackends {
                 "is backend \(BackendsFile.mostBackends + 1)",
                 "keep at most \(BackendsFile.mostBackends) in a file")
         }
-        instances[address.identity] = address.instance
+        known[address.identity] = address
         all.append(address)
     }
 }

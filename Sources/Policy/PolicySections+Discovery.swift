@@ -41,7 +41,7 @@ extension PolicySections {
     }
 
     private static let backendList = Kind<[BackendAddress]>.list(
-        of: .backendAddress,
+        of: .backend,
         blank: BackendAddress(scheme: .http, host: "", port: 0, label: ""),
         counts: 1...maxElements, identity: { $0.identity })
 

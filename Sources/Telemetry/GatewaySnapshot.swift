@@ -140,6 +140,8 @@ package struct BackendSnapshot {
     package var limit = 0
     /// Requests that have a permit on it.
     package var inFlight = 0
+    /// The weight that operators gave it.
+    package var weight = 1
     /// What the limit rests on.
     package var evidence = LimitEvidence()
     /// Seconds for which the limit was used up.

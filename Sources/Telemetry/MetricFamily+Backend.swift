@@ -59,14 +59,18 @@ extension MetricFamily {
                 backend.metrics.labels, "result=\"ignored\"",
                 UInt64(clamping: backend.ignoredChecks))
         },
+        .backend(
+            "penstock_backend_weight", .gauge,
+            "Weight of the backend among those of its pool; 0 for one that gets nothing new."
+        ) { UInt64(clamping: $0.weight) },
         .eachBackend(
             "penstock_backend_signal", .gauge, further: ["state", "source"],
             "1 for what the backend, or somebody for it, says at present that it may be sent."
         ) { writer, backend in
             for state in BackendSignal.State.allCases where state != .ready {
-                // Nothing else is said where backends are looked up.
+                // Nothing else is said where backends are looked up, or by a weight.
                 for source in BackendSignal.Source.allCases
-                where source != .discovery || state == .drain {
+                where state == .drain || source != .discovery && source != .weight {
                     let isSaid = backend.signals.contains {
                         $0.heard.source == source && $0.heard.signal.state == state
                     }

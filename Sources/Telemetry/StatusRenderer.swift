@@ -134,6 +134,8 @@ package enum StatusRenderer {
         buffer.append(text: backend.isUsable ? "true" : "false")
         buffer.append(text: ",\"on_trial\":")
         buffer.append(text: backend.isOnTrial ? "true" : "false")
+        buffer.append(text: ",\"weight\":")
+        buffer.append(signed: backend.weight)
         buffer.append(text: ",\"limit\":")
         buffer.append(signed: backend.limit)
         buffer.append(text: ",\"in_flight\":")

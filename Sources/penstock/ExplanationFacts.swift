@@ -30,7 +30,7 @@ struct ExplanationFacts {
     }
 
     private func backends(of pool: PoolSettings) -> String {
-        let names = pool.backends.map(\.label).joined(separator: ", ")
+        let names = pool.backends.map(\.weighedText).joined(separator: ", ")
         guard let discovery = pool.discovery else { return names }
         return names.isEmpty ? "from \(discovery.text)" : "\(names) (from \(discovery.text))"
     }

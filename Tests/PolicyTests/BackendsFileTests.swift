@@ -56,6 +56,34 @@ import Testing
         #expect(try backends(secured).map(\.label) == ["https://a:1"])
     }
 
+    @Test func weightsAreTheGroups() throws {
+        let text = """
+            - {targets: ["a:1", "b:1"], labels: {__weight__: "3", weight: "4"}}
+            - {targets: ["c:1"], labels: {weight: 0}}
+            - {targets: ["d:1", "a:1"], labels: {weight: "03"}}
+            """
+        let found = try backends(text)
+        #expect(found.map(\.weight) == [3, 3, 0, 3])
+        #expect(
+            found.map(\.weighedText)[1...2] == [
+                "http://b:1 (weight 3)", "http://c:1 (weight 0, gets nothing new)",
+            ])
+        let faulty = faults(
+            """
+            - {targets: ["a:1"], labels: {__weight__: -1}}
+            - {targets: ["b:1"], labels: {weight: 1001}}
+            - {targets: ["c:1"], labels: {weight: "5"}}
+            - {targets: ["c:1"]}
+            """)
+        #expect(
+            faulty == [
+                "b.yaml:1:43: error: [0].labels.__weight__: `-1` is no weight; write an integer from 0 to 1000",
+                "b.yaml:2:39: error: [1].labels.weight: `1001` is no weight; write an integer from 0 to 1000",
+                "b.yaml:4:14: error: [3].targets[0]: `http://c:1` has two values of `weight`; "
+                    + "keep the one that is there now",
+            ])
+    }
+
     @Test func faultsNameTheirPlace() {
         let found = faults(
             """

@@ -88,7 +88,9 @@ enum FullPolicy {
           request_id: replace
         pools:
           chat:
-            backends: [https://a.example.com]
+            backends:
+              - url: https://a.example.com
+                weight: 3
             tls:
               verify: true
               ca_file: /ca.pem
@@ -337,8 +339,9 @@ enum FullPolicy {
     }
 
     private static var expectedPool: PoolSettings {
-        let backend = BackendAddress(
+        var backend = BackendAddress(
             scheme: .https, host: "a.example.com", port: 443, label: "https://a.example.com")
+        backend.weight = 3
         var pool = PoolSettings(name: "chat", backends: [backend])
         pool.tls.authorityFile = "/ca.pem"
         pool.tls.certificateFile = "/client.pem"

@@ -21,8 +21,10 @@ struct Backend: Sendable {
     /// What it may have in flight now: `limit`, as far as signals and suspicion allow.
     private(set) var allowed: Int
     /// What its share of the requests goes by, from 1: what it may have in flight, but no less than
-    /// the backends' mean while its limit has not been tried of late.
+    /// the backends' mean while its limit has not been tried of late; times `configuredWeight`.
     var weight: Int
+    /// The weight that operators gave it, from 1; one of 0 is a signal, and counts as 1 here.
+    var configuredWeight = 1
     /// Units that are kept free for work that may go on after its connection was closed, and until
     /// when each.
     private(set) var keptFree = 0

@@ -1,5 +1,5 @@
 // What a backend, or somebody for it, says that it may be sent: in fields of its responses, by an operator's order,
-// by an agent that is asked, by whoever the pool's backends are looked up with.
+// by an agent that is asked, by whoever the pool's backends are looked up with, by a weight of 0.
 // Each source is kept apart and the most restrictive one counts, so that none can take back what another has
 // said. All of it can only lower what a backend is sent.
 
@@ -15,6 +15,8 @@ package struct BackendSignal: Equatable, Sendable {
         case agent
         /// Where the pool's backends are looked up: it is there, and not ready.
         case discovery
+        /// The policy, or the file that lists the backend: its weight is 0.
+        case weight
 
         /// The value of the metric's `source` label.
         package var name: StaticString {
@@ -23,6 +25,7 @@ package struct BackendSignal: Equatable, Sendable {
             case .push: "push"
             case .agent: "agent"
             case .discovery: "discovery"
+            case .weight: "weight"
             }
         }
     }
@@ -77,6 +80,9 @@ package struct BackendSignal: Equatable, Sendable {
 
     /// Nothing is held against it.
     package init() {}
+
+    /// That a weight of 0 is a drain, and any other says nothing.
+    init(weight: Int) { if weight == 0 { order = .drain } }
 
     /// What it comes to.
     package var state: State {

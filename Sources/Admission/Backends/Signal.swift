@@ -55,7 +55,7 @@ struct SignalState: Sendable {
         let index = heard.firstIndex { $0.source == source }
         var said = said
         // What operators say stays until they take it back, and what is looked up until it is another.
-        if source != .push, source != .discovery {
+        if source != .push, source != .discovery, source != .weight {
             let latest = now.advanced(byNanoseconds: BackendSignal.longestNanoseconds)
             said.end = min(said.end, latest)
         }

@@ -125,15 +125,16 @@ extension AdmissionController {
     ///
     /// Backends that stay keep their slot, in-flight requests and standing, and the learnt limit
     /// if the algorithm is the same one. What is parked stays parked until the time it was given.
+    /// `weights` are the backends', 1 where they are left out.
     package mutating func reconfigure(
-        settings: AdmissionSettings, backends keys: [String], now: Instant
+        settings: AdmissionSettings, backends keys: [String], weights: [Int] = [], now: Instant
     ) {
         advance(to: now)
         self.settings = settings
         maxWaitNanoseconds = settings.queue.maxWait.wholeNanoseconds
         queue.reconfigure(settings)
         retryBudget.settings = settings.retry
-        setBackends(keys)
+        setBackends(keys, weights)
         for index in backends.indices where backends[index].isPresent { followSettings(index) }
         takeChanges()
         recount()

@@ -210,7 +210,8 @@ extension AdmissionController {
             let allowed = backends[index].allowed
             let isTried = backends[index].isLimitTried(now: clock)
             let isOwn = isTried || backends[index].isLimited || backends[index].isCapped
-            backends[index].weight = isOwn ? allowed : max(allowed, mean)
+            let share = isOwn ? allowed : max(allowed, mean)
+            backends[index].weight = share * backends[index].configuredWeight
         }
     }
 }

@@ -6,10 +6,11 @@ extension AdmissionController {
     /// Puts a new set of backends in force, under the settings that are in force; poll afterwards.
     ///
     /// Those that stay keep all they have. Those that leave get nothing new, and what runs there runs to its end.
-    /// A backend that was here within the last ten minutes goes on with what was learnt of it.
-    package mutating func replaceBackends(_ keys: [String], now: Instant) {
+    /// A backend that was here within the last ten minutes goes on with what was learnt of it. `weights` are the
+    /// backends', 1 where they are left out.
+    package mutating func replaceBackends(_ keys: [String], weights: [Int] = [], now: Instant) {
         advance(to: now)
-        setBackends(keys)
+        setBackends(keys, weights)
         takeChanges()
         recount()
     }
@@ -23,8 +24,25 @@ extension AdmissionController {
         return keys.map { slots[$0].map(BackendID.init(index:)) }
     }
 
-    /// Has those be present that `keys` name, and nobody else.
-    mutating func setBackends(_ keys: [String]) {
+    /// Has those be present that `keys` name, with these weights, and nobody else.
+    mutating func setBackends(_ keys: [String], _ weights: [Int]) {
+        setMembers(keys)
+        var byKey: [String: Int] = [:]
+        // As of names that come twice, the first one counts.
+        for (key, weight) in zip(keys, weights) where byKey[key] == nil { byKey[key] = weight }
+        for index in backends.indices where backends[index].isPresent {
+            setWeight(byKey[backends[index].key] ?? 1, of: index)
+        }
+    }
+
+    private mutating func setWeight(_ weight: Int, of index: Int) {
+        backends[index].configuredWeight = max(1, weight)
+        let isNews = backends[index].signals.note(
+            .said(BackendSignal(weight: weight), by: .weight), now: clock)
+        if isNews { noteSignal(at: index) }
+    }
+
+    private mutating func setMembers(_ keys: [String]) {
         let wanted = Set(keys)
         var known: Set<String> = []
         for index in backends.indices {

@@ -62,14 +62,15 @@ package struct AdmissionController: ~Copyable, Sendable {
     /// When the backends' shares of good ends were last compared.
     var comparedAt = Instant(nanoseconds: .min / 2)
 
-    /// A controller for the backends named by `backends`; a name that comes twice counts once.
+    /// A controller for the backends named by `backends`, of those weights, which are 1 where they are left
+    /// out; a name that comes twice counts once.
     ///
     /// The first backend gets `BackendID(index: 0)` and so on. Decisions that are left to chance
     /// follow from `seed`. `remembered` are limits that an earlier process found, by backends' names: who is
     /// among them, now or later, begins with a part of its own.
     package init(
-        settings: AdmissionSettings, backends keys: [String], remembered: [String: Double] = [:],
-        seed: UInt64
+        settings: AdmissionSettings, backends keys: [String], weights: [Int] = [],
+        remembered: [String: Double] = [:], seed: UInt64
     ) {
         self.settings = settings
         self.remembered = remembered
@@ -77,7 +78,7 @@ package struct AdmissionController: ~Copyable, Sendable {
         queue = FairQueue(settings)
         retryBudget = RetryBudget(settings.retry)
         maxWaitNanoseconds = settings.queue.maxWait.wholeNanoseconds
-        setBackends(keys)
+        setBackends(keys, weights)
         recount()
     }
 

@@ -135,19 +135,21 @@ final class BackendDiscovery {
         _ place: DiscoverySettings
     ) -> Bool {
         let former = gateway.discoveringPools.first { $0.name == pool }?.backends ?? []
-        let known = Set(former)
-        let next = Set(backends)
-        guard known != next else { return false }
-        let added = backends.filter { !known.contains($0) }
-        let removed = former.filter { !next.contains($0) }
+        guard Set(former) != Set(backends) else { return false }
+        let known = Dictionary(former.map { ($0.key, $0) }, uniquingKeysWith: { one, _ in one })
+        let next = Dictionary(backends.map { ($0.key, $0) }, uniquingKeysWith: { one, _ in one })
+        let added = backends.filter { known[$0.key] == nil }
+        let removed = former.filter { next[$0.key] == nil }
+        let weighed = backends.filter { (known[$0.key]?.weight ?? $0.weight) != $0.weight }
         // Who stays keeps the place, so that pages and metrics do not jump.
         gateway.replaceBackends(
-            of: pool, with: former.filter { next.contains($0) } + added, unready: unready)
+            of: pool, with: former.compactMap { next[$0.key] } + added, unready: unready)
         logger.notice(
             "backends changed",
             metadata: [
                 "pool": "\(pool)", "source": "\(place.text)", "backends": "\(backends.count)",
                 "added": BackendDiscovery.names(added), "removed": BackendDiscovery.names(removed),
+                "weighed": BackendDiscovery.names(weighed),
             ])
         changed()
         return true

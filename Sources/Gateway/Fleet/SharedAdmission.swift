@@ -72,7 +72,8 @@ package final class SharedAdmission: Sendable {
         let epoch = nanosecondsToWall()
         var controller = AdmissionController(
             settings: settings.admission.with(epochNanoseconds: epoch),
-            backends: settings.backends.map(\.key), remembered: remembered, seed: seed)
+            backends: settings.backends.map(\.key), weights: settings.backends.map(\.weight),
+            remembered: remembered, seed: seed)
         controller.notesDoubts = true
         var state = State(
             controller: controller, settings: settings,
@@ -113,7 +114,8 @@ package final class SharedAdmission: Sendable {
             let epoch = state.nanosecondsToWall()
             state.controller.reconfigure(
                 settings: settings.admission.with(epochNanoseconds: epoch),
-                backends: settings.backends.map(\.key), now: now)
+                backends: settings.backends.map(\.key), weights: settings.backends.map(\.weight),
+                now: now)
             // Nobody says so any more.
             if settings.discovery == nil { state.controller.setUnready([], now: now) }
             state.beginFollowingClock(epoch)
@@ -125,9 +127,10 @@ package final class SharedAdmission: Sendable {
     /// leaves all else as it is, so that this costs little however often it is done.
     func replaceBackends(_ backends: [BackendAddress], unready: Set<String>, now: Instant) {
         let keys = backends.map(\.key)
+        let weights = backends.map(\.weight)
         state.withLock { state in
             state.settings.backends = backends
-            state.controller.replaceBackends(keys, now: now)
+            state.controller.replaceBackends(keys, weights: weights, now: now)
             state.controller.setUnready(unready, now: now)
             noteChange(&state)
         }

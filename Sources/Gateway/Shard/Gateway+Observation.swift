@@ -75,7 +75,9 @@ extension Gateway {
         var observed = PoolSnapshot(
             metrics: metrics,
             backends: layout.ids.indices.compactMap { index in
-                layout.ids[index].flatMap { observe($0, index, admission, metrics, reports) }
+                layout.ids[index].flatMap {
+                    observe($0, index, layout, admission, metrics, reports)
+                }
             })
         observed.discovery = discoveries[member.settings.name]
         observed.queueRequests = admission.queueLength
@@ -97,7 +99,8 @@ extension Gateway {
     }
 
     private func observe(
-        _ id: BackendID, _ index: Int, _ admission: SharedAdmission, _ metrics: PoolMetrics,
+        _ id: BackendID, _ index: Int, _ layout: SharedAdmission.Layout,
+        _ admission: SharedAdmission, _ metrics: PoolMetrics,
         _ reports: [ReactorReport.PoolReport]
     ) -> BackendSnapshot? {
         guard let status = admission.backend(id, now: reactor.now), status.isPresent else {
@@ -105,6 +108,7 @@ extension Gateway {
         }
         let label = metrics.backends[index].label
         var observed = BackendSnapshot(metrics: metrics.backends[index])
+        observed.weight = layout.settings.backends[index].weight
         observed.limit = status.allowed
         observed.abandoned = status.abandoned
         observed.waitingForClient = status.waitingForClient

@@ -46,8 +46,12 @@ final class PoolDriver {
     private(set) var wouldWait: Set<UInt64> = []
     private var settings: AdmissionSettings
 
-    init(_ settings: AdmissionSettings, backends: [String] = ["a"], seed: UInt64 = 1) {
-        controller = AdmissionController(settings: settings, backends: backends, seed: seed)
+    init(
+        _ settings: AdmissionSettings, backends: [String] = ["a"], weights: [Int] = [],
+        seed: UInt64 = 1
+    ) {
+        controller = AdmissionController(
+            settings: settings, backends: backends, weights: weights, seed: seed)
         quotas = QuotaTable(QuotaSettings(settings))
         self.settings = settings
     }

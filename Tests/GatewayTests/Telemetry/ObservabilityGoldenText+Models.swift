@@ -124,6 +124,9 @@ let goldenModels = #"""
     penstock_backend_checks_total{pool="chat",backend="http://10.0.0.11:8000",result="failed"} 0
     penstock_backend_checks_total{pool="chat",backend="http://10.0.0.11:8000",result="timed_out"} 0
     penstock_backend_checks_total{pool="chat",backend="http://10.0.0.11:8000",result="ignored"} 0
+    # HELP penstock_backend_weight Weight of the backend among those of its pool; 0 for one that gets nothing new.
+    # TYPE penstock_backend_weight gauge
+    penstock_backend_weight{pool="chat",backend="http://10.0.0.11:8000"} 3
     # HELP penstock_backend_signal 1 for what the backend, or somebody for it, says at present that it may be sent.
     # TYPE penstock_backend_signal gauge
     penstock_backend_signal{pool="chat",backend="http://10.0.0.11:8000",state="limited",source="field"} 1
@@ -133,6 +136,7 @@ let goldenModels = #"""
     penstock_backend_signal{pool="chat",backend="http://10.0.0.11:8000",state="drain",source="push"} 0
     penstock_backend_signal{pool="chat",backend="http://10.0.0.11:8000",state="drain",source="agent"} 0
     penstock_backend_signal{pool="chat",backend="http://10.0.0.11:8000",state="drain",source="discovery"} 0
+    penstock_backend_signal{pool="chat",backend="http://10.0.0.11:8000",state="drain",source="weight"} 0
     penstock_backend_signal{pool="chat",backend="http://10.0.0.11:8000",state="down",source="field"} 0
     penstock_backend_signal{pool="chat",backend="http://10.0.0.11:8000",state="down",source="push"} 0
     penstock_backend_signal{pool="chat",backend="http://10.0.0.11:8000",state="down",source="agent"} 0

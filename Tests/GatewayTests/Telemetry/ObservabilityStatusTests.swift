@@ -25,7 +25,8 @@ import Testing
             + #""tenants":[{"name":"acme","in_flight":7,"queued":4,"share":12}],"#
             + #""discovery":{"source":"file","backends":1,"unready":1,"good_timestamp_seconds":1700000100.5,"#
             + #""errors":2,"changes":3},"#
-            + #""backends":[{"url":"http://10.0.0.11:8000","usable":true,"on_trial":false,"limit":24,"#
+            + #""backends":[{"url":"http://10.0.0.11:8000","usable":true,"on_trial":false,"#
+            + #""weight":3,"limit":24,"#
             + #""in_flight":11,"connections":{"open":13,"idle":2},"#
             + #""signals":[{"source":"field","state":"limited","share":1.0,"limit":30,"#
             + #""age_seconds":0.5,"ends_in_seconds":9.5}],"#

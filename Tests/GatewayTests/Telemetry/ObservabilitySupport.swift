@@ -94,6 +94,7 @@ func sampleSnapshot() -> GatewaySnapshot {
     var signal = BackendSignal()
     signal.ceiling = 30
     signal.end = Instant(nanoseconds: 12_000_000_000)
+    backend.weight = 3
     backend.signals = [
         SignalSnapshot(
             HeardSignal(
