@@ -413,8 +413,14 @@ package struct Route: Equatable, Sendable {
     /// Names of models, or patterns with `*`, one of which the request must name; empty for any,
     /// and then the body is not read.
     package var models: [String] = []
-    /// Index into `Policy.pools`.
+    /// Index into `Policy.pools`; of a route with a `split` the first of its pools.
     package var pool: Int
+    /// The pools that requests are shared among; empty where all go to `pool`.
+    package var split: [Part] = []
+    /// Which requests go to the same pool of the split.
+    package var stickiness = Stickiness.none
+    /// Whether what one pool of the split refuses for want of capacity goes to the next.
+    package var spills = false
     /// Where requests go that would wait too long; `nil` for nowhere.
     package var fallback: Fallback?
     /// Time between the comments that a request for a stream gets until its first event, 100 ms..1 h;

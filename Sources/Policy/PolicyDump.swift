@@ -22,7 +22,17 @@ package enum PolicyDump {
         guard case .mapping(var entries) = PolicySections.route.write(route) else {
             preconditionFailure("a route is written as a mapping")
         }
-        entries.insert(("pool", .text(policy.pools[route.pool].name)), at: 1)
+        if let index = entries.firstIndex(where: { $0.key == "split" }) {
+            entries[index].value = .list(
+                route.split.map { part in
+                    .mapping([
+                        ("pool", .text(policy.pools[part.pool].name)),
+                        ("share", .number(part.share)),
+                    ])
+                })
+        } else {
+            entries.insert(("pool", .text(policy.pools[route.pool].name)), at: 1)
+        }
         if let fallback = route.fallback,
             let index = entries.firstIndex(where: { $0.key == "fallback" }),
             case .mapping(var inner) = entries[index].value

@@ -79,7 +79,7 @@ extension PolicySections {
             return text
         }, write: { $0 })
 
-    private static let header = Kind<String>.text(
+    static let header = Kind<String>.text(
         "the name of a header field", pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$",
         parse: { (text) throws(Fault) in
             guard Token.isToken(text), text.utf8.count <= maxNameLength else {

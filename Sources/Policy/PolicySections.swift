@@ -123,7 +123,7 @@ enum PolicySections {
         identity: nil)
 
     static let route = Section<Route>(
-        blank: Route(path: .prefix(""), pool: 0),
+        blank: Route(path: .prefix(""), pool: Route.noPool),
         keys: [
             Key(
                 "path", \.path, path, required: true,
@@ -133,8 +133,24 @@ enum PolicySections {
                     + "another one, such as `..` or `a%2Fb`. The order of routes decides, not how narrow they are."
             ),
             Key(
-                "pool", \.pool, poolName, required: true, "Name of the pool that gets the requests."
-            ),
+                "pool", \.pool, poolName,
+                "Name of the pool that gets the requests; required without `split`."),
+            Key(
+                "split", \.self, split,
+                "Pools that share the requests, instead of `pool`: each gets as many as its `share` is of all shares. "
+                    + "Which requests it gets follows from their names alone, so that several gateways agree, and when "
+                    + "shares change, only as many go elsewhere as must. Keys of clients and models are those of the "
+                    + "first pool."),
+            Key(
+                "sticky", \.stickiness, stickiness,
+                "What requests of a split that go to the same pool have in common: `tenant`, by the terms of the "
+                    + "first pool; `{header: NAME}`, the value of that field; `none`, nothing but their "
+                    + "`X-Request-ID`, which is made where there is none. Those without a tenant or the field go as "
+                    + "with `none`."),
+            Key(
+                "spill", \.spills, .boolean,
+                "Whether requests that their pool of the split refuses for want of capacity go to the next one, "
+                    + "before a `fallback`. Otherwise they are refused there."),
             Key(
                 "hosts", \.hosts, .list(of: host, blank: "", counts: 0...100, identity: { [$0] }),
                 "Names one of which the request's Host must have, without port; none for any."),
@@ -174,9 +190,22 @@ enum PolicySections {
             ),
         ],
         rules: [
-            Rule("fallback", "pool") { route in
-                route.fallback?.pool == route.pool
+            Rule("pool", "split") { route in
+                route.pool == Route.noPool
+                    ? Fault("has no pool", "write pool: NAME, or split: [{pool: NAME, share: 1}]")
+                    : nil
+            },
+            Rule("fallback", "pool", "split") { route in
+                route.fallback.map { route.pools.contains($0.pool) } == true
                     ? Fault("falls back to the route's own pool", "name another pool") : nil
+            },
+            Rule("sticky", "split") { route in
+                route.stickiness != .none && route.split.isEmpty
+                    ? Fault("has no split to stick to", "add split, or remove sticky") : nil
+            },
+            Rule("spill", "split") { route in
+                route.spills && route.split.isEmpty
+                    ? Fault("has no split to spill over in", "add split, or remove spill") : nil
             },
             Rule("fallback", "models") { route in
                 route.fallback?.model != nil && route.models.isEmpty
@@ -190,6 +219,8 @@ enum PolicySections {
             "model": "write models: [NAME]",
             "keep_alive": "write stream_keep_alive: 15s",
             "cross_origin": "write cors: {origins: [ORIGIN]}",
+            "pools": "write split: [{pool: NAME, share: 1}]",
+            "canary": "write split: [{pool: NAME, share: 95}, {pool: NAME, share: 5}]",
         ])
 
     private static let path = Kind.text(

@@ -33,6 +33,8 @@ package struct AccessRecord {
     package var model: [UInt8] = []
     /// Whether the request went to its route's other pool.
     package var hasFallenBack = false
+    /// Whether it went to another pool of its route's split than was chosen first.
+    package var hasSpilled = false
     /// Tokens that it came to.
     package var usage = TokenUsage()
     /// Time in the queue; `nil` when it was not queued.
@@ -145,6 +147,7 @@ package struct AccessLog: ~Copyable {
     private mutating func appendPlace(_ record: borrowing AccessRecord) {
         if let pool = record.pool {
             append(member: ",\"pool\":", pool.name.utf8.span)
+            if record.hasSpilled { line.append(text: ",\"spilled\":true") }
             if record.hasFallenBack { line.append(text: ",\"fallback\":true") }
         }
         if let backend = record.backend {

@@ -21,6 +21,8 @@ package struct GatewaySnapshot {
     package var logs: [(name: String, statistics: LogWriter.Statistics)] = []
     /// The pools, in the policy's order.
     package var pools: [PoolSnapshot]
+    /// How routes share their requests among pools, in the policy's order.
+    package var splits: [SplitSnapshot] = []
 
     /// A snapshot of what `metrics` counts, taken at `wallNanoseconds` since 1970.
     package init(metrics: GatewayMetrics, wallNanoseconds: Int64, pools: [PoolSnapshot]) {
@@ -32,6 +34,28 @@ package struct GatewaySnapshot {
     /// Whether requests should be sent here: the gateway is not shutting down and some backend is
     /// usable.
     package var isReady: Bool { !isDraining && pools.contains { $0.isUsable } }
+}
+
+/// How one route shares its requests among pools.
+package struct SplitSnapshot {
+    /// The route's path.
+    package var path: String
+    /// Which requests go to the same pool, in words.
+    package var stickiness: String
+    /// Whether what one pool refuses goes to the next.
+    package var spills: Bool
+    /// The pools by name, with their shares in 0...1.
+    package var parts: [(pool: String, share: Double)]
+
+    /// What these say.
+    package init(
+        path: String, stickiness: String, spills: Bool, parts: [(pool: String, share: Double)]
+    ) {
+        self.path = path
+        self.stickiness = stickiness
+        self.spills = spills
+        self.parts = parts
+    }
 }
 
 /// What is alive in reactors besides connections and permits: all of it ends with what it is for.

@@ -141,6 +141,14 @@ extension MetricFamily {
             "Requests that went to their route's fallback instead of this pool."
         ) { $0.metrics.fallbacks },
         .pool(
+            "penstock_splits_total", .counter,
+            "Requests that their route's split sent to this pool."
+        ) { $0.metrics.splits },
+        .pool(
+            "penstock_spills_total", .counter,
+            "Requests that this pool refused and that went to the next one of their route's split."
+        ) { $0.metrics.spills },
+        .pool(
             "penstock_client_received_bytes_total", .counter, unit: .bytes,
             "Bytes read from clients, heads and bodies as they came."
         ) { $0.metrics.clientReceivedBytes },

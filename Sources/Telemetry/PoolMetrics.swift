@@ -71,6 +71,10 @@ package final class PoolMetrics {
     package private(set) var tunnelsEnded: UInt64 = 0
     /// Requests sent to their route's other pool.
     package var fallbacks: UInt64 = 0
+    /// Requests that their route's split sent to this pool.
+    package var splits: UInt64 = 0
+    /// Requests that this pool refused and that went to the next one of their route's split.
+    package var spills: UInt64 = 0
     /// Bytes read from clients whose request went to this pool: heads and bodies as they came.
     package var clientReceivedBytes: UInt64 = 0
     /// Bytes written to those clients.
@@ -125,6 +129,8 @@ package final class PoolMetrics {
         walk.visit(&tunnelsOpened)
         walk.visit(&tunnelsEnded)
         walk.visit(&fallbacks)
+        walk.visit(&splits)
+        walk.visit(&spills)
         walk.visit(&clientReceivedBytes)
         walk.visit(&clientSentBytes)
         walk.visit(&upstreamReceivedBytes)

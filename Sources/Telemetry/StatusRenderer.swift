@@ -34,7 +34,29 @@ package enum StatusRenderer {
             if index > 0 { buffer.append(0x2c) }
             append(pool, to: &buffer)
         }
+        buffer.append(text: "],\"splits\":[")
+        for (index, split) in snapshot.splits.enumerated() {
+            if index > 0 { buffer.append(0x2c) }
+            append(split, to: &buffer)
+        }
         buffer.append(text: "]}\n")
+    }
+
+    private static func append(_ split: SplitSnapshot, to buffer: inout ByteBuffer) {
+        buffer.append(text: "{\"path\":")
+        buffer.append(jsonString: split.path)
+        buffer.append(text: ",\"sticky\":")
+        buffer.append(jsonString: split.stickiness)
+        buffer.append(text: split.spills ? ",\"spill\":true" : ",\"spill\":false")
+        buffer.append(text: ",\"pools\":[")
+        for (index, part) in split.parts.enumerated() {
+            buffer.append(text: index > 0 ? ",{\"pool\":" : "{\"pool\":")
+            buffer.append(jsonString: part.pool)
+            buffer.append(text: ",\"share\":")
+            buffer.append(text: part.share.description)
+            buffer.append(text: "}")
+        }
+        buffer.append(text: "]}")
     }
 
     /// `draining`, `ready`, or `unavailable` while no pool has a usable backend.

@@ -15,6 +15,7 @@ struct ExplanationFacts {
         if !found.model.isEmpty { facts.append(.init("model", found.model)) }
         if let pool = found.pool.map({ policy.pools[$0] }) {
             facts.append(.init("pool", pool.name))
+            if let split { facts.append(.init("split", split)) }
             facts.append(.init("tenant", tenant(in: pool)))
             if let index = found.priorityClass {
                 facts.append(.init("class", pool.admission.classes[index].name))
@@ -73,6 +74,20 @@ struct ExplanationFacts {
         let queue = pool.admission.queue
         return "\(queue.maxRequests) requests, \(queue.maxBytes) bytes, "
             + "waits up to \(queue.maxWait)"
+    }
+
+    /// How the route shares its requests among pools; nil where it does not.
+    private var split: String? {
+        guard found.routes.count == 1 else { return nil }
+        let route = policy.routes[found.routes[0]]
+        if route.split.isEmpty { return nil }
+        let shares = route.split.map { part in
+            let percent = (route.share(of: part) * 1e4).rounded() / 100
+            return "\(policy.pools[part.pool].name) \(percent) %"
+        }
+        let sticky = "sticky: \(route.stickiness.text)"
+        let spill = route.spills ? "goes to the next pool" : "stays refused"
+        return shares.joined(separator: ", ") + "; \(sticky); what is refused \(spill)"
     }
 
     private var fallback: String {

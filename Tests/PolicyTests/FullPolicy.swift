@@ -210,6 +210,15 @@ enum FullPolicy {
               expose: [X-Two]
               credentials: true
               max_age: 64s
+          - path: /b
+            split:
+              - pool: spare
+                share: 95.5
+              - pool: named
+                share: 4.5
+            sticky:
+              header: X-User
+            spill: true
         models:
           aliases:
             other: most
@@ -241,6 +250,15 @@ enum FullPolicy {
         crossOrigin.maxAge = .seconds(64)
         route.crossOrigin = crossOrigin
         route.streamUsage = .ask
+        var split = Route(path: .exact("/b"), pool: 1)
+        split.split = [(1, 95.5), (2, 4.5)].map { pool, share in
+            var part = Route.Part()
+            part.pool = pool
+            part.share = share
+            return part
+        }
+        split.stickiness = .header("x-user")
+        split.spills = true
         var models = ModelSettings()
         models.aliases = [ModelAlias(name: "other", model: "most")]
         models.maxHeldBytes = 62_464
@@ -278,7 +296,7 @@ enum FullPolicy {
             threads: 3, server: expectedServer,
             log: expectedLog,
             forwarding: expectedForwarding, pools: [expectedPool, spare, named, cluster],
-            routes: [route],
+            routes: [route, split],
             models: models)
         policy.adminToken = AdminToken(file: "admin.token")
         policy.stateFile = "/var/lib/penstock/state.json"

@@ -3,7 +3,7 @@
 // same decisions on every machine.
 
 /// The natural logarithm of a finite number above 0, to about 1e-12.
-func naturalLogarithm(_ number: Double) -> Double {
+package func naturalLogarithm(_ number: Double) -> Double {
     precondition(number > 0 && number.isFinite, "no logarithm of \(number)")
     // number = m 2^e with m in 1..<2; ln m by the series of artanh, with m brought near 1.
     var exponent = Double(number.exponent)

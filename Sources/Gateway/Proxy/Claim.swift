@@ -164,15 +164,42 @@ final class Claim {
     private static func identity(
         in pool: Pool, _ head: borrowing RequestHead, from client: ClientConnection
     ) -> Identity {
-        var key = Classifier.Key.missing
         let classifier = pool.classifier
-        if classifier.hasKeys, let place = APIKey.place(in: head) {
-            key = .digest(client.lastKey.digest(of: head.span(place.range)))
-            if !classifier.knows(key) {
-                key = furtherKey(behind: place, in: head, classifier) ?? key
-            }
+        return classifier.identity(
+            of: head, key: key(for: classifier, head, from: client), address: client.peer.bits)
+    }
+
+    @inline(__always)
+    private static func key(
+        for classifier: Classifier, _ head: borrowing RequestHead, from client: ClientConnection
+    ) -> Classifier.Key {
+        guard classifier.hasKeys, let place = APIKey.place(in: head) else { return .missing }
+        let key = Classifier.Key.digest(client.lastKey.digest(of: head.span(place.range)))
+        return classifier.knows(key) ? key : furtherKey(behind: place, in: head, classifier) ?? key
+    }
+
+    /// A number for the tenant that the request is of by the terms of `pool`, the same in every process; nil for
+    /// nobody.
+    ///
+    /// It is that of the tenant's name, or of an API key where the policy does not name its tenant.
+    static func tenantHash(
+        in pool: Pool, _ head: borrowing RequestHead, from client: ClientConnection,
+        _ hashKey: HashKey
+    ) -> UInt64? {
+        let classifier = pool.classifier
+        let key = key(for: classifier, head, from: client)
+        let identity = classifier.identity(of: head, key: key, address: client.peer.bits)
+        switch identity.tenant {
+        case .anonymous: return nil
+        case .named: return hashKey.hash(classifier.tenantName(identity.tenantIndex).span)
+        case .hashed: break
         }
-        return classifier.identity(of: head, key: key, address: client.peer.bits)
+        if case .digest(let digest?) = key, classifier.knows(key) {
+            return UInt64(bitPattern: Int64(digest.hash))
+        }
+        guard let name = classifier.tenantHeader, let field = Classifier.field(name, of: head)
+        else { return nil }
+        return hashKey.hash(head.value(of: field))
     }
 
     /// A key that is known in a place behind one where none is: what stands there may be meant for the

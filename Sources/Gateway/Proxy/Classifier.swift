@@ -26,7 +26,7 @@ final class Classifier: Sendable {
         case digest(KeyDigest?)
     }
 
-    private let tenantHeader: [UInt8]?
+    let tenantHeader: [UInt8]?
     private let priorityHeader: [UInt8]?
     /// Whether the class may be said as RFC 9218's urgency.
     private let takesUrgency: Bool
@@ -123,7 +123,7 @@ final class Classifier: Sendable {
     }
 
     /// The first field of that name that says something.
-    private static func field(_ name: [UInt8], of head: borrowing RequestHead) -> Field? {
+    static func field(_ name: [UInt8], of head: borrowing RequestHead) -> Field? {
         for field in head.fields where field.name.count == name.count && !field.value.isEmpty {
             if head.name(of: field).equals(lowercase: name) { return field }
         }

@@ -131,7 +131,7 @@ extension Exchange {
     /// The pool's decision: refused; unless there is another pool.
     func refused(_ rejection: Rejection) {
         parkedHandle = nil
-        if fallsBack(after: rejection) { return }
+        if spills(after: rejection) || fallsBack(after: rejection) { return }
         reply(rejection)
     }
 

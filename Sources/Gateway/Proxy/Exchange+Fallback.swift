@@ -21,7 +21,7 @@ extension Exchange {
             let wait = pool.predictedWaitSeconds({ makeTicket(pool) }),
             wait > Double(fallback.maxWait.wholeNanoseconds) / 1e9
         else { return false }
-        return fallBack(to: fallback)
+        return spills() || fallBack(to: fallback)
     }
 
     /// Sends the request to the fallback after it was refused.
@@ -48,7 +48,8 @@ extension Exchange {
             return false
         }
         hasFallenBack = true
-        if let pool { claim.leave(pool) }
+        // Who has spilled over is paid for as in the pool that was chosen first.
+        if let pool, !hasSpilled { claim.leave(pool) }
         if let model = fallback.model {
             guard replaceModel(Array(model.utf8)) else { return true }
         }

@@ -240,7 +240,7 @@ extension Exchange {
         _ index: Int, _ head: borrowing RequestHead, from client: ClientConnection
     ) {
         routeIndex = index
-        let found = snapshot.pools[snapshot.policy.routes[index].pool]
+        let found = choosePool(ofRoute: index, head, client)
         pool = found
         if case .options = head.method {
             switch MaxForwards(head) {

@@ -51,8 +51,11 @@ final class RouteTable {
     let looksForStreams: Bool
     /// Whether browsers are told something about any route.
     let hasCrossOrigin: Bool
+    /// Whether any route shares its requests among pools.
+    let hasSplits: Bool
     /// By the routes' indices.
     private let crossOrigins: [CrossOriginTexts?]
+    private let splits: [RouteSplit?]
 
     init(_ policy: Policy) {
         entries = policy.routes.map { route in
@@ -78,6 +81,9 @@ final class RouteTable {
         }
         crossOrigins = policy.routes.map { $0.crossOrigin.map(CrossOriginTexts.init) }
         hasCrossOrigin = crossOrigins.contains { $0 != nil }
+        let names = policy.pools.map(\.name)
+        splits = policy.routes.map { $0.split.isEmpty ? nil : RouteSplit($0, names: names) }
+        hasSplits = splits.contains { $0 != nil }
     }
 
     /// The model that `name` is another name for.
@@ -121,6 +127,9 @@ final class RouteTable {
         }
         return found
     }
+
+    /// How the route with that index shares its requests among pools; nil where it does not.
+    func split(ofRoute index: Int) -> RouteSplit? { splits[index] }
 
     /// What browsers are told about the route with that index.
     func crossOrigin(ofRoute index: Int) -> CrossOriginTexts? { crossOrigins[index] }

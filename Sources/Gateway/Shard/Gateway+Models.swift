@@ -21,7 +21,8 @@ extension Gateway {
     /// None where a backend answers for the list itself, or no route has `models`.
     package var modelSources: [ModelSource] {
         guard ModelList(policy).isServed else { return [] }
-        let pools = Set(policy.routes.filter { !$0.models.isEmpty }.map(\.pool)).sorted()
+        let pools = Set(policy.routes.filter { !$0.models.isEmpty }.flatMap(\.pools))
+            .sorted()
         return pools.flatMap { index in
             let settings = policy.pools[index]
             let member = members.last { !$0.isRetired && $0.settings.name == settings.name }

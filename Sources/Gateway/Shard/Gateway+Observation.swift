@@ -56,6 +56,11 @@ extension Gateway {
                 observe($0, ReactorReport.pools(named: $0.settings.name, in: reports))
             })
         observed.isDraining = isDraining
+        observed.splits = policy.routes.filter { !$0.split.isEmpty }.map { route in
+            SplitSnapshot(
+                path: route.path.text, stickiness: route.stickiness.text, spills: route.spills,
+                parts: route.split.map { (policy.pools[$0.pool].name, route.share(of: $0)) })
+        }
         for report in reports { observed.alive.add(report.alive) }
         observed.uptimeNanoseconds = reactor.now.nanoseconds(since: startedAt)
         observed.maxConnections = policy.server.maxConnections

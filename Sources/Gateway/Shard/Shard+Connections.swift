@@ -138,6 +138,7 @@ extension Shard {
         line.backend = exchange.backendMetrics
         line.formerBackends = record.formerBackends
         line.hasFallenBack = exchange.hasFallenBack
+        line.hasSpilled = exchange.hasSpilled
         let claim = exchange.claim
         line.priorityClass = claim.classMetrics
         line.model = claim.model

@@ -286,6 +286,12 @@ private let goldenTraffic = #"""
     # HELP penstock_fallbacks_total Requests that went to their route's fallback instead of this pool.
     # TYPE penstock_fallbacks_total counter
     penstock_fallbacks_total{pool="chat"} 32
+    # HELP penstock_splits_total Requests that their route's split sent to this pool.
+    # TYPE penstock_splits_total counter
+    penstock_splits_total{pool="chat"} 6
+    # HELP penstock_spills_total Requests that this pool refused and that went to the next one of their route's split.
+    # TYPE penstock_spills_total counter
+    penstock_spills_total{pool="chat"} 1
     # HELP penstock_client_received_bytes_total Bytes read from clients, heads and bodies as they came.
     # TYPE penstock_client_received_bytes_total counter
     penstock_client_received_bytes_total{pool="chat"} 1001

@@ -13,7 +13,13 @@ import Testing
     }
 
     @Test func theWholeObject() throws {
-        let text = rendered { StatusRenderer.render(sampleSnapshot(), into: &$0) }
+        var snapshot = sampleSnapshot()
+        snapshot.splits = [
+            SplitSnapshot(
+                path: "/v1/*", stickiness: "tenant", spills: true,
+                parts: [("chat", 0.95), ("canary", 0.05)])
+        ]
+        let text = rendered { StatusRenderer.render(snapshot, into: &$0) }
         let expected =
             #"{"version":"1.2.3","state":"ready","time":"2023-11-14T22:15:23.456Z","#
             + #""uptime_seconds":123,"policy":{"loaded":"2023-11-14T22:15:00.500Z","#
@@ -31,7 +37,9 @@ import Testing
             + #""signals":[{"source":"field","state":"limited","share":1.0,"limit":30,"#
             + #""age_seconds":0.5,"ends_in_seconds":9.5}],"#
             + #""report":{"queued":3.0,"cache_use":0.97,"age_seconds":0.25,"cap":9,"#
-            + #""holds_growth":true,"believed":true}}]}]}"#
+            + #""holds_growth":true,"believed":true}}]}],"#
+            + #""splits":[{"path":"/v1/*","sticky":"tenant","spill":true,"#
+            + #""pools":[{"pool":"chat","share":0.95},{"pool":"canary","share":0.05}]}]}"#
         #expect(text == expected + "\n")
         #expect(try status(sampleSnapshot())["version"] as? String == "1.2.3")
     }

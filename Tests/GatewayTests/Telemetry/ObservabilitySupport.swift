@@ -54,6 +54,8 @@ func sampleSnapshot() -> GatewaySnapshot {
     pool.retries = 3
     pool.clientRetries = 31
     pool.fallbacks = 32
+    pool.splits = 6
+    pool.spills = 1
     let traffic = pool.traffic(
         pool.model(Array("llama".utf8)), pool.classes[0], tenant: pool.tenantSlot("acme"))
     traffic.streams.observeFirstToken(nanoseconds: 120_000_000)
