@@ -423,6 +423,8 @@ package struct Route: Equatable, Sendable {
     package var spills = false
     /// Where requests go that would wait too long; `nil` for nowhere.
     package var fallback: Fallback?
+    /// Where copies of requests go; `nil` for nowhere.
+    package var mirror: Mirror?
     /// Time between the comments that a request for a stream gets until its first event, 100 ms..1 h;
     /// `nil` for none.
     package var streamKeepAlive: Duration?

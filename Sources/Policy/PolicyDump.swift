@@ -40,6 +40,13 @@ package enum PolicyDump {
             inner.insert(("pool", .text(policy.pools[fallback.pool].name)), at: 0)
             entries[index].value = .mapping(inner)
         }
+        if let mirror = route.mirror,
+            let index = entries.firstIndex(where: { $0.key == "mirror" }),
+            case .mapping(var inner) = entries[index].value
+        {
+            inner.insert(("pool", .text(policy.pools[mirror.pool].name)), at: 0)
+            entries[index].value = .mapping(inner)
+        }
         return .mapping(entries)
     }
 }

@@ -168,6 +168,11 @@ enum PolicySections {
                 "Another pool for what would wait too long; responses from there say so in "
                     + "`X-Penstock-Fallback`."),
             Key(
+                "mirror", \.mirror, mirror.kind().optional(blank: mirror.blank),
+                "A pool that gets copies of requests at its lowest class, and only while it has room; their answers "
+                    + "are thrown away. They say `Penstock-Mirror: 1`, are charged to nobody, and never tried again."
+            ),
+            Key(
                 "stream_keep_alive", \.streamKeepAlive,
                 Kind<Duration>.duration(keepAliveTimes).optional(
                     blank: .seconds(15), absent: "off"),
@@ -199,6 +204,10 @@ enum PolicySections {
                 route.fallback.map { route.pools.contains($0.pool) } == true
                     ? Fault("falls back to the route's own pool", "name another pool") : nil
             },
+            Rule("mirror", "pool", "split") { route in
+                route.mirror.map { route.pools.contains($0.pool) } == true
+                    ? Fault("sends copies to the route's own pool", "name another pool") : nil
+            },
             Rule("sticky", "split") { route in
                 route.stickiness != .none && route.split.isEmpty
                     ? Fault("has no split to stick to", "add split, or remove sticky") : nil
@@ -219,6 +228,7 @@ enum PolicySections {
             "model": "write models: [NAME]",
             "keep_alive": "write stream_keep_alive: 15s",
             "cross_origin": "write cors: {origins: [ORIGIN]}",
+            "shadow": "write mirror: {pool: NAME, share: 0.01}",
             "pools": "write split: [{pool: NAME, share: 1}]",
             "canary": "write split: [{pool: NAME, share: 95}, {pool: NAME, share: 5}]",
         ])

@@ -35,6 +35,8 @@ package struct AccessRecord {
     package var hasFallenBack = false
     /// Whether it went to another pool of its route's split than was chosen first.
     package var hasSpilled = false
+    /// Whether it is a copy of a client's request, made by the gateway.
+    package var isMirror = false
     /// Tokens that it came to.
     package var usage = TokenUsage()
     /// Time in the queue; `nil` when it was not queued.
@@ -147,6 +149,7 @@ package struct AccessLog: ~Copyable {
     private mutating func appendPlace(_ record: borrowing AccessRecord) {
         if let pool = record.pool {
             append(member: ",\"pool\":", pool.name.utf8.span)
+            if record.isMirror { line.append(text: ",\"mirror\":true") }
             if record.hasSpilled { line.append(text: ",\"spilled\":true") }
             if record.hasFallenBack { line.append(text: ",\"fallback\":true") }
         }

@@ -23,6 +23,8 @@ package struct GatewaySnapshot {
     package var pools: [PoolSnapshot]
     /// How routes share their requests among pools, in the policy's order.
     package var splits: [SplitSnapshot] = []
+    /// Where routes send copies of requests, in the policy's order.
+    package var mirrors: [MirrorSnapshot] = []
 
     /// A snapshot of what `metrics` counts, taken at `wallNanoseconds` since 1970.
     package init(metrics: GatewayMetrics, wallNanoseconds: Int64, pools: [PoolSnapshot]) {
@@ -55,6 +57,23 @@ package struct SplitSnapshot {
         self.stickiness = stickiness
         self.spills = spills
         self.parts = parts
+    }
+}
+
+/// Where one route sends copies of requests.
+package struct MirrorSnapshot {
+    /// The route's path.
+    package var path: String
+    /// The name of the pool that gets them.
+    package var pool: String
+    /// The share of the requests that is copied.
+    package var share: Double
+
+    /// Copies of `share` of what comes to `path`.
+    package init(path: String, pool: String, share: Double) {
+        self.path = path
+        self.pool = pool
+        self.share = share
     }
 }
 

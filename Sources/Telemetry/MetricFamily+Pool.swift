@@ -148,6 +148,22 @@ extension MetricFamily {
             "penstock_spills_total", .counter,
             "Requests that this pool refused and that went to the next one of their route's split."
         ) { $0.metrics.spills },
+        MetricFamily(
+            name: "penstock_mirrors_total", kind: .counter, unit: nil,
+            labels: ["pool", "outcome"],
+            help: "Requests that were to be copied to this pool, by what became of the copy."
+        ) { writer, scrape in
+            for pool in scrape.gateway.pools {
+                for outcome in MirrorOutcome.allCases {
+                    writer.sample(
+                        pool.metrics.labels, "outcome=\"\(outcome.name)\"",
+                        pool.metrics.mirrors[outcome.rawValue])
+                }
+            }
+        },
+        .pool("penstock_mirrors_inflight", .gauge, "Copies of requests that are under way.") {
+            $0.metrics.mirrorsInFlight
+        },
         .pool(
             "penstock_client_received_bytes_total", .counter, unit: .bytes,
             "Bytes read from clients, heads and bodies as they came."

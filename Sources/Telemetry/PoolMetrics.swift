@@ -75,6 +75,10 @@ package final class PoolMetrics {
     package var splits: UInt64 = 0
     /// Requests that this pool refused and that went to the next one of their route's split.
     package var spills: UInt64 = 0
+    /// Copies of requests that were sent to this pool.
+    package private(set) var mirrorsBegun: UInt64 = 0
+    /// What became of requests that were to be copied to this pool, by `MirrorOutcome`.
+    package private(set) var mirrors = [UInt64](repeating: 0, count: MirrorOutcome.allCases.count)
     /// Bytes read from clients whose request went to this pool: heads and bodies as they came.
     package var clientReceivedBytes: UInt64 = 0
     /// Bytes written to those clients.
@@ -131,6 +135,8 @@ package final class PoolMetrics {
         walk.visit(&fallbacks)
         walk.visit(&splits)
         walk.visit(&spills)
+        walk.visit(&mirrorsBegun)
+        for index in mirrors.indices { walk.visit(&mirrors[index]) }
         walk.visit(&clientReceivedBytes)
         walk.visit(&clientSentBytes)
         walk.visit(&upstreamReceivedBytes)
@@ -170,6 +176,18 @@ package final class PoolMetrics {
 extension PoolMetrics {
     /// WebSocket tunnels that are open now.
     package var tunnelsOpen: UInt64 { tunnelsOpened &- tunnelsEnded }
+
+    /// Copies of requests that are under way.
+    package var mirrorsInFlight: UInt64 {
+        mirrorsBegun &- mirrors[MirrorOutcome.answered.rawValue]
+            &- mirrors[MirrorOutcome.failed.rawValue]
+    }
+
+    /// Counts a copy that is sent; `countMirror` counts its end.
+    package func countMirrorBegun() { mirrorsBegun &+= 1 }
+
+    /// Counts what became of a request that was to be copied to this pool.
+    package func countMirror(_ outcome: MirrorOutcome) { mirrors[outcome.rawValue] &+= 1 }
 
     /// Counts a WebSocket tunnel that was opened.
     package func countTunnelOpened() { tunnelsOpened &+= 1 }

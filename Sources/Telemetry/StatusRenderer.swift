@@ -39,6 +39,16 @@ package enum StatusRenderer {
             if index > 0 { buffer.append(0x2c) }
             append(split, to: &buffer)
         }
+        buffer.append(text: "],\"mirrors\":[")
+        for (index, mirror) in snapshot.mirrors.enumerated() {
+            buffer.append(text: index > 0 ? ",{\"path\":" : "{\"path\":")
+            buffer.append(jsonString: mirror.path)
+            buffer.append(text: ",\"pool\":")
+            buffer.append(jsonString: mirror.pool)
+            buffer.append(text: ",\"share\":")
+            buffer.append(text: mirror.share.description)
+            buffer.append(text: "}")
+        }
         buffer.append(text: "]}\n")
     }
 

@@ -26,6 +26,7 @@ struct ExplanationFacts {
             facts.append(.init("backends", backends(of: pool)))
         }
         if found.routes.count == 1 { facts.append(.init("fallback", fallback)) }
+        if let mirror { facts.append(.init("mirror", mirror)) }
         facts.append(.init("outcome", outcome))
         return facts
     }
@@ -88,6 +89,15 @@ struct ExplanationFacts {
         let sticky = "sticky: \(route.stickiness.text)"
         let spill = route.spills ? "goes to the next pool" : "stays refused"
         return shares.joined(separator: ", ") + "; \(sticky); what is refused \(spill)"
+    }
+
+    /// Where copies of the route's requests go; nil for nowhere.
+    private var mirror: String? {
+        guard found.routes.count == 1, let mirror = policy.routes[found.routes[0]].mirror else {
+            return nil
+        }
+        let percent = (mirror.share * 1e4).rounded() / 100
+        return "\(percent) % are copied to pool \(policy.pools[mirror.pool].name)"
     }
 
     private var fallback: String {

@@ -197,6 +197,12 @@ enum FullPolicy {
             hosts: [a.example.com]
             methods: [POST]
             models: ["m*"]
+            mirror:
+              pool: named
+              share: 0.25
+              max_body: 66KiB
+              max_in_flight: 67
+              max_bytes: 68KiB
             stream_keep_alive: 52s
             stream_usage: ask
             fallback:
@@ -240,6 +246,13 @@ enum FullPolicy {
         fallback.maxWait = .seconds(60)
         fallback.model = "small"
         route.fallback = fallback
+        var mirror = Route.Mirror()
+        mirror.pool = 2
+        mirror.share = 0.25
+        mirror.maxBodyBytes = 66 << 10
+        mirror.maxInFlight = 67
+        mirror.maxBytes = 68 << 10
+        route.mirror = mirror
         route.streamKeepAlive = .seconds(52)
         var crossOrigin = CrossOriginSettings()
         crossOrigin.origins = ["https://a.example.com"]

@@ -184,6 +184,18 @@ final class Pool {
         }
     }
 
+    /// Starts a copy of another pool's request, in the lowest class and where there is room; nil otherwise.
+    func startCopy() -> Permit? {
+        catchUp()
+        var ticket = Ticket()
+        // Of nobody whom the policy names, and nobody else's share is smaller for it.
+        ticket.tenant = .hashed(Pool.copiesTenant)
+        ticket.priorityClass = classes.count - 1
+        return admission.startIfFree(ticket, now: reactor.now)
+    }
+
+    private static let copiesTenant: UInt64 = 0x6d69_7272_6f72
+
     /// How long a request would wait that is offered now; 0 for not at all.
     func predictedWaitSeconds(_ makeTicket: () -> Ticket) -> Double? {
         catchUp()

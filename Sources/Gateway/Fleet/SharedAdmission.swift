@@ -182,6 +182,11 @@ package final class SharedAdmission: Sendable {
         }
     }
 
+    /// Starts a request that nobody waits for, where there is room; nil where there is none.
+    func startIfFree(_ ticket: Ticket, now: Instant) -> Permit? {
+        state.withLock { $0.controller.startIfFree(ticket, now: now) }
+    }
+
     /// How long a request would wait that is offered now; nil while that is unknown.
     func predictedWaitSeconds(_ ticket: Ticket, now: Instant) -> Double? {
         state.withLock { $0.controller.predictedWaitSeconds(ticket, now: now) }

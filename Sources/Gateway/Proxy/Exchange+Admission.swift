@@ -131,7 +131,8 @@ extension Exchange {
     /// The pool's decision: refused; unless there is another pool.
     func refused(_ rejection: Rejection) {
         parkedHandle = nil
-        if spills(after: rejection) || fallsBack(after: rejection) { return }
+        if spread.triedParts != 0, spills(after: rejection) { return }
+        if fallsBack(after: rejection) { return }
         reply(rejection)
     }
 

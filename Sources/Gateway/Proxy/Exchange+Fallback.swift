@@ -49,7 +49,7 @@ extension Exchange {
         }
         hasFallenBack = true
         // Who has spilled over is paid for as in the pool that was chosen first.
-        if let pool, !hasSpilled { claim.leave(pool) }
+        if let pool, !spread.hasSpilled { claim.leave(pool) }
         if let model = fallback.model {
             guard replaceModel(Array(model.utf8)) else { return true }
         }

@@ -240,7 +240,10 @@ extension Exchange {
         _ index: Int, _ head: borrowing RequestHead, from client: ClientConnection
     ) {
         routeIndex = index
-        let found = choosePool(ofRoute: index, head, client)
+        let found =
+            snapshot.spreads
+            ? choosePool(ofRoute: index, head, client)
+            : snapshot.pools[snapshot.policy.routes[index].pool]
         pool = found
         if case .options = head.method {
             switch MaxForwards(head) {

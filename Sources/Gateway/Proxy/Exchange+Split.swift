@@ -7,15 +7,16 @@ internal import Policy
 internal import Telemetry
 
 extension Exchange {
-    /// The pool of the route with that index that the request goes to.
+    /// The pool of the route with that index that the request goes to; and whether it may be copied.
+    @inline(never)
     func choosePool(
         ofRoute index: Int, _ head: borrowing RequestHead, _ client: ClientConnection
     ) -> Pool {
-        let routes = snapshot.routes
-        guard routes.hasSplits, let split = routes.split(ofRoute: index),
+        spread.mayBeCopied = snapshot.policy.routes[index].mirror != nil
+        guard let split = snapshot.routes.split(ofRoute: index),
             let part = split.part(for: hash(for: split, head, client))
         else { return snapshot.pools[snapshot.policy.routes[index].pool] }
-        triedParts = 1 << UInt32(part)
+        spread.triedParts = 1 << UInt32(part)
         let chosen = snapshot.pools[split.pool(of: part)]
         chosen.metrics.splits &+= 1
         return chosen
@@ -28,18 +29,18 @@ extension Exchange {
 
     /// Sends the request to the next pool of its route's split, where there is one and the route says so.
     func spills() -> Bool {
-        guard triedParts != 0, !hasFallenBack,
+        guard spread.triedParts != 0, !hasFallenBack,
             let split = snapshot.routes.split(ofRoute: routeIndex), split.spills, let client,
             let former = pool
         else { return false }
         let head = intake.head
         let hash = hash(for: split, head, client)
-        while let part = split.part(for: hash, besides: triedParts) {
-            triedParts |= 1 << UInt32(part)
+        while let part = split.part(for: hash, besides: spread.triedParts) {
+            spread.triedParts |= 1 << UInt32(part)
             let other = snapshot.pools[split.pool(of: part)]
             if asksForTunnel, other.settings.webSocket != .allow { continue }
-            if !hasSpilled { claim.leave(former) }
-            hasSpilled = true
+            if !spread.hasSpilled { claim.leave(former) }
+            spread.hasSpilled = true
             former.metrics.spills &+= 1
             pool = other
             if other.chargesLengths { intake.noteCoding() }

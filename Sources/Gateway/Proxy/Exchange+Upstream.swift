@@ -131,7 +131,11 @@ extension Exchange {
         connection.prepareOutput()
         RequestRewriter(self, in: pool).append(
             head, of: self, for: connection.upstream, peer: client.peer, to: &connection.output)
-        forwardBody(to: connection)
+        if spread.mayBeCopied {
+            forwardBodyAndCopy(head, from: client, to: connection)
+        } else {
+            forwardBody(to: connection)
+        }
     }
 
     /// The backend closed, broke or answered nonsense.

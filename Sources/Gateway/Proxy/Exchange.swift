@@ -41,10 +41,19 @@ final class Exchange: UpstreamUser {
     var pool: Pool?
     /// Index of the route that was taken, -1 before.
     var routeIndex = -1
-    /// Parts of the route's split that the request was sent to, a bit for each.
-    var triedParts: UInt32 = 0
-    /// Whether the request has left the pool that the split had chosen for another one of it.
-    var hasSpilled = false
+    /// Where it goes besides, or instead.
+    var spread = Spread()
+
+    /// What has become of a request whose route has a split or a mirror; nothing for others.
+    struct Spread {
+        /// Parts of the split that the request was sent to, a bit for each.
+        var triedParts: UInt32 = 0
+        /// Whether it has left the pool that the split had chosen for another one of it.
+        var hasSpilled = false
+        /// Whether it is still to be decided about a copy.
+        var mayBeCopied = false
+    }
+
     /// Whether the request was sent to the route's other pool.
     var hasFallenBack = false
     /// Whether the request asks for a WebSocket, and may have one.
@@ -107,8 +116,7 @@ final class Exchange: UpstreamUser {
         outlet.reset()
         pool = nil
         routeIndex = -1
-        triedParts = 0
-        hasSpilled = false
+        spread = Spread()
         hasFallenBack = false
         asksForTunnel = false
         tunnel = nil

@@ -29,12 +29,14 @@ struct RequestRewriter {
 
     /// Whether the backend is asked to report its load.
     let asksForReport: Bool
+    /// Whether it is a copy, which says so.
+    private var isCopy = false
     /// Whether the response is read as it passes, so that it may not be compressed.
     let readsResponse: Bool
 
-    init(_ exchange: Exchange, in pool: Pool) {
+    init(_ exchange: Exchange, in pool: Pool, keepsKeys: Bool = false) {
         host = pool.settings.host
-        keepsKeys = pool.keepsKeys || exchange.claim.keepsKeys
+        self.keepsKeys = keepsKeys || pool.keepsKeys || exchange.claim.keepsKeys
         let deadline = exchange.claim.deadline
         let isTold = pool.deadlines.isPassedOn && deadline != .distantFuture
         remainingNanoseconds = isTold ? deadline.nanoseconds(since: exchange.now) : nil
@@ -45,6 +47,12 @@ struct RequestRewriter {
         hasAskedForBody = exchange.intake.hasAskedForBody
         readsResponse = exchange.claim.readsResponse
         asksForReport = pool.asksForReports
+    }
+
+    /// For a copy of the request for `pool`; what its own pool keeps back is kept back there, too.
+    init(copying exchange: Exchange, to pool: Pool) {
+        self.init(exchange, in: pool, keepsKeys: exchange.pool?.keepsKeys == true)
+        isCopy = true
     }
 
     // What it is about is handed on and not kept: each property that refers to something is counted.
@@ -81,6 +89,7 @@ struct RequestRewriter {
         case .remove, .off: break
         }
         if asksForWebSocket { output.append("Connection: Upgrade\r\nUpgrade: websocket\r\n") }
+        if isCopy { output.append("Penstock-Mirror: 1\r\n") }
         texts.appendEnd(exchange.requestID, isHTTP10: head.version.isHTTP10, to: &output)
     }
 

@@ -51,8 +51,6 @@ final class RouteTable {
     let looksForStreams: Bool
     /// Whether browsers are told something about any route.
     let hasCrossOrigin: Bool
-    /// Whether any route shares its requests among pools.
-    let hasSplits: Bool
     /// By the routes' indices.
     private let crossOrigins: [CrossOriginTexts?]
     private let splits: [RouteSplit?]
@@ -83,7 +81,6 @@ final class RouteTable {
         hasCrossOrigin = crossOrigins.contains { $0 != nil }
         let names = policy.pools.map(\.name)
         splits = policy.routes.map { $0.split.isEmpty ? nil : RouteSplit($0, names: names) }
-        hasSplits = splits.contains { $0 != nil }
     }
 
     /// The model that `name` is another name for.

@@ -61,6 +61,12 @@ extension Gateway {
                 path: route.path.text, stickiness: route.stickiness.text, spills: route.spills,
                 parts: route.split.map { (policy.pools[$0.pool].name, route.share(of: $0)) })
         }
+        observed.mirrors = policy.routes.compactMap { route in
+            route.mirror.map {
+                MirrorSnapshot(
+                    path: route.path.text, pool: policy.pools[$0.pool].name, share: $0.share)
+            }
+        }
         for report in reports { observed.alive.add(report.alive) }
         observed.uptimeNanoseconds = reactor.now.nanoseconds(since: startedAt)
         observed.maxConnections = policy.server.maxConnections

@@ -138,7 +138,7 @@ extension Shard {
         line.backend = exchange.backendMetrics
         line.formerBackends = record.formerBackends
         line.hasFallenBack = exchange.hasFallenBack
-        line.hasSpilled = exchange.hasSpilled
+        line.hasSpilled = exchange.spread.hasSpilled
         let claim = exchange.claim
         line.priorityClass = claim.classMetrics
         line.model = claim.model
@@ -166,7 +166,8 @@ extension Shard {
         }
     }
 
-    private func write(
+    /// Writes a line of the access log about a request with that head.
+    func write(
         _ line: borrowing AccessRecord, _ requestID: borrowing [UInt8],
         _ head: borrowing RequestHead, _ peer: borrowing PeerAddress
     ) {

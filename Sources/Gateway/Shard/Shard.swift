@@ -42,6 +42,8 @@ final class Shard {
     var connections = IndexedTable<ClientConnection>()
     /// Responses that are read to their ends although their clients have left.
     var abandonedResponses = IndexedTable<AbandonedResponse>()
+    /// Copies of requests that are under way.
+    var mirrors = MirroredRequests()
     private var exchanges: [Exchange] = []
     /// The place of the first of those that are free, -1 for none, and how many they are.
     private var firstFreeSlot = -1
@@ -121,6 +123,7 @@ final class Shard {
         listeners.removeAll()
         for connection in connections.all { connection.abort() }
         for response in abandonedResponses.all { response.giveUp() }
+        for request in mirrors.all { request.giveUp() }
         for pool in pools { pool.retire() }
         // Messages that are still there may hold permits.
         group.close(index, self)
@@ -135,6 +138,9 @@ final class Shard {
     /// Lets the pools decide about their parked requests; answers when they want to be asked again.
     private func turnEnded() -> Instant {
         endCrowds()
+        if mirrors.hasWaiting {
+            for request in mirrors.takeWaiting() { request.begin() }
+        }
         var next = Instant.distantFuture
         var isRepeated = true
         while isRepeated {

@@ -11,6 +11,9 @@ final class Snapshot {
     let routes: RouteTable
     /// By the index that routes use.
     let pools: [Pool]
+    /// Whether any route shares its requests among pools, or has copies of them sent elsewhere: asked for every
+    /// request, so it is one answer.
+    let spreads: Bool
     let headLimits: HeadLimits
     let maxBodyBytes: Int
     let refusesAmbiguousPaths: Bool
@@ -48,6 +51,7 @@ final class Snapshot {
         self.policy = policy
         self.pools = pools
         routes = RouteTable(policy)
+        spreads = policy.routes.contains { !$0.split.isEmpty || $0.mirror != nil }
         keepsRequestID = policy.forwarding.keepRequestID
         headTexts = HeadTexts(policy.forwarding)
         requiresKeys = policy.pools.contains { $0.claims.keys?.isRequired == true }

@@ -98,6 +98,17 @@ final class PoolDriver {
         return note(id, verdict, now)
     }
 
+    /// Starts a request that nobody waits for; nil where there is no room for it.
+    func startIfFree(_ id: UInt64, class priorityClass: Int = 0, at now: Instant) -> Int? {
+        var ticket = Ticket()
+        ticket.tenant = .hashed(7)
+        ticket.priorityClass = priorityClass
+        guard let permit = controller.startIfFree(ticket, now: now) else { return nil }
+        let backend = permit.backend.index
+        permits[id] = PermitBox(permit)
+        return backend
+    }
+
     func complete(
         _ id: UInt64, _ outcome: Outcome = .success, cost: Double? = nil,
         charge: Charge = .reserved, retryAfterSeconds: Int64? = nil, at now: Instant

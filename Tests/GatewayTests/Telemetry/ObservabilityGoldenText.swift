@@ -292,6 +292,16 @@ private let goldenTraffic = #"""
     # HELP penstock_spills_total Requests that this pool refused and that went to the next one of their route's split.
     # TYPE penstock_spills_total counter
     penstock_spills_total{pool="chat"} 1
+    # HELP penstock_mirrors_total Requests that were to be copied to this pool, by what became of the copy.
+    # TYPE penstock_mirrors_total counter
+    penstock_mirrors_total{pool="chat",outcome="answered"} 1
+    penstock_mirrors_total{pool="chat",outcome="failed"} 0
+    penstock_mirrors_total{pool="chat",outcome="refused"} 2
+    penstock_mirrors_total{pool="chat",outcome="body"} 0
+    penstock_mirrors_total{pool="chat",outcome="bound"} 0
+    # HELP penstock_mirrors_inflight Copies of requests that are under way.
+    # TYPE penstock_mirrors_inflight gauge
+    penstock_mirrors_inflight{pool="chat"} 1
     # HELP penstock_client_received_bytes_total Bytes read from clients, heads and bodies as they came.
     # TYPE penstock_client_received_bytes_total counter
     penstock_client_received_bytes_total{pool="chat"} 1001

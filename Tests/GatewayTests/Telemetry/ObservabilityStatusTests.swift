@@ -19,6 +19,7 @@ import Testing
                 path: "/v1/*", stickiness: "tenant", spills: true,
                 parts: [("chat", 0.95), ("canary", 0.05)])
         ]
+        snapshot.mirrors = [MirrorSnapshot(path: "/v2/*", pool: "next", share: 0.01)]
         let text = rendered { StatusRenderer.render(snapshot, into: &$0) }
         let expected =
             #"{"version":"1.2.3","state":"ready","time":"2023-11-14T22:15:23.456Z","#
@@ -39,7 +40,8 @@ import Testing
             + #""report":{"queued":3.0,"cache_use":0.97,"age_seconds":0.25,"cap":9,"#
             + #""holds_growth":true,"believed":true}}]}],"#
             + #""splits":[{"path":"/v1/*","sticky":"tenant","spill":true,"#
-            + #""pools":[{"pool":"chat","share":0.95},{"pool":"canary","share":0.05}]}]}"#
+            + #""pools":[{"pool":"chat","share":0.95},{"pool":"canary","share":0.05}]}],"#
+            + #""mirrors":[{"path":"/v2/*","pool":"next","share":0.01}]}"#
         #expect(text == expected + "\n")
         #expect(try status(sampleSnapshot())["version"] as? String == "1.2.3")
     }

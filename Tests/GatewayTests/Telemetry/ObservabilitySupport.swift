@@ -56,6 +56,8 @@ func sampleSnapshot() -> GatewaySnapshot {
     pool.fallbacks = 32
     pool.splits = 6
     pool.spills = 1
+    for _ in 0..<2 { pool.countMirrorBegun() }
+    for outcome in [MirrorOutcome.answered, .refused, .refused] { pool.countMirror(outcome) }
     let traffic = pool.traffic(
         pool.model(Array("llama".utf8)), pool.classes[0], tenant: pool.tenantSlot("acme"))
     traffic.streams.observeFirstToken(nanoseconds: 120_000_000)

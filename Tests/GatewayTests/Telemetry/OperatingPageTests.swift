@@ -48,7 +48,13 @@ import Testing
     }
 
     @Test func everyFieldOfTheStatusPage() throws {
-        let status = rendered { StatusRenderer.render(sampleSnapshot(), into: &$0) }
+        var snapshot = sampleSnapshot()
+        snapshot.splits = [
+            SplitSnapshot(
+                path: "/*", stickiness: "none", spills: false, parts: [("chat", 1)])
+        ]
+        snapshot.mirrors = [MirrorSnapshot(path: "/*", pool: "chat", share: 1)]
+        let status = rendered { StatusRenderer.render(snapshot, into: &$0) }
         let object = try JSONSerialization.jsonObject(with: Data(status.utf8))
         expectSame(try page.table("Status").map(\.name), OperatingPageTests.paths(in: object))
     }
@@ -61,6 +67,8 @@ import Testing
         record.backend = pool.backends[0]
         record.formerBackends = pool.backends
         record.hasFallenBack = true
+        record.hasSpilled = true
+        record.isMirror = true
         record.tenant = Array("t".utf8)
         record.tenantHash = 1
         record.priorityClass = pool.classes[0]
