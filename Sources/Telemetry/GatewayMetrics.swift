@@ -67,6 +67,7 @@ package final class GatewayMetrics {
         let copy = GatewayMetrics(version: version, startNanoseconds: startNanoseconds)
         copy.reloads = reloads
         copy.reloadFailures = reloadFailures
+        copy.stateWrites = stateWrites
         copy.lastReloadSucceeded = lastReloadSucceeded
         copy.lastReloadNanoseconds = lastReloadNanoseconds
         return copy

@@ -229,7 +229,7 @@ def test_tokens_are_replaced(
     api.cut()
     has(api, pods[1:2])
     settles(through, pods[1:2])
-    assert errors(through) == 0
+    assert errors(through) == 0, through.told()
     # Replaced on the way: nobody is told of it.
     api.tokens = {"third"}
     api.cut()

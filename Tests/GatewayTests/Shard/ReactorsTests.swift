@@ -264,7 +264,14 @@ import Testing
         // Reloads happen in the leading reactor.
         expectCounted(
             gateway,
-            leavingOut: ["startNanoseconds", "lastReloadNanoseconds", "reloads", "reloadFailures"])
+            leavingOut: [
+                "startNanoseconds", "lastReloadNanoseconds", "reloads", "reloadFailures",
+                "stateWrites",
+            ])
+        gateway.countStateWrite(failed: true)
+        gateway.countStateWrite(failed: false)
+        let life = gateway.copyOfLife()
+        #expect(life.stateWrites.all == 2 && life.stateWrites.failed == 1)
     }
 
     private func expectCounted(_ object: Any, leavingOut: Set<String>) {
