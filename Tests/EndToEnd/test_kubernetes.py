@@ -224,6 +224,10 @@ def test_tokens_are_replaced(
     has(api, pods[:1])
     through = start()
     settles(through, pods[:1])
+    # A watch that says nothing, or ends within a second, has failed; this one does neither.
+    eventually(lambda: any("watch" in path for path in api.paths), "it watches")
+    api.bookmark()
+    time.sleep(1.1)
     account(tmp_path / "account", "second\n", certificates)
     api.tokens = {"second"}
     api.cut()

@@ -59,7 +59,7 @@ final class KubernetesSource: EventHandler, DiscoverySource {
     private static let pauses: ClosedRange<Double> = 0.5e9...1e9
     /// How long a watch may take, in seconds; chance tells how long, so that those of many gateways end apart.
     private static let watchSeconds = 240...360
-    /// A watch that ends sooner, and says nothing, has failed.
+    /// A watch that breaks off sooner, or has said nothing, has failed.
     private static let briefNanoseconds: Int64 = 1_000_000_000
 
     /// Asks at once and from then on; throws when the process is out of descriptors.
