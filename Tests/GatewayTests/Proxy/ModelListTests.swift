@@ -103,8 +103,11 @@ import Testing
         try eventually("both are listed") { try Self.names(gateway) == ["llama", "qwen"] }
         two.fail(503)
         one.fail(401)
-        try eventually("the policy's is left") { try Self.names(gateway) == ["llama"] }
-        #expect(try Self.models(gateway)[0]["max_model_len"] == nil)
+        // The two are forgotten one after the other.
+        try eventually("the policy's is left") {
+            try Self.names(gateway) == ["llama"]
+                && Self.models(gateway)[0]["max_model_len"] == nil
+        }
         two.change(to: "{\"id\":\"qwen\"}")
         try eventually("it is back") { try Self.names(gateway) == ["llama", "qwen"] }
     }
