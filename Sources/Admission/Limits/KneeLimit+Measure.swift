@@ -15,8 +15,6 @@ extension KneeLimit {
     private static let drift = 0.001
     private static let surprise = 3.0
     private static let departuresToHurry = 2
-    /// How far the levels lie from the centre, as a part of it: streams tell much in little time.
-    private static let widest = (least: 0.15, most: 0.25)
     private static let leastNarrowing = 0.3
     private static let narrowingInSlots = 0.6
     /// Late departures that say something, how many there are for each success where a level serves
@@ -30,10 +28,6 @@ extension KneeLimit {
     /// clients have left is full of it.
     private static let riseAfterRetreat = 4.0
     private static let fewSlots = 8.0
-    /// Slots from which on a wide pair does not cost more than it tells.
-    private static let manySlots = 40.0
-    /// Variance of the knee's place above which it is as good as unknown.
-    private static let knownSpread = 0.1
     /// Part of the ends that are departures from which on clients do not bear a level, and the part that has
     /// to have been there for a usual service time; and where between it and one that they bear the limit
     /// goes on, in ln n.
@@ -352,16 +346,10 @@ extension KneeLimit {
     private var isCalm: Bool { phase == .compare && narrowing < 0.7 }
 
     func pairLevel(isHigh: Bool) -> Double {
-        // Once the limit was found right, or it is known what is enough, more is only looked for, about as far as
-        // the limit may be from where it belongs.
+        // Once the limit was found right, or it is known what is enough, more is only looked for.
         let isKnown = settled.enough.isFinite || settled.confirmations > 0
-        let widest = Self.widest
-        let doubt = center < Self.manySlots || spread > Self.knownSpread ? 0 : spread.squareRoot()
-        let width =
-            usesProgress
-            ? widest.least
-            : isKnown ? min(max(widest.least, doubt), widest.most) : widest.most
-        let factor = 1 + width * narrowing
+        let widest = usesProgress || isKnown ? 0.15 : 0.25
+        let factor = 1 + widest * narrowing
         let most = max(ceiling, center * Self.stepBeyondCeiling, center.rounded(.down) + 1)
         return isHigh
             ? clamp(min(max(center * factor, center.rounded(.down) + 1), most))
