@@ -117,8 +117,8 @@ final class LimitKeeper: EventHandler {
 
     private func wrote(_ fault: String?) {
         isWriting = false
-        if let fault {
-            if !isFailing { logger.warning("limits not kept", metadata: ["fault": "\(fault)"]) }
+        if let fault, !isFailing {
+            logger.warning("limits not kept", metadata: ["fault": "\(fault)"])
         }
         isFailing = fault != nil
         gateway.metrics.countStateWrite(failed: isFailing)

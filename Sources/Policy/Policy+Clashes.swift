@@ -50,18 +50,18 @@ extension Policy {
     ) -> [PolicyFault] {
         func place(_ named: NamedFile) -> String { FilePath.plain(identify(named.file)) }
         let read = filesRead(besides: file).filter { isSound($0.path) }
-        let written = filesWritten.filter { isSound($0.path) }
+        let logs = self.logs.filter { isSound($0.path) }
+        let state = [stateFile.map { NamedFile(path: "state", file: $0, what: "the file of") }]
+            .compactMap(\.self).filter { isSound($0.path) }
         let sockets = self.sockets.filter { isSound($0.path) }
         let uses = Dictionary(
             (sockets + read).map { (place($0), $0) }, uniquingKeysWith: { first, _ in first })
         let ofSockets = Dictionary(
             sockets.map { (place($0), $0) }, uniquingKeysWith: { first, _ in first })
-        let state = written.last { $0.path == "state" }
-        let log = state.flatMap { state in
-            written.first { $0.path != "state" && place($0) == place(state) }
-        }
-        return [state.flatMap { state in log.map { state.fault(isThat: $0) } }].compactMap(\.self)
-            + written.compactMap { one in uses[place(one)].map { one.fault(isThat: $0) } }
+        let ofLogs = Dictionary(
+            logs.map { (place($0), $0) }, uniquingKeysWith: { first, _ in first })
+        return state.compactMap { one in ofLogs[place(one)].map { one.fault(isThat: $0) } }
+            + (logs + state).compactMap { one in uses[place(one)].map { one.fault(isThat: $0) } }
             + read.compactMap { one in
                 one.path.isEmpty ? nil : ofSockets[place(one)].map { one.fault(isThat: $0) }
             }
@@ -83,14 +83,12 @@ extension Policy {
             }
     }
 
-    private var filesWritten: [NamedFile] {
-        let logs = [("log.to", log.destination), ("log.access.to", log.access)].compactMap {
-            path, destination -> NamedFile? in
+    private var logs: [NamedFile] {
+        [("log.to", log.destination), ("log.access.to", log.access)].compactMap {
+            path, destination in
             guard case .file(let file)? = destination else { return nil }
             return NamedFile(path: path, file: file, what: "the file of")
         }
-        guard let stateFile else { return logs }
-        return logs + [NamedFile(path: "state", file: stateFile, what: "the file of")]
     }
 
     /// What is read: the policy at `file`, the token, keys, certificates, lists of backends; each once.

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from conftest import StartGateway
-from fleet import STORM_LIMIT, Backend, answers, settles, storm
+from fleet import STORM_LIMIT, Backend, answers, long_storm, settles, storm
 from processes import eventually, request
 from sockets import RawClient, scripted_backend
 
@@ -235,18 +235,4 @@ def test_loses_nothing_in_a_long_storm(
     file = tmp_path / "backends.json"
     put(file, listing(backends))
     through = gateway(policy(file, STORM_LIMIT))
-    began = time.monotonic()
-    sizes: list[int] = []
-
-    rewrite = rewrites(file, backends)
-
-    def change(step: int) -> None:
-        rewrite(step)
-        if time.monotonic() - began > 30 + 10 * len(sizes):
-            sizes.append(through.resident_bytes())
-
-    asked, failed = storm(through, backends, change, 180, 500)
-    assert failed == 0 and asked > 1000
-    through.wait_until_idle()
-    assert max(sizes[-3:]) < 1.1 * min(sizes[:3]) + (4 << 20), sizes
-    eventually(lambda: through.open_descriptors() < 64, "connections are closed", 30)
+    long_storm(through, backends, rewrites(file, backends))

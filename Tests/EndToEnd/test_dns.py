@@ -5,8 +5,6 @@ from __future__ import annotations
 import shutil
 import signal
 import socket
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from conftest import StartGateway
-from fleet import STORM_LIMIT, Backend, free_port, storm
+from fleet import STORM_LIMIT, Backend, free_port, long_storm, refuses, storm
 from processes import Gateway, Process, eventually, request
 from sockets import RawClient, read_head, scripted_backend, secure_backend
 from test_tls import make_certificates
@@ -266,20 +264,7 @@ def test_loses_nothing_in_a_long_storm(gateway: StartGateway, tmp_path: Path, po
     try:
         through = gateway(policy(pods[0].address.replace("127.0.0.2", "model.svc"), names, STORM_LIMIT))
         eventually(lambda: len(shown(through)) == 4, "all are found")
-        began = time.monotonic()
-        sizes: list[int] = []
-        turn = turns(names, pods)
-
-        def change(step: int) -> None:
-            turn(step)
-            if time.monotonic() - began > 30 + 10 * len(sizes):
-                sizes.append(through.resident_bytes())
-
-        asked, failed = storm(through, pods, change, 180, 500)
-        assert failed == 0 and asked > 1000
-        through.wait_until_idle()
-        assert max(sizes[-3:]) < 1.1 * min(sizes[:3]) + (4 << 20), sizes
-        eventually(lambda: through.open_descriptors() < 64, "connections are closed", 30)
+        long_storm(through, pods, turns(names, pods))
     finally:
         names.stop()
 
@@ -292,12 +277,4 @@ def test_what_is_no_name_is_refused(penstock: Path, tmp_path: Path) -> None:
         "ftp://model": "the scheme `ftp` is not known",
     }
     for url, fault in faults.items():
-        file = tmp_path / "policy.yaml"
-        file.write_text(
-            f"listen: 127.0.0.1:0\npools: {{a: {{backends: {{dns: '{url}'}}}}}}\n"
-            "routes: [{path: /*, pool: a}]\n"
-        )
-        ended = subprocess.run(
-            [penstock, "check", file], capture_output=True, text=True, timeout=20, check=False
-        )
-        assert ended.returncode != 0 and fault in ended.stderr, ended.stderr
+        refuses(penstock, tmp_path, f"{{dns: '{url}'}}", fault)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from conftest import StartGateway
-from fleet import STORM_LIMIT, Backend, answers, free_port, settles, shown, storm
+from fleet import STORM_LIMIT, Backend, answers, free_port, long_storm, refuses, settles, shown, storm
 from kubernetes_api import SERVICE, API, account, endpoint
 from processes import Gateway, eventually, request
 from sockets import RawClient, read_head, scripted_backend, secure_backend
@@ -373,20 +373,7 @@ def test_loses_nothing_in_a_long_storm(start: Callable[..., Gateway], api: API, 
     has(api, pods)
     through = start(STORM_LIMIT)
     settles(through, pods)
-    began = time.monotonic()
-    sizes: list[int] = []
-    turn = whirl(api, pods)
-
-    def change(step: int) -> None:
-        turn(step)
-        if time.monotonic() - began > 30 + 10 * len(sizes):
-            sizes.append(through.resident_bytes())
-
-    asked, failed = storm(through, pods, change, 180, 500)
-    assert failed == 0 and asked > 1000
-    through.wait_until_idle()
-    assert max(sizes[-3:]) < 1.1 * min(sizes[:3]) + (4 << 20), sizes
-    eventually(lambda: through.open_descriptors() < 64, "connections are closed", 30)
+    long_storm(through, pods, whirl(api, pods))
 
 
 class Busy:
@@ -491,15 +478,8 @@ def test_faults_of_policies(penstock: Path, tmp_path: Path) -> None:
         "namespace: ml": "service: is missing",
     }
     for keys, fault in faults.items():
-        file = tmp_path / "policy.yaml"
-        file.write_text(
-            f"listen: 127.0.0.1:0\npools: {{a: {{backends: {{kubernetes: {{{keys}}}}}}}}}\n"
-            "routes: [{path: /*, pool: a}]\n"
-        )
-        ended = subprocess.run(
-            [penstock, "check", file], capture_output=True, text=True, timeout=20, check=False
-        )
-        assert ended.returncode != 0 and fault in ended.stderr, ended.stderr
+        refuses(penstock, tmp_path, f"{{kubernetes: {{{keys}}}}}", fault)
+    file = tmp_path / "policy.yaml"
     file.write_text(
         "listen: 127.0.0.1:0\npools: {a: {backends: {kubernetes: {service: model, namespace: ml}}}}\n"
         "routes: [{path: /*, pool: a}]\n"
