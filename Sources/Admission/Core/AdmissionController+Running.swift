@@ -155,8 +155,12 @@ extension AdmissionController {
                 now: clock)
         } else if outcome.isDrop {
             backends[index].meter.dropped()
-        } else if outcome.isWorkDone {
-            backends[index].meter.moved(now: clock)
+        } else {
+            if outcome.isWorkDone { backends[index].meter.moved(now: clock) }
+            if outcome.isForNobody {
+                backends[index].meter.wasted(
+                    seconds: clock.seconds(since: stub.grantedAt), now: clock)
+            }
         }
     }
 

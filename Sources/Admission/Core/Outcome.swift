@@ -117,6 +117,16 @@ package enum Outcome: Equatable, Sendable {
         }
     }
 
+    /// Whether the backend worked on it for a client that left before the response.
+    var isForNobody: Bool {
+        switch self {
+        case .cancelled(by: .client, in: .waiting), .cancelled(_, in: .finished),
+            .cancelled(by: .gateway, in: .waiting):
+            true
+        default: false
+        }
+    }
+
     /// Whether the backend has done it for a client that had left.
     private var isFinishedForNobody: Bool {
         if case .cancelled(_, .finished) = self { true } else { false }

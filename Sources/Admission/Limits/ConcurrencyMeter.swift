@@ -54,6 +54,9 @@ struct ConcurrencyMeter: Sendable {
     private(set) var boundDepartures = 0
     /// Those of them that left after more than the mean time in which others had all of it.
     private(set) var boundLateDepartures = 0
+    /// Time for which requests used up the limit, until it ended while the limit was binding, whose clients
+    /// had left without a byte of the response.
+    private(set) var boundWastedSeconds = 0.0
     /// Requests whose client left without a byte of the response.
     private(set) var departures = 0
     /// Requests that ended well.
@@ -189,6 +192,12 @@ struct ConcurrencyMeter: Sendable {
         guard wasBound else { return }
         boundDepartures += 1
         if successes > 0, seconds > serviceSeconds { boundLateDepartures += 1 }
+    }
+
+    /// A request ended, so long after the grant, whose response nobody wanted any more.
+    mutating func wasted(seconds: Double, now: Instant) {
+        advance(to: now)
+        if wasBound { boundWastedSeconds += seconds }
     }
 
     /// A request ended in a response, or a silence, that means overload.

@@ -15,6 +15,8 @@ extension KneeLimit {
     private static let drift = 0.001
     private static let surprise = 3.0
     private static let departuresToHurry = 2
+    /// How far the levels lie from the centre, as a part of it: streams tell much in little time.
+    private static let widest = (least: 0.15, most: 0.25)
     private static let leastNarrowing = 0.3
     private static let narrowingInSlots = 0.6
     /// Late departures that say something, how many there are for each success where a level serves
@@ -28,13 +30,18 @@ extension KneeLimit {
     /// clients have left is full of it.
     private static let riseAfterRetreat = 4.0
     private static let fewSlots = 8.0
+    /// Slots from which on a wide pair does not cost more than it tells.
+    private static let manySlots = 40.0
+    /// Variance of the knee's place above which it is as good as unknown.
+    private static let knownSpread = 0.1
     /// Part of the ends that are departures from which on clients do not bear a level, and the part that has
     /// to have been there for a usual service time; and where between it and one that they bear the limit
     /// goes on, in ln n.
     private static let unborneShare = (of: 0.1, late: 0.05)
     private static let cliffPart = 1.0 / 3
-    /// Factor on a limit at which the backend has said overload.
+    /// Factor on a limit at which the backend has said overload, and the part of it that is as good.
     private static let stepBeyondCeiling = 1.05
+    private static let nearCeiling = 0.98
 
     mutating func measure(_ meter: ConcurrencyMeter, now: Instant) -> LimitMove? {
         if phase == .climb, !usesProgress { return measureGeneration(meter, now: now) }
@@ -100,6 +107,7 @@ extension KneeLimit {
             knee.phase = .compare
             // Somewhere between the two it begins.
             knee.ceiling = (knee.center * tried).squareRoot()
+            knee.isCeilingOfDepartures = true
             knee.forgetPlace()
             knee.lastDistance = -1
             knee.narrowing = 1
@@ -137,22 +145,27 @@ extension KneeLimit {
         guard let low, let high, let verdict = verdict(low, high) else {
             return change(.probe) { $0.beginPair(now: now) }
         }
+        noteLeaving(low, high)
         elasticity = verdict.elasticity
-        // Short of the wanted elasticity or beyond it, or close to it: either is news.
-        let doubt = abs(verdict.elasticity - wantedElasticity) / verdict.standardError
-        let isClear =
-            doubt > leastDoubt || verdict.distanceError < 0.25 || isWhole(verdict)
         let isNear = abs(verdict.distance(to: wantedElasticity)) < Self.usualDistance
         if isCliff(verdict, low: low, high: high) {
             return stepBack(from: high, to: low, now: now)
         }
-        guard isClear || rounds >= (usesProgress && isNear ? 2 : 6) else {
+        guard isClear(verdict) || rounds >= (usesProgress && isNear ? 2 : 6) else {
             // The same level first, so that it need not settle again: low, high, high, low.
             comingHigh = !isHigh
             restart(now: now)
             return nil
         }
         return move(verdict, now: now)
+    }
+
+    /// Learns how many leave, where responses come in one piece, and whether they leave at the ceiling.
+    private mutating func noteLeaving(_ low: KneeSide, _ high: KneeSide) {
+        let departures = Double(low.departures + high.departures)
+        leavingShare = usesProgress ? 0 : departures / max(1, low.ends + high.ends)
+        let isReached = high.level >= Self.nearCeiling * ceiling
+        if isCeilingOfDepartures, isReached, departures == 0 { ceiling = .infinity }
     }
 
     /// Whether the higher level is too high for clients: they leave there, not at the lower one, and it does
@@ -185,6 +198,7 @@ extension KneeLimit {
             let ratio = naturalLogarithm(high.level / low.level)
             knee.center = knee.bounded(low.level * exponential(ratio * Self.cliffPart))
             knee.ceiling = (knee.center * high.level).squareRoot()
+            knee.isCeilingOfDepartures = false
             knee.settled.enough = .infinity
             knee.lastDistance = -1
             knee.spread = ratio * ratio / 4
@@ -225,6 +239,7 @@ extension KneeLimit {
         let step = step(verdict, distance: distance, isReturn: isReturn, isNews: isNews)
         let seen = highestSeen(verdict)
         let isWhole = isWhole(verdict)
+        let isKnown = isWhole || isEnough(verdict)
         let reason: LimitMoveReason = step > Self.largestSteps.usual ? .slowStart : .elasticity
         return change(reason) { knee in
             // What lies between is known: not less than the lower level, and no more.
@@ -244,7 +259,7 @@ extension KneeLimit {
             knee.ceiling = max(knee.ceiling, knee.center)
             knee.center = min(max(knee.center, knee.settled.needed), 1.2 * knee.cap)
             let isNear = abs(distance) < Self.usualDistance
-            if knee.confirms(verdict, isReturn: isReturn, isNear: isNear, isWhole: isWhole) {
+            if knee.confirms(verdict, isReturn: isReturn, isNear: isNear, isKnown: isKnown) {
                 knee.settle(
                     flatFrom: knee.isFlat(verdict) ? verdict.lowLevel : nil, isHeld: isHeld,
                     now: now)
@@ -254,10 +269,18 @@ extension KneeLimit {
         }
     }
 
+    /// Whether a verdict need not be measured further: short of the wanted elasticity or beyond it, or close to
+    /// it, or nothing but what is known.
+    private func isClear(_ verdict: KneeVerdict) -> Bool {
+        let doubt = abs(verdict.elasticity - wantedElasticity) / verdict.standardError
+        return doubt > leastDoubt || verdict.distanceError < 0.25 || isWhole(verdict)
+            || verdict.elasticity > wantedElasticity && isEnough(verdict)
+    }
+
     /// How many standard errors an estimate has to lie from what is wanted to need no other round.
     ///
     /// A limit that was found right is compared often, and one look in so many is far off by chance.
-    private var leastDoubt: Double { settled.confirmations > 0 ? 2.5 : 1.5 }
+    var leastDoubt: Double { settled.confirmations > 0 ? 2.5 : 1.5 }
 
     /// Whether more concurrency surely is worth it: the lower level was too low.
     func isSteep(_ verdict: KneeVerdict) -> Bool {
@@ -272,19 +295,25 @@ extension KneeLimit {
 
     /// Below which level a verdict of no use for more does not take the limit at once.
     ///
-    /// Levels that were not looked at may be too low. A limit that has been too high time and again goes
+    /// Levels that were not looked at may be too low; a batch's throughput has a bend where it is full. A limit that has been too high time and again goes
     /// on faster.
     private func lowestSeen(_ verdict: KneeVerdict) -> Double {
-        settled.departures < Self.departuresToHurry && isFlat(verdict) ? verdict.lowLevel : 0
+        guard settled.departures < Self.departuresToHurry else { return 0 }
+        let isBent = !usesProgress && verdict.lowLevel >= Self.fewSlots
+        return isBent || isFlat(verdict) ? verdict.lowLevel : 0
     }
 
     /// Above which level a verdict does not take the limit at once.
     ///
-    /// Of few slots each is a large step, and where more is worth it, but less than in proportion, they may
-    /// well have been used up by then.
+    /// Where more is worth it, but less than in proportion, slots may well have been used up by then: each of
+    /// few is a large step, and where clients leave already, more of them would.
     private func highestSeen(_ verdict: KneeVerdict) -> Double {
-        guard let high, high.level < Self.fewSlots, !usesSlots else { return .infinity }
-        return max(high.level.rounded(.down), (verdict.slots + 1).rounded(.down))
+        guard let high, !usesSlots else { return .infinity }
+        if high.level < Self.fewSlots {
+            return max(high.level.rounded(.down), (verdict.slots + 1).rounded(.down))
+        }
+        let isClear = verdict.elasticity > wantedElasticity + Self.clearly
+        return isClear || leavingShare < Self.leavingInNumbers ? .infinity : high.level
     }
 
     /// Whether a verdict on the levels beside a small number of slots says that there are that many: less
@@ -346,14 +375,22 @@ extension KneeLimit {
     private var isCalm: Bool { phase == .compare && narrowing < 0.7 }
 
     func pairLevel(isHigh: Bool) -> Double {
-        // Once the limit was found right, or it is known what is enough, more is only looked for.
-        let isKnown = settled.enough.isFinite || settled.confirmations > 0
-        let widest = usesProgress || isKnown ? 0.15 : 0.25
-        let factor = 1 + widest * narrowing
+        let factor = 1 + pairWidth * narrowing
         let most = max(ceiling, center * Self.stepBeyondCeiling, center.rounded(.down) + 1)
         return isHigh
             ? clamp(min(max(center * factor, center.rounded(.down) + 1), most))
             : clamp(max(1, settled.needed, min(center / factor, center.rounded(.up) - 1)))
+    }
+
+    /// How far the levels of a pair lie from the centre at most, as a part of it.
+    ///
+    /// Once the limit was found right, or it is known what is enough, more is only looked for, about as far as
+    /// the limit may be from where it belongs.
+    private var pairWidth: Double {
+        guard !usesProgress else { return Self.widest.least }
+        guard settled.enough.isFinite || settled.confirmations > 0 else { return Self.widest.most }
+        guard center >= Self.manySlots, spread <= Self.knownSpread else { return Self.widest.least }
+        return min(max(Self.widest.least, spread.squareRoot()), Self.widest.most)
     }
 
     /// A request has ended on the way down to a level.

@@ -67,6 +67,10 @@ extension KneeLimit {
     /// counted in whole numbers.
     private static let comparisonsTrusted = 16
     private static let wholeBelow = 64.0
+    /// The same where it is only known that less than what is enough is too little, and the part of that which
+    /// is as good.
+    private static let comparisonsAbove = 4
+    private static let nearlyEnough = 0.98
     /// How many times what was needed says that the capacity has grown.
     private static let grown = 1.06
     /// A fraction above a whole number that does not yet make the next one the limit.
@@ -90,6 +94,17 @@ extension KneeLimit {
         return verdict.slots >= max(known + 1, Self.grown * known) - 0.1
     }
 
+    /// Whether the limit is at what is known to be enough, and a verdict does not say that it is not: that the
+    /// lower level was too low says no more than that.
+    ///
+    /// Streams tell so much in little time that a limit need not be left to what is known.
+    func isEnough(_ verdict: KneeVerdict) -> Bool {
+        guard canSettle, phase == .compare, !usesProgress, center >= settled.enough
+        else { return false }
+        return verdict.lowLevel.rounded(.down) < center.rounded(.down)
+            && verdict.slots.rounded() <= center.rounded()
+    }
+
     /// Learns which level is needed, and which is enough.
     ///
     /// Looking below the first costs what it adds, and so is done seldom; above the second many a verdict
@@ -97,7 +112,11 @@ extension KneeLimit {
     mutating func noteNeed(_ verdict: KneeVerdict) {
         guard canSettle else { return }
         noteEnough(verdict)
-        if isSteep(verdict) {
+        if isEnough(verdict), verdict.elasticity > wantedElasticity {
+            // What is enough is needed, too; whether it is enough is seen above it.
+            settled.needed = bounded(center)
+            settled.trusted = Self.comparisonsAbove
+        } else if isSteep(verdict) {
             let slots = verdict.slots
             settled.needed = bounded(slots < Self.wholeBelow ? slots.rounded() : slots)
             settled.trusted = Self.comparisonsTrusted
@@ -107,8 +126,14 @@ extension KneeLimit {
         }
     }
 
+    /// Whether more than what was taken for enough is worth it.
+    private func contradictsEnough(_ verdict: KneeVerdict) -> Bool {
+        !usesProgress && verdict.lowLevel >= Self.nearlyEnough * settled.enough
+            && verdict.elasticity - leastDoubt * verdict.standardError > wantedElasticity
+    }
+
     private mutating func noteEnough(_ verdict: KneeVerdict) {
-        if needsMore(verdict) {
+        if needsMore(verdict) || contradictsEnough(verdict) {
             settled.enough = .infinity
         } else if isFlat(verdict)
             || verdict.elasticity + 2.5 * verdict.standardError < wantedElasticity
@@ -124,12 +149,12 @@ extension KneeLimit {
 
     /// Notes a verdict; whether the limit is now to be left alone.
     mutating func confirms(
-        _ verdict: KneeVerdict, isReturn: Bool, isNear: Bool, isWhole: Bool
+        _ verdict: KneeVerdict, isReturn: Bool, isNear: Bool, isKnown: Bool
     ) -> Bool {
         // What asks for more is followed up: it may be that much more is to be had.
         let asksForMore = verdict.elasticity >= wantedElasticity + Self.clearly
-        guard canSettle, isWhole || !asksForMore else { return false }
-        if isReturn || isNear || isWhole {
+        guard canSettle, isKnown || !asksForMore else { return false }
+        if isReturn || isNear || isKnown {
             settled.departures = 0
             settled.confirmations = min(settled.confirmations + 1, Self.mostConfirmations)
             return true

@@ -18,6 +18,7 @@ extension KneeLimit {
         }
         return change(.drop) { knee in
             knee.ceiling = min(knee.limit, knee.center * 1.15)
+            knee.isCeilingOfDepartures = false
             let lowered = knee.clamp(knee.center * Self.cutFactor)
             knee.phase = .compare
             knee.settled.needed = 0

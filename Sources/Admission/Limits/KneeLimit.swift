@@ -46,6 +46,8 @@ struct KneeLimit: Sendable {
     /// is left.
     var comingHigh: Bool?
     var rounds = 0
+    /// The part of the ends that were departures when levels were last compared; 0 for streams.
+    var leavingShare = 0.0
     /// See `+Slots`.
     var slots = KneeSlots()
     var settled: KneeSettled
@@ -69,6 +71,8 @@ struct KneeLimit: Sendable {
     var brake = OverloadBrake()
     /// The limit at which the backend last said overload: beyond it steps are small.
     var ceiling = Double.infinity
+    /// Whether the ceiling is where clients left instead, which may have been those who had waited before.
+    var isCeilingOfDepartures = false
     /// The limit before the backend began to say so, and when; nil while it has not.
     var uncut: (limit: Double, at: Instant)?
     var objective: ObjectiveCap?
@@ -182,10 +186,19 @@ extension KneeLimit {
     ///
     /// With R equal gateways one's own concurrency is 1/R of all: own elasticity is
     /// 1 - (1 - e) / R. Where all take their levels together it is e.
+    ///
+    /// What is asked for is the price of waiting inside the engine. Where clients leave for it, a part of the
+    /// price is in what is measured already, since only responses that somebody takes count as throughput.
     var wantedElasticity: Double {
-        usesSlots && phase == .compare
-            ? settings.elasticity : 1 - (1 - settings.elasticity) / Double(settings.replicas)
+        let paid = Self.mostPaid * min(1, leavingShare / Self.leavingInNumbers)
+        let elasticity = settings.elasticity * (1 - paid)
+        return usesSlots && phase == .compare
+            ? elasticity : 1 - (1 - elasticity) / Double(settings.replicas)
     }
+
+    /// The part of the price that is paid by departures, and the share of them from which on it is.
+    private static let mostPaid = 0.25
+    static let leavingInNumbers = 0.01
 
     func nanoseconds(_ seconds: Double) -> Int64 { Int64(min(seconds, 1e9) * 1e9) }
 

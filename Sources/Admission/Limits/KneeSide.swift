@@ -17,10 +17,12 @@ struct KneeSide: Sendable {
     private(set) var lateDepartures = 0
     /// Requests whose clients left without a byte of the response.
     private(set) var departures = 0
+    /// Time that requests used up the limit for whose clients had left without a byte of the response.
+    private var wastedSeconds = 0.0
     /// Requests that began and ended at this level, by the sizes of their responses.
     private(set) var sized = SizedWork()
     /// Requests that ended at this level, each as if it were as much work as the others.
-    private var timed = SizedWork()
+    private(set) var timed = SizedWork()
     private var unitScatter = CountScatter()
     private var completionScatter = CountScatter()
 
@@ -37,6 +39,7 @@ struct KneeSide: Sendable {
         completions += newCompletions
         lateDepartures += end.boundLateDepartures - start.boundLateDepartures
         departures += end.boundDepartures - start.boundDepartures
+        wastedSeconds += end.boundWastedSeconds - start.boundWastedSeconds
         streamedShare = end.streamedShare
         unitScatter.add(newUnits, seconds: newSeconds)
         completionScatter.add(newCompletions, seconds: newSeconds)
@@ -45,9 +48,11 @@ struct KneeSide: Sendable {
     /// A square of a relative standard error that is small enough, and the requests that it takes to
     /// know it.
     private static let surely = (variance: 0.0001, count: 16.0)
-    /// Part of the requests from which on those that were given up are too many to be left out: they
-    /// would have been the longest.
+    /// Part of the requests from which on those that were given up are too many to be left out where they are
+    /// few: they would have been the longest.
     private static let mostDepartures = 0.02
+    /// Ends of requests that tell whether many leave.
+    private static let enoughEnds = 24.0
 
     /// Departures for each success from which on it is many who leave.
     private static let manyDepartures = 0.5
@@ -75,9 +80,25 @@ struct KneeSide: Sendable {
     /// Takes in a request that ended at this level.
     mutating func add(seconds: Double) { timed.add(seconds: seconds, size: 1) }
 
-    /// How long requests took that ended at this level; nil where clients left before others did.
+    /// How long requests took that ended at this level; nil where so many clients left before that those who
+    /// stayed say little.
     var wholeTimes: SizedWork? {
-        Double(departures) <= Self.mostDepartures * completions ? timed : nil
+        let isKnown =
+            Double(departures) <= Self.mostDepartures * completions || ends >= Self.enoughEnds
+        return isLeftByMany || !isKnown ? nil : timed
+    }
+
+    /// For how long the limit is used up for each unit of work, in seconds, and the relative variance of that;
+    /// nil before the first request.
+    ///
+    /// Of the time in which requests are in flight a part goes to those whose clients leave, who are few or
+    /// many as chance has it: their number's variance is the number.
+    func secondsPerUnit(of work: SizedWork) -> (seconds: Double, variance: Double)? {
+        guard let each = work.secondsPerUnit else { return nil }
+        guard departures > 0, timed.seconds > 0 else { return (each, work.relativeVariance) }
+        let share = wastedSeconds / (timed.seconds + wastedSeconds)
+        let variance = share * share * (1 / Double(departures) + 1 / max(1, completions))
+        return (each / (1 - share), work.relativeVariance + variance)
     }
 
     /// Whether it is known so well how long work takes that the end of a measurement need not be waited
@@ -100,6 +121,7 @@ struct KneeSide: Sendable {
         sized.add(other.sized)
         timed.add(other.timed)
         departures += other.departures
+        wastedSeconds += other.wastedSeconds
         streamedShare = other.streamedShare
         unitScatter.add(other.unitScatter)
         completionScatter.add(other.completionScatter)

@@ -54,8 +54,7 @@ struct KneeVerdict: Sendable {
             variance =
                 unitDispersion * (1 / low.units + 1 / high.units) + low.mixture + high.mixture
         } else {
-            let isCounted = !low.isGeneration && !high.isGeneration
-            if isCounted, low.ends > 0, high.ends > 0 {
+            if !isGeneration, low.ends > 0, high.ends > 0 {
                 // A level at which all have left is one that serves hardly anybody.
                 let counts = (
                     low: max(low.completions, Self.leastCompletions),
@@ -64,14 +63,9 @@ struct KneeVerdict: Sendable {
                 gain = naturalLogarithm((counts.high / high.seconds) / (counts.low / low.seconds))
                 variance = completionDispersion * (1 / counts.low + 1 / counts.high)
             }
-            for (slow, fast) in [(high.sized, low.sized), (high.wholeTimes, low.wholeTimes)] {
-                guard let slow, let fast, let longer = slow.secondsPerUnit,
-                    let shorter = fast.secondsPerUnit
-                else { continue }
-                let timedVariance = slow.relativeVariance + fast.relativeVariance
-                guard timedVariance < variance else { continue }
-                gain = step - naturalLogarithm(longer / shorter)
-                variance = timedVariance
+            if let timed = Self.timed(low: low, high: high), timed.variance < variance {
+                gain = step + timed.gain
+                variance = timed.variance
             }
         }
         guard variance.isFinite else { return nil }
@@ -82,6 +76,32 @@ struct KneeVerdict: Sendable {
         let measured = gain / step
         let isChance = measured > -Self.surelyNegative * standardError
         elasticity = isChance ? max(measured, -standardError / 2) : measured
+    }
+
+    /// What throughput gained by time alone, as a logarithm that lacks the step between the levels, and its
+    /// variance: by the size of responses or by their number, whichever is known better.
+    private static func timed(
+        low: KneeSide, high: KneeSide
+    ) -> (gain: Double, variance: Double)? {
+        let isCounted = !low.isGeneration && !high.isGeneration
+        let sized = difference(low, low.sized, high, high.sized)
+        let numbered =
+            isCounted
+            ? difference(low, low.timed, high, high.timed)
+            : difference(low, low.wholeTimes, high, high.wholeTimes)
+        guard let sized, let numbered else { return sized ?? numbered }
+        return numbered.variance < sized.variance ? numbered : sized
+    }
+
+    private static func difference(
+        _ low: KneeSide, _ ofLow: SizedWork?, _ high: KneeSide, _ ofHigh: SizedWork?
+    ) -> (gain: Double, variance: Double)? {
+        guard let ofLow, let ofHigh, let slow = high.secondsPerUnit(of: ofHigh),
+            let fast = low.secondsPerUnit(of: ofLow)
+        else { return nil }
+        return (
+            -naturalLogarithm(slow.seconds / fast.seconds), slow.variance + fast.variance
+        )
     }
 
     /// The number of slots that it speaks of.

@@ -4,7 +4,7 @@
 /// Sums over requests that began and ended at one level.
 struct SizedWork: Sendable {
     private(set) var count = 0.0
-    private var seconds = 0.0
+    private(set) var seconds = 0.0
     private var size = 0.0
     private var secondsSquared = 0.0
     private var secondsSize = 0.0

@@ -6,16 +6,20 @@ import Testing
 @testable import Admission
 
 @Suite struct KneeEvidenceTests {
-    /// A side at which so many requests took so long each, and so many clients left.
+    /// A side at which so many requests took so long each, and so many clients left after so many seconds.
     private static func side(
-        level: Double, times: [Double], departures: Int = 0, seconds: Double = 10
+        level: Double, times: [Double], departures: Int = 0, leavingAfter wasted: Double = 0.1,
+        seconds: Double = 10
     ) -> KneeSide {
         var meter = ConcurrencyMeter(now: Instant(nanoseconds: 0))
         meter.set(inFlight: Int(level), limit: Int(level), now: Instant(nanoseconds: 0))
         let before = meter
         let end = Instant(nanoseconds: Int64(seconds * 1e9))
         for time in times { meter.succeeded(afterSeconds: time, isStreamed: false, now: end) }
-        for _ in 0..<departures { meter.left(afterSeconds: 0.1, now: end) }
+        for _ in 0..<departures {
+            meter.left(afterSeconds: wasted, now: end)
+            meter.wasted(seconds: wasted, now: end)
+        }
         var side = KneeSide(level: level)
         side.add(from: before, to: meter)
         for time in times { side.add(seconds: time) }
@@ -52,14 +56,25 @@ import Testing
         #expect(verdict.isGeneration && abs(verdict.slots - 32) < 0.5, "\(verdict.slots)")
     }
 
-    /// Where some have left, the times of the others are those of the quick ones.
-    @Test func timesOfThoseWhoStayedAreNotTaken() throws {
+    /// Where some have left, what they used up the limit for counts as time of those who stayed.
+    @Test func theTimeOfThoseWhoLeaveCounts() throws {
         let low = Self.side(level: 16, times: Array(repeating: 1, count: 100))
-        let high = Self.side(level: 32, times: Array(repeating: 1, count: 100), departures: 10)
-        #expect(high.wholeTimes == nil && low.wholeTimes != nil)
-        // Left are the ends: as many at both levels, and hardly sure.
+        let high = Self.side(
+            level: 32, times: Array(repeating: 1, count: 100), departures: 100, leavingAfter: 1)
         let verdict = try Self.verdict(low, high)
-        #expect(abs(verdict.elasticity) < 0.01 && verdict.standardError > 1)
+        #expect(abs(verdict.elasticity) < 0.01 && verdict.standardError < 0.15)
+        let alone = Self.side(level: 32, times: Array(repeating: 1, count: 100))
+        #expect(try Self.verdict(low, alone).elasticity > 0.99)
+    }
+
+    /// A generation of few of whom some have left says little, and so does any of whom most have.
+    @Test func timesOfFewWhoStayedAreNotTaken() {
+        let few = Self.side(level: 4, times: Array(repeating: 1, count: 4), departures: 1)
+        #expect(few.wholeTimes == nil)
+        let many = Self.side(level: 32, times: Array(repeating: 1, count: 40), departures: 8)
+        #expect(many.wholeTimes != nil)
+        let left = Self.side(level: 32, times: Array(repeating: 1, count: 40), departures: 30)
+        #expect(left.wholeTimes == nil)
     }
 
     /// A fall of throughput that may be chance is not taken for one, and a sure one is.
@@ -134,6 +149,35 @@ import Testing
         #expect(knee.needsMore(news))
         _ = knee.move(news, now: Instant(nanoseconds: 2))
         #expect(knee.center > 40 && knee.center < 52, "\(knee.center)")
+    }
+
+    /// The limit is at what is known to be enough; of levels to both sides the lower one is too low. That
+    /// needs no other comparison, unless throughput grows up to the higher level.
+    @Test func whatIsKnownIsConfirmed() throws {
+        var knee = Self.found()
+        let low = Self.side(level: 28, times: Self.times(about: 1))
+        let high = Self.side(level: 37, times: Self.times(about: 1.2))
+        let verdict = try Self.verdict(low, high)
+        #expect(verdict.elasticity > knee.wantedElasticity + KneeLimit.clearly / 2)
+        #expect(verdict.slots < 32.5 && knee.isEnough(verdict))
+        _ = knee.move(verdict, now: Instant(nanoseconds: 1))
+        guard case .settled = knee.phase else { return #expect(Bool(false), "\(knee.phase)") }
+        #expect(knee.center == 32)
+        var grown = Self.found()
+        let more = try Self.verdict(low, Self.side(level: 37, times: Self.times(about: 1)))
+        #expect(!grown.isEnough(more))
+        _ = grown.move(more, now: Instant(nanoseconds: 1))
+        guard case .compare = grown.phase else { return #expect(Bool(false), "\(grown.phase)") }
+    }
+
+    /// Clients that leave have paid a part of the price of waiting.
+    @Test func leavingPaysAPartOfThePrice() {
+        var knee = Self.found()
+        #expect(knee.wantedElasticity == 0.15)
+        knee.leavingShare = 0.005
+        #expect(abs(knee.wantedElasticity - 0.13125) < 1e-9)
+        knee.leavingShare = 0.5
+        #expect(abs(knee.wantedElasticity - 0.1125) < 1e-9)
     }
 
     /// Overload that comes once takes little of what is known, and a doubtful verdict after it no more.
