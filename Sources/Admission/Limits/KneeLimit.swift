@@ -197,7 +197,7 @@ extension KneeLimit {
     }
 
     /// The part of the price that is paid by departures, and the share of them from which on it is.
-    private static let mostPaid = 0.25
+    private static let mostPaid = 0.3
     static let leavingInNumbers = 0.01
 
     func nanoseconds(_ seconds: Double) -> Int64 { Int64(min(seconds, 1e9) * 1e9) }
