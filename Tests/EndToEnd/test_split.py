@@ -153,7 +153,12 @@ def test_a_full_pool(gateway: StartGateway, backends: list[str], spills: bool) -
             assert through.metric("penstock_spills_total", pool="canary") == (20 if spills else 0)
             ended.set()
             first.read_until(b"c")
-        lines = [json.loads(line) for line in through.output if '"pool"' in line]
+
+        def logged() -> list[dict[str, object]]:
+            lines = [json.loads(line) for line in through.output if '"pool"' in line]
+            return lines if len(lines) == 1 + len(answers) else []
+
+        lines = eventually(logged, "a line for each request")
         assert [line.get("spilled", False) for line in lines if line["pool"] == "stable"] == [True] * (
             20 if spills else 0
         )
