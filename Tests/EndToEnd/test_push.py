@@ -181,3 +181,17 @@ def test_a_file_without_a_token_is_a_fault(gateway: StartGateway, backends: list
     with pytest.raises(AssertionError, match="admin token: is not one word") as failure:
         gateway(policy(backends, short))
     assert "secret" not in str(failure.value).replace(str(short), "")
+
+
+def test_the_log_says_who_is_held_back(gateway: StartGateway, backends: list[str], token: Path) -> None:
+    """Who reads why a request was refused reads there who keeps the backends from it."""
+    loud = policy(backends, token).replace("threads: 2\n", "threads: 2\nlog: {level: debug}\n")
+    through = gateway(loud)
+    for backend in backends:
+        assert put(through, place(backend), b"drain").status == 200
+    assert request(through.url).status == 503
+    (line, *_) = eventually(lambda: through.logged("refused"), "the line")
+    held = line["held_back"].split(", ")
+    assert sorted(held) == sorted(f"{backend} drain (push)" for backend in backends)
+    assert put(through, place(backends[0]), b"ready").status == 200
+    assert request(through.url).status == 200

@@ -4,6 +4,7 @@
 internal import Admission
 internal import Logging
 internal import Policy
+internal import Reactor
 internal import Telemetry
 
 extension Shard {
@@ -58,6 +59,9 @@ extension Shard {
             if let drainRate = pool.admission.drainRate {
                 facts["drain_rate"] = "\(Shard.short(drainRate))"
             }
+        }
+        if let held = exchange.pool?.heldBack(now: reactor.now), !held.isEmpty {
+            facts["held_back"] = "\(held)"
         }
         if let name = exchange.claim.classMetrics?.name { facts["class"] = "\(name)" }
         if let seconds = circumstances.patienceSeconds {
