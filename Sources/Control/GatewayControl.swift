@@ -16,6 +16,7 @@ package final class GatewayControl {
     private var admin: AdminListener?
     private var models: BackendModels?
     private var checks: HealthChecks?
+    private var pages: MetricsPages?
     private var discovery: BackendDiscovery?
     private var agents: BackendAgents?
     private var keeper: LimitKeeper?
@@ -47,6 +48,7 @@ package final class GatewayControl {
         }
         models = BackendModels(gateway)
         checks = HealthChecks(gateway, seed: seed)
+        pages = MetricsPages(gateway, seed: seed)
         discovery = BackendDiscovery(gateway, logger: logger, seed: seed) { [unowned self] in
             followBackends()
         }
@@ -67,6 +69,8 @@ package final class GatewayControl {
         models = nil
         checks?.stop()
         checks = nil
+        pages?.stop()
+        pages = nil
         discovery?.stop()
         discovery = nil
         agents?.stop()
@@ -111,6 +115,7 @@ package final class GatewayControl {
         keepLimits(in: policy.stateFile)
         models?.follow()
         checks?.follow()
+        pages?.follow()
         discovery?.follow()
         agents?.follow()
         if next !== admin { admin?.close() }
@@ -141,6 +146,7 @@ package final class GatewayControl {
     private func followBackends() {
         models?.follow()
         checks?.follow()
+        pages?.follow()
         agents?.follow()
         hearOfBackends()
     }

@@ -16,3 +16,17 @@ package struct HealthSettings: Equatable, Sendable {
         self.path = path
     }
 }
+
+extension Kind<String> {
+    /// A path that backends are asked for, perhaps with a query; such as `example`.
+    static func backendPath(_ example: String) -> Kind {
+        .text(
+            "a path such as \(example)", pattern: "^/[!-~]*$",
+            parse: { (text) throws(Fault) in
+                let isPath = text.utf8.first == UInt8(ascii: "/")
+                guard isPath, text.utf8.allSatisfy({ (0x21...0x7e).contains($0) && $0 != 0x23 })
+                else { throw Fault("\(text.quoted) is not a path", "write one such as \(example)") }
+                return text
+            }, write: { $0 })
+    }
+}

@@ -326,9 +326,7 @@ extension PolicySections {
         keys: [
             Key(
                 "path", \.path,
-                .text(
-                    "a path such as /health", pattern: "^/[!-~]*$", parse: checkPath, write: { $0 }),
-                required: true,
+                .backendPath("/health"), required: true,
                 "Path that backends answer with a status of 200 to 299 while all is well."),
             Key(
                 "interval", \.rules.interval,
@@ -350,14 +348,6 @@ extension PolicySections {
             "uri": "write path: PATH", "url": "write path: PATH",
             "unhealthy_threshold": "write fall: NUMBER", "healthy_threshold": "write rise: NUMBER",
         ])
-
-    private static func checkPath(_ text: String) throws(Fault) -> String {
-        let isPath = text.utf8.first == UInt8(ascii: "/")
-        guard isPath, text.utf8.allSatisfy({ (0x21...0x7e).contains($0) && $0 != 0x23 }) else {
-            throw Fault("\(text.quoted) is not a path", "write one such as /health")
-        }
-        return text
-    }
 
     private static let ejectionTimes = Duration.milliseconds(10)...Duration.seconds(3600)
 }

@@ -15,6 +15,12 @@ extension PolicySections {
                 .duration(Duration.milliseconds(100)...Duration.seconds(600)),
                 "Time from one question to an agent to the next; a tenth of it is left to chance."),
             Key(
+                "metrics", \.metrics,
+                Kind<String>.backendPath("/metrics").optional(blank: ""),
+                "Path of each backend's own metrics, which are asked for every 5 s as long as no response reports "
+                    + "its load: what waits within, and how full the cache is, lower what it is sent as reports do."
+            ),
+            Key(
                 "reports", \.reports, .words,
                 "What becomes of load reports (ORCA, `endpoint-load-metrics`) in responses: `heed` lets a queue or a "
                     + "full cache that they tell of lower what a backend is sent, `ask` also has requests ask for "
@@ -25,7 +31,12 @@ extension PolicySections {
             Rule("every", "agent") { settings in
                 settings.agent != nil || settings.every == SignalSettings().every
                     ? nil : Fault("nobody is asked", "set agent, or remove every")
-            }
+            },
+            Rule("metrics", "reports") { settings in
+                settings.metrics == nil || settings.reports != .ignore
+                    ? nil
+                    : Fault("what they say is ignored", "remove metrics, or write reports: heed")
+            },
         ],
         hints: [
             "agent_check": "write agent: tcp://:PORT", "interval": "write every: TIME",

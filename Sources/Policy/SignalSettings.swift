@@ -7,6 +7,8 @@ package struct SignalSettings: Equatable, Sendable {
     /// How often an agent is asked, 100 ms to 10 min.
     package var every = Duration.seconds(2)
 
+    /// The path of each backend's own page of metrics; `nil` where none is asked for.
+    package var metrics: String?
     /// What becomes of load reports in fields of responses.
     package var reports = ReportRule.heed
 

@@ -198,3 +198,68 @@ def test_signals_behind_bodies_count(gateway: StartGateway, engine: Engine) -> N
     eventually(
         lambda: through.metric("penstock_limit", backend=engine.address) == 4, "it gets what it said"
     )
+
+
+@dataclass
+class PagedEngine(Engine):
+    """One with a page of metrics."""
+
+    page: bytes = b""
+    status: bytes = b"200 OK"
+    pages: int = 0
+
+    def serve(self, connection: socket.socket) -> None:
+        """The page, and all else."""
+        while head := read_head(connection):
+            if head.startswith(b"GET /metrics HTTP/1.1\r\n"):
+                self.pages += 1
+                length = b"Content-Length: %d\r\n\r\n" % len(self.page)
+                connection.sendall(b"HTTP/1.1 " + self.status + b"\r\n" + length + self.page)
+            else:
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n" + self.fields + b"\r\nx")
+
+
+PAGE = b'vllm:num_requests_waiting{engine="0"} 3\nvllm:kv_cache_usage_perc{engine="0"} 0.5\n'
+
+
+@pytest.mark.timed
+def test_a_page_of_metrics_is_a_report(gateway: StartGateway) -> None:
+    """It is asked for while responses say nothing, counted, and shown; what responses say counts first."""
+    engine = PagedEngine(page=PAGE)
+    with scripted_backend(engine.serve) as address:
+        engine.address = address
+        through = gateway(policy(engine, "{metrics: /metrics}"))
+        found = eventually(lambda: report(through), "what the page says", 10)
+        assert (found["queued"], found["cache_use"]) == (3, 0.5)
+        assert counted(through, engine, "read") >= 1
+        # A page that is none takes nothing back, and is counted.
+        engine.status = b"503 Busy"
+        eventually(lambda: counted(through, engine, "unreadable") >= 1, "the page that is none", 10)
+        assert report(through) is not None
+        engine.status = b"200 OK"
+        # As long as responses say it, nobody asks.
+        engine.fields = b"endpoint-load-metrics: TEXT named_metrics.num_requests_waiting=1\r\n"
+        asked = engine.pages
+        end = time.monotonic() + 8
+        while time.monotonic() < end:
+            assert request(through.url).status == 200
+            time.sleep(0.2)
+        assert engine.pages <= asked + 1
+        assert (report(through) or {}).get("queued") == 1
+        # And not in maintenance.
+        engine.fields = b"penstock-signal: state=maint, ttl=3600\r\n"
+        assert request(through.url).status == 200
+        asked = engine.pages
+        time.sleep(7)
+        assert engine.pages <= asked + 1
+
+
+def test_nobody_is_asked_unless_the_policy_says_so(gateway: StartGateway) -> None:
+    """A page costs an engine something."""
+    engine = PagedEngine(page=PAGE)
+    with scripted_backend(engine.serve) as address:
+        engine.address = address
+        through = gateway(policy(engine, "{reports: heed}"))
+        assert request(through.url).status == 200
+        time.sleep(1)
+        assert engine.pages == 0 and report(through) is None

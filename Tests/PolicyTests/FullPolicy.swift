@@ -156,6 +156,7 @@ enum FullPolicy {
               agent: http://agent.example.com:9777/ask
               every: 65s
               reports: ask
+              metrics: /metrics?lite
             responses:
               overload_status: 529
               timing: false
@@ -424,6 +425,7 @@ enum FullPolicy {
             label: "http://agent.example.com:9777/ask")
         pool.signals.every = .seconds(65)
         pool.signals.reports = .ask
+        pool.signals.metrics = "/metrics?lite"
         pool.tunnelIdleTimeout = .seconds(50)
         pool.keepAliveTimeout = .seconds(39)
         pool.keepAliveMaxAge = .seconds(41)

@@ -2,7 +2,7 @@
 // limit is measured; a report tells only what cannot be seen from here, such as other gateways' requests. So it may lower what a
 // backend gets, or stop its limit from growing, and raises nothing (`docs/faults.md`).
 //
-// A report may be a lie, or old. It counts by when it was received, for five seconds, and not in the first ten after the
+// A report may be a lie, or old. It counts by when it was received, for five seconds (fifteen where it was asked for), and not in the first ten after the
 // backend was heard again. A queue is believed if it gets shorter when less is sent: one that does not is no queue of
 // ours, and reports of it count for nothing for a minute, and for longer each time. A full cache is believed for half a minute.
 
@@ -12,11 +12,14 @@ package struct ReportedLoad: Equatable, Sendable {
     package var queued: Double?
     /// The share of its cache that is in use, 0...1; nil where that is not said.
     package var cacheUse: Double?
+    /// Whether its page of metrics says so, which was asked for, and not a response.
+    package var isByPage: Bool
 
     /// A report of these.
-    package init(queued: Double? = nil, cacheUse: Double? = nil) {
+    package init(queued: Double? = nil, cacheUse: Double? = nil, isByPage: Bool = false) {
         self.queued = queued
         self.cacheUse = cacheUse
+        self.isByPage = isByPage
     }
 }
 
@@ -91,8 +94,14 @@ struct ReportEvidence: Sendable {
     private var ignoresFullUntil = longAgo
 
     private static let longAgo = Instant(nanoseconds: .min / 2)
-    /// For how long a report counts: five seconds.
-    static let freshNanoseconds: Int64 = 5_000_000_000
+    /// For how long a report counts: five seconds beside a response, and three times the interval where a page is
+    /// asked for it.
+    private static let freshNanoseconds: (field: Int64, page: Int64) = (
+        5_000_000_000, 15_000_000_000
+    )
+    private var freshNanoseconds: Int64 {
+        latest.isByPage ? Self.freshNanoseconds.page : Self.freshNanoseconds.field
+    }
     /// For how long reports do not count after a silence: ten seconds, as gRPC's weighted round robin has it (A58).
     static let blackoutNanoseconds: Int64 = 10_000_000_000
     /// How long a queue has to last: a tenth of a second.
@@ -110,7 +119,7 @@ struct ReportEvidence: Sendable {
     /// When what is in force ends by itself; the distant future for never.
     var nextEnd: Instant {
         cap == nil && !holdsGrowth
-            ? .distantFuture : heardAt.advanced(byNanoseconds: Self.freshNanoseconds)
+            ? .distantFuture : heardAt.advanced(byNanoseconds: freshNanoseconds)
     }
 
     /// Whether its limit may not grow.
@@ -123,7 +132,7 @@ struct ReportEvidence: Sendable {
 
     /// Takes in a report; whether that changes what follows.
     mutating func note(_ load: ReportedLoad, _ around: Surroundings, now: Instant) -> Bool {
-        if now.nanoseconds(since: heardAt) > Self.freshNanoseconds {
+        if now.nanoseconds(since: heardAt) > freshNanoseconds {
             reset()
             countsFrom = now.advanced(byNanoseconds: Self.blackoutNanoseconds)
         }
@@ -145,7 +154,7 @@ struct ReportEvidence: Sendable {
     /// What is there to be shown; nil where nothing fresh is.
     func status(now: Instant) -> ReportStatus? {
         let age = now.nanoseconds(since: heardAt)
-        guard age <= Self.freshNanoseconds else { return nil }
+        guard age <= freshNanoseconds else { return nil }
         return ReportStatus(
             load: latest, ageNanoseconds: age, cap: cap, holdsGrowth: holdsGrowth,
             isBelieved: now >= countsFrom && now >= disbelievesUntil)

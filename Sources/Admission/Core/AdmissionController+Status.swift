@@ -34,7 +34,7 @@ package struct BackendStatus: Equatable, Sendable {
     /// Whether its checks fail, and whether it gets nothing for that.
     package var isFailingChecks: Bool
     package var isWithheld: Bool
-    /// What it has reported of its load in the last five seconds, and what follows; nil for nothing.
+    /// What it has reported of its load, as long as that counts, and what follows; nil for nothing.
     package var report: ReportStatus?
     /// What the limit rests on.
     package var evidence: LimitEvidence

@@ -1,6 +1,7 @@
 // What a backend is asked that nobody wants anything of: whether it answers, and whether all is well.
 
 internal import Admission
+internal import Inference
 package import Policy
 package import Reactor
 
@@ -32,6 +33,23 @@ extension FetchRequest {
         fields = [FetchRequest.hostField(address, pool)]
         mostBytes = FetchRequest.mostCheckBytes
     }
+
+    /// Asks a backend of `pool` for its page of metrics.
+    ///
+    /// An engine that is busy may take long for it, and is not asked again meanwhile.
+    init(
+        measuring address: BackendAddress, of pool: PoolSettings, path: String,
+        _ credentials: TLSCredentials?
+    ) {
+        self.init(
+            DialTarget(address, verifies: pool.tls.verify, credentials: credentials), path: path,
+            timeoutMilliseconds: FetchRequest.pageMilliseconds)
+        fields = [FetchRequest.hostField(address, pool)]
+        mostBytes = MetricsPageReader.mostBytes
+    }
+
+    /// How long a page of metrics may take, in milliseconds: what comes later is old.
+    private static let pageMilliseconds = 10_000
 
     /// Bytes of a response that says whether all is well; one that is longer says nothing.
     private static let mostCheckBytes = 64 << 10

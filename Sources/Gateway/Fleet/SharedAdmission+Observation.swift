@@ -74,6 +74,13 @@ extension SharedAdmission {
         state.withLock { $0.controller.signals(of: backend, now: now) }
     }
 
+    /// Whether a response of a backend has reported its load in the last five seconds.
+    func reportsByField(_ backend: BackendID, now: Instant) -> Bool {
+        state.withLock {
+            $0.controller.backend(backend, now: now)?.report.map { !$0.load.isByPage } ?? false
+        }
+    }
+
     /// How often a backend was suspected for that cause.
     func suspicions(of backend: BackendID, _ cause: SuspicionCause) -> Int {
         state.withLock { $0.controller.suspicions(of: backend, cause) }

@@ -39,6 +39,13 @@ extension Shard {
         pool?.upstream(id)?.metrics.unreadableSignals &+= 1
     }
 
+    /// A backend's page of metrics was asked for.
+    func countReport(isRead: Bool, of id: BackendID, _ admission: SharedAdmission) {
+        let pool = pools.first { $0.admission === admission && !$0.isRetired }
+        guard let metrics = pool?.upstream(id)?.metrics else { return }
+        if isRead { metrics.reports &+= 1 } else { metrics.unreadableReports &+= 1 }
+    }
+
     /// A question to a backend's agent has ended.
     func countAgentPoll(
         _ result: AgentPollResult, of id: BackendID, _ admission: SharedAdmission
