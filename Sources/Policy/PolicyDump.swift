@@ -33,18 +33,11 @@ package enum PolicyDump {
         } else {
             entries.insert(("pool", .text(policy.pools[route.pool].name)), at: 1)
         }
-        if let fallback = route.fallback,
-            let index = entries.firstIndex(where: { $0.key == "fallback" }),
-            case .mapping(var inner) = entries[index].value
-        {
-            inner.insert(("pool", .text(policy.pools[fallback.pool].name)), at: 0)
-            entries[index].value = .mapping(inner)
-        }
-        if let mirror = route.mirror,
-            let index = entries.firstIndex(where: { $0.key == "mirror" }),
-            case .mapping(var inner) = entries[index].value
-        {
-            inner.insert(("pool", .text(policy.pools[mirror.pool].name)), at: 0)
+        for (key, pool) in [("fallback", route.fallback?.pool), ("mirror", route.mirror?.pool)] {
+            guard let pool, let index = entries.firstIndex(where: { $0.key == key }),
+                case .mapping(var inner) = entries[index].value
+            else { continue }
+            inner.insert(("pool", .text(policy.pools[pool].name)), at: 0)
             entries[index].value = .mapping(inner)
         }
         return .mapping(entries)

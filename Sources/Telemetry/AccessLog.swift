@@ -71,7 +71,7 @@ package struct AccessLog: ~Copyable {
     private var writer: LogWriter
     private var level: LogSettings.AccessLevel
     private var sample: Double
-    private var random: UInt64
+    private var random: SplitMix64
     private var dates = DateWriter()
     private var line = ByteBuffer()
 
@@ -88,7 +88,7 @@ package struct AccessLog: ~Copyable {
         self.writer = writer
         self.level = settings.accessLevel
         self.sample = settings.accessSample
-        self.random = seed
+        random = SplitMix64(seed: seed)
     }
 
     /// Takes over the level and sample of a reloaded policy.
@@ -220,18 +220,7 @@ package struct AccessLog: ~Copyable {
     private mutating func wants(status: Int, reason: Reason) -> Bool {
         if level == .failures && reason == .none && status < 400 { return false }
         if sample >= 1 || status >= 500 { return true }
-        return nextUnit() < sample
-    }
-
-    /// The next pseudo-random number, 0..<1 (Steele, Lea and Flood, "Fast splittable pseudorandom
-    /// number generators", 2014: SplitMix64).
-    private mutating func nextUnit() -> Double {
-        random &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = random
-        mixed = (mixed ^ (mixed &>> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed &>> 27)) &* 0x94d0_49bb_1331_11eb
-        mixed ^= mixed &>> 31
-        return Double(mixed &>> 11) * 0x1p-53
+        return random.nextUnit() < sample
     }
 
     /// The length of `path` up to a query or fragment.

@@ -12,7 +12,12 @@ package struct SplitMix64: RandomNumberGenerator, Sendable {
     /// The next 64 random bits.
     package mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
+        return Self.mix(state)
+    }
+
+    /// `bits` with every bit of them spread over all, one to one: the sequence's finalizer.
+    @inlinable package static func mix(_ bits: UInt64) -> UInt64 {
+        var mixed = bits
         mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
         mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
         return mixed ^ (mixed >> 31)

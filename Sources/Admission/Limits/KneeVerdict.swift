@@ -83,12 +83,12 @@ struct KneeVerdict: Sendable {
     private static func timed(
         low: KneeSide, high: KneeSide
     ) -> (gain: Double, variance: Double)? {
-        let isCounted = !low.isGeneration && !high.isGeneration
+        let isGeneration = low.isGeneration || high.isGeneration
         let sized = difference(low, low.sized, high, high.sized)
         let numbered =
-            isCounted
-            ? difference(low, low.timed, high, high.timed)
-            : difference(low, low.wholeTimes, high, high.wholeTimes)
+            isGeneration
+            ? difference(low, low.wholeTimes, high, high.wholeTimes)
+            : difference(low, low.timed, high, high.timed)
         guard let sized, let numbered else { return sized ?? numbered }
         return numbered.variance < sized.variance ? numbered : sized
     }

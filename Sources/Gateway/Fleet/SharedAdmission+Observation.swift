@@ -74,6 +74,11 @@ extension SharedAdmission {
         state.withLock { $0.controller.signals(of: backend, now: now) }
     }
 
+    /// Whether a backend is to be left alone altogether.
+    func isInMaintenance(_ backend: BackendID, now: Instant) -> Bool {
+        signals(of: backend, now: now).contains { $0.signal.state == .maint }
+    }
+
     /// Whether a response of a backend has reported its load in the last five seconds.
     func reportsByField(_ backend: BackendID, now: Instant) -> Bool {
         state.withLock {

@@ -60,10 +60,6 @@ final class RouteSplit: Sendable {
     /// A number in (0, 1) that differs in every bit where `bits` differ in one, by the finalizer of SplitMix64
     /// (Steele, Lea and Flood, 2014).
     static func unit(_ bits: UInt64) -> Double {
-        var mixed = bits
-        mixed = (mixed ^ mixed &>> 30) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ mixed &>> 27) &* 0x94d0_49bb_1331_11eb
-        mixed ^= mixed &>> 31
-        return (Double(mixed &>> 11) + 0.5) * 0x1p-53
+        (Double(SplitMix64.mix(bits) &>> 11) + 0.5) * 0x1p-53
     }
 }

@@ -33,17 +33,12 @@ package struct AgentBackend {
 extension Gateway {
     /// The backends whose agents are to be asked under the policy in force.
     package var agentBackends: [AgentBackend] {
-        members.filter { !$0.isRetired }.flatMap { member -> [AgentBackend] in
-            let layout = member.admission.layout
-            let signals = layout.settings.signals
-            guard let agent = signals.agent else { return [] }
-            return zip(layout.settings.backends, layout.ids).compactMap { address, id in
-                id.map {
-                    AgentBackend(
-                        pool: member.settings.name, address: address, agent: agent,
-                        every: signals.every, admission: member.admission, id: $0)
-                }
-            }
+        backends { settings in
+            settings.signals.agent.map { (agent: $0, every: settings.signals.every) }
+        } make: { asked, address, id, member in
+            AgentBackend(
+                pool: member.settings.name, address: address, agent: asked.agent,
+                every: asked.every, admission: member.admission, id: id)
         }
     }
 

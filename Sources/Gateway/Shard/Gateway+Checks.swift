@@ -38,11 +38,23 @@ package struct CheckedBackend {
 extension Gateway {
     /// The backends that are to be checked under the policy in force.
     package var checkedBackends: [CheckedBackend] {
-        members.filter { !$0.isRetired }.flatMap { member -> [CheckedBackend] in
+        backends { settings in
+            settings.health
+        } make: { health, address, id, member in
+            CheckedBackend(health, address, id, of: member)
+        }
+    }
+
+    /// What `make` makes of each present backend of the pools for which `setting` finds something.
+    func backends<Setting, Made>(
+        _ setting: (PoolSettings) -> Setting?,
+        make: (Setting, BackendAddress, BackendID, Member) -> Made
+    ) -> [Made] {
+        members.filter { !$0.isRetired }.flatMap { member -> [Made] in
             let layout = member.admission.layout
-            guard let health = layout.settings.health else { return [] }
+            guard let found = setting(layout.settings) else { return [] }
             return zip(layout.settings.backends, layout.ids).compactMap { address, id in
-                id.map { CheckedBackend(health, address, $0, of: member) }
+                id.map { make(found, address, $0, member) }
             }
         }
     }
@@ -79,9 +91,7 @@ extension Gateway {
 
     /// Whether a backend is to be left alone altogether.
     package func isInMaintenance(_ backend: CheckedBackend) -> Bool {
-        backend.admission.signals(of: backend.id, now: reactor.now).contains {
-            $0.signal.state == .maint
-        }
+        backend.admission.isInMaintenance(backend.id, now: reactor.now)
     }
 
     /// A backend is checked no more: what its checks said holds no more.
@@ -93,8 +103,13 @@ extension Gateway {
 }
 
 extension Shard {
+    /// The pool of that admission; nil once it is retired.
+    func pool(of admission: SharedAdmission) -> Pool? {
+        pools.first { $0.admission === admission && !$0.isRetired }
+    }
+
     /// Something became of what a pool's backends are sent, from outside.
     func poll(_ admission: SharedAdmission) {
-        pools.first { $0.admission === admission && !$0.isRetired }?.requestPoll()
+        pool(of: admission)?.requestPoll()
     }
 }

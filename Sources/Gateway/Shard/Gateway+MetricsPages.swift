@@ -37,22 +37,19 @@ package struct MeasuredBackend {
 extension Gateway {
     /// The backends whose pages of metrics are to be asked for under the policy in force.
     package var measuredBackends: [MeasuredBackend] {
-        members.filter { !$0.isRetired }.flatMap { member -> [MeasuredBackend] in
-            let layout = member.admission.layout
-            guard let path = layout.settings.signals.metrics else { return [] }
-            return zip(layout.settings.backends, layout.ids).compactMap { address, id in
-                id.map { MeasuredBackend(path, address, $0, of: member) }
-            }
+        backends { settings in
+            settings.signals.metrics
+        } make: { path, address, id, member in
+            MeasuredBackend(path, address, id, of: member)
         }
     }
 
     /// Whether a backend is to be asked for its page: it is not to be left alone, and its responses have said nothing
     /// since its last page.
     package func wantsPage(of backend: MeasuredBackend) -> Bool {
-        let isLeftAlone = backend.admission.signals(of: backend.id, now: reactor.now).contains {
-            $0.signal.state == .maint
-        }
-        return !isLeftAlone && !backend.admission.reportsByField(backend.id, now: reactor.now)
+        let now = reactor.now
+        return !backend.admission.isInMaintenance(backend.id, now: now)
+            && !backend.admission.reportsByField(backend.id, now: now)
     }
 
     /// A backend has shown `page`, or none came.
@@ -60,11 +57,10 @@ extension Gateway {
         let admission = backend.admission
         let id = backend.id
         let report = page.flatMap { MetricsPageReader.read($0.span) }
-        group.send(to: 0) { $0.countReport(isRead: report != nil, of: id, admission) }
-        guard let report else { return }
-        let load = ReportedLoad(queued: report.queued, cacheUse: report.cacheUse, isByPage: true)
-        if admission.signal(id, .report(load), now: reactor.now) {
-            group.send(to: 0) { $0.poll(admission) }
+        let reading = report.map {
+            ReportField.Reading.said(
+                ReportedLoad(queued: $0.queued, cacheUse: $0.cacheUse, isByPage: true))
         }
+        group.send(to: 0) { $0.heed(reading ?? .unreadable, of: id, admission) }
     }
 }

@@ -35,22 +35,19 @@ extension Shard {
 
     /// A backend has said something of itself to the controlling thread that cannot be read.
     func countUnreadableSignal(of id: BackendID, _ admission: SharedAdmission) {
-        let pool = pools.first { $0.admission === admission && !$0.isRetired }
-        pool?.upstream(id)?.metrics.unreadableSignals &+= 1
+        pool(of: admission)?.upstream(id)?.metrics.unreadableSignals &+= 1
     }
 
     /// A backend's page of metrics was asked for.
-    func countReport(isRead: Bool, of id: BackendID, _ admission: SharedAdmission) {
-        let pool = pools.first { $0.admission === admission && !$0.isRetired }
-        guard let metrics = pool?.upstream(id)?.metrics else { return }
-        if isRead { metrics.reports &+= 1 } else { metrics.unreadableReports &+= 1 }
+    func heed(_ reading: ReportField.Reading, of id: BackendID, _ admission: SharedAdmission) {
+        guard let pool = pool(of: admission), let upstream = pool.upstream(id) else { return }
+        pool.heed(reading, of: upstream)
     }
 
     /// A question to a backend's agent has ended.
     func countAgentPoll(
         _ result: AgentPollResult, of id: BackendID, _ admission: SharedAdmission
     ) {
-        let pool = pools.first { $0.admission === admission && !$0.isRetired }
-        pool?.upstream(id)?.metrics.countAgentPoll(result)
+        pool(of: admission)?.upstream(id)?.metrics.countAgentPoll(result)
     }
 }

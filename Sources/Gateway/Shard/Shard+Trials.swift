@@ -7,8 +7,8 @@ internal import Telemetry
 extension Shard {
     /// A backend was asked something by nobody's order.
     func tried(_ id: BackendID, of admission: SharedAdmission, _ finding: TrialFinding) {
-        let found = pools.first { $0.admission === admission && !$0.isRetired }
-        guard let pool = found, let upstream = pool.upstream(id), !upstream.isRetired else {
+        guard let pool = pool(of: admission), let upstream = pool.upstream(id), !upstream.isRetired
+        else {
             return
         }
         pool.catchUp()
