@@ -16,15 +16,26 @@ extension AdmissionController {
                 byNanoseconds: -drainEstimate.longServiceNanoseconds)
             waiting.expire(at: max(clock, latestStart), for: .deadline)
         }
-        let borne = queue.patienceSeconds(
-            key.tenant, key.row, firstByteSeconds: drainEstimate.firstByteSeconds, now: clock)
-        if borne.isFinite, !isReturned {
-            let latestStart = waiting.arrivedAt.advanced(
-                byNanoseconds: wholeNanoseconds(borne - drainEstimate.firstByteSeconds))
-            waiting.expire(at: max(clock, latestStart), for: .patience)
-        }
+        if !isReturned { endByPatience(&waiting, key) }
         return isReturned ? queue.insertReturned(waiting) : queue.insert(waiting)
     }
+
+    /// Ends the wait when the client will hardly stay for the response any more, and where others come
+    /// in its place, before it has waited long for nothing.
+    private mutating func endByPatience(_ waiting: inout Waiting, _ key: FlowKey) {
+        let firstByte = drainEstimate.firstByteSeconds
+        let borne = queue.patienceSeconds(
+            key.tenant, key.row, firstByteSeconds: firstByte, now: clock)
+        guard borne.isFinite else { return }
+        let isReplaced = queue.hasSurplus(key.tenant, key.row, patienceSeconds: borne, now: clock)
+        let longest = min(borne - firstByte, isReplaced ? borne * Self.replacedShare : .infinity)
+        let end = waiting.arrivedAt.advanced(byNanoseconds: wholeNanoseconds(longest))
+        waiting.expire(at: max(clock, end), for: .patience)
+    }
+
+    /// What part of its client's patience a request waits at most where others come in its place: a
+    /// quarter, less a tenth because patience is an estimate.
+    private static var replacedShare: Double { 0.225 }
 
     /// How long a request may wait that comes now.
     @inline(__always) var longestWaitNanoseconds: Int64 {
@@ -92,10 +103,10 @@ extension AdmissionController {
         let isStanding = queue.flows[key.tenant, key.row].standing.isStanding
         let borne = patienceNanoseconds(ticket, key)
         let most = min(maxWaitNanoseconds, left, borne)
-        if isStanding, predicted > most / 4 {
-            return blame(borne < maxWaitNanoseconds ? .patience : .waitTooLong, key)
-        }
-        return predicted > borne ? blame(.patience, key) : nil
+        guard predicted > (isStanding ? most / 4 : borne) else { return nil }
+        queue.refusedOnArrival(
+            key.tenant, key.row, firstByteSeconds: drainEstimate.firstByteSeconds, now: clock)
+        return blame(borne < maxWaitNanoseconds ? .patience : .waitTooLong, key)
     }
 
     /// For how long the request may wait, if its client bears what most of its kind do, and the time

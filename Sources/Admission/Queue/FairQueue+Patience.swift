@@ -43,4 +43,20 @@ extension FairQueue {
         flows[tenant, row].patience.stayed(forSeconds: age, now: now)
         classes[row].patience.stayed(forSeconds: age, now: now)
     }
+
+    /// A request of the flow was refused on arrival because it would have waited too long.
+    @inline(__always) mutating func refusedOnArrival(
+        _ tenant: Int32, _ row: Int, firstByteSeconds: Double, now: Instant
+    ) {
+        let borne = patienceSeconds(tenant, row, firstByteSeconds: firstByteSeconds, now: now)
+        guard borne.isFinite else { return }
+        flows[tenant, row].surplus.refused(now: now, stretchSeconds: borne)
+    }
+
+    /// Whether others come at once in the place of a request of the flow that makes room.
+    @inline(__always) mutating func hasSurplus(
+        _ tenant: Int32, _ row: Int, patienceSeconds: Double, now: Instant
+    ) -> Bool {
+        flows[tenant, row].surplus.isPlenty(now: now, stretchSeconds: patienceSeconds)
+    }
 }

@@ -28,6 +28,8 @@ struct Flow: Sendable {
     var heapIndex: Int32 = -1
     /// Whether what waits is more than a burst.
     var standing = StandingQueue()
+    /// Whether more come than there is room for.
+    var surplus = Surplus()
     /// What its clients bear.
     var patience = Patience()
 }

@@ -86,6 +86,25 @@ import Testing
     }
 }
 
+@Suite struct SurplusTests {
+    @Test func plentyIsCountedInThisStretchAndTheLast() {
+        var surplus = Surplus()
+        for step in 0..<31 as Range<Int64> { surplus.refused(now: at(step), stretchSeconds: 1) }
+        let early = surplus.isPlenty(now: at(100), stretchSeconds: 1)
+        surplus.refused(now: at(100), stretchSeconds: 1)
+        let enough = surplus.isPlenty(now: at(101), stretchSeconds: 1)
+        let next = surplus.isPlenty(now: at(1_900), stretchSeconds: 1)
+        let after = surplus.isPlenty(now: at(2_950), stretchSeconds: 1)
+        #expect(!early && enough && next && !after)
+        // A stretch in which nobody came is no stretch of plenty.
+        for step in 0..<40 as Range<Int64> {
+            surplus.refused(now: at(4_000 + step), stretchSeconds: 1)
+        }
+        let late = surplus.isPlenty(now: at(6_000), stretchSeconds: 1)
+        #expect(!late)
+    }
+}
+
 @Suite struct ImpatientClientsTests {
     /// A pool of one slot of 100 ms whose clients of `tenant` have left after 0.5 s each.
     private func pool(_ tenant: TenantID = .anonymous) -> (pool: PoolDriver, now: Int64) {
@@ -128,6 +147,36 @@ import Testing
         #expect((350...430).contains(told ?? 0), "\(told ?? 0)")
         #expect(pool.poll(at: at(now + 440)) == .rejected(201, .patience))
         pool.complete(200, at: at(now + 450))
+    }
+
+    /// A batch that keeps in step gives no slot back for a long time; who would have to wait for it is told
+    /// after less than a quarter of his patience, if enough others come in his place.
+    @Test(arguments: [20, 40])
+    func whereOthersComeInsteadNobodyWaitsLongForNothing(refusals: UInt64) {
+        let (pool, now) = pool()
+        #expect(pool.offer(200, at: at(now)) == .forwarded(0))
+        var refused: UInt64 = 0
+        var id: UInt64 = 300
+        while refused < refusals {
+            if pool.offer(id, at: at(now)) == .rejected(.patience) { refused += 1 }
+            id += 1
+        }
+        pool.complete(200, at: at(now + 100))
+        while pool.poll(at: at(now + 100)) != nil {}
+        // The queue is as long as before.
+        #expect(pool.offer(1_000, at: at(now + 100)) == .parked)
+        for running in Array(pool.permits.keys) { pool.complete(running, at: at(now + 101)) }
+        var started: UInt64?
+        while case .forwarded(let next, _)? = pool.poll(at: at(now + 101)) { started = next }
+        #expect(started != nil && started != 1_000)
+        var last: Int64 = 0
+        while let deadline = pool.controller.nextDeadline, last < 2_000 {
+            last = deadline.nanoseconds / 1_000_000 - now
+            if pool.poll(at: deadline) == .rejected(1_000, .patience) { break }
+        }
+        // It came at 100 ms and bears half a second, of which the response takes a fifth.
+        #expect(refusals < 32 ? (480...530).contains(last) : (205...220).contains(last), "\(last)")
+        for running in Array(pool.permits.keys) { pool.complete(running, at: at(now + 3_000)) }
     }
 
     @Test func oneTenantsHasteIsNotHeldAgainstAnother() {
