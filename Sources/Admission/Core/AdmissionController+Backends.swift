@@ -57,7 +57,7 @@ extension AdmissionController {
         advance(to: now)
         retryBudget.withdraw(now: clock)
         let stub = permit.spend()
-        note(outcome, stub, isStreamed: false)
+        note(outcome, stub, work)
         release(stub)
         judge(outcome, stub)
         learn(outcome, stub, work)

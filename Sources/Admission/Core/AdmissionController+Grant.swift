@@ -83,7 +83,7 @@ extension AdmissionController {
             let waiting = queue.start(
                 slot, now: clock,
                 serviceNanoseconds: drainEstimate.medianServiceNanoseconds,
-                firstByteSeconds: drainEstimate.firstByteSeconds)
+                firstByteSeconds: firstByteSeconds(queue.slots[Int(slot)]))
             let flowKey = queue.flowKey(tenant: waiting.tenant, row: Int(waiting.row))
             var work = GrantedWork(
                 cost: waiting.cost, expected: waiting.expected, arrivedAt: waiting.arrivedAt)
@@ -109,13 +109,23 @@ extension AdmissionController {
         {
             return .deadline
         }
-        guard waiting.stage != .returned else { return .none }
+        guard waiting.stage != .returned, !waiting.isTrial else { return .none }
+        let firstByte = firstByteSeconds(waiting)
         let borne = queue.patienceSeconds(
-            waiting.tenant, Int(waiting.row), firstByteSeconds: drainEstimate.firstByteSeconds,
-            now: clock)
+            waiting.tenant, Int(waiting.row), firstByteSeconds: firstByte, now: clock)
         guard borne.isFinite else { return .none }
         let age = clock.seconds(since: waiting.arrivedAt)
-        return age + drainEstimate.firstByteSeconds > borne ? .patience : .none
+        return age + firstByte > borne ? .patience : .none
+    }
+
+    /// The time from grant to first byte that one in ten of its tenant's requests exceeds, in seconds.
+    @inline(__always) private func firstByteSeconds(_ waiting: Waiting) -> Double {
+        firstByteSeconds(waiting.tenant, Int(waiting.row))
+    }
+
+    /// The time from grant to first byte that one in ten of a flow's requests exceeds, in seconds.
+    @inline(__always) func firstByteSeconds(_ tenant: Int32, _ row: Int) -> Double {
+        queue.firstByteSeconds(tenant, row, ofPool: drainEstimate.firstByteSeconds)
     }
 
     /// What a request is expected to cost, in units of a usual one.

@@ -46,9 +46,10 @@ extension AdmissionController {
         if wait > Double(maxWaitNanoseconds) / 1e9 { return blame(.waitTooLong, key) }
         let left = ticket.respondBy.map { $0.seconds(since: clock) } ?? .infinity
         if wait > left { return .deadline }
+        let firstByte = firstByteSeconds(key.tenant, key.row)
         let borne = queue.patienceSeconds(
-            key.tenant, key.row, firstByteSeconds: drainEstimate.firstByteSeconds, now: clock)
-        return wait + drainEstimate.firstByteSeconds > borne ? blame(.patience, key) : .none
+            key.tenant, key.row, firstByteSeconds: firstByte, now: clock)
+        return wait + firstByte > borne ? blame(.patience, key) : .none
     }
 
     /// The present backend with the lowest share of its limit in flight, full or not.

@@ -144,15 +144,18 @@ extension AdmissionController {
 
 extension AdmissionController {
     /// Tells the backend's meter, before the request's slot is free.
-    mutating func note(_ outcome: Outcome, _ stub: Permit.Stub, isStreamed: Bool) {
+    mutating func note(_ outcome: Outcome, _ stub: Permit.Stub, _ work: ServedWork) {
         let index = stub.backend.index
         if outcome == .success {
+            let seconds = clock.seconds(since: stub.grantedAt)
+            let isStreamed = work.units > 1
             backends[index].meter.succeeded(
-                afterSeconds: clock.seconds(since: stub.grantedAt), isStreamed: isStreamed,
-                now: clock)
+                afterSeconds: seconds,
+                firstByteSeconds: isStreamed ? work.firstByteSeconds ?? seconds : seconds,
+                isStreamed: isStreamed, now: clock)
             queue.stayed(
                 stub.tenant, stub.row, forSeconds: clock.seconds(since: stub.arrivedAt),
-                now: clock)
+                serviceSeconds: seconds, isStreamed: isStreamed, now: clock)
         } else if outcome.isDrop {
             backends[index].meter.dropped()
         } else {

@@ -133,8 +133,17 @@ extension AdmissionController {
         if cause == .refusals, let move = backends[index].limiter.undoCut(now: clock) {
             record(move, at: index)
         }
+        // Where all clients leave before their responses, nothing moves either, and too high a limit does that.
+        if cause == .silence,
+            backends[index].meter.departuresSinceSuccess >= Self.departuresOfSilence,
+            let move = backends[index].limiter.retreat(now: clock)
+        {
+            record(move, at: index)
+        }
         refresh(index)
     }
+
+    private static var departuresOfSilence: Int { 8 }
 
     /// Something came from a backend.
     mutating func noteLife(_ index: Int) {

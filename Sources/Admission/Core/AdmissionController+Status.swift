@@ -124,7 +124,7 @@ extension AdmissionController {
         var shortest = Double.infinity
         for tenant in queue.tenants.rows.indices {
             let borne = queue.patienceSeconds(
-                Int32(tenant), row, firstByteSeconds: drainEstimate.firstByteSeconds,
+                Int32(tenant), row, firstByteSeconds: firstByteSeconds(Int32(tenant), row),
                 now: max(clock, now))
             shortest = min(shortest, borne)
         }

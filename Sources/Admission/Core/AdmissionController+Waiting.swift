@@ -16,19 +16,26 @@ extension AdmissionController {
                 byNanoseconds: -drainEstimate.longServiceNanoseconds)
             waiting.expire(at: max(clock, latestStart), for: .deadline)
         }
-        if !isReturned { endByPatience(&waiting, key) }
+        if !isReturned {
+            waiting.isTrial = queue.isTrial(key.tenant, key.row, now: clock)
+            if !waiting.isTrial { endByPatience(&waiting, key) }
+        }
         return isReturned ? queue.insertReturned(waiting) : queue.insert(waiting)
     }
 
     /// Ends the wait when the client will hardly stay for the response any more, and where others come
     /// in its place, before it has waited long for nothing.
     private mutating func endByPatience(_ waiting: inout Waiting, _ key: FlowKey) {
-        let firstByte = drainEstimate.firstByteSeconds
+        let firstByte = firstByteSeconds(key.tenant, key.row)
         let borne = queue.patienceSeconds(
             key.tenant, key.row, firstByteSeconds: firstByte, now: clock)
         guard borne.isFinite else { return }
-        let isReplaced = queue.hasSurplus(key.tenant, key.row, patienceSeconds: borne, now: clock)
-        let longest = min(borne - firstByte, isReplaced ? borne * Self.replacedShare : .infinity)
+        var longest = borne - firstByte
+        if queue.hasSurplus(key.tenant, key.row, patienceSeconds: borne, now: clock),
+            turns(key, within: borne * Self.replacedShare) >= Self.leastTurns
+        {
+            longest = min(longest, borne * Self.replacedShare)
+        }
         let end = waiting.arrivedAt.advanced(byNanoseconds: wholeNanoseconds(longest))
         waiting.expire(at: max(clock, end), for: .patience)
     }
@@ -36,6 +43,17 @@ extension AdmissionController {
     /// What part of its client's patience a request waits at most where others come in its place: a
     /// quarter, less a tenth because patience is an estimate.
     private static var replacedShare: Double { 0.225 }
+    /// Turns of its flow within that time from which on a request can be served in it at all, wherever in the
+    /// time between two of them it comes.
+    private static var leastTurns: Double { 5 }
+
+    /// How many usual requests of a flow are started within that time while all that want something get their
+    /// share; 0 while the rate is unknown.
+    private mutating func turns(_ key: FlowKey, within seconds: Double) -> Double {
+        guard let rate = drainEstimate.perSecond(limit: provenLimit) else { return 0 }
+        let left = max(0, rate - queue.rateAbove(key.rank, now: clock))
+        return seconds * left * queue.shareOfClass(key)
+    }
 
     /// How long a request may wait that comes now.
     @inline(__always) var longestWaitNanoseconds: Int64 {
@@ -104,21 +122,40 @@ extension AdmissionController {
         let borne = patienceNanoseconds(ticket, key)
         let most = min(maxWaitNanoseconds, left, borne)
         guard predicted > (isStanding ? most / 4 : borne) else { return nil }
+        if borne < .max, isTried(key, predicted) { return nil }
         queue.refusedOnArrival(
-            key.tenant, key.row, firstByteSeconds: drainEstimate.firstByteSeconds, now: clock)
+            key.tenant, key.row, firstByteSeconds: firstByteSeconds(key.tenant, key.row), now: clock
+        )
         return blame(borne < maxWaitNanoseconds ? .patience : .waitTooLong, key)
     }
+
+    /// Whether the request waits all the same, to find out whether its client bears it.
+    ///
+    /// The time to a first byte may be another one for its kind, of which nobody was served yet, or have been shorter
+    /// since.
+    private mutating func isTried(_ key: FlowKey, _ predictedNanoseconds: Int64) -> Bool {
+        let firstByte = firstByteSeconds(key.tenant, key.row)
+        let borne = queue.patienceSeconds(
+            key.tenant, key.row, firstByteSeconds: firstByte, now: clock)
+        guard Double(predictedNanoseconds) / 1e9 < borne else { return false }
+        return queue.isTried(
+            key.tenant, key.row, everySeconds: max(1, Self.servicesBetweenTrials * firstByte),
+            now: clock)
+    }
+
+    private static var servicesBetweenTrials: Double { 4 }
 
     /// For how long the request may wait, if its client bears what most of its kind do, and the time
     /// to the first byte is as usual.
     @inline(__always) private func patienceNanoseconds(_ ticket: Ticket, _ key: FlowKey)
         -> Int64
     {
+        let firstByte = firstByteSeconds(key.tenant, key.row)
         let borne = queue.patienceSeconds(
-            key.tenant, key.row, firstByteSeconds: drainEstimate.firstByteSeconds, now: clock)
+            key.tenant, key.row, firstByteSeconds: firstByte, now: clock)
         guard borne.isFinite else { return .max }
         let age = ticket.arrivedAt.map { max(0, clock.seconds(since: $0)) } ?? 0
-        return wholeNanoseconds(borne - age - drainEstimate.firstByteSeconds)
+        return wholeNanoseconds(borne - age - firstByte)
     }
 
     /// A shortage that is the tenant's own doing is told as such.
@@ -241,7 +278,8 @@ extension AdmissionController {
         circumstances.inFlight = provenInFlight
         circumstances.queued = queue.count
         let borne = queue.patienceSeconds(
-            key.tenant, key.row, firstByteSeconds: drainEstimate.firstByteSeconds, now: clock)
+            key.tenant, key.row, firstByteSeconds: firstByteSeconds(key.tenant, key.row), now: clock
+        )
         circumstances.patienceSeconds = borne.isFinite ? borne : nil
         circumstances.predictedWaitSeconds =
             secondsUntilAnyReturn ?? predictedWaitSeconds(cost, key)

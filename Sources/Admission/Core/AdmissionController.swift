@@ -156,7 +156,7 @@ package struct AdmissionController: ~Copyable, Sendable {
         // What waits is counted by what it is expected to cost, so this has to be too. Whoever leaves
         // early has not been served, however soon his slot was free.
         if isBusy, outcome.isWorkDone { drainEstimate.recordBusyCompletion(cost: stub.cost) }
-        note(outcome, stub, isStreamed: work.units > 1)
+        note(outcome, stub, work)
         release(stub, extraCost: stub.isCharged ? cost - stub.cost : 0)
         judge(outcome, stub)
         learn(outcome, stub, work)

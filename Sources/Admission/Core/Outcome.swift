@@ -150,6 +150,9 @@ package struct ServedWork: Sendable {
     /// What the tenant's quotas are charged.
     package var charge = Charge.reserved
 
+    /// From the grant to the response's first byte, in seconds; nil when it is not known.
+    var firstByteSeconds: Double? { firstByteNanoseconds.map { Double($0) / 1e9 } }
+
     /// Work of `units`, the first of which came after that time.
     package init(firstByteNanoseconds: Int64? = nil, units: Int = 1, cost: Double? = nil) {
         self.firstByteNanoseconds = firstByteNanoseconds

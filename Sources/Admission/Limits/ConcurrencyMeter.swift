@@ -35,6 +35,7 @@ struct ConcurrencyMeter: Sendable {
     /// The same for how much of the time is streamed responses'.
     private static let streamedWeight = 1.0 / 64
     private static let peakSeconds = 300.0
+    private static let leastPart = 0.125
     private static let leastSilenceSeconds = 0.3
     /// Part of the limit from which on it counts as used up, and below which no longer, in
     /// twentieths.
@@ -52,13 +53,16 @@ struct ConcurrencyMeter: Sendable {
     private(set) var boundCompletions = 0
     /// Requests whose client left while the limit was binding, without a byte of the response.
     private(set) var boundDepartures = 0
-    /// Those of them that left after more than the mean time in which others had all of it.
+    /// Those of them that left after more than the mean time in which others had the first byte of it, and an
+    /// eighth of that in which they had all.
     private(set) var boundLateDepartures = 0
     /// Time for which requests used up the limit, until it ended while the limit was binding, whose clients
     /// had left without a byte of the response.
     private(set) var boundWastedSeconds = 0.0
     /// Requests whose client left without a byte of the response.
     private(set) var departures = 0
+    /// How many had before a request last ended well.
+    private var departuresBeforeSuccess = 0
     /// Requests that ended well.
     private(set) var successes = 0
     /// Requests whose end said that the backend is overloaded.
@@ -68,6 +72,8 @@ struct ConcurrencyMeter: Sendable {
     private var peakStart: Instant
     /// Running mean of the time from grant to success, in seconds; 0 before the first.
     private(set) var serviceSeconds = 0.0
+    /// The same of the time from grant to first byte: streams and responses in one piece may come side by side.
+    private var meanFirstByteSeconds = 0.0
     /// Running mean of the distance of service times from their mean, in seconds.
     private(set) var serviceDeviationSeconds = 0.0
     /// Running means of the same time, and of the part of it that streamed responses took.
@@ -106,6 +112,9 @@ struct ConcurrencyMeter: Sendable {
     var servesNobody: Bool {
         clock.seconds(since: lastSuccess) > max(3 * serviceSeconds, Self.leastSilenceSeconds)
     }
+
+    /// Requests whose client left without a byte since one last ended well.
+    var departuresSinceSuccess: Int { departures - departuresBeforeSuccess }
 
     /// A service time that hardly any request exceeds: the mean and four mean deviations.
     var longServiceSeconds: Double { serviceSeconds + 4 * serviceDeviationSeconds }
@@ -165,10 +174,14 @@ struct ConcurrencyMeter: Sendable {
     }
 
     /// A request ended well; called before `set` takes it out.
-    mutating func succeeded(afterSeconds seconds: Double, isStreamed: Bool, now: Instant) {
+    mutating func succeeded(
+        afterSeconds seconds: Double, firstByteSeconds firstByte: Double, isStreamed: Bool,
+        now: Instant
+    ) {
         advance(to: now)
         moved(now: now)
         lastSuccess = now
+        departuresBeforeSuccess = departures
         successes += 1
         work.completions += 1
         endedSeconds.all += Self.streamedWeight * (seconds - endedSeconds.all)
@@ -177,10 +190,12 @@ struct ConcurrencyMeter: Sendable {
         if wasBound { boundCompletions += 1 }
         if successes == 1 {
             serviceSeconds = seconds
+            meanFirstByteSeconds = firstByte
             serviceDeviationSeconds = seconds / 2
         } else {
             let distance = abs(seconds - serviceSeconds)
             serviceSeconds += Self.serviceWeight * (seconds - serviceSeconds)
+            meanFirstByteSeconds += Self.serviceWeight * (firstByte - meanFirstByteSeconds)
             serviceDeviationSeconds += Self.serviceWeight * (distance - serviceDeviationSeconds)
         }
     }
@@ -191,7 +206,8 @@ struct ConcurrencyMeter: Sendable {
         departures += 1
         guard wasBound else { return }
         boundDepartures += 1
-        if successes > 0, seconds > serviceSeconds { boundLateDepartures += 1 }
+        let usual = max(meanFirstByteSeconds, Self.leastPart * serviceSeconds)
+        if successes > 0, seconds > usual { boundLateDepartures += 1 }
     }
 
     /// A request ended, so long after the grant, whose response nobody wanted any more.

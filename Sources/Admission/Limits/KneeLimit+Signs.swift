@@ -8,6 +8,10 @@ extension KneeLimit {
     /// Elasticity above the wanted one by which more is clearly worth it.
     static let clearly = 0.2
 
+    /// Cuts within so many service times that are many.
+    private static let manyCuts = 4
+    private static let cutServices = 200.0
+
     /// For how long overload responses may have come before their backend is suspected for them.
     private static let refusalSeconds = 10.0
 
@@ -17,6 +21,7 @@ extension KneeLimit {
             uncut = (limit, now)
         }
         return change(.drop) { knee in
+            knee.isCut = true
             knee.ceiling = min(knee.limit, knee.center * 1.15)
             knee.isCeilingOfDepartures = false
             let lowered = knee.clamp(knee.center * Self.cutFactor)
@@ -25,6 +30,58 @@ extension KneeLimit {
             knee.center = lowered
             knee.spread = max(knee.spread, Self.changedSpread)
             knee.beginPair(now: now, lowFirst: true)
+        }
+    }
+
+    /// Tries half of a limit at which a part of the responses says overload, to find out whether that helps; nil
+    /// where it is known, or most say so, or cuts have been few: one may be a burst.
+    mutating func tryHalf(_ meter: ConcurrencyMeter, now: Instant) -> LimitMove? {
+        if now.seconds(since: cuts.since) > Self.cutServices * meter.serviceSeconds {
+            cuts = (0, now)
+        }
+        cuts.count += 1
+        guard cuts.count >= Self.manyCuts else { return nil }
+        let half = clamp(limit / 2).rounded(.down)
+        guard dropShares.mayBeIndependent(of: limit), !dropShares.isHalfKnown(of: limit),
+            half < limit.rounded(.down), phase != .approach
+        else { return nil }
+        return change(.drop) { knee in
+            knee.halving = (knee.limit, knee.center)
+            knee.phase = .compare
+            knee.center = half
+            knee.low = nil
+            knee.high = nil
+            knee.comingHigh = nil
+            knee.hold(half, now: now)
+        }
+    }
+
+    /// Enough has ended at half of the limit to say whether that has helped: then the limit is cut as usual, else
+    /// it climbs again.
+    mutating func endHalving(now: Instant) -> LimitMove? {
+        guard let tried = halving, dropShares.isHalfKnown(of: tried.limit) else { return nil }
+        let isFutile = dropShares.areIndependent(of: tried.limit)
+        return change(isFutile ? .futileCut : .drop) { knee in
+            knee.halving = nil
+            knee.center = tried.center
+            knee.level = tried.limit
+            knee.isCut = true
+            _ = isFutile ? knee.undoCuts(now: now) : knee.cut(now: now)
+        }
+    }
+
+    /// The backend says overload as often at half of the limit: cuts were for nothing, and it climbs again.
+    mutating func undoCuts(now: Instant) -> LimitMove? {
+        if !isCeilingOfDepartures { ceiling = .infinity }
+        guard isCut else { return nil }
+        isCut = false
+        return change(.futileCut) { knee in
+            knee.forgetPlace()
+            knee.high = nil
+            knee.elasticity = nil
+            knee.phase = .climb
+            knee.center = knee.limit
+            knee.hold(knee.limit, now: now)
         }
     }
 
@@ -108,9 +165,11 @@ extension KneeLimit {
                 knee.hold(knee.center, now: now)
             }
         case .fall(let target):
-            guard isWorthIt != true, target.rounded(.down) < limit.rounded(.down) else {
-                return nil
-            }
+            // What was worth it below says nothing of a level that was only climbed to.
+            let isOnlyHoped = phase == .climb && level > (low?.level ?? 0)
+            guard isWorthIt != true || isOnlyHoped,
+                target.rounded(.down) < limit.rounded(.down)
+            else { return nil }
             return change(.departures) { knee in
                 knee.forgetPlace()
                 knee.phase = .compare

@@ -69,10 +69,17 @@ struct KneeLimit: Sendable {
     /// The meter at the last look of a running measurement; nil while the level settles.
     var lastMeter: ConcurrencyMeter?
     var brake = OverloadBrake()
+    /// What part of the responses says overload, by the limit.
+    var dropShares = DropShares()
     /// The limit at which the backend last said overload: beyond it steps are small.
     var ceiling = Double.infinity
     /// Whether the ceiling is where clients left instead, which may have been those who had waited before.
     var isCeilingOfDepartures = false
+    /// Whether it was cut since it last climbed; how often in the present stretch, and when that began.
+    var isCut = false
+    var cuts = (count: 0, since: Instant(nanoseconds: .min / 2))
+    /// The limit whose half is tried, because of drops that may come at any, and the centre then.
+    var halving: (limit: Double, center: Double)?
     /// The limit before the backend began to say so, and when; nil while it has not.
     var uncut: (limit: Double, at: Instant)?
     var objective: ObjectiveCap?
@@ -125,7 +132,10 @@ struct KneeLimit: Sendable {
     mutating func update(_ sample: Sample, _ meter: ConcurrencyMeter) -> LimitMove? {
         guard sample.isDropped else { return learn(sample, meter) }
         guard brake.isDue(meter, limit: limit, now: sample.now) else { return nil }
-        return cut(now: sample.now)
+        dropShares.count(limit, meter)
+        if halving != nil { return nil }
+        if dropShares.areIndependent(of: limit) { return undoCuts(now: sample.now) }
+        return tryHalf(meter, now: sample.now) ?? cut(now: sample.now)
     }
 
     private mutating func learn(_ sample: Sample, _ meter: ConcurrencyMeter) -> LimitMove? {
@@ -146,6 +156,10 @@ struct KneeLimit: Sendable {
     /// Looks at what the meter says by now; the move it led to, if any.
     mutating func look(_ meter: ConcurrencyMeter, now: Instant) -> LimitMove? {
         nextLook = now.advanced(byNanoseconds: nanoseconds(windowSeconds(meter) / 4))
+        if meter.drops > 0 {
+            dropShares.count(limit, meter)
+            if let move = endHalving(now: now) { return move }
+        }
         switch phase {
         case .approach:
             return approach(meter, now: now)

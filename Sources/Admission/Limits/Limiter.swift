@@ -70,6 +70,9 @@ struct Limiter: Sendable {
     /// Approaches nothing any more, and finds out alone.
     mutating func endApproach(now: Instant) { if usesKnee { knee.endApproach(now: now) } }
 
+    /// Nothing comes from the backend any more, and its clients have left for that; the move it led to, if any.
+    mutating func retreat(now: Instant) -> LimitMove? { usesKnee ? knee.retreat(now: now) : nil }
+
     /// The backend is found to refuse all that it gets, whatever the limit; the move it led to, if any.
     mutating func undoCut(now: Instant) -> LimitMove? { usesKnee ? knee.undoCut(now: now) : nil }
 

@@ -20,8 +20,6 @@ struct DrainRate: Sendable {
     private static let priorUnits = 8.0
     /// Share of a new service time in the running mean.
     private static let serviceTimeWeight = 0.1
-    /// By how much of itself the median moves at each sample.
-    private static let medianStep = 0.05
     private static let bucketNanoseconds: Int64 = 400_000_000
     private static let bucketCount = 10
 
@@ -38,9 +36,9 @@ struct DrainRate: Sendable {
     /// Mean of seconds times seats; nil before the first success.
     private var seatSeconds: Double?
     private var meanCost = 1.0
-    private var median = 0.0
-    private var long = 0.0
-    private var firstByteLate = 0.0
+    private var median = RunningQuantile()
+    private var long = RunningQuantile()
+    private var firstByteLate = RunningQuantile()
 
     /// Accounts for the time since the last call, throughout which the pool was busy or not.
     mutating func advance(to now: Instant, wasBusy: Bool) {
@@ -72,17 +70,17 @@ struct DrainRate: Sendable {
     }
 
     /// The usual time from grant to success, in nanoseconds; 0 before the first success.
-    var medianServiceNanoseconds: Int64 { Int64(median) }
+    var medianServiceNanoseconds: Int64 { Int64(median.value) }
 
     /// A time from grant to success that one request in a hundred exceeds, in nanoseconds; 0 before the
     /// first success.
-    var longServiceNanoseconds: Int64 { Int64(max(long, median)) }
+    var longServiceNanoseconds: Int64 { Int64(max(long.value, median.value)) }
 
     /// A time from grant to a response's first byte that one request in ten exceeds, in seconds; 0 before
     /// the first success.
     ///
     /// Who may wait until the usual time is left would be answered too late in half of all cases.
-    var firstByteSeconds: Double { firstByteLate / 1e9 }
+    var firstByteSeconds: Double { firstByteLate.value / 1e9 }
 
     /// A request's work was done to its end while the pool was busy.
     mutating func recordBusyCompletion(cost: Double = 1) {
@@ -97,25 +95,16 @@ struct DrainRate: Sendable {
         let time = Double(nanoseconds)
         let firstByte = Double(firstByteNanoseconds ?? nanoseconds)
         let sample = time / 1e9 * Double(seats)
+        median.take(time, downSteps: 1)
+        firstByteLate.take(firstByte, downSteps: 9)
+        long.take(time, downSteps: 99)
         guard let mean = seatSeconds else {
             seatSeconds = sample
             meanCost = cost
-            median = time
-            long = time
-            firstByteLate = firstByte
             return
         }
         seatSeconds = mean + Self.serviceTimeWeight * (sample - mean)
         meanCost += Self.serviceTimeWeight * (cost - meanCost)
-        // As many steps up as down leave it where half of the samples are above it.
-        if time > median { median *= 1 + Self.medianStep }
-        if time < median { median /= 1 + Self.medianStep }
-        // Nine small steps down for one large step up.
-        if firstByte > firstByteLate { firstByteLate *= 1 + Self.medianStep }
-        if firstByte < firstByteLate { firstByteLate /= 1 + Self.medianStep / 9 }
-        // Ninety-nine small steps down for one large step up.
-        if time > long { long *= 1 + Self.medianStep }
-        if time < long { long /= 1 + Self.medianStep / 99 }
     }
 
     /// Units of cost a second that the pool gets done with a sum of limits of `limit`; nil while

@@ -24,6 +24,16 @@ extension FairQueue {
         return Self.leastPatience * firstByteSeconds
     }
 
+    /// The time from grant to first byte that one in ten of a flow's requests exceeds, in seconds, where they come
+    /// in one piece and in less than half of that of the pool's; else that.
+    ///
+    /// Short requests beside long ones would be refused for what these take. Streams' first bytes come so soon that they
+    /// leave nothing for waits that were predicted too short; and what takes about as long is better known from all.
+    @inline(__always) func firstByteSeconds(_ tenant: Int32, _ row: Int, ofPool: Double) -> Double {
+        let own = flows[tenant, row].lateWhole.value
+        return own > 0 && own < ofPool / 2 ? own : ofPool
+    }
+
     /// A client left that had waited for so long, before its request was begun or after it.
     mutating func left(
         _ tenant: Int32, _ row: Int, afterSeconds age: Double, isStarted: Bool, now: Instant
@@ -35,12 +45,14 @@ extension FairQueue {
         classes[row].patience.left(tenant, afterSeconds: age, prior: prior, now: now)
     }
 
-    /// A client was still there when it had waited for so long.
+    /// A client was still there when it had waited for so long; its response ended so many seconds after its grant.
     @inline(__always) mutating func stayed(
-        _ tenant: Int32, _ row: Int, forSeconds age: Double, now: Instant
+        _ tenant: Int32, _ row: Int, forSeconds age: Double, serviceSeconds: Double,
+        isStreamed: Bool, now: Instant
     ) {
         guard flows[tenant, row].patience.hasDepartures else { return }
         flows[tenant, row].patience.stayed(forSeconds: age, now: now)
+        if !isStreamed { flows[tenant, row].lateWhole.take(serviceSeconds, downSteps: 9) }
         classes[row].patience.stayed(forSeconds: age, now: now)
     }
 
@@ -51,6 +63,23 @@ extension FairQueue {
         let borne = patienceSeconds(tenant, row, firstByteSeconds: firstByteSeconds, now: now)
         guard borne.isFinite else { return }
         flows[tenant, row].surplus.refused(now: now, stretchSeconds: borne)
+    }
+
+    /// Whether a request of the flow waits although its client would hardly bear that: of a flow that has nothing
+    /// waiting one in so many seconds, since whom nobody serves, nobody learns to know better.
+    @inline(__always) mutating func isTried(
+        _ tenant: Int32, _ row: Int, everySeconds seconds: Double, now: Instant
+    ) -> Bool {
+        guard flows[tenant, row].count == 0,
+            now.seconds(since: flows[tenant, row].triedAt) > seconds
+        else { return false }
+        flows[tenant, row].triedAt = now
+        return true
+    }
+
+    /// Whether the request of the flow that comes at `now` is tried.
+    @inline(__always) func isTrial(_ tenant: Int32, _ row: Int, now: Instant) -> Bool {
+        flows[tenant, row].triedAt == now && flows[tenant, row].count == 0
     }
 
     /// Whether others come at once in the place of a request of the flow that makes room.

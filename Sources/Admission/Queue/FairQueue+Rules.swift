@@ -43,11 +43,16 @@ extension FairQueue {
     /// It is served no later than everything that waits there, and no later than its own flow gets
     /// to it at its share of the class.
     @inline(__always) func costInClass(_ key: FlowKey, cost: Double) -> Double {
-        let flow = flows[key.tenant, key.row]
-        let weight = tenants[key.tenant].settings.weight
-        let weights = classes[key.row].weight + (flow.count == 0 ? weight : 0)
-        let own = (flow.cost + cost) * weights / weight
+        let own = (flows[key.tenant, key.row].cost + cost) / shareOfClass(key)
         return min(classes[key.row].cost + cost, own)
+    }
+
+    /// What part of its class a flow is served that has something waiting, by its weight among the others that
+    /// have.
+    @inline(__always) func shareOfClass(_ key: FlowKey) -> Double {
+        let weight = tenants[key.tenant].settings.weight
+        let isCounted = flows[key.tenant, key.row].count > 0
+        return weight / (classes[key.row].weight + (isCounted ? 0 : weight))
     }
 
     /// What classes above that rank are granted, in units of cost a second.

@@ -28,10 +28,14 @@ struct Flow: Sendable {
     var heapIndex: Int32 = -1
     /// Whether what waits is more than a burst.
     var standing = StandingQueue()
+    /// When a request was last let wait although its client would hardly bear that.
+    var triedAt = Instant(nanoseconds: .min / 2)
     /// Whether more come than there is room for.
     var surplus = Surplus()
-    /// What its clients bear.
+    /// What its clients bear, and since anything is known of that, the seconds that one in ten of its responses in
+    /// one piece exceeds.
     var patience = Patience()
+    var lateWhole = RunningQuantile()
 }
 
 /// The tenants of a class that may be served, by start tag: a binary heap whose flows know their

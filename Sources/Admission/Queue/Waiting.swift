@@ -49,6 +49,8 @@ struct Waiting: Sendable {
     var tenant: Int32
     var row: UInt8
     var stage = Stage.none
+    /// Whether it waits to find out what its client bears.
+    var isTrial = false
     /// Whether `expiresAt` is in the heap; otherwise the class's order of arrival keeps it.
     var isInHeap = false
     var generation: UInt32 = 0

@@ -13,7 +13,9 @@ import Testing
         var meter = ConcurrencyMeter(now: at(0))
         #expect(headroom.advise(Double(limit), meter, now: at(0)) == nil)
         meter.set(inFlight: inFlight, limit: limit, now: at(1))
-        for _ in 0..<successes { meter.succeeded(afterSeconds: 0.5, isStreamed: false, now: at(2)) }
+        for _ in 0..<successes {
+            meter.succeeded(afterSeconds: 0.5, now: at(2))
+        }
         for _ in 0..<departures { meter.left(afterSeconds: 0.5, now: at(3)) }
         meter.advance(to: at(61_000))
         return headroom.advise(Double(limit), meter, now: at(61_000))

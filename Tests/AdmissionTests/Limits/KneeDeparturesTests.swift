@@ -33,7 +33,7 @@ import Testing
                     let succeeds =
                         count <= bearable || (place * 7 + step) * 37 % 100 < successesOfHundred
                     if succeeds {
-                        meter.succeeded(afterSeconds: 0.1, isStreamed: false, now: now)
+                        meter.succeeded(afterSeconds: 0.1, now: now)
                         let sample = Sample(
                             latencyNanoseconds: 100_000_000, inFlight: count, now: now)
                         if let move = knee.update(sample, meter) { moves.append(move) }
@@ -62,10 +62,24 @@ import Testing
     @Test func aStartThatServesNobodyIsLeft() {
         var backend = Backend(initial: 512)
         // So that it is known how long a request usually takes.
-        backend.meter.succeeded(afterSeconds: 0.1, isStreamed: false, now: backend.now)
+        backend.meter.succeeded(afterSeconds: 0.1, now: backend.now)
         backend.run(seconds: 120)
         #expect(backend.count(.departures) >= 3)
         #expect(backend.knee.limit <= 48, "\(backend.knee.limit)")
+    }
+
+    /// Streams that take long beside responses in one piece do not hide that nobody waits for these any more: who
+    /// leaves after the usual time to a first byte has left late.
+    @Test func longStreamsHideNobodysDepartures() {
+        var meter = ConcurrencyMeter(now: at(0))
+        meter.set(inFlight: 10, limit: 10, now: at(0))
+        for _ in 0..<10 {
+            meter.succeeded(afterSeconds: 40, firstByteSeconds: 2, now: at(1))
+        }
+        meter.left(afterSeconds: 1, now: at(2))
+        #expect(meter.boundDepartures == 1 && meter.boundLateDepartures == 0)
+        meter.left(afterSeconds: 24, now: at(3))
+        #expect(meter.boundDepartures == 2 && meter.boundLateDepartures == 1)
     }
 
     /// Who leaves before a request usually takes as long, as a flood of feigned impatience does, lowers

@@ -15,7 +15,9 @@ import Testing
         meter.set(inFlight: Int(level), limit: Int(level), now: Instant(nanoseconds: 0))
         let before = meter
         let end = Instant(nanoseconds: Int64(seconds * 1e9))
-        for time in times { meter.succeeded(afterSeconds: time, isStreamed: false, now: end) }
+        for time in times {
+            meter.succeeded(afterSeconds: time, now: end)
+        }
         for _ in 0..<departures {
             meter.left(afterSeconds: wasted, now: end)
             meter.wasted(seconds: wasted, now: end)
@@ -96,7 +98,8 @@ import Testing
         let before = meter
         let end = Instant(nanoseconds: 10_000_000_000)
         for index in 0..<400 {
-            meter.succeeded(afterSeconds: 1, isStreamed: index % 100 < streamed, now: end)
+            meter.succeeded(
+                afterSeconds: 1, firstByteSeconds: index % 100 < streamed ? 1 : nil, now: end)
         }
         meter.progress(units: 40_000, now: end)
         var side = KneeSide(level: 16)
