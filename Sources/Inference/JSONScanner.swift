@@ -78,6 +78,15 @@ package struct JSONScanner {
     /// Whether the text is complete.
     package var isComplete: Bool { state == .done }
 
+    /// Where the text begins, behind its mark, within which the bytes shown so far end; nil where they end
+    /// elsewhere, or within a key.
+    package var openText: Int? {
+        switch state {
+        case .text, .escape, .unicode: isKey ? nil : textStart
+        default: nil
+        }
+    }
+
     /// Begins another text.
     package mutating func reset() {
         depth = 0

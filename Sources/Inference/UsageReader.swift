@@ -2,26 +2,30 @@
 // bytes pass: a whole response, or the data of one event of a stream after the other. Of events it also
 // says whether they carry tokens.
 //
-//     OpenAI, vLLM, SGLang   "usage": {"prompt_tokens", "completion_tokens"}, null but in the last event
+//     OpenAI, vLLM, SGLang   "usage": {"prompt_tokens", "completion_tokens"}, null but in the last event,
+//                            "prompt_tokens_details": {"cached_tokens"} within
 //     OpenAI's responses     "usage": {"input_tokens", "output_tokens"}, in "response" in a stream
 //     Anthropic              the same in "message" of the first event, the rest in the last "usage"
 //     Ollama                 "prompt_eval_count", "eval_count"
 //     TGI                    "details": {"generated_tokens", "input_length" in a stream}
-//     SGLang's own           "meta_info": {"prompt_tokens", "completion_tokens"}
+//     SGLang's own           "meta_info": {"prompt_tokens", "completion_tokens", "cached_tokens"}
+//     llama.cpp              the first, and "timings": {"cache_n"}
 
 internal import Bytes
 
 /// Reads reported usage out of JSON texts.
 package struct UsageReader {
     enum Value {
-        case other, input, cachedRead, cachedWritten, output, container, usage
+        case other, input, cached, cachedRead, cachedWritten, output, container, usage
         /// What may hold tokens of the response itself: see `UsageReader+Tokens.swift`.
         case type, generated, generatedObject, delta, response, choices
     }
 
     /// What was found so far, over all texts since `reset`.
     package var usage: TokenUsage {
-        TokenUsage(input: input.map { $0 + cachedRead + cachedWritten }, output: output)
+        TokenUsage(
+            input: input.map { $0 + (cachedRead ?? 0) + cachedWritten },
+            cached: cached ?? cachedRead, output: output)
     }
 
     var scanner = JSONScanner()
@@ -33,8 +37,9 @@ package struct UsageReader {
     private var isBroken = false
     /// What Anthropic calls input is what did not come from its cache and did not go into it.
     private var input: Int?
-    private var cachedRead = 0
+    private var cachedRead: Int?
     private var cachedWritten = 0
+    private var cached: Int?
     private var output: Int?
 
     /// A reader that has found nothing.
@@ -44,7 +49,8 @@ package struct UsageReader {
     package mutating func reset(isStream: Bool = false) {
         self.isStream = isStream
         input = nil
-        cachedRead = 0
+        cachedRead = nil
+        cached = nil
         cachedWritten = 0
         output = nil
         beginText()
@@ -117,7 +123,8 @@ package struct UsageReader {
         switch key.count {
         case 5: return key.equals("usage") ? .usage : .other
         case 7:
-            if key.equals("details") { return .usage }
+            if key.equals("details") || key.equals("timings") { return .usage }
+            if key.equals("cache_n") { return .cached }
             return depth == 1 && key.equals("message") ? .container : .other
         case 8: return depth == 1 && key.equals("response") ? .response : .other
         case 9: return key.equals("meta_info") ? .usage : .other
@@ -126,11 +133,14 @@ package struct UsageReader {
             return key.equals("input_tokens") || key.equals("input_length") ? .input : .other
         case 13:
             if key.equals("prompt_tokens") { return .input }
+            if key.equals("cached_tokens") { return .cached }
             return key.equals("output_tokens") ? .output : .other
         case 16: return key.equals("generated_tokens") ? .output : .other
         case 17:
             if key.equals("prompt_eval_count") { return .input }
             return key.equals("completion_tokens") ? .output : .other
+        case 20: return key.equals("input_tokens_details") ? .usage : .other
+        case 21: return key.equals("prompt_tokens_details") ? .usage : .other
         case 23: return key.equals("cache_read_input_tokens") ? .cachedRead : .other
         case 27: return key.equals("cache_creation_input_tokens") ? .cachedWritten : .other
         default: return .other
@@ -141,6 +151,7 @@ package struct UsageReader {
         guard let number = scanner.number, (0...UsageReader.most).contains(number) else { return }
         switch next {
         case .input: input = number
+        case .cached: cached = number
         case .cachedRead: cachedRead = number
         case .cachedWritten: cachedWritten = number
         case .output: output = number

@@ -227,6 +227,10 @@ package struct PoolSettings: Equatable, Sendable {
     package var health: HealthSettings?
     /// Who is asked what the backends may be sent.
     package var signals = SignalSettings()
+    /// Whether requests go to where their prompts are known.
+    package var affinity = AffinityRule() {
+        didSet { admission.affinity = affinity.settings }
+    }
     /// What becomes of requests that ask to change to WebSocket (RFC 6455).
     package enum WebSocketRule: String, CaseIterable, Sendable {
         /// They are refused with 403.

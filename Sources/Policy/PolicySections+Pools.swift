@@ -117,6 +117,10 @@ extension PolicySections {
             Key(
                 "signals", \.signals, signals.kind(),
                 "Who is asked what the backends may be sent, beside what their responses say."),
+            Key(
+                "affinity", \.affinity, affinity.kind(),
+                "Whether requests go to the backend that knows the beginning of their prompt already."
+            ),
             Key("timeouts", \.self, poolTimeouts.kind(), "Time-outs of backend connections."),
             Key("keep_alive", \.self, keepAlive.kind(), "Unused backend connections."),
         ],
@@ -124,6 +128,9 @@ extension PolicySections {
             "health_check": "write health: {path: PATH}",
             "healthcheck": "write health: {path: PATH}", "check": "write health: {path: PATH}",
             "file_sd_configs": "write backends: {file: PATH}",
+            "sticky": "write affinity: {by: header, header: NAME}",
+            "session_affinity": "write affinity: {by: header, header: NAME}",
+            "cache_aware": "write affinity: {by: prefix}",
             "agent": "write signals: {agent: tcp://:PORT}",
             "agent_check": "write signals: {agent: tcp://:PORT}",
             "backend": "write backends: [URL]", "urls": "write backends: [URL]",

@@ -123,6 +123,8 @@ package struct PoolSnapshot {
     package static let mostTenants = 100
     /// How the backends are looked up; nil where the policy names them.
     package var discovery: DiscoverySnapshot?
+    /// What sending requests to where their prompts are known came to; nil where that is not done.
+    package var affinity: AffinityStatus?
     /// The backends, in the order in which the pool's admission keeps them.
     package var backends: [BackendSnapshot]
 
@@ -206,6 +208,8 @@ package struct BackendSnapshot {
     package var signals: [SignalSnapshot] = []
     /// What it has reported of its load in the last five seconds, and what follows; nil for nothing.
     package var report: ReportStatus?
+    /// Tokens that its cache is taken to hold; nil where its pool has no affinity.
+    package var cacheTokens: Int?
     /// Whether it is not ejected after refused connections, and has served something since it was.
     package var isUsable = true
     /// Whether it may be sent requests again after an ejection, and nothing has ended well there since.

@@ -21,6 +21,14 @@ package struct Histogram {
         self.counts = Array(repeating: 0, count: bounds.count + 1)
     }
 
+    /// What was counted elsewhere: `counts` up to each of the bounds and above the last, with their sum.
+    init(bounds: [Int64], counts: [UInt64], sumNanoseconds: UInt128) {
+        precondition(counts.count == bounds.count + 1, "counts that are not those of the bounds")
+        self.bounds = bounds
+        self.counts = counts
+        self.sumNanoseconds = sumNanoseconds
+    }
+
     /// Nothing, to stand in for a histogram that is taken out; it cannot count.
     static var none: Histogram { Histogram() }
 

@@ -33,10 +33,13 @@ package struct MetricFamily: Sendable {
     package let help: String
     /// Writes the samples.
     let write: @Sendable (inout MetricsWriter, MetricsScrape) -> Void
+    /// Whether only pages of gateways have the family in which some pool has affinity.
+    var isOfAffinity = false
 
     /// All families, in the order in which they are shown.
     package static let all: [MetricFamily] =
-        gatewayFamilies + poolFamilies + modelFamilies + backendFamilies + processFamilies
+        gatewayFamilies + poolFamilies + affinityFamilies + modelFamilies + backendFamilies
+        + processFamilies
 }
 
 /// Everything that one scrape reads.

@@ -37,7 +37,7 @@ package enum MetricsFormat: Equatable, Sendable {
 
 /// Renders the metrics.
 package enum PrometheusRenderer {
-    /// Renders all families into `buffer`, after what it holds.
+    /// Renders all families of which `snapshot` has something into `buffer`, after what it holds.
     package static func render(
         _ snapshot: GatewaySnapshot, process: ProcessStatistics = .read(), format: MetricsFormat,
         into buffer: inout ByteBuffer
@@ -48,7 +48,8 @@ package enum PrometheusRenderer {
         swap(&taken, &buffer)
         var writer = MetricsWriter(format: format, into: taken)
         let scrape = MetricsScrape(gateway: snapshot, process: process)
-        for family in MetricFamily.all {
+        let hasAffinity = snapshot.pools.contains { $0.affinity != nil }
+        for family in MetricFamily.all where hasAffinity || !family.isOfAffinity {
             writer.begin(family)
             family.write(&writer, scrape)
         }

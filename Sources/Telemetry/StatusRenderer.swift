@@ -103,6 +103,7 @@ package enum StatusRenderer {
         appendClasses(pool, to: &buffer)
         appendTenants(pool, to: &buffer)
         if let discovery = pool.discovery { append(discovery, to: &buffer) }
+        if let affinity = pool.affinity { append(affinity, to: &buffer) }
         buffer.append(text: ",\"backends\":[")
         for (index, backend) in pool.backends.enumerated() {
             if index > 0 { buffer.append(0x2c) }
@@ -180,6 +181,10 @@ package enum StatusRenderer {
         append(backend.signals, to: &buffer)
         buffer.append(text: ",\"report\":")
         append(backend.report, to: &buffer)
+        if let tokens = backend.cacheTokens {
+            buffer.append(text: ",\"cache_tokens\":")
+            buffer.append(signed: tokens)
+        }
         buffer.append(text: "}")
     }
 }

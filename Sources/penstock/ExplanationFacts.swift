@@ -24,6 +24,9 @@ struct ExplanationFacts {
             facts.append(.init("limit", pool.limitText))
             facts.append(.init("queue", queue(of: pool)))
             facts.append(.init("backends", backends(of: pool)))
+            if pool.affinity.by != .off {
+                facts.append(.init("affinity", affinity(of: pool.affinity)))
+            }
         }
         if found.routes.count == 1 { facts.append(.init("fallback", fallback)) }
         if let mirror { facts.append(.init("mirror", mirror)) }
@@ -35,6 +38,19 @@ struct ExplanationFacts {
         let names = pool.backends.map(\.weighedText).joined(separator: ", ")
         guard let discovery = pool.discovery else { return names }
         return names.isEmpty ? "from \(discovery.text)" : "\(names) (from \(discovery.text))"
+    }
+
+    /// By what the backend is found that knows the request's prompt.
+    private func affinity(of rule: AffinityRule) -> String {
+        var text = "by \(rule.header ?? "what prompts begin with")"
+        if rule.header != nil, found.outcome == .forwarded {
+            text +=
+                found.hasPrompt
+                ? ", which the request has"
+                : ", which the request has not: it goes where there is most room"
+        }
+        if rule.scope == .tenant { text += "; for each tenant by itself" }
+        return text
     }
 
     private var route: String {

@@ -105,6 +105,26 @@ def test_explains_a_request(penstock: Path, policy: Path, words: str, wanted: di
     assert {name: told[name] for name in wanted} == wanted
 
 
+@pytest.mark.parametrize(
+    ("rule", "more", "wanted"),
+    [
+        ("{by: header, header: X-Session-Id}", "X-SESSION-ID:7", "by x-session-id, which the request has"),
+        (
+            "{by: header, header: x-session-id, scope: tenant}", "x-session:7",
+            "by x-session-id, which the request has not: it goes where there is most room; for each tenant by itself",
+        ),
+        ("{by: prefix}", "", "by what prompts begin with"),
+        ("{by: off}", "x-session-id:7", None),
+    ],
+)  # fmt: skip
+def test_explains_affinity(penstock: Path, policy: Path, rule: str, more: str, wanted: str | None) -> None:
+    """By what a request's prompt is known, where its pool looks for that."""
+    alone = "other: {backends: [http://127.0.0.1:3]"
+    policy.write_text(POLICY.replace(alone, f"{alone}, affinity: {rule}"))
+    assert explained(penstock, policy, f"GET /v1/files host=b.example {more}").get("affinity") == wanted
+    assert "affinity" not in explained(penstock, policy, f"{CHAT} model=llama-8b")
+
+
 def test_explains_keys(penstock: Path, policy: Path) -> None:
     """A key is taken or refused, and never shown."""
     made = subprocess.run([str(penstock), "key", "new", "acme"], capture_output=True, text=True, check=True)

@@ -57,6 +57,7 @@ def test_metrics_exist(gateway: StartGateway, path: Path) -> None:
     """Every metric that a rule or panel asks for is in a gateway's /metrics from its first scrape."""
     found = "pools:\n  found: {backends: {file: /nowhere/backends.json}}\n"
     policy = one_pool(closed_address()).replace("pools:\n", found)
+    policy = policy.replace("    limit:", "    affinity: {by: prefix}\n    limit:")
     shown = {sample.name for sample in gateway(policy).metrics()}
     wanted = named_metrics()[path.name]
     assert len(wanted) > 5

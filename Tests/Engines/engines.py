@@ -23,6 +23,9 @@ START_SECONDS = 180.0
 # So long a request should take when all places are in use: well below what the least patient client bears.
 SERVICE_SECONDS = 0.1
 
+# How messages become a prompt.
+CHAT_TEMPLATE = "{% for message in messages %}{{ message.role }} {{ message.content }} {% endfor %}"
+
 Replacement = tuple[str, str]
 
 
@@ -55,9 +58,11 @@ class Engine:
     # What its shipped policy's pools may send it together.
     shipped_places = SLOTS
 
-    def __init__(self, environment: Path, scratch: Path) -> None:
+    def __init__(self, environment: Path, scratch: Path, caches: bool = False) -> None:
         self.python = str(environment / "bin" / "python")
         self.scratch = scratch
+        # Whether it keeps what it has computed of prompts, and says of each what it had kept.
+        self.caches = caches
         self.port = self.metrics_port = free_port()
         self.chance = random.Random(17)
         self.process = Process(["nice", "-n", "5", *self.command()], self.surroundings())
@@ -164,7 +169,8 @@ class LlamaCpp(LanguageEngine):
         """Writes the model and starts the server on it."""
         model = self.scratch / "random.gguf"
         make_model(self.python, "llamacpp_model.py", model)
-        return [self.python, str(HERE / "llamacpp_server.py"), str(model), str(self.port), str(SLOTS)]
+        words = [self.python, str(HERE / "llamacpp_server.py"), str(model), str(self.port), str(SLOTS)]
+        return [*words, "caches"] if self.caches else words
 
 
 class VLLM(LanguageEngine):
@@ -192,7 +198,12 @@ class VLLM(LanguageEngine):
             "dtype": "float32",
         }
         words = [text for name, value in options.items() for text in (f"--{name}", str(value))]
-        switches = ["--enforce-eager", "--disable-uvicorn-access-log", "--no-enable-prefix-caching"]
+        caching = ["--enable-prefix-caching", "--enable-prompt-tokens-details", "--chat-template", CHAT_TEMPLATE]
+        switches = [
+            "--enforce-eager",
+            "--disable-uvicorn-access-log",
+            *(caching if self.caches else ["--no-enable-prefix-caching"]),
+        ]
         return [self.python, "-m", "vllm.entrypoints.openai.api_server", *words, *switches]
 
     def surroundings(self) -> dict[str, str]:

@@ -6,13 +6,13 @@ import Testing
 
 @Suite struct UsageReaderTests {
     static let responses: [(String, TokenUsage)] = [
-        ("vllm-chat", TokenUsage(input: 42, output: 18)),
-        ("sglang-generate", TokenUsage(input: 7, output: 8)),
+        ("vllm-chat", TokenUsage(input: 42, cached: 16, output: 18)),
+        ("sglang-generate", TokenUsage(input: 7, cached: 6, output: 8)),
         ("tgi-generate", TokenUsage(output: 4)),
         ("ollama-generate", TokenUsage(input: 26, output: 290)),
-        ("anthropic-message", TokenUsage(input: 3_095, output: 503)),
+        ("anthropic-message", TokenUsage(input: 3_095, cached: 900, output: 503)),
         ("openai-embeddings", TokenUsage(input: 8)),
-        ("openai-response", TokenUsage(input: 36, output: 87)),
+        ("openai-response", TokenUsage(input: 36, cached: 0, output: 87)),
         ("triton-infer", TokenUsage()),
     ]
 
@@ -20,10 +20,10 @@ import Testing
     static let streams: [(String, TokenUsage, Int, Int)] = [
         ("vllm-chat.sse", TokenUsage(input: 11, output: 3), 4, 2),
         ("sglang-chat.sse", TokenUsage(input: 20, output: 2), 3, 1),
-        ("sglang-generate.sse", TokenUsage(input: 6, output: 2), 2, 2),
+        ("sglang-generate.sse", TokenUsage(input: 6, cached: 5, output: 2), 2, 2),
         ("tgi-generate.sse", TokenUsage(input: 5, output: 2), 2, 2),
-        ("anthropic-message.sse", TokenUsage(input: 35, output: 15), 6, 1),
-        ("openai-response.sse", TokenUsage(input: 37, output: 11), 3, 1),
+        ("anthropic-message.sse", TokenUsage(input: 35, cached: 10, output: 15), 6, 1),
+        ("openai-response.sse", TokenUsage(input: 37, cached: 0, output: 11), 3, 1),
         ("ollama-generate.ndjson", TokenUsage(input: 26, output: 259), 3, 2),
         ("ollama-chat.ndjson", TokenUsage(input: 31, output: 2), 2, 1),
         ("triton-generate.sse", TokenUsage(), 2, 2),

@@ -157,6 +157,12 @@ enum FullPolicy {
               every: 65s
               reports: ask
               metrics: /metrics?lite
+            affinity:
+              by: header
+              header: x-chat
+              scope: tenant
+              entries: 1066
+              capacity: 1067
             responses:
               overload_status: 529
               timing: false
@@ -426,6 +432,11 @@ enum FullPolicy {
         pool.signals.every = .seconds(65)
         pool.signals.reports = .ask
         pool.signals.metrics = "/metrics?lite"
+        pool.affinity.by = .header
+        pool.affinity.header = "x-chat"
+        pool.affinity.scope = .tenant
+        pool.affinity.entries = 1_066
+        pool.affinity.capacityTokens = 1_067
         pool.tunnelIdleTimeout = .seconds(50)
         pool.keepAliveTimeout = .seconds(39)
         pool.keepAliveMaxAge = .seconds(41)

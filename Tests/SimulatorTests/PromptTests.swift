@@ -10,7 +10,6 @@ import Testing
         prompt.sharedTokens = shared
         prompt.ownKey = own
         prompt.newTokens = new
-        prompt.turnEnds = [new]
         return prompt
     }
 

@@ -72,13 +72,15 @@ extension AdmissionController {
         if min(ticket.respondBy ?? .distantFuture, ticket.startBy ?? .distantFuture) <= clock {
             return .reject(refuse(.deadline, ticket, slot).returning(stub.reserved))
         }
+        if hasAffinity { matchPrompt() }
         let open =
-            choose(seats: stub.seats, except: failed)
+            chooseWhereKnown(seats: stub.seats, except: failed)
             ?? (settings.mode == .observe ? leastLoaded(except: failed) : nil)
         if let index = open {
             var work = GrantedWork(
                 cost: stub.cost, expected: stub.expected, arrivedAt: stub.arrivedAt)
             work.isRetry = true
+            if hasAffinity { work.promptSlot = beginPrompt(at: index, work.expected) }
             return .forward(
                 grant(
                     index, stub.seats, slot, work, reserved: stub.reserved,
@@ -134,6 +136,9 @@ extension AdmissionController {
         maxWaitNanoseconds = settings.queue.maxWait.wholeNanoseconds
         queue.reconfigure(settings)
         retryBudget.settings = settings.retry
+        hasAffinity = settings.affinity != nil
+        affinity.reconfigure(
+            settings.affinity, backends: backends.map(\.key), random: &random)
         setBackends(keys, weights)
         for index in backends.indices where backends[index].isPresent { followSettings(index) }
         takeChanges()
@@ -144,6 +149,8 @@ extension AdmissionController {
         var ejection = settings.ejection
         // What loads a model is tried again soon; others wait for it.
         if isCold { ejection.max = min(ejection.max, .seconds(5)) }
+        // What cannot be connected to was mostly started anew.
+        if hasAffinity { affinity.forget(index) }
         backends[index].ejection.refused(now: clock, settings: ejection, random: &random)
         backends[index].reports.reset()
         recount()

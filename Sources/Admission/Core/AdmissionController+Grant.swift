@@ -38,7 +38,7 @@ extension AdmissionController {
         return Permit(
             Permit.Stub(
                 backend: BackendID(index: index), grantedAt: clock, arrivedAt: work.arrivedAt,
-                inFlight: counted(index), trial: trial, seats: taken,
+                inFlight: counted(index), trial: trial, promptSlot: work.promptSlot, seats: taken,
                 tenant: key.tenant, row: key.row, cost: work.cost, isCharged: work.isCharged,
                 expected: work.expected, reserved: reserved, withheld: withheld,
                 wouldWait: wouldWait, comparison: comparison(index),
@@ -64,19 +64,23 @@ extension AdmissionController {
         recountInFlight(index)
         backends[index].ejection.endTrial(stub.trial)
         if stub.withheld != .none { withheldInFlight -= stub.seats }
+        if stub.promptSlot >= 0 { affinity.end(stub.promptSlot) }
         queue.ended(
             tenant: stub.tenant, row: stub.row, seats: stub.seats, extra: extraCost)
     }
 
     /// Starts the request whose turn it is, or refuses it if its deadline can no longer be met.
     mutating func startNext() -> Decision? {
-        while case .start(let slot) = queue.nextTurn(limit: provenLimit, room: room) {
+        while case .start(let first) = queue.nextTurn(limit: provenLimit, room: room) {
+            let instead = hasAffinity ? startInstead(of: first) : nil
+            let slot = instead?.slot ?? first
             let reason = reasonNotToStart(queue.slots[Int(slot)])
             if reason != .none {
                 let waiting = queue.remove(slot)
                 return .reject(waiting.id, refuse(reason, waiting))
             }
-            guard let index = choose(seats: queue.seats(slot), except: nil) else {
+            guard let index = instead?.backend ?? choose(seats: queue.seats(slot), except: nil)
+            else {
                 queue.takeInHand(slot)
                 continue
             }
@@ -89,6 +93,7 @@ extension AdmissionController {
                 cost: waiting.cost, expected: waiting.expected, arrivedAt: waiting.arrivedAt)
             work.isCharged = waiting.stage != .returned
             work.isRetry = !work.isCharged
+            if hasAffinity { work.promptSlot = beginParked(slot, at: index, work.expected) }
             // What comes back was charged at its first turn, and waits for nothing more.
             if !work.isCharged { work.cost = 1 }
             return .forward(
@@ -96,6 +101,16 @@ extension AdmissionController {
                 grant(index, Int(waiting.seats), flowKey, work, reserved: waiting.reserved))
         }
         return nil
+    }
+
+    private mutating func beginParked(
+        _ slot: Int32, at index: Int, _ expected: ExpectedTokens
+    ) -> Int32 {
+        let parked = affinity.takeParked(slot)
+        if !parked.match.isEmpty { affinity.counts.countPasses(parked.passes) }
+        affinity.current = parked.match
+        affinity.keys = parked.keys
+        return beginPrompt(at: index, expected, isForced: parked.isForced)
     }
 
     /// Why a request had better not be started any more; `none` when it may.
@@ -231,6 +246,8 @@ struct GrantedWork {
     /// Units of a usual request.
     var cost: Double
     var expected: ExpectedTokens
+    /// Where affinity keeps what its backend is taken to know of its prompt; -1 for nowhere.
+    var promptSlot: Int32 = -1
     /// Whether its tenant was charged the cost, which is then put right when it ends; who started at
     /// once was charged nothing.
     var isCharged = false

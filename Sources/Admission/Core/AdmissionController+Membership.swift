@@ -85,6 +85,7 @@ extension AdmissionController {
         } else {
             backends.append(backend)
         }
+        if hasAffinity { affinity.add(index, key: key) }
         if remembered != nil {
             bringBack(index)
         } else if let limit = self.remembered.removeValue(forKey: key) {

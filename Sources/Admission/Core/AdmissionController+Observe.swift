@@ -8,7 +8,8 @@ extension AdmissionController {
     mutating func observe(
         _ ticket: Ticket, _ key: FlowKey, _ shortfall: Shortfall?, _ reserved: Reservation
     ) -> Verdict {
-        let withRoom = choose(seats: ticket.seats, except: nil)
+        if hasAffinity { matchPrompt() }
+        let withRoom = chooseWhereKnown(seats: ticket.seats, except: nil)
         let excess = totalInFlight - withheldInFlight - provenLimit
         let reason =
             shortfall?.reason
@@ -18,10 +19,11 @@ extension AdmissionController {
             return .reject(refuse(.noBackend, ticket, key).returning(reserved))
         }
         let wouldWait = reason == .none && withRoom == nil
+        var work = GrantedWork(ticket, now: clock)
+        if hasAffinity { work.promptSlot = beginPrompt(at: index, work.expected) }
         return .forward(
             grant(
-                index, ticket.seats, key,
-                GrantedWork(ticket, now: clock),
+                index, ticket.seats, key, work,
                 reserved: reason == .none ? reserved : Reservation(), withheld: reason,
                 wouldWait: wouldWait))
     }

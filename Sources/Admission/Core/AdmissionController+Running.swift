@@ -249,6 +249,12 @@ extension AdmissionController {
                 input: Int(stub.expected.input), output: Int(stub.expected.output),
                 seconds: Double(sample.latencyNanoseconds) / 1e9 * Double(stub.seats))
             learnCancel(stub, sample)
+            if stub.promptSlot >= 0 {
+                affinity.learn(
+                    at: index, work,
+                    firstByteSeconds: Double(sample.firstByteNanoseconds) / 1e9,
+                    totalSeconds: Double(sample.latencyNanoseconds) / 1e9)
+            }
         }
         guard backends[index].isPresent, mayLearn(index, sample) else { return }
         if backends[index].warmth != nil, !sample.isDropped, !mayMove(index) { return }

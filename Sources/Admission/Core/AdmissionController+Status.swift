@@ -36,6 +36,8 @@ package struct BackendStatus: Equatable, Sendable {
     package var isWithheld: Bool
     /// What it has reported of its load, as long as that counts, and what follows; nil for nothing.
     package var report: ReportStatus?
+    /// Tokens that its cache is taken to hold; nil where the pool has no affinity.
+    package var cacheTokens: Int?
     /// What the limit rests on.
     package var evidence: LimitEvidence
     /// Seconds for which the limit was used up, since the backend was added.
@@ -95,6 +97,7 @@ extension AdmissionController {
             isFailingChecks: backend.checks.isFailing,
             isWithheld: backend.suspicion.isWithheld,
             report: backend.reports.status(now: max(clock, now)),
+            cacheTokens: hasAffinity ? affinity.capacityTokens(of: id.index) : nil,
             evidence: backend.limiter.evidence,
             boundSeconds: backend.meter.boundSeconds)
     }

@@ -20,7 +20,9 @@ extension AdmissionController {
             waiting.isTrial = queue.isTrial(key.tenant, key.row, now: clock)
             if !waiting.isTrial { endByPatience(&waiting, key) }
         }
-        return isReturned ? queue.insertReturned(waiting) : queue.insert(waiting)
+        let handle = isReturned ? queue.insertReturned(waiting) : queue.insert(waiting)
+        if hasAffinity { affinity.park(handle.slot) }
+        return handle
     }
 
     /// Ends the wait when the client will hardly stay for the response any more, and where others come
@@ -121,7 +123,7 @@ extension AdmissionController {
         let isStanding = queue.flows[key.tenant, key.row].standing.isStanding
         let borne = patienceNanoseconds(ticket, key)
         let most = min(maxWaitNanoseconds, left, borne)
-        guard predicted > (isStanding ? most / 4 : borne) else { return nil }
+        guard predicted > (isStanding ? mostWhileStanding(most) : borne) else { return nil }
         if borne < .max, isTried(key, predicted) { return nil }
         queue.refusedOnArrival(
             key.tenant, key.row, firstByteSeconds: firstByteSeconds(key.tenant, key.row), now: clock
@@ -144,6 +146,15 @@ extension AdmissionController {
     }
 
     private static var servicesBetweenTrials: Double { 4 }
+
+    /// For how long a request may wait while a queue stands, of what it may wait at most.
+    ///
+    /// It is a quarter, and more the more prompts are known somewhere: the queue's length is what finds
+    /// requests for each backend whose prompts it knows.
+    @inline(__always) private func mostWhileStanding(_ most: Int64) -> Int64 {
+        guard hasAffinity else { return most / 4 }
+        return most / 4 + Int64(Double(most - most / 4) * affinity.knownShare)
+    }
 
     /// For how long the request may wait, if its client bears what most of its kind do, and the time
     /// to the first byte is as usual.

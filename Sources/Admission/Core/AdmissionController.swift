@@ -24,6 +24,10 @@ package struct AdmissionController: ~Copyable, Sendable {
     var drainEstimate = DrainRate()
     var returns = ReturnSchedule()
     var retryBudget: RetryBudget
+    /// Where prompts are known; empty where the pool has no affinity.
+    var affinity = Affinity()
+    /// Whether it has one, beside it: nothing looks at a structure of that size where it is empty.
+    var hasAffinity = false
     var usualTokens = UsualTokens()
     var tokenTime = TokenTime()
     var random: SplitMix64
@@ -78,6 +82,8 @@ package struct AdmissionController: ~Copyable, Sendable {
         queue = FairQueue(settings)
         retryBudget = RetryBudget(settings.retry)
         maxWaitNanoseconds = settings.queue.maxWait.wholeNanoseconds
+        hasAffinity = settings.affinity != nil
+        affinity.reconfigure(settings.affinity, backends: [], random: &random)
         setBackends(keys, weights)
         recount()
     }
@@ -103,10 +109,12 @@ package struct AdmissionController: ~Copyable, Sendable {
         }
         if let shortfall { return .reject(refuse(shortfall, ticket, slot)) }
         // Those who wait go first, even if a slot is free and not yet polled for.
+        if hasAffinity { matchPrompt() }
         if queue.maySkip(slot, limit: provenLimit),
-            let index = choose(seats: ticket.seats, except: nil)
+            let index = chooseWhereKnown(seats: ticket.seats, except: nil)
         {
-            let work = GrantedWork(ticket, now: clock)
+            var work = GrantedWork(ticket, now: clock)
+            if hasAffinity { work.promptSlot = beginPrompt(at: index, work.expected) }
             return .forward(grant(index, ticket.seats, slot, work, reserved: reserved))
         }
         if isDraining { return .reject(refuse(.draining, ticket, slot).returning(reserved)) }

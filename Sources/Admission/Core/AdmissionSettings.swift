@@ -21,6 +21,8 @@ package struct AdmissionSettings: Equatable, Sendable {
     package var ejection = EjectionSettings()
     /// What engines do when a client leaves.
     package var cancel = CancelRule.auto
+    /// How it is remembered where prompts are known; nil for not at all.
+    package var affinity: AffinitySettings?
     /// How much is tried again at another backend.
     package var retry = RetrySettings()
     /// Whether backends come while the gateway serves, so that there may be none at first.

@@ -147,6 +147,10 @@ package struct ServedWork: Sendable {
     package var retryAfterNanoseconds: Int64?
     /// What the request came to, in the unit of `Ticket.cost`; nil when that is not known.
     package var cost: Double?
+    /// Tokens of the prompt, and how many of them the backend had in its cache, as it says itself; no tokens
+    /// of the prompt where it does not.
+    package var promptTokens: UInt32 = 0
+    package var cachedTokens: UInt32 = 0
     /// What the tenant's quotas are charged.
     package var charge = Charge.reserved
 

@@ -53,6 +53,8 @@ package struct Permit: ~Copyable, Sendable {
         let inFlight: Int
         /// Which half-open trial this is, from 1; 0 when the backend was not on trial.
         let trial: UInt32
+        /// Where affinity keeps what its backend is taken to know of its prompt; -1 for nowhere.
+        let promptSlot: Int32
         let seats: Int
         /// Rows in the queue's tables.
         let tenant: Int32

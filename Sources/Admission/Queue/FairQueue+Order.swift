@@ -136,7 +136,9 @@ extension FairQueue {
         let waiting = slots[Int(slot)]
         let row = Int(waiting.row)
         let start = flows[waiting.tenant, row].start
-        classes[row].virtualTime = max(classes[row].virtualTime, start)
+        // What starts before its turn does not move the time past those whose turn it is.
+        let turn = min(start, classes[row].heap.nodes.first?.start ?? start)
+        classes[row].virtualTime = max(classes[row].virtualTime, turn)
         let finish = start + waiting.cost / tenants[waiting.tenant].settings.weight
         flows[waiting.tenant, row].finish = finish
         flows[waiting.tenant, row].start = finish

@@ -56,6 +56,12 @@ final class Pool {
     private(set) var longestNanoseconds: Int64?
     /// Whether fields with API keys stay behind.
     private(set) var keepsKeys = false
+    /// Whether requests go to where their prompts are known, for the data path; and the field that says it, where
+    /// that is one.
+    private(set) var hasAffinity = false
+    private(set) var affinityHeader: [UInt8]?
+    /// What the prompt begins with of the request that is offered next, where the pool has affinity.
+    var prompt: PrefixKeys?
     /// Whether decisions are only counted.
     private(set) var isObserving = false
 
@@ -132,6 +138,8 @@ final class Pool {
         deadlines = settings.deadlines
         longestNanoseconds = deadlines.longest?.wholeNanoseconds
         keepsKeys = claims.keys.map { !$0.isPassedOn } ?? false
+        hasAffinity = settings.affinity.by != .off
+        affinityHeader = settings.affinity.header.map { Array($0.utf8) }
         isObserving = settings.admission.mode == .observe
         var byLabel: [String: Upstream] = [:]
         for case let upstream? in upstreams where !upstream.isRetired {
@@ -175,13 +183,20 @@ final class Pool {
     func offer(_ id: RequestID, payer: Payer?, _ makeTicket: () -> Ticket) -> Verdict {
         needsPoll = true
         while true {
-            if let verdict = admission.offer(
-                id, makeTicket(), payer: payer, version: version, now: reactor.now)
-            {
-                return verdict
-            }
+            let offered =
+                hasAffinity
+                ? offerKnowing(id, makeTicket(), payer)
+                : admission.offer(
+                    id, makeTicket(), payer: payer, version: version, now: reactor.now)
+            if let verdict = consume offered { return verdict }
             catchUp()
         }
+    }
+
+    @inline(never)
+    private func offerKnowing(_ id: RequestID, _ ticket: Ticket, _ payer: Payer?) -> Verdict? {
+        admission.offer(
+            id, ticket, payer: payer, knowing: prompt, version: version, now: reactor.now)
     }
 
     /// Starts a copy of another pool's request, in the lowest class and where there is room; nil otherwise.
@@ -233,13 +248,13 @@ final class Pool {
     /// its ticket, by the settings in force.
     func retry(
         _ permit: consuming Permit, after outcome: Outcome, _ work: ServedWork, _ id: RequestID,
-        _ makeTicket: () -> Ticket
+        _ prompt: PrefixKeys?, _ makeTicket: () -> Ticket
     ) -> Verdict {
         needsPoll = true
         var given: Permit? = consume permit
         while true {
             if let verdict = admission.retry(
-                &given, after: outcome, work, id, makeTicket(), version: version,
+                &given, after: outcome, work, id, makeTicket(), prompt, version: version,
                 now: reactor.now)
             {
                 return verdict
@@ -267,14 +282,14 @@ final class Pool {
     /// Gives a permit back after a failed dial to `upstream` and looks for another backend;
     /// `makeTicket` writes the request's ticket, by the settings in force.
     func retry(
-        _ permit: consuming Permit, _ id: RequestID, at upstream: Upstream,
+        _ permit: consuming Permit, _ id: RequestID, _ prompt: PrefixKeys?, at upstream: Upstream,
         _ refusal: inout SharedAdmission.Refusal, _ makeTicket: () -> Ticket
     ) -> Verdict {
         needsPoll = true
         var given: Permit? = consume permit
         while true {
             if let verdict = admission.retry(
-                &given, id, makeTicket(), label: upstream.address.label, version: version,
+                &given, id, makeTicket(), prompt, label: upstream.address.label, version: version,
                 now: reactor.now, &refusal)
             {
                 return verdict

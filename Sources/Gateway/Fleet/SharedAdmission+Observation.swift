@@ -96,6 +96,9 @@ extension SharedAdmission {
         state.withLock { $0.controller.limitMoves(of: backend, reason) }
     }
 
+    /// What affinity came to and what it remembers; nil where the pool has none.
+    var affinity: AffinityStatus? { state.withLock { $0.controller.affinityStatus } }
+
     /// What the first tenants that the policy names have.
     func tenants(first count: Int) -> [TenantStatus] {
         state.withLock { $0.controller.tenants(first: count) }

@@ -182,6 +182,22 @@ package final class SharedAdmission: Sendable {
         }
     }
 
+    /// The same in a pool with affinity; `prompt` is what the request's prompt begins with, as far as that is
+    /// known.
+    func offer(
+        _ id: RequestID, _ ticket: Ticket, payer: Payer?, knowing prompt: PrefixKeys?, version: Int,
+        now: Instant
+    ) -> Verdict? {
+        state.withLock { state in
+            guard state.version == version else { return nil }
+            state.controller.prepare(prompt)
+            guard !quotas.isInUse else {
+                return quotas.offer(to: &state.controller, id, ticket, payer, now: now)
+            }
+            return state.controller.offer(id, ticket, now: now)
+        }
+    }
+
     /// Starts a request that nobody waits for, where there is room; nil where there is none.
     func startIfFree(_ ticket: Ticket, now: Instant) -> Permit? {
         state.withLock { $0.controller.startIfFree(ticket, now: now) }
@@ -249,10 +265,11 @@ package final class SharedAdmission: Sendable {
     /// left as it is, when the ticket was written by settings that are in force no more.
     func retry(
         _ permit: inout Permit?, after outcome: Outcome, _ work: ServedWork, _ id: RequestID,
-        _ ticket: Ticket, version: Int, now: Instant
+        _ ticket: Ticket, _ prompt: PrefixKeys? = nil, version: Int, now: Instant
     ) -> Verdict? {
         state.withLock { state in
             guard state.version == version, let given = permit.take() else { return nil }
+            state.controller.prepare(prompt)
             let verdict = state.controller.retry(given, after: outcome, work, id, ticket, now: now)
             return refunding(verdict, now: now)
         }
@@ -286,11 +303,12 @@ package final class SharedAdmission: Sendable {
     /// for another one; nil, with the permit left as it is, when the ticket was written by settings
     /// that are in force no more.
     func retry(
-        _ permit: inout Permit?, _ id: RequestID, _ ticket: Ticket, label: String, version: Int,
-        now: Instant, _ refusal: inout Refusal
+        _ permit: inout Permit?, _ id: RequestID, _ ticket: Ticket, _ prompt: PrefixKeys? = nil,
+        label: String, version: Int, now: Instant, _ refusal: inout Refusal
     ) -> Verdict? {
         state.withLock { state in
             guard state.version == version, let given = permit.take() else { return nil }
+            state.controller.prepare(prompt)
             let backend = given.backend
             let before = state.failures(of: backend, now: now)
             let verdict = refunding(

@@ -61,6 +61,10 @@ extension Exchange {
         claim.setDeadline(
             pool, hints, startedAt: record.startedAt, keepAliveNanoseconds: commentNanoseconds)
         if hints.isRetry { pool.metrics.clientRetries &+= 1 }
+        if pool.hasAffinity {
+            prompt = prefixKeys(in: pool, head, from: client)
+            pool.prompt = prompt
+        }
         let verdict = pool.offer(id, payer: claim.payer) {
             // Asked for again, the pool has other settings than before.
             let known = identity.take() ?? claim.identify(in: pool, head, from: client)
@@ -142,7 +146,19 @@ extension Exchange {
         claim.traffic?.countCost(
             nanoseconds: now.nanoseconds(since: permit.grantedAt), units: permit.seats)
         backendMetrics?.count(outcome)
-        pool.complete(permit, outcome, attempt.work(outcome, charge))
+        var work = attempt.work(outcome, charge)
+        if pool.hasAffinity { addCached(to: &work) }
+        pool.complete(permit, outcome, work)
+    }
+
+    /// Adds what the backend says that it knew of the prompt.
+    @inline(never)
+    private func addCached(to work: inout ServedWork) {
+        let usage = attempt.reportedUsage
+        if let input = usage.input, let cached = usage.cached {
+            work.promptTokens = UInt32(clamping: input)
+            work.cachedTokens = UInt32(clamping: cached)
+        }
     }
 
     /// What the request's tenant is charged if it ends now.

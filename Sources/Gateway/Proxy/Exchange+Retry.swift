@@ -27,7 +27,7 @@ extension Exchange {
         outlet.resume()
         pool.metrics.retries &+= 1
         record.waitBeganAt = now
-        let verdict = pool.retry(permit, after: outcome, work, id) { makeTicket(pool) }
+        let verdict = pool.retry(permit, after: outcome, work, id, prompt) { makeTicket(pool) }
         switch consume verdict {
         case .forward(let next):
             granted(next)

@@ -96,7 +96,7 @@ extension Exchange {
             byNanoseconds: pool.timeouts.connectNanoseconds)
         record.waitBeganAt = now
         var refusal = SharedAdmission.Refusal()
-        let verdict = pool.retry(permit, id, at: upstream, &refusal) {
+        let verdict = pool.retry(permit, id, prompt, at: upstream, &refusal) {
             // It has to be started within the budget, however long it then takes.
             makeTicket(pool, startBy: budgetEnd)
         }

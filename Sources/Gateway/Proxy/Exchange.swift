@@ -43,6 +43,8 @@ final class Exchange: UpstreamUser {
     var routeIndex = -1
     /// Where it goes besides, or instead.
     var spread = Spread()
+    /// What its prompt begins with, where its pool looks for that.
+    var prompt: PrefixKeys?
 
     /// What has become of a request whose route has a split or a mirror; nothing for others.
     struct Spread {
@@ -113,6 +115,7 @@ final class Exchange: UpstreamUser {
         intake.reset()
         claim.reset()
         attempt.reset()
+        if prompt != nil { prompt = nil }
         outlet.reset()
         pool = nil
         routeIndex = -1

@@ -91,6 +91,7 @@ extension Gateway {
                 }
             })
         observed.discovery = discoveries[member.settings.name]
+        observed.affinity = admission.affinity
         observed.queueRequests = admission.queueLength
         observed.queueBytes = admission.queueBytes
         observed.oldestWaitNanoseconds = admission.oldestWaitNanoseconds(now: reactor.now) ?? 0
@@ -130,6 +131,7 @@ extension Gateway {
             SignalSnapshot($0, now: reactor.now)
         }
         observed.report = status.report
+        observed.cacheTokens = status.cacheTokens
         observed.isFailingChecks = status.isFailingChecks
         observed.checks = CheckResult.allCases.map { admission.checks(of: id, $0).all }
         observed.ignoredChecks = admission.checks(of: id, .timedOut).ignored

@@ -33,6 +33,8 @@ package struct RequestExplanation: Equatable, Sendable {
     package private(set) var priorityClass: Int?
     /// The model as the backend is told of it; empty where none was read.
     package private(set) var model = ""
+    /// Whether something of it says where its prompt may be known, in a pool that looks for that.
+    package private(set) var hasPrompt = false
     /// What becomes of it.
     package private(set) var outcome = Outcome.closed
 
@@ -76,6 +78,7 @@ package struct RequestExplanation: Equatable, Sendable {
             routes = exchange.snapshot.routes.candidates(exchange.intake.head)
         }
         model = String(decoding: exchange.claim.model, as: UTF8.self)
+        hasPrompt = exchange.prompt != nil
         if let found = exchange.pool {
             pool = exchange.snapshot.pools.firstIndex { $0 === found }
             if let client = exchange.client, exchange.intake.isHeadComplete {

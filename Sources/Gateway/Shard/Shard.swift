@@ -5,6 +5,7 @@
 internal import Admission
 internal import Bytes
 internal import HTTP1
+internal import Inference
 internal import Logging
 internal import Policy
 internal import Reactor
@@ -57,6 +58,8 @@ final class Shard {
     private(set) var logsAccess = false
     /// What bodies have in memory beside the usual buffers.
     let bodyMemory = BodyMemory()
+    /// Reads what prompts begin with, of one request after another.
+    var promptReader = PromptReader()
     /// Requests that have a permit and wait for their clients.
     var clientWaits = ClientWaits()
     /// What has become of the connection cap.

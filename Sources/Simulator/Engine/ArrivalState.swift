@@ -80,7 +80,6 @@ struct ArrivalState {
         prompt.sharedTokens = model.sharedTokens
         prompt.ownKey = promptRandom.next()
         prompt.newTokens = model.ownTokens
-        prompt.turnEnds = [model.ownTokens]
         prompt.turnsLeft = model.turns - 1
         return prompt
     }

@@ -37,6 +37,7 @@ extension Simulation {
         result.groups[groupIndex].total.record(now - request.arrivedAt)
         result.groups[groupIndex].firstByte.record(
             firstUnitAt(index, sinceEnd: request.workedAt) - request.arrivedAt)
+        result.groups[groupIndex].slotSeconds += Double(now - request.startedAt) * 1e-9
         result.groups[groupIndex].promptTokens += request.prompt.tokens
         result.groups[groupIndex].cachedTokens += request.cachedTokens
         result.groups[groupIndex].perUnit.record(Int64(min(perUnit, 1e18)))

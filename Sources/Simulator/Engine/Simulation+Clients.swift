@@ -73,6 +73,7 @@ extension Simulation {
         let gateway = chooseGateway(of: arrivals[group].group)
         requests[index].gateway = Int32(gateway)
         let instant = Instant(nanoseconds: now)
+        preparePrompt(slot)
         let verdict = controllers[gateway].offer(
             id, ticket(slot), charging: &quotas[gateway], now: instant)
         receive(verdict, slot)
@@ -96,6 +97,13 @@ extension Simulation {
         ticket.priorityClass = arrivals[Int(request.group)].group.priorityClass
         ticket.cost = request.cost
         return ticket
+    }
+
+    /// Says what a request's prompt begins with, before it is offered or tried again.
+    mutating func preparePrompt(_ slot: Int32) {
+        guard scenario.admission.affinity != nil else { return }
+        let request = requests[Int(slot)]
+        controllers[Int(request.gateway)].prepare(request.prompt.keys)
     }
 
     private mutating func countArrival(_ index: Int, _ group: Int) {

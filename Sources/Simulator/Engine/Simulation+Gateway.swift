@@ -249,10 +249,15 @@ extension Simulation {
             return work
         }
         // All units but the first come after the first byte.
-        return ServedWork(
+        var work = ServedWork(
             firstByteNanoseconds: firstUnitAt(index, sinceEnd: request.workedAt)
                 - request.startedAt,
             units: max(1, Int(request.units.rounded())))
+        if request.prompt.tokens > 0 {
+            work.promptTokens = UInt32(clamping: request.prompt.tokens)
+            work.cachedTokens = UInt32(clamping: request.cachedTokens)
+        }
+        return work
     }
 
     /// How long a gateway goes on trying to connect.
@@ -269,6 +274,7 @@ extension Simulation {
         let gateway = Int(requests[Int(slot)].gateway)
         var ticket = ticket(slot)
         ticket.startBy = instant.advanced(byNanoseconds: Self.connectNanoseconds)
+        preparePrompt(slot)
         receive(controllers[gateway].retry(permit, id, ticket, now: instant), slot)
         pump(gateway)
     }

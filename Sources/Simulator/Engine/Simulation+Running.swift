@@ -82,6 +82,7 @@ extension Simulation {
         var work = ServedWork()
         work.retryAfterNanoseconds = failure.retryAfterNanoseconds
         let id = RequestID(rawValue: UInt64(slot))
+        preparePrompt(slot)
         receive(
             controllers[gateway].retry(
                 permit, after: outcome, work, id, ticket(slot), now: instant),

@@ -216,6 +216,7 @@ package struct Simulation: ~Copyable {
                 result.limitMoves[index] += controllers[gateway].limitMoves(reason)
             }
         }
+        result.affinity = controllers[0].affinityCounts ?? AffinityCounts()
         result.trace = trace.value
     }
 }

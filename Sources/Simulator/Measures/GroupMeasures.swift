@@ -34,6 +34,8 @@ package struct GroupMeasures: Equatable, Sendable {
     package var total = LogHistogram()
     /// From the first attempt to the response's first unit.
     package var firstByte = LogHistogram()
+    /// Seconds for which answered attempts had their slots.
+    package var slotSeconds = 0.0
     /// Tokens of the prompts that backends read or knew, and how many of them they knew.
     package var promptTokens = 0
     package var cachedTokens = 0
@@ -62,6 +64,7 @@ package struct GroupMeasures: Equatable, Sendable {
         total.add(other.total)
         perUnit.add(other.perUnit)
         firstByte.add(other.firstByte)
+        slotSeconds += other.slotSeconds
         promptTokens += other.promptTokens
         cachedTokens += other.cachedTokens
     }

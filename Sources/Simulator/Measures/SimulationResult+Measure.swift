@@ -69,6 +69,9 @@ extension SimulationResult {
         case .firstByteP90: return clients.firstByte.quantileSeconds(0.9)
         case .firstByteHigh: return clients.firstByte.quantileSeconds(0.99)
         case .hitShare: return ratio(clients.cachedTokens, clients.promptTokens)
+        case .slotShare:
+            return ratio(clients.slotSeconds, self.clients(from: start, to: end).slotSeconds)
+        case .passesMax: return Double(affinity.mostPasses)
         case .peakArrivals: return Double(pool.peakArrivals)
         case .jain: return jain(over: window)
         }

@@ -1,6 +1,6 @@
 // What one run came to, and how windows of it are summed up.
 
-import Admission
+package import Admission
 
 /// The outcome of one run.
 package struct SimulationResult: Equatable, Sendable {
@@ -22,6 +22,8 @@ package struct SimulationResult: Equatable, Sendable {
     package var groupCount: Int
     /// The time series.
     package var samples: [SamplePoint] = []
+    /// What affinity came to over the whole run, at the first gateway.
+    package var affinity = AffinityCounts()
     /// How often the limits were moved, by reason.
     package var limitMoves = [Int](repeating: 0, count: LimitMoveReason.allCases.count)
 

@@ -74,6 +74,11 @@ package enum Measure: String, CaseIterable, Sendable {
     case firstByteHigh = "first_byte_p99"
     /// Tokens of prompts that backends had in their caches, over all tokens of prompts.
     case hitShare = "hit_share"
+    /// Seconds for which answered requests had their backends' slots, over those of all groups of clients.
+    case slotShare = "slot_share"
+    /// The most by which a request that waited was passed by others for their prompts' sake, over the whole
+    /// run.
+    case passesMax = "passes_max"
     /// Most attempts within one second.
     case peakArrivals = "peak_arrivals"
     /// Jain's index of the costs that were served, over the groups of clients.

@@ -33,9 +33,8 @@ struct Prompt {
     var historyTokens = 0
     /// Tokens that are new.
     var newTokens = 0
-    /// Tokens from the shared beginning's end to the end of each request of the conversation.
-    var turnEnds: [Int] = []
-    /// Requests of the conversation that follow this one.
+    /// Requests of the conversation before this one, and after it.
+    var turn = 0
     var turnsLeft = 0
 
     /// All tokens.
@@ -45,17 +44,26 @@ struct Prompt {
     mutating func goOn(afterAnswer answerTokens: Int, newTokens: Int) {
         historyTokens += self.newTokens + answerTokens
         self.newTokens = newTokens
-        turnEnds.append(historyTokens + newTokens)
+        turn += 1
         turnsLeft -= 1
     }
 
+    /// What a gateway knows it by, at four bytes a token.
+    var keys: PrefixKeys {
+        var keys = PrefixKeys(bytes: 4 * tokens)
+        forEachBeginning { keys.append(key: $0, bytes: 4 * $1) }
+        return keys
+    }
+
     /// Calls `body` with a key for each beginning of the prompt that others may share, the shortest
-    /// first, and with its tokens: the shared one, and up to the end of each request.
+    /// first, and with its tokens: the shared one, and up to the end of each request, which are taken for
+    /// equally long.
     func forEachBeginning(_ body: (_ key: UInt64, _ tokens: Int) -> Void) {
         if sharedTokens > 0 { body(sharedKey, sharedTokens) }
-        for (turn, end) in turnEnds.enumerated() {
-            var mixed = SplitMix64(seed: ownKey &+ UInt64(turn))
-            body(mixed.next(), sharedTokens + end)
+        for index in 0...turn {
+            var mixed = SplitMix64(seed: ownKey &+ UInt64(index))
+            let own = (historyTokens + newTokens) * (index + 1) / (turn + 1)
+            body(mixed.next(), sharedTokens + own)
         }
     }
 }

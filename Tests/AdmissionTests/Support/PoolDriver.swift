@@ -70,7 +70,8 @@ final class PoolDriver {
     func offer(
         _ id: UInt64, at now: Instant, bytes: Int = 0, deadline: Instant? = nil,
         tenant: TenantID = .anonymous, class priorityClass: Int = 0, cost: Double = 1,
-        seats: Int = 1, tokens: Int = 0, outputTokens: Int? = nil, isRetry: Bool = false
+        seats: Int = 1, tokens: Int = 0, outputTokens: Int? = nil, isRetry: Bool = false,
+        prefix: PrefixKeys? = nil
     ) -> Answer {
         var ticket = Ticket(bodyBytes: bytes, respondBy: deadline)
         ticket.tenant = tenant
@@ -80,6 +81,7 @@ final class PoolDriver {
         ticket.tokens = tokens
         ticket.outputTokens = outputTokens
         ticket.isRetry = isRetry
+        controller.prepare(prefix)
         return note(
             id,
             controller.offer(RequestID(rawValue: id), ticket, charging: &quotas, now: now), now)
@@ -129,6 +131,12 @@ final class PoolDriver {
         let permit = box.take()
         table.settle(permit.reserved, charge, now: now)
         controller.complete(permit, outcome, work, now: now)
+    }
+
+    /// Spends the permit of a request that was answered well.
+    func complete(_ id: UInt64, _ work: ServedWork, at now: Instant) {
+        guard let box = permits.removeValue(forKey: id) else { fatalError("no permit of \(id)") }
+        controller.complete(box.take(), .success, work, now: now)
     }
 
     func wait(on awaited: Awaited, _ id: UInt64, at now: Instant) {

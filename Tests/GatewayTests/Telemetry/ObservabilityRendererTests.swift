@@ -27,6 +27,31 @@ import Testing
         #expect(actual.utf8.count == golden.utf8.count)
     }
 
+    @Test(arguments: [MetricsFormat.text, .openMetrics])
+    func withoutAffinityThePageHasNothingOfIt(format: MetricsFormat) {
+        var snapshot = sampleSnapshot()
+        snapshot.pools[0].affinity = nil
+        snapshot.pools[0].backends[0].cacheTokens = nil
+        let text = rendered {
+            PrometheusRenderer.render(snapshot, process: sampleProcess(), format: format, into: &$0)
+        }
+        #expect(!text.contains("affinity") && !text.contains("prefix_tokens"))
+        guard format == .text else { return }
+        let golden = goldenMetrics.replacing("SWIFT", with: GatewayMetrics.swiftVersion)
+        #expect(text == golden.replacing(goldenAffinity + "\n", with: ""))
+    }
+
+    @Test func affinityIsSaidOfPoolsThatHaveIt() {
+        var snapshot = sampleSnapshot()
+        let other = PoolMetrics(name: "other", backends: ["http://10.0.0.12:8000"])
+        snapshot.pools.append(
+            PoolSnapshot(metrics: other, backends: [BackendSnapshot(metrics: other.backends[0])]))
+        let text = rendered {
+            PrometheusRenderer.render(snapshot, process: sampleProcess(), format: .text, into: &$0)
+        }
+        #expect(text.contains(goldenAffinity))
+    }
+
     @Test func theTableFollowsTheConventions() {
         let families = MetricFamily.all
         #expect(Set(families.map(\.name)).count == families.count)

@@ -32,13 +32,17 @@ import Testing
             + #""tenants":[{"name":"acme","in_flight":7,"queued":4,"share":12}],"#
             + #""discovery":{"source":"file","backends":1,"unready":1,"good_timestamp_seconds":1700000100.5,"#
             + #""errors":2,"changes":3},"#
+            + #""affinity":{"tokens":{"prompt":1000,"predicted":750,"answered":500,"reported":300},"#
+            + #""starts":{"home":40,"other":3,"new":7,"forced":2},"#
+            + #""passes":{"requests":40,"sum":25,"most":11},"#
+            + #""index":{"entries":1234,"capacity":65536}},"#
             + #""backends":[{"url":"http://10.0.0.11:8000","usable":true,"on_trial":false,"#
             + #""weight":3,"limit":24,"#
             + #""in_flight":11,"connections":{"open":13,"idle":2},"#
             + #""signals":[{"source":"field","state":"limited","share":1.0,"limit":30,"#
             + #""age_seconds":0.5,"ends_in_seconds":9.5}],"#
             + #""report":{"queued":3.0,"cache_use":0.97,"age_seconds":0.25,"cap":9,"#
-            + #""holds_growth":true,"believed":true}}]}],"#
+            + #""holds_growth":true,"believed":true},"cache_tokens":900000}]}],"#
             + #""splits":[{"path":"/v1/*","sticky":"tenant","spill":true,"#
             + #""pools":[{"pool":"chat","share":0.95},{"pool":"canary","share":0.05}]}],"#
             + #""mirrors":[{"path":"/v2/*","pool":"next","share":0.01}]}"#
@@ -56,6 +60,16 @@ import Testing
         snapshot.isDraining = true
         #expect(!snapshot.isReady)
         #expect(try status(snapshot)["state"] as? String == "draining")
+    }
+
+    @Test func withoutAffinityNothingIsSaidOfIt() throws {
+        var snapshot = sampleSnapshot()
+        snapshot.pools[0].affinity = nil
+        snapshot.pools[0].backends[0].cacheTokens = nil
+        let pools = try #require(try status(snapshot)["pools"] as? [[String: Any]])
+        let backends = try #require(pools[0]["backends"] as? [[String: Any]])
+        #expect(pools[0]["affinity"] == nil && pools[0]["discovery"] != nil)
+        #expect(backends[0]["cache_tokens"] == nil && backends[0]["report"] != nil)
     }
 
     @Test func strangeTextAndNumbersStayValid() throws {

@@ -108,6 +108,7 @@ func sampleSnapshot() -> GatewaySnapshot {
     backend.report = ReportStatus(
         load: ReportedLoad(queued: 3, cacheUse: 0.97), ageNanoseconds: 250_000_000, cap: 9,
         holdsGrowth: true, isBelieved: true)
+    backend.cacheTokens = 900_000
     backend.limitMoves = [
         LimitMoveCount(.up, "room", count: 9), LimitMoveCount(.down, "drop", count: 8),
     ]
@@ -119,6 +120,7 @@ func sampleSnapshot() -> GatewaySnapshot {
     discovery.errors = 2
     discovery.changes = 3
     snapshot.discovery = discovery
+    snapshot.affinity = sampleAffinity()
     snapshot.queueRequests = 5
     snapshot.queueBytes = 6_000
     snapshot.oldestWaitNanoseconds = 1_500_000
@@ -144,6 +146,24 @@ func sampleSnapshot() -> GatewaySnapshot {
     all.uptimeNanoseconds = 123_900_000_000
     all.logs = [("access", LogWriter.Statistics())]
     return all
+}
+
+/// Affinity whose numbers are all different.
+private func sampleAffinity() -> AffinityStatus {
+    var counts = AffinityCounts()
+    // Pages tell whole tokens.
+    counts.promptBytes = 4_003
+    counts.predictedBytes = 3_000
+    counts.answeredBytes = 2_000
+    counts.reportedBytes = 1_200
+    counts.homeStarts = 40
+    counts.otherStarts = 3
+    counts.newStarts = 7
+    counts.forcedStarts = 2
+    counts.passes = [30, 5, 4, 0, 1, 0, 0, 0, 0, 0]
+    counts.passesSum = 25
+    counts.mostPasses = 11
+    return AffinityStatus(counts: counts, entries: 1_234, capacity: 65_536)
 }
 
 /// A process whose numbers are known.

@@ -39,6 +39,13 @@ import Testing
         expectSame(
             try page.table("Why a dial failed").map(\.name),
             DialFailure.Cause.allCases.map { $0.name.description })
+        let affinity = AffinityStatus(counts: AffinityCounts(), entries: 0, capacity: 0)
+        expectSame(
+            try page.table("What is known of prompts").map(\.name),
+            affinity.tokens.map { $0.name.description })
+        expectSame(
+            try page.table("Where requests start").map(\.name),
+            affinity.starts.map { $0.name.description })
     }
 
     @Test func everyMetricWithItsTypeLabelsAndMeaning() throws {
