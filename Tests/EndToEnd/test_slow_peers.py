@@ -119,11 +119,16 @@ def test_slow_readers_keep_no_place(gateway: StartGateway) -> None:
         through = gateway(one_pool(address, limit=2, max_requests=100))
         assert request(through.url).status == 200
         slow_readers_round(through)
-        # The first round warms code and buffers; a second one needs nothing more.
-        before = through.resident_bytes()
-        slow_readers_round(through)
-        growth = through.resident_bytes() - before
-        print(f"{growth / 1e6:.1f} MB more after a second round")
+        # The first round warms code and buffers; a later one needs nothing more. What is kept grows in each, and the
+        # allocator's habits now and then in one.
+        growth = 0
+        for _ in range(3):
+            before = through.resident_bytes()
+            slow_readers_round(through)
+            growth = through.resident_bytes() - before
+            print(f"{growth / 1e6:.1f} MB more after a further round")
+            if growth < 3 << 20:
+                break
         assert growth < 3 << 20
 
 
