@@ -193,13 +193,26 @@ import Testing
         let pool = PoolDriver(Self.settings(4), backends: ["a"])
         let before = pool.controller.cacheTokens(of: BackendID(index: 0))
         #expect(before == 1_000_000)
-        for id in 1...400 as ClosedRange<UInt64> {
+        // Of the first one nothing should have been known.
+        for id in 0...400 as ClosedRange<UInt64> {
             _ = pool.offer(id, at: at(Int64(id) * 100), prefix: Self.keys(1))
             pool.complete(
                 id, prompt: 5000, cached: id % 2 == 0 ? 5000 : 100, at: at(Int64(id) * 100 + 50))
         }
         let after = pool.controller.cacheTokens(of: BackendID(index: 0))
         #expect(after < 700_000 && after > 500_000, "\(after)")
+    }
+
+    /// Engines keep prompts in blocks, and know nothing of what is shorter than one.
+    @Test func reportsOfShortPromptsSayNothing() {
+        let pool = PoolDriver(Self.settings(4), backends: ["a"])
+        for id in 0...400 as ClosedRange<UInt64> {
+            let keys = PrefixIndexTests.keys(1, turns: 1, bytesOfTurn: 1_500)
+            _ = pool.offer(id, at: at(Int64(id) * 100), prefix: keys)
+            pool.complete(id, prompt: 190, cached: 0, at: at(Int64(id) * 100 + 50))
+        }
+        #expect(pool.controller.cacheTokens(of: BackendID(index: 0)) == 1_000_000)
+        #expect(pool.controller.affinityCounts?.homeStarts == 400)
     }
 
     @Test func aBackendThatKnowsNothingWasStartedAnew() {
