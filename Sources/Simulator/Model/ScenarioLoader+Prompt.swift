@@ -27,22 +27,3 @@ extension SettingsReader {
         return prompt
     }
 }
-
-extension Scenario {
-    /// Whether the pool remembers where prompts are known.
-    mutating func readAffinity(_ node: SettingsNode, _ reader: inout SettingsReader) {
-        let given = reader.mapping(node, keys: ["by", "entries", "capacity"])
-        var affinity = AffinitySettings()
-        if let node = given["entries"], let count = reader.integer(node, 64...1_048_576) {
-            affinity.entries = count
-        }
-        if let node = given["capacity"], let count = reader.integer(node, 1_000...1_000_000_000) {
-            affinity.capacityTokens = count
-        }
-        let word = given["by"].flatMap { reader.word($0, blank: AffinityWord.prefix) }
-        admission.affinity = word == .off ? nil : affinity
-    }
-}
-
-/// What prompts are known by.
-private enum AffinityWord: String, CaseIterable { case prefix, off }

@@ -27,8 +27,7 @@ package enum ScenarioLoader {
 
 extension Scenario {
     private static let keys = [
-        "name", "duration", "warm_up", "seeds", "sample", "gateways", "pool", "affinity", "router",
-        "backends",
+        "name", "duration", "warm_up", "seeds", "sample", "gateways", "pool", "router", "backends",
         "clients", "windows", "variants", "expect",
     ]
 
@@ -53,7 +52,7 @@ extension Scenario {
     }
 
     /// What a variant may have different.
-    static let partKeys = ["gateways", "pool", "affinity", "router", "backends", "clients"]
+    static let partKeys = ["gateways", "pool", "router", "backends", "clients"]
 
     /// Reads the pool, its backends and its clients.
     mutating func readParts(_ given: [String: SettingsNode], _ reader: inout SettingsReader) {
@@ -61,7 +60,6 @@ extension Scenario {
             gateways = count
         }
         if let node = given["pool"], let pool = reader.pool(node) { use(pool) }
-        if let node = given["affinity"] { readAffinity(node, &reader) }
         if let node = given["router"] {
             router = reader.word(node, blank: ReferenceRouter.leastRequests)
         }
