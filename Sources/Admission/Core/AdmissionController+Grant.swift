@@ -87,7 +87,8 @@ extension AdmissionController {
             let waiting = queue.start(
                 slot, now: clock,
                 serviceNanoseconds: drainEstimate.medianServiceNanoseconds,
-                firstByteSeconds: firstByteSeconds(queue.slots[Int(slot)]))
+                firstByteSeconds: firstByteSeconds(
+                    queue.slots[Int(slot)].tenant, Int(queue.slots[Int(slot)].row)))
             let flowKey = queue.flowKey(tenant: waiting.tenant, row: Int(waiting.row))
             var work = GrantedWork(
                 cost: waiting.cost, expected: waiting.expected, arrivedAt: waiting.arrivedAt)
@@ -125,22 +126,27 @@ extension AdmissionController {
             return .deadline
         }
         guard waiting.stage != .returned, !waiting.isTrial else { return .none }
-        let firstByte = firstByteSeconds(waiting)
-        let borne = queue.patienceSeconds(
-            waiting.tenant, Int(waiting.row), firstByteSeconds: firstByte, now: clock)
+        let (borne, firstByte) = patience(waiting.tenant, Int(waiting.row))
         guard borne.isFinite else { return .none }
         let age = clock.seconds(since: waiting.arrivedAt)
         return age + firstByte > borne ? .patience : .none
     }
 
-    /// The time from grant to first byte that one in ten of its tenant's requests exceeds, in seconds.
-    @inline(__always) private func firstByteSeconds(_ waiting: Waiting) -> Double {
-        firstByteSeconds(waiting.tenant, Int(waiting.row))
-    }
-
     /// The time from grant to first byte that one in ten of a flow's requests exceeds, in seconds.
     @inline(__always) func firstByteSeconds(_ tenant: Int32, _ row: Int) -> Double {
         queue.firstByteSeconds(tenant, row, ofPool: drainEstimate.firstByteSeconds)
+    }
+
+    /// What a flow's clients bear, as far as is known, and how late its first bytes are.
+    typealias FlowPatience = (seconds: Double, firstByteSeconds: Double)
+
+    /// Seconds from a request's arrival to its first byte that most of a flow's clients bear, infinite while that
+    /// is unknown; and those from grant to first byte that one in ten of its requests exceeds.
+    @inline(__always) func patience(_ tenant: Int32, _ row: Int) -> FlowPatience {
+        let firstByte = firstByteSeconds(tenant, row)
+        return (
+            queue.patienceSeconds(tenant, row, firstByteSeconds: firstByte, now: clock), firstByte
+        )
     }
 
     /// What a request is expected to cost, in units of a usual one.

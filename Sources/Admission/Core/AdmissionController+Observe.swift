@@ -48,9 +48,7 @@ extension AdmissionController {
         if wait > Double(maxWaitNanoseconds) / 1e9 { return blame(.waitTooLong, key) }
         let left = ticket.respondBy.map { $0.seconds(since: clock) } ?? .infinity
         if wait > left { return .deadline }
-        let firstByte = firstByteSeconds(key.tenant, key.row)
-        let borne = queue.patienceSeconds(
-            key.tenant, key.row, firstByteSeconds: firstByte, now: clock)
+        let (borne, firstByte) = patience(key.tenant, key.row)
         return wait + firstByte > borne ? blame(.patience, key) : .none
     }
 

@@ -28,9 +28,7 @@ extension AdmissionController {
     /// Ends the wait when the client will hardly stay for the response any more, and where others come
     /// in its place, before it has waited long for nothing.
     private mutating func endByPatience(_ waiting: inout Waiting, _ key: FlowKey) {
-        let firstByte = firstByteSeconds(key.tenant, key.row)
-        let borne = queue.patienceSeconds(
-            key.tenant, key.row, firstByteSeconds: firstByte, now: clock)
+        let (borne, firstByte) = patience(key.tenant, key.row)
         guard borne.isFinite else { return }
         var longest = borne - firstByte
         if queue.hasSurplus(key.tenant, key.row, patienceSeconds: borne, now: clock),
@@ -121,13 +119,15 @@ extension AdmissionController {
         // A standing queue is kept short, so that who joins it is served soon and all others are told
         // at once, instead of all being served at the end of their patience.
         let isStanding = queue.flows[key.tenant, key.row].standing.isStanding
-        let borne = patienceNanoseconds(ticket, key)
+        let patience = patience(key.tenant, key.row)
+        let borne = patienceNanoseconds(ticket, patience)
         let most = min(maxWaitNanoseconds, left, borne)
         guard predicted > (isStanding ? mostWhileStanding(most) : borne) else { return nil }
-        if borne < .max, isTried(key, predicted) { return nil }
-        queue.refusedOnArrival(
-            key.tenant, key.row, firstByteSeconds: firstByteSeconds(key.tenant, key.row), now: clock
-        )
+        if patience.seconds.isFinite {
+            if isTried(key, predicted, patience) { return nil }
+            queue.refusedOnArrival(
+                key.tenant, key.row, patienceSeconds: patience.seconds, now: clock)
+        }
         return blame(borne < maxWaitNanoseconds ? .patience : .waitTooLong, key)
     }
 
@@ -135,13 +135,13 @@ extension AdmissionController {
     ///
     /// The time to a first byte may be another one for its kind, of which nobody was served yet, or have been shorter
     /// since.
-    private mutating func isTried(_ key: FlowKey, _ predictedNanoseconds: Int64) -> Bool {
-        let firstByte = firstByteSeconds(key.tenant, key.row)
-        let borne = queue.patienceSeconds(
-            key.tenant, key.row, firstByteSeconds: firstByte, now: clock)
-        guard Double(predictedNanoseconds) / 1e9 < borne else { return false }
+    private mutating func isTried(
+        _ key: FlowKey, _ predictedNanoseconds: Int64, _ patience: FlowPatience
+    ) -> Bool {
+        guard Double(predictedNanoseconds) / 1e9 < patience.seconds else { return false }
         return queue.isTried(
-            key.tenant, key.row, everySeconds: max(1, Self.servicesBetweenTrials * firstByte),
+            key.tenant, key.row,
+            everySeconds: max(1, Self.servicesBetweenTrials * patience.firstByteSeconds),
             now: clock)
     }
 
@@ -158,15 +158,12 @@ extension AdmissionController {
 
     /// For how long the request may wait, if its client bears what most of its kind do, and the time
     /// to the first byte is as usual.
-    @inline(__always) private func patienceNanoseconds(_ ticket: Ticket, _ key: FlowKey)
-        -> Int64
-    {
-        let firstByte = firstByteSeconds(key.tenant, key.row)
-        let borne = queue.patienceSeconds(
-            key.tenant, key.row, firstByteSeconds: firstByte, now: clock)
-        guard borne.isFinite else { return .max }
+    @inline(__always) private func patienceNanoseconds(
+        _ ticket: Ticket, _ patience: FlowPatience
+    ) -> Int64 {
+        guard patience.seconds.isFinite else { return .max }
         let age = ticket.arrivedAt.map { max(0, clock.seconds(since: $0)) } ?? 0
-        return wholeNanoseconds(borne - age - firstByte)
+        return wholeNanoseconds(patience.seconds - age - patience.firstByteSeconds)
     }
 
     /// A shortage that is the tenant's own doing is told as such.
@@ -288,9 +285,7 @@ extension AdmissionController {
         circumstances.limit = provenLimit
         circumstances.inFlight = provenInFlight
         circumstances.queued = queue.count
-        let borne = queue.patienceSeconds(
-            key.tenant, key.row, firstByteSeconds: firstByteSeconds(key.tenant, key.row), now: clock
-        )
+        let borne = patience(key.tenant, key.row).seconds
         circumstances.patienceSeconds = borne.isFinite ? borne : nil
         circumstances.predictedWaitSeconds =
             secondsUntilAnyReturn ?? predictedWaitSeconds(cost, key)

@@ -58,11 +58,9 @@ extension FairQueue {
 
     /// A request of the flow was refused on arrival because it would have waited too long.
     @inline(__always) mutating func refusedOnArrival(
-        _ tenant: Int32, _ row: Int, firstByteSeconds: Double, now: Instant
+        _ tenant: Int32, _ row: Int, patienceSeconds: Double, now: Instant
     ) {
-        let borne = patienceSeconds(tenant, row, firstByteSeconds: firstByteSeconds, now: now)
-        guard borne.isFinite else { return }
-        flows[tenant, row].surplus.refused(now: now, stretchSeconds: borne)
+        flows[tenant, row].surplus.refused(now: now, stretchSeconds: patienceSeconds)
     }
 
     /// Whether a request of the flow waits although its client would hardly bear that: of a flow that has nothing
