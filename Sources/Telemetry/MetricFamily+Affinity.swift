@@ -79,16 +79,13 @@ extension MetricFamily {
 }
 
 extension AffinityStatus {
-    /// Bytes of a prompt that are taken for a token.
-    private static let bytesPerToken = 4
-
     /// Tokens of prompts, by the label `kind`.
     var tokens: [(name: StaticString, count: UInt64)] {
         let bytes: [(StaticString, Int)] = [
             ("prompt", counts.promptBytes), ("predicted", counts.predictedBytes),
             ("answered", counts.answeredBytes), ("reported", counts.reportedBytes),
         ]
-        return bytes.map { ($0, UInt64(clamping: $1 / Self.bytesPerToken)) }
+        return bytes.map { ($0, UInt64(clamping: $1 / AffinitySettings.bytesPerToken)) }
     }
 
     /// Started requests, by the label `choice`.

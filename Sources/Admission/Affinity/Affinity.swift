@@ -68,7 +68,7 @@ struct Affinity: Sendable {
     private var ended = PromptShare()
     var counts = AffinityCounts()
     /// Where choices are worked out; kept so that nothing is allocated for one.
-    var costs = AffinityCosts()
+    var options: [AffinityOption] = []
     var candidates: [FairQueue.Candidate] = []
 
     /// Whether the pool has affinity.
@@ -91,8 +91,8 @@ struct Affinity: Sendable {
     mutating func add(_ backend: Int, key: String) {
         guard let settings else { return }
         while rows.count <= backend { rows.append(Row()) }
-        rows[backend] = Row(hash: Self.hash(key))
-        index.add(backend, capacityBytes: Double(settings.capacityTokens) * 4)
+        rows[backend] = Row(hash: key.nameHash)
+        index.add(backend, capacityBytes: settings.capacityBytes)
     }
 
     /// A backend's cache is gone: it was started anew, or will not be asked for long.
@@ -171,7 +171,7 @@ struct Affinity: Sendable {
         let seconds = min(time.secondsPerByte * Double(unknown), 3_600)
         rows[backend].readBy = start.advanced(byNanoseconds: Int64(seconds * 1e9))
         let before = time.secondsPerByte > 0 ? min(ahead / time.secondsPerByte, 1e9) : 0
-        index.record(keys, at: backend, answerBytes: 4 * answerTokens)
+        index.record(keys, at: backend, answerBytes: AffinitySettings.bytesPerToken * answerTokens)
         return run(PromptShare(bytes: match.bytes, known: known, ahead: Float(before)))
     }
 
@@ -241,7 +241,7 @@ struct Affinity: Sendable {
         rows[backend].reported += min(reported, predicted)
         rows[backend].count += 1
         guard rows[backend].count >= Self.judged else { return }
-        let most = Double(settings.capacityTokens) * 4
+        let most = settings.capacityBytes
         let capacity = index.capacityBytes(of: backend)
         if rows[backend].reported < 0.7 * rows[backend].predicted {
             index.setCapacity(of: backend, bytes: max(capacity * 0.9, most / 1_000))
@@ -254,11 +254,8 @@ struct Affinity: Sendable {
     }
 
     /// Tokens that a backend's cache is taken to hold.
-    func capacityTokens(of backend: Int) -> Int { Int(index.capacityBytes(of: backend) / 4) }
-
-    /// 64-bit FNV-1a.
-    private static func hash(_ name: String) -> UInt64 {
-        name.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
+    func capacityTokens(of backend: Int) -> Int {
+        Int(index.capacityBytes(of: backend) / Double(AffinitySettings.bytesPerToken))
     }
 }
 

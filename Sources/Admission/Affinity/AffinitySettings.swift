@@ -9,6 +9,11 @@ package struct AffinitySettings: Equatable, Sendable {
     /// Too large is nearly harmless; what backends report lowers it.
     package var capacityTokens = 1_000_000
 
+    /// Bytes that are taken for a token.
+    package static let bytesPerToken = 4
+    /// The cache in bytes.
+    var capacityBytes: Double { Double(capacityTokens * Self.bytesPerToken) }
+
     /// The defaults.
     package init() {}
 }

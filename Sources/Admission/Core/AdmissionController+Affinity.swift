@@ -29,13 +29,13 @@ extension AdmissionController {
         // A suspected backend's trial is not put off for another's cache.
         guard survey() else { return choose(seats: seats, except: excluded) }
         var least = Double.infinity
-        for option in affinity.costs.options
+        for option in affinity.options
         where option.room >= seats && option.backend != excluded {
             least = min(least, option.load.cost(of: match, at: option.backend))
         }
         var best: Int?
         var highest: UInt64 = 0
-        for option in affinity.costs.options
+        for option in affinity.options
         where option.room >= seats && option.backend != excluded {
             let cost = option.load.cost(of: match, at: option.backend)
             guard cost <= least * Affinity.tie else { continue }
@@ -47,7 +47,7 @@ extension AdmissionController {
 
     /// Looks at all backends; false where one of them is due for a trial.
     private mutating func survey() -> Bool {
-        affinity.costs.options.removeAll(keepingCapacity: true)
+        affinity.options.removeAll(keepingCapacity: true)
         for index in backends.indices where backends[index].isPresent {
             let room = room(at: index)
             if backends[index].suspicion.isSuspected {
@@ -55,8 +55,8 @@ extension AdmissionController {
                 continue
             }
             guard backends[index].isUsable(now: clock) else { continue }
-            affinity.costs.options.append(
-                AffinityCosts.Option(
+            affinity.options.append(
+                AffinityOption(
                     backend: index,
                     load: affinity.load(
                         at: index, inFlight: counted(index), limit: backends[index].weight,
@@ -70,7 +70,7 @@ extension AdmissionController {
     ///
     /// Delay scheduling (Zaharia and others, EuroSys 2010): with one home in N, D passes find it with a
     /// probability of 1 - (1 - 1/N)^D, which is .95 for D = 3 N.
-    private var mostPasses: Int { min(max(8, 3 * affinity.costs.options.count), 96) }
+    private var mostPasses: Int { min(max(8, 3 * affinity.options.count), 96) }
 
     /// The request that starts instead of the one whose turn it is, and where; nil where that is to be decided
     /// without affinity.
@@ -121,7 +121,7 @@ extension AdmissionController {
         var least = Double.infinity
         var open = Double.infinity
         var backend = -1
-        for option in affinity.costs.options {
+        for option in affinity.options {
             let cost = option.load.cost(of: match, at: option.backend)
             least = min(least, cost)
             if option.room >= seats, cost < open { (open, backend) = (cost, option.backend) }

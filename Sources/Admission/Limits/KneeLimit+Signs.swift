@@ -66,12 +66,12 @@ extension KneeLimit {
             knee.center = tried.center
             knee.level = tried.limit
             knee.isCut = true
-            _ = isFutile ? knee.undoCuts(now: now) : knee.cut(now: now)
+            _ = isFutile ? knee.climbAgain(now: now) : knee.cut(now: now)
         }
     }
 
     /// The backend says overload as often at half of the limit: cuts were for nothing, and it climbs again.
-    mutating func undoCuts(now: Instant) -> LimitMove? {
+    mutating func climbAgain(now: Instant) -> LimitMove? {
         if !isCeilingOfDepartures { ceiling = .infinity }
         guard isCut else { return nil }
         isCut = false

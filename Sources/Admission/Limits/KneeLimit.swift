@@ -134,7 +134,7 @@ struct KneeLimit: Sendable {
         guard brake.isDue(meter, limit: limit, now: sample.now) else { return nil }
         dropShares.count(limit, meter)
         if halving != nil { return nil }
-        if dropShares.areIndependent(of: limit) { return undoCuts(now: sample.now) }
+        if dropShares.areIndependent(of: limit) { return climbAgain(now: sample.now) }
         return tryHalf(meter, now: sample.now) ?? cut(now: sample.now)
     }
 

@@ -12,8 +12,7 @@ package struct TenantKey: Hashable, Sendable {
 
     /// The key of the tenant that the policy calls `name`.
     package init(_ name: String) {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in name.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
+        var hash = name.nameHash
         hash = (hash ^ hash >> 33) &* 0xFF51_AFD7_ED55_8CCD
         hash = (hash ^ hash >> 33) &* 0xC4CE_B9FE_1A85_EC53
         rawValue = hash ^ hash >> 33

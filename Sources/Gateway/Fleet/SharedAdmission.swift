@@ -175,10 +175,7 @@ package final class SharedAdmission: Sendable {
     ) -> Verdict? {
         state.withLock { state in
             guard state.version == version else { return nil }
-            guard !quotas.isInUse else {
-                return quotas.offer(to: &state.controller, id, ticket, payer, now: now)
-            }
-            return state.controller.offer(id, ticket, now: now)
+            return offer(to: &state.controller, id, ticket, payer, now: now)
         }
     }
 
@@ -191,11 +188,18 @@ package final class SharedAdmission: Sendable {
         state.withLock { state in
             guard state.version == version else { return nil }
             state.controller.prepare(prompt)
-            guard !quotas.isInUse else {
-                return quotas.offer(to: &state.controller, id, ticket, payer, now: now)
-            }
-            return state.controller.offer(id, ticket, now: now)
+            return offer(to: &state.controller, id, ticket, payer, now: now)
         }
+    }
+
+    @inline(__always)
+    private func offer(
+        to controller: inout AdmissionController, _ id: RequestID, _ ticket: Ticket,
+        _ payer: Payer?, now: Instant
+    ) -> Verdict {
+        quotas.isInUse
+            ? quotas.offer(to: &controller, id, ticket, payer, now: now)
+            : controller.offer(id, ticket, now: now)
     }
 
     /// Starts a request that nobody waits for, where there is room; nil where there is none.

@@ -23,7 +23,7 @@ struct ArrivalState {
         self.group = group
         if let name = group.tenantName {
             let isKnown = settings.tenants.contains { $0.name == name }
-            tenant = isKnown ? .named(name) : .hashed(Self.hash(name))
+            tenant = isKnown ? .named(name) : .hashed(name.nameHash)
         } else {
             tenant = .anonymous
         }
@@ -92,10 +92,5 @@ struct ArrivalState {
     mutating func drawTenant() -> TenantID {
         guard group.tenants > 0 else { return tenant }
         return .hashed(workRandom.next() % UInt64(group.tenants))
-    }
-
-    /// 64-bit FNV-1a.
-    private static func hash(_ name: String) -> UInt64 {
-        name.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
     }
 }

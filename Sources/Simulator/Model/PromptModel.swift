@@ -48,10 +48,10 @@ struct Prompt {
         turnsLeft -= 1
     }
 
-    /// What a gateway knows it by, at four bytes a token.
+    /// What a gateway knows it by.
     var keys: PrefixKeys {
-        var keys = PrefixKeys(bytes: 4 * tokens)
-        forEachBeginning { keys.append(key: $0, bytes: 4 * $1) }
+        var keys = PrefixKeys(bytes: AffinitySettings.bytesPerToken * tokens)
+        forEachBeginning { keys.append(key: $0, bytes: AffinitySettings.bytesPerToken * $1) }
         return keys
     }
 
