@@ -31,6 +31,7 @@ class Engine:
         self.name = name
         self.seconds = 0.0
         self.seconds_a_token = 0.0
+        self.writing_seconds = 0.0
         self.reports = True
         self.known: set[str] = set()
         self.lock = threading.Lock()
@@ -45,10 +46,14 @@ class Engine:
                 body += connection.recv(65_536)
             time.sleep(self.seconds)
             answer = json.dumps(self.answer(json.loads(body))).encode()
-            connection.sendall(
-                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(answer)
-                + answer
-            )
+            head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(answer)
+            if self.writing_seconds:
+                # The first byte comes when the prompt has been read, as in streams.
+                connection.sendall(head + answer[:1])
+                time.sleep(self.writing_seconds)
+                connection.sendall(answer[1:])
+            else:
+                connection.sendall(head + answer)
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """What vLLM says with --enable-prompt-tokens-details, four characters a token."""
@@ -124,6 +129,7 @@ def test_conversations_stay(gateway: StartGateway, engines: list[Engine]) -> Non
     """Each at its backend, all backends have some, and what is predicted is what is there."""
     for one in engines:
         one.seconds_a_token = 0.001
+        one.writing_seconds = 0.05
     through = gateway(policy(engines, "{by: prefix}"))
     with ThreadPoolExecutor(6) as pool:
         found = list(pool.map(lambda number: converse(through, f"number {number}", 6), range(24)))
