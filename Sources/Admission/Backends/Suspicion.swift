@@ -4,15 +4,18 @@
 //
 // A backend is suspected when
 //
-// - five requests in a row failed at it, and its siblings answer well; alone in its pool, only when
-//   these were silence or broken connections, and nothing else ended well for as long as requests
-//   take: errors of single requests are mostly the requests' fault, and would let one client shut
+// - five requests in a row failed at it, and a sibling answers well; without siblings that are not suspected,
+//   only when these were silence or broken connections, and nothing else ended well for as long as
+//   requests take: errors of single requests are mostly the requests' fault, and would let one client shut
 //   everybody out;
-// - it refuses ten requests in a row with 401, 403, 404, 422, or with 429, 503, 529, while its
-//   siblings answer well;
+// - it refuses ten requests in a row with 401, 403, 404, 422, or with 429, 503, 529, while a
+//   sibling answers well;
 // - nothing moves there although somebody waits for it: max(5 s, three long service times);
 // - the clients of ten requests in a row have left that were there for twice as long as its siblings
 //   take, and nothing has ended well meanwhile.
+//
+// A sibling answers well if more than four fifths of its last ends, some sixteen, were good. Where none does, the
+// fault is common to all: nobody is suspected by comparison, and who was before is no more.
 //
 // One whose checks fail gets nothing, not even a trial, until they pass: see `CheckRecord`.
 //
@@ -20,7 +23,8 @@
 // service time, up to what its limit was. A failed trial puts the next one off for 0.5, 1, 2, 3 s:
 // more would keep a healthy backend idle, and a trial that fails costs little, as it is tried again
 // elsewhere. One that takes longer than hardly any request has failed too: a backend that lost what it
-// had, and is well again, never answers that one.
+// had, and is well again, never answers that one. Such a trial costs a client all of its patience, so that
+// pauses there grow to a tenth of the time that it has been so, and to 30 s.
 //
 // Apart from that, one that fails in part has its limit halved for as long as its share of good ends
 // is surely below that of all others together: the upper bound of Wilson's interval ("Probable
@@ -78,23 +82,49 @@ struct Suspicion: Sendable {
         var count: Int { good + bad }
     }
 
+    /// What others are that requests may be sent to without doubt.
+    enum Siblings: Sendable {
+        /// There are none: it is alone, or all others are suspected.
+        case none
+        /// One of them at least answers well.
+        case well
+        /// What there are fail as well.
+        case unwell
+    }
+
+    /// What a bad end led to.
+    enum Judgement: Sendable {
+        case nothing
+        /// The backend is suspected from now on.
+        case suspected
+        /// It would be, but no sibling answers well: the fault is common to all.
+        case common
+    }
+
     private static let failuresInRow = 5
     private static let refusalsInRow = 10
     private static let departuresInRow = 10
     private static let goodTrials = 3
     private static let firstPause: Int64 = 500_000_000
     private static let longestPause: Int64 = 3_000_000_000
+    /// The longest pause where a trial costs a client its patience, and the part of the time that the backend has been
+    /// suspected for which it is: the longer one is gone, the less often it is tried.
+    private static let longestCostlyPause: Int64 = 30_000_000_000
+    private static let costlyPausePart: Int64 = 10
     /// For how long a trial may take at least and at most, before the next one is put off for its pause.
     private static let trialNanoseconds: (least: Int64, most: Int64) = (
         1_000_000_000, 30_000_000_000
     )
     private static let windowNanoseconds: Int64 = 15_000_000_000
     private static let leastEnds = 20
+    /// The share of good ends from which on a backend answers well, and the weight of the last end in it.
+    private static let wellShare = (least: 0.8, weight: 1.0 / 16)
 
     private(set) var state = State.trusted
     /// Whether it is on trial: said apart, because looking into `state` would copy all of a backend.
     private(set) var isSuspected = false
     private(set) var cause = SuspicionCause.failures
+    private var suspectedAt = Instant(nanoseconds: .min / 2)
     /// How many have failed, or were refused, since the last good end.
     private var failuresSinceGood = 0
     private var refusalsSinceGood = 0
@@ -111,6 +141,8 @@ struct Suspicion: Sendable {
     private var current = Ends()
     private var previous = Ends()
     private var windowStart = Instant(nanoseconds: .min / 2)
+    /// The share of good ends among the last ones, refusals included.
+    private var goodShare = 1.0
 
     /// Whether it is trusted with its whole limit.
     @inline(__always) var isTrusted: Bool {
@@ -137,7 +169,7 @@ struct Suspicion: Sendable {
     mutating func beginTrial(longest: Int64, now: Instant) {
         if isOnTrial {
             // The last one has not ended.
-            pause = min(2 * pause, Self.longestPause)
+            lengthenPause(now)
             trialsGood = 0
         }
         isOnTrial = true
@@ -174,10 +206,26 @@ struct Suspicion: Sendable {
 
     // MARK: Ends of requests
 
+    /// Whether it answers well, as far as is known: others that fail do so for reasons of their own.
+    var isWell: Bool { !isSuspected && goodShare >= Self.wellShare.least }
+
+    /// No sibling answers better: what it was suspected of by comparison says nothing of it; whether that ended a
+    /// suspicion.
+    mutating func acquit(serviceNanoseconds: Int64, now: Instant) -> Bool {
+        guard isSuspected else { return false }
+        switch cause {
+        case .failures, .refusals, .slowness: break
+        case .silence, .outlier, .check: return false
+        }
+        beginReturn(serviceNanoseconds, now)
+        return true
+    }
+
     /// A request ended well; whether that changed what is allowed.
     mutating func good(isTrial: Bool, serviceNanoseconds: Int64, now: Instant) -> Bool {
         turn(now)
         current.good += 1
+        goodShare += (1 - goodShare) * Self.wellShare.weight
         failuresSinceGood = 0
         refusalsSinceGood = 0
         departuresSinceGood = 0
@@ -203,68 +251,86 @@ struct Suspicion: Sendable {
         nextTrialAt = now
         guard trialsGood >= Self.goodTrials else { return false }
         pause = Self.firstPause
+        // It is well until it fails again.
+        goodShare = max(goodShare, Self.wellShare.least)
         beginReturn(serviceNanoseconds, now)
         return true
     }
 
+    /// What ended before says nothing of how it does from now on.
     private mutating func beginReturn(_ serviceNanoseconds: Int64, _ now: Instant) {
         state = .returning(most: 2)
         isSuspected = false
+        halvings = 0
+        current = Ends()
+        previous = Ends()
         step(serviceNanoseconds, now)
     }
 
-    /// A request failed; whether the backend is suspected from now on.
-    ///
-    /// `peers` are the ends at all others, nil when there are none.
+    /// A request failed; what that led to.
     mutating func bad(
-        _ outcome: Outcome, isTrial: Bool, peers: Ends?, serviceNanoseconds: Int64, now: Instant,
-        random: inout SplitMix64
-    ) -> Bool {
+        _ outcome: Outcome, isTrial: Bool, siblings: Siblings, serviceNanoseconds: Int64,
+        now: Instant, random: inout SplitMix64
+    ) -> Judgement {
         turn(now)
         if isTrial { endTrial(now: now) }
         switch outcome {
         case .overload, .failed(.refusal):
+            noteUnwell()
             refusalsSinceGood += 1
             if isSuspected, isTrial, cause == .refusals { putOff(now, &random) }
-            guard refusalsSinceGood >= Self.refusalsInRow, isGood(peers) else { return false }
-            return suspect(.refusals, now, &random)
+            guard refusalsSinceGood >= Self.refusalsInRow else { return .nothing }
+            return judge(.refusals, siblings, now, &random)
         case .failed(.request), .failed(.local), .cancelled, .success:
-            return false
+            return .nothing
         case .failed:
+            noteUnwell()
             current.bad += 1
             failuresSinceGood += 1
             if isSuspected {
                 if isTrial { putOff(now, &random) }
                 trialsGood = 0
-                return false
+                return .nothing
             }
-            if case .returning = state {
-                return suspect(cause == .check ? .failures : cause, now, &random)
+            let isOwnFault = siblings == .well || siblings == .none && outcome != .failed(.status)
+            if case .returning = state, isOwnFault {
+                _ = suspect(cause == .check ? .failures : cause, now, &random)
+                return .suspected
             }
-            guard failuresSinceGood >= Self.failuresInRow else { return false }
-            guard let peers else {
-                let isBroken = outcome != .failed(.status)
-                let isDry =
-                    now.nanoseconds(since: lastGoodAt) > max(serviceNanoseconds, 1_000_000_000)
-                return isBroken && isDry && suspect(.failures, now, &random)
+            guard failuresSinceGood >= Self.failuresInRow else { return .nothing }
+            if siblings == .none, outcome != .failed(.status),
+                now.nanoseconds(since: lastGoodAt) > max(serviceNanoseconds, 1_000_000_000)
+            {
+                return suspect(.failures, now, &random) ? .suspected : .nothing
             }
-            return isGood(peers) && suspect(.failures, now, &random)
+            return judge(.failures, siblings, now, &random)
         }
     }
 
-    /// A client left a request that its backend's siblings would have answered long before; whether
-    /// the backend is suspected from now on.
+    /// A client left a request that its backend's siblings would have answered long before; what that led to.
     mutating func overdue(
-        isTrial: Bool, peers: Ends?, now: Instant, random: inout SplitMix64
-    ) -> Bool {
+        isTrial: Bool, siblings: Siblings, now: Instant, random: inout SplitMix64
+    ) -> Judgement {
         departuresSinceGood += 1
         if isTrial {
             isOnTrial = false
             putOff(now, &random)
         }
-        guard departuresSinceGood >= Self.departuresInRow, isGood(peers) else { return false }
-        return suspect(.slowness, now, &random)
+        guard departuresSinceGood >= Self.departuresInRow else { return .nothing }
+        return judge(.slowness, siblings, now, &random)
     }
+
+    /// Its own record speaks against it; it is suspected if a sibling does better.
+    private mutating func judge(
+        _ cause: SuspicionCause, _ siblings: Siblings, _ now: Instant,
+        _ random: inout SplitMix64
+    ) -> Judgement {
+        if isSuspected { return .nothing }
+        guard siblings == .well else { return .common }
+        return suspect(cause, now, &random) ? .suspected : .nothing
+    }
+
+    private mutating func noteUnwell() { goodShare -= goodShare * Self.wellShare.weight }
 
     /// Nothing has moved for long.
     mutating func silent(now: Instant, random: inout SplitMix64) -> Bool {
@@ -297,7 +363,9 @@ struct Suspicion: Sendable {
     /// Compares its share of good ends with its siblings'; whether that changed what is allowed.
     mutating func compare(with peers: Ends, now: Instant) -> Bool {
         let own = ends(now: now)
-        guard own.count >= Self.leastEnds, peers.count >= Self.leastEnds else { return false }
+        guard !isSuspected, own.count >= Self.leastEnds, peers.count >= Self.leastEnds else {
+            return false
+        }
         let before = halvings
         let theirs = Double(peers.good) / Double(peers.count)
         if Self.wilsonUpper(own) < theirs - 0.1 {
@@ -305,7 +373,7 @@ struct Suspicion: Sendable {
         } else {
             halvings = max(0, halvings - 1)
         }
-        if halvings > before, before == 0, !isSuspected { cause = .outlier }
+        if halvings > before, before == 0 { cause = .outlier }
         return halvings != before
     }
 
@@ -321,6 +389,7 @@ struct Suspicion: Sendable {
         state = .suspected
         isSuspected = true
         self.cause = cause
+        suspectedAt = now
         trialsGood = 0
         isOnTrial = false
         nextStepAt = .distantFuture
@@ -332,13 +401,16 @@ struct Suspicion: Sendable {
         if isWithheld { return }
         let shortened = Double(pause) * (1 - 0.25 * random.nextUnit())
         nextTrialAt = now.advanced(byNanoseconds: Int64(shortened))
-        pause = min(2 * pause, Self.longestPause)
+        lengthenPause(now)
         trialsGood = 0
     }
 
-    private func isGood(_ peers: Ends?) -> Bool {
-        guard let peers, peers.count >= Self.failuresInRow else { return false }
-        return Double(peers.good) >= 0.8 * Double(peers.count)
+    /// A trial that fails at once is made up for elsewhere; one that is not answered is lost.
+    private mutating func lengthenPause(_ now: Instant) {
+        let isCostly = cause == .silence || cause == .slowness
+        let age = isCostly ? now.nanoseconds(since: suspectedAt) / Self.costlyPausePart : 0
+        let longest = min(max(Self.longestPause, age), Self.longestCostlyPause)
+        pause = min(2 * pause, longest)
     }
 
     private mutating func turn(_ now: Instant) {

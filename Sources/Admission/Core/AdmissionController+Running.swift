@@ -159,7 +159,7 @@ extension AdmissionController {
         } else if outcome.isDrop {
             backends[index].meter.dropped()
         } else {
-            if outcome.isWorkDone { backends[index].meter.moved(now: clock) }
+            if outcome.isAnswer { backends[index].meter.moved(now: clock) }
             if outcome.isForNobody {
                 backends[index].meter.wasted(
                     seconds: clock.seconds(since: stub.grantedAt), now: clock)
@@ -211,17 +211,18 @@ extension AdmissionController {
 
     private mutating func noteOverdue(_ stub: Permit.Stub) {
         let index = stub.backend.index
-        let isSuspected = backends[index].suspicion.overdue(
-            isTrial: stub.isOnSuspicion, peers: peers(of: index), now: clock, random: &random)
-        if isSuspected { suspected(index) }
+        let judgement = backends[index].suspicion.overdue(
+            isTrial: stub.isOnSuspicion, siblings: siblings(of: index), now: clock,
+            random: &random)
+        carryOut(judgement, index)
     }
 
     private mutating func noteBad(_ outcome: Outcome, _ stub: Permit.Stub) {
         let index = stub.backend.index
-        let isSuspected = backends[index].suspicion.bad(
-            outcome, isTrial: stub.isOnSuspicion, peers: peers(of: index),
+        let judgement = backends[index].suspicion.bad(
+            outcome, isTrial: stub.isOnSuspicion, siblings: siblings(of: index),
             serviceNanoseconds: serviceNanoseconds(index), now: clock, random: &random)
-        if isSuspected { suspected(index) }
+        carryOut(judgement, index)
     }
 
     /// Teaches limits and estimates.

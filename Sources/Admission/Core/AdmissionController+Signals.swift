@@ -145,6 +145,25 @@ extension AdmissionController {
 
     private static var departuresOfSilence: Int { 8 }
 
+    /// Does what a judgement of a backend's bad ends asks for.
+    mutating func carryOut(_ judgement: Suspicion.Judgement, _ index: Int) {
+        switch judgement {
+        case .nothing: break
+        case .suspected: suspected(index)
+        case .common: acquitAll()
+        }
+    }
+
+    /// Suspicions by comparison end, because the backends that are left are no better.
+    private mutating func acquitAll() {
+        for index in backends.indices where backends[index].isPresent {
+            let service = serviceNanoseconds(index)
+            if backends[index].suspicion.acquit(serviceNanoseconds: service, now: clock) {
+                refresh(index)
+            }
+        }
+    }
+
     /// Something came from a backend.
     mutating func noteLife(_ index: Int) {
         guard backends[index].suspicion.isSuspected else { return }
@@ -153,6 +172,16 @@ extension AdmissionController {
         {
             refresh(index)
         }
+    }
+
+    /// How the others answer that nothing is held against.
+    func siblings(of index: Int) -> Suspicion.Siblings {
+        var found = Suspicion.Siblings.none
+        for other in backends.indices where other != index && isProven(other) {
+            if backends[other].suspicion.isWell { return .well }
+            found = .unwell
+        }
+        return found
     }
 
     /// Good and bad ends at all present backends but one; nil when it is alone.

@@ -109,6 +109,9 @@ package enum Outcome: Equatable, Sendable {
     /// Whether the backend has done the work of a request to its end.
     var isWorkDone: Bool { self == .success || isFinishedForNobody }
 
+    /// Whether something came from the backend, which so is not silent.
+    var isAnswer: Bool { self == .failed(.status) || isWorkDone }
+
     /// Whether the backend has answered, and not with a failure of its own.
     package var showsLife: Bool {
         switch self {

@@ -73,6 +73,7 @@ extension Simulation {
         else { return false }
         requests[index].generation &+= 1
         requests[index].retries += 1
+        if isMeasured { result.cells[cell].retries += 1 }
         // The new generation voids the end of the client's patience, which stays what it was.
         if request.patience != .max {
             heap.schedule(

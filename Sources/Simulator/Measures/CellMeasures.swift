@@ -32,6 +32,8 @@ package struct CellMeasures: Equatable, Sendable {
     package var backendUnits: [Double]
     /// Attempts that backends answered with 429.
     package var backendRejects = 0
+    /// Requests that were sent to another backend after one had failed them.
+    package var retries = 0
     /// Most attempts that came within one second.
     package var peakArrivals = 0
 
@@ -62,6 +64,7 @@ package struct CellMeasures: Equatable, Sendable {
         wastedUnits += other.wastedUnits
         for index in backendUnits.indices { backendUnits[index] += other.backendUnits[index] }
         backendRejects += other.backendRejects
+        retries += other.retries
         peakArrivals = max(peakArrivals, other.peakArrivals)
     }
 }

@@ -43,6 +43,7 @@ extension SimulationResult {
         case .failedShare: return ratio(clients.failed, clients.accepted)
         case .refusedWaitedShare: return ratio(clients.refusedLate, clients.rejected)
         case .backendRejectedShare: return ratio(pool.backendRejects, clients.accepted)
+        case .retriedShare: return ratio(pool.retries, clients.accepted)
         case .limitMean: return ratio(pool.limitSeconds, pool.seconds)
         case .limitMin: return pool.seconds == 0 ? 0 : Double(pool.minLimit)
         case .limitMax: return Double(pool.maxLimit)

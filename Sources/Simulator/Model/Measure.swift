@@ -25,6 +25,8 @@ package enum Measure: String, CaseIterable, Sendable {
     case refusedWaitedShare = "refused_waited_share"
     /// Attempts that backends answered with 429 over attempts accepted.
     case backendRejectedShare = "backend_rejected_share"
+    /// Times that requests were sent to another backend after one had failed them, over attempts accepted.
+    case retriedShare = "retried_share"
     /// Mean of the limit over time.
     case limitMean = "limit_mean"
     /// Lowest limit.

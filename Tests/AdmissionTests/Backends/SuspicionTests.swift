@@ -153,15 +153,70 @@ import Testing
         #expect(pool.status(0)?.suspicion == nil)
     }
 
-    @Test func requestsThatFailEverywhereAreNobodysFault() {
-        let pool = pool()
-        for id in 100..<600 as Range<UInt64> {
+    /// Half of them, or all, wherever they go: nobody is shut out, not even for a time.
+    @Test(
+        arguments: [1, 2] as [UInt64],
+        [Outcome.failed(.status), .failed(.refusal), .overload, .failed(.closed)])
+    func requestsThatFailEverywhereAreNobodysFault(_ every: UInt64, _ outcome: Outcome) {
+        // Where all break all connections, all are on trial.
+        if every == 1, outcome == .failed(.closed) { return }
+        let backends = ["a", "b", "c", "d"]
+        let pool = pool(backends)
+        var random = SplitMix64(seed: 7)
+        var suspected = 0
+        for id in 100..<2_100 as Range<UInt64> {
             let now = 2_000 + Int64(id - 100) * 10
             guard case .forwarded = pool.offer(id, at: at(now)) else { continue }
-            // Half of them, wherever they go.
-            pool.complete(id, id % 16 < 8 ? .failed(.status) : .success, at: at(now + 1))
+            pool.complete(
+                id, random.next(below: 2) < 2 / every ? outcome : .success, at: at(now + 1))
+            for backend in backends.indices where pool.status(backend)?.suspicion != nil {
+                suspected += 1
+            }
         }
-        #expect(pool.status(0)?.suspicion == nil || pool.status(1)?.suspicion == nil)
+        // Some are for a moment, when the first have failed and the last have not.
+        #expect(suspected < 400, "\(suspected) of 8,000")
+    }
+
+    /// The second falls ill as the first gets well: each is left alone while it is ill, and used afterwards.
+    @Test func oneAfterTheOther() {
+        let pool = pool()
+        _ = run(pool, .failed(.status), sick: 0, from: 2_000, count: 1_000, first: 100)
+        #expect(pool.status(0)?.suspicion == .failures && pool.status(1)?.suspicion == nil)
+        let failed = run(pool, .failed(.status), sick: 1, from: 12_000, count: 1_000, first: 2_000)
+        #expect(failed < 100, "\(failed) of 1,000")
+        #expect(pool.status(0)?.suspicion == nil && pool.status(1)?.suspicion == .failures)
+        let well = run(pool, .success, sick: 1, from: 22_000, count: 600, first: 4_000)
+        #expect(well > 200, "\(well) of 600")
+        #expect(pool.status(1)?.suspicion == nil && pool.status(1)?.allowed == 4)
+    }
+
+    /// The longer a backend has been silent the fewer clients lose their patience there.
+    @Test func silenceIsTriedLessAndLess() {
+        let pool = pool()
+        var trials = [0, 0]
+        for id in 0..<60_000 as Range<UInt64> {
+            let now = 2_000 + Int64(id) * 10
+            guard case .forwarded(let backend) = pool.offer(100 + id, at: at(now)) else { continue }
+            if backend == 0 { trials[id < 30_000 ? 0 : 1] += 1 }
+            if backend == 1 { pool.complete(100 + id, at: at(now + 9)) }
+            // Its client leaves after a second.
+            if id >= 100, pool.permits[id] != nil {
+                pool.complete(id, .cancelled(by: .client, in: .waiting), at: at(now + 9))
+            }
+        }
+        #expect([.silence, .slowness].contains(pool.status(0)?.suspicion))
+        #expect((20...45).contains(trials[0]) && (8...12).contains(trials[1]), "\(trials)")
+    }
+
+    /// One that answers every request with an error is not silent.
+    @Test func errorsAreNoSilence() {
+        let pool = pool(["a"])
+        for id in 100..<1_100 as Range<UInt64> {
+            let now = 2_000 + Int64(id - 100) * 10
+            #expect(pool.offer(id, at: at(now)) == .forwarded(0))
+            if id >= 102 { pool.complete(id - 2, .failed(.status), at: at(now + 1)) }
+        }
+        #expect(pool.status(0, at: at(12_100))?.suspicion == nil)
     }
 
     @Test func oneThatFailsInPartGetsLess() {
