@@ -30,6 +30,9 @@ extension KneeLimit {
     private static let streamedUnits = 60.0
     /// Seconds after which a level counts although more are in flight still.
     static let longestDrain = 60.0
+    /// For how long half of a level is held at most to find out whether it is enough: in seconds, and in service
+    /// times.
+    private static let longestLower = (seconds: 30.0, services: 8.0)
     /// Elasticity over a generation below which its level may as well have been too high: of twice as many
     /// requests as slots the first half takes one service time and the other two, which looks like 0.415.
     static let doubtful = 0.5
@@ -64,7 +67,7 @@ extension KneeLimit {
             return nil
         }
         if servesFew { return retreat(now: now) }
-        guard hasGeneration(meter, now: now) else { return nil }
+        guard hasGeneration(meter, now: now) else { return giveUpLower(meter, now: now) }
         side.isGeneration = generationTimes != nil
         noteSignal()
         return endClimbSide(now: now)
@@ -104,6 +107,9 @@ extension KneeLimit {
                     return endClimb(verdict, low: below, high: measured, now: now)
                 }
                 if isUnopposed(verdict, measured) { factor = Self.climbFactors.unopposed }
+            } else if measured.isLeft, below.departureShare < measured.departureShare / 2 {
+                // Nothing says that more is worth it, and clients leave in numbers.
+                return retreat(now: now)
             }
         } else if measured.isLeftByMany, let move = tryLower(than: measured, now: now) {
             return move
@@ -133,9 +139,9 @@ extension KneeLimit {
     }
 
     /// Whether what is known lets hope that more than the higher level is worth it; where many leave there,
-    /// there is no benefit of the doubt.
+    /// the doubt speaks against it.
     private func isHoped(_ verdict: KneeVerdict, despite higher: KneeSide) -> Bool {
-        let benefit = higher.isLeftByMany ? 0 : Self.benefitOfDoubt
+        let benefit = higher.isLeftByMany ? -Self.benefitOfDoubt : Self.benefitOfDoubt
         let hoped = verdict.elasticity + benefit * verdict.standardError
         // What was the right limit once is gone back to while it pays as much as it has to.
         return hoped
@@ -152,6 +158,22 @@ extension KneeLimit {
         guard !usesSlots, lower.rounded(.down) < above.level.rounded(.down) else { return nil }
         high = above
         return change(above.isLeftByMany ? .departures : .probe) { $0.hold(lower, now: now) }
+    }
+
+    /// Goes back to the level whose half was tried where requests are so unlike one another that their times say nothing
+    /// for long, while half of what the backend could do may be lost.
+    private mutating func giveUpLower(_ meter: ConcurrencyMeter, now: Instant) -> LimitMove? {
+        guard let above = high, !above.isLeftByMany,
+            now.seconds(since: measuredSince)
+                > max(Self.longestLower.seconds, Self.longestLower.services * meter.serviceSeconds)
+        else { return nil }
+        return change(.probe) { knee in
+            knee.phase = .compare
+            knee.center = above.level
+            knee.forgetPlace()
+            knee.high = nil
+            knee.beginPair(now: now)
+        }
     }
 
     /// A level was measured that is half of the one above it.

@@ -4,7 +4,7 @@
 extension FairQueue {
     /// What is assumed at least where most of those stay whose requests are begun, over the time to the first
     /// byte.
-    private static let leastPatience = 1.25
+    private static let leastPatience = (usual: 1.25, outlived: 2.0)
 
     /// Seconds from a request's arrival to the first byte of its response that most of the flow's
     /// clients bear; infinite while that is unknown.
@@ -18,10 +18,13 @@ extension FairQueue {
         guard flows[tenant, row].patience.hasDepartures else { return .infinity }
         let own = flows[tenant, row].patience.assumedSeconds(now: now)
         let assumed = own.isFinite ? own : classes[row].patience.assumedSeconds(now: now)
+        if flows[tenant, row].count <= 1, flows[tenant, row].patience.isOutlived {
+            return max(assumed, Self.leastPatience.outlived * firstByteSeconds)
+        }
         guard assumed <= firstByteSeconds, flows[tenant, row].patience.isServiceBorne else {
             return assumed
         }
-        return Self.leastPatience * firstByteSeconds
+        return Self.leastPatience.usual * firstByteSeconds
     }
 
     /// The time from grant to first byte that one in ten of a flow's requests exceeds, in seconds, where they come

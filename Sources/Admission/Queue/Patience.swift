@@ -29,6 +29,11 @@ struct Patience: Sendable {
     private var stayedShare = 1.0
     private static let shareWeight = 1.0 / 64
     private static let most = 0.6
+    /// The age by which half of those have left who leave; 0 before the first. And a running mean over those who
+    /// left, 0 each, and those who stayed for longer than that, 1 each.
+    private var leftAge = 0.0
+    private var outlivingShare = 0.0
+    private static let outlivingWeight = 1.0 / 16
 
     /// What is assumed at `now`, in seconds; infinite while too little is known.
     func assumedSeconds(now: Instant) -> Double {
@@ -44,12 +49,18 @@ struct Patience: Sendable {
     /// the queue.
     var isServiceBorne: Bool { stayedShare >= Self.most }
 
+    /// Whether most clients stay for longer than those do who leave: that a part leaves early says nothing of how
+    /// much the others bear.
+    var isOutlived: Bool { outlivingShare >= Self.most }
+
     /// A client left that had waited for so long, before its request was begun or `isStarted` after it;
     /// before the first one `prior` is assumed.
     mutating func left(
         afterSeconds age: Double, isStarted: Bool, prior: Double, now: Instant
     ) {
         if isStarted { stayedShare -= Self.shareWeight * stayedShare }
+        outlivingShare -= Self.outlivingWeight * outlivingShare
+        leftAge = leftAge == 0 ? age : leftAge * exponential(age > leftAge ? 0.1 : -0.1)
         forgetIfOld(now: now)
         if departures == 0 { seconds = max(prior, age) }
         departures = min(departures + 1, 1_000)
@@ -62,6 +73,9 @@ struct Patience: Sendable {
     /// A client was there still when it had waited for so long.
     mutating func stayed(forSeconds age: Double, now: Instant) {
         stayedShare += Self.shareWeight * (1 - stayedShare)
+        if leftAge > 0, age > leftAge {
+            outlivingShare += Self.outlivingWeight * (1 - outlivingShare)
+        }
         guard departures > 0, age >= seconds else { return }
         forgetIfOld(now: now)
         if departures > 0 { rise(now: now) }
