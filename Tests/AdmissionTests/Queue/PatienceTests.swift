@@ -35,6 +35,27 @@ import Testing
         #expect(patience.isServiceBorne)
     }
 
+    /// A third leaves early, and the others bear more; or all bear the same.
+    @Test func whetherMostOutliveThoseWhoLeaveIsKnown() {
+        var patience = Patience()
+        for step in 1...99 as ClosedRange<Int64> {
+            if step.isMultiple(of: 3) {
+                patience.left(afterSeconds: 0.3, isStarted: false, prior: 2, now: at(step))
+            } else {
+                patience.stayed(forSeconds: 0.5, now: at(step))
+            }
+        }
+        #expect(patience.isOutlived)
+        for step in 100...199 as ClosedRange<Int64> {
+            if step.isMultiple(of: 3) {
+                patience.left(afterSeconds: 0.6, isStarted: false, prior: 2, now: at(step))
+            } else {
+                patience.stayed(forSeconds: 0.5, now: at(step))
+            }
+        }
+        #expect(!patience.isOutlived)
+    }
+
     @Test(arguments: [1, 2, 3] as [UInt64])
     func halfOfThemLeaveByIt(seed: UInt64) {
         var random = SplitMix64(seed: seed)
