@@ -51,8 +51,13 @@ package enum Dialect: UInt8, CaseIterable, Sendable {
             self = .plain
         }
         // Engines and other gateways have chats at many places, and nothing else is called that.
-        if self == .plain, path.hasSuffix("/chat/completions") { self = .openAI }
+        if self == .plain, path.count >= Dialect.shortestChat, path.hasSuffix("/chat/completions") {
+            self = .openAI
+        }
     }
+
+    /// Bytes of a path's end that names a chat: shorter ones, which most are, need no comparison.
+    private static let shortestChat = 17
 
     private static func isAnthropic(_ path: Span<UInt8>) -> Bool {
         path.equals("/v1/messages") || path.hasPrefix("/v1/messages/")

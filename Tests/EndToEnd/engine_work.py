@@ -32,7 +32,9 @@ class Account:
         self.places = places
         self.running = 0
         self.ended = 0
+        self.inside = 0
         self.most_inside = 0
+        self.most_lately = 0
         self.seconds_taken = 0.0
         self.place_seconds = 0.0
         self.pauses: list[tuple[float, float]] = []
@@ -45,7 +47,14 @@ class Account:
         if self.running == 0 and now > self._noted and len(self.pauses) < MOST_PAUSES:
             self.pauses.append((self._noted, now))
         self.running, self._noted = running, now
-        self.most_inside = max(self.most_inside, running + waiting)
+        self.inside = running + waiting
+        self.most_inside = max(self.most_inside, self.inside)
+        self.most_lately = max(self.most_lately, self.inside)
+
+    def take_most(self) -> int:
+        """How many were inside at most since this was asked last, or are."""
+        most, self.most_lately = self.most_lately, self.inside
+        return most
 
     def told(self) -> dict[str, Any]:
         """Everything, as JSON takes it."""

@@ -4,7 +4,9 @@
 
 Prints `{"listening": CONTROL, "engines": [URL, ...]}`. An answer's body is the engine's number; `GET /bytes/N` answers with
 N bytes. A request for a WebSocket gets one, which stays quiet. At CONTROL, `PUT /sickness/ENGINE/NAME` makes one engine
-ill or (`well`) well, `PUT /places/ENGINE/N` changes its places, and `GET /stats` tells what each has done.
+ill or (`well`) well, `PUT /places/ENGINE/N` changes its places, `PUT /says/ENGINE/TEXT` has each of its answers say that in
+`Penstock-Signal`, `GET /most/ENGINE` tells how many it had inside at most since it was asked last, and `GET /stats`
+tells what each has done.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from typing import cast
+from urllib.parse import unquote
 
 from engine_work import Batch, Slots, Ticker
 
@@ -40,6 +43,7 @@ class Engine:
         self.name = name.encode()
         self.work = work
         self.sickness = "well"
+        self.fields = b""
         self.connections: set[Connection] = set()
         # Whom it does not answer while it is silent.
         self.unheard: list[Connection] = []
@@ -150,7 +154,8 @@ class Connection(asyncio.Protocol):
     def answer(self, body: bytes, status: bytes = b"200 OK\r\n") -> None:
         """Sends a whole answer."""
         if not self.transport.is_closing():
-            self.transport.write(b"HTTP/1.1 %bContent-Length: %d\r\n\r\n%b" % (status, len(body), body))
+            fields = status + self.engine.fields
+            self.transport.write(b"HTTP/1.1 %bContent-Length: %d\r\n\r\n%b" % (fields, len(body), body))
 
 
 class Control:
@@ -171,6 +176,10 @@ class Control:
             await self.engines[int(more[0])].fall(more[1])
         elif what == "places":
             cast(Slots, self.engines[int(more[0])].work).set_places(int(more[1]))
+        elif what == "says":
+            self.engines[int(more[0])].fields = f"Penstock-Signal: {unquote(more[1])}\r\n".encode()
+        elif what == "most":
+            body = json.dumps(self.engines[int(more[0])].work.account.take_most()).encode()
         writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
         await writer.drain()
         writer.close()
