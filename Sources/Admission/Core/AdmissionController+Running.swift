@@ -240,7 +240,7 @@ extension AdmissionController {
         guard outcome == .success || outcome.isDrop else { return }
         let sample = Sample(
             latencyNanoseconds: clock.nanoseconds(since: stub.grantedAt), inFlight: stub.inFlight,
-            isDropped: outcome.isDrop, now: clock, work: work)
+            isDropped: outcome.isDrop, now: clock, work: work, kind: stub.kind)
         if outcome == .success {
             drainEstimate.recordService(
                 nanoseconds: sample.latencyNanoseconds,

@@ -184,11 +184,14 @@ struct Sample {
     var units: Int
     /// Size of a response in one piece; 0 when it says nothing.
     var size: Double
+    /// Which requests it is like, 0..<8.
+    var kind: UInt8
 
     init(
         latencyNanoseconds: Int64, inFlight: Int, isDropped: Bool = false, now: Instant,
-        work: ServedWork = ServedWork()
+        work: ServedWork = ServedWork(), kind: UInt8 = 0
     ) {
+        self.kind = kind
         self.latencyNanoseconds = max(1, latencyNanoseconds)
         self.inFlight = inFlight
         self.isDropped = isDropped

@@ -74,6 +74,15 @@ package struct Permit: ~Copyable, Sendable {
         let isOnSuspicion: Bool
         var awaited = Awaited.backend
         var isAbandoned = false
+
+        /// Which requests it is like, 0..<8.
+        ///
+        /// Those of its tenant and class, and of its cost's power of two; few of the others are taken for them.
+        @inline(__always) var kind: UInt8 {
+            let size = UInt8(truncatingIfNeeded: cost.bitPattern >> 52)
+            let flow = UInt8(truncatingIfNeeded: tenant) &+ 3 &* UInt8(truncatingIfNeeded: row)
+            return (flow &+ 5 &* size) & 7
+        }
     }
 
     /// Ends the permit's life without the trap.

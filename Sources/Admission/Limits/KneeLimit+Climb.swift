@@ -15,6 +15,8 @@ extension KneeLimit {
     /// standard error that this takes.
     private static let climbsAbove = 0.6
     private static let unopposed = (elasticity: 0.85, error: 0.25, leastServiceSeconds: 1.0)
+    /// Factor on the rate of successes from which on a level serves clearly more.
+    private static let clearGain = 1.25
     /// Standard errors that count in favour of more, which is soon given up where it was too much.
     private static let benefitOfDoubt = 0.5
     /// Requests that a generation has at least, on the way up and down, the square of the relative error with
@@ -74,7 +76,7 @@ extension KneeLimit {
     }
 
     /// How long the level's requests took, where that is known at the level that it is compared with, too.
-    private var generationTimes: SizedWork? {
+    private var generationTimes: KindTimes? {
         guard let times = side.wholeTimes else { return nil }
         guard let other = high ?? low else { return times }
         return other.wholeTimes == nil ? nil : times
@@ -107,7 +109,9 @@ extension KneeLimit {
                     return endClimb(verdict, low: below, high: measured, now: now)
                 }
                 if isUnopposed(verdict, measured) { factor = Self.climbFactors.unopposed }
-            } else if measured.isLeft, below.departureShare < measured.departureShare / 2 {
+            } else if measured.isLeft, below.departureShare < measured.departureShare / 2,
+                measured.successRate < Self.clearGain * below.successRate
+            {
                 // Nothing says that more is worth it, and clients leave in numbers.
                 return retreat(now: now)
             }
@@ -216,7 +220,7 @@ extension KneeLimit {
     private func isUnopposed(_ verdict: KneeVerdict, _ side: KneeSide) -> Bool {
         side.isGeneration && !usesSlots && verdict.elasticity > Self.unopposed.elasticity
             && verdict.standardError < Self.unopposed.error
-            && (side.wholeTimes?.secondsPerUnit ?? 0) > Self.unopposed.leastServiceSeconds
+            && (side.wholeTimes?.meanSeconds ?? 0) > Self.unopposed.leastServiceSeconds
     }
 
     /// Begins to compare around the last two levels.

@@ -145,7 +145,7 @@ struct KneeLimit: Sendable {
             let age = sample.latencyNanoseconds
             let began = sample.now.nanoseconds(since: measuredSince) >= age
             if phase != .climb || sample.now.nanoseconds(since: sideStart) >= age {
-                side.add(seconds: seconds)
+                side.add(seconds: seconds, kind: sample.kind)
             }
             if began, sample.size > 0 { side.add(seconds: seconds, size: sample.size) }
         }

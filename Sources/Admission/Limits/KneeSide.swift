@@ -21,8 +21,8 @@ struct KneeSide: Sendable {
     private var wastedSeconds = 0.0
     /// Requests that began and ended at this level, by the sizes of their responses.
     private(set) var sized = SizedWork()
-    /// Requests that ended at this level, each as if it were as much work as the others.
-    private(set) var timed = SizedWork()
+    /// Requests that ended at this level, by their kinds.
+    private(set) var timed = KindTimes()
     private var unitScatter = CountScatter()
     private var completionScatter = CountScatter()
 
@@ -77,28 +77,29 @@ struct KneeSide: Sendable {
     /// Takes in the response to a request that began and ended at this level.
     mutating func add(seconds: Double, size: Double) { sized.add(seconds: seconds, size: size) }
 
-    /// Takes in a request that ended at this level.
-    mutating func add(seconds: Double) { timed.add(seconds: seconds, size: 1) }
+    /// Takes in a request of a kind that ended at this level.
+    @inline(__always) mutating func add(seconds: Double, kind: UInt8) {
+        timed.add(seconds: seconds, kind: kind)
+    }
 
     /// How long requests took that ended at this level; nil where so many clients left before that those who
     /// stayed say little.
-    var wholeTimes: SizedWork? {
+    var wholeTimes: KindTimes? {
         let isKnown =
             Double(departures) <= Self.mostDepartures * completions || ends >= Self.enoughEnds
         return isLeftByMany || !isKnown ? nil : timed
     }
 
-    /// For how long the limit is used up for each unit of work, in seconds, and the relative variance of that;
-    /// nil before the first request.
+    /// For how long the limit is used up for each unit of work, in seconds, and the relative variance of that, where
+    /// so much is what those took who stayed.
     ///
     /// Of the time in which requests are in flight a part goes to those whose clients leave, who are few or
     /// many as chance has it: their number's variance is the number.
-    func secondsPerUnit(of work: SizedWork) -> (seconds: Double, variance: Double)? {
-        guard let each = work.secondsPerUnit else { return nil }
-        guard departures > 0, timed.seconds > 0 else { return (each, work.relativeVariance) }
+    func usedSeconds(_ each: KindTimes.Mean) -> KindTimes.Mean {
+        guard departures > 0, timed.seconds > 0 else { return each }
         let share = wastedSeconds / (timed.seconds + wastedSeconds)
         let variance = share * share * (1 / Double(departures) + 1 / max(1, completions))
-        return (each / (1 - share), work.relativeVariance + variance)
+        return (each.seconds / (1 - share), each.variance + variance)
     }
 
     /// Whether it is known so well how long work takes that the end of a measurement need not be waited

@@ -84,21 +84,22 @@ struct KneeVerdict: Sendable {
         low: KneeSide, high: KneeSide
     ) -> (gain: Double, variance: Double)? {
         let isGeneration = low.isGeneration || high.isGeneration
-        let sized = difference(low, low.sized, high, high.sized)
-        let numbered =
-            isGeneration
-            ? difference(low, low.wholeTimes, high, high.wholeTimes)
-            : difference(low, low.timed, high, high.timed)
+        let sized = difference(low, low.sized.mean, high, high.sized.mean)
+        let times = isGeneration ? (low.wholeTimes, high.wholeTimes) : (low.timed, high.timed)
+        let means = times.0.flatMap { one in
+            times.1.flatMap { other in KindTimes.means(low: one, high: other) }
+        }
+        let numbered = difference(low, means?.low, high, means?.high)
         guard let sized, let numbered else { return sized ?? numbered }
         return numbered.variance < sized.variance ? numbered : sized
     }
 
     private static func difference(
-        _ low: KneeSide, _ ofLow: SizedWork?, _ high: KneeSide, _ ofHigh: SizedWork?
+        _ low: KneeSide, _ ofLow: KindTimes.Mean?, _ high: KneeSide, _ ofHigh: KindTimes.Mean?
     ) -> (gain: Double, variance: Double)? {
-        guard let ofLow, let ofHigh, let slow = high.secondsPerUnit(of: ofHigh),
-            let fast = low.secondsPerUnit(of: ofLow)
-        else { return nil }
+        guard let ofLow, let ofHigh else { return nil }
+        let slow = high.usedSeconds(ofHigh)
+        let fast = low.usedSeconds(ofLow)
         return (
             -naturalLogarithm(slow.seconds / fast.seconds), slow.variance + fast.variance
         )

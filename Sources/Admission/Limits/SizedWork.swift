@@ -29,6 +29,9 @@ struct SizedWork: Sendable {
         sizeSquared += other.sizeSquared
     }
 
+    /// Seconds for a unit of size, and the square of their relative standard error; nil before the first request.
+    var mean: KindTimes.Mean? { secondsPerUnit.map { ($0, relativeVariance) } }
+
     /// Seconds for a unit of size; nil before the first request.
     var secondsPerUnit: Double? { size > 0 && seconds > 0 ? seconds / size : nil }
 

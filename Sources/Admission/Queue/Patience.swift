@@ -29,9 +29,9 @@ struct Patience: Sendable {
     private var stayedShare = 1.0
     private static let shareWeight = 1.0 / 64
     private static let most = 0.6
-    /// The age by which half of those have left who leave; 0 before the first. And a running mean over those who
-    /// left, 0 each, and those who stayed for longer than that, 1 each.
+    /// The age by which half of those have left who leave; 0 before the first.
     private var leftAge = 0.0
+    /// A running mean over those who left, 0 each, and those who stayed for longer than that age, 1 each.
     private var outlivingShare = 0.0
     private static let outlivingWeight = 1.0 / 16
 

@@ -24,7 +24,7 @@ import Testing
         }
         var side = KneeSide(level: level)
         side.add(from: before, to: meter)
-        for time in times { side.add(seconds: time) }
+        for time in times { side.add(seconds: time, kind: 0) }
         return side
     }
 
