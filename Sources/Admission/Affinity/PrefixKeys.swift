@@ -68,6 +68,9 @@ struct PrefixMatch: Sendable {
     /// Bytes that the backend knows which knows most.
     var mostBytes: UInt32 { count == 0 ? 0 : known[0] }
 
+    /// Whether a backend knows a part of the prompt, and no other one knows more.
+    func isHome(_ backend: Int) -> Bool { count > 0 && knownBytes(at: backend) == mostBytes }
+
     /// Bytes of the prompt that a backend knows.
     func knownBytes(at backend: Int) -> UInt32 {
         for index in 0..<count where Int(homes[index]) == backend { return known[index] }

@@ -83,34 +83,44 @@ extension AdmissionController {
         queue.collect(
             row: Int(queue.slots[Int(first)].row), most: 2 * mostPasses,
             into: &affinity.candidates)
-        var chosen: FairQueue.Candidate?
-        var chosenRegret = Double.infinity
-        var backend = -1
-        var isForced = false
+        var chosen: Choice?
         for candidate in affinity.candidates {
             let parked = affinity.waiting(candidate.slot)
             guard let best = best(for: parked.match, seats: queue.seats(candidate.slot)) else {
                 continue
             }
-            let isDue = parked.passes >= mostPasses
-            let isSame = abs(best.regret - chosenRegret) < 1e-9
-            let isBetter =
-                isDue != isForced
-                ? isDue
-                : (isDue || isSame)
-                    ? candidate.tag < chosen?.tag ?? .infinity : best.regret < chosenRegret
-            guard chosen == nil || isBetter else { continue }
-            chosen = candidate
-            chosenRegret = best.regret
-            backend = best.backend
-            isForced = isDue
+            let choice = Choice(
+                candidate: candidate, backend: best.backend, regret: best.regret,
+                isDue: parked.passes >= mostPasses, isHome: parked.match.isHome(best.backend))
+            if chosen.map(choice.isBetter) ?? true { chosen = choice }
         }
         guard let chosen else { return nil }
-        for candidate in affinity.candidates where candidate.tag < chosen.tag {
+        for candidate in affinity.candidates where candidate.tag < chosen.candidate.tag {
             affinity.pass(candidate.slot)
         }
-        if isForced { affinity.force(chosen.slot) }
-        return (chosen.slot, backend)
+        if chosen.isDue { affinity.force(chosen.candidate.slot) }
+        return (chosen.candidate.slot, chosen.backend)
+    }
+
+    /// A request that may be started now, and where.
+    private struct Choice {
+        let candidate: FairQueue.Candidate
+        let backend: Int
+        /// How much more it costs there than where it costs least.
+        let regret: Double
+        /// Whether it was passed often enough.
+        let isDue: Bool
+        /// Whether nobody knows more of its prompt than the backend does.
+        let isHome: Bool
+
+        func isBetter(than other: Choice) -> Bool {
+            if isDue != other.isDue { return isDue }
+            let isSame = abs(regret - other.regret) < 1e-9
+            if !isDue, !isSame { return regret < other.regret }
+            // Where all other backends are busy nobody loses by starting here, and some gain more by it.
+            if !isDue, isHome != other.isHome { return isHome }
+            return candidate.tag < other.candidate.tag
+        }
     }
 
     /// Where a request that waits costs least of the backends with room, and how much more that is than

@@ -46,10 +46,10 @@ import Testing
         #expect(chosen == [0, 1, 2])
     }
 
-    /// Two backends of four slots, each of which knows one prompt, and has four requests of nobody's; by
+    /// Two backends of so many slots, each of which knows one prompt, and has as many requests of nobody's; by
     /// backend, the prompt that it knows and the requests that it has.
     private func full(
-        _ settings: AdmissionSettings
+        _ settings: AdmissionSettings, slots: UInt64 = 4
     ) -> (PoolDriver, known: [UInt64], running: [[UInt64]]) {
         let pool = PoolDriver(settings, backends: ["a", "b"])
         var known: [UInt64] = [0, 0]
@@ -61,7 +61,7 @@ import Testing
             pool.complete(name, at: at(now + 1000))
         }
         var running: [[UInt64]] = [[], []]
-        for id in 100..<108 as Range<UInt64> {
+        for id in 100..<(100 + 2 * slots) as Range<UInt64> {
             if case .forwarded(let backend) = pool.offer(id, at: at(300_000)) {
                 running[backend].append(id)
             }
@@ -69,8 +69,10 @@ import Testing
         return (pool, known, running)
     }
 
-    @Test func aFreedSlotTakesWhoIsKnownThere() {
-        let (pool, known, running) = full(Self.settings(4))
+    /// Also where there is one, so that whoever starts loses nothing against waiting for the other backend.
+    @Test(arguments: [1, 4] as [UInt64])
+    func aFreedSlotTakesWhoIsKnownThere(_ slots: UInt64) {
+        let (pool, known, running) = full(Self.settings(Int(slots)), slots: slots)
         #expect(pool.offer(203, at: at(300_010), prefix: Self.keys(known[0])) == .parked)
         #expect(pool.offer(204, at: at(300_020), prefix: Self.keys(known[1])) == .parked)
         pool.complete(running[1][0], at: at(301_000))
@@ -177,16 +179,17 @@ import Testing
                 id + 1000, at: at(300_010), tenant: .named("b"), prefix: Self.keys(known[0]))
         }
         var last = running[1][0]
-        for step in 1...60 as ClosedRange<Int64> {
+        for step in 1...100 as ClosedRange<Int64> {
             pool.complete(last, at: at(300_010 + step * 100))
             guard case .forwarded(let id, 1)? = pool.poll(at: at(300_010 + step * 100)) else {
                 return #expect(Bool(false), "nobody started")
             }
-            counts[id < 2000, default: 0] += 1
+            // Turns are of time, and a usual request took ten times as long before.
+            if step > 40 { counts[id < 2000, default: 0] += 1 }
             last = id
         }
         let difference = counts[true, default: 0] - counts[false, default: 0]
-        #expect(difference > 2 && difference <= 10, "\(counts)")
+        #expect((0...10).contains(difference), "\(counts)")
     }
 
     @Test func smallCachesAreFoundOut() {
