@@ -180,16 +180,17 @@ import Testing
         }
         var last = running[1][0]
         for step in 1...100 as ClosedRange<Int64> {
-            pool.complete(last, at: at(300_010 + step * 100))
-            guard case .forwarded(let id, 1)? = pool.poll(at: at(300_010 + step * 100)) else {
+            // Before the other backend's silence says something.
+            pool.complete(last, at: at(300_010 + step * 40))
+            guard case .forwarded(let id, 1)? = pool.poll(at: at(300_010 + step * 40)) else {
                 return #expect(Bool(false), "nobody started")
             }
-            // Turns are of time, and a usual request took ten times as long before.
+            // Turns are of time, and a usual request took much longer before.
             if step > 40 { counts[id < 2000, default: 0] += 1 }
             last = id
         }
         let difference = counts[true, default: 0] - counts[false, default: 0]
-        #expect((0...10).contains(difference), "\(counts)")
+        #expect(abs(difference) <= 10, "\(counts)")
     }
 
     @Test func smallCachesAreFoundOut() {
