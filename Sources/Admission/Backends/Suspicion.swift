@@ -14,8 +14,9 @@
 // - the clients of ten requests in a row have left that were there for twice as long as its siblings
 //   take, and nothing has ended well meanwhile.
 //
-// A sibling answers well if more than four fifths of its last ends, some sixteen, were good. Where none does, the
-// fault is common to all: nobody is suspected by comparison, and who was before is no more.
+// A sibling answers well if more than four fifths of its last ends, some sixteen, were good, or half of them more than
+// of the backend's own: one client whose requests fail anywhere does not protect a sick backend. Where none does, the
+// fault is common to all: nobody is suspected by comparison, and who was before, and is no worse, is no more.
 //
 // One whose checks fail gets nothing, not even a trial, until they pass: see `CheckRecord`.
 //
@@ -117,8 +118,9 @@ struct Suspicion: Sendable {
     )
     private static let windowNanoseconds: Int64 = 15_000_000_000
     private static let leastEnds = 20
-    /// The share of good ends from which on a backend answers well, and the weight of the last end in it.
-    private static let wellShare = (least: 0.8, weight: 1.0 / 16)
+    /// The share of good ends from which on a backend answers well, by how much more than another's it is so anyway, and the
+    /// weight of the last end in it.
+    private static let wellShare = (least: 0.8, more: 0.5, weight: 1.0 / 16)
 
     private(set) var state = State.trusted
     /// Whether it is on trial: said apart, because looking into `state` would copy all of a backend.
@@ -206,13 +208,18 @@ struct Suspicion: Sendable {
 
     // MARK: Ends of requests
 
-    /// Whether it answers well, as far as is known: others that fail do so for reasons of their own.
-    var isWell: Bool { !isSuspected && goodShare >= Self.wellShare.least }
+    /// Whether it answers well, as far as is known, so that another one that fails does so for reasons of its own.
+    func isWell(beside other: Suspicion) -> Bool {
+        !isSuspected
+            && goodShare >= min(Self.wellShare.least, other.goodShare + Self.wellShare.more)
+    }
 
-    /// No sibling answers better: what it was suspected of by comparison says nothing of it; whether that ended a
-    /// suspicion.
-    mutating func acquit(serviceNanoseconds: Int64, now: Instant) -> Bool {
-        guard isSuspected else { return false }
+    /// Another one fails as well, and nobody answers better: what it was suspected of by comparison says nothing of it;
+    /// whether that ended a suspicion.
+    mutating func acquit(
+        beside other: Suspicion, serviceNanoseconds: Int64, now: Instant
+    ) -> Bool {
+        guard isSuspected, other.goodShare < goodShare + Self.wellShare.more else { return false }
         switch cause {
         case .failures, .refusals, .slowness: break
         case .silence, .outlier, .check: return false

@@ -150,15 +150,18 @@ extension AdmissionController {
         switch judgement {
         case .nothing: break
         case .suspected: suspected(index)
-        case .common: acquitAll()
+        case .common: acquitAll(beside: index)
         }
     }
 
-    /// Suspicions by comparison end, because the backends that are left are no better.
-    private mutating func acquitAll() {
+    /// Suspicions by comparison end, because one of those that are left is no better.
+    private mutating func acquitAll(beside failing: Int) {
+        let record = backends[failing].suspicion
         for index in backends.indices where backends[index].isPresent {
             let service = serviceNanoseconds(index)
-            if backends[index].suspicion.acquit(serviceNanoseconds: service, now: clock) {
+            if backends[index].suspicion.acquit(
+                beside: record, serviceNanoseconds: service, now: clock)
+            {
                 refresh(index)
             }
         }
@@ -178,7 +181,7 @@ extension AdmissionController {
     func siblings(of index: Int) -> Suspicion.Siblings {
         var found = Suspicion.Siblings.none
         for other in backends.indices where other != index && isProven(other) {
-            if backends[other].suspicion.isWell { return .well }
+            if backends[other].suspicion.isWell(beside: backends[index].suspicion) { return .well }
             found = .unwell
         }
         return found

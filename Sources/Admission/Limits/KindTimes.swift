@@ -74,7 +74,7 @@ struct KindTimes: Sendable {
 
     /// The mean times at two levels for the same mixture; nil where no kind was seen at both.
     ///
-    /// Kinds of which one level has not two requests count together as one.
+    /// Kinds of which one level has not two requests count together as one, where that has two.
     static func means(low: KindTimes, high: KindTimes) -> (low: Mean, high: Mean)? {
         var of = (low: Mixture(), high: Mixture())
         var rest = (low: Sum(), high: Sum())
@@ -89,7 +89,8 @@ struct KindTimes: Sendable {
                 rest.high.add(other)
             }
         }
-        if rest.low.count > 0, rest.high.count > 0 {
+        if rest.low.count > 1 && rest.high.count > 1 || of.low.seconds == 0 {
+            guard rest.low.count > 0, rest.high.count > 0 else { return nil }
             let count = rest.low.count + rest.high.count
             of.low.add(rest.low, count)
             of.high.add(rest.high, count)

@@ -177,6 +177,24 @@ import Testing
         #expect(suspected < 400, "\(suspected) of 8,000")
     }
 
+    /// A third of all requests fails wherever it goes, by one client's doing, and one backend fails them all.
+    @Test(arguments: [1, 2, 3] as [UInt64])
+    func oneClientDoesNotProtectASickBackend(seed: UInt64) {
+        let pool = pool()
+        var random = SplitMix64(seed: seed)
+        var failed = 0
+        for id in 100..<4_100 as Range<UInt64> {
+            let now = 2_000 + Int64(id - 100) * 10
+            guard case .forwarded(let backend) = pool.offer(id, at: at(now)) else { continue }
+            if backend == 0 { failed += 1 }
+            let isBad = backend == 0 || random.next(below: 3) == 0
+            pool.complete(id, isBad ? .failed(.status) : .success, at: at(now + 5))
+        }
+        // A trial every three seconds, and a few in a row of the client's now and then.
+        #expect(failed < 200, "\(failed) of 4,000, seed \(seed)")
+        #expect(pool.status(1)?.suspicion != .failures, "seed \(seed)")
+    }
+
     /// The second falls ill as the first gets well: each is left alone while it is ill, and used afterwards.
     @Test func oneAfterTheOther() {
         let pool = pool()
