@@ -37,6 +37,11 @@ struct Backend: Sendable {
     private(set) var isCapped = false
     /// Whether less than the limit was in force when that was last worked out.
     private var wasReduced = false
+    /// Whether it got nothing new when that was last worked out, and when its cache counts as lost for that.
+    private var wasClosed = false
+    private var cacheLostAt = Instant.distantFuture
+    /// For how long a backend may get nothing new until what it was sent before is taken for forgotten.
+    private static let cacheNanoseconds: Int64 = 60_000_000_000
     /// What its limit's way up to that of its siblings is judged by; nil while there is no such way.
     var warmth: WarmStart?
     /// What the limit's algorithm looks back on.
@@ -93,6 +98,11 @@ struct Backend: Sendable {
     /// Works out anew what it may have in flight.
     mutating func refreshAllowed(now: Instant) {
         allowed = allowed(now: now)
+        if signals.takesNew == wasClosed {
+            wasClosed.toggle()
+            cacheLostAt =
+                wasClosed ? now.advanced(byNanoseconds: Self.cacheNanoseconds) : .distantFuture
+        }
         isTrusted = suspicion.isTrusted
         isLimited = signals.state == .limited && signals.said(of: limit) < limit
         let wasCapped = isCapped
@@ -110,7 +120,14 @@ struct Backend: Sendable {
             silenceDeadline, suspicion.nextStepAt, min(signals.nextEnd, reports.nextEnd))
         if signals.heldUntil > now { next = min(next, signals.heldUntil) }
         for kept in freeAgain { next = min(next, kept.at) }
-        return next
+        return min(next, cacheLostAt)
+    }
+
+    /// Whether it has got nothing new for so long that its cache counts as lost; true once.
+    mutating func losesCache(now: Instant) -> Bool {
+        guard cacheLostAt <= now else { return false }
+        cacheLostAt = .distantFuture
+        return true
     }
 
     /// Keeps units of the limit free for work that may go on until then.

@@ -118,6 +118,7 @@ extension AdmissionController {
             _ = backends[index].signals.expire(now: clock)
             _ = backends[index].reports.expire(now: clock)
             backends[index].releaseKeptFree(now: clock)
+            if backends[index].losesCache(now: clock), hasAffinity { affinity.forget(index) }
             backends[index].suspicion.advance(
                 limit: backends[index].limit, serviceNanoseconds: serviceNanoseconds(index),
                 now: clock)

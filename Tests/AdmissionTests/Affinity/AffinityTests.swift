@@ -193,6 +193,23 @@ import Testing
         #expect(abs(difference) <= 10, "\(counts)")
     }
 
+    /// A cache is taken for lost after a minute without anything new, and not before.
+    @Test(arguments: [30, 59, 61, 600] as [Int64])
+    func aDrainedBackendIsForgotten(_ seconds: Int64) {
+        let pool = PoolDriver(Self.settings(4), backends: ["a"])
+        #expect(pool.offer(1, at: at(0), prefix: Self.keys(1)) == .forwarded(0))
+        pool.complete(1, at: at(50))
+        var drained = BackendSignal()
+        drained.order = .drain
+        _ = pool.signal(.said(drained, by: .push), at: at(1_000))
+        _ = pool.signal(.said(BackendSignal(), by: .push), at: at(1_000 + seconds * 1_000))
+        let now = at(2_000 + seconds * 1_000)
+        #expect(pool.offer(2, at: now, prefix: Self.keys(1)) == .forwarded(0))
+        let isKept = seconds < 60
+        #expect(pool.controller.affinityCounts?.homeStarts == (isKept ? 1 : 0))
+        #expect(pool.controller.affinityCounts?.newStarts == (isKept ? 1 : 2))
+    }
+
     @Test func smallCachesAreFoundOut() {
         let pool = PoolDriver(Self.settings(4), backends: ["a"])
         let before = pool.controller.cacheTokens(of: BackendID(index: 0))
