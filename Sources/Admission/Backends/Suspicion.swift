@@ -118,6 +118,8 @@ struct Suspicion: Sendable {
     )
     private static let windowNanoseconds: Int64 = 15_000_000_000
     private static let leastEnds = 20
+    /// By how much its share of good ends is below that of the others at least, of one that fails in part.
+    private static let outlierMargin = 0.1
     /// The share of good ends from which on a backend answers well, by how much more than another's it is so anyway, and the
     /// weight of the last end in it.
     private static let wellShare = (least: 0.8, more: 0.5, weight: 1.0 / 16)
@@ -144,7 +146,7 @@ struct Suspicion: Sendable {
     private var previous = Ends()
     private var windowStart = Instant(nanoseconds: .min / 2)
     /// The share of good ends among the last ones, refusals included.
-    private var goodShare = 1.0
+    private(set) var goodShare = 1.0
 
     /// Whether it is trusted with its whole limit.
     @inline(__always) var isTrusted: Bool {
@@ -367,15 +369,19 @@ struct Suspicion: Sendable {
         }
     }
 
-    /// Compares its share of good ends with its siblings'; whether that changed what is allowed.
-    mutating func compare(with peers: Ends, now: Instant) -> Bool {
+    /// Compares its share of good ends with its siblings', of which the last were good to `recentShare`; whether that
+    /// changed what is allowed.
+    ///
+    /// Half a minute in which all failed counts more where more were sent then, so that the last ends have to say it too.
+    mutating func compare(with peers: Ends, recentShare: Double, now: Instant) -> Bool {
         let own = ends(now: now)
         guard !isSuspected, own.count >= Self.leastEnds, peers.count >= Self.leastEnds else {
             return false
         }
         let before = halvings
         let theirs = Double(peers.good) / Double(peers.count)
-        if Self.wilsonUpper(own) < theirs - 0.1 {
+        let isWorse = goodShare < recentShare - Self.outlierMargin
+        if isWorse, Self.wilsonUpper(own) < theirs - Self.outlierMargin {
             halvings = min(halvings + 1, 16)
         } else {
             halvings = max(0, halvings - 1)

@@ -188,14 +188,19 @@ extension AdmissionController {
         return found
     }
 
-    /// Good and bad ends at all present backends but one; nil when it is alone.
-    func peers(of index: Int) -> Suspicion.Ends? {
-        var sum: Suspicion.Ends?
+    /// Good and bad ends at all present backends but one that are not suspected, and how good their last ones were on
+    /// average; nil without any.
+    private func peers(of index: Int) -> (ends: Suspicion.Ends, recentShare: Double)? {
+        var sum = Suspicion.Ends()
+        var share = 0.0
+        var count = 0.0
         for other in backends.indices where other != index && backends[other].isPresent {
             guard !backends[other].suspicion.isSuspected else { continue }
-            sum = (sum ?? Suspicion.Ends()) + backends[other].suspicion.ends(now: clock)
+            sum = sum + backends[other].suspicion.ends(now: clock)
+            share += backends[other].suspicion.goodShare
+            count += 1
         }
-        return sum
+        return count > 0 ? (sum, share / count) : nil
     }
 
     /// Compares the backends' shares of good ends with one another, some seconds after the last time.
@@ -207,7 +212,10 @@ extension AdmissionController {
         for index in backends.indices where backends[index].isPresent {
             guard let peers = peers(of: index) else { continue }
             let wasTrusted = backends[index].suspicion.isTrusted
-            guard backends[index].suspicion.compare(with: peers, now: clock) else { continue }
+            guard
+                backends[index].suspicion.compare(
+                    with: peers.ends, recentShare: peers.recentShare, now: clock)
+            else { continue }
             if wasTrusted { suspected(index) } else { refresh(index) }
         }
     }
