@@ -85,8 +85,10 @@ struct Suspicion: Sendable {
 
     /// What others are that requests may be sent to without doubt.
     enum Siblings: Sendable {
-        /// There are none: it is alone, or all others are suspected.
+        /// It is alone in its pool.
         case none
+        /// All others are suspected, ejected or drained.
+        case out
         /// One of them at least answers well.
         case well
         /// What there are fail as well.
@@ -260,8 +262,6 @@ struct Suspicion: Sendable {
         nextTrialAt = now
         guard trialsGood >= Self.goodTrials else { return false }
         pause = Self.firstPause
-        // It is well until it fails again.
-        goodShare = max(goodShare, Self.wellShare.least)
         beginReturn(serviceNanoseconds, now)
         return true
     }
@@ -307,7 +307,7 @@ struct Suspicion: Sendable {
                 return .suspected
             }
             guard failuresSinceGood >= Self.failuresInRow else { return .nothing }
-            if siblings == .none, outcome != .failed(.status),
+            if siblings == .none || siblings == .out, outcome != .failed(.status),
                 now.nanoseconds(since: lastGoodAt) > max(serviceNanoseconds, 1_000_000_000)
             {
                 return suspect(.failures, now, &random) ? .suspected : .nothing

@@ -181,7 +181,11 @@ extension AdmissionController {
     /// How the others answer that nothing is held against.
     func siblings(of index: Int) -> Suspicion.Siblings {
         var found = Suspicion.Siblings.none
-        for other in backends.indices where other != index && isProven(other) {
+        for other in backends.indices where other != index && backends[other].isPresent {
+            guard isProven(other) else {
+                if found == .none { found = .out }
+                continue
+            }
             if backends[other].suspicion.isWell(beside: backends[index].suspicion) { return .well }
             found = .unwell
         }
