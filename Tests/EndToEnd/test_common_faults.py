@@ -49,7 +49,7 @@ def shares(asks: list[Ask], engines: int) -> list[float]:
     return [share(answered.count(engine), len(answered)) for engine in range(engines)]
 
 
-@pytest.mark.parametrize("sickness", ["500", "404", "429"])
+@pytest.mark.parametrize("sickness", ["500", "429"])
 def test_all_fail_and_are_well_at_once(gateway: StartGateway, sickness: str) -> None:
     """Four engines; a second after they are well everything is served, by all of them."""
     load = Load(RATE, lambda _: PATIENCE_SECONDS, "GET / HTTP/1.1\r\nHost: c\r\n")
