@@ -289,7 +289,7 @@ struct Suspicion: Sendable {
             refusalsSinceGood += 1
             if isSuspected, isTrial, cause == .refusals { putOff(now, &random) }
             guard refusalsSinceGood >= Self.refusalsInRow else { return .nothing }
-            return judge(.refusals, siblings, now, &random)
+            return judge(.refusals, isOwnFault: siblings == .well, now, &random)
         case .failed(.request), .failed(.local), .cancelled, .success:
             return .nothing
         case .failed:
@@ -301,18 +301,16 @@ struct Suspicion: Sendable {
                 trialsGood = 0
                 return .nothing
             }
-            let isOwnFault = siblings == .well || siblings == .none && outcome != .failed(.status)
-            if case .returning = state, isOwnFault {
-                _ = suspect(cause == .check ? .failures : cause, now, &random)
-                return .suspected
+            let isBroken = outcome != .failed(.status)
+            if case .returning = state, siblings == .well || siblings == .none && isBroken {
+                return judge(cause == .check ? .failures : cause, isOwnFault: true, now, &random)
             }
             guard failuresSinceGood >= Self.failuresInRow else { return .nothing }
-            if siblings == .none || siblings == .out, outcome != .failed(.status),
-                now.nanoseconds(since: lastGoodAt) > max(serviceNanoseconds, 1_000_000_000)
-            {
-                return suspect(.failures, now, &random) ? .suspected : .nothing
-            }
-            return judge(.failures, siblings, now, &random)
+            let isAlone = siblings == .none || siblings == .out
+            let isDry = now.nanoseconds(since: lastGoodAt) > max(serviceNanoseconds, 1_000_000_000)
+            return judge(
+                .failures, isOwnFault: siblings == .well || isAlone && isBroken && isDry, now,
+                &random)
         }
     }
 
@@ -326,17 +324,17 @@ struct Suspicion: Sendable {
             putOff(now, &random)
         }
         guard departuresSinceGood >= Self.departuresInRow else { return .nothing }
-        return judge(.slowness, siblings, now, &random)
+        return judge(.slowness, isOwnFault: siblings == .well, now, &random)
     }
 
-    /// Its own record speaks against it; it is suspected if a sibling does better.
+    /// Its own record speaks against it: it is suspected where the fault is its own.
     private mutating func judge(
-        _ cause: SuspicionCause, _ siblings: Siblings, _ now: Instant,
-        _ random: inout SplitMix64
+        _ cause: SuspicionCause, isOwnFault: Bool, _ now: Instant, _ random: inout SplitMix64
     ) -> Judgement {
         if isSuspected { return .nothing }
-        guard siblings == .well else { return .common }
-        return suspect(cause, now, &random) ? .suspected : .nothing
+        guard isOwnFault else { return .common }
+        _ = suspect(cause, now, &random)
+        return .suspected
     }
 
     private mutating func noteUnwell() { goodShare -= goodShare * Self.wellShare.weight }

@@ -184,7 +184,7 @@ struct Sample {
     var units: Int
     /// Size of a response in one piece; 0 when it says nothing.
     var size: Double
-    /// Which requests it is like, 0..<8.
+    /// Which requests it is like: equal for those that are.
     var kind: UInt8
 
     init(

@@ -75,13 +75,13 @@ package struct Permit: ~Copyable, Sendable {
         var awaited = Awaited.backend
         var isAbandoned = false
 
-        /// Which requests it is like, 0..<8.
+        /// Which requests it is like: equal for those that are.
         ///
         /// Those of its tenant and class, and of its cost's power of two; few of the others are taken for them.
         @inline(__always) var kind: UInt8 {
             let size = UInt8(truncatingIfNeeded: cost.bitPattern >> 52)
             let flow = UInt8(truncatingIfNeeded: tenant) &+ 3 &* UInt8(truncatingIfNeeded: row)
-            return (flow &+ 5 &* size) & 7
+            return flow &+ 5 &* size
         }
     }
 

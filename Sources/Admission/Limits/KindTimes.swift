@@ -7,7 +7,7 @@
 /// Sums over requests that ended at one level, for each of eight kinds.
 struct KindTimes: Sendable {
     /// Into how many kinds requests are sorted; several may share one, which then tells them apart no more.
-    static let kinds = 8
+    private static let kinds = 8
     /// The square of the relative standard error that the time of a single request of a kind is taken to have.
     private static let varianceOfOne = 1.0
 
@@ -40,7 +40,7 @@ struct KindTimes: Sendable {
     private(set) var count = 0.0
     private(set) var seconds = 0.0
 
-    /// Takes in a request of a kind, 0..<8, that took so long.
+    /// Takes in a request of a kind that took so long; kinds that are the same modulo eight count as one.
     @inline(__always) mutating func add(seconds newSeconds: Double, kind: UInt8) {
         count += 1
         seconds += newSeconds
