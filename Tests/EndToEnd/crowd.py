@@ -283,6 +283,11 @@ def share(part: float, whole: float) -> float:
     return part / whole if whole else 0.0
 
 
+def served(asks: list[Ask]) -> float:
+    """The share of requests that were answered well."""
+    return share(sum(ask.status == 200 for ask in asks), len(asks))
+
+
 def quantile(values: Iterable[float], at: float) -> float:
     """The value that this share of them keep below."""
     ordered = sorted(values)

@@ -22,6 +22,13 @@ def free_port(host: str = "127.0.0.1") -> int:
         return port
 
 
+def replace(file: Path, text: str) -> None:
+    """Replaces a file as a whole, as those do who keep one that others watch."""
+    draft = file.with_suffix(".draft")
+    draft.write_text(text)
+    draft.rename(file)
+
+
 @dataclass
 class Backend:
     """One that answers with its name; at /stream with a chunk each tenth of a second until it is told to end."""

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from conftest import StartGateway
-from crowd import Ask, Crowd, Load, share
+from crowd import Ask, Crowd, Load, served, share
 from engines import Engines, default_policy, running_engines
 
 pytestmark = pytest.mark.timed
@@ -38,11 +38,6 @@ async def course(url: str, load: Load, engines: Engines, falls: list[list[tuple[
     return well
 
 
-def good(asks: list[Ask]) -> float:
-    """The share of requests that were answered well."""
-    return share(sum(ask.status == 200 for ask in asks), len(asks))
-
-
 def shares(asks: list[Ask], engines: int) -> list[float]:
     """How much of what was answered well each engine has answered."""
     answered = [int(ask.body) for ask in asks if ask.status == 200]
@@ -59,8 +54,8 @@ def test_all_fail_and_are_well_at_once(gateway: StartGateway, sickness: str) -> 
         well = asyncio.run(course(through.url, load, engines, falls))
         suspected = [through.metric("penstock_backend_suspected", backend=url) for url in engines.urls]
     after = load.due_in(well + AT_ONCE_SECONDS, well + BACK_SECONDS)
-    assert good(load.due_in(well - SICK_SECONDS + 1, well - PATIENCE_SECONDS)) < 0.1
-    assert good(after) >= 0.97, (good(after), shares(after, 4))
+    assert served(load.due_in(well - SICK_SECONDS + 1, well - PATIENCE_SECONDS)) < 0.1
+    assert served(after) >= 0.97, (served(after), shares(after, 4))
     assert min(shares(after, 4)) > 0.1
     assert suspected == [0, 0, 0, 0]
 
@@ -74,8 +69,8 @@ def test_one_after_the_other(gateway: StartGateway) -> None:
         well = asyncio.run(course(through.url, load, engines, falls))
     for begin in (well - 2 * SICK_SECONDS, well - SICK_SECONDS):
         # What fails while nobody knows is tried again as far as a tenth of all requests.
-        assert good(load.due_in(begin, begin + SICK_SECONDS)) >= 0.8
-        assert good(load.due_in(begin + 4, begin + SICK_SECONDS - PATIENCE_SECONDS / 10)) >= 0.95
+        assert served(load.due_in(begin, begin + SICK_SECONDS)) >= 0.8
+        assert served(load.due_in(begin + 4, begin + SICK_SECONDS - PATIENCE_SECONDS / 10)) >= 0.95
     after = load.due_in(well + BACK_SECONDS, well + BACK_SECONDS + LOOK_SECONDS)
-    assert good(after) == 1
+    assert served(after) == 1
     assert min(shares(after, 2)) >= 0.2

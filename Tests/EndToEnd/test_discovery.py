@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from conftest import StartGateway
-from fleet import STORM_LIMIT, Backend, answers, long_storm, settles, storm
+from fleet import STORM_LIMIT, Backend, answers, long_storm, replace, settles, storm
 from processes import eventually, request
 from sockets import RawClient, scripted_backend
 
@@ -37,13 +37,6 @@ def listing(backends: list[Backend], **labels: str) -> str:
     return json.dumps([{"targets": targets, "labels": labels}])
 
 
-def put(file: Path, text: str) -> None:
-    """Replaces a file as a whole."""
-    draft = file.with_suffix(".draft")
-    draft.write_text(text)
-    draft.rename(file)
-
-
 def policy(file: Path, extra: str = "") -> str:
     """One pool of the backends in a file."""
     return f"""\
@@ -61,7 +54,7 @@ routes: [{{path: /*, pool: all}}]
 def test_follows_a_file(gateway: StartGateway, backends: list[Backend], tmp_path: Path) -> None:
     """Who leaves gets nothing new, ends what it has and loses its idle connections; nobody else notices."""
     file = tmp_path / "backends.json"
-    put(file, listing(backends[:2]))
+    replace(file, listing(backends[:2]))
     through = gateway(policy(file))
     assert answers(through) == {b"a", b"b"}
     first, second, third, _ = backends
@@ -70,7 +63,7 @@ def test_follows_a_file(gateway: StartGateway, backends: list[Backend], tmp_path
         stream.send(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
         stream.read_until(b".")
     eventually(lambda: answers(through) == {b"a", b"b"}, "both have idle connections besides")
-    put(file, listing([second, third]))
+    replace(file, listing([second, third]))
     settles(through, [second, third])
     eventually(lambda: first.idle_closed, "idle connections are closed")
     before = first.requests
@@ -100,12 +93,12 @@ def test_keeps_what_it_knows(
 ) -> None:
     """A file that is empty, broken or gone changes nothing, says why, and is followed again afterwards."""
     file = tmp_path / "backends.json"
-    put(file, listing(backends[:1]))
+    replace(file, listing(backends[:1]))
     through = gateway(policy(file))
     if text is None:
         file.unlink()
     else:
-        put(file, text)
+        replace(file, text)
     eventually(lambda: through.metric("penstock_discovery_errors_total", pool="all") >= 1, "it is counted")
     assert answers(through) == {b"a"}
     eventually(
@@ -118,7 +111,7 @@ def test_keeps_what_it_knows(
     through.reload(policy(file, "    limit: 7"))
     eventually(lambda: through.logged("policy reloaded"), "the reload")
     assert answers(through) == {b"a"}
-    put(file, listing(backends[1:2]))
+    replace(file, listing(backends[1:2]))
     settles(through, backends[1:2])
     assert answers(through) == {b"b"}
 
@@ -143,11 +136,11 @@ def test_waits_for_the_first(gateway: StartGateway, backends: list[Backend], tmp
 def test_is_no_way_round(gateway: StartGateway, backends: list[Backend], tmp_path: Path) -> None:
     """A file that sends requests to the gateway itself is a fault like any other."""
     file = tmp_path / "backends.json"
-    put(file, listing(backends[:1]))
+    replace(file, listing(backends[:1]))
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     through = gateway(policy(file).replace("listen: 127.0.0.1:0", f"listen: 127.0.0.1:{port}"))
-    put(file, f"- targets: ['localhost:{port}']")
+    replace(file, f"- targets: ['localhost:{port}']")
     eventually(lambda: through.metric("penstock_discovery_errors_total", pool="all") >= 1, "it is counted")
     eventually(lambda: "is where this gateway listens itself" in "".join(through.errors), "the log says why")
     assert answers(through) == {b"a"}
@@ -179,7 +172,7 @@ def test_another_instance_is_another_backend(
     """What was learnt of the one before is not the new one's, and what returns has it again."""
     file = tmp_path / "backends.json"
     only = backends[:1]
-    put(file, listing(only, instance="one"))
+    replace(file, listing(only, instance="one"))
     through = gateway(policy(file, "    limit: {algorithm: aimd, initial: 9, max: 9, timeout: 1ms}"))
     # Whatever takes longer than a millisecond lowers the limit.
     stream = RawClient(through.url)
@@ -194,9 +187,9 @@ def test_another_instance_is_another_backend(
 
     eventually(lambda: limit() < 9, "the limit falls")
     learnt = limit()
-    put(file, listing(only, instance="two"))
+    replace(file, listing(only, instance="two"))
     eventually(lambda: limit() == 9, "another one begins anew")
-    put(file, listing(only, instance="one"))
+    replace(file, listing(only, instance="one"))
     eventually(lambda: limit() == learnt, "the first one is back")
 
 
@@ -207,7 +200,7 @@ def rewrites(file: Path, backends: list[Backend]) -> Callable[[int], None]:
 
     def change(step: int) -> None:
         broken = step % 10 == 0
-        put(file, "[{" if broken else listing(sets[step % 4], instance=str(step // 50)))
+        replace(file, "[{" if broken else listing(sets[step % 4], instance=str(step // 50)))
 
     return change
 
@@ -215,11 +208,11 @@ def rewrites(file: Path, backends: list[Backend]) -> Callable[[int], None]:
 def test_loses_nothing_in_a_storm(gateway: StartGateway, backends: list[Backend], tmp_path: Path) -> None:
     """A hundred changes a second."""
     file = tmp_path / "backends.json"
-    put(file, listing(backends))
+    replace(file, listing(backends))
     through = gateway(policy(file, STORM_LIMIT))
     asked, failed = storm(through, backends, rewrites(file, backends), 2, 60)
     assert failed == 0 and asked > 100
-    put(file, listing(backends))
+    replace(file, listing(backends))
     settles(through, backends)
     # They are gathered: far fewer changes than renames.
     assert 2 < through.metric("penstock_discovery_changes_total", pool="all") < 40
@@ -233,6 +226,6 @@ def test_loses_nothing_in_a_long_storm(
 ) -> None:
     """For minutes, with 500 streams; memory stays flat and no descriptor is left."""
     file = tmp_path / "backends.json"
-    put(file, listing(backends))
+    replace(file, listing(backends))
     through = gateway(policy(file, STORM_LIMIT))
     long_storm(through, backends, rewrites(file, backends))

@@ -16,14 +16,15 @@ import pytest
 
 from conftest import StartGateway
 from engines import Engines, running_engines
+from fleet import replace
 from load import Outcome, Stream, push
 from processes import Gateway, eventually, request
 from sockets import scripted_backend
+from test_push import TOKEN, place, put
 
 # Minutes of load each: not for every run.
 pytestmark = [pytest.mark.long, pytest.mark.limit(300)]
 
-TOKEN = "0123456789abcdef" * 4
 RATE = 1_000.0
 # How long a backend's answers take to come from all of what was in flight before it said something, and a margin.
 EFFECT_SECONDS = 0.05
@@ -58,11 +59,9 @@ Say = Callable[[str], None]
 
 def pushes(through: Gateway, engines: Engines) -> Say:
     """By the admin listener."""
-    path = f"/backends/chat/{urlsplit(engines.urls[0]).netloc}"
 
     def say(line: str) -> None:
-        fields = {"Authorization": f"Bearer {TOKEN}"}
-        assert request(through.admin_url, path, "PUT", line.encode(), fields).status == 200
+        assert put(through, place(engines.urls[0]), line.encode()).status == 200
 
     return say
 
@@ -111,11 +110,11 @@ admin: 127.0.0.1:0
 admin_token_file: {token}
 log: {{access: {{to: off}}}}
 pools:
-  chat:
+  all:
     backends: {engines.urls}
     limit: {{algorithm: fixed, limit: 16}}
     {told}
-routes: [{{path: /*, pool: chat}}]
+routes: [{{path: /*, pool: all}}]
 """
         )
         say = {"push": pushes(through, engines), "field": in_fields(engines), "agent": by_agent(agent)}[way]
@@ -160,10 +159,8 @@ def test_a_rolling_restart(gateway: StartGateway, tmp_path: Path, way: str) -> N
             stack.callback(engine.stop)
 
         def tell() -> None:
-            draft = file.with_suffix(".draft")
             targets = [engine.urls[0].removeprefix("http://") for engine in running]
-            draft.write_text(json.dumps([{"targets": targets}]))
-            draft.rename(file)
+            replace(file, json.dumps([{"targets": targets}]))
 
         tell()
         through = gateway(

@@ -11,7 +11,7 @@ import asyncio
 import pytest
 
 from conftest import StartGateway
-from crowd import Ask, Crowd, Load, Machine, fairly, quantile, share
+from crowd import Ask, Crowd, Load, Machine, fairly, quantile, served
 from engines import default_policy, running_engines
 from slow_clients import KINDS, SlowClients
 
@@ -72,7 +72,7 @@ def one_kind(kind: str, threads: int, is_learnt: bool, gateway: StartGateway, ma
         for one in gateways:
             machine.release(one)
     assert all(ask.status == 200 for ask in alone.asks), "good clients alone are not served"
-    success = share(sum(ask.status == 200 for ask in beside.asks), len(beside.asks))
+    success = served(beside.asks)
     told = f"{kind}, {threads} threads, {'learnt' if is_learnt else 'fresh'}: success {success:.4f}"
     print(f"{told}; slow ones were ended {ended} times")
     assert success >= 0.99, told

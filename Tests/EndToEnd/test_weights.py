@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from conftest import StartGateway
+from fleet import replace
 from processes import Gateway, eventually, request
 from sockets import scripted_backend
 from test_push import serve
@@ -105,13 +106,11 @@ def test_files_say_weights(gateway: StartGateway, backends: list[str], tmp_path:
     targets = [url.removeprefix("http://") for url in backends]
 
     def put(*weights: int) -> None:
-        draft = file.with_suffix(".draft")
         groups = [
             {"targets": [target], "labels": {"__weight__": str(weight)}}
             for target, weight in zip(targets, weights, strict=True)
         ]
-        draft.write_text(json.dumps(groups))
-        draft.rename(file)
+        replace(file, json.dumps(groups))
 
     put(1, 0)
     through = gateway(policy(f"{{file: {file}}}"))
