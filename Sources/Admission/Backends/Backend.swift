@@ -10,8 +10,9 @@ struct Backend: Sendable {
     var leftAt: Instant?
     /// Whether it is said not to be ready where the backends are looked up; what follows is a signal.
     var isUnready = false
-    /// Units of permits granted and not yet spent.
+    /// Units of permits granted and not yet spent, and how many permits these are.
     var inFlight = 0
+    var requestsInFlight = 0
     /// How many of these wait for their client, and belong to clients that have left.
     var waitingForClient = 0
     var abandoned = 0
@@ -81,6 +82,11 @@ struct Backend: Sendable {
     /// Units of the limit that one request may take at most: half of it, so that one wide request
     /// does not have to wait for all others to end.
     @inline(__always) var widest: Int { max(1, allowed / 2) }
+
+    /// Units that a request in flight takes on average, from 1.
+    var unitsPerRequest: Double {
+        requestsInFlight > 0 ? Double(inFlight) / Double(requestsInFlight) : 1
+    }
 
     /// Whether it may be sent requests at all, at least on trial and later.
     @inline(__always) func isUsable(now: Instant) -> Bool {

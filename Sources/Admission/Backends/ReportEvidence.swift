@@ -54,6 +54,8 @@ struct ReportEvidence: Sendable {
     struct Surroundings {
         /// Units in flight, the request of the report among them.
         var inFlight: Int
+        /// Units that a request takes, from 1: a backend counts requests.
+        var unitsPerRequest = 1.0
         /// What its limit has learnt.
         var limit: Int
         /// Gateways that share the backend, from 1.
@@ -62,7 +64,7 @@ struct ReportEvidence: Sendable {
         var serviceNanoseconds: Int64
     }
 
-    /// A queue that all reports of some time have spoken of.
+    /// A queue that all reports of some time have spoken of, in units.
     private struct Queue {
         var since: Instant
         var least: Double
@@ -142,7 +144,7 @@ struct ReportEvidence: Sendable {
         let former = (cap, held)
         if let queued = load.queued {
             if queued > 0 {
-                noteQueue(queued, around, now: now)
+                noteQueue(queued * around.unitsPerRequest, around, now: now)
             } else {
                 noteNoQueue(load, around, now: now)
             }
@@ -176,6 +178,7 @@ struct ReportEvidence: Sendable {
         heardAt = Self.longAgo
     }
 
+    /// `queued` in units.
     private mutating func noteQueue(_ queued: Double, _ around: Surroundings, now: Instant) {
         // More than it should have: the queue is what was sent before.
         guard now >= disbelievesUntil, around.inFlight <= allowed(of: around.limit) else {

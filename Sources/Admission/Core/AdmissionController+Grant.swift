@@ -29,6 +29,7 @@ extension AdmissionController {
         }
         let taken = min(max(seats, 1), backends[index].widest)
         backends[index].inFlight += taken
+        backends[index].requestsInFlight += 1
         totalInFlight += taken
         recountInFlight(index)
         beginWaiting(index, seats: taken)
@@ -60,6 +61,7 @@ extension AdmissionController {
             backends[index].inFlight >= stub.seats, "a permit of another controller was spent here")
         endWaiting(stub)
         backends[index].inFlight -= stub.seats
+        backends[index].requestsInFlight -= 1
         totalInFlight -= stub.seats
         recountInFlight(index)
         backends[index].ejection.endTrial(stub.trial)

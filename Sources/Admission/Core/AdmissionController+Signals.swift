@@ -27,8 +27,9 @@ extension AdmissionController {
     /// Takes in what a backend reports of its load; whether that changed what it may be sent.
     private mutating func heed(_ load: ReportedLoad, of index: Int) -> Bool {
         let around = ReportEvidence.Surroundings(
-            inFlight: counted(index), limit: backends[index].limit,
-            replicas: settings.limit.replicas, serviceNanoseconds: serviceNanoseconds(index))
+            inFlight: counted(index), unitsPerRequest: backends[index].unitsPerRequest,
+            limit: backends[index].limit, replicas: settings.limit.replicas,
+            serviceNanoseconds: serviceNanoseconds(index))
         let isNews = backends[index].reports.note(load, around, now: clock)
         noteChange(at: backends[index].reports.nextEnd)
         if isNews { refresh(index) }

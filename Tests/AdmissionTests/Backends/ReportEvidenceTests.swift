@@ -11,6 +11,7 @@ import Testing
         var now: Int64 = 1_000
         var limit = 20
         var replicas = 1
+        var unitsPerRequest = 1.0
 
         /// Has reports come for that long that say the same, every 50 ms, with so many in flight.
         mutating func hear(
@@ -20,8 +21,8 @@ import Testing
             while now < end {
                 now += 50
                 let around = ReportEvidence.Surroundings(
-                    inFlight: inFlight, limit: limit, replicas: replicas,
-                    serviceNanoseconds: 200_000_000)
+                    inFlight: inFlight, unitsPerRequest: unitsPerRequest, limit: limit,
+                    replicas: replicas, serviceNanoseconds: 200_000_000)
                 _ = evidence.note(
                     ReportedLoad(queued: queued, cacheUse: use), around, now: at(now))
             }
@@ -50,6 +51,16 @@ import Testing
         #expect(dialogue.evidence.cap == 8)
         dialogue.hear(queued: 0, use: 0.5, inFlight: 7, for: 5_000)
         #expect(dialogue.evidence.cap == nil)
+    }
+
+    @Test func aQueueOfRequestsIsOneOfUnits() {
+        var dialogue = Dialogue.begun()
+        dialogue.unitsPerRequest = 3
+        dialogue.hear(queued: 2, inFlight: 15, for: 150)
+        #expect(dialogue.evidence.cap == 9)
+        // Six units less, two requests less: the queue is gone by that much, and is believed.
+        dialogue.hear(queued: 1, inFlight: 9, for: 150)
+        #expect(dialogue.evidence.cap == 6)
     }
 
     @Test func aMomentsQueueSaysNothing() {
