@@ -48,6 +48,8 @@ class API(ThreadingHTTPServer):
         """How long a watch lasts at most, whatever was asked for."""
         self.watch_seconds = 600.0
         self.paths: list[str] = []
+        """When it has said that it is busy."""
+        self.busy_at: list[float] = []
         self.agents: set[str] = set()
         self.port = port
         self.thread: threading.Thread | None = None
@@ -183,6 +185,10 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(401, status(401, "Unauthorized", "Unauthorized"))
         if not api.context and self.headers.get("Authorization"):
             return self.answer(400, status(400, "BadRequest", "a token came in the clear"))
+        if api.mood == "busy":
+            # What priority and fairness says to who comes too often.
+            api.busy_at.append(time.monotonic())
+            return self.answer(429, status(429, "TooManyRequests", "too many requests, please try again later"), "3")
         if api.mood.isdigit():
             message = f'endpointslices.discovery.k8s.io is forbidden: User "x" cannot list in "{NAMESPACE}"'
             return self.answer(int(api.mood), status(int(api.mood), "Forbidden", message))
@@ -203,13 +209,15 @@ class Handler(BaseHTTPRequestHandler):
             body = b"<html><body>Sign in</body></html>"
         self.send(200, body)
 
-    def answer(self, code: int, value: dict[str, Any]) -> None:
+    def answer(self, code: int, value: dict[str, Any], retry_after: str = "") -> None:
         """A status."""
-        self.send(code, json.dumps(value).encode())
+        self.send(code, json.dumps(value).encode(), retry_after)
 
-    def send(self, code: int, body: bytes) -> None:
+    def send(self, code: int, body: bytes, retry_after: str = "") -> None:
         """A whole answer."""
         self.send_response(code)
+        if retry_after:
+            self.send_header("Retry-After", retry_after)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

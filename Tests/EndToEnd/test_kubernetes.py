@@ -217,6 +217,21 @@ def test_keeps_what_it_knows(
     assert answers(through) == {b"b"}
 
 
+def test_leaves_a_busy_server_alone(start: Callable[..., Gateway], api: API, pods: list[Backend]) -> None:
+    """A server that says when to come again is not asked before, and then at once."""
+    has(api, pods[:1])
+    through = start()
+    settles(through, pods[:1])
+    api.change("busy")
+    eventually(lambda: len(api.busy_at) >= 3, "it is asked again and again", 20)
+    pauses = [later - earlier for earlier, later in zip(api.busy_at, api.busy_at[1:])]
+    assert all(2.9 <= pause < 5 for pause in pauses[:2]), pauses
+    assert answers(through) == {b"a"}
+    has(api, pods[1:2])
+    api.change("")
+    eventually(lambda: set(shown(through)) == {pods[1].address}, "it is followed again", 15)
+
+
 def test_tokens_are_replaced(
     start: Callable[..., Gateway], api: API, pods: list[Backend], tmp_path: Path, certificates: Path
 ) -> None:

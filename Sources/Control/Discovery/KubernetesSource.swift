@@ -59,6 +59,8 @@ final class KubernetesSource: EventHandler, DiscoverySource {
     private static let pauses: ClosedRange<Double> = 0.5e9...1e9
     /// How long a watch may take, in seconds; chance tells how long, so that those of many gateways end apart.
     private static let watchSeconds = 240...360
+    /// For how long a server that is busy may have itself left alone, in seconds.
+    private static let mostRetryAfterSeconds = 60
     /// A watch that breaks off sooner, or has said nothing, has failed.
     private static let briefNanoseconds: Int64 = 1_000_000_000
 
@@ -285,7 +287,9 @@ final class KubernetesSource: EventHandler, DiscoverySource {
         case 404: text += "; it has no endpointslices, or is no API server"
         default: break
         }
-        fail(text)
+        // Who is busy says when to come again: 429 of its priority and fairness.
+        let asked = Int64(min(response.retryAfterSeconds, KubernetesSource.mostRetryAfterSeconds))
+        fail(text, atLeast: asked * 1_000_000_000)
     }
 
     // MARK: What follows
@@ -295,8 +299,9 @@ final class KubernetesSource: EventHandler, DiscoverySource {
         found(slices.finding(settings, namespace: namespace))
     }
 
-    private func fail(_ text: String) {
-        wait(backoff.pause(&random))
+    /// `nanoseconds` is how long it waits at least.
+    private func fail(_ text: String, atLeast nanoseconds: Int64 = 0) {
+        wait(max(nanoseconds, backoff.pause(&random)))
         found(.failed([text]))
     }
 

@@ -37,6 +37,8 @@ package struct FetchResponse: Sendable, Equatable {
     /// What came before the body: the heads of interim responses, the final one and, behind it, a trailer
     /// section.
     package var head: [UInt8] = []
+    /// How long its Retry-After asks to wait, in seconds, from 0; 0 where it has none (RFC 9110 section 10.2.3).
+    package var retryAfterSeconds = 0
 }
 
 /// Why there is no response.

@@ -210,7 +210,9 @@ internal import CShims
             ended(self, .failure(failure(code)))
             return
         }
-        ended(self, .success(FetchResponse(status: status, body: body, head: head)))
+        var response = FetchResponse(status: status, body: body, head: head)
+        response.retryAfterSeconds = retryAfterSeconds
+        ended(self, .success(response))
     }
 
     /// The response's status; 0 before it is known.
@@ -218,6 +220,12 @@ internal import CShims
         var status = 0
         unsafe penstock_curl_get_long(easy.pointer, CURLINFO_RESPONSE_CODE, &status)
         return status
+    }
+
+    private var retryAfterSeconds: Int {
+        var seconds: curl_off_t = 0
+        unsafe penstock_curl_get_offset(easy.pointer, CURLINFO_RETRY_AFTER, &seconds)
+        return max(0, seconds)
     }
 
     private func failure(_ code: CURLcode) -> FetchFailure {
