@@ -37,7 +37,7 @@ package enum MachineCheck {
 
     private static func fault(of pool: PoolSettings, _ fault: TLSFaults.Fault) -> PolicyFault {
         PolicyFault(
-            path: "pools.\(pool.name).tls" + (fault.setting.map { ".\($0.rawValue)" } ?? ""),
+            path: "pools.\(pool.name).tls" + (fault.setting.map { ".\($0.path)" } ?? ""),
             problem: fault.error.description,
             remedy: "name a file that this process can read and use")
     }

@@ -192,7 +192,7 @@ import Testing
         "Sources/Reactor/Curl/CurlMulti.swift", "Sources/Reactor/Curl/Dialler.swift",
         "Sources/Reactor/Curl/Fetcher.swift", "Sources/Reactor/Curl/TLSCredentials.swift",
         "Sources/Reactor/Curl/EasyHandle.swift",
-        "Sources/Reactor/Curl/TLSSession.swift",
+        "Sources/Reactor/Curl/TLSSession.swift", "Sources/Reactor/TLS/PEM.swift",
         "Sources/Policy/Account.swift",
         "Sources/Policy/NumericAddress.swift",
         "Sources/Policy/TextFile.swift",

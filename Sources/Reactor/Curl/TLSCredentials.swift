@@ -27,59 +27,36 @@ package import Policy
     /// Its key.
     private let key: PrivateKey?
 
-    /// Owns an `X509`.
-    @safe private final class Certificate: Sendable {
-        nonisolated(unsafe) let object: OpaquePointer
-        init(owning object: OpaquePointer) { unsafe self.object = object }
-        deinit { unsafe X509_free(object) }
-    }
-
-    /// Owns an `EVP_PKEY`.
-    @safe private final class PrivateKey: Sendable {
-        nonisolated(unsafe) let object: OpaquePointer
-        init(owning object: OpaquePointer) { unsafe self.object = object }
-        deinit { unsafe EVP_PKEY_free(object) }
-    }
-
-    /// What the gateway shows of itself.
-    private struct Identity {
-        var chain: [Certificate]
-        var key: PrivateKey
-    }
-
-    /// What a file of certificates may have, in bytes: the system's authorities take a quarter of a MiB.
-    private static let mostBytes = 4 << 20
-
     /// Reads what `settings` names; `known`, where that says the same.
     ///
     /// Throws for all files that cannot be used.
     package static func load(
         _ settings: TLSSettings, unlessIn known: TLSCredentials? = nil
     ) throws(TLSFaults) -> TLSCredentials {
-        var faults = TLSFaults()
-        let texts = texts(settings, &faults)
-        if let known, faults.all.isEmpty, known.texts == texts { return known }
-        let authorities = authorities(texts, settings, &faults)
-        let own = identity(texts, settings, &faults)
-        guard faults.all.isEmpty else { throw faults }
+        var files = PEMFiles()
+        let texts = texts(settings, &files)
+        if let known, files.faults.all.isEmpty, known.texts == texts { return known }
+        let authorities = authorities(texts, settings, &files)
+        let own = identity(texts, settings, &files)
+        guard files.faults.all.isEmpty else { throw files.faults }
         do throws(SystemError) {
             return try TLSCredentials(texts, authorities, own)
         } catch {
-            faults.note(nil, error)
-            throw faults
+            files.faults.note(nil, error)
+            throw files.faults
         }
     }
 
-    private static func texts(_ settings: TLSSettings, _ faults: inout TLSFaults) -> Texts {
+    private static func texts(_ settings: TLSSettings, _ files: inout PEMFiles) -> Texts {
         var texts = Texts()
         texts.verifies = settings.verify
         if settings.authorityFile != nil {
-            texts.authorities = [read(settings.authorityFile, .authorities, &faults)]
+            texts.authorities = [files.read(settings.authorityFile, .authorities)]
         } else if settings.verify {
             texts.authorities = systemAuthorities()
         }
-        texts.certificates = read(settings.certificateFile, .certificate, &faults)
-        texts.key = read(settings.keyFile, .key, &faults)
+        texts.certificates = files.read(settings.certificateFile, .certificate)
+        texts.key = files.read(settings.keyFile, .key)
         return texts
     }
 
@@ -96,7 +73,7 @@ package import Policy
         }
         return paths.compactMap { path in
             do throws(TextFile.Reason) {
-                return try TextFile.bytes(path: path, atMost: mostBytes)
+                return try TextFile.bytes(path: path, atMost: PEMFiles.mostBytes)
             } catch {
                 return nil
             }
@@ -119,27 +96,8 @@ package import Policy
         return paths.sorted()
     }
 
-    /// What a file holds; nothing where none is named or it cannot be read.
-    private static func read(
-        _ file: String?, _ setting: TLSFaults.Setting, _ faults: inout TLSFaults
-    ) -> [UInt8] {
-        guard let file else { return [] }
-        let bytes: [UInt8]
-        do throws(TextFile.Reason) {
-            bytes = try TextFile.bytes(path: file, atMost: mostBytes + 1)
-        } catch {
-            faults.note(setting, SystemError("read \(file)", code: error.code))
-            return []
-        }
-        guard bytes.count <= mostBytes else {
-            faults.note(setting, SystemError("use \(file)", because: "it has more than 4 MiB"))
-            return []
-        }
-        return bytes
-    }
-
     private init(
-        _ texts: Texts, _ authorities: [Certificate], _ own: Identity?
+        _ texts: Texts, _ authorities: [Certificate], _ own: PEMFiles.Identity?
     ) throws(SystemError) {
         self.texts = texts
         chain = own?.chain ?? []
@@ -158,106 +116,32 @@ package import Policy
     deinit { unsafe X509_STORE_free(store) }
 
     private static func authorities(
-        _ texts: Texts, _ settings: TLSSettings, _ faults: inout TLSFaults
+        _ texts: Texts, _ settings: TLSSettings, _ files: inout PEMFiles
     ) -> [Certificate] {
-        if faults.isFaulty(.authorities) { return [] }
-        var found: [Certificate] = []
-        for text in texts.authorities {
-            let (authorities, isDamaged) = certificates(in: text)
-            found += authorities
-            guard let file = settings.authorityFile else { continue }
-            if authorities.isEmpty {
-                faults.note(.authorities, holdsNothing(file))
-            } else if isDamaged {
-                faults.note(.authorities, TLSCredentials.isDamaged(file, after: authorities.count))
-            }
+        if files.faults.isFaulty(.authorities) { return [] }
+        if let file = settings.authorityFile {
+            return texts.authorities.flatMap { files.authorities($0, of: file, .authorities) }
         }
-        if found.isEmpty, settings.verify, settings.authorityFile == nil {
+        let found = texts.authorities.flatMap { PEM.certificates(in: $0).certificates }
+        if found.isEmpty, settings.verify {
             let error = SystemError(
                 "verify certificates",
                 because:
                     "this system has no authorities; install ca-certificates, or set tls.ca_file")
-            faults.note(nil, error)
+            files.faults.note(nil, error)
         }
         return found
     }
 
     /// Our certificate with what leads from it to an authority, and its key; nil where none is named.
     private static func identity(
-        _ texts: Texts, _ settings: TLSSettings, _ faults: inout TLSFaults
-    ) -> Identity? {
+        _ texts: Texts, _ settings: TLSSettings, _ files: inout PEMFiles
+    ) -> PEMFiles.Identity? {
         guard let file = settings.certificateFile else { return nil }
-        let keyFile = settings.keyFile ?? file
-        let (chain, isDamaged) = certificates(in: texts.certificates)
-        if !faults.isFaulty(.certificate) {
-            if chain.isEmpty {
-                faults.note(.certificate, holdsNothing(file))
-            } else if isDamaged {
-                faults.note(.certificate, TLSCredentials.isDamaged(file, after: chain.count))
-            }
-        }
-        if faults.isFaulty(.key) { return nil }
-        guard let key = key(in: settings.keyFile == nil ? texts.certificates : texts.key) else {
-            let error = SystemError(
-                "use \(keyFile)",
-                because: "it holds no private key in PEM, or one with a password; give one without")
-            faults.note(.key, error)
-            return nil
-        }
-        guard let own = chain.first, !faults.isFaulty(.certificate) else { return nil }
-        guard unsafe X509_check_private_key(own.object, key.object) == 1 else {
-            let error = SystemError(
-                "use \(keyFile)", because: "it is not the key of the certificate in \(file)")
-            faults.note(.key, error)
-            return nil
-        }
-        return Identity(chain: chain, key: key)
-    }
-
-    private static func holdsNothing(_ file: String) -> SystemError {
-        SystemError("use \(file)", because: "it holds no certificate in PEM")
-    }
-
-    private static func isDamaged(_ file: String, after count: Int) -> SystemError {
-        SystemError("use \(file)", because: "the certificate after the first \(count) is damaged")
-    }
-
-    /// All certificates of a text in PEM, in their order; whether one that is damaged follows them.
-    private static func certificates(
-        in text: [UInt8]
-    ) -> (certificates: [Certificate], isDamaged: Bool) {
-        var found: [Certificate] = []
-        var isDamaged = false
-        unsafe read(text) { reader in
-            while let certificate = unsafe penstock_tls_read_certificate(reader) {
-                found.append(unsafe Certificate(owning: certificate))
-            }
-            isDamaged = penstock_tls_ended_early() != 0
-        }
-        return (found, isDamaged)
-    }
-
-    /// The first private key of a text in PEM; nil where there is none, or it is locked.
-    private static func key(in text: [UInt8]) -> PrivateKey? {
-        var found: PrivateKey?
-        unsafe read(text) { reader in
-            if let key = unsafe penstock_tls_read_key(reader) {
-                found = unsafe PrivateKey(owning: key)
-            }
-        }
-        return found
-    }
-
-    /// Lends `body` a reader of `text`, which lives for the call.
-    private static func read(_ text: [UInt8], _ body: (OpaquePointer) -> Void) {
-        unsafe text.withUnsafeBytes { bytes in
-            guard let reader = unsafe BIO_new_mem_buf(bytes.baseAddress, Int32(bytes.count))
-            else { return }
-            unsafe body(reader)
-            unsafe BIO_free(reader)
-        }
-        // The end of the text is an error to OpenSSL, which must not be taken for somebody else's.
-        ERR_clear_error()
+        return files.identity(
+            texts.certificates, of: file, .certificate,
+            key: settings.keyFile == nil ? texts.certificates : texts.key,
+            of: settings.keyFile ?? file, .key)
     }
 
     /// Has a handshake, which is a `SSL_CTX`, use them; false where memory is short.

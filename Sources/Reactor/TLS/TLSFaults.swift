@@ -1,12 +1,18 @@
 // Why certificates cannot be used: all that is wrong, so that nobody mends one file after the other.
 
-/// What is wrong with the files of a pool's `tls`.
+/// What is wrong with the files of a pool's or a listener's `tls`.
 package struct TLSFaults: Error, Equatable, Sendable {
-    /// A setting that names a file.
-    package enum Setting: String, Sendable {
-        case authorities = "ca_file"
-        case certificate = "certificate_file"
-        case key = "key_file"
+    /// A setting that names a file, by its path below `tls`.
+    package struct Setting: Hashable, Sendable {
+        /// The path, such as `ca_file` or `certificates[0].key_file`.
+        package let path: String
+
+        /// A pool's `ca_file`.
+        static let authorities = Setting(path: "ca_file")
+        /// A pool's `certificate_file`.
+        static let certificate = Setting(path: "certificate_file")
+        /// A pool's `key_file`.
+        static let key = Setting(path: "key_file")
     }
 
     /// One fault.
