@@ -20,6 +20,7 @@ package final class GatewayControl {
     private var discovery: BackendDiscovery?
     private var agents: BackendAgents?
     private var keeper: LimitKeeper?
+    private var certificates: CertificateWatch?
     private let logger: Logger
 
     /// Starts both; throws when an address cannot be had.
@@ -28,17 +29,18 @@ package final class GatewayControl {
     /// Logs are those of `logs`, if any. `credentials` are those of `policy`; nil has them read here.
     package init(
         policy: Policy, version: String, logger: Logger, logs: LogWriters? = nil,
-        credentials: PoolCredentials? = nil, seed: UInt64
+        credentials: PolicyCredentials? = nil, seed: UInt64
     ) throws(SystemError) {
         reactor = try Reactor()
         self.logger = logger
+        let files = credentials ?? PolicyCredentials(policy)
         let learnt = policy.stateFile.map { LimitKeeper.read($0, logger) } ?? LearntLimits()
         gateway = try Gateway(
             policy: policy, version: version, logger: logger, accessWriter: logs?.access,
-            operationalWriter: logs?.operational, credentials: credentials, seed: seed,
+            operationalWriter: logs?.operational, credentials: files, seed: seed,
             remembered: learnt, reactor: reactor)
         do throws(SystemError) {
-            admin = try makeAdmin(policy)
+            admin = try makeAdmin(policy, files.listeners)
             keeper = try policy.stateFile.map { (path) throws(SystemError) in
                 try LimitKeeper(path: path, learnt: learnt, of: gateway, logger: logger)
             }
@@ -53,6 +55,8 @@ package final class GatewayControl {
             followBackends()
         }
         agents = BackendAgents(gateway, seed: seed)
+        gateway.certificatesBeside = { [unowned self] in admin?.certificates ?? [] }
+        certificates = CertificateWatch(of: self, logger: logger)
         hearOfBackends()
     }
 
@@ -75,6 +79,8 @@ package final class GatewayControl {
         discovery = nil
         agents?.stop()
         agents = nil
+        certificates?.stop()
+        certificates = nil
         admin?.close()
         admin?.end()
     }
@@ -90,18 +96,39 @@ package final class GatewayControl {
         gateway.configuredAddresses + (admin.map { [$0.configured.address] } ?? [])
     }
 
+    /// The certificates in use.
+    var knownCredentials: PolicyCredentials.Known {
+        var known = gateway.knownCredentials
+        if let credentials = admin?.credentials {
+            known.listeners[credentials.settings] = credentials
+        }
+        return known
+    }
+
+    /// Has listeners use `credentials`, where these are what they say; which listeners got others.
+    func replaceCertificates(_ credentials: [ListenerTLS: ServerCredentials]) -> [ListenAddress] {
+        var changed = gateway.replaceCertificates(credentials)
+        if let admin, let tls = admin.configured.tls, let next = credentials[tls],
+            admin.replace(next)
+        {
+            changed.append(admin.address)
+        }
+        return changed
+    }
+
     /// Puts `policy` in force; when an address that it adds cannot be had, nothing changes.
     ///
     /// `logs` are written from now on, nil for the same as before; `credentials` are those of `policy`,
     /// nil has them read here.
     package func reload(
-        _ policy: Policy, logs: LogWriters? = nil, credentials: PoolCredentials? = nil
+        _ policy: Policy, logs: LogWriters? = nil, credentials: PolicyCredentials? = nil
     ) throws(SystemError) {
+        let files = credentials ?? PolicyCredentials(policy, known: knownCredentials)
         let former = admin?.configured.access
-        let next = try makeAdmin(policy)
+        let next = try makeAdmin(policy, files.listeners)
         do throws(SystemError) {
             try gateway.reload(
-                policy, logs: logs, credentials: credentials,
+                policy, logs: logs, credentials: files,
                 models: models?.known(under: policy) ?? [],
                 besides: [adminAddress, next?.address].compactMap(\.self))
         } catch {
@@ -120,7 +147,11 @@ package final class GatewayControl {
         agents?.follow()
         if next !== admin { admin?.close() }
         admin = next
-        next?.follow(policy.server)
+        if let next, let settings = policy.admin {
+            next.follow(
+                policy.server, settings.tls, settings.tls.flatMap { files.listeners.all[$0] })
+        }
+        certificates?.follow()
         hearOfBackends()
     }
 
@@ -157,14 +188,17 @@ package final class GatewayControl {
     }
 
     /// The admin listener that `policy` asks for: the present one, where it stays at its address.
-    private func makeAdmin(_ policy: Policy) throws(SystemError) -> AdminListener? {
+    private func makeAdmin(
+        _ policy: Policy, _ listeners: ListenerCredentials
+    ) throws(SystemError) -> AdminListener? {
         guard let settings = policy.admin else { return nil }
+        let credentials = try listeners.credentials(of: settings)
         if let admin, admin.configured.address.isSame(as: settings.address) {
             try admin.change(to: settings.access)
             return admin
         }
         let own = OwnAddresses(gateway.addresses + (adminAddress.map { [$0] } ?? []))
         return try AdminListener(
-            settings, gateway: gateway, server: policy.server, own: own)
+            settings, credentials, gateway: gateway, server: policy.server, own: own)
     }
 }

@@ -18,14 +18,17 @@ package enum MachineCheck {
     /// Nothing that others could notice stays behind. An address that is in use is no fault: mostly it is
     /// that of the gateway that runs. Files are waited for two seconds at most, each. `file` is the policy's.
     package static func faults(_ policy: Policy, file: String) -> [PolicyFault] {
-        faults(policy, file: file, PoolCredentials(policy), present: [])
+        faults(policy, file: file, PolicyCredentials(policy), present: [])
     }
 
     /// The same with certificates that were read already, and but for the addresses that are `present`.
     static func faults(
-        _ policy: Policy, file: String, _ credentials: PoolCredentials, present: [ListenAddress]
+        _ policy: Policy, file: String, _ credentials: PolicyCredentials, present: [ListenAddress]
     ) -> [PolicyFault] {
-        credentials.faults.map { fault(of: policy.pools[$0.pool], $0.fault) }
+        credentials.pools.faults.map { found in
+            fault(at: "pools.\(policy.pools[found.pool].name).tls", found.fault)
+        }
+            + credentials.listeners.faults.map { fault(at: "\($0.path).tls", $0.fault) }
             + logFaults(policy.log) + addressFaults(policy, present)
             + policy.clashes(
                 besides: file, resolve: FilePlace.resolved, identify: FilePlace.identity)
@@ -35,9 +38,9 @@ package enum MachineCheck {
             + (descriptorFault(policy).map { [$0] } ?? [])
     }
 
-    private static func fault(of pool: PoolSettings, _ fault: TLSFaults.Fault) -> PolicyFault {
+    private static func fault(at path: String, _ fault: TLSFaults.Fault) -> PolicyFault {
         PolicyFault(
-            path: "pools.\(pool.name).tls" + (fault.setting.map { ".\($0.path)" } ?? ""),
+            path: path + (fault.setting.map { ".\($0.path)" } ?? ""),
             problem: fault.error.description,
             remedy: "name a file that this process can read and use")
     }
@@ -53,8 +56,7 @@ package enum MachineCheck {
     private static func addressFaults(
         _ policy: Policy, _ present: [ListenAddress]
     ) -> [PolicyFault] {
-        let settings = policy.listen + (policy.admin.map { [$0] } ?? [])
-        return zip(policy.namedListeners, settings).compactMap { named, settings in
+        zip(policy.namedListeners, policy.allListeners).compactMap { named, settings in
             guard !present.contains(settings.address),
                 let error = ListeningSocket.fault(settings)
             else { return nil }

@@ -11,8 +11,8 @@ internal import Telemetry
 struct PreparedPolicy: Sendable {
     /// What the file says.
     let policy: Policy
-    /// What its pools trust and show.
-    let credentials: PoolCredentials
+    /// What its pools and listeners trust and show.
+    let credentials: PolicyCredentials
     /// What it logs to, open.
     let logs: LogWriters
 
@@ -20,8 +20,8 @@ struct PreparedPolicy: Sendable {
     struct Present: Sendable {
         /// Open logs.
         var logs: LogWriters?
-        /// Certificates by the names of their pools.
-        var credentials: [String: TLSCredentials] = [:]
+        /// Certificates.
+        var credentials = PolicyCredentials.Known()
         /// Where it listens.
         var addresses: [ListenAddress] = []
     }
@@ -47,7 +47,7 @@ struct PreparedPolicy: Sendable {
         do throws(PolicyError) {
             let loaded = try PolicyLoader.read(path: path)
             policy = loaded.policy
-            credentials = PoolCredentials(policy, known: present.credentials)
+            credentials = PolicyCredentials(policy, known: present.credentials)
             let faults = MachineCheck.faults(
                 policy, file: path, credentials, present: present.addresses)
             if let error = loaded.error(faults) { throw error }

@@ -27,7 +27,7 @@ extension Server {
         }
         reloading = .reading
         let present = PreparedPolicy.Present(
-            logs: logs, credentials: gateway.knownCredentials,
+            logs: logs, credentials: control.knownCredentials,
             addresses: control.configuredAddresses)
         do throws(SystemError) {
             try SystemThread(name: "policy") { [policyFile, mailbox] in
@@ -97,10 +97,17 @@ extension Server {
     /// What differs from the policy in force, with what its files hold.
     private func changes(to next: PreparedPolicy) -> PolicyChanges {
         var changes = PolicyChanges(from: gateway.policy, to: next.policy)
-        let known = gateway.knownCredentials
-        for (pool, credentials) in zip(next.policy.pools, next.credentials.all) {
+        let known = control.knownCredentials
+        let listeners = zip(next.policy.namedListeners, next.policy.allListeners)
+        for (named, settings) in listeners {
+            guard let tls = settings.tls, let before = known.listeners[tls],
+                let credentials = next.credentials.listeners.all[tls], credentials !== before
+            else { continue }
+            changes.note("\(named.path).tls")
+        }
+        for (pool, credentials) in zip(next.policy.pools, next.credentials.pools.all) {
             guard let former = gateway.policy.pools.first(where: { $0.name == pool.name }),
-                former.tls == pool.tls, let credentials, let before = known[pool.name],
+                former.tls == pool.tls, let credentials, let before = known.pools[pool.name],
                 credentials !== before
             else { continue }
             changes.note("pools.\(pool.name).tls")

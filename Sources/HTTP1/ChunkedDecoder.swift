@@ -229,7 +229,8 @@ extension FieldName {
             .upgrade, .keepAlive, .proxyConnection:
             .refused
         case .proxyAuthenticate, .proxyAuthorization, .via,
-            .xForwardedFor, .xForwardedProto, .xForwardedHost, .forwarded, .xRequestID,
+            .xForwardedFor, .xForwardedProto, .xForwardedHost, .xForwardedClientCertificate,
+            .forwarded, .xRequestID,
             .contentType, .contentEncoding, .authorization, .cookie, .xAPIKey, .apiKey,
             .grpcTimeout, .xRequestTimeout, .requestTimeout, .xEnvoyExpectedTimeout,
             .xStainlessReadTimeout, .xStainlessRetryCount, .xEnvoyAttemptCount,

@@ -35,6 +35,8 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
     case xForwardedProto
     /// `X-Forwarded-Host`.
     case xForwardedHost
+    /// `X-Forwarded-Client-Cert`.
+    case xForwardedClientCertificate
     /// `Forwarded`.
     case forwarded
     /// `X-Request-ID`.
@@ -134,6 +136,7 @@ package enum FieldName: UInt8, CaseIterable, Sendable {
         case .xForwardedFor: "X-Forwarded-For"
         case .xForwardedProto: "X-Forwarded-Proto"
         case .xForwardedHost: "X-Forwarded-Host"
+        case .xForwardedClientCertificate: "X-Forwarded-Client-Cert"
         case .forwarded: "Forwarded"
         case .xRequestID: "X-Request-ID"
         case .traceparent: "traceparent"

@@ -29,6 +29,9 @@ extension Policy {
         }
     }
 
+    /// All listeners, in the order of `namedListeners`.
+    package var allListeners: [ListenSettings] { listen + (admin.map { [$0] } ?? []) }
+
     /// Where the gateway listens, with the paths of the keys that say so.
     package var namedListeners: [(path: String, address: ListenAddress)] {
         let isOne = listen.count == 1

@@ -280,6 +280,10 @@ package struct PoolSettings: Equatable, Sendable {
 package struct ClaimSettings: Equatable, Sendable {
     /// Field that names a request's tenant, in lower case, at most 64 bytes; `nil` for none.
     package var tenantHeader: String?
+    /// Which name of a client's certificate is its tenant's; `nil` for none.
+    ///
+    /// A key comes before it.
+    package var certificateName: CertificateName?
     /// API keys, which come before the field and the networks; `nil` for none.
     package var keys: KeySettings?
     /// Networks whose clients are a tenant's, if neither a key nor the field says whose they are.
@@ -293,6 +297,16 @@ package struct ClaimSettings: Equatable, Sendable {
 
     /// The defaults.
     package init() {}
+}
+
+/// A name in a client's certificate.
+package enum CertificateName: String, CaseIterable, Sendable {
+    /// The first URI among the alternative names, such as SPIFFE's.
+    case uri = "san_uri"
+    /// The first DNS name among them.
+    case dns = "san_dns"
+    /// The last common name of the subject.
+    case commonName = "subject_cn"
 }
 
 /// Whose the requests of a pool are by their API keys.

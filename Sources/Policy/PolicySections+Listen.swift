@@ -6,6 +6,7 @@ extension PolicySections {
     private struct Listening {
         var address: ListenAddress?
         var access: SocketAccess
+        var tls: ListenerTLS?
         var allowsRemote = false
         /// Whether something is said of who may connect.
         var saysAccess = false
@@ -21,11 +22,17 @@ extension PolicySections {
         node, path, value, reading in
         var read = listenerSection.blank
         listenerKind.read(node, path, &read, &reading)
-        value = ListenSettings(read.address ?? value.address, access: read.access)
+        value = ListenSettings(
+            read.address ?? value.address, access: read.access, tls: read.tls)
     } write: { settings in
-        guard case .unix = settings.address else { return .text(settings.address.text) }
-        return listenerSection.write(
-            Listening(address: settings.address, access: settings.access))
+        if case .unix = settings.address {
+            return listenerSection.write(
+                Listening(
+                    address: settings.address, access: settings.access, tls: settings.tls))
+        }
+        let address = Literal.text(settings.address.text)
+        guard let tls = settings.tls else { return address }
+        return .mapping([("address", address), ("tls", listenerTLS.write(tls))])
     }
 
     private static let listenerKind = listenerSection.kind(shorthand: "address")
@@ -35,10 +42,15 @@ extension PolicySections {
         keys: [
             Key(
                 "address", \.address, Kind.listenAddress.optional(blank: .unix(path: "")),
-                required: true, "Where to listen.")
+                required: true, "Where to listen."),
+            tlsKey,
         ] + accessKeys,
         rules: [accessRule],
         settle: noteAccess)
+
+    private static let tlsKey = Key<Listening>(
+        "tls", \.tls, listenerTLS.kind().optional(blank: listenerTLS.blank),
+        "TLS, without which connections are in the clear.")
 
     /// Keys of unix sockets.
     private static let accessKeys: [Key<Listening>] = [
@@ -76,7 +88,7 @@ extension PolicySections {
         node, path, value, reading in
         var read = adminSection.blank
         adminKind.read(node, path, &read, &reading)
-        value = read.address.map { ListenSettings($0, access: read.access) }
+        value = read.address.map { ListenSettings($0, access: read.access, tls: read.tls) }
         // Checked here because the shorthand passes by the section's rules.
         guard let address = read.address, !address.isLocal, !read.allowsRemote,
             !reading.isFaulty(path)
@@ -90,11 +102,13 @@ extension PolicySections {
         guard let settings else { return .text("off") }
         let address = settings.address
         guard case .unix = address else {
-            return address.isLocal
-                ? .text(address.text)
-                : .mapping([("address", .text(address.text)), ("allow_remote", .boolean(true))])
+            var entries: [(String, Literal)] = [("address", .text(address.text))]
+            if !address.isLocal { entries.append(("allow_remote", .boolean(true))) }
+            if let tls = settings.tls { entries.append(("tls", listenerTLS.write(tls))) }
+            return entries.count == 1 ? entries[0].1 : .mapping(entries)
         }
-        return adminSection.write(Listening(address: address, access: settings.access))
+        return adminSection.write(
+            Listening(address: address, access: settings.access, tls: settings.tls))
     }
 
     private static let adminKind = adminSection.kind(shorthand: "address")
@@ -110,6 +124,7 @@ extension PolicySections {
             Key(
                 "allow_remote", \.allowsRemote, .boolean,
                 "Whether the address may be one that other machines can connect to."),
+            tlsKey,
         ] + accessKeys,
         rules: [accessRule],
         settle: noteAccess)

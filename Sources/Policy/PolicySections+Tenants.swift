@@ -20,6 +20,7 @@ private struct ClassKeys: Sendable {
 /// `tenant` as it is written.
 private struct TenantsKeys: Sendable {
     var header: String?
+    var certificate: CertificateName?
     var keys: KeySettings?
     var sharing = SharingMeasure.time
     var others = TenantKeys()
@@ -205,6 +206,7 @@ extension PolicySections {
         tenantsKeys.read(node, path, &keys, &reading)
         keys.named = keys.named.map { $0.inheriting(keys.others) }
         pool.claims.tenantHeader = keys.header
+        pool.claims.certificateName = keys.certificate
         pool.claims.keys = keys.keys
         pool.claims.networks = networks(keys.named, path, &reading)
         pool.admission.sharing = keys.sharing
@@ -234,7 +236,8 @@ extension PolicySections {
         }
         return tenantsKeys.write(
             TenantsKeys(
-                header: pool.claims.tenantHeader, keys: pool.claims.keys,
+                header: pool.claims.tenantHeader, certificate: pool.claims.certificateName,
+                keys: pool.claims.keys,
                 sharing: pool.admission.sharing, others: keys(pool.admission.otherTenants),
                 named: pool.admission.tenants.enumerated().map { index, tenant in
                     let own = pool.claims.networks.filter { $0.tenant == index }
@@ -273,6 +276,12 @@ extension PolicySections {
                     + "tenant together. What stands before the gateway must set it, or clients "
                     + "choose for themselves."),
             Key(
+                "certificate", \.certificate,
+                Kind<CertificateName>.words.optional(blank: .uri, absent: "off"),
+                "Which name of a client's certificate is its tenant's, where a listener asks for one "
+                    + "(`listen[].tls.client_certificate`): it counts before `header` and `networks`."
+            ),
+            Key(
                 "keys", \.keys,
                 keysSection.kind(shorthand: "file").optional(blank: keysSection.blank),
                 "API keys that say whose a request is, in `Authorization: Bearer`, `x-api-key` or "
@@ -301,11 +310,12 @@ extension PolicySections {
         rules: [
             Rule("named", "header", "keys") { keys in
                 keys.named.allSatisfy { !$0.networks.isEmpty } || keys.header != nil
-                    || keys.keys != nil
+                    || keys.keys != nil || keys.certificate != nil
                     ? nil
                     : Fault(
                         "nothing says which request is whose",
-                        "set header, such as x-tenant, or keys, or each one's networks")
+                        "set header, such as x-tenant, or keys, certificate, or each one's networks"
+                    )
             }
         ])
 

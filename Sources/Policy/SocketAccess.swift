@@ -25,11 +25,16 @@ package struct ListenSettings: Hashable, Sendable {
     package var address: ListenAddress
     /// Who may connect to a unix socket; of no account for TCP.
     package var access: SocketAccess
+    /// How TLS is spoken there; nil for connections in the clear.
+    package var tls: ListenerTLS?
 
     /// Settings to listen on `address`.
-    package init(_ address: ListenAddress, access: SocketAccess = .clients) {
+    package init(
+        _ address: ListenAddress, access: SocketAccess = .clients, tls: ListenerTLS? = nil
+    ) {
         self.address = address
         self.access = access
+        self.tls = tls
     }
 }
 

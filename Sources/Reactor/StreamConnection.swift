@@ -90,7 +90,10 @@ open class StreamConnection: EventHandler {
         if !readiness.isDisjoint(with: [.readable, .peerClosed, .hungUp, .failed]) {
             mayRead = true
         }
-        if readiness.contains(.writable) { mayWrite = true }
+        if readiness.contains(.writable) {
+            mayWrite = true
+            if transport.readsAfterWriting() { mayRead = true }
+        }
         if !readiness.isDisjoint(with: [.peerClosed, .hungUp]) { peerClosed = true }
         if readiness.contains(.failed) { isBroken = true }
         return true
@@ -122,6 +125,7 @@ open class StreamConnection: EventHandler {
             return count
         case .wouldBlock:
             mayRead = false
+            if transport.readsAfterWriting() { mayWrite = false }
         case .ended:
             inputEnded = true
             endedInOrder = true
@@ -192,7 +196,7 @@ open class StreamConnection: EventHandler {
     package final func close(reset: Bool = false) {
         guard isOpen else { return }
         if reset { transport.resetOnClose() }
-        transport.closeInMemory()
+        transport.sayGoodbye()
         if transport.isForgottenWhenClosed() {
             reactor.deregister(self)
         } else {

@@ -1,4 +1,5 @@
-// What bytes travel over: a socket of our own, or a TLS session of libcurl's.
+// What bytes travel over: a socket of our own, a TLS session over one that a client has opened, or one of libcurl's
+// towards a backend.
 
 package import Bytes
 
@@ -6,8 +7,10 @@ package import Bytes
 package enum Transport: ~Copyable {
     /// A plain socket.
     case plain(Descriptor)
-    /// A TLS session.
+    /// A TLS session with a backend.
     case secure(TLSSession)
+    /// A TLS session with a client.
+    case secured(ServerSession)
     /// A connection in memory, for tests.
     case memory(MemoryStream)
     /// Closed.
@@ -18,6 +21,7 @@ package enum Transport: ~Copyable {
         switch self {
         case .plain(let descriptor): descriptor.rawValue
         case .secure(let session): session.socket
+        case .secured(let session): session.socket
         case .memory: -1
         case .closed: -1
         }
@@ -29,6 +33,7 @@ package enum Transport: ~Copyable {
         switch self {
         case .plain(let descriptor): descriptor.read(into: &buffer, atMost: limit)
         case .secure(let session): session.read(into: &buffer, atMost: limit)
+        case .secured(let session): session.read(into: &buffer, atMost: limit)
         case .memory(let stream): stream.read(into: &buffer, atMost: limit)
         case .closed: .ended
         }
@@ -39,6 +44,7 @@ package enum Transport: ~Copyable {
         switch self {
         case .plain(let descriptor): descriptor.write(from: &buffer)
         case .secure(let session): session.write(from: &buffer)
+        case .secured(let session): session.write(from: &buffer)
         case .memory(let stream): stream.write(from: &buffer)
         case .closed: .failed(0)
         }
@@ -52,16 +58,29 @@ package enum Transport: ~Copyable {
         switch self {
         case .plain: true
         case .secure: false
+        case .secured: false
         case .memory: true
         case .closed: false
         }
     }
 
-    /// Whether an idle plain connection has anything to read, its end included.
+    /// Whether a read that found nothing waits until something can be written.
+    package borrowing func readsAfterWriting() -> Bool {
+        switch self {
+        case .secured(let session): session.readsAfterWriting
+        case .plain: false
+        case .secure: false
+        case .memory: false
+        case .closed: false
+        }
+    }
+
+    /// Whether an idle connection has anything to read, its end included; not told of libcurl's.
     package borrowing func hasPendingInput() -> Bool {
         switch self {
         case .plain(let descriptor): descriptor.hasPendingInput()
         case .secure: false
+        case .secured(let session): session.hasPendingInput()
         case .memory(let stream): stream.hasPendingInput
         case .closed: false
         }
@@ -72,26 +91,29 @@ package enum Transport: ~Copyable {
         switch self {
         case .plain(let descriptor): descriptor.unsentBytes()
         case .secure: nil
+        case .secured(let session): session.unsentBytes()
         case .memory: nil
         case .closed: nil
         }
     }
 
-    /// Tells a plain connection's peer that nothing follows.
+    /// Tells a peer that nothing follows, where the connection can say so and go on.
     package borrowing func shutdownWriting() {
         switch self {
         case .plain(let descriptor): descriptor.shutdownWriting()
         case .secure: break
+        case .secured(let session): session.shutdownWriting()
         case .memory(let stream): stream.shutdownWriting()
         case .closed: break
         }
     }
 
-    /// Makes closing a plain connection reset it.
+    /// Makes closing reset the connection, but for one of libcurl's.
     package borrowing func resetOnClose() {
         switch self {
         case .plain(let descriptor): descriptor.resetOnClose()
         case .secure: break
+        case .secured(let session): session.resetOnClose()
         case .memory(let stream): stream.resetOnClose()
         case .closed: break
         }
@@ -103,6 +125,7 @@ package enum Transport: ~Copyable {
         case .memory: true
         case .plain: false
         case .secure: false
+        case .secured: false
         case .closed: false
         }
     }
@@ -113,6 +136,7 @@ package enum Transport: ~Copyable {
         switch self {
         case .plain: true
         case .secure: false
+        case .secured: true
         case .memory: true
         case .closed: true
         }
@@ -124,16 +148,18 @@ package enum Transport: ~Copyable {
         case .memory(let own): own === stream
         case .plain: false
         case .secure: false
+        case .secured: false
         case .closed: false
         }
     }
 
-    /// Tells a peer in memory; other peers are told when the value ends.
-    package borrowing func closeInMemory() {
+    /// Tells a peer in memory, or a client behind TLS; other peers are told when the value ends.
+    package borrowing func sayGoodbye() {
         switch self {
         case .memory(let stream): stream.close()
         case .plain: break
         case .secure: break
+        case .secured(let session): session.sayGoodbye()
         case .closed: break
         }
     }

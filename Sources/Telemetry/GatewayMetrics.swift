@@ -1,6 +1,7 @@
 // What the gateway has counted of itself: all that has no pool. It belongs to the reactor's thread.
 
 package import Admission
+package import Reactor
 
 /// Counters of the gateway as a whole.
 package final class GatewayMetrics {
@@ -26,6 +27,15 @@ package final class GatewayMetrics {
     /// Connections, heads and bodies refused because a client network had its share, by
     /// `NetworkBound`.
     package var networkRefusals = [UInt64](repeating: 0, count: 3)
+    /// TLS handshakes of clients that came to a connection: with all steps, and as the sequel of an earlier session.
+    package private(set) var handshakes: (full: UInt64, resumed: UInt64) = (0, 0)
+    /// Those that came to nothing, by `HandshakeFault.allCases`.
+    package private(set) var failedHandshakes = [UInt64](
+        repeating: 0, count: HandshakeFault.allCases.count)
+    /// How long those took that came to something.
+    package private(set) var handshakeTimes = Histogram(bounds: Histogram.durationBounds)
+    /// Times that certificates of listeners were replaced, and that their files could not be used.
+    package private(set) var certificateReloads: (replaced: UInt64, failed: UInt64) = (0, 0)
     /// Reloads that put a new policy in force.
     package private(set) var reloads: UInt64 = 0
     /// Reloads that failed and left the old policy in force.
@@ -60,6 +70,10 @@ package final class GatewayMetrics {
         walk.visit(&connectionsEvicted)
         walk.visit(&networkRefusals)
         walk.visit(&unrouted)
+        walk.visit(&handshakes.full)
+        walk.visit(&handshakes.resumed)
+        walk.visit(&failedHandshakes)
+        handshakeTimes.walk(&walk)
     }
 
     /// What is known of the gateway's life, with counters at zero.
@@ -68,6 +82,10 @@ package final class GatewayMetrics {
         copy.reloads = reloads
         copy.reloadFailures = reloadFailures
         copy.stateWrites = stateWrites
+        copy.certificateReloads = certificateReloads
+        copy.handshakes = handshakes
+        copy.failedHandshakes = failedHandshakes
+        copy.handshakeTimes = handshakeTimes
         copy.lastReloadSucceeded = lastReloadSucceeded
         copy.lastReloadNanoseconds = lastReloadNanoseconds
         return copy
@@ -81,6 +99,22 @@ package final class GatewayMetrics {
 
     /// Counts the end of a connection that `countConnectionAccepted` counted.
     package func countConnectionClosed() { connectionsClosed &+= 1 }
+
+    /// Counts a handshake that came to a connection after so many nanoseconds.
+    package func countHandshake(isResumed: Bool, nanoseconds: Int64) {
+        if isResumed { handshakes.resumed &+= 1 } else { handshakes.full &+= 1 }
+        handshakeTimes.observe(nanoseconds: nanoseconds)
+    }
+
+    /// Counts a handshake that came to nothing.
+    package func countHandshake(failed fault: HandshakeFault) {
+        failedHandshakes[fault.index] &+= 1
+    }
+
+    /// Counts that certificates were replaced, or that their files could not be used.
+    package func countCertificateReload(failed: Bool) {
+        if failed { certificateReloads.failed &+= 1 } else { certificateReloads.replaced &+= 1 }
+    }
 
     /// Counts a request that ended before a pool was found for it: `badRequest`, `noRoute` and the
     /// like.

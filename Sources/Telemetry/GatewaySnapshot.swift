@@ -19,6 +19,8 @@ package struct GatewaySnapshot {
     package var uptimeNanoseconds: Int64 = 0
     /// The logs that this gateway writes, with a name each: `access`, `operational`.
     package var logs: [(name: String, statistics: LogWriter.Statistics)] = []
+    /// The certificates of listeners, in the policy's order.
+    package var certificates: [CertificateSnapshot] = []
     /// The pools, in the policy's order.
     package var pools: [PoolSnapshot]
     /// How routes share their requests among pools, in the policy's order.
@@ -36,6 +38,23 @@ package struct GatewaySnapshot {
     /// Whether requests should be sent here: the gateway is not shutting down and some backend is
     /// usable.
     package var isReady: Bool { !isDraining && pools.contains { $0.isUsable } }
+}
+
+/// A certificate that a listener shows.
+package struct CertificateSnapshot {
+    /// Where the listener is.
+    package var listener: String
+    /// The certificate's first name.
+    package var name: String
+    /// When it ends, in seconds since 1970; nil where that cannot be told.
+    package var endSeconds: Int64?
+
+    /// A certificate called `name` of the listener at `listener`.
+    package init(listener: String, name: String, endSeconds: Int64?) {
+        self.listener = listener
+        self.name = name
+        self.endSeconds = endSeconds
+    }
 }
 
 /// How one route shares its requests among pools.

@@ -54,7 +54,7 @@ extension MetricFamily {
     ) { writer, backend in
         guard let tokens = backend.cacheTokens else { return }
         writer.sample(backend.metrics.labels, UInt64(clamping: tokens))
-    }.ofAffinity
+    }.of(.affinity)
 
     /// A family whose samples are written pool by pool; `further` names its labels beside the pool's.
     private static func affinity(
@@ -68,13 +68,7 @@ extension MetricFamily {
                 guard let affinity = pool.affinity else { continue }
                 write(&writer, pool.metrics.labels, affinity)
             }
-        }.ofAffinity
-    }
-
-    private var ofAffinity: MetricFamily {
-        var family = self
-        family.isOfAffinity = true
-        return family
+        }.of(.affinity)
     }
 }
 

@@ -33,12 +33,32 @@ package struct MetricFamily: Sendable {
     package let help: String
     /// Writes the samples.
     let write: @Sendable (inout MetricsWriter, MetricsScrape) -> Void
-    /// Whether only pages of gateways have the family in which some pool has affinity.
-    var isOfAffinity = false
+    /// What a gateway has to have for its page to have the family.
+    var part = Part.everything
+
+    /// A part of what gateways can do.
+    enum Part: Int, CaseIterable {
+        /// What all do.
+        case everything
+        /// Some pool has affinity.
+        case affinity
+        /// Some listener speaks TLS.
+        case tls
+
+        /// Whether the gateway of `snapshot` does that.
+        func isDone(by snapshot: GatewaySnapshot) -> Bool {
+            switch self {
+            case .everything: true
+            case .affinity: snapshot.pools.contains { $0.affinity != nil }
+            case .tls: !snapshot.certificates.isEmpty
+            }
+        }
+    }
 
     /// All families, in the order in which they are shown.
     package static let all: [MetricFamily] =
-        gatewayFamilies + poolFamilies + affinityFamilies + modelFamilies + backendFamilies
+        gatewayFamilies + poolFamilies + affinityFamilies + tlsFamilies + modelFamilies
+        + backendFamilies
         + processFamilies
 }
 
@@ -49,6 +69,13 @@ struct MetricsScrape {
 }
 
 extension MetricFamily {
+    /// The same, for pages of gateways that do `part` only.
+    func of(_ part: Part) -> MetricFamily {
+        var family = self
+        family.part = part
+        return family
+    }
+
     /// A family with one sample and no labels.
     static func single(
         _ name: String, _ kind: Kind, unit: Unit? = nil, _ help: String,

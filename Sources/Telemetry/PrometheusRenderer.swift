@@ -48,8 +48,8 @@ package enum PrometheusRenderer {
         swap(&taken, &buffer)
         var writer = MetricsWriter(format: format, into: taken)
         let scrape = MetricsScrape(gateway: snapshot, process: process)
-        let hasAffinity = snapshot.pools.contains { $0.affinity != nil }
-        for family in MetricFamily.all where hasAffinity || !family.isOfAffinity {
+        let isDone = MetricFamily.Part.allCases.map { $0.isDone(by: snapshot) }
+        for family in MetricFamily.all where isDone[family.part.rawValue] {
             writer.begin(family)
             family.write(&writer, scrape)
         }

@@ -29,7 +29,12 @@ package enum StatusRenderer {
         buffer.append(unsigned: metrics.connectionsOpen)
         buffer.append(text: ",\"max\":")
         buffer.append(signed: snapshot.maxConnections)
-        buffer.append(text: "},\"pools\":[")
+        buffer.append(text: "},\"certificates\":[")
+        for (index, certificate) in snapshot.certificates.enumerated() {
+            if index > 0 { buffer.append(0x2c) }
+            append(certificate, to: &buffer)
+        }
+        buffer.append(text: "],\"pools\":[")
         for (index, pool) in snapshot.pools.enumerated() {
             if index > 0 { buffer.append(0x2c) }
             append(pool, to: &buffer)
@@ -50,6 +55,23 @@ package enum StatusRenderer {
             buffer.append(text: "}")
         }
         buffer.append(text: "]}\n")
+    }
+
+    private static func append(_ certificate: CertificateSnapshot, to buffer: inout ByteBuffer) {
+        buffer.append(text: "{\"listener\":")
+        buffer.append(jsonString: certificate.listener)
+        buffer.append(text: ",\"name\":")
+        buffer.append(jsonString: certificate.name)
+        buffer.append(text: ",\"ends\":")
+        if let seconds = certificate.endSeconds {
+            var dates = DateWriter()
+            buffer.append(text: "\"")
+            // Nanoseconds in 64 bits reach to 2262.
+            dates.appendTimestamp(min(max(seconds, 0), 9_223_372_036) * 1_000_000_000, to: &buffer)
+            buffer.append(text: "\"}")
+        } else {
+            buffer.append(text: "null}")
+        }
     }
 
     private static func append(_ split: SplitSnapshot, to buffer: inout ByteBuffer) {

@@ -30,7 +30,8 @@ enum FullPolicy {
     static let all = [fixed, aimd, gradient, vegas, knee]
 
     private static func text(
-        limit: [String], admin: [String] = ["address: 0.0.0.0:9091", "allow_remote: true"]
+        limit: [String],
+        admin: [String] = ["address: 0.0.0.0:9091", "allow_remote: true"] + tlsLines
     ) -> String {
         """
         version: 1
@@ -39,6 +40,7 @@ enum FullPolicy {
           mode: "0600"
           owner: "2"
           group: root
+          \(tlsLines.joined(separator: "\n  "))
         admin:
           \(admin.joined(separator: "\n  "))
         admin_token_file: admin.token
@@ -119,6 +121,7 @@ enum FullPolicy {
               default: tin
             tenant:
               header: X-Who
+              certificate: san_uri
               keys:
                 file: who.keys
                 required: false
@@ -311,8 +314,11 @@ enum FullPolicy {
         access.owner = Account(name: "2", number: 2)
         access.group = Account(name: "root", number: 0)
         var policy = Policy(
-            listen: [ListenSettings(.unix(path: "/run/penstock.sock"), access: access)],
-            admin: ListenSettings(.tcp(host: "0.0.0.0", port: 9091), access: .operators),
+            listen: [
+                ListenSettings(.unix(path: "/run/penstock.sock"), access: access, tls: listenerTLS)
+            ],
+            admin: ListenSettings(
+                .tcp(host: "0.0.0.0", port: 9091), access: .operators, tls: listenerTLS),
             threads: 3, server: expectedServer,
             log: expectedLog,
             forwarding: expectedForwarding, pools: [expectedPool, spare, named, cluster],
@@ -446,6 +452,7 @@ enum FullPolicy {
 
     private static func expectTenants(_ pool: inout PoolSettings) {
         pool.claims.tenantHeader = "x-who"
+        pool.claims.certificateName = .uri
         var keys = KeySettings(file: "who.keys")
         keys.isRequired = false
         keys.isPassedOn = true

@@ -148,7 +148,7 @@ extension SchemaValue {
         let reference = PolicyReference.markdown()
         for key in Self.keys(validator.schema, path: "") {
             var path = String(key.dropFirst())
-            for list in ["listen", "routes", "classes", "named", "split"] {
+            for list in ["listen", "routes", "classes", "named", "split", "certificates"] {
                 path = path.replacing("\(list).", with: "\(list)[].")
             }
             #expect(reference.contains("\n| `\(path)` | "), "\(path)")

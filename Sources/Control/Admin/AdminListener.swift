@@ -6,6 +6,7 @@ internal import Gateway
 internal import HTTP1
 internal import Policy
 internal import Reactor
+internal import Telemetry
 
 /// What connections to the admin listener may take.
 struct AdminLimits {
@@ -36,6 +37,9 @@ final class AdminListener: EventHandler {
     private(set) var configured: ListenSettings
     private(set) var limits: AdminLimits
     private let socket: ListeningSocket
+    private let tls: ServerTLS
+    private let pace = HandshakePace()
+    private var handshakes: [Handshake] = []
     private var connections: [AdminConnection] = []
 
     /// Connections accepted in one turn before others get theirs.
@@ -46,11 +50,13 @@ final class AdminListener: EventHandler {
     /// Listens as `settings` say for pages of `gateway`, in its controlling thread; throws when the address
     /// cannot be had.
     ///
-    /// `own` is where this process listens already.
+    /// TLS begins with `credentials`. `own` is where this process listens already.
     init(
-        _ settings: ListenSettings, gateway: Gateway, server: ServerSettings, own: OwnAddresses
+        _ settings: ListenSettings, _ credentials: ServerCredentials?, gateway: Gateway,
+        server: ServerSettings, own: OwnAddresses
     ) throws(SystemError) {
         self.gateway = gateway
+        tls = ServerTLS(credentials)
         configured = settings
         limits = AdminLimits(server)
         socket = try own.listen(settings)
@@ -71,8 +77,27 @@ final class AdminListener: EventHandler {
         configured.access = access
     }
 
-    /// Takes over what a reloaded policy says of time-outs; heads that are being read keep theirs.
-    func follow(_ server: ServerSettings) { limits = AdminLimits(server) }
+    /// The certificates that it shows.
+    var certificates: [CertificateSnapshot] { tls.shown(at: address) }
+
+    /// What it shows of itself; nil where it speaks in the clear.
+    var credentials: ServerCredentials? { tls.credentials }
+
+    /// Takes over what a reloaded policy says of time-outs and TLS; heads that are being read keep theirs.
+    func follow(
+        _ server: ServerSettings, _ settings: ListenerTLS?, _ credentials: ServerCredentials?
+    ) {
+        limits = AdminLimits(server)
+        configured.tls = settings
+        tls.replace(credentials)
+    }
+
+    /// Uses other certificates from now on; whether they are others.
+    func replace(_ credentials: ServerCredentials) -> Bool {
+        guard credentials !== tls.credentials else { return false }
+        tls.replace(credentials)
+        return true
+    }
 
     /// Stops listening for good; connections are closed, except where a response is under way.
     func close() {
@@ -84,6 +109,8 @@ final class AdminListener: EventHandler {
 
     /// Closes all connections, whatever is under way.
     func end() {
+        for handshake in handshakes { handshake.giveUp() }
+        handshakes = []
         for connection in connections { connection.end() }
     }
 
@@ -110,9 +137,44 @@ final class AdminListener: EventHandler {
     }
 
     private func take(_ descriptor: consuming Descriptor) {
+        if let credentials = tls.credentials { return shakeHands(over: descriptor, credentials) }
+        serve(over: .plain(descriptor))
+    }
+
+    private func shakeHands(
+        over descriptor: consuming Descriptor, _ credentials: ServerCredentials
+    ) {
+        // Who is slowest goes.
+        if handshakes.count >= AdminLimits.maxConnections {
+            handshakes.removeFirst().giveUp()
+            gateway.metrics.countHandshake(failed: .crowded)
+        }
+        guard let session = ServerSession(descriptor, credentials, tls.tickets) else { return }
+        let reactor = gateway.reactor
+        let began = reactor.now
+        let handshake = Handshake(session, in: reactor, pace: pace) {
+            [unowned self] ended, result in
+            handshakes.removeAll { $0 === ended }
+            switch result {
+            case .success(let session):
+                gateway.metrics.countHandshake(
+                    isResumed: session.isResumed, nanoseconds: reactor.now.nanoseconds(since: began)
+                )
+                serve(over: .secured(session))
+            case .failure(let fault): gateway.metrics.countHandshake(failed: fault)
+            }
+        }
+        handshakes.append(handshake)
+        let timeout = credentials.settings.handshakeTimeout.wholeNanoseconds
+        if !handshake.start(timeoutNanoseconds: timeout) {
+            handshakes.removeAll { $0 === handshake }
+        }
+    }
+
+    private func serve(over transport: consuming Transport) {
         // Whoever holds them all silently must not make probes fail.
         guard connections.count < AdminLimits.maxConnections || closesResting() else { return }
-        let connection = AdminConnection(self, transport: .plain(descriptor))
+        let connection = AdminConnection(self, transport: transport)
         guard connection.start() else {
             connection.close()
             return

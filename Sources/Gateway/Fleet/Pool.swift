@@ -131,7 +131,8 @@ final class Pool {
         classes = metrics.classes
         let claims = settings.claims
         let knowsTenants =
-            claims.tenantHeader != nil || claims.keys != nil || !claims.networks.isEmpty
+            claims.tenantHeader != nil || claims.keys != nil || claims.certificateName != nil
+            || !claims.networks.isEmpty
         tellsShares = responses.tellsShares && knowsTenants
         tenantSlots = settings.admission.tenants.map { metrics.tenantSlot($0.name) }
         seats = settings.seats

@@ -166,7 +166,8 @@ final class Claim {
     ) -> Identity {
         let classifier = pool.classifier
         return classifier.identity(
-            of: head, key: key(for: classifier, head, from: client), address: client.peer.bits)
+            of: head, key: key(for: classifier, head, from: client), names: client.security?.names,
+            address: client.peer.bits)
     }
 
     @inline(__always)
@@ -188,7 +189,8 @@ final class Claim {
     ) -> UInt64? {
         let classifier = pool.classifier
         let key = key(for: classifier, head, from: client)
-        let identity = classifier.identity(of: head, key: key, address: client.peer.bits)
+        let identity = classifier.identity(
+            of: head, key: key, names: client.security?.names, address: client.peer.bits)
         switch identity.tenant {
         case .anonymous: return nil
         case .named: return hashKey.hash(classifier.tenantName(identity.tenantIndex).span)
@@ -196,6 +198,9 @@ final class Claim {
         }
         if case .digest(let digest?) = key, classifier.knows(key) {
             return UInt64(bitPattern: Int64(digest.hash))
+        }
+        if let name = classifier.name(among: client.security?.names) {
+            return hashKey.hash(name.span)
         }
         guard let name = classifier.tenantHeader, let field = Classifier.field(name, of: head)
         else { return nil }

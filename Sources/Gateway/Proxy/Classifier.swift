@@ -5,6 +5,7 @@ internal import Admission
 internal import Bytes
 internal import HTTP1
 internal import Policy
+internal import Reactor
 
 /// Tells whose the requests of one pool are.
 final class Classifier: Sendable {
@@ -27,6 +28,8 @@ final class Classifier: Sendable {
     }
 
     let tenantHeader: [UInt8]?
+    /// Which name of a client's certificate is its tenant's; nil for none.
+    private let certificateName: CertificateName?
     private let priorityHeader: [UInt8]?
     /// Whether the class may be said as RFC 9218's urgency.
     private let takesUrgency: Bool
@@ -49,6 +52,7 @@ final class Classifier: Sendable {
     init(_ settings: PoolSettings, hashKey: HashKey) {
         self.hashKey = hashKey
         tenantHeader = settings.claims.tenantHeader.map { Array($0.utf8) }
+        certificateName = settings.claims.certificateName
         priorityHeader = settings.claims.priorityHeader.map { Array($0.utf8) }
         takesUrgency = settings.claims.priorityHeader == "priority"
         classNames = settings.admission.classes.map { Array($0.name.utf8) }
@@ -90,10 +94,23 @@ final class Classifier: Sendable {
         tenantNames.indices.contains(index) ? tenantNames[index] : []
     }
 
-    /// Whose the request with `head` is, and its class as far as it may have it; `address` is its
-    /// client's, 0 for none.
+    /// The tenant's name in a certificate with those names; nil where it has none.
+    func name(among names: ClientNames?) -> [UInt8]? {
+        guard let certificateName, let names else { return nil }
+        let name =
+            switch certificateName {
+            case .uri: names.uri
+            case .dns: names.dns
+            case .commonName: names.commonName
+            }
+        return name.isEmpty ? nil : name
+    }
+
+    /// Whose the request with `head` is, and its class as far as it may have it; `names` are those of its
+    /// client's certificate, and `address` its client's, 0 for none.
     func identity(
-        of head: borrowing RequestHead, key: Key = .missing, address: UInt128 = 0
+        of head: borrowing RequestHead, key: Key = .missing, names: ClientNames? = nil,
+        address: UInt128 = 0
     ) -> Identity {
         var identity = Identity()
         var highest = highestOtherClass
@@ -101,6 +118,8 @@ final class Classifier: Sendable {
         let byKey = self.owner(of: key, &identity.fault)
         if let byKey {
             owner = byKey
+        } else if let name = name(among: names) {
+            owner = Classifier.owner(name.span, tenantNames, slots, hashKey)
         } else if let tenantHeader, let field = Classifier.field(tenantHeader, of: head) {
             owner = Classifier.owner(head.value(of: field), tenantNames, slots, hashKey)
         } else if address != 0, let index = networks.tenant(of: address) {

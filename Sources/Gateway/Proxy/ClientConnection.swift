@@ -36,6 +36,8 @@ final class ClientConnection: StreamConnection, TableMember {
     /// connection.
     let network: UInt64
     var unfinished: NetworkBound?
+    /// What TLS has told of the client; nil where the connection is in the clear.
+    let security: ClientSecurity?
     private var isOutputPending = false
     private var state = State.open
     private var isAdvancing = false
@@ -53,11 +55,13 @@ final class ClientConnection: StreamConnection, TableMember {
     private static let farewellNanoseconds: Int64 = 1_000_000_000
 
     init(
-        shard: Shard, transport: consuming Transport, peer: PeerAddress, network: UInt64 = 0
+        shard: Shard, transport: consuming Transport, peer: PeerAddress, network: UInt64 = 0,
+        security: ClientSecurity? = nil
     ) {
         self.shard = shard
         self.peer = peer
         self.network = network
+        self.security = security
         writeProgress = WriteProgress(now: shard.reactor.now)
         idleSince = shard.reactor.now
         super.init(reactor: shard.reactor)

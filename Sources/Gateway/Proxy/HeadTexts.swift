@@ -15,6 +15,9 @@ final class HeadTexts {
     /// Who asked, for the client's address and the host.
     let forwarded = HeadTemplate(
         "X-Forwarded-For: ", "\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: ", "\r\n")
+    /// The same for a client behind TLS.
+    let forwardedSecured = HeadTemplate(
+        "X-Forwarded-For: ", "\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: ", "\r\n")
     /// For a length.
     let contentLength = HeadTemplate("Content-Length: ", "\r\n")
     /// How long the request waited here, twice, and then for the backend, in milliseconds; the second
@@ -65,15 +68,17 @@ final class HeadTexts {
             .lookalike,
         ]
         let claims: [FieldName] = [.xForwardedFor, .xForwardedProto, .xForwardedHost]
+        // Whose certificate a client has shown: what Envoy and others write, and backends believe.
+        let others: [FieldName] = [.forwarded, .xForwardedClientCertificate]
         switch settings.forwarded {
         case .off:
             droppedOfRequest = FieldNames(written)
             droppedOfTrusted = FieldNames(written)
         case .append:
-            droppedOfRequest = FieldNames(written + claims + [.forwarded])
+            droppedOfRequest = FieldNames(written + claims + others)
             droppedOfTrusted = FieldNames(written + claims)
         case .set, .remove:
-            droppedOfRequest = FieldNames(written + claims + [.forwarded])
+            droppedOfRequest = FieldNames(written + claims + others)
             droppedOfTrusted = droppedOfRequest
         }
         let keys: [FieldName] = [.authorization, .xAPIKey, .apiKey]

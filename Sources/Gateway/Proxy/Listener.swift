@@ -12,6 +12,8 @@ final class Listener: EventHandler {
     private let socket: ListeningSocket
     /// Which listener of the gateway it belongs to, by which a reload recognises it.
     let number: Int
+    /// Whether and how TLS is spoken there at this moment.
+    private let tls: ServerTLS
     private var isPaused = false
     /// Whether it is paused until a connection ends, and not for want of descriptors or memory.
     private(set) var waitsForRoom = false
@@ -29,10 +31,11 @@ final class Listener: EventHandler {
 
     /// Registers `socket`, of the gateway's listener `number`, with the shard's reactor.
     init(
-        shard: Shard, number: Int, socket: consuming ListeningSocket
+        shard: Shard, number: Int, tls: ServerTLS, socket: consuming ListeningSocket
     ) throws(SystemError) {
         self.shard = shard
         self.number = number
+        self.tls = tls
         self.socket = socket
         super.init()
         guard shard.reactor.register(self, descriptor: self.socket.rawValue, interest: .readable)
@@ -96,7 +99,7 @@ final class Listener: EventHandler {
             case .connection(let descriptor, let peer):
                 isPausedAgain = false
                 if isFinishing { acceptsLeft -= 1 }
-                shard.accepted(descriptor, peer: peer)
+                shard.accepted(descriptor, peer: peer, tls)
             case .none:
                 giveUpReservation()
                 if isFinishing { close() }

@@ -29,6 +29,8 @@ struct RequestRewriter {
 
     /// Whether the backend is asked to report its load.
     let asksForReport: Bool
+    /// Whether the client speaks TLS.
+    let isSecured: Bool
     /// Whether it is a copy, which says so.
     private var isCopy = false
     /// Whether the response is read as it passes, so that it may not be compressed.
@@ -47,6 +49,7 @@ struct RequestRewriter {
         hasAskedForBody = exchange.intake.hasAskedForBody
         readsResponse = exchange.claim.readsResponse
         asksForReport = pool.asksForReports
+        isSecured = exchange.client?.security != nil
     }
 
     /// For a copy of the request for `pool`; what its own pool keeps back is kept back there, too.
@@ -239,7 +242,8 @@ struct RequestRewriter {
         if trusts, case .append = texts.forwardedRule { appends = true }
         if !appends, !peer.isEmpty, let range = head.authority {
             // The address was written here.
-            output.append(texts.forwarded, peer.bytes, head.span(range), isFirstChecked: true)
+            let text = isSecured ? texts.forwardedSecured : texts.forwarded
+            output.append(text, peer.bytes, head.span(range), isFirstChecked: true)
             return
         }
         output.append("X-Forwarded-For: ")
@@ -254,7 +258,8 @@ struct RequestRewriter {
         if appends, let field = head.firstField(.xForwardedProto) {
             output.appendField(.xForwardedProto, head.value(of: field))
         } else {
-            output.append("X-Forwarded-Proto: http\r\n")
+            output.append(
+                isSecured ? "X-Forwarded-Proto: https\r\n" : "X-Forwarded-Proto: http\r\n")
         }
         if appends, let field = head.firstField(.xForwardedHost) {
             output.appendField(.xForwardedHost, head.value(of: field))

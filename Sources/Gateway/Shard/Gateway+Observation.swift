@@ -56,6 +56,7 @@ extension Gateway {
                 observe($0, ReactorReport.pools(named: $0.settings.name, in: reports))
             })
         observed.isDraining = isDraining
+        observed.certificates = listening.flatMap(\.certificates) + certificatesBeside()
         observed.splits = policy.routes.filter { !$0.split.isEmpty }.map { route in
             SplitSnapshot(
                 path: route.path.text, stickiness: route.stickiness.text, spills: route.spills,

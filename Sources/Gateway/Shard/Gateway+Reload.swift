@@ -15,14 +15,15 @@ extension Gateway {
     /// the same as before. `credentials` are those of `policy`; nil has them read here. `models` is what its
     /// backends have said, as for `list`. `others` is where this process listens besides.
     package func reload(
-        _ policy: Policy, logs: LogWriters? = nil, credentials: PoolCredentials? = nil,
+        _ policy: Policy, logs: LogWriters? = nil, credentials: PolicyCredentials? = nil,
         models: [[ListedModel]] = [], besides others: [ListenAddress] = []
     ) throws(SystemError) {
         let policy = withKnownBackends(policy)
-        let credentials =
-            try (credentials ?? PoolCredentials(policy, known: knownCredentials)).usable()
-        let opened = try open(policy.listen, besides: others)
+        let files = credentials ?? PolicyCredentials(policy, known: knownCredentials)
+        let credentials = try files.pools.usable()
+        let opened = try open(policy.listen, files.listeners, besides: others)
         try changeAccess(policy.listen)
+        changeTLS(files.listeners)
         quotas.reconfigure(policy, hashKey: hashKey)
         let admissions = admissions(for: policy, credentials)
         replaceMembers(policy, admissions)
@@ -41,15 +42,20 @@ extension Gateway {
 
     /// Opens those of `wanted` where the gateway does not listen yet.
     func open(
-        _ wanted: [ListenSettings], besides others: [ListenAddress] = []
+        _ wanted: [ListenSettings], _ credentials: ListenerCredentials,
+        besides others: [ListenAddress] = []
     ) throws(SystemError) -> [OpenedAddress] {
+        // What cannot be had is found out before anything is changed.
+        for settings in wanted { _ = try credentials.credentials(of: settings) }
         let own = OwnAddresses(addresses + others)
         var opened: [OpenedAddress] = []
         for (settings, place) in zip(wanted, places(of: wanted)) where place == nil {
             openedCount += 1
             opened.append(
                 try OpenedAddress(
-                    settings, number: openedCount, shards: group.count, own: own))
+                    settings, number: openedCount,
+                    credentials: credentials.credentials(of: settings),
+                    shards: group.count, own: own))
         }
         return opened
     }
@@ -89,6 +95,26 @@ extension Gateway {
         }
     }
 
+    /// Has listeners that stay speak TLS as they say now, connections that come from now on.
+    private func changeTLS(_ credentials: ListenerCredentials) {
+        for listening in listening {
+            listening.tls.replace(listening.configured.tls.flatMap { credentials.all[$0] })
+        }
+    }
+
+    /// Has listeners use `credentials`, where these are what they say; which listeners got others.
+    package func replaceCertificates(
+        _ credentials: [ListenerTLS: ServerCredentials]
+    ) -> [ListenAddress] {
+        listening.filter { listening in
+            guard let tls = listening.configured.tls, let next = credentials[tls],
+                next !== listening.tls.credentials
+            else { return false }
+            listening.tls.replace(next)
+            return true
+        }.map(\.actual)
+    }
+
     /// Notes where the gateway listens, now that its policy is in force.
     func noteListening(_ opened: [OpenedAddress]) {
         let kept = places(of: policy.listen).compactMap(\.self).sorted()
@@ -105,10 +131,15 @@ extension Gateway {
         logWriters.append(("operational", writers.operational))
     }
 
-    /// The certificates in use, by the names of their pools.
-    package var knownCredentials: [String: TLSCredentials] {
-        var known: [String: TLSCredentials] = [:]
-        for member in members { known[member.settings.name] = member.admission.credentials }
+    /// The certificates in use.
+    package var knownCredentials: PolicyCredentials.Known {
+        var known = PolicyCredentials.Known()
+        for member in members { known.pools[member.settings.name] = member.admission.credentials }
+        for listening in listening {
+            if let credentials = listening.tls.credentials {
+                known.listeners[credentials.settings] = credentials
+            }
+        }
         return known
     }
 

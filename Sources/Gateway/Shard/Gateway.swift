@@ -21,6 +21,8 @@ package final class Gateway {
         var isRetired = false
     }
 
+    /// The certificates of listeners that are not its own.
+    package var certificatesBeside: () -> [CertificateSnapshot] = { [] }
     /// The loop of the controlling thread.
     package let reactor: Reactor
     /// Called when all shards have ended, after `stop` or when a drain is over.
@@ -73,7 +75,7 @@ package final class Gateway {
     /// `remembered` are limits that an earlier process found.
     package init(
         policy: Policy, version: String, logger: Logger, accessWriter: LogWriter? = nil,
-        operationalWriter: LogWriter? = nil, credentials: PoolCredentials? = nil, seed: UInt64,
+        operationalWriter: LogWriter? = nil, credentials: PolicyCredentials? = nil, seed: UInt64,
         remembered: LearntLimits = LearntLimits(), reactor: Reactor
     ) throws(SystemError) {
         self.policy = policy
@@ -94,14 +96,15 @@ package final class Gateway {
         reactor.register(timer)
         do throws(SystemError) {
             try group.control.deliver(to: self, in: reactor)
-            let all = try (credentials ?? PoolCredentials(policy)).usable()
+            let files = credentials ?? PolicyCredentials(policy)
+            let all = try files.pools.usable()
             members = zip(policy.pools, all).map { settings, credentials in
                 let admission = SharedAdmission(
                     settings, credentials: credentials, hashKey: hashKey, seed: random.next(),
                     quotas: quotas, remembered: remembered.limits(ofPool: settings.name))
                 return Member(settings: settings, admission: admission)
             }
-            let opened = try open(policy.listen)
+            let opened = try open(policy.listen, files.listeners)
             try startShards(opened, accessWriter)
             noteListening(opened)
         } catch {

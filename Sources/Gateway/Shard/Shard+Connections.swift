@@ -29,7 +29,7 @@ extension Shard {
     }
 
     /// Takes in an accepted connection, or hands it to a reactor that has fewer.
-    func accepted(_ descriptor: consuming Descriptor, peer: PeerAddress) {
+    func accepted(_ descriptor: consuming Descriptor, peer: PeerAddress, _ tls: ServerTLS) {
         capWatch.noteAccepted()
         let network = peer.network(unlessAmong: snapshot.policy.forwarding.trustedProxies)
         let most = snapshot.networkBounds[.connections]
@@ -41,28 +41,32 @@ extension Shard {
         }
         let chosen = group.assign(acceptedBy: index)
         guard chosen == index else {
-            transfer(descriptor, peer: peer, network, to: chosen)
+            transfer(descriptor, peer: peer, network, tls, to: chosen)
             return
         }
-        take(descriptor, peer: peer, network)
+        take(descriptor, peer: peer, network, tls)
     }
 
     private func transfer(
-        _ descriptor: consuming Descriptor, peer: PeerAddress, _ network: UInt64, to other: Int
+        _ descriptor: consuming Descriptor, peer: PeerAddress, _ network: UInt64, _ tls: ServerTLS,
+        to other: Int
     ) {
         let transfer = Transfer(descriptor)
         let isTaken = group.send(to: other) { other in
             guard let descriptor = transfer.take() else { return }
-            other.take(descriptor, peer: peer, network)
+            other.take(descriptor, peer: peer, network, tls)
         }
         guard !isTaken, let descriptor = transfer.take() else { return }
         group.moveConnection(from: other, to: index)
-        take(descriptor, peer: peer, network)
+        take(descriptor, peer: peer, network, tls)
     }
 
     private func take(
-        _ descriptor: consuming Descriptor, peer: PeerAddress, _ network: UInt64
+        _ descriptor: consuming Descriptor, peer: PeerAddress, _ network: UInt64, _ tls: ServerTLS
     ) {
+        if let credentials = tls.credentials {
+            return shakeHands(over: descriptor, peer: peer, network, credentials, tls.tickets)
+        }
         serve(
             ClientConnection(
                 shard: self, transport: .plain(descriptor), peer: peer, network: network))
@@ -85,7 +89,7 @@ extension Shard {
     }
 
     /// Gives up the place of a client connection.
-    private func leave() {
+    func leave() {
         group.connectionEnded(at: index)
         resumeAccepting()
         noteDrained()

@@ -50,7 +50,8 @@ extension Shard {
             guard let socket = open.socket.take() else { continue }
             do throws(SystemError) {
                 listeners.append(
-                    try Listener(shard: self, number: open.number, socket: socket))
+                    try Listener(
+                        shard: self, number: open.number, tls: open.tls, socket: socket))
             } catch {
                 logger.error("\(error.description)")
             }
@@ -113,6 +114,7 @@ extension Shard {
 
     /// Ends at once, whatever is going on.
     func stop() {
+        giveUpHandshakes()
         for connection in connections.all { connection.abort() }
         reactor.stop()
     }

@@ -41,6 +41,9 @@ final class Shard {
     var hasStoppedAccepting = false
 
     var connections = IndexedTable<ClientConnection>()
+    /// Clients that are not served yet, and how fast their handshakes go on.
+    var handshakes = ClientHandshakes()
+    let handshakePace = HandshakePace()
     /// Responses that are read to their ends although their clients have left.
     var abandonedResponses = IndexedTable<AbandonedResponse>()
     /// Copies of requests that are under way.
@@ -124,6 +127,7 @@ final class Shard {
         hasEnded = true
         for listener in listeners { listener.close() }
         listeners.removeAll()
+        giveUpHandshakes()
         for connection in connections.all { connection.abort() }
         for response in abandonedResponses.all { response.giveUp() }
         for request in mirrors.all { request.giveUp() }

@@ -41,6 +41,16 @@ import Testing
         #expect(text == golden.replacing(goldenAffinity + "\n", with: ""))
     }
 
+    @Test func withoutTLSThePageHasNothingOfIt() {
+        var snapshot = sampleSnapshot()
+        snapshot.certificates = []
+        let text = rendered {
+            PrometheusRenderer.render(snapshot, process: sampleProcess(), format: .text, into: &$0)
+        }
+        let golden = goldenMetrics.replacing("SWIFT", with: GatewayMetrics.swiftVersion)
+        #expect(text == golden.replacing(goldenTLS + "\n", with: ""))
+    }
+
     @Test func affinityIsSaidOfPoolsThatHaveIt() {
         var snapshot = sampleSnapshot()
         let other = PoolMetrics(name: "other", backends: ["http://10.0.0.12:8000"])

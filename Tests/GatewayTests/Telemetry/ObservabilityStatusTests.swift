@@ -25,6 +25,8 @@ import Testing
             #"{"version":"1.2.3","state":"ready","time":"2023-11-14T22:15:23.456Z","#
             + #""uptime_seconds":123,"policy":{"loaded":"2023-11-14T22:15:00.500Z","#
             + #""last_reload_successful":false},"client_connections":{"open":3,"max":100},"#
+            + #""certificates":[{"listener":"0.0.0.0:8443","name":"a.example","ends":"2023-11-14T22:13:20.000Z"},"#
+            + #"{"listener":"[::]:8443","name":"b\"","ends":null}],"#
             + #""pools":[{"name":"chat","usable":true,"mode":"observe","limit":24,"in_flight":11,"#
             + #""queue":{"requests":5,"max_requests":256,"bytes":6000,"max_bytes":1048576,"#
             + #""oldest_wait_seconds":0.0015,"drain_rate":12.5},"#

@@ -6,6 +6,7 @@ import Bytes
 import Foundation
 import HTTP1
 import Inference
+import Reactor
 
 @testable import Gateway
 @testable import Telemetry
@@ -39,6 +40,11 @@ func sampleSnapshot() -> GatewaySnapshot {
     gateway.countUnrouted(.headTooLarge)
     gateway.countReload(atNanoseconds: 1_700_000_100_500_000_000)
     gateway.countReloadFailure()
+    gateway.countHandshake(isResumed: false, nanoseconds: 30_000_000)
+    gateway.countHandshake(isResumed: true, nanoseconds: 3_000_000)
+    gateway.countHandshake(failed: .nameUnknown)
+    gateway.countCertificateReload(failed: false)
+    gateway.countCertificateReload(failed: true)
 
     let pool = PoolMetrics(name: "chat", backends: ["http://10.0.0.11:8000"])
     pool.countForwarded(afterNanoseconds: 0)
@@ -140,6 +146,11 @@ func sampleSnapshot() -> GatewaySnapshot {
     var all = GatewaySnapshot(
         metrics: gateway, wallNanoseconds: 1_700_000_123_456_789_000, pools: [snapshot])
     all.maxConnections = 100
+    all.certificates = [
+        CertificateSnapshot(
+            listener: "0.0.0.0:8443", name: "a.example", endSeconds: 1_700_000_000),
+        CertificateSnapshot(listener: "[::]:8443", name: "b\"", endSeconds: nil),
+    ]
     all.alive.exchanges = 4
     all.alive.dials = 1
     all.alive.timers = 6

@@ -1,0 +1,148 @@
+// The files of listeners' certificates, which others write anew: their folders are watched, and all files are read a moment
+// after something has changed in one. They are also read every minute, for file systems that tell nothing and for links
+// that lead to other folders. What cannot be used changes nothing. Reading is done on a thread of its own.
+
+internal import Admission
+internal import Gateway
+internal import Logging
+internal import Policy
+internal import Reactor
+internal import Telemetry
+
+/// Keeps listeners' certificates as their files are.
+final class CertificateWatch: EventHandler {
+    private unowned let control: GatewayControl
+    private let logger: Logger
+    private let mailbox: Mailbox<CertificateWatch>?
+    private var folders: [String: DirectoryWatch] = [:]
+    private var isReading = false
+    /// Whether the files will be read in a moment, and whether something has changed since they are being read.
+    private var isGathering = false
+    private var isOutOfDate = false
+    /// What the log was last told of.
+    private var toldFaults: [String] = []
+
+    /// How long changes are gathered.
+    private static let gatherNanoseconds: Int64 = 200_000_000
+    /// How often the files are read although nothing is known to have changed.
+    private static let rereadNanoseconds: Int64 = 60_000_000_000
+    /// The link that Kubernetes renames when it changes the files of a volume.
+    private static let volumeLink = "..data"
+    /// Faults that are told of one reading.
+    private static let mostFaults = 20
+
+    /// Begins to watch for what `control` has.
+    init(of control: GatewayControl, logger: Logger) {
+        self.control = control
+        self.logger = logger
+        mailbox = try? Mailbox()
+        super.init()
+        try? mailbox?.deliver(to: self, in: control.reactor)
+        control.reactor.register(self)
+        follow()
+    }
+
+    /// Follows the policy in force.
+    func follow() {
+        watchFolders()
+        // What was read for it may be out of date by now.
+        if !settings.isEmpty { changed() }
+    }
+
+    /// Watches no more.
+    func stop() {
+        for watch in folders.values { watch.stop() }
+        folders = [:]
+        control.reactor.deregister(self)
+        mailbox?.close(for: self)
+    }
+
+    override func deadlineReached() { read() }
+
+    /// What listeners say.
+    private var settings: [ListenerTLS] {
+        control.gateway.policy.allListeners.compactMap(\.tls)
+    }
+
+    /// Watches the folders of all files, and no others.
+    private func watchFolders() {
+        var names: [String: Set<String>] = [:]
+        for file in settings.flatMap(\.files) {
+            let end = file.lastIndex(of: "/") ?? file.startIndex
+            let folder = end == file.startIndex ? "/" : String(file[..<end])
+            names[folder, default: [CertificateWatch.volumeLink]].insert(
+                String(file[end...].dropFirst()))
+        }
+        for watch in folders.values { watch.stop() }
+        folders = names.compactMapValues { _ in nil }
+        for (folder, names) in names {
+            folders[folder] = try? DirectoryWatch(
+                folder, names: Array(names), in: control.reactor
+            ) { [unowned self] in changed() }
+        }
+    }
+
+    private func changed() {
+        isOutOfDate = true
+        // What comes meanwhile moves nothing: who never stops would never be read.
+        guard !isReading, !isGathering else { return }
+        isGathering = true
+        setDeadline(CertificateWatch.gatherNanoseconds)
+    }
+
+    private func setDeadline(_ nanoseconds: Int64) {
+        control.reactor.setDeadline(
+            of: self, to: control.reactor.now.advanced(byNanoseconds: nanoseconds))
+    }
+
+    /// Begins to read, on another thread.
+    private func read() {
+        guard !isReading else { return }
+        isGathering = false
+        isOutOfDate = false
+        guard let mailbox, !settings.isEmpty else { return }
+        // Before the files are read, so that no change falls between the two.
+        if folders.isEmpty || folders.values.contains(where: { !$0.isWatching }) { watchFolders() }
+        isReading = true
+        let policy = control.gateway.policy
+        let known = control.knownCredentials.listeners
+        do throws(SystemError) {
+            try SystemThread(name: "certificates") {
+                let read = ListenerCredentials(policy, known: known)
+                mailbox.send { $0.take(read) }
+            }.detach()
+        } catch {
+            isReading = false
+            tell([error.description])
+            setDeadline(CertificateWatch.rereadNanoseconds)
+        }
+    }
+
+    private func take(_ read: ListenerCredentials) {
+        isReading = false
+        guard !control.gateway.isDraining else { return }
+        tell(read.faults.map { "\($0.path).tls: \($0.fault.error)" })
+        let changed = control.replaceCertificates(read.all)
+        if !changed.isEmpty {
+            control.gateway.metrics.countCertificateReload(failed: false)
+            logger.notice(
+                "certificates replaced",
+                metadata: ["listeners": .array(changed.map { .string($0.text) })])
+        }
+        if isOutOfDate { return self.changed() }
+        setDeadline(CertificateWatch.rereadNanoseconds)
+    }
+
+    /// Tells what cannot be used, once for as long as it is the same.
+    private func tell(_ faults: [String]) {
+        guard faults != toldFaults else { return }
+        toldFaults = faults
+        guard !faults.isEmpty else {
+            return logger.notice("certificates can be read again")
+        }
+        control.gateway.metrics.countCertificateReload(failed: true)
+        for fault in faults.prefix(CertificateWatch.mostFaults) {
+            logger.error("certificates not replaced, those in use stay: \(fault)")
+        }
+    }
+}
