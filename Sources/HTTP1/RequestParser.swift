@@ -103,6 +103,8 @@ package struct RequestParser: ~Copyable {
 
     @inline(__always)
     private mutating func finishHead(_ bytes: Span<UInt8>) throws(ParseError) {
+        // Before anything looks at them: behind those of this head fields of an earlier one may stand.
+        head.fields.cut(to: section.count)
         if facts.host == nil && head.version == .http11 { throw .missingHost }
         if head.authority == nil { head.authority = facts.host }
         let framing = facts.framing
@@ -116,7 +118,6 @@ package struct RequestParser: ~Copyable {
         head.expectsContinue = facts.expectsContinue && head.hasBody && head.version == .http11
         head.keepAlive = framing.keepAlive(head.version)
         head.asksForWebSocket = framing.isWebSocketUpgrade && isWebSocketHandshake(bytes)
-        head.fields.cut(to: section.count)
         framing.markNamedFields(&head.fields, in: bytes)
         head.bytes.replaceAll(with: bytes)
         body.begin(head.framing)

@@ -44,6 +44,25 @@ private let nextResponse = Array("HTTP/1.1 204 Next\r\n\r\n".utf8)
         }
     }
 
+    /// A parser that has read another head before, a longer one, reads each case as a new one does.
+    @Test func requestsBehindALongOne() throws {
+        let handshake =
+            "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            + String(repeating: "X-Long: \(String(repeating: "x", count: 300))\r\n", count: 30)
+            + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        let before = Array(handshake.utf8)
+        for one in try CorpusTests.requests.get() where one.limits == HeadLimits() {
+            for piece in [one.input.count, 1] {
+                var parser = RequestParser(limits: one.limits)
+                let first = Transcript.of(&parser, before, piece: { before.count })
+                #expect(first.lines.last == "end")
+                parser.reset()
+                let transcript = Transcript.of(&parser, one.input, piece: { piece })
+                #expect(transcript.lines == one.expected, "\(one), in pieces of \(piece)")
+            }
+        }
+    }
+
     @Test func responses() throws {
         for one in try CorpusTests.responses.get() {
             for way in Way.allCases {
