@@ -32,8 +32,8 @@ SSL_CTX *penstock_tls_server_context(int least) {
     if (context == NULL) return NULL;
     // A connection that ends without an alert is one whose messages tell whether they are whole.
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
-    // Buffers move, and are written in parts.
-    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    // Buffers move, and are written in parts. What is sent is the chain in the file, and is not looked for at each handshake.
+    SSL_CTX_set_mode(context, SSL_MODE_NO_AUTO_CHAIN | SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     // A head and what belongs to it come in one call.
     SSL_CTX_set_read_ahead(context, 1);

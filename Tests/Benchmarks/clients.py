@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 import subprocess
 from dataclasses import dataclass
 
@@ -151,9 +152,10 @@ class Clients:
     def __init__(self, subject: Subject, count: int) -> None:
         self._host = f"127.0.0.1:{subject.port}"
         self._sockets: list[socket.socket] = []
+        context = ssl.create_default_context(cafile=f"{subject.certificate}.pem") if subject.certificate else None
         for _ in range(count):
             client = socket.create_connection(("127.0.0.1", subject.port), timeout=20)
-            self._sockets.append(client)
+            self._sockets.append(context.wrap_socket(client, server_hostname="127.0.0.1") if context else client)
 
     def __enter__(self) -> "Clients":
         return self

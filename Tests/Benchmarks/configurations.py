@@ -5,6 +5,9 @@ One worker or thread, no access log, connections kept on both sides, the fields 
     /          the origin's small answer        /bytes/...   its files
     /tls       the same over TLS                /upload      takes a body
     /shed      is refused                       /stream/...  events, passed on as they come
+
+With a certificate clients are spoken to over TLS, as each does it by default, but with TLS 1.3 and without sessions
+that go on.
 """
 
 from __future__ import annotations
@@ -46,7 +49,8 @@ upstream origin { server 127.0.0.1:$origin; keepalive 256; keepalive_requests 10
 upstream tls { server 127.0.0.1:$tls; keepalive 256; keepalive_requests 1000000000; }
 upstream stream { server 127.0.0.1:$stream; keepalive 256; }
 server {
-    listen 127.0.0.1:$port backlog=4096;
+    listen 127.0.0.1:$port $secured backlog=4096;
+    $certificate
     proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $$host;
     proxy_set_header X-Forwarded-For $$proxy_add_x_forwarded_for;
     proxy_max_temp_file_size 0;
@@ -62,6 +66,7 @@ server {
 HAPROXY = Template("""\
 global
     nbthread 1
+    tune.ssl.cachesize 0
     maxconn 9500
 defaults
     mode http
@@ -73,7 +78,7 @@ defaults
     timeout connect 5s
     timeout http-keep-alive 1h
 frontend front
-    bind 127.0.0.1:$port backlog 4096
+    bind 127.0.0.1:$port $secured backlog 4096
     http-request deny deny_status 503 if { path /shed }
     use_backend stream if { path_beg /stream } || { path_beg /upload }
     use_backend tls if { path /tls }
@@ -92,7 +97,7 @@ backend stream
 # there and empty. The only slot of `held` is taken by a request that is never answered, and nothing may wait there.
 PENSTOCK = Template("""\
 version: 1
-listen: 127.0.0.1:$port
+listen: {address: "127.0.0.1:$port"$secured}
 admin: 127.0.0.1:$admin
 threads: $threads
 log: {access: {to: off}}
@@ -125,7 +130,7 @@ routes:
 """)
 
 
-def envoy(ports: dict[str, int], directory: str, is_adaptive: bool) -> str:
+def envoy(ports: dict[str, int], directory: str, is_adaptive: bool, certificate: str | None) -> str:
     """Envoy's configuration; JSON is what it reads fastest.
 
     /shed meets a circuit breaker that lets no request pass, as what Envoy refuses for overload does. The adaptive filter
@@ -179,12 +184,29 @@ def envoy(ports: dict[str, int], directory: str, is_adaptive: bool) -> str:
         "static_resources": {
             "listeners": [{
                 "address": envoy_address(ports["port"]),
-                "filter_chains": [{"filters": [{
+                "filter_chains": [envoy_secured(certificate) | {"filters": [{
                     "name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}],
             }],
             "clusters": clusters,
         },
     })
+
+
+def envoy_secured(certificate: str | None) -> dict[str, object]:
+    """What makes a chain of filters speak TLS."""
+    if not certificate:
+        return {}
+    files = {"certificate_chain": {"filename": f"{certificate}.pem"}, "private_key": {"filename": f"{certificate}.key"}}
+    return {
+        "transport_socket": {
+            "name": "envoy.transport_sockets.tls",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+                "disable_stateless_session_resumption": True, "disable_stateful_session_resumption": True,
+                "common_tls_context": {"tls_certificates": [files]},
+            },
+        },
+    }
 
 
 def envoy_address(port: int) -> dict[str, object]:

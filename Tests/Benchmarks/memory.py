@@ -8,7 +8,7 @@ from typing import Iterator
 import clients
 from figures import Figure, Say
 from processes import resident_bytes
-from subjects import PenstockBefore, Setting, Subject
+from subjects import PenstockBefore, Relay, Setting, Subject
 
 # A stream's events are this far apart, so that most of it is silence.
 PERIOD_MILLISECONDS = 1000
@@ -21,6 +21,7 @@ def memory(
     bases: list[Figure] = []
     idle: list[Figure] = []
     open_streams: list[Figure] = []
+    secured: list[Figure] = []
     for kind in ([PenstockBefore] if setting.before else []) + kinds:
         say(f"memory of {kind.name}")
         subject = kind(setting, "memory")
@@ -36,7 +37,15 @@ def memory(
             open_streams.append(Figure("memory, open stream", kind.name, "KiB", [each]))
         finally:
             subject.stop()
-    yield from bases + idle + open_streams
+        if kind is Relay:
+            continue
+        subject = kind(setting, "memory-tls")
+        try:
+            each = idle_bytes(subject, min(connections, 2000)) / 1024
+            secured.append(Figure("memory, idle TLS connection", kind.name, "KiB", [each]))
+        finally:
+            subject.stop()
+    yield from bases + idle + open_streams + secured
 
 
 def idle_bytes(subject: Subject, count: int) -> float:

@@ -19,6 +19,14 @@ from processes import BenchError, Process, free_port, first_line
 
 HERE = Path(__file__).resolve().parent
 
+# Works in which clients are spoken to over TLS, and the certificate that is shown.
+SECURED = {"https": "origin", "handshake": "origin", "handshake-rsa": "rsa", "memory-tls": "origin"}
+
+
+# TLS 1.3, which this nginx does not speak by default, and no sessions that go on: wrk would use them.
+NGINX_TLS = "ssl_protocols TLSv1.2 TLSv1.3; ssl_session_tickets off; ssl_session_cache off;"
+
+
 @dataclass(frozen=True)
 class Setting:
     """What the subjects of a run share."""
@@ -48,6 +56,8 @@ class Subject:
     ) -> None:
         self.setting = setting
         self.work = work
+        # The certificate's files without their endings, where clients are spoken to over TLS.
+        self.certificate = str(setting.directory / SECURED[work]) if work in SECURED else None
         self.port = free_port()
         self.process = Process(
             self.command(), self.cores(), self.file("log"), environment)
@@ -76,7 +86,7 @@ class Subject:
 
     def url(self, path: str) -> str:
         """The address of a path at this proxy."""
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"{'https' if self.certificate else 'http'}://127.0.0.1:{self.port}{path}"
 
     def file(self, ending: str) -> Path:
         """A file of this proxy's own."""
@@ -106,8 +116,15 @@ class Penstock(Subject):
         hole = self._hole.getsockname()[1]
         policy.write_text(configurations.PENSTOCK.substitute(
             self.ports(), hole=hole, admin=self.admin, threads=self.threads,
-            directory=self.setting.directory))
+            directory=self.setting.directory, secured=self.secured()))
         return [str(self.binary()), "serve", "--policy", str(policy)]
+
+    def secured(self) -> str:
+        """What makes its listener speak TLS."""
+        if not self.certificate:
+            return ""
+        files = f"{{certificate_file: {self.certificate}.pem, key_file: {self.certificate}.key}}"
+        return f", tls: {{certificates: [{files}], ticket_rotation: off}}"
 
     def binary(self) -> Path:
         """Which build of Penstock it is."""
@@ -115,6 +132,8 @@ class Penstock(Subject):
 
     def started(self) -> None:
         super().started()
+        if self.certificate:
+            return
         self._holder = socket.create_connection(("127.0.0.1", self.port))
         self._holder.sendall(b"GET /shed HTTP/1.1\r\nHost: x\r\n\r\n")
         self._hole.settimeout(5)
@@ -201,7 +220,9 @@ class Nginx(Subject):
 
     def command(self) -> list[str]:
         http = Template(configurations.NGINX_PROXY).substitute(
-            self.ports(), directory=self.setting.directory)
+            self.ports(), directory=self.setting.directory, secured="ssl" if self.certificate else "",
+            certificate=f"ssl_certificate {self.certificate}.pem; ssl_certificate_key {self.certificate}.key; {NGINX_TLS}"
+            if self.certificate else "")
         return nginx_command(self.setting.directory, f"{self.name}-{self.port}", http)
 
     def started(self) -> None:
@@ -216,7 +237,9 @@ class HAProxy(Subject):
     def command(self) -> list[str]:
         configuration = self.file("cfg")
         configuration.write_text(
-            configurations.HAPROXY.substitute(self.ports(), directory=self.setting.directory))
+            configurations.HAPROXY.substitute(
+                self.ports(), directory=self.setting.directory,
+                secured=f"ssl crt {self.certificate}.both no-tls-tickets" if self.certificate else ""))
         return ["haproxy", "-db", "-f", str(configuration)]
 
 
@@ -232,7 +255,7 @@ class Envoy(Subject):
         configuration = self.file("json")
         ports = self.ports() | {"admin": free_port()}
         configuration.write_text(
-            configurations.envoy(ports, str(self.setting.directory), self.is_adaptive))
+            configurations.envoy(ports, str(self.setting.directory), self.is_adaptive, self.certificate))
         return [
             str(self.setting.envoy), "--config-path", str(configuration), "--concurrency", "1",
             "--disable-hot-restart", "--log-level", "error"]
@@ -321,12 +344,16 @@ def start_streams(directory: Path, core: int) -> tuple[Process, int]:
 
 
 def make_certificate(directory: Path) -> None:
-    """A certificate for 127.0.0.1 that is its own authority; P-256, which all subjects' TLS libraries do fastest."""
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-         "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
-         "-keyout", str(directory / "origin.key"), "-out", str(directory / "origin.pem")],
-        check=True, capture_output=True)
+    """Certificates for 127.0.0.1 that are their own authorities: P-256, which all subjects' TLS libraries do fastest, and
+    RSA with 2048 bits. HAProxy wants certificate and key in one file."""
+    for name, key in (("origin", ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]), ("rsa", ["rsa:2048"])):
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", *key, "-nodes",
+             "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
+             "-keyout", str(directory / f"{name}.key"), "-out", str(directory / f"{name}.pem")],
+            check=True, capture_output=True)
+        both = (directory / f"{name}.pem").read_text() + (directory / f"{name}.key").read_text()
+        (directory / f"{name}.both").write_text(both)
 
 
 def versions(penstock: Path, envoy: Path | None) -> dict[str, str]:

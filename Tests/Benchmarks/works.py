@@ -20,6 +20,7 @@ from subjects import (
     OneReactor,
     PenstockBefore,
     Relay,
+    SECURED,
     Setting,
     Subject,
     TwoReactors,
@@ -133,6 +134,10 @@ WORKS: dict[str, Work] = {
     "upload": Work(a_megabyte("10 MB upload", "/upload", FILES["10m"], 8, "-s", UPLOAD), (Relay,)),
     "connect": Work(a_request("connection and request", "/", "-H", "Connection: close"), (Relay,)),
     "tls": Work(a_request("request over TLS to the backend", "/tls"), (Relay,)),
+    "https": Work(a_request("request over TLS from the client", "/"), (Relay,)),
+    "handshake": Work(a_request("TLS handshake and request", "/", "-H", "Connection: close"), (Relay,)),
+    "handshake-rsa": Work(
+        a_request("TLS handshake with RSA and request", "/", "-H", "Connection: close"), (Relay,)),
     "latency": Work(latency),
     "reactors": Work(by_reactors),
 }
@@ -156,8 +161,8 @@ def timed(
             if name == "reactors":
                 wanted = list(REACTORS)
             for kind in wanted:
-                # The relay is another process for each work.
-                key = (kind, name if kind is Relay else "")
+                # The relay is another process for each work, and who speaks TLS is one for each certificate.
+                key = (kind, name if kind is Relay else SECURED.get(name, ""))
                 if key not in running:
                     running[key] = kind(setting, name)
                 cells.append((name, running[key]))
