@@ -34,6 +34,8 @@ SSL_CTX *penstock_tls_server_context(int least) {
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
     // Buffers move, and are written in parts. What is sent is the chain in the file, and is not looked for at each handshake.
     SSL_CTX_set_mode(context, SSL_MODE_NO_AUTO_CHAIN | SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    // One record at a time: a client that sends records without data for as long as it likes would have all others wait.
+    SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     // A head and what belongs to it come in one call.
     SSL_CTX_set_read_ahead(context, 1);
@@ -52,7 +54,7 @@ void penstock_tls_set_tickets(SSL_CTX *context, penstock_tls_ticket_callback cal
         SSL_CTX_set_num_tickets(context, 0);
         return;
     }
-    // Clients use one as often as they like.
+    // One for each connection.
     SSL_CTX_set_num_tickets(context, 1);
     SSL_CTX_set_tlsext_ticket_key_evp_cb(context, callback);
 }
@@ -88,4 +90,13 @@ int64_t penstock_tls_end(const X509 *certificate) {
     struct tm time = {0};
     if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &time) != 1) return -1;
     return (int64_t)timegm(&time);
+}
+
+int penstock_tls_is_usable(X509 *certificate) {
+    EVP_PKEY *key = X509_get0_pubkey(certificate);
+    if (key == NULL) return 0;
+    if (EVP_PKEY_get_base_id(key) != EVP_PKEY_EC) return 1;
+    char name[64];
+    if (EVP_PKEY_get_group_name(key, name, sizeof name, NULL) != 1) return 0;
+    return strcmp(name, "prime256v1") == 0 || strcmp(name, "secp384r1") == 0 || strcmp(name, "secp521r1") == 0;
 }

@@ -15,17 +15,25 @@ final class CertificateWatch: EventHandler {
     private let logger: Logger
     private let mailbox: Mailbox<CertificateWatch>?
     private var folders: [String: DirectoryWatch] = [:]
+    /// How many of them there should be.
+    private var wantedFolders = 0
     private var isReading = false
     /// Whether the files will be read in a moment, and whether something has changed since they are being read.
     private var isGathering = false
     private var isOutOfDate = false
-    /// What the log was last told of.
+    /// What the log was last told of, and what was found for the first time.
     private var toldFaults: [String] = []
+    private var newFaults: [String] = []
 
     /// How long changes are gathered.
     private static let gatherNanoseconds: Int64 = 200_000_000
     /// How often the files are read although nothing is known to have changed.
     private static let rereadNanoseconds: Int64 = 60_000_000_000
+    /// The same while a folder is not watched.
+    private static let unwatchedNanoseconds: Int64 = 5_000_000_000
+    /// How long files may fit together badly before that is told: a certificate and its key are written one after the
+    /// other.
+    private static let mercyNanoseconds: Int64 = 3_000_000_000
     /// The link that Kubernetes renames when it changes the files of a volume.
     private static let volumeLink = "..data"
     /// Faults that are told of one reading.
@@ -74,12 +82,17 @@ final class CertificateWatch: EventHandler {
                 String(file[end...].dropFirst()))
         }
         for watch in folders.values { watch.stop() }
-        folders = names.compactMapValues { _ in nil }
+        folders = [:]
+        wantedFolders = names.count
         for (folder, names) in names {
             folders[folder] = try? DirectoryWatch(
                 folder, names: Array(names), in: control.reactor
             ) { [unowned self] in changed() }
         }
+    }
+
+    private var isWatchingAll: Bool {
+        folders.count == wantedFolders && folders.values.allSatisfy(\.isWatching)
     }
 
     private func changed() {
@@ -102,7 +115,7 @@ final class CertificateWatch: EventHandler {
         isOutOfDate = false
         guard let mailbox, !settings.isEmpty else { return }
         // Before the files are read, so that no change falls between the two.
-        if folders.isEmpty || folders.values.contains(where: { !$0.isWatching }) { watchFolders() }
+        if !isWatchingAll { watchFolders() }
         isReading = true
         let policy = control.gateway.policy
         let known = control.knownCredentials.listeners
@@ -121,7 +134,10 @@ final class CertificateWatch: EventHandler {
     private func take(_ read: ListenerCredentials) {
         isReading = false
         guard !control.gateway.isDraining else { return }
-        tell(read.faults.map { "\($0.path).tls: \($0.fault.error)" })
+        let faults = read.faults.map { "\($0.path).tls: \($0.fault.error)" }
+        let isNews = !faults.isEmpty && faults != toldFaults && faults != newFaults
+        newFaults = faults
+        if !isNews { tell(faults) }
         let changed = control.replaceCertificates(read.all)
         if !changed.isEmpty {
             control.gateway.metrics.countCertificateReload(failed: false)
@@ -130,7 +146,10 @@ final class CertificateWatch: EventHandler {
                 metadata: ["listeners": .array(changed.map { .string($0.text) })])
         }
         if isOutOfDate { return self.changed() }
-        setDeadline(CertificateWatch.rereadNanoseconds)
+        if isNews { return setDeadline(CertificateWatch.mercyNanoseconds) }
+        setDeadline(
+            isWatchingAll
+                ? CertificateWatch.rereadNanoseconds : CertificateWatch.unwatchedNanoseconds)
     }
 
     /// Tells what cannot be used, once for as long as it is the same.

@@ -38,7 +38,7 @@ extension PolicySections {
             Key(
                 "max_handshakes", \.maxHandshakes, .integer(1...100_000),
                 "Handshakes under way at once in each thread, an eighth of them for one client network; beyond that "
-                    + "the newest of the network with the most is given up."),
+                    + "the oldest of the network with the most is given up."),
             Key(
                 "ticket_rotation", \.ticketRotation,
                 Kind<Duration>.duration(.seconds(60)...Duration.seconds(24 * 3600))

@@ -47,6 +47,12 @@ open class StreamConnection: EventHandler {
     /// Whether the last read filled all it was offered: a long body, for which larger storage is
     /// acquired.
     private final var readsMuch = false
+    /// Whether reads are counted, and how many there were in the turn they were counted in.
+    private final var countsReads = false
+    private final var readsInTurn = 0
+    private final var countedTurn: UInt64 = 0
+    /// Reads in a turn, where they are counted, before others get theirs.
+    private static let mostReadsInTurn = 32
 
     /// A connection without a transport: `open` gives it one.
     package init(reactor: Reactor) {
@@ -58,6 +64,7 @@ open class StreamConnection: EventHandler {
     package final func open(_ transport: consuming Transport) {
         exchangeTransport(transport)
         isOpen = self.transport.socket() >= 0 || self.transport.isInMemory()
+        countsReads = self.transport.countsReads()
     }
 
     /// Puts another transport in the place of the present one, which ends.
@@ -110,6 +117,7 @@ open class StreamConnection: EventHandler {
     /// Returns the bytes added.
     package final func fill(highBytes: Int) -> Int {
         guard mayRead, !inputEnded else { return 0 }
+        if countsReads, !mayReadInThisTurn() { return 0 }
         var room = 0
         holdsInput = true
         let storage = readsMuch ? BufferPool.largePieceBytes : BufferPool.pieceBytes
@@ -126,6 +134,10 @@ open class StreamConnection: EventHandler {
         case .wouldBlock:
             mayRead = false
             if transport.readsAfterWriting() { mayWrite = false }
+            if transport.holdsBack() {
+                mayRead = true
+                reactor.resumeLater(self)
+            }
         case .ended:
             inputEnded = true
             endedInOrder = true
@@ -139,6 +151,18 @@ open class StreamConnection: EventHandler {
             break
         }
         return 0
+    }
+
+    /// Counts a read; where there were enough in this turn, there is another one in the next.
+    @inline(never) private final func mayReadInThisTurn() -> Bool {
+        if countedTurn != reactor.turnNumber {
+            countedTurn = reactor.turnNumber
+            readsInTurn = 0
+        }
+        readsInTurn += 1
+        if readsInTurn <= StreamConnection.mostReadsInTurn { return true }
+        reactor.resumeLater(self)
+        return false
     }
 
     /// Writes as much of the output as is taken, and returns the bytes that left.

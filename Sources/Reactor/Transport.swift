@@ -64,6 +64,28 @@ package enum Transport: ~Copyable {
         }
     }
 
+    /// Whether a read that found nothing gave up although more may be there, for others' sake.
+    package borrowing func holdsBack() -> Bool {
+        switch self {
+        case .secured(let session): session.holdsBack
+        case .plain: false
+        case .secure: false
+        case .memory: false
+        case .closed: false
+        }
+    }
+
+    /// Whether a client may make many small things of what it sends, each of which takes a while.
+    package borrowing func countsReads() -> Bool {
+        switch self {
+        case .secured: true
+        case .plain: false
+        case .secure: false
+        case .memory: false
+        case .closed: false
+        }
+    }
+
     /// Whether a read that found nothing waits until something can be written.
     package borrowing func readsAfterWriting() -> Bool {
         switch self {

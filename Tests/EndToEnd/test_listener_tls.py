@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -668,3 +669,111 @@ def test_the_corpus_is_answered_alike(gateway: StartGateway, authority: Authorit
         with ThreadPoolExecutor(48) as pool:
             differences = [text for found in pool.map(compare, messages) for text in found]
     assert not differences, (len(differences), differences[:5])
+
+
+def test_a_drain_waits_for_nobody_who_says_nothing(gateway: StartGateway, authority: Authority, echo: str) -> None:
+    """A connection without a byte holds the end up for two seconds at most, whatever a handshake may take."""
+    through = gateway(tls_pool(echo, authority, extra="handshake_timeout: 30s"))
+    with RawClient(through.url):
+        eventually(lambda: through.metric("penstock_client_connections_accepted_total") == 0, "it is no connection yet")
+        time.sleep(0.2)
+        began = time.monotonic()
+        through.signal(signal.SIGTERM)
+        through.wait(10)
+        assert time.monotonic() - began < 5
+
+
+def test_handshakes_give_way(gateway: StartGateway, authority: Authority, echo: str) -> None:
+    """Who has said nothing for a second gives way to who comes, and before a connection that was served."""
+    policy = tls_pool(echo, authority).replace("admin:", "server: {max_connections: 20}\nadmin:", 1)
+    through = gateway(policy)
+    with dial(through.url, authority.context()) as kept, ExitStack() as stack:
+        assert ask(kept)[0] == 200
+        for _ in range(40):
+            stack.enter_context(RawClient(through.url))
+        time.sleep(1.3)
+        for _ in range(5):
+            with dial(through.url, authority.context()) as connection:
+                assert ask(connection)[0] == 200
+        assert ask(kept)[0] == 200
+    assert results(through)["crowded"] >= 1
+
+
+def test_certificates_of_clients_end_in_sessions_too(
+    gateway: StartGateway, authority: Authority, clients: Authority, echo: str, tmp_path: Path
+) -> None:
+    """A session does not go on when the client's certificate has ended."""
+    # It ends within this test: openssl knows no less than a day, but a date.
+    end = time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + 3))
+    subprocess.run(
+        ["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=brief",
+         "-keyout", "brief.key", "-out", "brief.csr"],
+        cwd=clients.directory, capture_output=True, check=True,
+    )  # fmt: skip
+    (tmp_path / "ca.cnf").write_text(
+        f"[ca]\ndefault_ca=a\n[a]\ndatabase={tmp_path}/index\nserial={tmp_path}/serial\nnew_certs_dir={tmp_path}\n"
+        "default_md=sha256\npolicy=p\n[p]\ncommonName=supplied\n"
+    )
+    (tmp_path / "index").write_text("")
+    (tmp_path / "serial").write_text("01\n")
+    subprocess.run(
+        ["openssl", "ca", "-batch", "-config", str(tmp_path / "ca.cnf"), "-cert", "clients.pem", "-keyfile", "clients.key",
+         "-in", "brief.csr", "-out", "brief.pem", "-notext", "-startdate", "20200101000000Z", "-enddate", end],
+        cwd=clients.directory, capture_output=True, check=True,
+    )  # fmt: skip
+    through = gateway(tls_pool(echo, authority, extra=f"client_ca_file: {clients.file}, client_certificate: require"))
+    context = authority.context("brief")
+    with dial(through.url, context) as connection:
+        assert ask(connection)[0] == 200
+        session = connection.session
+    time.sleep(4)
+    with pytest.raises((ssl.SSLError, ConnectionResetError, AssertionError)):
+        with dial(through.url, context, session=session) as connection:
+            ask(connection)
+    assert results(through)["certificate_refused"] == 1
+
+
+def test_tiny_records_hold_nobody_up(gateway: StartGateway, authority: Authority) -> None:
+    """Who sends a body in records of a byte, or asks for new keys again and again, delays others by little."""
+    ended = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        if b"POST" in read_head(connection):
+            while connection.recv(65536):
+                pass
+            return
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+        while not ended.wait(0.02):
+            connection.sendall(b"data: x\n\n")
+
+    with scripted_backend(serve) as backend:
+        through = gateway(tls_pool(backend, authority) + "\nthreads: 1\n")
+        # All that is sent is made before it is sent.
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        session = authority.context().wrap_bio(incoming, outgoing, server_hostname="a.example")
+        parts = urlsplit(through.url)
+        with socket.create_connection((parts.hostname, parts.port), 10) as plain:
+            while True:
+                try:
+                    session.do_handshake()
+                    break
+                except ssl.SSLWantReadError:
+                    plain.sendall(outgoing.read())
+                    incoming.write(plain.recv(65536))
+            count = 200_000
+            session.write(f"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {count}\r\n\r\n".encode())
+            for _ in range(count):
+                session.write(b"x")
+            flood = outgoing.read()
+            with dial(through.url, authority.context()) as stream:
+                stream.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                stream.recv(65536)
+                sender = threading.Thread(target=plain.sendall, args=(flood,))
+                sender.start()
+                longest, last = 0.0, time.monotonic()
+                while sender.is_alive():
+                    stream.recv(65536)
+                    longest, last = max(longest, time.monotonic() - last), time.monotonic()
+                sender.join()
+                ended.set()
+        assert longest < 0.3, longest

@@ -64,6 +64,9 @@ static inline void penstock_tls_free(void *memory) { OPENSSL_free(memory); }
 // When a certificate ends, in seconds since 1970; -1 where that cannot be told.
 int64_t penstock_tls_end(const X509 *certificate);
 
+// Whether TLS has a way to sign with the certificate's key: not with every curve.
+int penstock_tls_is_usable(X509 *certificate);
+
 // Adds an authority whose name clients are told and whose certificates are taken; 1 on success.
 static inline int penstock_tls_add_authority(SSL_CTX *context, X509 *authority) {
     return X509_STORE_add_cert(SSL_CTX_get_cert_store(context), authority) == 1 && SSL_CTX_add_client_CA(context, authority) == 1;

@@ -55,16 +55,26 @@ struct ClientHandshakes {
         network != 0 && counts[network] ?? 0 >= ClientHandshakes.mostOfNetwork(among: most)
     }
 
-    /// Who goes where there are too many: of the network with the most the one that began first.
+    /// Handshakes of one network that are not many yet.
+    private static let few = 4
+
+    /// Who goes where there are too many: of the network with the most the one that began first; of all, where none has
+    /// many.
     ///
     /// A client that means it is done within two round trips. So whoever floods from many addresses pushes out his own
     /// for the most part; were the newest to go, those who stand still would keep everybody else away until their time
-    /// is over.
+    /// is over. Those whose networks are not counted are no network together.
     var dispensable: ClientHandshake? {
-        guard let most = counts.max(by: { ($0.value, $1.key) < ($1.value, $0.key) }) else {
-            return nil
-        }
-        return table.all.lazy.filter { $0.network == most.key }.min { $0.beganAt < $1.beganAt }
+        let most = counts.filter { $0.key != 0 && $0.value > ClientHandshakes.few }
+            .max { ($0.value, $0.key) < ($1.value, $1.key) }
+        return table.all.lazy.filter { most == nil || $0.network == most?.key }
+            .min { $0.beganAt < $1.beganAt }
+    }
+
+    /// Those that have lasted for a second, the oldest first.
+    func old(now: Instant) -> [ClientHandshake] {
+        table.all.filter { now.nanoseconds(since: $0.beganAt) >= 1_000_000_000 }
+            .sorted { $0.beganAt < $1.beganAt }
     }
 }
 
@@ -79,9 +89,7 @@ extension Shard {
             return endedHandshake(.failure(.crowded), peer, network)
         }
         while handshakes.count >= most, let client = handshakes.dispensable {
-            client.handshake?.giveUp()
-            forget(client)
-            endedHandshake(.failure(.crowded), client.peer, client.network)
+            giveUp(client, .crowded)
         }
         guard let session = ServerSession(descriptor, credentials, tickets) else {
             return endedHandshake(.failure(.failed), peer, network)
@@ -95,7 +103,8 @@ extension Shard {
         client.handshake = handshake
         handshakes.insert(client)
         let timeout = credentials.settings.handshakeTimeout.wholeNanoseconds
-        if !handshake.start(timeoutNanoseconds: timeout) {
+        let allowed = isDraining ? min(timeout, Shard.drainingHandshakeNanoseconds) : timeout
+        if !handshake.start(timeoutNanoseconds: allowed) {
             forget(client)
             endedHandshake(.failure(.failed), peer, network)
         }
@@ -127,12 +136,31 @@ extension Shard {
         }
     }
 
+    /// Gives up handshakes that stand still, `most` at most, for others who wait for a connection; how many there were.
+    func spareHandshakes(most: Int) -> Int {
+        let chosen = handshakes.old(now: reactor.now).prefix(most)
+        for client in chosen { giveUp(client, .crowded) }
+        return chosen.count
+    }
+
+    /// Handshakes end soon: the gateway drains.
+    func hastenHandshakes() {
+        for client in handshakes.all {
+            client.handshake?.hasten(Shard.drainingHandshakeNanoseconds)
+        }
+    }
+
+    /// How long handshakes may take while the gateway drains.
+    private static let drainingHandshakeNanoseconds: Int64 = 2_000_000_000
+
+    private func giveUp(_ client: ClientHandshake, _ fault: HandshakeFault) {
+        client.handshake?.giveUp()
+        forget(client)
+        endedHandshake(.failure(fault), client.peer, client.network)
+    }
+
     /// Gives up all handshakes that are under way.
     func giveUpHandshakes() {
-        for client in handshakes.all {
-            client.handshake?.giveUp()
-            forget(client)
-            endedHandshake(.failure(.closed), client.peer, client.network)
-        }
+        for client in handshakes.all { giveUp(client, .closed) }
     }
 }

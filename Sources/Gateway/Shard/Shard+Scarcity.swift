@@ -72,7 +72,10 @@ extension Shard {
         guard now.nanoseconds(since: capWatch.foundNoneAt) >= CapWatch.restNanoseconds else {
             return false
         }
-        let closed = spare(most: max(1, connections.count / 64))
+        let most = max(1, (connections.count + handshakes.count) / 64)
+        // Who has said nothing yet goes before those who were served.
+        let stood = spareHandshakes(most: most)
+        let closed = stood > 0 ? stood : spare(most: most)
         metrics.connectionsEvicted &+= UInt64(closed)
         capWatch.noteSpared(closed, now: now)
         return closed > 0

@@ -33,6 +33,7 @@ package final class Handshake: EventHandler {
     private let pace: HandshakePace
     private let session: ServerSession
     /// Called once, unless it is given up.
+    private var endsAt = Instant.distantFuture
     private let ended: (Handshake, Result<ServerSession, HandshakeFault>) -> Void
 
     /// A handshake of `session` in `reactor`, at the pace of all there; `ended` is called once with what came of it.
@@ -50,10 +51,16 @@ package final class Handshake: EventHandler {
     /// Begins, and gives up after `nanoseconds`; false where the kernel watches no more, and nothing is called then.
     package func start(timeoutNanoseconds nanoseconds: Int64) -> Bool {
         guard reactor.register(self, descriptor: session.socket) else { return false }
-        reactor.setDeadline(of: self, to: reactor.now.advanced(byNanoseconds: nanoseconds))
+        hasten(nanoseconds)
         // What the client has sent at once is there already.
         advance()
         return true
+    }
+
+    /// Gives up after `nanoseconds`, unless that was to be earlier.
+    package func hasten(_ nanoseconds: Int64) {
+        endsAt = min(endsAt, reactor.now.advanced(byNanoseconds: nanoseconds))
+        reactor.setDeadline(of: self, to: endsAt)
     }
 
     /// Ends it without a word.

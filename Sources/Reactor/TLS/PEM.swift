@@ -13,6 +13,9 @@ internal import CShims
 
     deinit { unsafe X509_free(object) }
 
+    /// Whether TLS can sign with its key.
+    var isUsable: Bool { unsafe penstock_tls_is_usable(object) != 0 }
+
     /// Whether `key` is the one that it speaks of.
     func isOf(_ key: PrivateKey) -> Bool {
         let isItsOwn = unsafe X509_check_private_key(object, key.object) == 1

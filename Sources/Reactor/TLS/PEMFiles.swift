@@ -8,6 +8,9 @@ struct PEMFiles {
     /// What a file may have, in bytes: the system's authorities take a quarter of a MiB.
     static let mostBytes = 4 << 20
 
+    /// Certificates of a chain.
+    private static let mostOfChain = 16
+
     var faults = TLSFaults()
 
     /// A certificate with what leads from it to an authority, and its key.
@@ -68,6 +71,21 @@ struct PEMFiles {
             return nil
         }
         guard let own = chain.first, !faults.isFaulty(setting) else { return nil }
+        guard chain.count <= PEMFiles.mostOfChain else {
+            let error = SystemError(
+                "use \(file)",
+                because:
+                    "it has \(chain.count) certificates, and clients take \(PEMFiles.mostOfChain) at most"
+            )
+            faults.note(setting, error)
+            return nil
+        }
+        guard own.isUsable else {
+            let error = SystemError(
+                "use \(file)", because: "TLS has no way to sign with its key; take P-256 or RSA")
+            faults.note(setting, error)
+            return nil
+        }
         guard own.isOf(key) else {
             let error = SystemError(
                 "use \(keyFile)", because: "it is not the key of the certificate in \(file)")

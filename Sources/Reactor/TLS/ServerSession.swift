@@ -7,6 +7,7 @@
 internal import Admission
 internal import Bytes
 internal import CShims
+internal import Glibc
 internal import Policy
 
 /// One TLS connection.
@@ -24,6 +25,14 @@ internal import Policy
     /// Whether the last read has to write something before it can go on: a client may ask for new keys at any time
     /// (RFC 8446 section 4.6.3).
     private(set) var readsAfterWriting = false
+    /// Whether the last read gave up although more may have come: it has read records without data for long enough.
+    private(set) var holdsBack = false
+    /// Records without data, one behind the other.
+    private var emptyRecords = 0
+
+    /// Records that one call reads, and how many without data there may be: new keys are asked for after gigabytes.
+    private static let recordsPerRead = 16
+    private static let mostEmptyRecords = 1_000
 
     /// How far a handshake is.
     package enum Progress: Equatable {
@@ -62,7 +71,13 @@ internal import Policy
         unsafe penstock_tls_set_app_data(session, Unmanaged.passUnretained(self).toOpaque())
         let code = unsafe SSL_do_handshake(session)
         unsafe penstock_tls_set_app_data(session, nil)
-        if code == 1 { return .done }
+        if code == 1 {
+            if isResumed, unsafe SSL_version(session) < TLS1_3_VERSION {
+                // Nothing of ours follows the client's last word, and it may wait for that to be acknowledged.
+                setOption(descriptor.rawValue, Int32(IPPROTO_TCP), TCP_QUICKACK, 1)
+            }
+            return hasExpired ? .failed(.certificateRefused) : .done
+        }
         switch unsafe SSL_get_error(session, code) {
         case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: return .waits
         case SSL_ERROR_SSL:
@@ -76,6 +91,15 @@ internal import Policy
 
     /// Whether it goes on with an earlier session.
     package var isResumed: Bool { unsafe SSL_session_reused(session) == 1 }
+
+    /// Whether the client's certificate has ended: a session that goes on does not show it anew.
+    private var hasExpired: Bool {
+        guard settings.clientCertificate != .off, isResumed,
+            let certificate = unsafe SSL_get0_peer_certificate(session)
+        else { return false }
+        return unsafe penstock_tls_end(certificate) * 1_000_000_000
+            < MonotonicClock.now.nanoseconds + MonotonicClock.nanosecondsToWall
+    }
 
     /// What the client's certificate says, if it has shown one: that was verified.
     package var clientNames: ClientNames? {
@@ -103,24 +127,54 @@ internal import Policy
 
     // MARK: Bytes
 
-    /// Reads decrypted bytes once.
+    /// Reads decrypted bytes: what a few records have, however small they are.
     ///
-    /// There may be more than the socket's readiness tells: read until `wouldBlock`.
+    /// There may be more than the socket's readiness tells: read until `wouldBlock`, and once more later where it
+    /// `holdsBack`.
     func read(into buffer: inout ByteBuffer, atMost limit: Int) -> TransferResult {
         ERR_clear_error()
+        readsAfterWriting = false
+        holdsBack = false
         var result = TransferResult.wouldBlock
+        var total = 0
+        var records = 0
         buffer.withFreeStorage(atMost: limit) { bytes, free in
-            var count = 0
-            let code = unsafe bytes.withUnsafeMutableBytes { storage in
-                // The range lies within the storage: ByteBuffer computed it from the storage's own count.
-                unsafe SSL_read_ex(
-                    session, storage.baseAddress?.advanced(by: free.lowerBound), free.count, &count)
+            while total < free.count {
+                guard records < ServerSession.recordsPerRead else {
+                    holdsBack = total == 0
+                    break
+                }
+                records += 1
+                var count = 0
+                errno = 0
+                let code = unsafe bytes.withUnsafeMutableBytes { storage in
+                    // The range lies within the storage: ByteBuffer computed it from the storage's own count, and
+                    // less than that was filled.
+                    unsafe SSL_read_ex(
+                        session, storage.baseAddress?.advanced(by: free.lowerBound + total),
+                        free.count - total, &count)
+                }
+                if code == 1 {
+                    total += count
+                    emptyRecords = 0
+                    // What else was received already; the socket is asked by the next call.
+                    if unsafe SSL_has_pending(session) == 1 { continue }
+                    break
+                }
+                // Nothing has come where the socket said so; else it was a record without data.
+                result = failure(code, isReading: true)
+                if result != .wouldBlock || readsAfterWriting || errno == EAGAIN { break }
+                emptyRecords += 1
+                if emptyRecords > ServerSession.mostEmptyRecords {
+                    isBroken = true
+                    result = .failed(0)
+                    break
+                }
             }
-            readsAfterWriting = false
-            result = code == 1 ? .moved(count) : failure(code, isReading: true)
-            return code == 1 ? count : 0
+            return total
         }
-        return result
+        // What went wrong behind the data is met again.
+        return total > 0 ? .moved(total) : result
     }
 
     /// Writes from the front of the buffer until all is written or nothing more is taken, and drops what was taken.
@@ -232,6 +286,8 @@ internal import Policy
             UnsafeBufferPointer(start: name, count: Int(PENSTOCK_TLS_TICKET_NAME)))
         guard let (key, isNewest) = own.tickets.key(named: wanted) else { return 0 }
         guard unsafe penstock_tls_open_ticket(key, iv, cipher, mac) == 1 else { return -1 }
-        return isNewest ? 1 : 2
+        // In TLS 1.3 clients should use a ticket once (RFC 8446 section C.4), so each gets another.
+        let isUsedUp = unsafe session.map { unsafe SSL_version($0) == TLS1_3_VERSION } ?? false
+        return isNewest && !isUsedUp ? 1 : 2
     }
 }

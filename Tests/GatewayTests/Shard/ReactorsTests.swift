@@ -266,11 +266,19 @@ import Testing
             gateway,
             leavingOut: [
                 "startNanoseconds", "lastReloadNanoseconds", "reloads", "reloadFailures",
-                "stateWrites",
+                "stateWrites", "certificateReloads",
             ])
+        #expect(gateway.handshakes.full == 1 && gateway.handshakes.resumed == 1)
         gateway.countStateWrite(failed: true)
         gateway.countStateWrite(failed: false)
+        gateway.countCertificateReload(failed: true)
+        gateway.countHandshake(isResumed: true, nanoseconds: 5)
+        gateway.countHandshake(failed: .crowded)
         let life = gateway.copyOfLife()
+        // The admin listener's are of the controlling thread.
+        #expect(life.certificateReloads.failed == 1 && life.handshakes.resumed == 2)
+        #expect(life.failedHandshakes[HandshakeFault.crowded.index] == 2)
+        #expect(life.handshakeTimes.sumNanoseconds == gateway.handshakeTimes.sumNanoseconds)
         #expect(life.stateWrites.all == 2 && life.stateWrites.failed == 1)
     }
 
@@ -281,6 +289,7 @@ import Testing
             case let counter as UInt64: #expect(counter == 1, "\(name)")
             // A sum is two counters of a walk.
             case let sum as UInt128: #expect(sum == UInt128(1) << 64 | 1, "\(name)")
+            case is (full: UInt64, resumed: UInt64): break
             case let counters as [UInt64]: #expect(counters.allSatisfy { $0 == 1 }, "\(name)")
             case let histogram as Histogram:
                 #expect(histogram.counts.allSatisfy { $0 == 1 }, "\(name)")

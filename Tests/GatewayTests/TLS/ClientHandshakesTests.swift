@@ -36,20 +36,47 @@ import Testing
         let good = client(1, at: 0)
         handshakes.insert(good)
         var flood: [ClientHandshake] = []
-        for index in 0..<5 {
+        for index in 0..<7 {
             flood.append(client(2, at: 10 + Int64(index)))
             handshakes.insert(flood[index])
         }
-        for index in 0..<4 {
+        for index in 0..<3 {
             let gone = handshakes.dispensable
             #expect(gone === flood[index])
             if let gone { handshakes.remove(gone) }
         }
-        #expect(handshakes.count == 2)
+        // Four are not many: from then on the oldest of all goes.
+        #expect(handshakes.dispensable === good)
         handshakes.remove(good)
         handshakes.remove(good)
-        #expect(handshakes.count == 1 && handshakes.dispensable === flood[4])
-        handshakes.remove(flood[4])
+        #expect(handshakes.count == 4 && handshakes.dispensable === flood[3])
+        for index in 3..<7 { handshakes.remove(flood[index]) }
         #expect(handshakes.dispensable == nil)
+    }
+
+    /// Whatever the addresses: who has just come stays, and those that are not counted are no network together.
+    @Test func fromManyAddressesTheOldestGoes() {
+        for networks in [Array(1...20), Array((1...20).reversed())] {
+            var handshakes = ClientHandshakes()
+            var all: [ClientHandshake] = []
+            for (index, network) in networks.enumerated() {
+                all.append(client(UInt64(network), at: Int64(index)))
+                handshakes.insert(all[index])
+            }
+            for index in 0..<10 { handshakes.insert(client(0, at: 100 + Int64(index))) }
+            for index in 0..<20 {
+                let gone = handshakes.dispensable
+                #expect(gone === all[index])
+                if let gone { handshakes.remove(gone) }
+            }
+        }
+    }
+
+    @Test func thoseOfASecondGiveWay() {
+        var handshakes = ClientHandshakes()
+        let old = [client(1, at: 5), client(2, at: 0)]
+        for client in old + [client(3, at: 900_000_000)] { handshakes.insert(client) }
+        let found = handshakes.old(now: Instant(nanoseconds: 1_500_000_000))
+        #expect(found.count == 2 && found[0] === old[1] && found[1] === old[0])
     }
 }
