@@ -29,18 +29,21 @@ package final class GatewayControl {
     /// Logs are those of `logs`, if any. `credentials` are those of `policy`; nil has them read here.
     package init(
         policy: Policy, version: String, logger: Logger, logs: LogWriters? = nil,
-        credentials: PolicyCredentials? = nil, seed: UInt64
+        credentials: PolicyCredentials? = nil, seed: UInt64,
+        inherited: InheritedSockets = InheritedSockets(), handed: HandoverText? = nil
     ) throws(SystemError) {
         reactor = try Reactor()
         self.logger = logger
         let files = credentials ?? PolicyCredentials(policy)
-        let learnt = policy.stateFile.map { LimitKeeper.read($0, logger) } ?? LearntLimits()
+        let kept = policy.stateFile.map { LimitKeeper.read($0, logger) } ?? LearntLimits()
+        let learnt = handed.map { LimitKeeper.read($0, logger) } ?? kept
         gateway = try Gateway(
             policy: policy, version: version, logger: logger, accessWriter: logs?.access,
             operationalWriter: logs?.operational, credentials: files, seed: seed,
-            remembered: learnt, reactor: reactor)
+            remembered: learnt, inherited: inherited, reactor: reactor)
         do throws(SystemError) {
-            admin = try makeAdmin(policy, files.listeners)
+            admin = try makeAdmin(policy, files.listeners, inherited)
+            for (configured, keys) in handed?.tickets ?? [] { adopt(keys, at: configured) }
             keeper = try policy.stateFile.map { (path) throws(SystemError) in
                 try LimitKeeper(path: path, learnt: learnt, of: gateway, logger: logger)
             }
@@ -94,6 +97,44 @@ package final class GatewayControl {
     /// Where both listen, as the policy has it.
     var configuredAddresses: [ListenAddress] {
         gateway.configuredAddresses + (admin.map { [$0.configured.address] } ?? [])
+    }
+
+    // MARK: Another process
+
+    /// All listening sockets, for another process.
+    var givenSockets: [GivenSocket] {
+        gateway.givenSockets + (admin.map { [$0.givenSocket] } ?? [])
+    }
+
+    /// What another process is told at its start, but for its sockets' numbers.
+    var handover: HandoverText {
+        var text = HandoverText()
+        var keys = gateway.ticketKeys
+        if let admin { keys.append((admin.configured.address, admin.ticketKeys)) }
+        text.tickets = keys.map { ($0.configured.text, $0.keys.text) }.filter { !$0.1.isEmpty }
+        var limits = keeper?.learnt ?? LearntLimits()
+        limits.take(
+            gateway.foundLimits, now: Int(ProcessClock.wallNanoseconds() / 1_000_000_000))
+        text.limits = limits.text
+        return text
+    }
+
+    private func adopt(_ keys: String, at configured: String) {
+        for listener in gateway.ticketKeys where listener.configured.text == configured {
+            listener.keys.adopt(keys)
+        }
+        if admin?.configured.address.text == configured { admin?.ticketKeys.adopt(keys) }
+    }
+
+    /// Drains, after another process has taken over the listeners at `taken`; what is looked after besides is its
+    /// affair.
+    func handOver(_ taken: Set<ListenAddress>) {
+        keeper?.stop()
+        keeper = nil
+        if let admin, taken.contains(admin.configured.address) { admin.giveAway() }
+        admin?.close()
+        admin = nil
+        gateway.handOver(taken)
     }
 
     /// The certificates in use.
@@ -189,7 +230,8 @@ package final class GatewayControl {
 
     /// The admin listener that `policy` asks for: the present one, where it stays at its address.
     private func makeAdmin(
-        _ policy: Policy, _ listeners: ListenerCredentials
+        _ policy: Policy, _ listeners: ListenerCredentials,
+        _ inherited: InheritedSockets = InheritedSockets()
     ) throws(SystemError) -> AdminListener? {
         guard let settings = policy.admin else { return nil }
         let credentials = try listeners.credentials(of: settings)
@@ -199,6 +241,7 @@ package final class GatewayControl {
         }
         let own = OwnAddresses(gateway.addresses + (adminAddress.map { [$0] } ?? []))
         return try AdminListener(
-            settings, credentials, gateway: gateway, server: policy.server, own: own)
+            settings, credentials, gateway: gateway, server: policy.server,
+            inherited: inherited.take(settings.address), own: own)
     }
 }

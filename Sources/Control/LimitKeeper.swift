@@ -41,6 +41,16 @@ final class LimitKeeper: EventHandler {
         }
     }
 
+    /// The limits that another process of this gateway tells of.
+    static func read(_ handed: HandoverText, _ logger: Logger) -> LearntLimits {
+        do throws(PolicyError) {
+            return try LearntLimits.read(text: handed.limits, file: "handover", now: now)
+        } catch {
+            logger.warning("limits not read", metadata: ["fault": "\(error)"])
+            return LearntLimits()
+        }
+    }
+
     /// Keeps the limits of `gateway` in the file at `path`, which held `learnt`; throws when the process is out of
     /// descriptors.
     init(

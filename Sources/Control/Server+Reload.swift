@@ -26,6 +26,7 @@ extension Server {
             return
         }
         reloading = .reading
+        service.say("RELOADING=1", "MONOTONIC_USEC=\(MonotonicClock.microseconds)")
         let present = PreparedPolicy.Present(
             logs: logs, credentials: control.knownCredentials,
             addresses: control.configuredAddresses)
@@ -60,6 +61,8 @@ extension Server {
             for diagnostic in error.diagnostics {
                 logger.error("policy invalid, the old one stays in force: \(diagnostic)")
             }
+            service.say(
+                "READY=1", "STATUS=\(error.diagnostics.first.map { "\($0)" } ?? "invalid policy")")
         }
         if isWanted { reload() }
     }
@@ -67,6 +70,7 @@ extension Server {
     private func notReloaded(_ reason: String) {
         gateway.metrics.countReloadFailure()
         logger.error("policy not reloaded, the old one stays in force: \(reason)")
+        service.say("READY=1", "STATUS=not reloaded: \(reason)")
     }
 
     private func putInForce(_ next: PreparedPolicy) {
@@ -91,6 +95,7 @@ extension Server {
         logs = next.logs
         logs.follow()
         tell(changes, next.policy)
+        service.say("READY=1", "STATUS=serving")
         StartMemory.release()
     }
 

@@ -29,6 +29,14 @@ package final class Server {
     let mailbox: Mailbox<Server>
     /// How far a reload is.
     var reloading = Reloading.none
+    /// The file of this program, as it was called.
+    let programFile = ProgramFile.path()
+    /// The processes before and behind this one.
+    private var predecessor: Predecessor?
+    var successor: Successor?
+    private let inherited: InheritedSockets
+    let service = ServiceNotifier()
+    var serviceTimer: ServiceTimer?
 
     /// Loads the policy, opens the logs and starts listening.
     ///
@@ -38,6 +46,13 @@ package final class Server {
         self.version = version
         // Before any thread is started: threads inherit the mask that keeps signals from them.
         SignalSource.blockSignals()
+        predecessor = Predecessor.found()
+        do throws(SystemError) {
+            inherited = try InheritedSockets(fromEnvironment: ())
+        } catch {
+            throw ServeError(text: "error: \(error.description)")
+        }
+        predecessor?.name(inherited)
         let prepared: PreparedPolicy
         do throws(PreparedPolicy.Failure) {
             prepared = try PreparedPolicy(path: policyFile)
@@ -52,13 +67,28 @@ package final class Server {
         do throws(SystemError) {
             control = try GatewayControl(
                 policy: policy, version: version, logger: logger, logs: logs,
-                credentials: prepared.credentials, seed: seed)
+                credentials: prepared.credentials, seed: seed, inherited: inherited,
+                handed: predecessor?.text)
             mailbox = try Mailbox()
             try mailbox.deliver(to: self, in: control.reactor)
+            try takeAll()
         } catch {
             prepared.logs.discard()
             throw ServeError(text: "error: \(error.description)")
         }
+    }
+
+    /// Sockets that nobody listens on would keep clients waiting; those of another process are closed here, since that one
+    /// takes whoever waits in them.
+    private func takeAll() throws(SystemError) {
+        if predecessor != nil { return inherited.closeOthers() }
+        guard let address = inherited.left.first else { return }
+        gateway.stop()
+        throw SystemError(
+            "take over the socket at \(address.text)",
+            because:
+                "the policy has no listener there; add it to `listen`, or have the socket not be given"
+        )
     }
 
     /// Serves until a signal ends it.
@@ -76,9 +106,17 @@ package final class Server {
         facts["threads"] = .stringConvertible(gateway.threadCount)
         facts["version"] = .string(version)
         logger.notice("listening", metadata: facts)
+        predecessor?.serve(inherited.taken, gateway) { [unowned self] in
+            logger.notice("the process before this one has ended")
+            predecessor = nil
+        }
+        serviceTimer = ServiceTimer(of: self)
+        service.say("READY=1", "STATUS=serving", "MAINPID=\(ProcessNumber.own)")
         StartMemory.release()
         control.run()
         mailbox.close(for: self)
+        successor?.stop()
+        predecessor?.stop()
         logger.notice("ended")
         _ = logs.access?.close(within: .seconds(2))
         _ = logs.operational.close(within: .seconds(2))
@@ -86,6 +124,7 @@ package final class Server {
 
     private func received(_ signal: ProcessSignal) {
         switch signal {
+        case .upgrade: upgrade()
         case .terminate:
             if gateway.isDraining {
                 logger.notice("ending at once")
@@ -93,6 +132,7 @@ package final class Server {
             } else {
                 let facts: Logger.Metadata = ["timeout": "\(gateway.policy.server.drainTimeout)"]
                 logger.notice("draining", metadata: facts)
+                service.say("STOPPING=1", "STATUS=draining")
                 gateway.drain()
             }
         case .reload:

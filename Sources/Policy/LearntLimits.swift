@@ -108,7 +108,9 @@ package struct LearntLimits: Equatable, Sendable {
     }
 
     /// The limits in `text`; `file` is the name for diagnostics.
-    static func read(text: String, file: String, now: Int) throws(PolicyError) -> LearntLimits {
+    package static func read(text: String, file: String, now: Int) throws(PolicyError)
+        -> LearntLimits
+    {
         var reading = Reading(file: file)
         reading.subject = subject
         var learnt = LearntLimits()

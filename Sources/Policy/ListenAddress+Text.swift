@@ -45,6 +45,12 @@ extension ListenAddress {
         return conflicts(with: other, resolve: resolve)
     }
 
+    /// The address that `text` says, as `text` writes it; nil where it says none.
+    package init?(written text: String) {
+        guard let address = try? ListenAddress.parse(text) else { return nil }
+        self = address
+    }
+
     /// Reads an address.
     static func parse(_ text: String) throws(Fault) -> ListenAddress {
         if text.hasPrefix("unix:") {

@@ -50,6 +50,33 @@ package struct ListeningSocket: ~Copyable, Sendable {
         return ListeningSocket(bound, address)
     }
 
+    /// One that was open when the process began; the file of a unix socket is this one's from now on.
+    init(inheriting socket: consuming InheritedSockets.Socket) {
+        address = socket.address
+        file =
+            if case .unix(let path) = socket.address { SocketFile(boundAt: path) } else { nil }
+        descriptor = socket.descriptor
+    }
+
+    /// Where a socket of this process is bound; nil for one that is neither TCP nor a unix socket with a path.
+    static func address(of number: Int32) -> ListenAddress? {
+        var storage = sockaddr_storage()
+        guard unsafe penstock_socket_name(number, &storage) == 0 else { return nil }
+        if Int32(storage.ss_family) == AF_UNIX {
+            let path = unsafe withUnsafeBytes(of: &storage) { bytes in
+                // The path stands behind the family, and ends with a zero or with the storage.
+                unsafe Array(bytes[2..<110].prefix { $0 != 0 })
+            }
+            guard !path.isEmpty, let text = String(validating: path, as: UTF8.self) else {
+                return nil
+            }
+            return .unix(path: text)
+        }
+        let peer = PeerAddress(storage)
+        guard !peer.isEmpty, let port = port(of: number) else { return nil }
+        return .tcp(host: peer.text, port: port)
+    }
+
     private init(_ descriptor: consuming Descriptor, _ address: ListenAddress) {
         self.descriptor = descriptor
         self.address = address

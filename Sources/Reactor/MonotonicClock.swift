@@ -13,6 +13,9 @@ package enum MonotonicClock {
         return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec) - now.nanoseconds
     }
 
+    /// The present instant in microseconds, as service managers want it.
+    package static var microseconds: Int64 { now.nanoseconds / 1_000 }
+
     /// The present instant.
     package static var now: Instant {
         var time = timespec()

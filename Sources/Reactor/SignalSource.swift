@@ -11,9 +11,11 @@ package enum ProcessSignal: Sendable {
     case reload
     /// SIGUSR1: open the log files again, after they were rotated.
     case reopenLogs
+    /// SIGUSR2: start the program on disk, which takes over.
+    case upgrade
 }
 
-/// Takes SIGTERM, SIGINT, SIGHUP and SIGUSR1 from a descriptor.
+/// Takes SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2 from a descriptor.
 package final class SignalSource: EventHandler {
     private let descriptor: Descriptor
     private let received: (ProcessSignal) -> Void
@@ -46,6 +48,7 @@ package final class SignalSource: EventHandler {
             case 0: return
             case SIGHUP: received(.reload)
             case SIGUSR1: received(.reopenLogs)
+            case SIGUSR2: received(.upgrade)
             default: received(.terminate)
             }
         }

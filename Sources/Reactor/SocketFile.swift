@@ -7,6 +7,7 @@
 internal import CShims
 internal import Glibc
 package import Policy
+internal import Synchronization
 
 /// The file of a bound unix socket.
 package struct SocketFile: Sendable {
@@ -16,6 +17,13 @@ package struct SocketFile: Sendable {
     /// Whose file it was when it was made.
     private let owner: uid_t
     private let group: gid_t
+    /// Whether another process has the socket from now on.
+    private let isGivenAway = Shared()
+
+    /// What copies of a file have in common.
+    private final class Shared: Sendable {
+        let value = Atomic<Bool>(false)
+    }
 
     /// What tells a file from all others.
     private struct Identity: Equatable {
@@ -39,13 +47,18 @@ package struct SocketFile: Sendable {
         group = status.st_gid
     }
 
+    /// Leaves the file to another process, which has the socket too.
+    package func giveAway() { isGivenAway.value.store(true, ordering: .relaxed) }
+
     /// Removes the file; where another one lies at its path by now, that one stays.
     ///
     /// To be called while the socket is open. A file that cannot be told from others, because its
     /// directory cannot be locked, stays as well: nobody listens there, and a start replaces it.
     package func remove() {
         // Mostly it was removed before, and nobody has to be waited for.
-        guard isAtItsPath, let lock = DirectoryLock.held(aroundFile: path) else { return }
+        guard !isGivenAway.value.load(ordering: .relaxed), isAtItsPath,
+            let lock = DirectoryLock.held(aroundFile: path)
+        else { return }
         discard()
         // Until here, and not only until its last use.
         extendLifetime(lock)

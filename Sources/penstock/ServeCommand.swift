@@ -11,7 +11,8 @@ struct ServeCommand: Command {
         discussion: """
             Signals: SIGTERM or SIGINT drains (listeners close, queued and running requests get up to drain_timeout), a \
             second one ends at once. SIGHUP reads the policy again; an invalid one leaves the old one in force. SIGUSR1 \
-            opens the log files again after they were rotated.
+            opens the log files again after they were rotated. SIGUSR2 has the program on disk take over, with all listening \
+            sockets, while this one drains.
 
             A policy needs little; everything else has a default:
 

@@ -29,6 +29,8 @@ struct Backend: Sendable {
     /// Units that are kept free for work that may go on after its connection was closed, and until
     /// when each.
     private(set) var keptFree = 0
+    /// Those of them that another process of this gateway has in flight, which takes no more.
+    private var heldElsewhere = 0
     private var freeAgain: [(at: Instant, seats: Int)] = []
     /// Whether it is trusted with its whole limit, as far as that was last worked out.
     private(set) var isTrusted = true
@@ -146,7 +148,13 @@ struct Backend: Sendable {
     mutating func releaseKeptFree(now: Instant) {
         guard keptFree > 0 else { return }
         freeAgain.removeAll { $0.at <= now }
-        keptFree = freeAgain.reduce(0) { $0 + $1.seats }
+        keptFree = freeAgain.reduce(heldElsewhere) { $0 + $1.seats }
+    }
+
+    /// Keeps as many units free as another process of this gateway has in flight there.
+    mutating func holdElsewhere(_ units: Int) {
+        keptFree += units - heldElsewhere
+        heldElsewhere = units
     }
 
     /// When nothing will have moved for too long although somebody waits for it.

@@ -53,13 +53,18 @@ final class AdminListener: EventHandler {
     /// TLS begins with `credentials`. `own` is where this process listens already.
     init(
         _ settings: ListenSettings, _ credentials: ServerCredentials?, gateway: Gateway,
-        server: ServerSettings, own: OwnAddresses
+        server: ServerSettings, inherited: [Transfer<ListeningSocket>] = [], own: OwnAddresses
     ) throws(SystemError) {
         self.gateway = gateway
         tls = ServerTLS(credentials)
         configured = settings
         limits = AdminLimits(server)
-        socket = try own.listen(settings)
+        if let given = inherited.first?.take() {
+            socket = given
+            try socket.file?.change(to: settings.access)
+        } else {
+            socket = try own.listen(settings)
+        }
         super.init()
         guard gateway.reactor.register(self, descriptor: socket.rawValue, interest: .readable)
         else {
@@ -76,6 +81,17 @@ final class AdminListener: EventHandler {
         try socket.file?.change(to: access)
         configured.access = access
     }
+
+    /// Its socket, for another process.
+    var givenSocket: GivenSocket {
+        GivenSocket(number: socket.rawValue, configured: configured.address)
+    }
+
+    /// The keys of its tickets.
+    var ticketKeys: TicketKeys { tls.tickets }
+
+    /// Another process has the socket, and its file.
+    func giveAway() { socket.file?.giveAway() }
 
     /// The certificates that it shows.
     var certificates: [CertificateSnapshot] { tls.shown(at: address) }

@@ -19,6 +19,14 @@ extension SharedAdmission {
     /// The limits of backends that were found by measuring them, by the backends' keys.
     var foundLimits: [String: Double] { state.withLock { $0.controller.foundLimits } }
 
+    /// Units in flight by the keys of the backends that have any.
+    var inFlightByBackend: [String: Int] { state.withLock { $0.controller.inFlightByBackend } }
+
+    /// Counts what another process of this gateway has in flight; a poll is due then.
+    func holdElsewhere(_ counts: [String: Int], now: Instant) {
+        state.withLock { $0.controller.holdElsewhere(counts, now: now) }
+    }
+
     /// Whether nothing runs and nothing waits.
     var isIdle: Bool {
         state.withLock { $0.controller.inFlight == 0 && $0.controller.queueLength == 0 }

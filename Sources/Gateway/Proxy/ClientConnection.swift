@@ -50,10 +50,8 @@ final class ClientConnection: StreamConnection, TableMember {
     /// How long, and for how many bytes, a closed client's input is still read.
     private static let lingerNanoseconds: Int64 = 2_000_000_000
     private static let lingerBytes = 1 << 20
-    /// How long, while the gateway drains, a connection is open for a request that its client may be
-    /// sending at this moment: the way there and a scheduler's whim.
-    private static let farewellNanoseconds: Int64 = 1_000_000_000
-
+    /// How long, while the gateway drains, a request that has arrived may take to be read.
+    private static let arrivalNanoseconds: Int64 = 1_000_000_000
     init(
         shard: Shard, transport: consuming Transport, peer: PeerAddress, network: UInt64 = 0,
         security: ClientSecurity? = nil
@@ -341,12 +339,12 @@ final class ClientConnection: StreamConnection, TableMember {
         guard shard.isDraining else { return end }
         let farewell = max(idleSince, shard.drainBeganAt)
         return min(
-            end, farewell.advanced(byNanoseconds: ClientConnection.farewellNanoseconds))
+            end, farewell.advanced(byNanoseconds: shard.farewellNanoseconds))
     }
 
     /// The same for one whose request has arrived.
     private var restsLonger: Instant {
-        reactor.now.advanced(byNanoseconds: ClientConnection.farewellNanoseconds)
+        reactor.now.advanced(byNanoseconds: ClientConnection.arrivalNanoseconds)
     }
 
     /// Whether a connection without an exchange may stay.

@@ -43,7 +43,7 @@ extension Gateway {
     /// Opens those of `wanted` where the gateway does not listen yet.
     func open(
         _ wanted: [ListenSettings], _ credentials: ListenerCredentials,
-        besides others: [ListenAddress] = []
+        inherited: InheritedSockets = InheritedSockets(), besides others: [ListenAddress] = []
     ) throws(SystemError) -> [OpenedAddress] {
         // What cannot be had is found out before anything is changed.
         for settings in wanted { _ = try credentials.credentials(of: settings) }
@@ -55,7 +55,7 @@ extension Gateway {
                 try OpenedAddress(
                     settings, number: openedCount,
                     credentials: credentials.credentials(of: settings),
-                    shards: group.count, own: own))
+                    shards: group.count, inherited: inherited.take(settings.address), own: own))
         }
         return opened
     }

@@ -72,11 +72,12 @@ package final class Gateway {
     ///
     /// `reactor` is the loop of this thread. `seed` decides everything that is left to chance. The
     /// access log goes to `accessWriter`. `credentials` are those of `policy`; nil has them read here.
-    /// `remembered` are limits that an earlier process found.
+    /// `remembered` are limits that an earlier process found, `inherited` sockets that were open when this one began.
     package init(
         policy: Policy, version: String, logger: Logger, accessWriter: LogWriter? = nil,
         operationalWriter: LogWriter? = nil, credentials: PolicyCredentials? = nil, seed: UInt64,
-        remembered: LearntLimits = LearntLimits(), reactor: Reactor
+        remembered: LearntLimits = LearntLimits(), inherited: InheritedSockets = InheritedSockets(),
+        reactor: Reactor
     ) throws(SystemError) {
         self.policy = policy
         self.remembered = remembered
@@ -104,7 +105,7 @@ package final class Gateway {
                     quotas: quotas, remembered: remembered.limits(ofPool: settings.name))
                 return Member(settings: settings, admission: admission)
             }
-            let opened = try open(policy.listen, files.listeners)
+            let opened = try open(policy.listen, files.listeners, inherited: inherited)
             try startShards(opened, accessWriter)
             noteListening(opened)
         } catch {
@@ -149,7 +150,10 @@ package final class Gateway {
 
     /// Stops accepting and lets queued and running requests end, for at most the policy's
     /// `drain_timeout`.
-    package func drain() {
+    package func drain() { drain(handedOver: []) }
+
+    /// The same, where another process has the listeners with those numbers.
+    func drain(handedOver: Set<Int>) {
         guard !isDraining else { return }
         isDraining = true
         acceptingShards = group.count
@@ -157,7 +161,7 @@ package final class Gateway {
             byNanoseconds: policy.server.drainTimeout.wholeNanoseconds)
         arrangeTimer()
         removeFiles()
-        group.sendToAll { $0.drain() }
+        group.sendToAll { $0.drain(handedOver: handedOver) }
     }
 
     /// Removes the files of the listening sockets, where they are still this gateway's: here, where

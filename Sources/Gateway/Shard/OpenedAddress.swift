@@ -28,6 +28,8 @@ struct Listening {
     let file: SocketFile?
     /// Whether and how TLS is spoken there.
     let tls: ServerTLS
+    /// The sockets' numbers in this process.
+    let descriptors: [Int32]
 
     /// What it shows of itself.
     var certificates: [CertificateSnapshot] { tls.shown(at: actual) }
@@ -47,43 +49,85 @@ struct OpenedAddress {
     /// Where it was to listen, and how.
     let listening: Listening
     /// By the shards that they are for; a unix path has one only.
-    private let sockets: [OpenSocket]
+    private let sockets: [[OpenSocket]]
 
     /// Binds and listens, with a socket for each of `shards`; throws when the address cannot be had.
     ///
-    /// `number` is another one for each. TLS begins with `credentials`. `own` is where this process listens already, as the kernel has it.
+    /// `number` is another one for each. TLS begins with `credentials`. `own` is where this process listens already.
+    /// `inherited` are sockets that were open at that address when the process began: all of them are accepted from,
+    /// for in each somebody may wait, and others are opened beside where that is possible.
     init(
         _ settings: ListenSettings, number: Int, credentials: ServerCredentials?, shards: Int,
-        own: OwnAddresses
+        inherited: [Transfer<ListeningSocket>] = [], own: OwnAddresses
     ) throws(SystemError) {
-        let address = settings.address
-        let first = try own.listen(settings)
         let tls = ServerTLS(credentials)
+        let opened = try OpenedAddress.open(settings, shards, inherited, own)
         listening = Listening(
-            configured: settings, number: number, actual: first.address, file: first.file, tls: tls)
-        var further: [OpenSocket] = []
-        for _ in 1..<max(1, shards) {
-            guard let another = try first.another() else { break }
-            further.append(
+            configured: settings, number: number, actual: opened.address, file: opened.file,
+            tls: tls, descriptors: opened.descriptors)
+        var sockets = [[OpenSocket]](repeating: [], count: max(1, shards))
+        for (index, socket) in opened.sockets.enumerated() {
+            sockets[index % sockets.count].append(
                 OpenSocket(
-                    configured: address, number: number, tls: tls, socket: Transfer(another)))
+                    configured: settings.address, number: number, tls: tls, socket: socket))
         }
-        sockets =
-            [
-                OpenSocket(
-                    configured: address, number: number, tls: tls, socket: Transfer(first))
-            ] + further
+        self.sockets = sockets
     }
 
-    /// The socket for that shard, if there is one.
-    func socket(ofShard index: Int) -> OpenSocket? {
-        index < sockets.count ? sockets[index] : nil
+    /// What is open at one address.
+    private struct Opened {
+        var address: ListenAddress
+        var file: SocketFile?
+        var descriptors: [Int32] = []
+        var sockets: [Transfer<ListeningSocket>] = []
+
+        init(_ first: consuming ListeningSocket) {
+            address = first.address
+            file = first.file
+            add(first)
+        }
+
+        mutating func add(_ socket: consuming ListeningSocket) {
+            descriptors.append(socket.rawValue)
+            sockets.append(Transfer(socket))
+        }
+    }
+
+    private static func open(
+        _ settings: ListenSettings, _ shards: Int, _ inherited: [Transfer<ListeningSocket>],
+        _ own: OwnAddresses
+    ) throws(SystemError) -> Opened {
+        guard let first = inherited.first?.take() else {
+            let first = try own.listen(settings)
+            var further: [Transfer<ListeningSocket>] = []
+            for _ in 1..<max(1, shards) {
+                guard let another = try first.another() else { break }
+                further.append(Transfer(another))
+            }
+            var opened = Opened(first)
+            for transfer in further { if let socket = transfer.take() { opened.add(socket) } }
+            return opened
+        }
+        try first.file?.change(to: settings.access)
+        var further = Array(inherited.dropFirst())
+        // Whoever gave them may not share the address; then all accept from what there is.
+        while further.count + 1 < shards, let another = try? first.another() {
+            further.append(Transfer(another))
+        }
+        var opened = Opened(first)
+        for transfer in further { if let socket = transfer.take() { opened.add(socket) } }
+        return opened
+    }
+
+    /// The sockets for that shard.
+    func sockets(ofShard index: Int) -> [OpenSocket] {
+        index < sockets.count ? sockets[index] : []
     }
 }
 
 extension [OpenedAddress] {
     /// The sockets for that shard.
     func sockets(ofShard index: Int) -> [OpenSocket] {
-        compactMap { $0.socket(ofShard: index) }
+        flatMap { $0.sockets(ofShard: index) }
     }
 }

@@ -88,14 +88,29 @@ extension Shard {
 
 extension Shard {
     /// Accepts those who wait for it and nobody else, and lets queued and running requests end.
-    func drain() {
+    ///
+    /// Another process has the listeners in `handedOver`, and whoever waits there.
+    func drain(handedOver: Set<Int>) {
         guard !isDraining else { return }
         isDraining = true
         drainBeganAt = reactor.now
+        if !handedOver.isEmpty {
+            // Until the drain is over but for the time that a last response takes.
+            let drain = snapshot.policy.server.drainTimeout.wholeNanoseconds
+            farewellNanoseconds = max(farewellNanoseconds, drain - 2 * farewellNanoseconds)
+        }
         for pool in pools { pool.admission.drain() }
         for connection in connections.all { connection.drain() }
-        for listener in listeners { listener.finish() }
+        hastenHandshakes()
+        for listener in listeners {
+            if handedOver.contains(listener.number) { listener.close() } else { listener.finish() }
+        }
         noteStoppedAccepting()
+    }
+
+    /// Has all pools decide anew about those who wait.
+    func lookAgainEverywhere() {
+        for pool in pools { pool.lookAgain() }
     }
 
     /// A listener is closed.

@@ -37,6 +37,9 @@ final class Shard {
     var isDraining = false
     /// When it was.
     var drainBeganAt = Instant.distantFuture
+    /// How long, while the gateway drains, a connection is open for a request that its client may be
+    /// sending at this moment: the way there and a scheduler's whim.
+    var farewellNanoseconds: Int64 = 1_000_000_000
     /// Whether the controlling thread knows that nobody is accepted any more.
     var hasStoppedAccepting = false
 

@@ -48,6 +48,22 @@ package final class TicketKeys: Sendable {
         }
     }
 
+    /// All keys, the newest first, and when that was made.
+    var all: (keys: [[UInt8]], madeAt: Instant) { state.withLock { ($0.keys, $0.madeAt) } }
+
+    /// Takes over keys of another process, unless there are some already; whether they are keys.
+    func adopt(_ keys: [[UInt8]], madeAt: Instant) -> Bool {
+        guard (1...TicketKeys.mostKeys).contains(keys.count),
+            keys.allSatisfy({ $0.count == Int(PENSTOCK_TLS_TICKET_KEY) })
+        else { return false }
+        return state.withLock { state in
+            guard state.keys.isEmpty else { return true }
+            state.keys = keys
+            state.madeAt = madeAt
+            return true
+        }
+    }
+
     private static func random() -> [UInt8]? {
         var bytes = [UInt8](repeating: 0, count: Int(PENSTOCK_TLS_TICKET_KEY))
         // As many bytes as there are.
