@@ -14,9 +14,7 @@ final class CertificateWatch: EventHandler {
     private unowned let control: GatewayControl
     private let logger: Logger
     private let mailbox: Mailbox<CertificateWatch>?
-    private var folders: [String: DirectoryWatch] = [:]
-    /// How many of them there should be.
-    private var wantedFolders = 0
+    private lazy var watches = FileWatches(in: control.reactor) { [unowned self] in changed() }
     private var isReading = false
     /// Whether the files will be read in a moment, and whether something has changed since they are being read.
     private var isGathering = false
@@ -34,8 +32,6 @@ final class CertificateWatch: EventHandler {
     /// How long files may fit together badly before that is told: a certificate and its key are written one after the
     /// other.
     private static let mercyNanoseconds: Int64 = 3_000_000_000
-    /// The link that Kubernetes renames when it changes the files of a volume.
-    private static let volumeLink = "..data"
     /// Faults that are told of one reading.
     private static let mostFaults = 20
 
@@ -59,8 +55,7 @@ final class CertificateWatch: EventHandler {
 
     /// Watches no more.
     func stop() {
-        for watch in folders.values { watch.stop() }
-        folders = [:]
+        watches.stop()
         control.reactor.deregister(self)
         mailbox?.close(for: self)
     }
@@ -72,28 +67,7 @@ final class CertificateWatch: EventHandler {
         control.gateway.policy.allListeners.compactMap(\.tls)
     }
 
-    /// Watches the folders of all files, and no others.
-    private func watchFolders() {
-        var names: [String: Set<String>] = [:]
-        for file in settings.flatMap(\.files) {
-            let end = file.lastIndex(of: "/") ?? file.startIndex
-            let folder = end == file.startIndex ? "/" : String(file[..<end])
-            names[folder, default: [CertificateWatch.volumeLink]].insert(
-                String(file[end...].dropFirst()))
-        }
-        for watch in folders.values { watch.stop() }
-        folders = [:]
-        wantedFolders = names.count
-        for (folder, names) in names {
-            folders[folder] = try? DirectoryWatch(
-                folder, names: Array(names), in: control.reactor
-            ) { [unowned self] in changed() }
-        }
-    }
-
-    private var isWatchingAll: Bool {
-        folders.count == wantedFolders && folders.values.allSatisfy(\.isWatching)
-    }
+    private func watchFolders() { watches.follow(settings.flatMap(\.files)) }
 
     private func changed() {
         isOutOfDate = true
@@ -115,7 +89,7 @@ final class CertificateWatch: EventHandler {
         isOutOfDate = false
         guard let mailbox, !settings.isEmpty else { return }
         // Before the files are read, so that no change falls between the two.
-        if !isWatchingAll { watchFolders() }
+        if !watches.isWatchingAll { watchFolders() }
         isReading = true
         let policy = control.gateway.policy
         let known = control.knownCredentials.listeners
@@ -148,7 +122,7 @@ final class CertificateWatch: EventHandler {
         if isOutOfDate { return self.changed() }
         if isNews { return setDeadline(CertificateWatch.mercyNanoseconds) }
         setDeadline(
-            isWatchingAll
+            watches.isWatchingAll
                 ? CertificateWatch.rereadNanoseconds : CertificateWatch.unwatchedNanoseconds)
     }
 

@@ -95,6 +95,7 @@ extension Server {
         logs = next.logs
         logs.follow()
         tell(changes, next.policy)
+        policyWatch?.follow()
         service.say("READY=1", "STATUS=serving")
         StartMemory.release()
     }

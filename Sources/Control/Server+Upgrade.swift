@@ -38,6 +38,8 @@ extension Server {
             // From the process that the service manager knows: the next one could not name itself.
             service.say("MAINPID=\(pid)")
             control.handOver(taken)
+            policyWatch?.stop()
+            policyWatch = nil
             successor?.tell { [unowned self] in gateway.inFlight }
         }
     }

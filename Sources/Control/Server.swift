@@ -18,6 +18,8 @@ package struct ServeError: Error {
 /// The process's one gateway.
 package final class Server {
     let policyFile: String
+    /// The same, whatever the folder was that it was named in.
+    let absolutePolicyFile: String
     private let version: String
     let control: GatewayControl
     var gateway: Gateway { control.gateway }
@@ -37,12 +39,15 @@ package final class Server {
     private let inherited: InheritedSockets
     let service = ServiceNotifier()
     var serviceTimer: ServiceTimer?
+    var policyWatch: PolicyWatch?
+    private let loadedContents: FileContents
 
     /// Loads the policy, opens the logs and starts listening.
     ///
     /// `version` is what the gateway says of itself; `seed` decides whatever is left to chance.
     package init(policyFile: String, version: String, seed: UInt64) throws(ServeError) {
         self.policyFile = policyFile
+        absolutePolicyFile = ProgramFile.absolute(policyFile) ?? policyFile
         self.version = version
         // Before any thread is started: threads inherit the mask that keeps signals from them.
         SignalSource.blockSignals()
@@ -53,6 +58,8 @@ package final class Server {
             throw ServeError(text: "error: \(error.description)")
         }
         predecessor?.name(inherited)
+        // Before the file is read: what changes meanwhile is seen then.
+        var loaded = FileContents(of: [absolutePolicyFile])
         let prepared: PreparedPolicy
         do throws(PreparedPolicy.Failure) {
             prepared = try PreparedPolicy(path: policyFile)
@@ -60,6 +67,8 @@ package final class Server {
             throw ServeError(text: error.description)
         }
         let policy = prepared.policy
+        loaded.add(policy.reloadedFiles(besides: absolutePolicyFile))
+        loadedContents = loaded
         logs = prepared.logs
         let target = LogTarget(writer: logs.operational, level: policy.log.level.loggerLevel)
         logTarget = target
@@ -111,12 +120,14 @@ package final class Server {
             predecessor = nil
         }
         serviceTimer = ServiceTimer(of: self)
+        policyWatch = PolicyWatch(of: self, loaded: loadedContents)
         service.say("READY=1", "STATUS=serving", "MAINPID=\(ProcessNumber.own)")
         StartMemory.release()
         control.run()
         mailbox.close(for: self)
         successor?.stop()
         predecessor?.stop()
+        policyWatch?.stop()
         logger.notice("ended")
         _ = logs.access?.close(within: .seconds(2))
         _ = logs.operational.close(within: .seconds(2))
@@ -131,9 +142,15 @@ package final class Server {
                 gateway.stop()
             } else {
                 let facts: Logger.Metadata = ["timeout": "\(gateway.policy.server.drainTimeout)"]
-                logger.notice("draining", metadata: facts)
                 service.say("STOPPING=1", "STATUS=draining")
-                gateway.drain()
+                if gateway.isLeaving || gateway.policy.server.drainDelay == .zero {
+                    logger.notice("draining", metadata: facts)
+                    gateway.drain()
+                } else {
+                    let delay = "\(gateway.policy.server.drainDelay)"
+                    logger.notice("leaving, draining later", metadata: ["delay": "\(delay)"])
+                    gateway.leave()
+                }
             }
         case .reload:
             reload()

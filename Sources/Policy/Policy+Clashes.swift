@@ -91,12 +91,28 @@ extension Policy {
         }
     }
 
+    /// The files that only a reload reads again: the policy at `file`, the token, keys, and pools' certificates, each once
+    /// and with an absolute path where `file` has one.
+    package func reloadedFiles(besides file: String) -> [String] {
+        let others = Set(pools.compactMap { $0.discovery?.file })
+        let listeners = Set(allListeners.compactMap(\.tls).flatMap(\.files))
+        return filesRead(besides: file).map(\.file).filter {
+            !others.contains($0) && !listeners.contains($0)
+        }
+    }
+
     /// What is read: the policy at `file`, the token, keys, certificates, lists of backends; each once.
     private func filesRead(besides file: String) -> [NamedFile] {
         var found = [NamedFile(path: "", file: file, what: "this policy's file")]
         if let token = adminToken {
             let named = KeysFile.resolved(token.file, besides: file)
             found.append(NamedFile(path: "admin_token_file", file: named, what: "the file of"))
+        }
+        for (named, settings) in zip(namedListeners, allListeners) {
+            for file in settings.tls?.files ?? [] where !found.contains(where: { $0.file == file })
+            {
+                found.append(NamedFile(path: "\(named.path).tls", file: file, what: "a file of"))
+            }
         }
         for pool in pools {
             let path = "pools.\(pool.name)"

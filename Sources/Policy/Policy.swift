@@ -13,6 +13,8 @@ package struct Policy: Equatable, Sendable {
     package var adminToken: AdminToken?
     /// The file in which the limits that were found are kept over a restart; `nil` for none.
     package var stateFile: String?
+    /// Whether the policy is read again when its file, or one that it names, has changed.
+    package var watchesFiles = false
     /// Threads that serve, 1..128; `nil` for as many as the process may use processors.
     package var threads: Int?
     /// Limits, buffers and time-outs of the client side.
@@ -84,6 +86,8 @@ package struct ServerSettings: Equatable, Sendable {
     package var healthPaths: [String] = []
     /// Time that queued and running requests get after SIGTERM, 0..24 h.
     package var drainTimeout = Duration.seconds(30)
+    /// For how long after SIGTERM requests are still taken as before, 0..1 h.
+    package var drainDelay = Duration.zero
     /// From a request's first byte to the end of its head, 1 ms..24 h.
     package var headTimeout = Duration.seconds(10)
     /// Between two reads of a request's body, 1 ms..24 h.

@@ -52,6 +52,10 @@ extension PolicySections {
                 "drain_timeout", \.drainTimeout, .duration(.zero...timeouts.upperBound),
                 "Time that queued and running requests get after SIGTERM."),
             Key(
+                "drain_delay", \.drainDelay, .duration(.zero...Duration.seconds(3600)),
+                "Time after SIGTERM in which everything goes on but for `/readyz` and `health_paths`, which say 503, so that "
+                    + "balancers look elsewhere before connections are refused."),
+            Key(
                 "readiness", \.readiness, .words,
                 "What `/readyz` says: whether the `gateway` takes requests, or whether some of its `backends` "
                     + "can be used besides."),

@@ -8,6 +8,17 @@ enum PolicySections {
     /// Elements of the longest lists.
     static let maxElements = 1000
 
+    private static let reload = Section<Policy>(
+        blank: Policy(
+            listen: [], admin: nil, server: ServerSettings(), log: LogSettings(),
+            forwarding: ForwardingSettings(), pools: [], routes: []),
+        keys: [
+            Key(
+                "watch", \.watchesFiles, .boolean,
+                "Whether that is done when the policy's file has changed, or one that it names: keys, the admin token, "
+                    + "pools' certificates. What counts is what they hold.")
+        ])
+
     static let policy = Section<Policy>(
         blank: Policy(
             listen: [],
@@ -30,6 +41,9 @@ enum PolicySections {
                 "state", \.stateFile, absolutePath.optional(blank: "", absent: "off"),
                 "File in which the limits that were found are kept, so that a gateway that is started anew begins "
                     + "from them; `off` for none. It is written twice a minute and at the end."),
+            Key(
+                "reload", \.self, reload.kind(),
+                "When the policy is read again besides after SIGHUP."),
             Key(
                 "threads", \.threads, Kind.integer(1...128).optional(blank: 1, absent: "auto"),
                 "Threads that serve; `auto` for as many as the process may use processors. A reload "

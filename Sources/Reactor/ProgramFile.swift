@@ -19,7 +19,8 @@ package enum ProgramFile {
         return nil
     }
 
-    private static func absolute(_ path: String) -> String? {
+    /// `path` from the root on, if the folder of the process can be told.
+    package static func absolute(_ path: String) -> String? {
         if path.hasPrefix("/") { return path }
         // The C library allocates the text, which is copied at once.
         guard let folder = unsafe getcwd(nil, 0) else { return nil }

@@ -45,6 +45,8 @@ enum FullPolicy {
           \(admin.joined(separator: "\n  "))
         admin_token_file: admin.token
         state: /var/lib/penstock/state.json
+        reload:
+          watch: true
         threads: 3
         server:
           max_connections: 1001
@@ -69,6 +71,7 @@ enum FullPolicy {
             - /health
             - /ping
           drain_timeout: 21s
+          drain_delay: 22s
           readiness: backends
           timeouts:
             head: 22s
@@ -326,6 +329,7 @@ enum FullPolicy {
             models: models)
         policy.adminToken = AdminToken(file: "admin.token")
         policy.stateFile = "/var/lib/penstock/state.json"
+        policy.watchesFiles = true
         return policy
     }
 
@@ -350,6 +354,7 @@ enum FullPolicy {
         server.ambiguousPaths = .pass
         server.healthPaths = ["/health", "/ping"]
         server.drainTimeout = .seconds(21)
+        server.drainDelay = .seconds(22)
         server.readiness = .backends
         server.headTimeout = .seconds(22)
         server.bodyIdleTimeout = .seconds(23)

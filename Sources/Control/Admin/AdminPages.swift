@@ -68,7 +68,9 @@ struct AdminPages {
             return page
         case .health: return AdminPage("ok\n")
         case .readiness:
-            if gateway.isDraining { return AdminPage(status: 503, "draining\n") }
+            if gateway.isDraining || gateway.isLeaving {
+                return AdminPage(status: 503, "draining\n")
+            }
             // Where a platform takes who is not ready out of its rotation, nobody would be left to tell
             // clients when to come back.
             let asksBackends = gateway.policy.server.readiness == .backends

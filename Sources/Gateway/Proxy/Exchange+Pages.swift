@@ -25,7 +25,7 @@ extension Exchange {
 
     /// Says whether the gateway takes requests.
     private func answerHealth() {
-        if shard.isDraining {
+        if shard.isDraining || shard.isLeaving {
             reply(.draining)
         } else {
             var page = ByteBuffer()

@@ -55,7 +55,7 @@ extension Gateway {
             pools: members.filter { !$0.isRetired }.map {
                 observe($0, ReactorReport.pools(named: $0.settings.name, in: reports))
             })
-        observed.isDraining = isDraining
+        observed.isDraining = isDraining || isLeaving
         observed.certificates = listening.flatMap(\.certificates) + certificatesBeside()
         observed.splits = policy.routes.filter { !$0.split.isEmpty }.map { route in
             SplitSnapshot(

@@ -62,6 +62,9 @@ package final class Gateway {
     /// Whether `drain` was called.
     package private(set) var isDraining = false
     private var drainEndsAt = Instant.distantFuture
+    /// Whether it will drain soon, and says so.
+    package private(set) var isLeaving = false
+    private var drainBeginsAt = Instant.distantFuture
     /// Shards that still accept connections.
     private var acceptingShards = 0
 
@@ -148,6 +151,17 @@ package final class Gateway {
 
     // MARK: Ends
 
+    /// Says that it is not ready any more, and drains after the policy's `drain_delay`: balancers then look elsewhere
+    /// before anybody is refused.
+    package func leave() {
+        guard !isDraining, !isLeaving else { return }
+        isLeaving = true
+        drainBeginsAt = reactor.now.advanced(
+            byNanoseconds: policy.server.drainDelay.wholeNanoseconds)
+        group.sendToAll { $0.isLeaving = true }
+        arrangeTimer()
+    }
+
     /// Stops accepting and lets queued and running requests end, for at most the policy's
     /// `drain_timeout`.
     package func drain() { drain(handedOver: []) }
@@ -156,6 +170,7 @@ package final class Gateway {
     func drain(handedOver: Set<Int>) {
         guard !isDraining else { return }
         isDraining = true
+        drainBeginsAt = .distantFuture
         acceptingShards = group.count
         drainEndsAt = reactor.now.advanced(
             byNanoseconds: policy.server.drainTimeout.wholeNanoseconds)
@@ -208,7 +223,7 @@ package final class Gateway {
     /// Has the timer wake when the drain has lasted long enough, or a shard is silent for too long.
     func arrangeTimer() {
         guard let timer else { return }
-        let next = gatherings.reduce(drainEndsAt) { min($0, $1.endsAt) }
+        let next = gatherings.reduce(min(drainBeginsAt, drainEndsAt)) { min($0, $1.endsAt) }
         reactor.setDeadline(of: timer, to: next)
     }
 
@@ -224,6 +239,10 @@ package final class Gateway {
     }
 
     fileprivate func timerFired() {
+        if reactor.now >= drainBeginsAt {
+            drainBeginsAt = .distantFuture
+            drain()
+        }
         if reactor.now >= drainEndsAt {
             tellCut()
             return stop()

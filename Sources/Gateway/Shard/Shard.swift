@@ -35,6 +35,8 @@ final class Shard {
     var listeners: [Listener] = []
     /// Whether `drain` was called.
     var isDraining = false
+    /// Whether it will drain soon.
+    var isLeaving = false
     /// When it was.
     var drainBeganAt = Instant.distantFuture
     /// How long, while the gateway drains, a connection is open for a request that its client may be
