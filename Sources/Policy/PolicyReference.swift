@@ -1,22 +1,48 @@
-// The keys of policies as Markdown tables, for the documentation.
+// The keys of policies for people: part by part, and as Markdown tables for the documentation.
 
 /// Describes policies to people.
 package enum PolicyReference {
-    /// A heading and a table for each part of a policy: key, type, default, range, meaning.
-    package static func markdown() -> String {
+    /// A part of a policy, in one table.
+    package struct Part {
+        /// What the part is called, in Markdown.
+        package let heading: String
+        package let keys: [Key]
+    }
+
+    /// What can be set at one place.
+    package struct Key {
+        /// From the root, with dots between; `[]` stands for a list's elements, `NAME` for a name.
+        package let path: String
+        package let type: String
+        /// In Markdown: the value, `none`, `required`, or nothing for mappings.
+        package let fallback: String
+        /// Empty where the type says it all.
+        package let range: String
+        /// In Markdown.
+        package let meaning: String
+    }
+
+    /// All parts of a policy, each before its own parts.
+    package static var parts: [Part] {
         var tables = [Table(heading: "Top level", path: "", section: PolicySections.policy.shape)]
-        var text: [String] = []
+        var parts: [Part] = []
         while !tables.isEmpty {
             let table = tables.removeFirst()
             var below: [Table] = []
-            let rows = rows(of: table.section, path: table.path, isTop: table.path.isEmpty, &below)
-            text.append(
-                "### \(table.heading)\n\n| Key | Type | Default | Range | Meaning |\n"
-                    + "|---|---|---|---|---|\n" + rows.joined(separator: "\n") + "\n")
+            let keys = keys(of: table.section, path: table.path, isTop: table.path.isEmpty, &below)
+            parts.append(Part(heading: table.heading, keys: keys))
             // A part's own parts follow it at once.
             tables.insert(contentsOf: below, at: 0)
         }
-        return text.joined(separator: "\n")
+        return parts
+    }
+
+    /// A heading and a table for each part of a policy: key, type, default, range, meaning.
+    package static func markdown() -> String {
+        parts.map { part in
+            "### \(part.heading)\n\n| Key | Type | Default | Range | Meaning |\n"
+                + "|---|---|---|---|---|\n" + part.keys.map(row).joined(separator: "\n") + "\n"
+        }.joined(separator: "\n")
     }
 
     private struct Table {
@@ -25,16 +51,16 @@ package enum PolicyReference {
         var section: SectionShape
     }
 
-    private static func rows(
+    private static func keys(
         of section: SectionShape, path: String, isTop: Bool, _ tables: inout [Table]
-    ) -> [String] {
-        var rows: [String] = []
+    ) -> [Key] {
+        var keys: [Key] = []
         for key in section.keys {
             let path = path.isEmpty ? key.name : "\(path).\(key.name)"
             let (place, sections) = sections(below: key.shape, path: path)
-            rows.append(row(path, key))
+            keys.append(Self.key(path, key))
             if sections.count == 1, !isTop {
-                rows += Self.rows(of: sections[0], path: place, isTop: false, &tables)
+                keys += Self.keys(of: sections[0], path: place, isTop: false, &tables)
             } else {
                 tables += sections.map { section in
                     let name =
@@ -43,7 +69,7 @@ package enum PolicyReference {
                 }
             }
         }
-        return rows
+        return keys
     }
 
     /// The mappings that a key may have, and the path of what is in them.
@@ -61,7 +87,7 @@ package enum PolicyReference {
         }
     }
 
-    private static func row(_ path: String, _ key: KeyShape) -> String {
+    private static func key(_ path: String, _ key: KeyShape) -> Key {
         let fallback =
             switch key.fallback {
             case _ where key.isRequired: "required"
@@ -69,7 +95,13 @@ package enum PolicyReference {
             case .mapping: ""
             case .some(let fallback): "`\(fallback.yamlInline)`"
             }
-        let cells = ["`\(path)`", key.shape.type, fallback, key.shape.range, key.meaning]
+        return Key(
+            path: path, type: key.shape.type, fallback: fallback, range: key.shape.range,
+            meaning: key.meaning)
+    }
+
+    private static func row(_ key: Key) -> String {
+        let cells = ["`\(key.path)`", key.type, key.fallback, key.range, key.meaning]
         return "| " + cells.map { $0.replacing("|", with: "\\|") }.joined(separator: " | ") + " |"
     }
 }

@@ -29,8 +29,11 @@ struct AdversaryCommand: Command {
             .option(
                 "--limit", value: "name", \.limit,
                 "Search for this limit's worst case: "
-                    + "\(LimitSettings.simulatorNames.joined(separator: ", ")), or fixed:N."),
-            .option("--output", value: "directory", \.output, "Write their files here."),
+                    + "\(LimitSettings.simulatorNames.joined(separator: ", ")), or fixed:N.",
+                kind: .words(LimitSettings.simulatorNames)),
+            .option(
+                "--output", value: "directory", \.output, "Write their files here.",
+                kind: .directory),
         ]
     }
 

@@ -7,6 +7,7 @@ import Policy
 struct ArgumentReader<Target: Command> {
     private var target = Target()
     private let parameters = Target.parameters
+    private let outlines = Target.parameters.map(\.outline)
     private var rest: ArraySlice<String>
     /// The parameters that were given, by their places.
     private var given: Set<Int> = []
@@ -28,7 +29,7 @@ struct ArgumentReader<Target: Command> {
                 try reader.takeArgument(word)
             }
         }
-        for (place, parameter) in reader.parameters.enumerated()
+        for (place, parameter) in reader.outlines.enumerated()
         where parameter.isRequired && !reader.given.contains(place) {
             throw parameter.fault("Missing expected argument '\(parameter.synopsis)'")
         }
@@ -36,26 +37,29 @@ struct ArgumentReader<Target: Command> {
     }
 
     private mutating func takeArgument(_ word: String) throws(ValidationError) {
-        let place = parameters.indices.first {
-            parameters[$0].names.isEmpty && (parameters[$0].isRepeated || !given.contains($0))
+        let place = outlines.indices.first {
+            outlines[$0].names.isEmpty && (outlines[$0].isRepeated || !given.contains($0))
         }
         guard let place else { throw ValidationError("Unexpected argument '\(word)'") }
         given.insert(place)
-        _ = parameters[place].take(&target, word)
+        guard parameters[place].take(&target, word) else {
+            throw outlines[place].fault(
+                "The value '\(word)' is invalid for '\(outlines[place].label)'")
+        }
     }
 
     private mutating func takeOption(_ word: String) throws(ValidationError) {
         let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
         let name = String(parts[0])
         let attached = parts.count > 1 ? String(parts[1]) : nil
-        guard let place = parameters.firstIndex(where: { $0.names.contains(name) }) else {
-            let known = parameters.flatMap(\.names) + ["--help", "--version"]
+        guard let place = outlines.firstIndex(where: { $0.names.contains(name) }) else {
+            let known = (outlines + ParameterOutline.general).flatMap(\.names)
             // Any letter is near any other.
             let meant = name.count > 2 ? Spelling.nearest(name, among: known) : nil
             let hint = meant.map { ". Did you mean '\($0)'?" } ?? ""
             throw ValidationError("Unknown option '\(name)'\(hint)")
         }
-        let parameter = parameters[place]
+        let parameter = outlines[place]
         given.insert(place)
         guard parameter.value != nil else {
             if let attached {
@@ -63,13 +67,13 @@ struct ArgumentReader<Target: Command> {
                     "The option '\(name)' does not take any value, but '\(attached)' was specified."
                 )
             }
-            _ = parameter.take(&target, "")
+            _ = parameters[place].take(&target, "")
             return
         }
         guard let value = attached ?? nextValue() else {
             throw parameter.fault("Missing value for '\(parameter.labelled(name))'")
         }
-        guard parameter.take(&target, value) else {
+        guard parameters[place].take(&target, value) else {
             throw parameter.fault(
                 "The value '\(value)' is invalid for '\(parameter.labelled(name))'")
         }
@@ -83,7 +87,7 @@ struct ArgumentReader<Target: Command> {
     }
 }
 
-extension Parameter {
+extension ParameterOutline {
     /// A fault of this parameter's value.
     fileprivate func fault(_ text: String) -> ValidationError {
         ValidationError(text, help: "\(label)  \(help)")

@@ -37,7 +37,7 @@ struct CheckCommand: Command {
 
     static var parameters: [Parameter<Self>] {
         [
-            .arguments("file", \.files, "The policy files."),
+            .arguments("file", \.files, "The policy files.", kind: .file),
             .flag("--dump", \.dump, "Print each valid policy whole, with every default filled in."),
             .flag(
                 "--policy-only", \.isPolicyOnly,

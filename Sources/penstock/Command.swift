@@ -54,31 +54,28 @@ struct ExitCode: Error {
 
 /// One thing that the command line gives to a command.
 struct Parameter<Target: Command> {
-    /// With their hyphens; none for what is known by its place.
-    var names: [String] = []
-    /// What stands for the value in help; none for flags.
-    var value: String?
-    var help: String
-    var isRequired = false
-    var isRepeated = false
+    let outline: ParameterOutline
     /// Takes the value over; false if it is none.
     let take: (inout Target, String) -> Bool
 
     /// An argument that is known by its place.
-    static func argument(
-        _ value: String, _ property: WritableKeyPath<Target, String>, _ help: String
+    static func argument<Value: LosslessStringConvertible>(
+        _ value: String, _ property: WritableKeyPath<Target, Value>, _ help: String,
+        kind: ValueKind = .text
     ) -> Parameter {
-        Parameter(value: value, help: help, isRequired: true) {
-            $0[keyPath: property] = $1
-            return true
+        Parameter(outline: .init(value: value, kind: kind, help: help, isRequired: true)) {
+            take($1, into: property, of: &$0)
         }
     }
 
     /// All arguments that are known by no more than their place, at least one.
     static func arguments(
-        _ value: String, _ property: WritableKeyPath<Target, [String]>, _ help: String
+        _ value: String, _ property: WritableKeyPath<Target, [String]>, _ help: String,
+        kind: ValueKind = .text
     ) -> Parameter {
-        Parameter(value: value, help: help, isRequired: true, isRepeated: true) {
+        let outline = ParameterOutline(
+            value: value, kind: kind, help: help, isRequired: true, isRepeated: true)
+        return Parameter(outline: outline) {
             $0[keyPath: property].append($1)
             return true
         }
@@ -87,7 +84,7 @@ struct Parameter<Target: Command> {
     static func flag(
         _ name: String, _ property: WritableKeyPath<Target, Bool>, _ help: String
     ) -> Parameter {
-        Parameter(names: [name], help: help) { target, _ in
+        Parameter(outline: .init(names: [name], help: help)) { target, _ in
             target[keyPath: property] = true
             return true
         }
@@ -95,9 +92,10 @@ struct Parameter<Target: Command> {
 
     /// An option that may be left out, and then has no value.
     static func option<Value: LosslessStringConvertible>(
-        _ name: String, value: String, _ property: WritableKeyPath<Target, Value?>, _ help: String
+        _ name: String, value: String, _ property: WritableKeyPath<Target, Value?>, _ help: String,
+        kind: ValueKind = .text
     ) -> Parameter {
-        Parameter(names: [name], value: value, help: help) {
+        Parameter(outline: .init(names: [name], value: value, kind: kind, help: help)) {
             $0[keyPath: property] = Value($1)
             return $0[keyPath: property] != nil
         }
@@ -106,28 +104,21 @@ struct Parameter<Target: Command> {
     /// An option that has a default unless it is required; `values` are all there are, if few.
     static func option<Value: LosslessStringConvertible>(
         _ names: String..., value: String, _ property: WritableKeyPath<Target, Value>,
-        _ help: String, values: [String] = [], isRequired: Bool = false
+        _ help: String, kind: ValueKind = .text, values: [String] = [], isRequired: Bool = false
     ) -> Parameter {
         let all = values.isEmpty ? "" : "values: \(values.joined(separator: ", ")); "
         let choice = isRequired ? "" : " (\(all)default: \(Target()[keyPath: property]))"
-        return Parameter(names: names, value: value, help: help + choice, isRequired: isRequired) {
-            guard let value = Value($1) else { return false }
-            $0[keyPath: property] = value
-            return true
-        }
+        let outline = ParameterOutline(
+            names: names, value: value, kind: values.isEmpty ? kind : .words(values),
+            help: help + choice, isRequired: isRequired)
+        return Parameter(outline: outline) { take($1, into: property, of: &$0) }
     }
 
-    /// The parameter as help lists it: `-p, --policy <file>`.
-    var label: String { labelled(names.joined(separator: ", ")) }
-
-    /// The parameter as usage shows it: `[--seed <number>]`.
-    var usage: String { isRequired ? synopsis : "[\(synopsis)]" }
-
-    /// The parameter as messages call it: `--policy <file>`.
-    var synopsis: String { labelled(names.last ?? "") + (isRepeated ? " ..." : "") }
-
-    /// `name` and what stands for the value.
-    func labelled(_ name: String) -> String {
-        [name, value.map { "<\($0)>" } ?? ""].filter { !$0.isEmpty }.joined(separator: " ")
+    private static func take<Value: LosslessStringConvertible>(
+        _ text: String, into property: WritableKeyPath<Target, Value>, of target: inout Target
+    ) -> Bool {
+        guard let value = Value(text) else { return false }
+        target[keyPath: property] = value
+        return true
     }
 }

@@ -1,43 +1,36 @@
 // What help and usage say of a command, laid out for terminals of 80 columns.
 
 /// The texts about one command.
-struct CommandManual<Target: Command> {
-    /// The command's name behind those of the groups that it is in.
-    let path: String
+struct CommandManual {
+    private let outline: CommandOutline
 
-    private var configuration: CommandConfiguration { Target.configuration }
+    init(_ outline: CommandOutline) {
+        self.outline = outline
+    }
 
     private static var columns: Int { 79 }
     /// Where the second column of a list begins.
     private static var indentation: Int { 26 }
 
-    /// How the command is called.
-    var usage: String {
-        let words =
-            configuration.subcommands.isEmpty ? Target.parameters.map(\.usage) : ["<subcommand>"]
-        return ([path] + words).joined(separator: " ")
-    }
-
     /// Everything about the command.
     var help: String {
         var blocks = [
-            Self.wrap("OVERVIEW: \(configuration.abstract)"), Self.wrap(configuration.discussion),
+            Self.wrap("OVERVIEW: \(outline.abstract)"), Self.wrap(outline.discussion),
         ]
-        blocks.append("USAGE: \(usage)")
-        let arguments = Target.parameters.filter(\.names.isEmpty).map { ($0.label, $0.help) }
-        let options =
-            Target.parameters.filter { !$0.names.isEmpty }.map { ($0.label, $0.help) }
-            + [("--version", "Show the version."), ("-h, --help", "Show help information.")]
-        blocks += [Self.list("ARGUMENTS", arguments), Self.list("OPTIONS", options)]
-        let subcommands = configuration.subcommands.map {
-            ($0.configuration.commandName, $0.configuration.abstract)
-        }
+        blocks.append("USAGE: \(outline.usage)")
+        let options = outline.options + ParameterOutline.general
+        blocks += [Self.list("ARGUMENTS", outline.arguments), Self.list("OPTIONS", options)]
+        let subcommands = outline.subcommands.map { ($0.name, $0.abstract) }
         blocks.append(Self.list("SUBCOMMANDS", subcommands))
-        if let root = path.split(separator: " ").first, !subcommands.isEmpty {
-            let words = path.dropFirst(root.count)
+        if let root = outline.path.first, !subcommands.isEmpty {
+            let words = outline.path.dropFirst().map { " \($0)" }.joined()
             blocks.append("  See '\(root) help\(words) <subcommand>' for detailed help.")
         }
         return blocks.filter { !$0.isEmpty }.joined(separator: "\n\n")
+    }
+
+    private static func list(_ title: String, _ parameters: [ParameterOutline]) -> String {
+        list(title, parameters.map { ($0.label, $0.help) })
     }
 
     private static func list(_ title: String, _ rows: [(label: String, text: String)]) -> String {

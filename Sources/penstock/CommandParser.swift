@@ -12,7 +12,7 @@ struct CommandParser {
     /// Runs the command of `root` that `words` name; answers the exit status.
     mutating func run(_ root: any Command.Type, _ words: [String]) -> Int32 {
         var command = root
-        var path = root.configuration.commandName
+        var path = [root.configuration.commandName]
         var rest = words[...]
         let wantsHelp = rest.first == "help"
         if wantsHelp { rest.removeFirst() }
@@ -20,7 +20,7 @@ struct CommandParser {
             $0.configuration.commandName == rest.first
         }) {
             command = next
-            path += " \(rest.removeFirst())"
+            path.append(rest.removeFirst())
         }
         let options = rest.prefix { $0 != "--" }
         if options.contains("--version") {
@@ -39,13 +39,13 @@ struct CommandParser {
         return execute(command, rest, path)
     }
 
-    private func showHelp<Target: Command>(_ type: Target.Type, _ path: String) {
-        print(CommandManual<Target>(path: path).help)
+    private func showHelp<Target: Command>(_ type: Target.Type, _ path: [String]) {
+        print(CommandManual(CommandOutline(type, path: path)).help)
         if Target.configuration.subcommands.isEmpty { print() }
     }
 
     private mutating func execute<Target: Command>(
-        _ type: Target.Type, _ words: ArraySlice<String>, _ path: String
+        _ type: Target.Type, _ words: ArraySlice<String>, _ path: [String]
     ) -> Int32 {
         do {
             let command = try ArgumentReader<Target>.read(words)
@@ -55,8 +55,9 @@ struct CommandParser {
         } catch let error as ValidationError {
             print("Error: \(error.text)", to: &standardError)
             if let help = error.help { print("Help:  \(help)", to: &standardError) }
-            print("Usage: \(CommandManual<Target>(path: path).usage)", to: &standardError)
-            print("  See '\(path) --help' for more information.", to: &standardError)
+            let outline = CommandOutline(type, path: path)
+            print("Usage: \(outline.usage)", to: &standardError)
+            print("  See '\(outline.fullName) --help' for more information.", to: &standardError)
             return 64
         } catch let code as ExitCode {
             return code.rawValue

@@ -17,12 +17,13 @@ struct CompareCommand: Command {
 
     static var parameters: [Parameter<Self>] {
         [
-            .arguments("scenario", \.files, "The scenarios' files."),
+            .arguments("scenario", \.files, "The scenarios' files.", kind: .file),
             .option("--seed", value: "seed", \.seed, "The first seed."),
             .option(
                 "--seeds", value: "seeds", \.seeds,
                 "How many seeds to run; figures are means over them."),
-            .option("--plot", value: "file.svg", \.plot, "Write the figures as bars, too."),
+            .option(
+                "--plot", value: "file.svg", \.plot, "Write the figures as bars, too.", kind: .file),
         ]
     }
 

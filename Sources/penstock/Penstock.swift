@@ -27,6 +27,11 @@ struct Penstock: Command {
             CompareCommand.self, AdversaryCommand.self, DemoCommand.self, KeyCommand.self,
         ])
 
+    /// What is said of the commands, from the tables that the parser reads.
+    static var outline: CommandOutline {
+        CommandOutline(Penstock.self, path: [configuration.commandName])
+    }
+
     static func main() {
         let words = ProcessArguments.words
         // Help and success would hide from a script that its command was never run.

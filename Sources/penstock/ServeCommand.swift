@@ -27,7 +27,8 @@ struct ServeCommand: Command {
     static var parameters: [Parameter<Self>] {
         [
             .option(
-                "-p", "--policy", value: "file", \.policy, "The policy file.", isRequired: true),
+                "-p", "--policy", value: "file", \.policy, "The policy file.", kind: .file,
+                isRequired: true),
             .option(
                 "--seed", value: "number", \.seed,
                 "Decides whatever is left to chance; by default another one each time."),

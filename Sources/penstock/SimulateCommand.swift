@@ -19,21 +19,24 @@ struct SimulateCommand: Command {
 
     static var parameters: [Parameter<Self>] {
         [
-            .arguments("scenario", \.files, "The scenarios' files."),
+            .arguments("scenario", \.files, "The scenarios' files.", kind: .file),
             .option(
-                "--policy", value: "file", \.policy, "Take the pool's settings from this policy."),
+                "--policy", value: "file", \.policy, "Take the pool's settings from this policy.",
+                kind: .file),
             .option(
                 "--pool", value: "pool", \.pool, "The policy's pool; the first one if not given."),
             .option(
                 "--limit", value: "name", \.limit,
                 "Take this limit instead of the scenario's: "
-                    + "\(LimitSettings.simulatorNames.joined(separator: ", ")), or fixed:N."),
+                    + "\(LimitSettings.simulatorNames.joined(separator: ", ")), or fixed:N.",
+                kind: .words(LimitSettings.simulatorNames)),
             .option("--seed", value: "seed", \.seed, "The first seed."),
             .option(
                 "--seeds", value: "seeds", \.seeds,
                 "How many seeds to run; the scenario's own number if not given."),
             .option(
-                "--report", value: "file", \.report, "Write a page with plots of the first run."),
+                "--report", value: "file", \.report, "Write a page with plots of the first run.",
+                kind: .file),
             .flag("--trace", \.trace, "Print the hash over all events of each run."),
             .flag("--quiet", \.quiet, "Print only which expectations do not hold."),
             .flag(
