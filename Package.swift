@@ -135,7 +135,8 @@ let package = Package(
             name: "SimulatorTests", dependencies: ["Simulator", "Admission", "Policy"],
             exclude: ["Scenarios", "Scenarios.md", "README.md", "Comparison", "run"],
             swiftSettings: strict),
-        .testTarget(name: "CommandTests", dependencies: ["penstock"], swiftSettings: strict),
+        .testTarget(
+            name: "CommandTests", dependencies: ["penstock", "Policy"], swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
         // Steps that the cost gates count instructions of: Tests/Benchmarks/gates.
         .executableTarget(

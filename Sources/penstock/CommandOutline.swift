@@ -1,4 +1,5 @@
-// What a command is without its code: the parser's own tables, as help reads them.
+// What a command is without its code: the parser's own tables, as help, completions for shells and the manual
+// page read them. None of them can then speak of an option that is not there, or leave one out.
 
 /// A command, and those below it.
 struct CommandOutline {

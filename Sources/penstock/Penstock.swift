@@ -25,9 +25,10 @@ struct Penstock: Command {
         subcommands: [
             ServeCommand.self, CheckCommand.self, SchemaCommand.self, SimulateCommand.self,
             CompareCommand.self, AdversaryCommand.self, DemoCommand.self, KeyCommand.self,
+            CompletionCommand.self, ManualCommand.self,
         ])
 
-    /// What is said of the commands, from the tables that the parser reads.
+    /// What help, completions and the manual say, from the tables that the parser reads.
     static var outline: CommandOutline {
         CommandOutline(Penstock.self, path: [configuration.commandName])
     }
