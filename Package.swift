@@ -110,7 +110,10 @@ let package = Package(
             dependencies: [
                 "Admission", "Control", "Demo", "Policy", "Reactor", "Simulator",
             ],
-            swiftSettings: strict),
+            swiftSettings: strict,
+            // All symbols are bound at the start, and the table of them is then read-only: no later
+            // write can turn a call elsewhere.
+            linkerSettings: [.unsafeFlags(["-Xlinker", "-z", "-Xlinker", "now"])]),
         .testTarget(
             name: "AdmissionTests", dependencies: ["Admission"], swiftSettings: strict),
         .testTarget(
