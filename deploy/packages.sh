@@ -10,6 +10,17 @@
 readonly BUILD_PACKAGES=(libc-ares-dev libcurl4-openssl-dev libssl-dev libyaml-dev zlib1g-dev)
 # The test suite's peers: an HTTP server, a load generator, a client, certificates, a name server, promtool, Python.
 readonly TEST_PACKAGES=(nginx-light wrk curl openssl dnsmasq-base prometheus python3-venv)
+# What deploy/package.sh makes packages with, and images.
+# shellcheck disable=SC2034  # Used by the scripts that source this one.
+readonly PACKAGE_PACKAGES=(dpkg-dev binutils chrpath python3)
+# shellcheck disable=SC2034  # Used by the scripts that source this one.
+readonly IMAGE_PACKAGES=(umoci ca-certificates)
+# What packages are tested with: the shells that complete, what reads manual pages, and Debian's own judge.
+# shellcheck disable=SC2034  # Used by the scripts that source this one.
+readonly PACKAGE_TEST_PACKAGES=(lintian mandoc zsh fish shellcheck)
+# And systems that they are installed in; images are looked at with a reader that did not make them.
+# shellcheck disable=SC2034  # Used by the scripts that source this one.
+readonly PACKAGE_LIFE_PACKAGES=(debootstrap skopeo)
 # What Tests/Benchmarks/gates counts with.
 # shellcheck disable=SC2034  # Used by the scripts that source this one.
 readonly GATE_PACKAGES=(nginx-light gcc strace valgrind binutils openssl)
@@ -31,6 +42,9 @@ package_is_there() {
     dnsmasq-base) command -v dnsmasq >/dev/null || [[ -x /usr/sbin/dnsmasq ]] ;;
     prometheus) command -v promtool >/dev/null ;;
     binutils) command -v objcopy >/dev/null ;;
+    dpkg-dev) command -v dpkg-shlibdeps >/dev/null ;;
+    ca-certificates) [[ -s /etc/ssl/certs/ca-certificates.crt ]] ;;
+    debootstrap) command -v debootstrap >/dev/null || [[ -x /usr/sbin/debootstrap ]] ;;
     python3-venv) command -v python3 >/dev/null && python3 -c 'import ensurepip, venv' 2>/dev/null ;;
     *) command -v "$1" >/dev/null ;;
     esac

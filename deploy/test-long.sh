@@ -4,15 +4,17 @@
 #   1. build                 the release binary
 #   2. end-to-end, long      the tests of Tests/EndToEnd marked `long`: a gigabyte to a slow reader and from a slow
 #                            sender, slowloris, a hundred thousand clients that leave (PENSTOCK_CYCLES), all cases of
-#                            clients that are impatient or slow and of backends that are ill
+#                            clients that are impatient or slow and of backends that are ill; packages installed, upgraded
+#                            and purged in systems of debootstrap's, and the image served
 #   3. thread sanitizer      the Swift tests under it
 #   4. address sanitizer     the Swift tests under it
 #   5. soak                  twice the load with random faults, 30 minutes unless said otherwise
 #   6. differential          20,000 random requests through Penstock, nginx and HAProxy, or DIFFERENTIAL_REQUESTS; SEED=N for
 #                            other ones
 #   7. fuzzing               each target of Tests/Fuzz for half an hour, or FUZZ_SECONDS
-#   8. engines               Triton, llama.cpp and vLLM, installed from PyPI (5 GB), under clients that leave
-#   9. adversary             searches for ten minutes, or ADVERSARY_HOURS, for a scenario in which the default policy serves
+#   8. same binary           the release binary built once more in another folder, and packages of both compared
+#   9. engines               Triton, llama.cpp and vLLM, installed from PyPI (5 GB), under clients that leave
+#  10. adversary             searches for ten minutes, or ADVERSARY_HOURS, for a scenario in which the default policy serves
 #                            less than .4 of what the best fixed limit does; SEED=N for other ones, else it is today's
 #
 # A stage that fails does not keep the next ones from running. The last line is "N passed, N failed, N skipped" over all
@@ -61,8 +63,27 @@ search_for_worst_cases() {
     return "$status"
 }
 
+# The working tree as it is, committed or not.
+build_the_same_elsewhere() {
+    local elsewhere=$scratch/elsewhere status=0 binary
+    export SOURCE_DATE_EPOCH=1
+    mkdir "$elsewhere"
+    git ls-files --cached --others --exclude-standard -z | tar --create --null --files-from - |
+        tar --extract --directory "$elsewhere"
+    cp Package.resolved "$elsewhere"
+    (cd "$elsewhere" && swift build -c release --static-swift-stdlib --product penstock) || status=$?
+    for binary in "$PWD" "$elsewhere"; do
+        ((status != 0)) || PENSTOCK=$binary/.build/release/penstock \
+            deploy/package.sh --only tarball,sbom "$scratch/packages/$binary" || status=$?
+    done
+    ((status != 0)) || diff --recursive "$scratch/packages/$PWD" "$scratch/packages/$elsewhere" || status=$?
+    echo "$((status == 0)) passed, $((status != 0)) failed, 0 skipped"
+    return "$status"
+}
+
 require_swift
-require_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
+require_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}" "${PACKAGE_PACKAGES[@]}" "${IMAGE_PACKAGES[@]}" \
+    "${PACKAGE_LIFE_PACKAGES[@]}"
 
 printf '\n== build (release) ==\n'
 swift build -c release --static-swift-stdlib --product penstock
@@ -74,6 +95,7 @@ stage "soak" .build/end-to-end/bin/python -B Tests/EndToEnd/soak.py --minutes "$
 stage "differential" .build/end-to-end/bin/python -B Tests/EndToEnd/differential.py \
     .build/release/penstock --seed "${SEED:-1}" --count "${DIFFERENTIAL_REQUESTS:-20000}"
 stage "fuzzing" Tests/Fuzz/run all "${FUZZ_SECONDS:-1800}"
+stage "same binary" build_the_same_elsewhere
 stage "engines" Tests/Engines/run
 stage "adversary" search_for_worst_cases
 

@@ -219,7 +219,7 @@ def test_commands_exist(penstock: Path) -> None:
     image = (DEPLOY / "Dockerfile").read_text()
     (container,) = kubernetes("Deployment")["spec"]["template"]["spec"]["containers"]
     arguments = ["serve", "--policy", "/etc/penstock/policy.yaml"]
-    assert f"ExecStart=/usr/local/bin/penstock {' '.join(arguments)}" in unit
+    assert f"ExecStart=/usr/bin/penstock {' '.join(arguments)}" in unit
     assert f"CMD {json.dumps(arguments)}" in image
     assert container["args"] == arguments
     ended = subprocess.run(
@@ -233,7 +233,7 @@ def test_unit_is_sound(penstock: Path, tmp_path: Path) -> None:
     """systemd understands every line of the unit."""
     unit = tmp_path / "penstock.service"
     text = (DEPLOY / "penstock.service").read_text()
-    unit.write_text(text.replace("/usr/local/bin/penstock", str(penstock)))
+    unit.write_text(text.replace("/usr/bin/penstock", str(penstock)))
     ended = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", str(unit)],
         capture_output=True, text=True, timeout=30, check=False,
@@ -241,7 +241,7 @@ def test_unit_is_sound(penstock: Path, tmp_path: Path) -> None:
     assert ended.returncode == 0 and "penstock.service" not in ended.stderr, ended.stderr
 
 
-@pytest.mark.parametrize("script", ["quickstart.sh", "test.sh", "test-long.sh", "packages.sh"])
+@pytest.mark.parametrize("script", ["quickstart.sh", "test.sh", "test-long.sh", "packages.sh", "package.sh"])
 def test_scripts_parse(script: str) -> None:
     """bash can read them."""
     subprocess.run(["bash", "-n", str(DEPLOY / script)], timeout=10, check=True)

@@ -182,7 +182,7 @@ def test_unit_hands_secrets_over(penstock: Path, tmp_path: Path) -> None:
     enabled = tmp_path / "penstock.service"
     enabled.write_text(
         text.replace("#LoadCredential", "LoadCredential")
-        .replace("/usr/local/bin/penstock", str(penstock))
+        .replace("/usr/bin/penstock", str(penstock))
     )
     if shutil.which("systemd-analyze"):
         ended = subprocess.run(
