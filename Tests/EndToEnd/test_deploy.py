@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from authority import Authority
 from conftest import StartGateway
 from processes import HERE, ROOT, one_pool
 from sockets import closed_address
@@ -53,10 +54,13 @@ def named_metrics() -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("path", [RULES, DASHBOARD], ids=lambda path: path.name)
-def test_metrics_exist(gateway: StartGateway, path: Path) -> None:
+def test_metrics_exist(gateway: StartGateway, tmp_path: Path, path: Path) -> None:
     """Every metric that a rule or panel asks for is in a gateway's /metrics from its first scrape."""
+    Authority(tmp_path).issue("own", "DNS:a.example")
+    listen = f"{{address: '127.0.0.1:0', tls: {{certificates: [{{certificate_file: {tmp_path}/own.pem, "
+    listen += f"key_file: {tmp_path}/own.key}}]}}}}"
     found = "pools:\n  found: {backends: {file: /nowhere/backends.json}}\n"
-    policy = one_pool(closed_address()).replace("pools:\n", found)
+    policy = one_pool(closed_address(), listen=listen).replace("pools:\n", found)
     policy = policy.replace("    limit:", "    affinity: {by: prefix}\n    limit:")
     shown = {sample.name for sample in gateway(policy).metrics()}
     wanted = named_metrics()[path.name]
