@@ -96,7 +96,7 @@ let package = Package(
                 "Gateway",
                 .product(name: "Logging", package: "swift-log"),
             ],
-            swiftSettings: strict),
+            resources: [.embedInCode("Admin/dashboard.html")], swiftSettings: strict),
         .target(
             name: "Demo",
             dependencies: [

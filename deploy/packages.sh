@@ -8,8 +8,8 @@
 
 # Headers of the five C libraries that the binary links.
 readonly BUILD_PACKAGES=(libc-ares-dev libcurl4-openssl-dev libssl-dev libyaml-dev zlib1g-dev)
-# The test suite's peers: an HTTP server, a load generator, a client, certificates, a name server, promtool, Python.
-readonly TEST_PACKAGES=(nginx-light wrk curl openssl dnsmasq-base prometheus python3-venv)
+# The test suite's peers: an HTTP server, a load generator, a client, certificates, a name server, promtool, Python, a browser.
+readonly TEST_PACKAGES=(nginx-light wrk curl openssl dnsmasq-base prometheus python3-venv chromium)
 # What deploy/package.sh makes packages with, and images.
 # shellcheck disable=SC2034  # Used by the scripts that source this one.
 readonly PACKAGE_PACKAGES=(dpkg-dev binutils chrpath python3)

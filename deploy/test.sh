@@ -4,8 +4,8 @@
 #   1. format lint           swift format, strict
 #   2. build                 debug with tests, and the release binary; a warning is an error
 #   3. swift test            all Swift tests, and the gateway's again with four threads
-#   4. end-to-end tests      Tests/EndToEnd: a real model, the openai package, curl, nginx, promtool, packages, shells; those
-#                            that wait rather than work beside the others; some of them again with four threads
+#   4. end-to-end tests      Tests/EndToEnd: a real model, the openai package, curl, nginx, promtool, packages, shells, a
+#                            browser; those that wait rather than work beside the others; some of them again with four threads
 #   5. scenarios             Tests/SimulatorTests/run: the limits and the queue against simulated backends, five seeds;
 #                            they run beside stage 4
 #   6. the README's commands every ```sh block below a line <!-- test -->

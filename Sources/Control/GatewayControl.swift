@@ -14,6 +14,7 @@ package final class GatewayControl {
     /// What serves.
     package let gateway: Gateway
     private var admin: AdminListener?
+    private var dashboard: Dashboard?
     private var models: BackendModels?
     private var checks: HealthChecks?
     private var pages: MetricsPages?
@@ -86,6 +87,8 @@ package final class GatewayControl {
         certificates = nil
         admin?.close()
         admin?.end()
+        dashboard?.stop()
+        dashboard = nil
     }
 
     /// Nobody is served any more: what was learnt is written down.
@@ -178,6 +181,7 @@ package final class GatewayControl {
             } else if let former {
                 try? next?.change(to: former)
             }
+            endUnusedDashboard()
             throw error
         }
         keepLimits(in: policy.stateFile)
@@ -188,12 +192,20 @@ package final class GatewayControl {
         agents?.follow()
         if next !== admin { admin?.close() }
         admin = next
-        if let next, let settings = policy.admin {
+        if let next, let settings = policy.admin?.listen {
             next.follow(
                 policy.server, settings.tls, settings.tls.flatMap { files.listeners.all[$0] })
         }
+        endUnusedDashboard()
         certificates?.follow()
         hearOfBackends()
+    }
+
+    /// Where no admin listener is, nobody would see what is remembered.
+    private func endUnusedDashboard() {
+        guard admin == nil else { return }
+        dashboard?.stop()
+        dashboard = nil
     }
 
     /// Keeps limits in the file at `path` from now on, where that is another one than before.
@@ -233,15 +245,22 @@ package final class GatewayControl {
         _ policy: Policy, _ listeners: ListenerCredentials,
         _ inherited: InheritedSockets = InheritedSockets()
     ) throws(SystemError) -> AdminListener? {
-        guard let settings = policy.admin else { return nil }
+        guard let settings = policy.admin?.listen else { return nil }
         let credentials = try listeners.credentials(of: settings)
         if let admin, admin.configured.address.isSame(as: settings.address) {
             try admin.change(to: settings.access)
             return admin
         }
         let own = OwnAddresses(gateway.addresses + (adminAddress.map { [$0] } ?? []))
-        return try AdminListener(
-            settings, credentials, gateway: gateway, server: policy.server,
-            inherited: inherited.take(settings.address), own: own)
+        let dashboard = dashboard ?? Dashboard(gateway)
+        self.dashboard = dashboard
+        do throws(SystemError) {
+            return try AdminListener(
+                settings, credentials, gateway: gateway, dashboard: dashboard,
+                server: policy.server, inherited: inherited.take(settings.address), own: own)
+        } catch {
+            endUnusedDashboard()
+            throw error
+        }
     }
 }

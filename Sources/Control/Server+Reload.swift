@@ -57,7 +57,7 @@ extension Server {
         case .success(let next): putInForce(next)
         case .failure(.log(let failure)): notReloaded(failure.description)
         case .failure(.invalid(let error)):
-            gateway.metrics.countReloadFailure()
+            gateway.metrics.countReloadFailure(error.diagnostics.first.map { "\($0)" } ?? "")
             for diagnostic in error.diagnostics {
                 logger.error("policy invalid, the old one stays in force: \(diagnostic)")
             }
@@ -68,7 +68,7 @@ extension Server {
     }
 
     private func notReloaded(_ reason: String) {
-        gateway.metrics.countReloadFailure()
+        gateway.metrics.countReloadFailure(reason)
         logger.error("policy not reloaded, the old one stays in force: \(reason)")
         service.say("READY=1", "STATUS=not reloaded: \(reason)")
     }

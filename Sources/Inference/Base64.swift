@@ -1,9 +1,9 @@
-// Base64 (RFC 4648 section 4), with padding or without, as gRPC's binary fields have it.
+// Base64 (RFC 4648 section 4), with padding or without, as gRPC's binary fields have it, and browsers' passwords.
 
-/// Reads base64.
-enum Base64 {
+/// Reads and writes base64.
+package enum Base64 {
     /// The bytes that `text` stands for; nil where it is no base64.
-    static func decode(_ text: Span<UInt8>) -> [UInt8]? {
+    package static func decode(_ text: Span<UInt8>) -> [UInt8]? {
         var count = text.count
         while count > 0, text.count - count < 2, text[count - 1] == 0x3d { count -= 1 }
         // Padding fills up to four; one letter alone is no byte.
@@ -21,6 +21,34 @@ enum Base64 {
             bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(bitCount)))
         }
         return bytes
+    }
+
+    /// `bytes` as letters, padded with `=`.
+    package static func encode(_ bytes: Span<UInt8>) -> String {
+        var letters: [UInt8] = []
+        letters.reserveCapacity((bytes.count + 2) / 3 * 4)
+        for start in stride(from: 0, to: bytes.count, by: 3) {
+            var bits: UInt32 = 0
+            let count = min(3, bytes.count - start)
+            for index in 0..<3 {
+                bits = bits << 8 | (index < count ? UInt32(bytes[start + index]) : 0)
+            }
+            for index in 0..<4 {
+                let value = bits >> UInt32(18 - 6 * index) & 0x3f
+                letters.append(index > count ? 0x3d : letter(of: UInt8(value)))
+            }
+        }
+        return String(decoding: letters, as: UTF8.self)
+    }
+
+    private static func letter(of value: UInt8) -> UInt8 {
+        switch value {
+        case 0..<26: 0x41 + value
+        case 26..<52: 0x61 + value - 26
+        case 52..<62: 0x30 + value - 52
+        case 62: 0x2b
+        default: 0x2f
+        }
     }
 
     private static func value(of letter: UInt8) -> UInt32? {

@@ -30,7 +30,7 @@ extension Policy {
     }
 
     /// All listeners, in the order of `namedListeners`.
-    package var allListeners: [ListenSettings] { listen + (admin.map { [$0] } ?? []) }
+    package var allListeners: [ListenSettings] { listen + (admin.map { [$0.listen] } ?? []) }
 
     /// Where the gateway listens, with the paths of the keys that say so.
     package var namedListeners: [(path: String, address: ListenAddress)] {

@@ -7,8 +7,8 @@ package import Admission
 package struct Policy: Equatable, Sendable {
     /// Addresses that clients connect to; at least one, all different.
     package var listen: [ListenSettings]
-    /// Address of the admin listener; `nil` when the file says `admin: off`.
-    package var admin: ListenSettings?
+    /// The admin listener; `nil` when the file says `admin: off`.
+    package var admin: AdminSettings?
     /// What the admin listener asks of who wants to change something; `nil` where nobody may.
     package var adminToken: AdminToken?
     /// The file in which the limits that were found are kept over a restart; `nil` for none.

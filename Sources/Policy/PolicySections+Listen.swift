@@ -8,6 +8,8 @@ extension PolicySections {
         var access: SocketAccess
         var tls: ListenerTLS?
         var allowsRemote = false
+        var hosts: [String] = []
+        var tokenFor = AdminSettings.TokenUse.changes
         /// Whether something is said of who may connect.
         var saysAccess = false
     }
@@ -84,11 +86,17 @@ extension PolicySections {
 
     // MARK: Admin
 
-    static let admin = Kind<ListenSettings?>(adminKind.shape) {
+    static let admin = Kind<AdminSettings?>(adminKind.shape) {
         node, path, value, reading in
         var read = adminSection.blank
         adminKind.read(node, path, &read, &reading)
-        value = read.address.map { ListenSettings($0, access: read.access, tls: read.tls) }
+        value = read.address.map { address in
+            var settings = AdminSettings(
+                ListenSettings(address, access: read.access, tls: read.tls))
+            settings.hosts = read.hosts
+            settings.tokenFor = read.tokenFor
+            return settings
+        }
         // Checked here because the shorthand passes by the section's rules.
         guard let address = read.address, !address.isLocal, !read.allowsRemote,
             !reading.isFaulty(path)
@@ -101,14 +109,22 @@ extension PolicySections {
     } write: { settings in
         guard let settings else { return .text("off") }
         let address = settings.address
-        guard case .unix = address else {
-            var entries: [(String, Literal)] = [("address", .text(address.text))]
-            if !address.isLocal { entries.append(("allow_remote", .boolean(true))) }
-            if let tls = settings.tls { entries.append(("tls", listenerTLS.write(tls))) }
-            return entries.count == 1 ? entries[0].1 : .mapping(entries)
+        guard case .tcp = address else {
+            return adminSection.write(
+                Listening(
+                    address: address, access: settings.access, tls: settings.listen.tls,
+                    hosts: settings.hosts, tokenFor: settings.tokenFor))
         }
-        return adminSection.write(
-            Listening(address: address, access: settings.access, tls: settings.tls))
+        var entries: [(String, Literal)] = [("address", .text(address.text))]
+        if !address.isLocal { entries.append(("allow_remote", .boolean(true))) }
+        if let tls = settings.listen.tls { entries.append(("tls", listenerTLS.write(tls))) }
+        if !settings.hosts.isEmpty {
+            entries.append(("hosts", .list(settings.hosts.map { .text($0) })))
+        }
+        if settings.tokenFor != .changes {
+            entries.append(("token_for", .text(settings.tokenFor.rawValue)))
+        }
+        return entries.count == 1 ? entries[0].1 : .mapping(entries)
     }
 
     private static let adminKind = adminSection.kind(shorthand: "address")
@@ -125,6 +141,16 @@ extension PolicySections {
                 "allow_remote", \.allowsRemote, .boolean,
                 "Whether the address may be one that other machines can connect to."),
             tlsKey,
+            Key(
+                "hosts", \.hosts, .list(of: host, blank: "", counts: 0...100, identity: { [$0] }),
+                "Names by which pages may be asked for, besides addresses in figures and `localhost`: what a browser or "
+                    + "a scraper has in its address bar, without the port. Other names get 421, so that no page of "
+                    + "a stranger reads these."),
+            Key(
+                "token_for", \.tokenFor, .words,
+                "What asks for the token of `admin_token_file`: `changes`, or `pages` for reading as well, but for "
+                    + "/healthz and /readyz. A browser asks for it as a password, of whatever user."
+            ),
         ] + accessKeys,
         rules: [accessRule],
         settle: noteAccess)

@@ -22,7 +22,8 @@ enum PolicySections {
     static let policy = Section<Policy>(
         blank: Policy(
             listen: [],
-            admin: ListenSettings(.tcp(host: "127.0.0.1", port: 9090), access: .operators),
+            admin: AdminSettings(
+                ListenSettings(.tcp(host: "127.0.0.1", port: 9090), access: .operators)),
             server: ServerSettings(), log: LogSettings(), forwarding: ForwardingSettings(),
             pools: [], routes: []),
         keys: [
@@ -30,7 +31,8 @@ enum PolicySections {
             Key("listen", \.listen, listen, required: true, "Addresses that clients connect to."),
             Key(
                 "admin", \.admin, admin,
-                "Address of the admin listener: /metrics, /healthz, /readyz, /status, /backends."),
+                "Address of the admin listener: /, /events, /metrics, /healthz, /readyz, /status, /backends."
+            ),
             Key(
                 "admin_token_file", \.adminToken,
                 adminToken.optional(blank: AdminToken(file: "")),
@@ -68,6 +70,14 @@ enum PolicySections {
             Key(
                 "models", \.models, models.kind(),
                 "How requests are routed by the model that their bodies name."),
+        ],
+        rules: [
+            Rule("admin", "admin_token_file") { policy in
+                guard policy.admin?.tokenFor == .pages, policy.adminToken == nil else { return nil }
+                return Fault(
+                    "admin.token_for is `pages`, and there is no token",
+                    "name its file in admin_token_file, or remove token_for")
+            }
         ],
         hints: [
             "backends": "backends belong to a pool: pools.NAME.backends",
@@ -251,7 +261,7 @@ enum PolicySections {
         "a path such as /v1/models or /v1/*", pattern: "^(\\*|(/(\\*|[^/*?#]*))+\\$?)$",
         parse: Route.PathPattern.parse, write: { $0.text })
 
-    private static let host = Kind<String>.text(
+    static let host = Kind<String>.text(
         "a host name", pattern: "^(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9._-]+)$", parse: Route.host,
         write: { $0 })
 

@@ -23,6 +23,9 @@ package final class BackendMetrics {
     package var reports: UInt64 = 0
     package var unreadableReports: UInt64 = 0
 
+    /// Time from the permit to the first byte of its responses.
+    package private(set) var firstByte = Histogram(bounds: Histogram.durationBounds)
+
     private var agentPolls = [UInt64](repeating: 0, count: AgentPollResult.allCases.count)
     private var outcomes = [UInt64](repeating: 0, count: Outcome.named.count)
     private var failures = [UInt64](repeating: 0, count: Reason.allCases.count)
@@ -44,6 +47,7 @@ package final class BackendMetrics {
         walk.visit(&agentPolls)
         walk.visit(&failures)
         walk.visit(&outcomes)
+        firstByte.walk(&walk)
     }
 
     /// Counts a question to the backend's agent.
@@ -54,6 +58,11 @@ package final class BackendMetrics {
     /// How many questions to the backend's agent ended so.
     package func agentPolls(_ result: AgentPollResult) -> UInt64 {
         agentPolls[Int(result.rawValue)]
+    }
+
+    /// Counts the time from the permit to the first byte of a response.
+    package func observeFirstByte(nanoseconds: Int64) {
+        firstByte.observe(nanoseconds: nanoseconds)
     }
 
     /// Counts what became of a request at the backend.

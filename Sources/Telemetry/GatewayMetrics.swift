@@ -42,10 +42,15 @@ package final class GatewayMetrics {
     package private(set) var reloadFailures: UInt64 = 0
     /// Times that the limits were written into their file, and that this failed.
     package private(set) var stateWrites: (all: UInt64, failed: UInt64) = (0, 0)
+    /// What was wrong with the policy of the last attempt, the first fault of it; empty where it succeeded.
+    package private(set) var lastReloadError = ""
     /// Whether the last attempt to load a policy succeeded.
     package private(set) var lastReloadSucceeded = true
     /// Wall-clock time at which the policy in force was loaded, in nanoseconds since 1970.
     package private(set) var lastReloadNanoseconds: Int64
+
+    /// Characters that are kept of why a policy could not be loaded.
+    private static let mostErrorCharacters = 1_000
 
     private var unrouted = [UInt64](repeating: 0, count: Reason.allCases.count)
 
@@ -87,6 +92,7 @@ package final class GatewayMetrics {
         copy.failedHandshakes = failedHandshakes
         copy.handshakeTimes = handshakeTimes
         copy.lastReloadSucceeded = lastReloadSucceeded
+        copy.lastReloadError = lastReloadError
         copy.lastReloadNanoseconds = lastReloadNanoseconds
         return copy
     }
@@ -127,6 +133,7 @@ package final class GatewayMetrics {
     package func countReload(atNanoseconds nanoseconds: Int64) {
         reloads &+= 1
         lastReloadSucceeded = true
+        lastReloadError = ""
         lastReloadNanoseconds = nanoseconds
     }
 
@@ -137,8 +144,11 @@ package final class GatewayMetrics {
     }
 
     /// Counts a reload that failed and left the old policy in force.
-    package func countReloadFailure() {
+    ///
+    /// `error` is what operators are told of it, of which so many bytes are kept.
+    package func countReloadFailure(_ error: String = "") {
         reloadFailures &+= 1
+        lastReloadError = String(error.prefix(GatewayMetrics.mostErrorCharacters))
         lastReloadSucceeded = false
     }
 }

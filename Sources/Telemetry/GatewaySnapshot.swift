@@ -132,6 +132,10 @@ package struct PoolSnapshot {
     package var maxQueueBytes = 0
     /// Permits that came free for each second of late: what a wait is predicted from.
     package var drainRatePerSecond = 0.0
+    /// The longest wait that the policy allows, in seconds.
+    package var maxWaitSeconds = 0.0
+    /// Whether the policy itself says the limit.
+    package var isLimitFixed = false
     /// Whether decisions are only counted.
     package var isObserving = false
     /// What the priority classes have in flight and waiting, in the order of `metrics.classes`.
@@ -140,6 +144,8 @@ package struct PoolSnapshot {
     package var tenants: [TenantStatus] = []
     /// Tenants whose figures are shown.
     package static let mostTenants = 100
+    /// What became of its requests of late.
+    package var recent = RecentFigures()
     /// How the backends are looked up; nil where the policy names them.
     package var discovery: DiscoverySnapshot?
     /// What sending requests to where their prompts are known came to; nil where that is not done.
@@ -237,6 +243,10 @@ package struct BackendSnapshot {
     package var openConnections = 0
     /// Connections to it that no request uses.
     package var idleConnections = 0
+    /// The last move of its limit, and how long ago that was, in nanoseconds; nil before the first.
+    package var lastMove: (move: LastMove, ageNanoseconds: Int64)?
+    /// How long it is still ejected after refused connections, in nanoseconds; nil where it is not.
+    package var ejectedNanoseconds: Int64?
     /// How often its limit was moved, by direction and reason; names that stay the same from scrape
     /// to scrape.
     package var limitMoves: [LimitMoveCount] = []

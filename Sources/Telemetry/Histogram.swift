@@ -46,6 +46,29 @@ package struct Histogram {
     /// All observations.
     package var count: UInt64 { counts.reduce(0, &+) }
 
+    /// The value below which that share of the observations in `counts` lies, in seconds; nil where there are none.
+    ///
+    /// `counts` are those of a histogram of these bounds. Within a step it is interpolated, and what is above the last bound
+    /// counts as that: Prometheus' `histogram_quantile`.
+    package static func quantileSeconds(
+        _ share: Double, of counts: [UInt64], _ bounds: [Int64]
+    ) -> Double? {
+        precondition(counts.count == bounds.count + 1, "counts that are not those of the bounds")
+        let count = counts.reduce(0, &+)
+        guard count > 0 else { return nil }
+        let rank = share * Double(count)
+        var below = 0.0
+        for (index, bound) in bounds.enumerated() {
+            let own = Double(counts[index])
+            if below + own >= rank, own > 0 {
+                let lower = index > 0 ? Double(bounds[index - 1]) : 0
+                return (lower + (Double(bound) - lower) * (rank - below) / own) / 1e9
+            }
+            below += own
+        }
+        return Double(bounds[bounds.count - 1]) / 1e9
+    }
+
     /// Counts one observation of `nanoseconds`; a negative one, from a clock read out of order,
     /// counts as 0.
     package mutating func observe(nanoseconds: Int64) {

@@ -65,6 +65,8 @@ package final class PoolMetrics {
     package var retries: UInt64 = 0
     /// Requests that clients said they had tried before.
     package var clientRetries: UInt64 = 0
+    /// Requests that were answered whole, with success and within their deadline, whatever their responses say.
+    package private(set) var responsesInTime: UInt64 = 0
     /// WebSocket tunnels that were opened.
     package private(set) var tunnelsOpened: UInt64 = 0
     /// WebSocket tunnels that have ended.
@@ -130,6 +132,7 @@ package final class PoolMetrics {
     func walk(_ walk: inout CounterWalk) {
         walk.visit(&retries)
         walk.visit(&clientRetries)
+        walk.visit(&responsesInTime)
         walk.visit(&tunnelsOpened)
         walk.visit(&tunnelsEnded)
         walk.visit(&fallbacks)
@@ -188,6 +191,9 @@ extension PoolMetrics {
 
     /// Counts what became of a request that was to be copied to this pool.
     package func countMirror(_ outcome: MirrorOutcome) { mirrors[outcome.rawValue] &+= 1 }
+
+    /// Counts a whole response that came in time.
+    package func countResponseInTime() { responsesInTime &+= 1 }
 
     /// Counts a WebSocket tunnel that was opened.
     package func countTunnelOpened() { tunnelsOpened &+= 1 }

@@ -127,8 +127,10 @@ extension GatewayMetrics {
 }
 
 extension PoolMetrics {
-    /// Copies of the counters, with the connections of each backend by its label.
+    /// Copies of the counters, with the connections of each backend by its label; the rows by model, class and tenant are
+    /// left out where they are not wanted.
     package func report(
+        withTraffic: Bool = true,
         connections: (_ label: String) -> (open: Int, idle: Int)
     ) -> ReactorReport.PoolReport {
         var walk = CounterWalk()
@@ -136,14 +138,16 @@ extension PoolMetrics {
         return ReactorReport.PoolReport(
             name: name, counters: walk.values,
             classes: classes.map { ($0.name, $0.copies) },
-            streams: models.flatMap { model in
-                model.streams.map { streams in
-                    ReactorReport.StreamReport(
-                        model: model.name, hasAnswered: model.hasAnswered,
-                        priorityClass: streams.priorityClass.name, counters: streams.copies,
-                        traffic: streams.traffic.map { ($0.tenantName, $0.copies) })
-                }
-            },
+            streams: !withTraffic
+                ? []
+                : models.flatMap { model in
+                    model.streams.map { streams in
+                        ReactorReport.StreamReport(
+                            model: model.name, hasAnswered: model.hasAnswered,
+                            priorityClass: streams.priorityClass.name, counters: streams.copies,
+                            traffic: streams.traffic.map { ($0.tenantName, $0.copies) })
+                    }
+                },
             backends: backends.map { backend in
                 let (open, idle) = connections(backend.label)
                 return ReactorReport.BackendReport(

@@ -9,8 +9,12 @@ package enum StatusRenderer {
     /// The value of the `Content-Type` field.
     package static let contentType = "application/json"
 
-    /// Renders `snapshot` into `buffer`, after what it holds.
-    package static func render(_ snapshot: GatewaySnapshot, into buffer: inout ByteBuffer) {
+    /// Renders `snapshot` into `buffer`, after what it holds; where there is a `history`, the rows of that after `second` as
+    /// its member `history`.
+    package static func render(
+        _ snapshot: GatewaySnapshot, with history: History? = nil, after second: Int64 = 0,
+        into buffer: inout ByteBuffer
+    ) {
         let metrics = snapshot.metrics
         var dates = DateWriter()
         buffer.append(text: "{\"version\":")
@@ -24,8 +28,10 @@ package enum StatusRenderer {
         buffer.append(text: ",\"policy\":{\"loaded\":\"")
         dates.appendTimestamp(metrics.lastReloadNanoseconds, to: &buffer)
         buffer.append(text: "\",\"last_reload_successful\":")
-        buffer.append(text: metrics.lastReloadSucceeded ? "true}" : "false}")
-        buffer.append(text: ",\"client_connections\":{\"open\":")
+        buffer.append(text: metrics.lastReloadSucceeded ? "true" : "false")
+        buffer.append(text: ",\"error\":")
+        buffer.append(jsonString: metrics.lastReloadError)
+        buffer.append(text: "},\"client_connections\":{\"open\":")
         buffer.append(unsigned: metrics.connectionsOpen)
         buffer.append(text: ",\"max\":")
         buffer.append(signed: snapshot.maxConnections)
@@ -37,7 +43,7 @@ package enum StatusRenderer {
         buffer.append(text: "],\"pools\":[")
         for (index, pool) in snapshot.pools.enumerated() {
             if index > 0 { buffer.append(0x2c) }
-            append(pool, to: &buffer)
+            append(pool, isDraining: snapshot.isDraining, to: &buffer)
         }
         buffer.append(text: "],\"splits\":[")
         for (index, split) in snapshot.splits.enumerated() {
@@ -54,7 +60,12 @@ package enum StatusRenderer {
             buffer.append(text: mirror.share.description)
             buffer.append(text: "}")
         }
-        buffer.append(text: "]}\n")
+        buffer.append(text: "]")
+        if let history {
+            buffer.append(text: ",\"history\":")
+            history.render(after: second, into: &buffer)
+        }
+        buffer.append(text: "}\n")
     }
 
     private static func append(_ certificate: CertificateSnapshot, to buffer: inout ByteBuffer) {
@@ -97,12 +108,20 @@ package enum StatusRenderer {
         return snapshot.isReady ? "ready" : "unavailable"
     }
 
-    private static func append(_ pool: PoolSnapshot, to buffer: inout ByteBuffer) {
+    private static func append(
+        _ pool: PoolSnapshot, isDraining: Bool, to buffer: inout ByteBuffer
+    ) {
         buffer.append(text: "{\"name\":")
         buffer.append(jsonString: pool.metrics.name)
         buffer.append(text: ",\"usable\":")
         buffer.append(text: pool.isUsable ? "true" : "false")
         buffer.append(text: pool.isObserving ? ",\"mode\":\"observe\"" : ",\"mode\":\"enforce\"")
+        let explanation = PoolExplanation(pool, isDraining: isDraining)
+        buffer.append(text: ",\"condition\":")
+        buffer.append(jsonString: explanation.condition.rawValue)
+        buffer.append(text: ",\"sentence\":")
+        buffer.append(jsonString: explanation.sentence)
+        append(pool.recent, to: &buffer)
         buffer.append(text: ",\"limit\":")
         buffer.append(signed: pool.backends.reduce(0) { $0 + ($1.isUsable ? $1.limit : 0) })
         buffer.append(text: ",\"in_flight\":")
@@ -117,10 +136,10 @@ package enum StatusRenderer {
         buffer.append(signed: pool.maxQueueBytes)
         buffer.append(text: ",\"oldest_wait_seconds\":")
         buffer.append(secondsOf: UInt128(max(0, pool.oldestWaitNanoseconds)))
+        buffer.append(text: ",\"max_wait_seconds\":")
+        append(pool.maxWaitSeconds, to: &buffer)
         buffer.append(text: ",\"drain_rate\":")
-        // JSON has no word for what is not finite.
-        let rate = pool.drainRatePerSecond
-        buffer.append(text: rate.isFinite ? rate.description : "null")
+        append(pool.drainRatePerSecond, to: &buffer)
         buffer.append(text: "}")
         appendClasses(pool, to: &buffer)
         appendTenants(pool, to: &buffer)
@@ -130,6 +149,9 @@ package enum StatusRenderer {
         for (index, backend) in pool.backends.enumerated() {
             if index > 0 { buffer.append(0x2c) }
             append(backend, to: &buffer)
+            append(
+                index < pool.recent.backends.count
+                    ? pool.recent.backends[index] : RecentBackend(), of: backend, to: &buffer)
         }
         buffer.append(text: "]}")
     }
@@ -161,6 +183,9 @@ package enum StatusRenderer {
             buffer.append(signed: tenant.queued)
             buffer.append(text: ",\"share\":")
             buffer.append(signed: tenant.share)
+            append(
+                index < pool.recent.tenants.count ? pool.recent.tenants[index] : TenantCounts(),
+                to: &buffer)
             buffer.append(text: "}")
         }
         buffer.append(text: "]")
@@ -207,6 +232,5 @@ package enum StatusRenderer {
             buffer.append(text: ",\"cache_tokens\":")
             buffer.append(signed: tokens)
         }
-        buffer.append(text: "}")
     }
 }

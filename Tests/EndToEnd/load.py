@@ -35,6 +35,7 @@ class Stream:
 
     rate: float
     fields: str = ""
+    path: str = "/work"
     outcomes: list[Outcome] = field(default_factory=list)
 
     def between(self, start: float, end: float) -> list[Outcome]:
@@ -84,7 +85,7 @@ class _Connection(asyncio.Protocol):
 
     def send(self, stream: Stream, due: float) -> None:
         self.stream, self.due = stream, due
-        self.transport.write(f"GET /work HTTP/1.1\r\nHost: load\r\n{stream.fields}\r\n".encode())
+        self.transport.write(f"GET {stream.path} HTTP/1.1\r\nHost: load\r\n{stream.fields}\r\n".encode())
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data

@@ -162,7 +162,7 @@ def test_a_body_in_chunks_and_another_request(
     """On one connection."""
     through = gateway(policy(backends, token))
     netloc = urlsplit(through.admin_url)
-    head = f"PUT {place(backends[0])} HTTP/1.1\r\nHost: h\r\nAuthorization: bearer {TOKEN}\r\n"
+    head = f"PUT {place(backends[0])} HTTP/1.1\r\nHost: localhost\r\nAuthorization: bearer {TOKEN}\r\n"
     with socket.create_connection((netloc.hostname, netloc.port), 10) as wire:
         wire.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n2\r\ndr\r\n3\r\nain\r\n".encode())
         wire.sendall(b"0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")

@@ -21,7 +21,7 @@ enum FullPolicy {
         ],
         admin: [
             "address: unix:/run/penstock-admin.sock", "mode: \"0640\"", "owner: root",
-            "group: \"3\"",
+            "group: \"3\"", "hosts: [gpu-1, gateway.example.com]", "token_for: pages",
         ])
     static let knee = text(limit: [
         "algorithm: knee", "initial: 12", "min: 11", "max: 13", "elasticity: 0.2", "replicas: 3",
@@ -31,7 +31,9 @@ enum FullPolicy {
 
     private static func text(
         limit: [String],
-        admin: [String] = ["address: 0.0.0.0:9091", "allow_remote: true"] + tlsLines
+        admin: [String] = [
+            "address: 0.0.0.0:9091", "allow_remote: true", "hosts: [gpu-2]", "token_for: pages",
+        ] + tlsLines
     ) -> String {
         """
         version: 1
@@ -320,13 +322,16 @@ enum FullPolicy {
             listen: [
                 ListenSettings(.unix(path: "/run/penstock.sock"), access: access, tls: listenerTLS)
             ],
-            admin: ListenSettings(
-                .tcp(host: "0.0.0.0", port: 9091), access: .operators, tls: listenerTLS),
+            admin: AdminSettings(
+                ListenSettings(
+                    .tcp(host: "0.0.0.0", port: 9091), access: .operators, tls: listenerTLS)),
             threads: 3, server: expectedServer,
             log: expectedLog,
             forwarding: expectedForwarding, pools: [expectedPool, spare, named, cluster],
             routes: [route, split],
             models: models)
+        policy.admin?.hosts = ["gpu-2"]
+        policy.admin?.tokenFor = .pages
         policy.adminToken = AdminToken(file: "admin.token")
         policy.stateFile = "/var/lib/penstock/state.json"
         policy.watchesFiles = true

@@ -36,8 +36,8 @@ import Testing
             policy
                 == Policy(
                     listen: [ListenSettings(.tcp(host: "127.0.0.1", port: 80))],
-                    admin: ListenSettings(
-                        .tcp(host: "127.0.0.1", port: 9090), access: .operators),
+                    admin: AdminSettings(
+                        ListenSettings(.tcp(host: "127.0.0.1", port: 9090), access: .operators)),
                     server: ServerSettings(),
                     log: LogSettings(), forwarding: ForwardingSettings(),
                     pools: [PoolSettings(name: "chat", backends: [backend])],

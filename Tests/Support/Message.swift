@@ -91,8 +91,10 @@ extension Duplex {
     }
 
     /// Sends a GET and reads its answer.
-    func get(_ path: String, fields: String = "") throws -> Message {
-        try send("GET \(path) HTTP/1.1\r\nHost: example.org\r\n\(fields)\r\n")
+    func get(
+        _ path: String, host: String = "example.org", fields: String = ""
+    ) throws -> Message {
+        try send("GET \(path) HTTP/1.1\r\nHost: \(host)\r\n\(fields)\r\n")
         return try readResponse()
     }
 

@@ -62,6 +62,8 @@ struct Backend: Sendable {
     /// Moves of the limit by `LimitMoveReason`, upwards and downwards.
     var movesUp = [Int](repeating: 0, count: LimitMoveReason.allCases.count)
     var movesDown = [Int](repeating: 0, count: LimitMoveReason.allCases.count)
+    /// The last of them; nil before the first.
+    var lastMove: LastMove?
     /// How often it was suspected, by `SuspicionCause`.
     var suspicions = [Int](repeating: 0, count: SuspicionCause.allCases.count)
     /// What was last noted of why it is suspected; nil where it was noted as trusted, or not at all.

@@ -199,6 +199,8 @@ extension AdmissionController {
         } else {
             backends[index].movesDown[Int(move.reason.rawValue)] += 1
         }
+        backends[index].lastMove = LastMove(
+            from: move.from, to: move.to, reason: move.reason, at: clock)
         let limit = backends[index].limiter.limit
         guard limit != backends[index].limit else { return }
         backends[index].limit = limit

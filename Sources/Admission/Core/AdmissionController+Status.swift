@@ -40,6 +40,8 @@ package struct BackendStatus: Equatable, Sendable {
     package var cacheTokens: Int?
     /// What the limit rests on.
     package var evidence: LimitEvidence
+    /// The last move of its limit; nil before the first.
+    package var lastMove: LastMove?
     /// Seconds for which the limit was used up, since the backend was added.
     package var boundSeconds: Double
 }
@@ -98,7 +100,7 @@ extension AdmissionController {
             isWithheld: backend.suspicion.isWithheld,
             report: backend.reports.status(now: max(clock, now)),
             cacheTokens: hasAffinity ? affinity.capacityTokens(of: id.index) : nil,
-            evidence: backend.limiter.evidence,
+            evidence: backend.limiter.evidence, lastMove: backend.lastMove,
             boundSeconds: backend.meter.boundSeconds)
     }
 

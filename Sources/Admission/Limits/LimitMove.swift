@@ -58,3 +58,23 @@ struct LimitMove: Equatable, Sendable {
     var to: Double
     var reason: LimitMoveReason
 }
+
+/// The last move of a backend's limit, as operators see it.
+package struct LastMove: Equatable, Sendable {
+    /// The limit before.
+    package var from: Double
+    /// The limit since.
+    package var to: Double
+    /// Why.
+    package var reason: LimitMoveReason
+    /// When.
+    package var at: Instant
+
+    /// A move from one limit to another.
+    package init(from: Double, to: Double, reason: LimitMoveReason, at: Instant) {
+        self.from = from
+        self.to = to
+        self.reason = reason
+        self.at = at
+    }
+}

@@ -1,5 +1,8 @@
 // A connection to the admin listener: requests are answered one after the other, each with a page. It
 // reads short bodies of PUT: another request that has one gets its response, and the connection ends.
+//
+// A watcher's gets an event each second instead of an end. Who has not taken one gets no further one until it has, and
+// then with what it missed: what waits for it is never more than one event.
 
 internal import Admission
 internal import Bytes
@@ -20,6 +23,8 @@ final class AdminConnection: StreamConnection {
         case waiting
         /// The response is being sent; another request may follow or not.
         case sending(keeps: Bool)
+        /// An event is sent each second, and what arrives is thrown away.
+        case watching
         /// Our side is closed; what still arrives is thrown away, so that the response can be read.
         case lingering
     }
@@ -34,6 +39,10 @@ final class AdminConnection: StreamConnection {
     private var isHeadBegun = false
     private var body: [UInt8] = []
     private var isAdvancing = false
+    /// Up to which second a watcher has the history's rows.
+    private(set) var watchedSecond: Int64 = 0
+    /// Bytes that a watcher has taken, when that was last looked at.
+    private var takenBytes = 0
 
     private static let highBytes = 128 * 1024
     private static let mostBodyBytes = 4096
@@ -43,7 +52,7 @@ final class AdminConnection: StreamConnection {
 
     init(_ listener: AdminListener, transport: consuming Transport) {
         self.listener = listener
-        pages = AdminPages(gateway: listener.gateway)
+        pages = AdminPages(gateway: listener.gateway, dashboard: listener.dashboard)
         parser = RequestParser(limits: listener.limits.head)
         stateSince = listener.gateway.reactor.now
         super.init(reactor: listener.gateway.reactor)
@@ -88,6 +97,7 @@ final class AdminConnection: StreamConnection {
         case .readingBody: return readBody()
         case .waiting: return false
         case .sending(let keeps): return send(keeps: keeps)
+        case .watching: return watch()
         case .lingering: return throwAwayInput()
         }
     }
@@ -181,11 +191,22 @@ final class AdminConnection: StreamConnection {
         }
     }
 
-    private func reply(_ page: borrowing AdminPage, to head: RequestHead? = nil, keeps: Bool) {
+    private func reply(_ page: consuming AdminPage, to head: RequestHead? = nil, keeps: Bool) {
+        var page = page
+        var keeps = keeps
+        if page.watchedSecond != nil {
+            keeps = false
+            if !listener.dashboard.join(self) { page = AdminPages.tooManyWatchers }
+        }
         prepareOutput()
         page.append(to: &output, answering: head, keeps: keeps)
         parser.reset()
-        change(to: .sending(keeps: keeps))
+        if let second = page.watchedSecond {
+            watchedSecond = second
+            change(to: .watching)
+        } else {
+            change(to: .sending(keeps: keeps))
+        }
     }
 
     // MARK: Ends
@@ -202,6 +223,50 @@ final class AdminConnection: StreamConnection {
         return true
     }
 
+    // MARK: Watching
+
+    /// Whether it is a watcher's.
+    var isWatching: Bool { if case .watching = state { true } else { false } }
+
+    /// Whether it is a watcher's that has taken all that it was sent.
+    var isReadyForEvent: Bool { isWatching && isOpen && !hasOutput }
+
+    /// Sends a watcher an event, with which it has the history's rows up to `second`.
+    func send(event: Span<UInt8>, upTo second: Int64) {
+        prepareOutput()
+        output.append(event)
+        watchedSecond = second
+        advance()
+    }
+
+    private func watch() -> Bool {
+        _ = flush()
+        let count = fill(highBytes: AdminConnection.highBytes)
+        input.removeAll()
+        // Who closes its side has gone: nobody else would end this.
+        if inputEnded || isBroken { end() }
+        return isOpen && count > 0
+    }
+
+    /// Ends the connection of a watcher that has taken nothing of what it was sent for too long.
+    ///
+    /// The kernel takes megabytes for it, so that is asked what is left.
+    func endIfStalled() {
+        guard isWatching else { return }
+        let unsent = unsentBytes() ?? 0
+        let taken = sentBytes - unsent
+        if taken != takenBytes || unsent == 0 && !hasOutput {
+            takenBytes = taken
+            stateSince = reactor.now
+        } else if reactor.now.nanoseconds(since: stateSince)
+            >= listener.limits.writeStallNanoseconds
+        {
+            end()
+        }
+    }
+
+    // MARK: The end
+
     private func throwAwayInput() -> Bool {
         let count = fill(highBytes: AdminConnection.highBytes)
         input.removeAll()
@@ -217,6 +282,7 @@ final class AdminConnection: StreamConnection {
         guard isOpen else { return }
         close()
         listener.forget(self)
+        if isWatching { listener.dashboard.leave(self) }
     }
 
     // MARK: Time
@@ -229,6 +295,8 @@ final class AdminConnection: StreamConnection {
             case .reading: limits.keepAliveNanoseconds
             // Pages have a time-out of their own.
             case .waiting: nil
+            // Whether an event is taken is looked at with the next one.
+            case .watching: nil
             case .sending: limits.writeStallNanoseconds
             case .lingering: AdminConnection.lingerNanoseconds
             }

@@ -33,6 +33,7 @@ struct AdminLimits {
 /// The admin listener's address at work.
 final class AdminListener: EventHandler {
     let gateway: Gateway
+    let dashboard: Dashboard
     /// As the policy has it; a reload recognises it by the address.
     private(set) var configured: ListenSettings
     private(set) var limits: AdminLimits
@@ -53,9 +54,11 @@ final class AdminListener: EventHandler {
     /// TLS begins with `credentials`. `own` is where this process listens already.
     init(
         _ settings: ListenSettings, _ credentials: ServerCredentials?, gateway: Gateway,
-        server: ServerSettings, inherited: [Transfer<ListeningSocket>] = [], own: OwnAddresses
+        dashboard: Dashboard, server: ServerSettings,
+        inherited: [Transfer<ListeningSocket>] = [], own: OwnAddresses
     ) throws(SystemError) {
         self.gateway = gateway
+        self.dashboard = dashboard
         tls = ServerTLS(credentials)
         configured = settings
         limits = AdminLimits(server)
@@ -115,12 +118,14 @@ final class AdminListener: EventHandler {
         return true
     }
 
-    /// Stops listening for good; connections are closed, except where a response is under way.
+    /// Stops listening for good; connections are closed, except where a response is under way that has an end.
     func close() {
         gateway.reactor.deregister(self, keepingOpen: socket.rawValue)
         // Connections that are still answered keep the listener, and the file would outlive its use.
         socket.file?.remove()
-        for connection in connections where connection.isResting { connection.end() }
+        for connection in connections where connection.isResting || connection.isWatching {
+            connection.end()
+        }
     }
 
     /// Closes all connections, whatever is under way.

@@ -11,8 +11,13 @@ struct AdminPage: ~Copyable {
     var body = ByteBuffer()
     /// The methods that are answered, for a status of 405.
     var allowed = "GET, HEAD"
-    /// Whether a token is asked for.
-    var challenges = false
+    /// How a token may be shown, for a status of 401.
+    var challenges: [String] = []
+    /// The value of `Content-Security-Policy`, where there is one.
+    var securityPolicy = ""
+    /// Up to which second who asked has the history's rows, where events follow the body for as long as the connection
+    /// lasts; nil where nothing follows.
+    var watchedSecond: Int64?
 
     /// Bodies shorter than this are sent as they are: compressing them would gain nothing.
     private static let compressFromBytes = 1024
@@ -27,7 +32,7 @@ struct AdminPage: ~Copyable {
     func append(to output: inout ByteBuffer, answering head: RequestHead?, keeps: Bool) {
         var compressed = ByteBuffer()
         let isCompressed =
-            body.count >= AdminPage.compressFromBytes
+            body.count >= AdminPage.compressFromBytes && watchedSecond == nil
             && head.map(AdminPage.wantsGzip) ?? false
             && Gzip.compress(body.bytes, into: &compressed)
         output.appendStatusLine(status: status)
@@ -37,10 +42,16 @@ struct AdminPage: ~Copyable {
         output.appendLineEnd()
         output.appendField(.contentType, contentType)
         if status == 405 { output.append("Allow: \(allowed)\r\n") }
-        if challenges { output.append("WWW-Authenticate: Bearer\r\n") }
-        output.append("Cache-Control: no-store\r\nVary: Accept, Accept-Encoding\r\n")
+        for challenge in challenges { output.append("WWW-Authenticate: \(challenge)\r\n") }
+        if !securityPolicy.isEmpty {
+            output.append("Content-Security-Policy: \(securityPolicy)\r\n")
+        }
+        output.append("X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n")
+        output.append("Vary: Accept, Accept-Encoding\r\n")
         if isCompressed { output.append("Content-Encoding: gzip\r\n") }
-        output.appendContentLength(isCompressed ? compressed.count : body.count)
+        if watchedSecond == nil {
+            output.appendContentLength(isCompressed ? compressed.count : body.count)
+        }
         if !keeps {
             output.append("Connection: close\r\n")
         } else if head?.version.isHTTP10 ?? false {

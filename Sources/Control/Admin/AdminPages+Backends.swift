@@ -18,7 +18,7 @@ extension AdminPages {
             page.allowed = "GET, HEAD, PUT"
             return page
         }
-        if isChange, let refusal = refusal(of: head) { return refusal }
+        if isChange, let refusal = access.refusalOfChange(head) { return refusal }
         guard let backend = backend(path.extracting(AdminPages.backends.count..<path.count)) else {
             return AdminPage(
                 status: 404,
@@ -39,30 +39,6 @@ extension AdminPages {
     }
 
     private static let backends = Array("/backends/".utf8)
-
-    /// Why a request may change nothing; nil where it may.
-    private func refusal(of head: RequestHead) -> AdminPage? {
-        guard let token = gateway.policy.adminToken else {
-            return AdminPage(
-                status: 403,
-                "nothing can be changed here; set admin_token_file in the policy to the file of a token, "
-                    + "and send it as Authorization: Bearer TOKEN\n")
-        }
-        for field in head.fields where field.known == .authorization {
-            let value = head.value(of: field)
-            guard value.count > AdminPages.bearer.count,
-                value.hasPrefix(lowercase: AdminPages.bearer.span)
-            else { continue }
-            let offered = value.extracting(AdminPages.bearer.count..<value.count)
-            if token.isEqual(to: offered) { return nil }
-        }
-        var page = AdminPage(
-            status: 401, "send the token of admin_token_file as Authorization: Bearer TOKEN\n")
-        page.challenges = true
-        return page
-    }
-
-    private static let bearer = Array("bearer ".utf8)
 
     private func backend(_ place: Span<UInt8>) -> NamedBackend? {
         var end = 0

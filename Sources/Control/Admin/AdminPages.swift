@@ -10,9 +10,15 @@ internal import Telemetry
 /// Makes the pages of a gateway.
 struct AdminPages {
     let gateway: Gateway
+    let dashboard: Dashboard
 
     /// How long the shards have to tell what they have counted: no turn of a loop takes as long.
     private static let patienceSeconds = 2.0
+
+    /// Who may see them.
+    var access: AdminAccess {
+        AdminAccess(settings: gateway.policy.admin, token: gateway.policy.adminToken)
+    }
 
     /// Calls `then` with the page that a request with `head` and `body` asks for, at once or as soon as the shards
     /// have answered.
@@ -20,51 +26,65 @@ struct AdminPages {
         for head: RequestHead, _ body: [UInt8] = [],
         _ then: @escaping (consuming AdminPage) -> Void
     ) {
+        let name = Name(head.span(head.path))
+        if name?.isForAll != true, let refusal = access.refusal(of: head) { return then(refusal) }
         if let page = backendPage(for: head, body) { return then(page) }
         guard head.method == .get || head.method == .head else {
             return then(AdminPage(status: 405, "only GET and HEAD are answered here\n"))
         }
-        guard let page = Name(head.span(head.path)) else {
+        guard let name else {
             return then(
                 AdminPage(
-                    status: 404, "pages: /metrics /status /healthz /readyz /backends/POOL/BACKEND\n"
-                ))
+                    status: 404,
+                    "pages: / /events /metrics /status /healthz /readyz /backends/POOL/BACKEND\n"))
         }
-        gateway.observe(within: AdminPages.patienceSeconds) { observed in
+        if name == .dashboard { return then(dashboardPage) }
+        if name == .events, dashboard.isFull { return then(AdminPages.tooManyWatchers) }
+        gateway.observe(within: AdminPages.patienceSeconds, withTraffic: name == .metrics) {
+            observed in
             guard let observed else {
                 return then(AdminPage(status: 503, "a thread does not answer\n"))
             }
-            then(make(page, head, observed))
+            then(make(name, head, observed))
         }
     }
 
-    private enum Name {
-        case metrics, status, health, readiness
+    private enum Name: String, CaseIterable {
+        case dashboard = "/"
+        case events = "/events"
+        case metrics = "/metrics"
+        case status = "/status"
+        case health = "/healthz"
+        case readiness = "/readyz"
 
         init?(_ path: Span<UInt8>) {
-            if path.equals(Array("/metrics".utf8)) {
-                self = .metrics
-            } else if path.equals(Array("/status".utf8)) {
-                self = .status
-            } else if path.equals(Array("/healthz".utf8)) {
-                self = .health
-            } else if path.equals(Array("/readyz".utf8)) {
-                self = .readiness
-            } else {
-                return nil
+            // A target in absolute form may have none.
+            if path.isEmpty {
+                self = .dashboard
+                return
             }
+            for name in Name.allCases where path.equals(name.rawValue) {
+                self = name
+                return
+            }
+            return nil
         }
+
+        /// Whether it says nothing but whether the gateway is there, which probes ask that know no token and no name.
+        var isForAll: Bool { self == .health || self == .readiness }
     }
 
     private func make(
         _ name: Name, _ head: RequestHead, _ observed: GatewaySnapshot
     ) -> AdminPage {
         switch name {
+        case .dashboard: return dashboardPage
+        case .events: return events(head, observed)
         case .metrics: return metrics(head, observed)
         case .status:
             var page = AdminPage()
             page.contentType = StatusRenderer.contentType
-            StatusRenderer.render(observed, into: &page.body)
+            StatusRenderer.render(dashboard.completed(observed), into: &page.body)
             return page
         case .health: return AdminPage("ok\n")
         case .readiness:
@@ -88,6 +108,46 @@ struct AdminPages {
         }
         page.contentType = format.contentType
         PrometheusRenderer.render(observed, format: format, into: &page.body)
+        return page
+    }
+}
+
+// MARK: - The dashboard
+
+extension AdminPages {
+    private var dashboardPage: AdminPage {
+        var page = AdminPage()
+        page.contentType = "text/html; charset=utf-8"
+        page.securityPolicy = DashboardPage.securityPolicy
+        let bytes = DashboardPage.bytes
+        page.body.append(bytes.span)
+        return page
+    }
+
+    /// What whoever comes too late is told.
+    static var tooManyWatchers: AdminPage {
+        AdminPage(
+            status: 503,
+            "\(Dashboard.mostWatchers) are watching already, which is as many as may; close one of them\n"
+        )
+    }
+
+    private static let lastEvent = Array("last-event-id".utf8)
+
+    /// The first event: all of the history, or what who has been here before has not had.
+    private func events(_ head: RequestHead, _ observed: GatewaySnapshot) -> AdminPage {
+        var page = AdminPage()
+        page.contentType = "text/event-stream"
+        if head.method == .head { return page }
+        var second: Int64 = 0
+        for field in head.fields
+        where head.span(field.name).equalsIgnoringCase(AdminPages.lastEvent.span) {
+            var digits: [UInt8] = []
+            digits.replaceAll(with: head.value(of: field))
+            second = Int64(String(decoding: digits, as: UTF8.self)) ?? 0
+        }
+        page.body.append("retry: 2000\n")
+        page.watchedSecond = dashboard.appendEvent(observed, after: second, to: &page.body)
         return page
     }
 }

@@ -157,7 +157,12 @@ extension Exchange {
         let reusable = connection.parser.head.keepAlive && intake.isComplete
         attempt.noteEnd(now: now)
         release(connection, reusable: reusable)
-        if let pool { claim.learn(attempt, intake, in: pool, now: now) }
+        if let pool {
+            if attempt.response.status / 100 == 2, now <= claim.responseDeadline {
+                pool.metrics.countResponseInTime()
+            }
+            claim.learn(attempt, intake, in: pool, now: now)
+        }
         spendPermit(Outcome(status: attempt.response.status))
         beginDelivering()
     }

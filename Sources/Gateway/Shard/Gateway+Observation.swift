@@ -19,14 +19,18 @@ extension Gateway {
     /// Calls `then` with everything that pages show, as soon as all shards have told what they have
     /// counted.
     ///
-    /// With nil where one did not within so many seconds, or the gateway has ended: a shard answers
+    /// `withTraffic` says whether the rows by model, class and tenant are wanted, of which there may be a thousand a pool:
+    /// without it the pools' models are empty. With nil where one did not within so many seconds, or the gateway has ended: a shard answers
     /// between two turns of its loop, well within a millisecond when all is well.
-    package func observe(within seconds: Double, _ then: @escaping (GatewaySnapshot?) -> Void) {
+    package func observe(
+        within seconds: Double, withTraffic: Bool = true,
+        _ then: @escaping (GatewaySnapshot?) -> Void
+    ) {
         let id = random.next()
         let endsAt = reactor.now.advanced(byNanoseconds: Int64(seconds * 1e9))
         gatherings.append(Gathering(id: id, endsAt: endsAt, then: then))
         group.sendToAll { shard in
-            let report = shard.report()
+            let report = shard.report(withTraffic: withTraffic)
             shard.group.control.send { $0.received(report, for: id) }
         }
         arrangeTimer()
@@ -99,6 +103,8 @@ extension Gateway {
         observed.maxQueueRequests = settings.queue.maxRequests
         observed.maxQueueBytes = settings.queue.maxBytes
         observed.drainRatePerSecond = admission.drainRate ?? 0
+        observed.maxWaitSeconds = settings.queue.maxWait.inSeconds
+        if case .fixed = settings.limit { observed.isLimitFixed = true }
         observed.isObserving = settings.mode == .observe
         observed.classes = metrics.classes.indices.map { index in
             var shown = ClassSnapshot(
@@ -139,6 +145,12 @@ extension Gateway {
         observed.isUsable = status.isUsable && !status.isOnTrial && !status.isWithheld
         observed.isOnTrial = status.isUsable && status.isOnTrial
         observed.evidence = status.evidence
+        observed.lastMove = status.lastMove.map {
+            ($0, max(0, reactor.now.nanoseconds(since: $0.at)))
+        }
+        observed.ejectedNanoseconds = status.unusableUntil.map {
+            max(0, $0.nanoseconds(since: reactor.now))
+        }
         observed.boundSeconds = status.boundSeconds
         for report in reports {
             guard let shard = report.backend(label, near: index) else { continue }

@@ -120,6 +120,7 @@ extension Shard {
             metrics.clientSentBytes &+= sent
             if let time = exchange.attempt.firstByteNanoseconds {
                 metrics.observeFirstByte(nanoseconds: time)
+                exchange.backendMetrics?.observeFirstByte(nanoseconds: time)
             }
         } else {
             metrics.countUnrouted(reason)

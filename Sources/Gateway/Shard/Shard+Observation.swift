@@ -56,10 +56,11 @@ extension Shard {
             metadata: ["pool": "\(pool.name)", "backend": "\(upstream.address.label)"])
     }
 
-    /// Copies of what this shard has counted.
-    func report() -> ReactorReport {
+    /// Copies of what this shard has counted, with or without the rows by model, class and tenant.
+    func report(withTraffic: Bool = true) -> ReactorReport {
         ReactorReport(
-            counters: metrics.copies, alive: alive, pools: snapshot.pools.map(report))
+            counters: metrics.copies, alive: alive,
+            pools: snapshot.pools.map { report($0, withTraffic) })
     }
 
     private var alive: LiveObjects {
@@ -70,8 +71,8 @@ extension Shard {
         return alive
     }
 
-    private func report(_ pool: Pool) -> ReactorReport.PoolReport {
-        pool.metrics.report { label in
+    private func report(_ pool: Pool, _ withTraffic: Bool) -> ReactorReport.PoolReport {
+        pool.metrics.report(withTraffic: withTraffic) { label in
             let upstream = pool.upstreams.first { $0?.address.label == label }
             return (upstream??.openCount ?? 0, upstream??.idleCount ?? 0)
         }

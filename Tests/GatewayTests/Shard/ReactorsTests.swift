@@ -224,18 +224,20 @@ import Testing
         }
         let admin = try Wire(to: RunningGateway.place(try #require(gateway.adminAddress)))
         try eventually("all are counted") {
-            let page = try admin.get("/metrics").bodyText
+            let page = try admin.get("/metrics", host: "localhost").bodyText
             return page.contains(
                 "penstock_requests_total{pool=\"main\",code=\"2xx\",reason=\"none\"} 40\n")
         }
-        let page = try admin.get("/metrics").bodyText
+        let page = try admin.get("/metrics", host: "localhost").bodyText
         #expect(page.contains("penstock_client_connections 8\n"))
         #expect(page.contains("penstock_client_connections_accepted_total 8\n"))
         #expect(page.contains("penstock_request_seconds_count{pool=\"main\"} 40\n"))
         let url = "pool=\"main\",backend=\"\(backend.url)\""
         #expect(page.contains("penstock_upstream_connections_idle{\(url)} 4\n"))
         #expect(page.contains("penstock_upstream_connections_opened_total{\(url)} 4\n"))
-        #expect(try admin.get("/status").bodyText.contains("\"client_connections\":{\"open\":8"))
+        #expect(
+            try admin.get("/status", host: "localhost").bodyText.contains(
+                "\"client_connections\":{\"open\":8"))
     }
 
     /// A counter that a walk forgets would be missing in every sum.

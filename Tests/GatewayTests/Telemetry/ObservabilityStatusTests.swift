@@ -24,14 +24,17 @@ import Testing
         let expected =
             #"{"version":"1.2.3","state":"ready","time":"2023-11-14T22:15:23.456Z","#
             + #""uptime_seconds":123,"policy":{"loaded":"2023-11-14T22:15:00.500Z","#
-            + #""last_reload_successful":false},"client_connections":{"open":3,"max":100},"#
+            + #""last_reload_successful":false,"error":"policy.yaml:1:1: error"},"client_connections":{"open":3,"max":100},"#
             + #""certificates":[{"listener":"0.0.0.0:8443","name":"a.example","ends":"2023-11-14T22:13:20.000Z"},"#
             + #"{"listener":"[::]:8443","name":"b\"","ends":null}],"#
-            + #""pools":[{"name":"chat","usable":true,"mode":"observe","limit":24,"in_flight":11,"#
+            + #""pools":[{"name":"chat","usable":true,"mode":"observe","condition":"shedding","#
+            + #""sentence":"chat would shed 20 %: 11 of 24 in flight, the queue is full with 256; 55 % is tenant acme","#
+            + #""recent":{"seconds":9.0,"asked":80,"refused":16,"failed":2},"limit":24,"in_flight":11,"#
             + #""queue":{"requests":5,"max_requests":256,"bytes":6000,"max_bytes":1048576,"#
-            + #""oldest_wait_seconds":0.0015,"drain_rate":12.5},"#
+            + #""oldest_wait_seconds":0.0015,"max_wait_seconds":2.5,"drain_rate":12.5},"#
             + #""classes":[{"name":"default","in_flight":11,"queued":5}],"#
-            + #""tenants":[{"name":"acme","in_flight":7,"queued":4,"share":12}],"#
+            + #""tenants":[{"name":"acme","in_flight":7,"queued":4,"share":12,"#
+            + #""asked":44,"refused":10}],"#
             + #""discovery":{"source":"file","backends":1,"unready":1,"good_timestamp_seconds":1700000100.5,"#
             + #""errors":2,"changes":3},"#
             + #""affinity":{"tokens":{"prompt":1000,"predicted":750,"answered":500,"reported":300},"#
@@ -44,7 +47,11 @@ import Testing
             + #""signals":[{"source":"field","state":"limited","share":1.0,"limit":30,"#
             + #""age_seconds":0.5,"ends_in_seconds":9.5}],"#
             + #""report":{"queued":3.0,"cache_use":0.97,"age_seconds":0.25,"cap":9,"#
-            + #""holds_growth":true,"believed":true},"cache_tokens":900000}]}],"#
+            + #""holds_growth":true,"believed":true},"cache_tokens":900000,"#
+            + #""suspicion":null,"ejected_for_seconds":null,"limit_held_by":"objective","#
+            + #""last_move":{"from":20.0,"to":24.0,"reason":"growth","age_seconds":3.5},"#
+            + #""recent":{"requests":190,"errors":5,"first_byte_p50_seconds":0.015,"#
+            + #""first_byte_p95_seconds":0.0195}}]}],"#
             + #""splits":[{"path":"/v1/*","sticky":"tenant","spill":true,"#
             + #""pools":[{"pool":"chat","share":0.95},{"pool":"canary","share":0.05}]}],"#
             + #""mirrors":[{"path":"/v2/*","pool":"next","share":0.01}]}"#

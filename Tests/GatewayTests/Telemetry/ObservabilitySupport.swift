@@ -39,7 +39,7 @@ func sampleSnapshot() -> GatewaySnapshot {
     gateway.countUnrouted(.noRoute)
     gateway.countUnrouted(.headTooLarge)
     gateway.countReload(atNanoseconds: 1_700_000_100_500_000_000)
-    gateway.countReloadFailure()
+    gateway.countReloadFailure("policy.yaml:1:1: error")
     gateway.countHandshake(isResumed: false, nanoseconds: 30_000_000)
     gateway.countHandshake(isResumed: true, nanoseconds: 3_000_000)
     gateway.countHandshake(failed: .nameUnknown)
@@ -115,6 +115,9 @@ func sampleSnapshot() -> GatewaySnapshot {
         load: ReportedLoad(queued: 3, cacheUse: 0.97), ageNanoseconds: 250_000_000, cap: 9,
         holdsGrowth: true, isBelieved: true)
     backend.cacheTokens = 900_000
+    backend.lastMove = (
+        LastMove(from: 20, to: 24, reason: .growth, at: Instant(nanoseconds: 0)), 3_500_000_000
+    )
     backend.limitMoves = [
         LimitMoveCount(.up, "room", count: 9), LimitMoveCount(.down, "drop", count: 8),
     ]
@@ -133,6 +136,8 @@ func sampleSnapshot() -> GatewaySnapshot {
     snapshot.maxQueueRequests = 256
     snapshot.maxQueueBytes = 1 << 20
     snapshot.drainRatePerSecond = 12.5
+    snapshot.maxWaitSeconds = 2.5
+    snapshot.recent = sampleRecent()
     snapshot.isObserving = true
     snapshot.classes = [ClassSnapshot(inFlight: 11, queued: 5)]
     var counts = TenantCounts()
@@ -157,6 +162,26 @@ func sampleSnapshot() -> GatewaySnapshot {
     all.uptimeNanoseconds = 123_900_000_000
     all.logs = [("access", LogWriter.Statistics())]
     return all
+}
+
+/// What came of late, with numbers that are all different.
+private func sampleRecent() -> RecentFigures {
+    var recent = RecentFigures()
+    recent.seconds = 9
+    recent.asked = 80
+    recent.refused[Int(Reason.queueFull.rawValue)] = 16
+    recent.failed[Int(Reason.upstreamClosed.rawValue)] = 2
+    var tenant = TenantCounts()
+    tenant.requests = 44
+    tenant.refused = 10
+    recent.tenants = [tenant]
+    var backend = RecentBackend()
+    backend.requests = 190
+    backend.errors = 5
+    backend.firstBytes = [UInt64](repeating: 0, count: Histogram.durationBounds.count + 1)
+    backend.firstBytes[3] = 10
+    recent.backends = [backend]
+    return recent
 }
 
 /// Affinity whose numbers are all different.
