@@ -99,7 +99,7 @@ open class StreamConnection: EventHandler {
         }
         if readiness.contains(.writable) {
             mayWrite = true
-            if transport.readsAfterWriting() { mayRead = true }
+            if countsReads, transport.readsAfterWriting() { mayRead = true }
         }
         if !readiness.isDisjoint(with: [.peerClosed, .hungUp]) { peerClosed = true }
         if readiness.contains(.failed) { isBroken = true }
@@ -133,11 +133,7 @@ open class StreamConnection: EventHandler {
             return count
         case .wouldBlock:
             mayRead = false
-            if transport.readsAfterWriting() { mayWrite = false }
-            if transport.holdsBack() {
-                mayRead = true
-                reactor.resumeLater(self)
-            }
+            if countsReads { lookWhyNothingCame() }
         case .ended:
             inputEnded = true
             endedInOrder = true
@@ -151,6 +147,14 @@ open class StreamConnection: EventHandler {
             break
         }
         return 0
+    }
+
+    /// A read over TLS that found nothing may wait for something to be written, or have given up for others' sake.
+    @inline(never) private final func lookWhyNothingCame() {
+        if transport.readsAfterWriting() { mayWrite = false }
+        guard transport.holdsBack() else { return }
+        mayRead = true
+        reactor.resumeLater(self)
     }
 
     /// Counts a read; where there were enough in this turn, there is another one in the next.

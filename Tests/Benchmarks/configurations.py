@@ -98,7 +98,7 @@ backend stream
 PENSTOCK = Template("""\
 version: 1
 listen: {address: "127.0.0.1:$port"$secured}
-admin: 127.0.0.1:$admin
+admin: $admin
 threads: $threads
 log: {access: {to: off}}
 server: {max_connections: 12000, max_body_size: 1GiB, timeouts: {keep_alive: 1h}}

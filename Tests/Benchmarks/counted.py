@@ -71,6 +71,10 @@ def instructions(setting: Setting, say: Say) -> Iterator[Figure]:
                     each = instructions_of_requests(subject, many, name, path, status)
                     yield Figure(f"{name} request, instructions", kind.name, "", [each])
             yield Figure("relayed event, instructions", kind.name, "", [instructions_of_events(subject)])
+        finally:
+            subject.stop()
+        subject = kind(setting, "pages")
+        try:
             yield Figure("metrics page, instructions", kind.name, "", [instructions_of_pages(subject)])
         finally:
             subject.stop()

@@ -115,9 +115,13 @@ class Penstock(Subject):
         policy = self.file("yaml")
         hole = self._hole.getsockname()[1]
         policy.write_text(configurations.PENSTOCK.substitute(
-            self.ports(), hole=hole, admin=self.admin, threads=self.threads,
+            self.ports(), hole=hole, admin=self.admin_address(), threads=self.threads,
             directory=self.setting.directory, secured=self.secured()))
         return [str(self.binary()), "serve", "--policy", str(policy)]
+
+    def admin_address(self) -> str:
+        """Where its pages are."""
+        return f"127.0.0.1:{self.admin}"
 
     def secured(self) -> str:
         """What makes its listener speak TLS."""
@@ -185,6 +189,10 @@ class CountedPenstock(Penstock):
         self._dumps = 0
         options = ["--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={self.file('callgrind')}"]
         return ["valgrind", *options, str(stripped), *super().command()[1:]]
+
+    def admin_address(self) -> str:
+        # What is kept for the page once a second would be counted as often as callgrind takes seconds.
+        return super().admin_address() if self.work == "pages" else "off"
 
     def count(self, is_on: bool) -> None:
         """Turns counting on or off."""

@@ -166,8 +166,16 @@ final class Claim {
     ) -> Identity {
         let classifier = pool.classifier
         return classifier.identity(
-            of: head, key: key(for: classifier, head, from: client), names: client.security?.names,
+            of: head, key: key(for: classifier, head, from: client), names: names(for: classifier, of: client),
             address: client.peer.bits)
+    }
+
+    /// What the client's certificate says, where the pool wants to know.
+    @inline(__always)
+    private static func names(
+        for classifier: Classifier, of client: ClientConnection
+    ) -> ClientNames? {
+        classifier.readsCertificates ? client.security?.names : nil
     }
 
     @inline(__always)
@@ -190,7 +198,8 @@ final class Claim {
         let classifier = pool.classifier
         let key = key(for: classifier, head, from: client)
         let identity = classifier.identity(
-            of: head, key: key, names: client.security?.names, address: client.peer.bits)
+            of: head, key: key, names: names(for: classifier, of: client),
+            address: client.peer.bits)
         switch identity.tenant {
         case .anonymous: return nil
         case .named: return hashKey.hash(classifier.tenantName(identity.tenantIndex).span)

@@ -30,6 +30,8 @@ final class Classifier: Sendable {
     let tenantHeader: [UInt8]?
     /// Which name of a client's certificate is its tenant's; nil for none.
     private let certificateName: CertificateName?
+    /// Whether it looks at clients' certificates.
+    let readsCertificates: Bool
     private let priorityHeader: [UInt8]?
     /// Whether the class may be said as RFC 9218's urgency.
     private let takesUrgency: Bool
@@ -53,6 +55,7 @@ final class Classifier: Sendable {
         self.hashKey = hashKey
         tenantHeader = settings.claims.tenantHeader.map { Array($0.utf8) }
         certificateName = settings.claims.certificateName
+        readsCertificates = settings.claims.certificateName != nil
         priorityHeader = settings.claims.priorityHeader.map { Array($0.utf8) }
         takesUrgency = settings.claims.priorityHeader == "priority"
         classNames = settings.admission.classes.map { Array($0.name.utf8) }
@@ -118,8 +121,8 @@ final class Classifier: Sendable {
         let byKey = self.owner(of: key, &identity.fault)
         if let byKey {
             owner = byKey
-        } else if let name = name(among: names) {
-            owner = Classifier.owner(name.span, tenantNames, slots, hashKey)
+        } else if readsCertificates, let named = self.owner(among: names) {
+            owner = named
         } else if let tenantHeader, let field = Classifier.field(tenantHeader, of: head) {
             owner = Classifier.owner(head.value(of: field), tenantNames, slots, hashKey)
         } else if address != 0, let index = networks.tenant(of: address) {
@@ -139,6 +142,12 @@ final class Classifier: Sendable {
         }
         identity.priorityClass = max(identity.priorityClass, highest)
         return identity
+    }
+
+    /// Whose a certificate with those names is; apart, because most pools look at none.
+    @inline(never)
+    private func owner(among names: ClientNames?) -> Owner? {
+        name(among: names).map { Classifier.owner($0.span, tenantNames, slots, hashKey) }
     }
 
     /// The first field of that name that says something.

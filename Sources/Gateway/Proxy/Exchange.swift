@@ -36,6 +36,8 @@ final class Exchange: UpstreamUser {
     /// Where it stands; `move` takes it further.
     private(set) var stage = ExchangeStage.readingHead
     private(set) var client: ClientConnection?
+    /// Whether the client speaks TLS.
+    private(set) var isSecured = false
     /// What was in force when the head was complete; later reloads do not touch this exchange.
     var snapshot: Snapshot
     var pool: Pool?
@@ -93,6 +95,7 @@ final class Exchange: UpstreamUser {
     /// Begins with the first bytes that `client` received.
     func begin(for client: ClientConnection, snapshot: Snapshot) {
         self.client = client
+        isSecured = client.security != nil
         if self.snapshot !== snapshot { self.snapshot = snapshot }
         intake.begin(snapshot)
         record = ExchangeRecord()

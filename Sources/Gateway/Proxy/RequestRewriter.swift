@@ -49,7 +49,7 @@ struct RequestRewriter {
         hasAskedForBody = exchange.intake.hasAskedForBody
         readsResponse = exchange.claim.readsResponse
         asksForReport = pool.asksForReports
-        isSecured = exchange.client?.security != nil
+        isSecured = exchange.isSecured
     }
 
     /// For a copy of the request for `pool`; what its own pool keeps back is kept back there, too.
@@ -242,8 +242,13 @@ struct RequestRewriter {
         if trusts, case .append = texts.forwardedRule { appends = true }
         if !appends, !peer.isEmpty, let range = head.authority {
             // The address was written here.
-            let text = isSecured ? texts.forwardedSecured : texts.forwarded
-            output.append(text, peer.bytes, head.span(range), isFirstChecked: true)
+            // Each by itself: one of the two in a variable would be a copy.
+            if isSecured {
+                output.append(
+                    texts.forwardedSecured, peer.bytes, head.span(range), isFirstChecked: true)
+            } else {
+                output.append(texts.forwarded, peer.bytes, head.span(range), isFirstChecked: true)
+            }
             return
         }
         output.append("X-Forwarded-For: ")
