@@ -136,6 +136,8 @@ package struct PoolSnapshot {
     package var maxWaitSeconds = 0.0
     /// Whether the policy itself says the limit.
     package var isLimitFixed = false
+    /// How many backends are wanted, and why.
+    package var wanted = WantedBackends()
     /// Whether decisions are only counted.
     package var isObserving = false
     /// What the priority classes have in flight and waiting, in the order of `metrics.classes`.

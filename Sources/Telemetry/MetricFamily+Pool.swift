@@ -119,6 +119,15 @@ extension MetricFamily {
                 writer.sample(pool.metrics.labels, double: pool.drainRatePerSecond)
             }
         },
+        MetricFamily(
+            name: "penstock_wanted_backends", kind: .gauge, unit: nil, labels: ["pool"],
+            help: "Backends that the demand at this gateway wants, a fraction: "
+                + "of all gateways' the sum counts."
+        ) { writer, scrape in
+            for pool in scrape.gateway.pools {
+                writer.sample(pool.metrics.labels, double: pool.wanted.wanted)
+            }
+        },
     ]
 
     private static let trafficFamilies: [MetricFamily] = [

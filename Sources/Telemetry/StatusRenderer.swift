@@ -126,6 +126,8 @@ package enum StatusRenderer {
         buffer.append(signed: pool.backends.reduce(0) { $0 + ($1.isUsable ? $1.limit : 0) })
         buffer.append(text: ",\"in_flight\":")
         buffer.append(signed: pool.inFlight)
+        buffer.append(text: ",\"wanted\":")
+        buffer.append(text: pool.wanted.wanted.description)
         buffer.append(text: ",\"queue\":{\"requests\":")
         buffer.append(signed: pool.queueRequests)
         buffer.append(text: ",\"max_requests\":")

@@ -49,6 +49,8 @@ struct Backend: Sendable {
     var warmth: WarmStart?
     /// What the limit's algorithm looks back on.
     var meter: ConcurrencyMeter
+    /// What it had done while it was full when the pool's demand was last learnt from it.
+    var fullMark = FullMark()
     var ejection = Ejection()
     var suspicion = Suspicion()
     var signals = SignalState()

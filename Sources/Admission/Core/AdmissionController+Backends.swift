@@ -80,6 +80,7 @@ extension AdmissionController {
             var work = GrantedWork(
                 cost: stub.cost, expected: stub.expected, arrivedAt: stub.arrivedAt)
             work.isRetry = true
+            work.demand = stub.demand
             if hasAffinity { work.promptSlot = beginPrompt(at: index, work.expected) }
             return .forward(
                 grant(

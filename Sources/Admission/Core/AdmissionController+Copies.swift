@@ -15,6 +15,7 @@ extension AdmissionController {
         else { return nil }
         var work = GrantedWork(ticket, now: clock)
         work.isRetry = true
+        work.demand = .copy
         return grant(index, ticket.seats, key, work, reserved: Reservation())
     }
 }

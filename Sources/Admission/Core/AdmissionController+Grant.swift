@@ -34,6 +34,7 @@ extension AdmissionController {
         recountInFlight(index)
         beginWaiting(index, seats: taken)
         if withheld != .none { withheldInFlight += taken }
+        let kind = demand.begin(work.demand, taken, now: clock)
         queue.granted(key, seats: taken, cost: work.cost, now: clock)
         if !work.isRetry { retryBudget.deposit(now: clock) }
         return Permit(
@@ -43,7 +44,7 @@ extension AdmissionController {
                 tenant: key.tenant, row: key.row, cost: work.cost, isCharged: work.isCharged,
                 expected: work.expected, reserved: reserved, withheld: withheld,
                 wouldWait: wouldWait, comparison: comparison(index),
-                isOnSuspicion: isOnSuspicion))
+                isOnSuspicion: isOnSuspicion, demand: kind))
     }
 
     /// Takes over what a backend has in flight that uses up its limit.
@@ -66,6 +67,7 @@ extension AdmissionController {
         recountInFlight(index)
         backends[index].ejection.endTrial(stub.trial)
         if stub.withheld != .none { withheldInFlight -= stub.seats }
+        demand.end(stub.demand, stub.seats)
         if stub.promptSlot >= 0 { affinity.end(stub.promptSlot) }
         queue.ended(
             tenant: stub.tenant, row: stub.row, seats: stub.seats, extra: extraCost)
@@ -96,6 +98,7 @@ extension AdmissionController {
                 cost: waiting.cost, expected: waiting.expected, arrivedAt: waiting.arrivedAt)
             work.isCharged = waiting.stage != .returned
             work.isRetry = !work.isCharged
+            work.demand = waiting.isRetry ? .again : .first
             if hasAffinity { work.promptSlot = beginParked(slot, at: index, work.expected) }
             // What comes back was charged at its first turn, and waits for nothing more.
             if !work.isCharged { work.cost = 1 }
@@ -265,6 +268,8 @@ struct GrantedWork {
     var arrivedAt: Instant
     /// Whether it was started before.
     var isRetry = false
+    /// Whose doing it is.
+    var demand = DemandKind.first
 
     init(cost: Double, expected: ExpectedTokens, arrivedAt: Instant) {
         self.cost = cost
@@ -277,5 +282,6 @@ struct GrantedWork {
         self.init(
             cost: ticket.cost, expected: ExpectedTokens(ticket),
             arrivedAt: min(ticket.arrivedAt ?? now, now))
+        if ticket.isRetry { demand = .again }
     }
 }

@@ -246,6 +246,7 @@ extension AdmissionController {
                 nanoseconds: sample.latencyNanoseconds,
                 firstByteNanoseconds: sample.firstByteNanoseconds, cost: stub.cost,
                 seats: stub.seats)
+            countServed(stub, seconds: Double(sample.latencyNanoseconds) / 1e9, work)
             tokenTime.learn(
                 input: Int(stub.expected.input), output: Int(stub.expected.output),
                 seconds: Double(sample.latencyNanoseconds) / 1e9 * Double(stub.seats))

@@ -221,7 +221,10 @@ extension AdmissionController {
     mutating func refuse(
         _ reason: Reason, _ ticket: Ticket, _ key: FlowKey
     ) -> Rejection {
-        refuse(reason, cost: ticket.cost, key)
+        countDemand(
+            reason, isRetry: ticket.isRetry, respondBy: ticket.respondBy,
+            arrivedAt: ticket.arrivedAt)
+        return refuse(reason, cost: ticket.cost, key)
     }
 
     /// Makes a rejection of a request that does not fit into its tenant's quota.
@@ -234,7 +237,10 @@ extension AdmissionController {
 
     /// Makes a rejection of a request that has waited, which gives back what it was charged.
     mutating func refuse(_ reason: Reason, _ waiting: Waiting) -> Rejection {
-        refuse(
+        countDemand(
+            reason, isRetry: waiting.isRetry, respondBy: waiting.respondBy,
+            arrivedAt: waiting.arrivedAt)
+        return refuse(
             reason, cost: waiting.cost,
             queue.flowKey(tenant: waiting.tenant, row: Int(waiting.row))
         ).returning(waiting.reserved)

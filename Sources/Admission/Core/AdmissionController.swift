@@ -23,6 +23,7 @@ package struct AdmissionController: ~Copyable, Sendable {
     var queue: FairQueue
     var drainEstimate = DrainRate()
     var returns = ReturnSchedule()
+    var demand = DemandEstimate()
     var retryBudget: RetryBudget
     /// Where prompts are known; empty where the pool has no affinity.
     var affinity = Affinity()

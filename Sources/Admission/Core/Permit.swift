@@ -72,6 +72,8 @@ package struct Permit: ~Copyable, Sendable {
         let comparison: CancelLearning.Comparison
         /// Whether it is a suspected backend's trial.
         let isOnSuspicion: Bool
+        /// Whose doing it is.
+        let demand: DemandKind
         var awaited = Awaited.backend
         var isAbandoned = false
 

@@ -177,6 +177,29 @@ extension Reason {
         }
     }
 
+    /// Whether more backends would have served the request, so that an autoscaler should hear of it.
+    ///
+    /// `deadline` is one where the request could have been answered in time by an idle backend, which the reason alone
+    /// does not tell.
+    package var isWantOfCapacity: Bool {
+        switch self {
+        // The pool's queue, its bytes, and waits: all of them long for want of backends.
+        case .queueFull, .queueBytesFull, .waitTooLong, .queueTimeout, .patience, .displaced: true
+        // With more backends the share of each tenant is larger; what a tenant may have at most is a quota's to say.
+        case .tenantOverShare: true
+        // Nobody is there: of a pool that was scaled to nothing this is all that is seen of its demand.
+        case .noBackend: true
+        // Bounds of the tenant's own, which more backends do not move.
+        case .tenantLimit, .tenantRequestRate, .tenantTokenRate: false
+        // A further try, of a request that was counted when it came first.
+        case .retryShed: false
+        // The gateway ends, and another one serves the client.
+        case .draining: false
+        // Faults of requests, of clients and of backends.
+        default: false
+        }
+    }
+
     /// Whether another pool may have room: for want of room or of backends in this one, and not because
     /// the tenant has had what it may have.
     package var isOfPool: Bool {

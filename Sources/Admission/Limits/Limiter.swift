@@ -48,6 +48,9 @@ struct Limiter: Sendable {
     /// The limit is in force again after a time in which less was allowed.
     mutating func resume(now: Instant) { if usesKnee { knee.resume(now: now) } }
 
+    /// Whether a limit is found by measuring what a backend gets done.
+    var isKnee: Bool { usesKnee }
+
     /// Whether a limit has been found by measuring it.
     var isKnown: Bool { usesKnee && knee.isKnown }
 

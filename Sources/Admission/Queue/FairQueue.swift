@@ -31,6 +31,8 @@ struct FairQueue: Sendable {
     private(set) var count = 0
     /// The bytes that they hold.
     private(set) var bytes = 0
+    /// The places that they will take.
+    private(set) var places = WaitingPlaces()
     /// Requests that had to make room and have not been told yet.
     private(set) var displacedCount = 0
     /// Expected cost of those whose turn has come.
@@ -139,6 +141,7 @@ struct FairQueue: Sendable {
     private mutating func takeSlot(for waiting: Waiting) -> Int32 {
         count += 1
         bytes += waiting.bodyBytes
+        places.add(waiting.seats, isRetry: waiting.isRetry)
         guard free >= 0 else {
             slots.append(waiting)
             flowLinks.grow()
@@ -191,6 +194,7 @@ struct FairQueue: Sendable {
         unlink(slot)
         count -= 1
         bytes -= slots[Int(slot)].bodyBytes
+        places.remove(slots[Int(slot)].seats, isRetry: slots[Int(slot)].isRetry)
         slots[Int(slot)].stage = .displaced
         flowLinks.append(slot, to: &displaced)
         displacedCount += 1
@@ -206,6 +210,7 @@ struct FairQueue: Sendable {
             unlink(slot)
             count -= 1
             bytes -= waiting.bodyBytes
+            places.remove(waiting.seats, isRetry: waiting.isRetry)
         }
         slots[Int(slot)].stage = .none
         slots[Int(slot)].nextFree = free

@@ -49,6 +49,8 @@ struct Waiting: Sendable {
     var tenant: Int32
     var row: UInt8
     var stage = Stage.none
+    /// Whether its client says that it has tried before.
+    var isRetry: Bool
     /// Whether it waits to find out what its client bears.
     var isTrial = false
     /// Whether `expiresAt` is in the heap; otherwise the class's order of arrival keeps it.
@@ -68,6 +70,7 @@ struct Waiting: Sendable {
         cost = ticket.cost
         expected = ExpectedTokens(ticket)
         seats = Int32(clamping: ticket.seats)
+        isRetry = ticket.isRetry
         tenant = key.tenant
         row = UInt8(key.row)
     }

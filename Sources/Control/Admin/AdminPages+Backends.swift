@@ -49,7 +49,8 @@ extension AdminPages {
         return gateway.backend(named: name, of: pool)
     }
 
-    private func text(_ bytes: Span<UInt8>) -> String? {
+    /// A part of a path, as it is meant.
+    func text(_ bytes: Span<UInt8>) -> String? {
         var copy: [UInt8] = []
         copy.replaceAll(with: bytes)
         return String(decoding: copy, as: UTF8.self).percentDecoded

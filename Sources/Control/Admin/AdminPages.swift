@@ -29,6 +29,7 @@ struct AdminPages {
         let name = Name(head.span(head.path))
         if name?.isForAll != true, let refusal = access.refusal(of: head) { return then(refusal) }
         if let page = backendPage(for: head, body) { return then(page) }
+        if let page = scalePage(for: head) { return then(page) }
         guard head.method == .get || head.method == .head else {
             return then(AdminPage(status: 405, "only GET and HEAD are answered here\n"))
         }
@@ -36,7 +37,8 @@ struct AdminPages {
             return then(
                 AdminPage(
                     status: 404,
-                    "pages: / /events /metrics /status /healthz /readyz /backends/POOL/BACKEND\n"))
+                    "pages: / /events /metrics /status /healthz /readyz /scale/POOL "
+                        + "/backends/POOL/BACKEND\n"))
         }
         if name == .dashboard { return then(dashboardPage) }
         if name == .events, dashboard.isFull { return then(AdminPages.tooManyWatchers) }

@@ -218,6 +218,9 @@ final class Pool {
         return admission.predictedWaitSeconds(makeTicket(), now: reactor.now)
     }
 
+    /// A request went to another pool, because it would have waited for too long in this one.
+    func turnedAway(isRetry: Bool) { admission.turnedAway(isRetry: isRetry, now: reactor.now) }
+
     func cancel(_ handle: ParkedHandle) {
         admission.cancel(handle, now: reactor.now)
         needsPoll = true

@@ -16,6 +16,16 @@ extension SharedAdmission {
     /// Units of cost a second that the pool gets done when busy.
     var drainRate: Double? { state.withLock { $0.controller.drainRate } }
 
+    /// How many backends the pool wants.
+    func wantedBackends(now: Instant) -> WantedBackends {
+        state.withLock { $0.controller.wantedBackends(now: now) }
+    }
+
+    /// A request went to another pool, because it would have waited for too long in this one.
+    func turnedAway(isRetry: Bool, now: Instant) {
+        state.withLock { $0.controller.turnedAway(isRetry: isRetry, now: now) }
+    }
+
     /// The limits of backends that were found by measuring them, by the backends' keys.
     var foundLimits: [String: Double] { state.withLock { $0.controller.foundLimits } }
 

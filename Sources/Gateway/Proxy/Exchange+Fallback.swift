@@ -21,7 +21,11 @@ extension Exchange {
             let wait = pool.predictedWaitSeconds({ makeTicket(pool) }),
             wait > Double(fallback.maxWait.wholeNanoseconds) / 1e9
         else { return false }
-        return spills() || fallBack(to: fallback)
+        // Whose room it did not find: the other pool says what it has there.
+        let isRetry = RequestHints(intake.head).isRetry
+        guard spills() || fallBack(to: fallback) else { return false }
+        pool.turnedAway(isRetry: isRetry)
+        return true
     }
 
     /// Sends the request to the fallback after it was refused.

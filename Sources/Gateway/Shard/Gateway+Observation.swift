@@ -36,6 +36,13 @@ extension Gateway {
         arrangeTimer()
     }
 
+    /// How many backends the pool of that name wants; nil where the policy has no such pool.
+    package func scale(ofPool name: String) -> ShownScale? {
+        members.first { !$0.isRetired && $0.settings.name == name }.map {
+            ShownScale(pool: name, $0.admission.wantedBackends(now: reactor.now))
+        }
+    }
+
     private func received(_ report: ReactorReport, for id: UInt64) {
         guard let index = gatherings.firstIndex(where: { $0.id == id }) else { return }
         gatherings[index].reports.append(report)
@@ -105,6 +112,7 @@ extension Gateway {
         observed.drainRatePerSecond = admission.drainRate ?? 0
         observed.maxWaitSeconds = settings.queue.maxWait.inSeconds
         if case .fixed = settings.limit { observed.isLimitFixed = true }
+        observed.wanted = admission.wantedBackends(now: reactor.now)
         observed.isObserving = settings.mode == .observe
         observed.classes = metrics.classes.indices.map { index in
             var shown = ClassSnapshot(

@@ -54,6 +54,8 @@ struct SimulatedBackend {
     /// What was so when the phase began.
     private var loadBefore = ReportedLoad()
 
+    /// Whether it is a replica that is stopped, or not started yet.
+    var isStopped = false
     /// Whether the gateway may hold a refused connection against it.
     var mayBeEjected = false
     /// When the next running request ends, if nothing changes; the end of time for never.
@@ -126,7 +128,7 @@ struct SimulatedBackend {
     var isRefusing: Bool { phase.availability == .refusing }
 
     /// Whether the pool does not have it.
-    var isAbsent: Bool { phase.availability == .absent }
+    var isAbsent: Bool { isStopped || phase.availability == .absent }
 
     mutating func receive(now: Int64, random: inout SplitMix64) -> Reception {
         if isRefusing { return .refused }

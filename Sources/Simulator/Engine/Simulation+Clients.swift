@@ -96,6 +96,8 @@ extension Simulation {
         ticket.tenant = request.tenant
         ticket.priorityClass = arrivals[Int(request.group)].group.priorityClass
         ticket.cost = request.cost
+        ticket.isRetry =
+            request.attempt > 0 && arrivals[Int(request.group)].group.tellsRetries
         return ticket
     }
 

@@ -78,6 +78,9 @@ extension Simulation {
         let reason = Int(rejection.reason.rawValue)
         trace.mix(now, 17, UInt64(slot) << 8 | UInt64(reason))
         sampled.rejectedByReason[reason] += 1
+        if rejection.reason.isWantOfCapacity || rejection.reason == .retryShed {
+            replicas?.refusals.note(now: Instant(nanoseconds: now))
+        }
         if isMeasured {
             let groupIndex = cell * result.groupCount + Int(requests[Int(slot)].group)
             result.groups[groupIndex].rejectedByReason[reason] += 1
@@ -204,8 +207,9 @@ extension Simulation {
 
     /// A response's head has come, and says how its backend is.
     private mutating func hearReport(of backend: Int, by gateway: Int) {
-        guard let load = backends[backend].report else { return }
-        let id = BackendID(index: backend)
+        guard let load = backends[backend].report, let id = places[gateway].id(of: backend) else {
+            return
+        }
         let instant = Instant(nanoseconds: now)
         if controllers[gateway].signal(id, .report(load), now: instant) {
             settleLimit()

@@ -43,6 +43,7 @@ extension Simulation {
         times[cellSource] = isMeasured ? result.cells[cell].endNanoseconds : .max
         _ = unitsDone()
         unitsBefore = backends.map(\.unitsDone)
+        measureReplicas()
     }
 
     /// Notes what the backends were like for some time.
@@ -82,7 +83,8 @@ extension Simulation {
                 queueLength: queueLength,
                 unitsPerSecond: (units - sampled.unitsBefore) / seconds,
                 waitSeconds: Double(sampled.longestWait) * 1e-9, offered: sampled.offered,
-                rejectedByReason: sampled.rejectedByReason))
+                rejectedByReason: sampled.rejectedByReason,
+                replicas: replicas?.scaler.replicas ?? 0, ready: replicas?.ready ?? 0))
         sampled = SampleSums()
         sampled.unitsBefore = units
     }

@@ -36,7 +36,10 @@ struct BackendPlaces {
 extension Simulation {
     /// Names of the backends that a pool has at the start.
     static func present(in scenario: Scenario) -> [String] {
-        scenario.backends.filter { $0.phases[0].availability != .absent }.map(\.name)
+        let first = scenario.autoscale.map { scenario.backends.prefix($0.least) }
+        return (first ?? scenario.backends[...]).filter {
+            $0.phases[0].availability != .absent
+        }.map(\.name)
     }
 
     /// What an earlier process is said to have found.
@@ -48,9 +51,8 @@ extension Simulation {
 
     /// Tells all gateways which backends there are now.
     mutating func followMembership() {
-        let names = backends.indices.filter { !backends[$0].isAbsent }.map {
-            scenario.backends[$0].name
-        }
+        let all = names
+        let names = backends.indices.filter { !backends[$0].isAbsent }.map { all[$0] }
         for gateway in controllers.indices {
             controllers[gateway].replaceBackends(names, now: Instant(nanoseconds: now))
             notePlaces(gateway)
@@ -59,9 +61,16 @@ extension Simulation {
         settleLimit()
     }
 
+    /// What the backends are called now.
+    private var names: [String] {
+        var names = scenario.backends.map(\.name)
+        guard let replicas else { return names }
+        for index in names.indices { names[index] += replicas.suffix(of: index) }
+        return names
+    }
+
     /// Notes where a gateway's controller has its backends.
     mutating func notePlaces(_ gateway: Int) {
-        places[gateway].note(
-            controllers[gateway].backendIDs(forKeys: scenario.backends.map(\.name)))
+        places[gateway].note(controllers[gateway].backendIDs(forKeys: names))
     }
 }

@@ -25,9 +25,11 @@ package struct Simulation: ~Copyable {
     /// Whether each group's responses are streamed.
     let streams: [Bool]
     /// Times of the sources: for each group its next arrival, for each backend its next end and its
-    /// next phase, then the time-out, the controller's deadline, the report, the sample, the cell.
+    /// next phase, then the time-out, the controller's deadline, the report, the sample, the cell, the replicas.
     var times: [Int64]
     var timeouts = RingBuffer(filler: Timeout(time: 0, slot: 0, generation: 0))
+    /// Replicas that come and go; nil where backends are what they are.
+    var replicas: Replicas?
     /// Another project's router, which sends requests at once.
     var routing: ReferenceRouting?
     var now: Int64 = 0
@@ -62,8 +64,10 @@ package struct Simulation: ~Copyable {
         return simulation.result
     }
 
-    init(_ scenario: Scenario, seed: UInt64) {
+    init(_ described: Scenario, seed: UInt64) {
+        let scenario = described.withReplicas
         self.scenario = scenario
+        replicas = scenario.autoscale.map(Replicas.init)
         var admissionSeed = SplitMix64(seed: seed, purpose: 1)
         var quotaSettings = QuotaSettings()
         quotaSettings.tenants = scenario.admission.tenants
@@ -77,6 +81,11 @@ package struct Simulation: ~Copyable {
                     remembered: Simulation.remembered(in: scenario), seed: admissionSeed.next()))
         }
         backends = scenario.backends.map { SimulatedBackend($0, gateways: scenario.gateways) }
+        if let replicas {
+            for index in backends.indices {
+                backends[index].isStopped = !replicas.isServing(index)
+            }
+        }
         streams = scenario.clients.map(\.streams)
         errorRandom = SplitMix64(seed: seed, purpose: 2)
         retryRandom = SplitMix64(seed: seed, purpose: 3)
@@ -98,7 +107,7 @@ package struct Simulation: ~Copyable {
                 count: (borders.count - 1) * scenario.clients.count),
             groupCount: scenario.clients.count)
         times = Array(
-            repeating: .max, count: scenario.clients.count + 2 * scenario.backends.count + 5)
+            repeating: .max, count: scenario.clients.count + 2 * scenario.backends.count + 6)
         places = Array(
             repeating: BackendPlaces(count: scenario.backends.count), count: scenario.gateways)
         for gateway in controllers.indices { notePlaces(gateway) }
@@ -113,6 +122,7 @@ package struct Simulation: ~Copyable {
         times[reportSource] = scenario.progressNanoseconds
         times[sampleSource] = scenario.sampleNanoseconds
         times[cellSource] = borders[0]
+        if let replicas { times[replicaSource] = replicas.nextTime }
         // Before the first cell nothing is measured; the first border opens it.
         cell = -1
     }
@@ -124,6 +134,7 @@ package struct Simulation: ~Copyable {
     var reportSource: Int { timeoutSource + 2 }
     var sampleSource: Int { timeoutSource + 3 }
     var cellSource: Int { timeoutSource + 4 }
+    var replicaSource: Int { timeoutSource + 5 }
 
     private mutating func runToEnd() {
         while true {
@@ -174,6 +185,8 @@ package struct Simulation: ~Copyable {
             takeReport()
         } else if source == sampleSource {
             takeSample()
+        } else if source == replicaSource {
+            takeReplicas()
         } else {
             takeCell()
         }

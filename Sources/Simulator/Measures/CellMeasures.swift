@@ -36,6 +36,13 @@ package struct CellMeasures: Equatable, Sendable {
     package var retries = 0
     /// Most attempts that came within one second.
     package var peakArrivals = 0
+    /// Fewest and most replicas that were asked for, and that served; 0 at most without `autoscale`.
+    package var minReplicas = Int.max
+    package var maxReplicas = 0
+    package var minReady = Int.max
+    package var maxReady = 0
+    /// How often another number was asked for.
+    package var replicaChanges = 0
 
     /// Nothing yet.
     init(startNanoseconds: Int64, endNanoseconds: Int64, backends: Int) {
@@ -47,6 +54,14 @@ package struct CellMeasures: Equatable, Sendable {
     /// Units of work of the backend at that index; 0 when there is none.
     package func unitsDone(by backend: Int) -> Double {
         backendUnits.indices.contains(backend) ? backendUnits[backend] : 0
+    }
+
+    /// So many replicas are asked for, and so many serve.
+    mutating func noteReplicas(asked: Int, ready: Int) {
+        minReplicas = min(minReplicas, asked)
+        maxReplicas = max(maxReplicas, asked)
+        minReady = min(minReady, ready)
+        maxReady = max(maxReady, ready)
     }
 
     /// Adds what happened in another stretch of time.
@@ -66,5 +81,10 @@ package struct CellMeasures: Equatable, Sendable {
         backendRejects += other.backendRejects
         retries += other.retries
         peakArrivals = max(peakArrivals, other.peakArrivals)
+        minReplicas = min(minReplicas, other.minReplicas)
+        maxReplicas = max(maxReplicas, other.maxReplicas)
+        minReady = min(minReady, other.minReady)
+        maxReady = max(maxReady, other.maxReady)
+        replicaChanges += other.replicaChanges
     }
 }

@@ -18,4 +18,7 @@ package struct SamplePoint: Equatable, Sendable {
     package var offered: Int
     /// Attempts refused since the point before, by reason.
     package var rejectedByReason: [Int]
+    /// Replicas that are asked for, and those that serve; 0 without `autoscale`.
+    package var replicas: Int
+    package var ready: Int
 }

@@ -74,6 +74,11 @@ extension SimulationResult {
             return ratio(clients.slotSeconds, self.clients(from: start, to: end).slotSeconds)
         case .passesMax: return Double(affinity.mostPasses)
         case .peakArrivals: return Double(pool.peakArrivals)
+        case .replicasMin: return Double(min(pool.minReplicas, pool.maxReplicas))
+        case .replicasMax: return Double(pool.maxReplicas)
+        case .readyMin: return Double(min(pool.minReady, pool.maxReady))
+        case .readyMax: return Double(pool.maxReady)
+        case .replicaChanges: return Double(pool.replicaChanges)
         case .jain: return jain(over: window)
         }
     }

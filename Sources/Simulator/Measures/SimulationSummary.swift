@@ -24,6 +24,7 @@ package enum SimulationSummary {
         }
         var text = table([heads] + rows)
         if scenario.clients.count > 1 { text += "\n" + groups(scenario, result) }
+        if scenario.autoscale != nil { text += "\n" + replicas(scenario, result) }
         let refusals = reasons(scenario, result)
         if !refusals.isEmpty { text += "\nrefused: " + refusals.joined(separator: ", ") + "\n" }
         return text
@@ -39,6 +40,20 @@ package enum SimulationSummary {
                 group.name, Figure.short(value(.offered)), Figure.short(value(.goodput)),
                 percent(value(.rejectedShare)), percent(value(.servedShare)),
                 Figure.seconds(value(.waitHigh)),
+            ]
+        }
+        return table([heads] + rows)
+    }
+
+    private static func replicas(_ scenario: Scenario, _ result: SimulationResult) -> String {
+        let heads = ["replicas", "asked for", "serving", "changes"]
+        let rows = ([scenario.whole] + scenario.windows).map { window in
+            let value = { (measure: Measure) in
+                Figure.fixed(result.value(measure, over: window), decimals: 0)
+            }
+            return [
+                window.name, "\(value(.replicasMin)) to \(value(.replicasMax))",
+                "\(value(.readyMin)) to \(value(.readyMax))", value(.replicaChanges),
             ]
         }
         return table([heads] + rows)

@@ -70,6 +70,8 @@ package struct ClientGroup: Equatable, Sendable {
     package var impatientShare = 1.0
     /// What a refused client does.
     package var retry = Retry.none
+    /// Whether further tries say that they are some.
+    package var tellsRetries = false
     /// Seconds after which a client that went away comes again, as often as the SDK tries; nil for
     /// never.
     package var returnSeconds: Double?

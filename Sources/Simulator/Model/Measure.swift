@@ -83,6 +83,16 @@ package enum Measure: String, CaseIterable, Sendable {
     case passesMax = "passes_max"
     /// Most attempts within one second.
     case peakArrivals = "peak_arrivals"
+    /// Fewest replicas that were asked for, those that start included.
+    case replicasMin = "replicas_min"
+    /// Most replicas that were asked for.
+    case replicasMax = "replicas_max"
+    /// Fewest replicas that served.
+    case readyMin = "ready_min"
+    /// Most replicas that served.
+    case readyMax = "ready_max"
+    /// How often another number of replicas was asked for.
+    case replicaChanges = "replica_changes"
     /// Jain's index of the costs that were served, over the groups of clients.
     case jain
 }

@@ -32,6 +32,8 @@ package struct Scenario: Equatable, Sendable {
     /// Another project's rule by which requests are sent to backends at once, instead of the pool's
     /// admission; nil for that.
     package var router: ReferenceRouter?
+    /// How replicas of the one backend come and go; nil where backends are what they are.
+    package var autoscale: Autoscale?
     /// Between two points of the time series.
     package var sampleNanoseconds: Int64 = 1_000_000_000
     /// Between two reports of the streams' progress to the limit.
@@ -40,7 +42,7 @@ package struct Scenario: Equatable, Sendable {
     package var admission = AdmissionSettings()
     /// The gateway's time-out from the forwarded request to the response's first byte.
     package var firstByteTimeoutNanoseconds: Int64 = 120_000_000_000
-    /// The pool's backends, at least one.
+    /// The pool's backends, at least one; with `autoscale` the one that is replicated.
     package var backends: [BackendModel]
     /// Who sends requests, at least one.
     package var clients: [ClientGroup]

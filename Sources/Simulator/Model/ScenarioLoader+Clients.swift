@@ -9,7 +9,7 @@ extension Scenario {
         "expensive_share", "expensive_factor", "tenant", "tenants", "class", "units_per_cost",
         "deadline", "tells_deadline", "unit_target", "patience", "impatient_share", "retry",
         "retry_after", "retry_after_leaving", "streams", "sizes_tell", "gateway", "sending",
-        "sends", "reading", "reads", "buffered", "prompt",
+        "sends", "reading", "reads", "buffered", "prompt", "tells_retries",
     ]
 
     /// Units a second that the backends can do at best, as they are at the start.
@@ -152,6 +152,9 @@ extension ClientGroup {
             let time = reader.duration(node, .milliseconds(1)...Duration.seconds(60))
         {
             retry = .sdkWithConstant(milliseconds: Int(time.wholeNanoseconds / 1_000_000))
+        }
+        if let node = given["tells_retries"], let value = reader.boolean(node) {
+            tellsRetries = value
         }
         if let node = given["retry_after_leaving"],
             let time = reader.duration(node, ScenarioLoader.times)

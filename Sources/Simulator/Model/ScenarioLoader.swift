@@ -28,7 +28,7 @@ package enum ScenarioLoader {
 extension Scenario {
     private static let keys = [
         "name", "duration", "warm_up", "seeds", "sample", "gateways", "pool", "router", "backends",
-        "clients", "windows", "variants", "expect",
+        "autoscale", "clients", "windows", "variants", "expect",
     ]
 
     fileprivate mutating func read(_ root: SettingsNode, _ reader: inout SettingsReader) {
@@ -52,7 +52,7 @@ extension Scenario {
     }
 
     /// What a variant may have different.
-    static let partKeys = ["gateways", "pool", "router", "backends", "clients"]
+    static let partKeys = ["gateways", "pool", "router", "backends", "autoscale", "clients"]
 
     /// Reads the pool, its backends and its clients.
     mutating func readParts(_ given: [String: SettingsNode], _ reader: inout SettingsReader) {
@@ -64,6 +64,7 @@ extension Scenario {
             router = reader.word(node, blank: ReferenceRouter.leastRequests)
         }
         if let node = given["backends"] { readBackends(node, &reader) }
+        if let node = given["autoscale"] { readAutoscale(node, &reader) }
         if let node = given["clients"] { readClients(node, &reader) }
     }
 

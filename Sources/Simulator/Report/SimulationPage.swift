@@ -63,7 +63,8 @@ package enum SimulationPage {
             let values = samples.map { Double($0.rejectedByReason[index]) * perSecond }
             return values.contains { $0 > 0 } ? Plot.Line(name: reason.name, values: values) : nil
         }
-        return [
+        let replicas = scenario.autoscale == nil ? [] : [Self.replicas(samples, times)]
+        return replicas + [
             Plot(
                 title: "Limit and requests in flight", unit: "requests", times: times,
                 lines: [
@@ -84,5 +85,14 @@ package enum SimulationPage {
                 lines: refused.isEmpty
                     ? [.init(name: "none", values: samples.map { _ in 0 })] : refused),
         ]
+    }
+
+    private static func replicas(_ samples: [SamplePoint], _ times: [Double]) -> Plot {
+        Plot(
+            title: "Replicas", unit: "replicas", times: times,
+            lines: [
+                .init(name: "asked for", values: samples.map { Double($0.replicas) }),
+                .init(name: "serving", values: samples.map { Double($0.ready) }),
+            ])
     }
 }

@@ -154,6 +154,11 @@ extension RandomWalk {
         let waiting = queue.slots.filter { $0.stage != .none && $0.stage != .displaced }
         expect(waiting.reduce(0) { $0 + $1.bodyBytes } == queue.bytes, "bytes")
         expect(waiting.count == queue.count, "count")
+        expect(waiting.reduce(0) { $0 + Int($1.seats) } == queue.places.all, "places")
+        let again = waiting.reduce(0) { $0 + ($1.isRetry ? Int($1.seats) : 0) }
+        expect(again == queue.places.again, "places of further tries")
+        let uncounted = controller.demand.uncounted
+        expect(uncounted >= 0 && uncounted <= controller.totalInFlight, "uncounted")
         let seats = model.running.reduce(0) { $0 + $1.seats }
         expect(queue.tenants.rows.reduce(0) { $0 + $1.seats } == seats, "seats by tenant")
         expect(queue.classes.reduce(0) { $0 + $1.seats } == seats, "seats by class")

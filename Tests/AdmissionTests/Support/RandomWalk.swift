@@ -76,6 +76,7 @@ struct RandomWalk: ~Copyable {
         pollAll()
         check()
         expect(controller.inFlight == 0 && controller.queueLength == 0, "something is left")
+        expect(controller.demand.uncounted == 0, "demand is left")
         expect(controller.queueBytes == 0, "bytes are left")
         expect(controller.nextDeadline == nil, "an idle pool has a deadline")
         expect(!model.places.contains { $0 != .gone }, "a request has not left")

@@ -41,6 +41,28 @@ import Testing
         #expect(try admin.readResponse().status == 404)
     }
 
+    /// What an autoscaler asks for comes at once, whatever the threads do.
+    @Test func eachPoolSaysHowManyBackendsItWants() throws {
+        let scene = try Scene(threads: 2)
+        let door = Door()
+        try scene.gateway.hold(1, until: door)
+        let admin = try scene.connect()
+        let answer = try admin.get("/scale/main", host: "localhost")
+        #expect(answer.status == 200 && answer.values("Content-Type") == ["application/json"])
+        #expect(
+            answer.bodyText
+                == #"{"pool":"main","wanted":0.0,"demand":0.0,"limit":100.0,"usable":1}"# + "\n")
+        #expect(answer.bodyText.utf8.count <= 100)
+        door.open()
+        for path in ["/scale/", "/scale/nothing", "/scale/main/x", "/scale/%00"] {
+            #expect(try admin.get(path, host: "localhost").status == 404, "\(path)")
+        }
+        try admin.send("HEAD /scale/main HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        #expect(try admin.read(until: "\r\n\r\n").hasPrefix("HTTP/1.1 200 "))
+        try admin.send("PUT /scale/main HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n9")
+        #expect(try admin.readResponse().status == 405)
+    }
+
     @Test func requestsComeByteByByte() throws {
         let scene = try Scene()
         let admin = try scene.connect()

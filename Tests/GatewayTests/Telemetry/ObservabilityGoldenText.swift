@@ -239,6 +239,9 @@ private let goldenTraffic = #"""
     # HELP penstock_queue_drain_rate Permits that came free of late, each second: what waits are predicted from.
     # TYPE penstock_queue_drain_rate gauge
     penstock_queue_drain_rate{pool="chat"} 12.5
+    # HELP penstock_wanted_backends Backends that the demand at this gateway wants, a fraction: of all gateways' the sum counts.
+    # TYPE penstock_wanted_backends gauge
+    penstock_wanted_backends{pool="chat"} 1.75
     # HELP penstock_pool_observing 1 while the pool's decisions are only counted, 0 while they are carried out.
     # TYPE penstock_pool_observing gauge
     penstock_pool_observing{pool="chat"} 1

@@ -30,6 +30,7 @@ import Testing
             + #""pools":[{"name":"chat","usable":true,"mode":"observe","condition":"shedding","#
             + #""sentence":"chat would shed 20 %: 11 of 24 in flight, the queue is full with 256; 55 % is tenant acme","#
             + #""recent":{"seconds":9.0,"asked":80,"refused":16,"failed":2},"limit":24,"in_flight":11,"#
+            + #""wanted":1.75,"#
             + #""queue":{"requests":5,"max_requests":256,"bytes":6000,"max_bytes":1048576,"#
             + #""oldest_wait_seconds":0.0015,"max_wait_seconds":2.5,"drain_rate":12.5},"#
             + #""classes":[{"name":"default","in_flight":11,"queued":5}],"#

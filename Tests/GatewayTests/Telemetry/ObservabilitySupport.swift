@@ -138,6 +138,7 @@ func sampleSnapshot() -> GatewaySnapshot {
     snapshot.drainRatePerSecond = 12.5
     snapshot.maxWaitSeconds = 2.5
     snapshot.recent = sampleRecent()
+    snapshot.wanted.wanted = 1.75
     snapshot.isObserving = true
     snapshot.classes = [ClassSnapshot(inFlight: 11, queued: 5)]
     var counts = TenantCounts()
