@@ -9,13 +9,14 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
 from authority import Authority
 from conftest import StartGateway
-from processes import HERE, ROOT, one_pool
+from processes import HERE, ROOT, one_pool, request
 from sockets import closed_address
 
 DEPLOY = ROOT / "deploy"
@@ -179,6 +180,72 @@ def test_kubernetes_memory_suffices(penstock: Path, tmp_path: Path, file: str) -
     mebibytes = policy["threads"] * sum(int(size.removesuffix("MiB")) for size in held)
     (container,) = kubernetes("Deployment", file)["spec"]["template"]["spec"]["containers"]
     assert int(container["resources"]["limits"]["memory"].removesuffix("Mi")) >= 2 * mebibytes
+
+
+def scaling(file: str) -> tuple[dict[str, Any], str]:
+    """The one object of a manifest for autoscalers, and its text."""
+    text = (DEPLOY / "scaling" / file).read_text()
+    return yaml.safe_load(text), text
+
+
+# What the two kinds of objects may have, as KEDA 2.20 and Kubernetes 1.35 document them.
+SCALED_OBJECT = {
+    "scaleTargetRef", "pollingInterval", "cooldownPeriod", "initialCooldownPeriod", "idleReplicaCount",
+    "minReplicaCount", "maxReplicaCount", "fallback", "advanced", "triggers",
+}
+TRIGGER = {"type", "name", "metadata", "authenticationRef", "metricType", "useCachedMetrics"}
+AUTOSCALER = {"scaleTargetRef", "minReplicas", "maxReplicas", "metrics", "behavior"}
+BEHAVIOR = {"stabilizationWindowSeconds", "selectPolicy", "policies", "tolerance"}
+
+
+def check_behavior(behavior: dict[str, Any]) -> None:
+    """Up at once, and down by the highest number of ten minutes: what scenarios I1 to I4 judge."""
+    assert set(behavior) == {"scaleUp", "scaleDown"}
+    assert all(set(rules) <= BEHAVIOR for rules in behavior.values())
+    assert behavior["scaleUp"]["stabilizationWindowSeconds"] == 0
+    assert behavior["scaleDown"]["stabilizationWindowSeconds"] == 600
+
+
+def test_scaled_object_asks_for_what_there_is(gateway: StartGateway) -> None:
+    """KEDA's object has known fields, and both of its triggers ask for what a gateway answers."""
+    scaled, text = scaling("keda.yaml")
+    assert (scaled["apiVersion"], scaled["kind"]) == ("keda.sh/v1alpha1", "ScaledObject")
+    spec = scaled["spec"]
+    assert set(spec) <= SCALED_OBJECT and 1 <= spec["minReplicaCount"] <= spec["maxReplicaCount"]
+    check_behavior(spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"])
+    (trigger,) = spec["triggers"]
+    # The other one is a comment, and has to be as good.
+    other = "\n".join(line.removeprefix("    # ") for line in text.splitlines() if line.startswith("    # "))
+    (direct,) = yaml.safe_load(other[other.index("- type: metrics-api"):])
+    for each in (trigger, direct):
+        assert set(each) <= TRIGGER and each["metricType"] == "AverageValue"
+        assert all(isinstance(value, str) for value in each["metadata"].values())
+    assert direct["metadata"]["aggregationType"] == "sum"
+    assert trigger["metadata"]["threshold"] == direct["metadata"]["targetValue"] == "1"
+    through = gateway(one_pool(closed_address()))
+    found = re.fullmatch(r"sum\((\w+)\{pool=\"(\w+)\"\}\)", trigger["metadata"]["query"])
+    assert found and [sample.labels for sample in through.metrics() if sample.name == found[1]] == [{"pool": found[2]}]
+    answer = request(through.admin_url, urlsplit(direct["metadata"]["url"]).path)
+    assert answer.status == 200 and isinstance(answer.json()[direct["metadata"]["valueLocation"]], float)
+
+
+def test_autoscaler_asks_for_what_there_is(gateway: StartGateway) -> None:
+    """The same of Kubernetes' own object, and of the rule in its comment."""
+    scaled, text = scaling("hpa.yaml")
+    assert (scaled["apiVersion"], scaled["kind"]) == ("autoscaling/v2", "HorizontalPodAutoscaler")
+    spec = scaled["spec"]
+    assert set(spec) == AUTOSCALER and 1 <= spec["minReplicas"] <= spec["maxReplicas"]
+    check_behavior(spec["behavior"])
+    (metric,) = spec["metrics"]
+    external = metric["external"]
+    assert metric["type"] == "External" and external["target"] == {"type": "AverageValue", "averageValue": "1"}
+    rules = "\n".join(line.removeprefix("#   ") for line in text.splitlines() if line.startswith("#   "))
+    (rule,) = yaml.safe_load(rules)["externalRules"]
+    name = external["metric"]["name"]
+    assert rule["name"]["as"] == rule["seriesQuery"] == name and f"sum({name}{{" in rule["metricsQuery"]
+    through = gateway(one_pool(closed_address()))
+    labels = [sample.labels for sample in through.metrics() if sample.name == name]
+    assert labels == [external["metric"]["selector"]["matchLabels"]]
 
 
 def swap(volume: Path, version: str, policy: str) -> None:
