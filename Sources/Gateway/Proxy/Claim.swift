@@ -166,7 +166,8 @@ final class Claim {
     ) -> Identity {
         let classifier = pool.classifier
         return classifier.identity(
-            of: head, key: key(for: classifier, head, from: client), names: names(for: classifier, of: client),
+            of: head, key: key(for: classifier, head, from: client),
+            names: names(for: classifier, of: client),
             address: client.peer.bits)
     }
 
