@@ -64,9 +64,9 @@ def dial(
         raise
 
 
-def ask(connection: ssl.SSLSocket, path: str = "/", fields: str = "") -> tuple[int, bytes]:
+def ask(connection: ssl.SSLSocket, path: str = "/", fields: str = "", host: str = "a.example") -> tuple[int, bytes]:
     """A request, and the status and the body of its response."""
-    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: a.example\r\n{fields}\r\n".encode())
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n".encode())
     return response(connection)
 
 

@@ -75,7 +75,7 @@ def test_follows_a_file(gateway: StartGateway, backends: list[Backend], tmp_path
     for stream in streams:
         stream.read_until(b"end.\r\n0\r\n\r\n")
         stream.close()
-    line = through.logged("backends changed")[-1]
+    line = eventually(lambda: through.logged("backends changed"), "the log's line")[-1]
     assert line["added"] == [third.address] and line["removed"] == [first.address]
     assert through.metric("penstock_discovery_backends", pool="all", source="file") == 2
     assert through.metric("penstock_discovery_changes_total", pool="all") == 1

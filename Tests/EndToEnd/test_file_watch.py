@@ -108,7 +108,7 @@ def test_files_that_it_names(penstock: Path, tmp_path: Path) -> None:
             return request(through.url, headers={"x-api-key": "test"}).status != 401
 
         eventually(is_known, "the key", 3)
-        assert reloads(through) == 1
+        eventually(lambda: reloads(through) == 1, "the log's line")
     finally:
         through.stop()
 

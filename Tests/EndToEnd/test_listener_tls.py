@@ -560,7 +560,7 @@ def test_admin_over_tls(gateway: StartGateway, authority: Authority, echo: str) 
     through = gateway(one_pool(echo).replace("admin: 127.0.0.1:0", f"admin: {admin}"))
     with dial(through.admin_url, authority.context()) as connection:
         for _ in range(2):
-            status, body = ask(connection, "/metrics")
+            status, body = ask(connection, "/metrics", host="localhost")
             assert status == 200
         assert b'penstock_tls_certificate_expiry_timestamp_seconds{listener="127.0.0.1:' in body
         assert b'penstock_tls_handshakes_total{result="full"} 1\n' in body
