@@ -13,7 +13,7 @@ final class FileSource: EventHandler, DiscoverySource {
     private let reactor: Reactor
     private let mailbox: Mailbox<FileSource>
     private let found: (DiscoveryFinding) -> Void
-    private var watch: DirectoryWatch?
+    private lazy var watches = FileWatches(in: reactor) { [unowned self] in changed() }
     private var isReading = false
     /// Whether it will be read in a moment.
     private var isGathering = false
@@ -26,8 +26,6 @@ final class FileSource: EventHandler, DiscoverySource {
     /// How often the file is read although nothing is known to have changed, and while its folder is not watched.
     static let rereadNanoseconds: Int64 = 300_000_000_000
     static let unwatchedNanoseconds: Int64 = 5_000_000_000
-    /// The link that Kubernetes renames when it changes the files of a volume.
-    private static let volumeLink = "..data"
     /// Faults that are told of one reading.
     private static let mostFaults = 3
 
@@ -48,8 +46,7 @@ final class FileSource: EventHandler, DiscoverySource {
 
     func stop() {
         isStopped = true
-        watch?.stop()
-        watch = nil
+        watches.stop()
         reactor.deregister(self)
         mailbox.close(for: self)
     }
@@ -69,7 +66,7 @@ final class FileSource: EventHandler, DiscoverySource {
     private func read() {
         guard !isReading else { return }
         // Before the file is read, so that no change falls between the two.
-        watchFolder()
+        watches.follow([path])
         isReading = true
         isGathering = false
         isOutOfDate = false
@@ -90,8 +87,8 @@ final class FileSource: EventHandler, DiscoverySource {
         // Who was told may have ended this.
         guard !isStopped else { return }
         if isOutOfDate { return changed() }
-        let isWatching = watch?.isWatching ?? false
-        let pause = isWatching ? FileSource.rereadNanoseconds : FileSource.unwatchedNanoseconds
+        let pause =
+            watches.isWatchingAll ? FileSource.rereadNanoseconds : FileSource.unwatchedNanoseconds
         reactor.setDeadline(of: self, to: reactor.now.advanced(byNanoseconds: pause))
     }
 
@@ -104,17 +101,5 @@ final class FileSource: EventHandler, DiscoverySource {
             if more > 0 { faults.append("and \(more) more") }
             return .failed(faults)
         }
-    }
-
-    /// Watches the folder, unless it is watched; where that cannot be, the file is read more often.
-    private func watchFolder() {
-        if let watch, watch.isWatching { return }
-        watch?.stop()
-        let end = path.lastIndex(of: "/") ?? path.startIndex
-        let folder = end == path.startIndex ? "/" : String(path[..<end])
-        let name = path.dropFirst(path.distance(from: path.startIndex, to: end) + 1)
-        watch = try? DirectoryWatch(
-            folder, names: [String(name), FileSource.volumeLink], in: reactor
-        ) { [unowned self] in changed() }
     }
 }
