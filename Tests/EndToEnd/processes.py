@@ -318,6 +318,11 @@ class Gateway(Process):
         """The operational log's lines with this message."""
         return [line for line in map(parse_log_line, self.errors) if line.get("message") == message]
 
+    def told(self, message: str, count: int = 1) -> list[dict[str, Any]]:
+        """The same, when there are `count` at least: the log is behind what else can be seen."""
+        eventually(lambda: len(self.logged(message)) >= count, f"{message}, {count} times")
+        return self.logged(message)
+
 
 def parse_log_line(line: str) -> dict[str, Any]:
     """A line of the operational log; empty for anything that is not JSON."""

@@ -137,7 +137,7 @@ def test_it_is_asked_at_each_backends_host(gateway: StartGateway, fleet: Fleet) 
     assert polls(through, fleet, "failed", 1) >= 1
     label = fleet.backends[0].address
     assert through.metric("penstock_backend_signal", backend=label, state="drain", source="agent") == 1
-    assert through.logged("backend signal")[0]["source"] == "agent"
+    assert through.told("backend signal")[0]["source"] == "agent"
     # In pieces, with a carriage return, and in HAProxy's own spelling.
     agent.pieces = [b"READY max", b"conn:3\r", b"\nx" * 100]
     eventually(lambda: heard(through) == [("agent", "limited", 3)], "it has less")

@@ -187,16 +187,17 @@ def test_every_refusal_and_every_move_is_explained(slots: StartSlots, gateway: S
     """Why was I shed at 14:03: the log has the figures, the fields are structured fields."""
     through = gateway(policy(slots(), "tenant: {header: x-tenant}, queue: {max_requests: 4}"))
     run(through, 4, Stream(3 * CAPACITY, "X-Tenant: a\r\n"), Stream(CAPACITY, "X-Tenant: b\r\n"))
-    refusals = through.logged("refused")
     counted = through.metric("penstock_decisions_total", outcome="rejected")
+    refusals = through.told("refused", int(counted))
     assert len(refusals) == counted > 0
     for line in refusals:
         assert line["reason"] in ("queue_full", "wait_too_long", "queue_timeout", "tenant_over_share", "displaced")
         assert int(line["limit"]) >= 1 and int(line["queued"]) <= 4
         assert 250 <= int(line["retry_after_ms"]) <= 60_000
         assert len(line["request_id"]) == 32
-    moves = through.logged("limit moved")
-    assert len(moves) == through.metric("penstock_limit_moves_total") > 0
+    counted = through.metric("penstock_limit_moves_total")
+    moves = through.told("limit moved", int(counted))
+    assert len(moves) == counted > 0
     assert all(float(line["from"]) != float(line["to"]) and line["reason"] for line in moves)
     assert through.metric("penstock_limit_held_by", by="algorithm") == 1
 
@@ -212,7 +213,7 @@ def test_observing_refuses_nobody(slots: StartSlots, gateway: StartGateway) -> N
     withheld = through.metric("penstock_observed_decisions_total", outcome="rejected")
     assert withheld > 0
     assert through.metric("penstock_observed_decisions_total") == len(load.outcomes)
-    assert len(through.logged("would be refused")) == withheld
+    assert len(through.told("would be refused", int(withheld))) == withheld
     assert through.metric("penstock_pool_observing") == 1
 
 

@@ -103,7 +103,7 @@ def test_one_that_fails_its_checks_gets_nothing(gateway: StartGateway, backends:
     assert through.metric("penstock_backend_suspected", backend=label, cause="check") == 1
     assert through.metric("penstock_backend_checks_total", backend=label, result="failed") >= 2
     assert through.metric("penstock_backend_checks_total", backend=second.address, result="failed") == 0
-    assert through.logged("backend suspected")
+    assert through.told("backend suspected")
     first.status = 204
     eventually(lambda: usable(through, 0), "it comes back", 8)
     eventually(lambda: b"a" in answers(through), "it is sent requests")

@@ -30,7 +30,8 @@ def test_others_are_served(gateway: StartGateway, kind: str, sources: int) -> No
     """From loopback, where no network has a bound: twice as many as there may be, and those that are ended come again."""
     server = f"server: {{max_connections: {MAX_CONNECTIONS}}}\n"
     with scripted_backend(answering) as backend:
-        through = gateway(one_pool(backend, limit=50, extra=server))
+        # All that are busy at once find room at the backend.
+        through = gateway(one_pool(backend, limit=2 * MAX_CONNECTIONS, extra=server))
         good = [RawClient(through.url) for _ in range(5)]
         for client in good:
             client.send(GET)

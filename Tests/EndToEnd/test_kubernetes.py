@@ -125,7 +125,7 @@ def test_follows_a_service(start: Callable[..., Gateway], api: API, pods: list[B
     for stream in streams:
         stream.read_until(b"end.\r\n0\r\n\r\n")
         stream.close()
-    line = through.logged("backends changed")[-1]
+    line = through.told("backends changed", 3)[-1]
     assert line["added"] == [] and line["removed"] == [first.address]
     assert line["source"] == f"service {SERVICE} of Kubernetes"
     assert through.metric("penstock_discovery_backends", pool="all", source="kubernetes") == 2

@@ -393,7 +393,7 @@ def test_certificates_are_replaced(gateway: StartGateway, authority: Authority, 
     (shown,) = through.status()["certificates"]
     assert shown["name"] == "a.example" and shown["listener"] in through.url
     assert through.metric("penstock_tls_certificate_reloads_total") == 2
-    assert len(through.logged("certificates replaced")) == 2
+    assert len(through.told("certificates replaced", 2)) == 2
 
 
 def test_a_wrong_pair_changes_nothing(gateway: StartGateway, authority: Authority, volume: Path, echo: str) -> None:

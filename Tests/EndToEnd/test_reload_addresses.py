@@ -197,7 +197,7 @@ def test_a_reload_that_fails_leaves_nothing(gateway: StartGateway, backend: str,
     through.reload(policy.replace(f", {taken}", ""))
     eventually(lambda: (folder / "new").exists() and "policy reloaded" in (folder / "new").read_text(), "the new log")
     # Whoever follows the former one is told.
-    assert through.logged("policy reloaded, the log goes on elsewhere")[-1]["to"] == str(folder / "new")
+    assert through.told("policy reloaded, the log goes on elsewhere")[-1]["to"] == str(folder / "new")
 
 
 def test_a_start_that_fails_leaves_nothing(penstock: Path, backend: str, folder: Path) -> None:

@@ -101,7 +101,7 @@ def test_one_that_drains_itself_gets_nothing(gateway: StartGateway, backends: li
     label = first.address
     assert through.metric("penstock_backend_signal", backend=label, state="drain", source="field") == 1
     assert through.metric("penstock_backend_signal", backend=label, state="maint", source="field") == 0
-    assert through.logged("backend signal")
+    assert through.told("backend signal")
     first.fields = b""
     eventually(lambda: b"a" in answers(through, 10), "it is over", 8)
     assert through.metric("penstock_backend_signal", backend=label, state="drain", source="field") == 0

@@ -85,7 +85,7 @@ def test_a_file_that_cannot_be_written(gateway: StartGateway, tmp_path: Path) ->
         through = gateway(policy(engines.urls, tmp_path / "nowhere" / "state.json"))
         push(through.url, Stream(2 * CAPACITY), 3, 1)
         end(through)
-        (told,) = through.logged("limits not kept")
+        (told,) = through.told("limits not kept")
         assert "nowhere" in told["fault"]
         through = gateway(policy(engines.urls, tmp_path / "nowhere" / "state.json"))
         push(through.url, Stream(2 * CAPACITY), 3, 1)

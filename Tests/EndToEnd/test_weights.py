@@ -118,5 +118,5 @@ def test_files_say_weights(gateway: StartGateway, backends: list[str], tmp_path:
     put(1, 3)
     eventually(lambda: through.metric("penstock_backend_weight", backend=backends[1]) == 3, "the file is read")
     assert is_share(answers(through)[b"b"], 3 / 4)
-    line = through.logged("backends changed")[-1]
+    line = through.told("backends changed")[-1]
     assert (line["added"], line["removed"], line["weighed"]) == ([], [], [backends[1]])

@@ -7,38 +7,6 @@ internal import Policy
 internal import Reactor
 internal import Telemetry
 
-/// When the log last said that connections are scarce, and what has happened since.
-struct CapWatch {
-    /// Lines about the cap, about bounds of networks, and about crowds of slow clients.
-    private var lines = QuietLines(3)
-    /// When no connection was found that could give way, and since when none was at all.
-    fileprivate var foundNoneAt = Instant(nanoseconds: .min / 2)
-    private var foundNoneSince = Instant.distantFuture
-
-    fileprivate static let restNanoseconds: Int64 = 100_000_000
-    /// How long those who have few connections are spared although nobody else's can go.
-    private static let mercyNanoseconds: Int64 = 1_000_000_000
-
-    /// Notes that there was room for somebody.
-    mutating func noteAccepted() { foundNoneSince = .distantFuture }
-
-    /// Notes how many connections gave way.
-    fileprivate mutating func noteSpared(_ count: Int, now: Instant) {
-        if count > 0 { return noteAccepted() }
-        foundNoneAt = now
-        foundNoneSince = min(foundNoneSince, now)
-    }
-
-    /// Whether those who have few connections have been spared for long enough.
-    func isMercyOver(now: Instant) -> Bool {
-        now >= foundNoneSince
-            && now.nanoseconds(since: foundNoneSince) >= CapWatch.mercyNanoseconds
-    }
-
-    /// Counts an event; the number since the last line where it is time for another one.
-    mutating func note(_ index: Int, now: Instant) -> Int? { lines.note(index, now: now) }
-}
-
 extension Shard {
     /// Whether more than three quarters of the connections that there may be are there.
     var isShortOfConnections: Bool {
@@ -69,9 +37,7 @@ extension Shard {
     /// More than one, so that finding them is worth its time.
     private func giveWay() -> Bool {
         let now = reactor.now
-        guard now.nanoseconds(since: capWatch.foundNoneAt) >= CapWatch.restNanoseconds else {
-            return false
-        }
+        guard capWatch.mayLook(now: now) else { return false }
         let most = max(1, (connections.count + handshakes.count) / 64)
         // Who has said nothing yet goes before those who were served.
         let stood = spareHandshakes(most: most)
