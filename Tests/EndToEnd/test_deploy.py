@@ -22,6 +22,7 @@ from sockets import closed_address
 DEPLOY = ROOT / "deploy"
 RULES = DEPLOY / "prometheus-rules.yaml"
 DASHBOARD = DEPLOY / "grafana-dashboard.json"
+OPERATING = (ROOT / "docs/operating.md").read_text()
 
 METRIC = re.compile(r"\b(?:penstock|process)_[a-z0-9_]+\b")
 # Rules name the series that they record with colons, which no metric of the gateway's has.
@@ -56,17 +57,44 @@ def named_metrics() -> dict[str, set[str]]:
 
 @pytest.mark.parametrize("path", [RULES, DASHBOARD], ids=lambda path: path.name)
 def test_metrics_exist(gateway: StartGateway, tmp_path: Path, path: Path) -> None:
-    """Every metric that a rule or panel asks for is in a gateway's /metrics from its first scrape."""
+    """Every metric that a rule or panel asks for is in a gateway's /metrics from its first scrape on, if only by its type."""
     Authority(tmp_path).issue("own", "DNS:a.example")
     listen = f"{{address: '127.0.0.1:0', tls: {{certificates: [{{certificate_file: {tmp_path}/own.pem, "
     listen += f"key_file: {tmp_path}/own.key}}]}}}}"
     found = "pools:\n  found: {backends: {file: /nowhere/backends.json}}\n"
     policy = one_pool(closed_address(), listen=listen).replace("pools:\n", found)
     policy = policy.replace("    limit:", "    affinity: {by: prefix}\n    limit:")
-    shown = {sample.name for sample in gateway(policy).metrics()}
+    through = gateway(policy)
+    shown = {sample.name for sample in through.metrics()}
+    shown |= set(re.findall(r"^# TYPE (\S+)", request(through.admin_url, "/metrics").body.decode(), re.M))
     wanted = named_metrics()[path.name]
     assert len(wanted) > 5
     assert wanted <= shown, f"not in /metrics: {sorted(wanted - shown)}"
+
+
+# What says something to whoever looks for a fault in the gateway itself, and nothing to who operates it.
+NOT_SHOWN = {"penstock_timers", "process_virtual_memory_bytes"}
+
+
+def test_every_metric_has_a_panel() -> None:
+    """What the gateway counts can be looked at."""
+    families = set(re.findall(r"^\| `((?:penstock|process)_\w+)` \|", OPERATING, re.M))
+    assert len(families) > 50
+    asked = {re.sub(r"_(bucket|count|sum)$", "", name) for name in named_metrics()[DASHBOARD.name]}
+    assert families - asked == NOT_SHOWN
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed")
+def test_queries_parse(tmp_path: Path) -> None:
+    """Prometheus understands what each panel and each annotation asks for."""
+    dashboard = json.loads(DASHBOARD.read_text())
+    queries = [re.sub(r"\$__\w+", "5m", text) for text in strings(dashboard, "expr")]
+    rules = tmp_path / "queries.yaml"
+    for extra, is_good in ([], True), (["sum by (pool"], False):
+        group = [{"record": f"query:{place}", "expr": text} for place, text in enumerate(queries + extra)]
+        rules.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": group}]}))
+        ended = subprocess.run(["promtool", "check", "rules", rules], capture_output=True, text=True, timeout=30, check=False)
+        assert (ended.returncode == 0) == is_good, ended.stdout + ended.stderr
 
 
 def test_dashboard_is_sound() -> None:
@@ -74,6 +102,9 @@ def test_dashboard_is_sound() -> None:
     dashboard = json.loads(DASHBOARD.read_text())
     identifiers = [panel["id"] for panel in dashboard["panels"]]
     assert len(set(identifiers)) == len(identifiers)
+    places = [panel["gridPos"] for panel in dashboard["panels"]]
+    cells = [(x, place["y"] + dy) for place in places for x in range(place["x"], place["x"] + place["w"]) for dy in range(place["h"])]
+    assert len(set(cells)) == len(cells) and max(x for x, _ in cells) < 24, "panels lie over each other"
     defined = {variable["name"] for variable in dashboard["templating"]["list"]}
     used = {
         name
@@ -102,6 +133,47 @@ def test_every_alert_is_tested() -> None:
     assert {case["alertname"] for case in good["alert_rule_test"]} == alerts
     fired = [sample for day in bad for case in day["promql_expr_test"] for sample in case["exp_samples"]]
     assert {name for sample in fired for name in re.findall(r'alertname="(\w+)"', sample["labels"])} == alerts
+
+
+def table(heading: str, start: str) -> dict[str, list[str]]:
+    """The table of operating.md below the heading whose first row begins so: rows by their first cell."""
+    below = OPERATING.split(f"\n{heading}\n", 1)[1]
+    rows = below[below.index(f"\n| {start} |"):].split("\n\n", 1)[0].splitlines()[3:]
+    cells = [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]
+    return {first.strip("`"): rest for first, *rest in cells}
+
+
+def test_every_alert_is_described() -> None:
+    """The page has each alert with its severity, and something to do about it."""
+    groups = yaml.safe_load(RULES.read_text())["groups"]
+    alerts = {
+        rule["alert"]: rule["labels"]["severity"] for group in groups for rule in group["rules"] if "alert" in rule
+    }
+    described = table("### What to do", "alert")
+    assert {name: cells[0] for name, cells in described.items()} == alerts
+    assert all(len(cells[1]) > 20 for cells in described.values())
+
+
+def test_every_reason_counts_as_something() -> None:
+    """A request that ends with a reason is good, bad, refused or the client's own doing; the rules say what the page says."""
+    kinds = {
+        kind: set(re.findall(r"`(\w+)`", cells[0])) for kind, cells in table("### Objectives", "a request is").items()
+    }
+    assert list(kinds) == ["good", "bad", "refused, and not counted", "the client's own doing, and not counted"]
+    good, bad, refused, own = kinds.values()
+    assert good == {"none"} and not refused & own and not (refused | own) & bad
+    assert good | bad | refused | own == set(table("## Reasons", "reason"))
+    (rules,) = [group for group in yaml.safe_load(RULES.read_text())["groups"] if group["name"] == "penstock-objectives"]
+    counted, failed = [
+        set(re.findall(r'reason=~"([^"]+)"', rule["expr"])[0].split("|"))
+        for rule in rules["rules"] if rule.get("labels", {}).get("slo") == "availability" and "reason=~" in rule["expr"]
+    ]
+    assert counted == bad and failed == bad - good
+    # The bound of the first token's objective is one of the histogram's, which the golden text of the metrics has.
+    (bound,) = re.findall(r'le=~"(\d+)\(', RULES.read_text())
+    golden = (ROOT / "Tests/GatewayTests/Telemetry/ObservabilityGoldenText+Models.swift").read_text()
+    assert re.search(rf'penstock_time_to_first_token_seconds_bucket{{[^}}]*le="{bound}(\.0)?"', golden)
+    assert f"after more than {bound} s" in OPERATING
 
 
 def can_have_processes_alone() -> bool:
