@@ -108,7 +108,7 @@ let package = Package(
         .executableTarget(
             name: "penstock",
             dependencies: [
-                "Admission", "Control", "Demo", "Policy", "Reactor", "Simulator",
+                "Admission", "Control", "Demo", "Policy", "Reactor", "Simulator", "Telemetry",
             ],
             swiftSettings: strict,
             // All symbols are bound at the start, and the table of them is then read-only: no later
@@ -139,7 +139,8 @@ let package = Package(
             exclude: ["Scenarios", "Scenarios.md", "README.md", "Comparison", "run"],
             swiftSettings: strict),
         .testTarget(
-            name: "CommandTests", dependencies: ["penstock", "Policy"], swiftSettings: strict),
+            name: "CommandTests", dependencies: ["penstock", "Bytes", "Policy", "Telemetry"],
+            swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
         // Steps that the cost gates count instructions of: Tests/Benchmarks/gates.
         .executableTarget(

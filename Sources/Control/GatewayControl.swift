@@ -13,8 +13,9 @@ package final class GatewayControl {
     package let reactor: Reactor
     /// What serves.
     package let gateway: Gateway
-    private var admin: AdminListener?
-    private var dashboard: Dashboard?
+    private let listeners: OperatorListeners
+    /// What operators have changed.
+    let overrides: OverrideKeeper
     private var models: BackendModels?
     private var checks: HealthChecks?
     private var pages: MetricsPages?
@@ -38,12 +39,16 @@ package final class GatewayControl {
         let files = credentials ?? PolicyCredentials(policy)
         let kept = policy.stateFile.map { LimitKeeper.read($0, logger) } ?? LearntLimits()
         let learnt = handed.map { LimitKeeper.read($0, logger) } ?? kept
+        let adopted = handed?.adoptedOverrides(under: policy) ?? Overrides()
         gateway = try Gateway(
             policy: policy, version: version, logger: logger, accessWriter: logs?.access,
             operationalWriter: logs?.operational, credentials: files, seed: seed,
-            remembered: learnt, inherited: inherited, reactor: reactor)
+            remembered: learnt, inherited: inherited, overrides: adopted.pools, reactor: reactor)
+        overrides = OverrideKeeper(gateway, adopted: adopted, logger: logger)
+        listeners = OperatorListeners(gateway, overrides)
         do throws(SystemError) {
-            admin = try makeAdmin(policy, files.listeners, inherited)
+            let next = try listeners.prepare(policy, files.listeners, inherited)
+            listeners.putInForce(next, policy, files.listeners)
             for (configured, keys) in handed?.tickets ?? [] { adopt(keys, at: configured) }
             keeper = try policy.stateFile.map { (path) throws(SystemError) in
                 try LimitKeeper(path: path, learnt: learnt, of: gateway, logger: logger)
@@ -59,13 +64,22 @@ package final class GatewayControl {
             followBackends()
         }
         agents = BackendAgents(gateway, seed: seed)
-        gateway.certificatesBeside = { [unowned self] in admin?.certificates ?? [] }
+        gateway.certificatesBeside = { [unowned self] in
+            listeners.admin?.certificates ?? []
+        }
+        gateway.overridesBeside = { [unowned self] in overrides.shown }
         certificates = CertificateWatch(of: self, logger: logger)
         hearOfBackends()
     }
 
     /// The admin listener's address; nil where there is none.
-    package var adminAddress: ListenAddress? { admin?.address }
+    package var adminAddress: ListenAddress? { listeners.admin?.address }
+
+    /// What only the process as a whole can do, for the control socket.
+    var commands: ProcessCommands? {
+        get { listeners.commands }
+        set { listeners.commands = newValue }
+    }
 
     /// Runs until the gateway has ended, after `stop` or when a drain is over.
     package func run() {
@@ -85,10 +99,8 @@ package final class GatewayControl {
         agents = nil
         certificates?.stop()
         certificates = nil
-        admin?.close()
-        admin?.end()
-        dashboard?.stop()
-        dashboard = nil
+        overrides.stop()
+        listeners.stop()
     }
 
     /// Nobody is served any more: what was learnt is written down.
@@ -99,26 +111,27 @@ package final class GatewayControl {
 
     /// Where both listen, as the policy has it.
     var configuredAddresses: [ListenAddress] {
-        gateway.configuredAddresses + (admin.map { [$0.configured.address] } ?? [])
+        gateway.configuredAddresses + listeners.all.map(\.configured.address)
     }
 
     // MARK: Another process
 
     /// All listening sockets, for another process.
     var givenSockets: [GivenSocket] {
-        gateway.givenSockets + (admin.map { [$0.givenSocket] } ?? [])
+        gateway.givenSockets + listeners.all.map(\.givenSocket)
     }
 
     /// What another process is told at its start, but for its sockets' numbers.
     var handover: HandoverText {
         var text = HandoverText()
         var keys = gateway.ticketKeys
-        if let admin { keys.append((admin.configured.address, admin.ticketKeys)) }
+        keys += listeners.all.map { ($0.configured.address, $0.ticketKeys) }
         text.tickets = keys.map { ($0.configured.text, $0.keys.text) }.filter { !$0.1.isEmpty }
         var limits = keeper?.learnt ?? LearntLimits()
         limits.take(
             gateway.foundLimits, now: Int(ProcessClock.wallNanoseconds() / 1_000_000_000))
         text.limits = limits.text
+        text.overrides = overrides.overrides.all.map(\.text)
         return text
     }
 
@@ -126,7 +139,9 @@ package final class GatewayControl {
         for listener in gateway.ticketKeys where listener.configured.text == configured {
             listener.keys.adopt(keys)
         }
-        if admin?.configured.address.text == configured { admin?.ticketKeys.adopt(keys) }
+        for listener in listeners.all where listener.configured.address.text == configured {
+            listener.ticketKeys.adopt(keys)
+        }
     }
 
     /// Drains, after another process has taken over the listeners at `taken`; what is looked after besides is its
@@ -134,16 +149,14 @@ package final class GatewayControl {
     func handOver(_ taken: Set<ListenAddress>) {
         keeper?.stop()
         keeper = nil
-        if let admin, taken.contains(admin.configured.address) { admin.giveAway() }
-        admin?.close()
-        admin = nil
+        listeners.handOver(taken)
         gateway.handOver(taken)
     }
 
     /// The certificates in use.
     var knownCredentials: PolicyCredentials.Known {
         var known = gateway.knownCredentials
-        if let credentials = admin?.credentials {
+        if let credentials = listeners.admin?.credentials {
             known.listeners[credentials.settings] = credentials
         }
         return known
@@ -152,7 +165,7 @@ package final class GatewayControl {
     /// Has listeners use `credentials`, where these are what they say; which listeners got others.
     func replaceCertificates(_ credentials: [ListenerTLS: ServerCredentials]) -> [ListenAddress] {
         var changed = gateway.replaceCertificates(credentials)
-        if let admin, let tls = admin.configured.tls, let next = credentials[tls],
+        if let admin = listeners.admin, let tls = admin.configured.tls, let next = credentials[tls],
             admin.replace(next)
         {
             changed.append(admin.address)
@@ -168,44 +181,26 @@ package final class GatewayControl {
         _ policy: Policy, logs: LogWriters? = nil, credentials: PolicyCredentials? = nil
     ) throws(SystemError) {
         let files = credentials ?? PolicyCredentials(policy, known: knownCredentials)
-        let former = admin?.configured.access
-        let next = try makeAdmin(policy, files.listeners)
+        let next = try listeners.prepare(policy, files.listeners)
         do throws(SystemError) {
             try gateway.reload(
                 policy, logs: logs, credentials: files,
                 models: models?.known(under: policy) ?? [],
-                besides: [adminAddress, next?.address].compactMap(\.self))
+                besides: [adminAddress].compactMap(\.self) + next.addresses)
         } catch {
-            if next !== admin {
-                next?.close()
-            } else if let former {
-                try? next?.change(to: former)
-            }
-            endUnusedDashboard()
+            listeners.abandon(next)
             throw error
         }
+        overrides.follow()
         keepLimits(in: policy.stateFile)
         models?.follow()
         checks?.follow()
         pages?.follow()
         discovery?.follow()
         agents?.follow()
-        if next !== admin { admin?.close() }
-        admin = next
-        if let next, let settings = policy.admin?.listen {
-            next.follow(
-                policy.server, settings.tls, settings.tls.flatMap { files.listeners.all[$0] })
-        }
-        endUnusedDashboard()
+        listeners.putInForce(next, policy, files.listeners)
         certificates?.follow()
         hearOfBackends()
-    }
-
-    /// Where no admin listener is, nobody would see what is remembered.
-    private func endUnusedDashboard() {
-        guard admin == nil else { return }
-        dashboard?.stop()
-        dashboard = nil
     }
 
     /// Keeps limits in the file at `path` from now on, where that is another one than before.
@@ -238,29 +233,5 @@ package final class GatewayControl {
     /// Asks backends something that nothing was heard of yet, where `/readyz` is about them.
     private func hearOfBackends() {
         if gateway.policy.server.readiness == .backends { gateway.tryBackends() }
-    }
-
-    /// The admin listener that `policy` asks for: the present one, where it stays at its address.
-    private func makeAdmin(
-        _ policy: Policy, _ listeners: ListenerCredentials,
-        _ inherited: InheritedSockets = InheritedSockets()
-    ) throws(SystemError) -> AdminListener? {
-        guard let settings = policy.admin?.listen else { return nil }
-        let credentials = try listeners.credentials(of: settings)
-        if let admin, admin.configured.address.isSame(as: settings.address) {
-            try admin.change(to: settings.access)
-            return admin
-        }
-        let own = OwnAddresses(gateway.addresses + (adminAddress.map { [$0] } ?? []))
-        let dashboard = dashboard ?? Dashboard(gateway)
-        self.dashboard = dashboard
-        do throws(SystemError) {
-            return try AdminListener(
-                settings, credentials, gateway: gateway, dashboard: dashboard,
-                server: policy.server, inherited: inherited.take(settings.address), own: own)
-        } catch {
-            endUnusedDashboard()
-            throw error
-        }
     }
 }

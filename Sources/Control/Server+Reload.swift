@@ -18,14 +18,39 @@ extension Server {
         case readingAndWanted
     }
 
+    /// Hears what came of a reload: what has changed, or what is wrong.
+    typealias ReloadWaiter = (Result<[String], ControlFailure>) -> Void
+
+    /// Does what the control socket is asked for and only the process as a whole can do.
+    func obeyOperators() {
+        control.commands = ProcessCommands(
+            reload: { [unowned self] in reload($0) }, upgrade: { [unowned self] in upgrade($0) })
+        control.overrides.setLogLevel = { [unowned self] level in
+            let next = (level ?? gateway.policy.log.level).loggerLevel
+            logTarget.change(to: logTarget.writer, level: next)
+            gateway.followLogLevel()
+        }
+        if let level = control.overrides.overrides.logLevel {
+            logTarget.change(to: logTarget.writer, level: level.loggerLevel)
+            gateway.followLogLevel()
+        }
+    }
+
     /// Reads the policy again and puts it in force, if it can be; once more where one is being read already.
-    func reload() {
-        guard !gateway.isDraining else { return }
+    ///
+    /// `then` hears what came of the reading that begins after this.
+    func reload(_ then: ReloadWaiter? = nil) {
+        guard !gateway.isDraining else {
+            then?(.failure(ControlFailure(lines: ["not reloaded: the gateway drains"])))
+            return
+        }
         guard case .none = reloading else {
             reloading = .readingAndWanted
+            if let then { nextReloadWaiters.append(then) }
             return
         }
         reloading = .reading
+        if let then { reloadWaiters.append(then) }
         service.say("RELOADING=1", "MONOTONIC_USEC=\(MonotonicClock.microseconds)")
         let present = PreparedPolicy.Present(
             logs: logs, credentials: control.knownCredentials,
@@ -43,6 +68,7 @@ extension Server {
         } catch {
             reloading = .none
             notReloaded("\(error)")
+            tellReloaded(.failure(ControlFailure(lines: ["\(error)"])))
         }
     }
 
@@ -51,20 +77,33 @@ extension Server {
         reloading = .none
         guard !gateway.isDraining else {
             if case .success(let next) = prepared { next.logs.discard(besides: logs) }
+            tellReloaded(.failure(ControlFailure(lines: ["not reloaded: the gateway drains"])))
             return
         }
         switch prepared {
         case .success(let next): putInForce(next)
-        case .failure(.log(let failure)): notReloaded(failure.description)
+        case .failure(.log(let failure)):
+            notReloaded(failure.description)
+            tellReloaded(.failure(ControlFailure(lines: [failure.description])))
         case .failure(.invalid(let error)):
             gateway.metrics.countReloadFailure(error.diagnostics.first.map { "\($0)" } ?? "")
             for diagnostic in error.diagnostics {
                 logger.error("policy invalid, the old one stays in force: \(diagnostic)")
             }
+            tellReloaded(.failure(ControlFailure(lines: error.diagnostics.map { "\($0)" })))
             service.say(
                 "READY=1", "STATUS=\(error.diagnostics.first.map { "\($0)" } ?? "invalid policy")")
         }
-        if isWanted { reload() }
+        guard isWanted else { return }
+        reloadWaiters = nextReloadWaiters
+        nextReloadWaiters = []
+        reload()
+    }
+
+    private func tellReloaded(_ result: Result<[String], ControlFailure>) {
+        let waiters = reloadWaiters
+        reloadWaiters = []
+        for waiter in waiters { waiter(result) }
     }
 
     private func notReloaded(_ reason: String) {
@@ -75,14 +114,20 @@ extension Server {
 
     private func putInForce(_ next: PreparedPolicy) {
         let formerLevel = logTarget.level
+        let configured = next.policy.log.level
+        let isChanged = configured != gateway.policy.log.level
+        // What an operator has changed holds until the policy says something else.
+        let level = ((isChanged ? nil : control.overrides.overrides.logLevel) ?? configured)
+            .loggerLevel
         let changes = changes(to: next)
         // Reactors look at the level when they take the policy over.
-        logTarget.change(to: logTarget.writer, level: next.policy.log.level.loggerLevel)
+        logTarget.change(to: logTarget.writer, level: level)
         do throws(SystemError) {
             try control.reload(next.policy, logs: next.logs, credentials: next.credentials)
         } catch {
             logTarget.change(to: logTarget.writer, level: formerLevel)
             next.logs.discard(besides: logs)
+            tellReloaded(.failure(ControlFailure(lines: ["\(error)"])))
             return notReloaded("\(error)")
         }
         if next.logs.operational !== logTarget.writer {
@@ -91,7 +136,7 @@ extension Server {
                 "policy reloaded, the log goes on elsewhere",
                 metadata: ["to": "\(next.policy.log.destination.text)"])
         }
-        logTarget.change(to: next.logs.operational, level: next.policy.log.level.loggerLevel)
+        logTarget.change(to: next.logs.operational, level: level)
         logs = next.logs
         logs.follow()
         tell(changes, next.policy)
@@ -131,5 +176,9 @@ extension Server {
             logger.warning("the number of threads changes when penstock is started again")
         }
         logger.notice("policy reloaded", metadata: facts)
+        var lines = changes.paths.map { "changed \($0)" }
+        if changes.omitted > 0 { lines.append("and \(changes.omitted) more") }
+        if facts["needs_restart"] != nil { lines.append("threads changes with a restart") }
+        tellReloaded(.success(["policy reloaded"] + lines))
     }
 }

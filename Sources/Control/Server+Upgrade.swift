@@ -7,10 +7,16 @@ internal import Reactor
 
 extension Server {
     /// Starts the next process; nothing changes unless it serves.
-    func upgrade() {
+    ///
+    /// `then` hears what came of it.
+    func upgrade(_ then: ((Result<[String], ControlFailure>) -> Void)? = nil) {
         guard !gateway.isDraining, successor == nil else {
-            return logger.warning("no upgrade: one is under way, or the gateway drains")
+            let reason = "no upgrade: one is under way, or the gateway drains"
+            logger.warning("\(reason)")
+            then?(.failure(ControlFailure(lines: [reason])))
+            return
         }
+        upgradeWaiter = then
         guard let path = programFile else {
             return notUpgraded("the program's file is not known; start it by its path")
         }
@@ -37,6 +43,7 @@ extension Server {
             logger.notice("upgraded, draining", metadata: facts)
             // From the process that the service manager knows: the next one could not name itself.
             service.say("MAINPID=\(pid)")
+            tellUpgraded(.success(["process \(pid) has taken over, this one drains"]))
             control.handOver(taken)
             policyWatch?.stop()
             policyWatch = nil
@@ -44,7 +51,13 @@ extension Server {
         }
     }
 
+    private func tellUpgraded(_ result: Result<[String], ControlFailure>) {
+        upgradeWaiter?(result)
+        upgradeWaiter = nil
+    }
+
     private func notUpgraded(_ reason: String) {
+        tellUpgraded(.failure(ControlFailure(lines: ["not upgraded: \(reason)"])))
         logger.error("not upgraded, this process goes on: \(reason)")
     }
 }

@@ -31,6 +31,11 @@ package final class Server {
     let mailbox: Mailbox<Server>
     /// How far a reload is.
     var reloading = Reloading.none
+    /// Who waits for what comes of the reload that is under way, and of the one after it.
+    var reloadWaiters: [ReloadWaiter] = []
+    var nextReloadWaiters: [ReloadWaiter] = []
+    /// Who waits for what comes of the upgrade that is under way.
+    var upgradeWaiter: ((Result<[String], ControlFailure>) -> Void)?
     /// The file of this program, as it was called.
     let programFile = ProgramFile.path()
     /// The processes before and behind this one.
@@ -80,6 +85,7 @@ package final class Server {
                 handed: predecessor?.text)
             mailbox = try Mailbox()
             try mailbox.deliver(to: self, in: control.reactor)
+            obeyOperators()
             try takeAll()
         } catch {
             prepared.logs.discard()

@@ -49,7 +49,7 @@ struct Fault: Error, Equatable {
 
 extension String {
     /// The text between backquotes for a message, shortened and escaped.
-    var quoted: String { isEmpty ? "an empty text" : "`\(escaped)`" }
+    package var quoted: String { isEmpty ? "an empty text" : "`\(escaped)`" }
 
     /// The text for a message: on one line, printable and at most 60 characters.
     var escaped: String {

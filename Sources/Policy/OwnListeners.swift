@@ -30,7 +30,9 @@ extension Policy {
     }
 
     /// All listeners, in the order of `namedListeners`.
-    package var allListeners: [ListenSettings] { listen + (admin.map { [$0.listen] } ?? []) }
+    package var allListeners: [ListenSettings] {
+        listen + [admin?.listen, control].compactMap(\.self)
+    }
 
     /// Where the gateway listens, with the paths of the keys that say so.
     package var namedListeners: [(path: String, address: ListenAddress)] {
@@ -38,7 +40,8 @@ extension Policy {
         let clients = listen.enumerated().map { index, settings in
             (path: isOne ? "listen" : "listen[\(index)]", address: settings.address)
         }
-        return clients + (admin.map { [("admin", $0.address)] } ?? [])
+        let others = [("admin", admin?.address), ("control", control?.address)]
+        return clients + others.compactMap { path, address in address.map { (path, $0) } }
     }
 }
 

@@ -21,8 +21,7 @@ extension Policy {
         // The default admin address can clash as well; the listener is to blame then.
         let listeners =
             namedListeners.filter { $0.path == "admin" }
-            + namedListeners.dropLast(
-                admin == nil ? 0 : 1)
+            + namedListeners.filter { $0.path != "admin" }
         return listeners.indices.compactMap { index in
             let (path, address) = listeners[index]
             guard isSound(path) else { return nil }

@@ -9,6 +9,8 @@ package struct Policy: Equatable, Sendable {
     package var listen: [ListenSettings]
     /// The admin listener; `nil` when the file says `admin: off`.
     package var admin: AdminSettings?
+    /// The unix socket for `penstock ctl`, through which whoever may connect changes what is in force; `nil` for none.
+    package var control: ListenSettings?
     /// What the admin listener asks of who wants to change something; `nil` where nobody may.
     package var adminToken: AdminToken?
     /// The file in which the limits that were found are kept over a restart; `nil` for none.

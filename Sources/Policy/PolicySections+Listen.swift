@@ -1,4 +1,4 @@
-// The keys under `listen` and `admin`. An address alone is the short form of a mapping, which has what
+// The keys under `listen`, `control` and `admin`. An address alone is the short form of a mapping, which has what
 // the address needs beside.
 
 extension PolicySections {
@@ -83,6 +83,38 @@ extension PolicySections {
         read, given in
         read.saysAccess = !given.isDisjoint(with: ["mode", "owner", "group"])
     }
+
+    // MARK: Control
+
+    static let control = Kind<ListenSettings?>(controlKind.shape) {
+        node, path, value, reading in
+        var read = controlSection.blank
+        controlKind.read(node, path, &read, &reading)
+        value = read.address.map { ListenSettings($0, access: read.access) }
+        // Who may change everything is told apart by the file's permissions, which nothing but a unix socket has.
+        guard case .tcp? = read.address, !reading.isFaulty(path) else { return }
+        reading.report(
+            Fault(
+                "the control socket would be open to whoever can connect to its port",
+                "write unix:PATH, such as unix:/run/penstock/ctl.sock"),
+            path: path)
+    } write: { settings in
+        guard let settings else { return .text("off") }
+        return controlSection.write(
+            Listening(address: settings.address, access: settings.access))
+    }
+
+    private static let controlKind = controlSection.kind(shorthand: "address")
+
+    private static let controlSection = Section<Listening>(
+        blank: Listening(access: .own),
+        keys: [
+            Key(
+                "address", \.address,
+                Kind.listenAddress.optional(blank: .unix(path: ""), absent: "off"), required: true,
+                "The socket, unix:PATH; `off` for none.")
+        ] + accessKeys,
+        settle: noteAccess)
 
     // MARK: Admin
 

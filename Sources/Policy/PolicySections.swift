@@ -40,6 +40,10 @@ enum PolicySections {
                     + "16 to 1024 characters; read again at every reload. A relative path begins at the "
                     + "policy file's folder. Without it nothing can be changed there."),
             Key(
+                "control", \.control, control,
+                "Unix socket for `penstock ctl`, which changes what is in force while the gateway serves; `off` for none."
+            ),
+            Key(
                 "state", \.stateFile, absolutePath.optional(blank: "", absent: "off"),
                 "File in which the limits that were found are kept, so that a gateway that is started anew begins "
                     + "from them; `off` for none. It is written twice a minute and at the end."),

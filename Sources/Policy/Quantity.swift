@@ -1,6 +1,8 @@
 // Numbers with a unit: `1.5s`, `64KiB`. A number alone is refused: nobody can tell whether 30 is
 // seconds.
 
+internal import Admission
+
 /// A kind of numbers with units.
 struct Quantity: Sendable {
     struct Unit: Sendable {
@@ -108,5 +110,19 @@ struct Quantity: Sendable {
         if value == 0 { return name == "duration" ? "0s" : "0B" }
         let unit = units.last { value % $0.factor == 0 } ?? units[0]
         return "\(value / unit.factor)\(unit.name)"
+    }
+}
+
+extension Duration {
+    /// The duration as policies say it.
+    package var written: String { Quantity.duration.text(Int(wholeNanoseconds)) }
+
+    /// The duration that `text` says as policies do, such as `30m`; nil where it says none.
+    package static func written(_ text: String) -> Duration? {
+        do throws(Fault) {
+            return try Quantity.duration.parse(text).map { .nanoseconds(Int64($0)) }
+        } catch {
+            return nil
+        }
     }
 }

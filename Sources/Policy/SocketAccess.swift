@@ -15,6 +15,8 @@ package struct SocketAccess: Hashable, Sendable {
 
     /// For clients: whoever can reach the socket's path, as anybody could reach a port.
     package static let clients = SocketAccess(mode: 0o666)
+    /// For whoever may change the gateway: the process's user, and root.
+    package static let own = SocketAccess(mode: 0o600)
     /// For operators: the socket's owner and group, as admin pages ask nobody who he is.
     package static let operators = SocketAccess(mode: 0o660)
 }

@@ -217,6 +217,11 @@ open class StreamConnection: EventHandler {
         StreamConnection.grow(&output, to: bytes, from: buffers)
     }
 
+    /// Who is at the other end; nil where that is not over a unix socket.
+    package final var peerCredentials: PeerCredentials? {
+        PeerCredentials(ofSocket: transport.socket())
+    }
+
     /// Tells the peer that nothing follows, and keeps reading.
     package final func shutdownWriting() { transport.shutdownWriting() }
 

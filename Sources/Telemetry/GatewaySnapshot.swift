@@ -21,6 +21,8 @@ package struct GatewaySnapshot {
     package var logs: [(name: String, statistics: LogWriter.Statistics)] = []
     /// The certificates of listeners, in the policy's order.
     package var certificates: [CertificateSnapshot] = []
+    /// What operators have changed, in the order in which they did.
+    package var overrides: [OverrideSnapshot] = []
     /// The pools, in the policy's order.
     package var pools: [PoolSnapshot]
     /// How routes share their requests among pools, in the policy's order.
@@ -210,6 +212,8 @@ package struct BackendSnapshot {
     package var metrics: BackendMetrics
     /// Requests that it may have in flight.
     package var limit = 0
+    /// Where an operator pinned its limit; nil where nobody did.
+    package var pinnedLimit: Int?
     /// Requests that have a permit on it.
     package var inFlight = 0
     /// The weight that operators gave it.

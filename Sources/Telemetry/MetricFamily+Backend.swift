@@ -68,9 +68,8 @@ extension MetricFamily {
             "1 for what the backend, or somebody for it, says at present that it may be sent."
         ) { writer, backend in
             for state in BackendSignal.State.allCases where state != .ready {
-                // Nothing else is said where backends are looked up, or by a weight.
                 for source in BackendSignal.Source.allCases
-                where state == .drain || source != .discovery && source != .weight {
+                where state == .drain || !source.onlyDrains {
                     let isSaid = backend.signals.contains {
                         $0.heard.source == source && $0.heard.signal.state == state
                     }

@@ -101,6 +101,15 @@ extension MetricFamily {
         ) { writer, scrape in
             writer.seconds("", nanoseconds: scrape.gateway.metrics.lastReloadNanoseconds)
         },
+        MetricFamily(
+            name: "penstock_overrides", kind: .gauge, unit: nil, labels: ["verb"],
+            help: "Things that operators have changed by the control socket, by the kind of change."
+        ) { writer, scrape in
+            for verb in OverrideSnapshot.verbs {
+                let count = scrape.gateway.overrides.count { $0.verb == verb }
+                writer.sample("verb=\"\(verb)\"", UInt64(count))
+            }
+        },
         .single(
             "penstock_state_writes_total", .counter,
             "Attempts to write the limits into the file of `state`."

@@ -183,6 +183,7 @@ struct PoolPhrases {
     private var bound: String? {
         let usable = pool.backends.filter { $0.isUsable }
         guard !usable.isEmpty, pool.inFlight * 10 >= limit * 9 else { return nil }
+        if usable.allSatisfy({ $0.pinnedLimit != nil }) { return "an operator pinned the limit" }
         if pool.isLimitFixed { return "the policy fixes the limit" }
         if usable.allSatisfy({ $0.evidence.holder == .max }) {
             return "the limit is held by limit.max"

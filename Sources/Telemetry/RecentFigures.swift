@@ -25,6 +25,11 @@ package struct RecentFigures: Sendable {
     /// Requests that were refused, or would have been.
     package var refusals: UInt64 { refused.reduce(0, &+) }
 
+    /// So many in a second, as text; empty where nothing is known yet.
+    func perSecond(_ count: UInt64) -> String {
+        seconds > 0 ? "\((Double(count) / seconds * 10).rounded() / 10)" : ""
+    }
+
     /// Requests that failed.
     package var failures: UInt64 { failed.reduce(0, &+) }
 

@@ -60,7 +60,8 @@ package enum StatusRenderer {
             buffer.append(text: mirror.share.description)
             buffer.append(text: "}")
         }
-        buffer.append(text: "]")
+        buffer.append(text: "],\"overrides\":")
+        append(snapshot.overrides, to: &buffer)
         if let history {
             buffer.append(text: ",\"history\":")
             history.render(after: second, into: &buffer)
@@ -100,6 +101,14 @@ package enum StatusRenderer {
             buffer.append(text: "}")
         }
         buffer.append(text: "]}")
+    }
+
+    /// Renders one pool of `snapshot` as in there.
+    package static func render(
+        _ pool: PoolSnapshot, of snapshot: GatewaySnapshot, into buffer: inout ByteBuffer
+    ) {
+        append(pool, isDraining: snapshot.isDraining, to: &buffer)
+        buffer.append(text: "\n")
     }
 
     /// `draining`, `ready`, or `unavailable` while no pool has a usable backend.

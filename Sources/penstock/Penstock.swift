@@ -23,7 +23,8 @@ struct Penstock: Command {
             To check a policy first:     penstock check policy.yaml
             """,
         subcommands: [
-            ServeCommand.self, CheckCommand.self, SchemaCommand.self, SimulateCommand.self,
+            ServeCommand.self, ControlCommand.self, TopCommand.self, CheckCommand.self,
+            SchemaCommand.self, SimulateCommand.self,
             CompareCommand.self, AdversaryCommand.self, DemoCommand.self, KeyCommand.self,
             CompletionCommand.self, ManualCommand.self,
         ])

@@ -46,6 +46,8 @@ enum FullPolicy {
         admin:
           \(admin.joined(separator: "\n  "))
         admin_token_file: admin.token
+        control:
+          \(controlLines.joined(separator: "\n  "))
         state: /var/lib/penstock/state.json
         reload:
           watch: true
@@ -333,6 +335,7 @@ enum FullPolicy {
         policy.admin?.hosts = ["gpu-2"]
         policy.admin?.tokenFor = .pages
         policy.adminToken = AdminToken(file: "admin.token")
+        policy.control = expectedControl
         policy.stateFile = "/var/lib/penstock/state.json"
         policy.watchesFiles = true
         return policy

@@ -32,7 +32,10 @@ import Testing
         "Demo": [
             "Telemetry", "Reactor", "Admission", "Bytes", "HTTP1", "Policy", "Gateway", "Control",
         ],
-        "penstock": ["Reactor", "Admission", "Policy", "Gateway", "Control", "Demo", "Simulator"],
+        "penstock": [
+            "Reactor", "Admission", "Policy", "Gateway", "Control", "Demo", "Telemetry",
+            "Simulator",
+        ],
     ]
 
     /// What is not ours, and who may have it.
@@ -184,10 +187,10 @@ import Testing
         "Sources/Reactor/ProcessArguments.swift", "Sources/Reactor/ProcessEnvironment.swift",
         "Sources/Reactor/Lock.swift",
         "Sources/Reactor/MonotonicClock.swift", "Sources/Reactor/NameLookup.swift",
-        "Sources/Reactor/PeerAddress.swift",
+        "Sources/Reactor/PeerAddress.swift", "Sources/Reactor/PeerCredentials.swift",
         "Sources/Reactor/SocketFile.swift",
         "Sources/Reactor/StandardStreams.swift",
-        "Sources/Reactor/SystemError.swift",
+        "Sources/Reactor/SystemError.swift", "Sources/Reactor/TerminalKeys.swift",
         "Sources/Reactor/SystemThread.swift",
         "Sources/Reactor/Curl/CurlMulti.swift", "Sources/Reactor/Curl/Dialler.swift",
         "Sources/Reactor/Curl/Fetcher.swift", "Sources/Reactor/Curl/TLSCredentials.swift",

@@ -17,6 +17,25 @@ package struct BackendSignal: Equatable, Sendable {
         case discovery
         /// The policy, or the file that lists the backend: its weight is 0.
         case weight
+        /// An operator, by the control socket.
+        case control
+
+        /// Whether what it says stays until it says something else: operators take back what they have said, and what
+        /// is looked up is looked up again.
+        var isLasting: Bool {
+            switch self {
+            case .field, .agent: false
+            case .push, .discovery, .weight, .control: true
+            }
+        }
+
+        /// Whether all that it can say is that a backend gets nothing new.
+        package var onlyDrains: Bool {
+            switch self {
+            case .field, .agent, .push: false
+            case .discovery, .weight, .control: true
+            }
+        }
 
         /// The value of the metric's `source` label.
         package var name: StaticString {
@@ -26,6 +45,7 @@ package struct BackendSignal: Equatable, Sendable {
             case .agent: "agent"
             case .discovery: "discovery"
             case .weight: "weight"
+            case .control: "control"
             }
         }
     }

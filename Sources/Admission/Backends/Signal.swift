@@ -54,8 +54,7 @@ struct SignalState: Sendable {
     ) -> Bool {
         let index = heard.firstIndex { $0.source == source }
         var said = said
-        // What operators say stays until they take it back, and what is looked up until it is another.
-        if source != .push, source != .discovery, source != .weight {
+        if !source.isLasting {
             let latest = now.advanced(byNanoseconds: BackendSignal.longestNanoseconds)
             said.end = min(said.end, latest)
         }

@@ -12,7 +12,7 @@ extension AdmissionController {
         settings.limit = .knee(knee)
         for index in backends.indices where backends[index].isPresent {
             _ = backends[index].limiter.reconfigure(
-                settings.limit, seed: random.next(), now: clock)
+                limitSettings(of: index), seed: random.next(), now: clock)
         }
     }
 }

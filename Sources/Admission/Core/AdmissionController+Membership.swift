@@ -69,11 +69,13 @@ extension AdmissionController {
     private mutating func bringBack(_ index: Int) {
         backends[index].comeBack(now: clock)
         followSettings(index)
+        heedOverride(index)
     }
 
     /// Adds a backend in a vacant row.
     mutating func add(_ key: String) {
-        let limiter = Limiter(settings.limit, seed: random.next(), now: clock)
+        let pinned = overrides.limit(of: key).map { LimitSettings.fixed(.init(limit: $0)) }
+        let limiter = Limiter(pinned ?? settings.limit, seed: random.next(), now: clock)
         var backend = Backend(key: key, limiter: limiter, now: clock)
         backend.signals.replicas = settings.limit.replicas
         let remembered = departed.take(key, now: clock)
@@ -93,13 +95,14 @@ extension AdmissionController {
         } else {
             warmStart(index)
         }
+        heedOverride(index)
     }
 
     /// Has a backend's limit follow the settings in force.
     mutating func followSettings(_ index: Int) {
         backends[index].signals.replicas = settings.limit.replicas
         if let move = backends[index].limiter.reconfigure(
-            settings.limit, seed: random.next(), now: clock)
+            limitSettings(of: index), seed: random.next(), now: clock)
         {
             record(move, at: index)
         }

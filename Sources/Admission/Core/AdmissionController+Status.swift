@@ -23,6 +23,8 @@ package struct BackendStatus: Equatable, Sendable {
     package var unusableUntil: Instant?
     /// Refusals since the last connection.
     package var consecutiveFailures: Int
+    /// Where an operator pinned its limit; nil where nobody did.
+    package var pinnedLimit: Int?
     /// What it may have in flight now, at least 1: its limit, as far as signals and suspicion allow.
     package var allowed: Int
     /// Units in flight whose clients have left.
@@ -93,6 +95,7 @@ extension AdmissionController {
             isOnTrial: backend.isOnTrial, isUnheard: backend.ejection.isUnheard,
             unusableUntil: isEjected ? backend.ejection.until : nil,
             consecutiveFailures: backend.ejection.consecutiveFailures,
+            pinnedLimit: overrides.limit(of: backend.key),
             allowed: backend.allowed(now: max(clock, now)), abandoned: backend.abandoned,
             waitingForClient: backend.waitingForClient,
             suspicion: backend.suspicion.isTrusted ? nil : backend.suspicion.cause,

@@ -18,6 +18,8 @@ package struct AdmissionController: ~Copyable, Sendable {
     var backends: [Backend] = []
     /// Those that have left, and may come back.
     var departed = DepartedBackends()
+    /// What an operator has decided about backends.
+    var overrides = BackendOverrides.none
     /// Limits that an earlier process found, of backends that have not been here since.
     var remembered: [String: Double]
     var queue: FairQueue

@@ -29,7 +29,7 @@ package enum LimitMoveReason: UInt8, CaseIterable, Sendable {
     /// Knee: most of what ran was given up by clients that had waited for longer than a request
     /// usually takes.
     case departures
-    /// New settings do not allow the old limit.
+    /// New settings do not allow the old limit, or an operator pinned it.
     case settings
 
     /// The name in the metrics' `reason` label.

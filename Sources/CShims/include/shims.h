@@ -56,6 +56,20 @@ static inline ssize_t penstock_send(int descriptor, const void *bytes, size_t co
     return syscall(SYS_sendto, descriptor, bytes, count, flags, NULL, 0);
 }
 
+// Who connected to a unix socket: 0, or -1 where that is none.
+static inline int penstock_peer_credentials(int descriptor, int32_t *process, uint32_t *user) {
+    struct {
+        int32_t process;
+        uint32_t user, group;
+    } peer; // struct ucred, which glibc declares only under _GNU_SOURCE.
+    socklen_t length = sizeof peer;
+    if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return -1;
+    if (length != sizeof peer || peer.process == 0) return -1;
+    *process = peer.process;
+    *user = peer.user;
+    return 0;
+}
+
 // Bytes that were written and that the peer's kernel has not taken yet; -1 where nobody knows.
 static inline int penstock_unsent_bytes(int descriptor) {
     int count = 0;

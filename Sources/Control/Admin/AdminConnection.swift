@@ -129,7 +129,8 @@ final class AdminConnection: StreamConnection {
             case .head(let consumed):
                 input.drop(consumed)
                 isHeadBegun = false
-                if parser.head.method == .put, parser.head.hasBody {
+                let takesBody = listener.control == nil ? Method.put : .post
+                if parser.head.method == takesBody, parser.head.hasBody {
                     body.removeAll()
                     change(to: .readingBody)
                 } else {
@@ -183,12 +184,15 @@ final class AdminConnection: StreamConnection {
 
     private func answer(_ head: RequestHead, keeps: Bool) {
         change(to: .waiting)
-        pages.make(for: head, body) { [weak self] page in
+        let answered = { [weak self] (page: consuming AdminPage) in
             guard let self, isOpen else { return }
             body.removeAll()
             reply(page, to: head, keeps: head.keepAlive && keeps)
             advance()
         }
+        guard let control = listener.control else { return pages.make(for: head, body, answered) }
+        guard let author = peerCredentials else { return end() }
+        control.make(for: head, body, by: author, answered)
     }
 
     private func reply(_ page: consuming AdminPage, to head: RequestHead? = nil, keeps: Bool) {

@@ -34,6 +34,8 @@ struct AdminLimits {
 final class AdminListener: EventHandler {
     let gateway: Gateway
     let dashboard: Dashboard
+    /// What is answered here where it is the control socket; nil where it is not.
+    let control: ControlPages?
     /// As the policy has it; a reload recognises it by the address.
     private(set) var configured: ListenSettings
     private(set) var limits: AdminLimits
@@ -51,14 +53,15 @@ final class AdminListener: EventHandler {
     /// Listens as `settings` say for pages of `gateway`, in its controlling thread; throws when the address
     /// cannot be had.
     ///
-    /// TLS begins with `credentials`. `own` is where this process listens already.
+    /// TLS begins with `credentials`. With `control` it is the control socket. `own` is where this process listens already.
     init(
         _ settings: ListenSettings, _ credentials: ServerCredentials?, gateway: Gateway,
-        dashboard: Dashboard, server: ServerSettings,
+        dashboard: Dashboard, server: ServerSettings, control: ControlPages? = nil,
         inherited: [Transfer<ListeningSocket>] = [], own: OwnAddresses
     ) throws(SystemError) {
         self.gateway = gateway
         self.dashboard = dashboard
+        self.control = control
         tls = ServerTLS(credentials)
         configured = settings
         limits = AdminLimits(server)

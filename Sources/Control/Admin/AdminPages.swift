@@ -51,6 +51,13 @@ struct AdminPages {
         }
     }
 
+    /// Calls `then` with what the gateway does and did of late; with nil where a thread does not answer.
+    func observe(_ then: @escaping (GatewaySnapshot?) -> Void) {
+        gateway.observe(within: AdminPages.patienceSeconds, withTraffic: false) { observed in
+            then(observed.map { dashboard.completed($0) })
+        }
+    }
+
     private enum Name: String, CaseIterable {
         case dashboard = "/"
         case events = "/events"

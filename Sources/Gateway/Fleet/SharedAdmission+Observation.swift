@@ -37,6 +37,11 @@ extension SharedAdmission {
         state.withLock { $0.controller.holdElsewhere(counts, now: now) }
     }
 
+    /// Puts what an operator has decided about backends in force; a poll is due then.
+    func override(_ overrides: BackendOverrides, now: Instant) {
+        state.withLock { $0.controller.override(overrides, now: now) }
+    }
+
     /// Whether nothing runs and nothing waits.
     var isIdle: Bool {
         state.withLock { $0.controller.inFlight == 0 && $0.controller.queueLength == 0 }

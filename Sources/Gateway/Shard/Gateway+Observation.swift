@@ -68,6 +68,7 @@ extension Gateway {
             })
         observed.isDraining = isDraining || isLeaving
         observed.certificates = listening.flatMap(\.certificates) + certificatesBeside()
+        observed.overrides = overridesBeside()
         observed.splits = policy.routes.filter { !$0.split.isEmpty }.map { route in
             SplitSnapshot(
                 path: route.path.text, stickiness: route.stickiness.text, spills: route.spills,
@@ -137,6 +138,7 @@ extension Gateway {
         var observed = BackendSnapshot(metrics: metrics.backends[index])
         observed.weight = layout.settings.backends[index].weight
         observed.limit = status.allowed
+        observed.pinnedLimit = status.pinnedLimit
         observed.abandoned = status.abandoned
         observed.waitingForClient = status.waitingForClient
         observed.suspicion = status.suspicion

@@ -147,16 +147,28 @@ extension Gateway {
     private func admissions(
         for policy: Policy, _ credentials: [TLSCredentials?]
     ) -> [SharedAdmission] {
-        zip(policy.pools, credentials).map { settings, credentials in
-            guard let kept = member(toBecome: settings, in: policy) else {
-                return SharedAdmission(
-                    settings, credentials: credentials, hashKey: hashKey, seed: random.next(),
-                    quotas: quotas, remembered: remembered.limits(ofPool: settings.name))
+        zip(policy.pools, credentials).map { pool, credentials in
+            let settings = pool.overridden(by: overrides[pool.name])
+            guard let kept = member(toBecome: pool, in: policy) else {
+                return makeAdmission(settings, credentials)
             }
             kept.admission.reconfigure(
                 settings, credentials: credentials, hashKey: hashKey, now: reactor.now)
+            kept.admission.override(
+                overrides[pool.name]?.backends ?? .none, now: reactor.now)
             return kept.admission
         }
+    }
+
+    /// The admission of a pool that was not there before.
+    func makeAdmission(
+        _ settings: PoolSettings, _ credentials: TLSCredentials?
+    ) -> SharedAdmission {
+        let admission = SharedAdmission(
+            settings, credentials: credentials, hashKey: hashKey, seed: random.next(),
+            quotas: quotas, remembered: remembered.limits(ofPool: settings.name))
+        admission.override(overrides[settings.name]?.backends ?? .none, now: reactor.now)
+        return admission
     }
 
     /// The pool whose admission goes on as that of `settings`.
@@ -200,7 +212,10 @@ extension Gateway {
             policy.pools.contains { $0.name == name && $0.discovery != nil }
         }
         for (settings, admission) in zip(policy.pools, admissions) {
-            next.append(Member(settings: settings, admission: admission))
+            next.append(
+                Member(
+                    settings: settings.overridden(by: overrides[settings.name]),
+                    admission: admission))
         }
         members = next
     }

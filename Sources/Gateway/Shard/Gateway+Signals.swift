@@ -11,6 +11,8 @@ package struct NamedBackend {
     package let pool: String
     /// The backend, as the policy has it.
     package let label: String
+    /// What it is known by inside, and stays when it is looked up again.
+    package let key: String
     fileprivate let admission: SharedAdmission
     fileprivate let id: BackendID
 }
@@ -28,7 +30,8 @@ extension Gateway {
                 || (address.scheme != .unix && address.authority == name)
             if isMeant {
                 return NamedBackend(
-                    pool: pool, label: address.label, admission: member.admission, id: id)
+                    pool: pool, label: address.label, key: address.key,
+                    admission: member.admission, id: id)
             }
         }
         return nil

@@ -23,6 +23,8 @@ package final class Gateway {
 
     /// The certificates of listeners that are not its own.
     package var certificatesBeside: () -> [CertificateSnapshot] = { [] }
+    /// What operators have changed, for the pages.
+    package var overridesBeside: () -> [OverrideSnapshot] = { [] }
     /// The loop of the controlling thread.
     package let reactor: Reactor
     /// Called when all shards have ended, after `stop` or when a drain is over.
@@ -42,6 +44,8 @@ package final class Gateway {
     package internal(set) var policy: Policy
     /// Its pools, and those of former policies that still served something at the last reload.
     var members: [Member] = []
+    /// What operators have changed, by the names of pools.
+    var overrides: [String: PoolOverrides]
     /// Limits that an earlier process found.
     let remembered: LearntLimits
     /// How backends are looked up, by the names of their pools.
@@ -75,15 +79,18 @@ package final class Gateway {
     ///
     /// `reactor` is the loop of this thread. `seed` decides everything that is left to chance. The
     /// access log goes to `accessWriter`. `credentials` are those of `policy`; nil has them read here.
-    /// `remembered` are limits that an earlier process found, `inherited` sockets that were open when this one began.
+    /// `remembered` are limits that an earlier process found, `inherited` sockets that were open when this one began,
+    /// `overrides` what operators have changed of pools by their names.
     package init(
         policy: Policy, version: String, logger: Logger, accessWriter: LogWriter? = nil,
         operationalWriter: LogWriter? = nil, credentials: PolicyCredentials? = nil, seed: UInt64,
         remembered: LearntLimits = LearntLimits(), inherited: InheritedSockets = InheritedSockets(),
+        overrides: [String: PoolOverrides] = [:],
         reactor: Reactor
     ) throws(SystemError) {
         self.policy = policy
         self.remembered = remembered
+        self.overrides = overrides
         quotas = SharedQuotas(policy, hashKey: hashKey)
         self.logger = logger
         self.reactor = reactor
@@ -102,11 +109,9 @@ package final class Gateway {
             try group.control.deliver(to: self, in: reactor)
             let files = credentials ?? PolicyCredentials(policy)
             let all = try files.pools.usable()
-            members = zip(policy.pools, all).map { settings, credentials in
-                let admission = SharedAdmission(
-                    settings, credentials: credentials, hashKey: hashKey, seed: random.next(),
-                    quotas: quotas, remembered: remembered.limits(ofPool: settings.name))
-                return Member(settings: settings, admission: admission)
+            members = zip(policy.pools, all).map { pool, credentials in
+                let settings = pool.overridden(by: overrides[pool.name])
+                return Member(settings: settings, admission: makeAdmission(settings, credentials))
             }
             let opened = try open(policy.listen, files.listeners, inherited: inherited)
             try startShards(opened, accessWriter)

@@ -137,6 +137,7 @@ let goldenModels = #"""
     penstock_backend_signal{pool="chat",backend="http://10.0.0.11:8000",state="drain",source="agent"} 0
     penstock_backend_signal{pool="chat",backend="http://10.0.0.11:8000",state="drain",source="discovery"} 0
     penstock_backend_signal{pool="chat",backend="http://10.0.0.11:8000",state="drain",source="weight"} 0
+    penstock_backend_signal{pool="chat",backend="http://10.0.0.11:8000",state="drain",source="control"} 0
     penstock_backend_signal{pool="chat",backend="http://10.0.0.11:8000",state="down",source="field"} 0
     penstock_backend_signal{pool="chat",backend="http://10.0.0.11:8000",state="down",source="push"} 0
     penstock_backend_signal{pool="chat",backend="http://10.0.0.11:8000",state="down",source="agent"} 0

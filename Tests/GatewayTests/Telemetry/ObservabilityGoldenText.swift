@@ -64,6 +64,13 @@ private let goldenTraffic = #"""
     # HELP penstock_policy_last_reload_success_timestamp_seconds When the policy in force was loaded, in seconds since 1970.
     # TYPE penstock_policy_last_reload_success_timestamp_seconds gauge
     penstock_policy_last_reload_success_timestamp_seconds 1700000100.5
+    # HELP penstock_overrides Things that operators have changed by the control socket, by the kind of change.
+    # TYPE penstock_overrides gauge
+    penstock_overrides{verb="drain"} 0
+    penstock_overrides{verb="limit"} 0
+    penstock_overrides{verb="mode"} 0
+    penstock_overrides{verb="weight"} 0
+    penstock_overrides{verb="log"} 0
     # HELP penstock_state_writes_total Attempts to write the limits into the file of `state`.
     # TYPE penstock_state_writes_total counter
     penstock_state_writes_total 0

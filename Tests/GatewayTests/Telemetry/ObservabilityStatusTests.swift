@@ -19,6 +19,12 @@ import Testing
                 path: "/v1/*", stickiness: "tenant", spills: true,
                 parts: [("chat", 0.95), ("canary", 0.05)])
         ]
+        var override = OverrideSnapshot(
+            verb: "limit", value: "64", replaced: "knee", user: 1_000, process: 77)
+        override.pool = "chat"
+        override.ageNanoseconds = 2_000_000_000
+        override.leftNanoseconds = 1_798_000_000_000
+        snapshot.overrides = [override]
         snapshot.mirrors = [MirrorSnapshot(path: "/v2/*", pool: "next", share: 0.01)]
         let text = rendered { StatusRenderer.render(snapshot, into: &$0) }
         let expected =
@@ -55,7 +61,9 @@ import Testing
             + #""first_byte_p95_seconds":0.0195}}]}],"#
             + #""splits":[{"path":"/v1/*","sticky":"tenant","spill":true,"#
             + #""pools":[{"pool":"chat","share":0.95},{"pool":"canary","share":0.05}]}],"#
-            + #""mirrors":[{"path":"/v2/*","pool":"next","share":0.01}]}"#
+            + #""mirrors":[{"path":"/v2/*","pool":"next","share":0.01}],"#
+            + #""overrides":[{"verb":"limit","pool":"chat","value":"64","replaced":"knee","#
+            + #""age_seconds":2.0,"ends_in_seconds":1798.0,"uid":1000,"pid":77}]}"#
         #expect(text == expected + "\n")
         #expect(try status(sampleSnapshot())["version"] as? String == "1.2.3")
     }

@@ -1,0 +1,54 @@
+// Names with values as browsers send forms and `curl -d` does (WHATWG URL section 5, application/x-www-form-urlencoded):
+// what the control socket is asked with, and what one process of a gateway tells the next.
+
+internal import Policy
+
+/// Names, each with one value.
+struct Form: Equatable {
+    private(set) var values: [String: String] = [:]
+
+    /// Nothing.
+    init() {}
+
+    /// What `text` says; nil where it cannot be read, or says a name twice.
+    init?(_ text: String) {
+        for pair in text.split(separator: "&") {
+            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2, let name = Form.decoded(parts[0]),
+                let value = Form.decoded(parts[1]), values[name] == nil
+            else { return nil }
+            values[name] = value
+        }
+    }
+
+    /// The value of `name`; nil where there is none.
+    subscript(name: String) -> String? {
+        get { values[name] }
+        set { values[name] = newValue }
+    }
+
+    /// The form as text, its names in their order.
+    var text: String {
+        values.sorted { $0.key < $1.key }
+            .map { "\(Form.encoded($0.key))=\(Form.encoded($0.value))" }.joined(separator: "&")
+    }
+
+    private static func decoded(_ text: Substring) -> String? {
+        String(text).replacing("+", with: " ").percentDecoded
+    }
+
+    private static func encoded(_ text: String) -> String {
+        let digits = Array("0123456789ABCDEF".utf8)
+        var bytes: [UInt8] = []
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
+                UInt8(ascii: "_"):
+                bytes.append(byte)
+            default: bytes += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}
