@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import pty
+import random
 import select
 import signal
 import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from conftest import StartGateway
-from processes import Gateway, eventually, request
+from fleet import free_port
+from processes import eventually, request
 from sockets import RawClient, read_head, scripted_backend
 
 
@@ -354,3 +357,96 @@ def test_top(gateway: StartGateway, backends: list[Backend], operator: Operator,
     finally:
         shown.kill()
         os.close(master)
+
+
+@pytest.mark.long
+@pytest.mark.limit(120)
+def test_nobody_fails_whatever_is_changed(
+    gateway: StartGateway, backends: list[Backend], operator: Operator, control: Path
+) -> None:
+    """A minute of commands at random, reloads and upgrades among them, under load: each request is answered."""
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    port = free_port()
+
+    def text() -> str:
+        limit = chance.choice(["64", "{algorithm: knee, initial: 8}"])
+        written = policy(backends, control, limit, chance.choice([4, 5]))
+        written = written.replace("127.0.0.1:0", f"127.0.0.1:{port}", 1).replace("127.0.0.1:0", "off", 1)
+        return written.replace("    limit:", "    queue: {max_wait: 10s, max_requests: 1000}\n    limit:")
+
+    through = gateway(text())
+    pids = [through.pid]
+    end = time.monotonic() + 60
+    failures: list[object] = []
+    count = [0]
+
+    def load() -> None:
+        while time.monotonic() < end:
+            link = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            try:
+                for _ in range(20):
+                    link.request("GET", "/", headers={"x-tenant": "gold"})
+                    answer = link.getresponse()
+                    answer.read()
+                    count[0] += 1
+                    if answer.status != 200:
+                        failures.append(answer.status)
+                    if answer.headers.get("connection") == "close":
+                        break
+            except OSError as error:
+                failures.append(error)
+            finally:
+                link.close()
+
+    clients = [threading.Thread(target=load) for _ in range(6)]
+    for client in clients:
+        client.start()
+
+    def attempt(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [str(operator.binary), "ctl", *words, "--socket", str(control)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    try:
+        while time.monotonic() < end - 3:
+            url = chance.choice(backends[:2]).url
+            ends = chance.choice([[], ["--for", "1s"]])
+            match chance.randrange(10):
+                case 0:
+                    attempt("drain", "chat", url, *ends)
+                case 1:
+                    attempt("undrain", "chat", url)
+                case 2:
+                    attempt("limit", "chat", str(chance.randrange(2, 200)), *ends)
+                case 3:
+                    attempt("limit", "chat", url, chance.choice(["auto", "3", "50"]))
+                case 4:
+                    attempt("mode", "chat", chance.choice(["observe", "enforce", "auto"]))
+                case 5:
+                    attempt("weight", "chat", "gold", chance.choice(["1", "9", "auto"]))
+                case 6:
+                    attempt("log", chance.choice(["debug", "warning"]), "--for", "1s")
+                case 7:
+                    through.policy_file.write_text(text())
+                    done = attempt("reload")
+                    assert done.returncode == 0, done.stderr
+                case 8:
+                    attempt("overrides", "--clear")
+                case _ if chance.random() < 0.3:
+                    done = attempt("upgrade")
+                    assert done.returncode == 0, done.stderr
+                    pids.append(int(done.stdout.split()[1]))
+                case _:
+                    for shown in ("status", "overrides", "dump"):
+                        assert attempt(shown).returncode == 0
+    finally:
+        for client in clients:
+            client.join()
+        for pid in pids[1:]:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+    print(f"{count[0]} requests, {len(pids) - 1} upgrades")
+    assert failures == [] and count[0] > 1000 and len(pids) > 3
