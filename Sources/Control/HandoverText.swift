@@ -10,6 +10,8 @@ internal import Reactor
 package struct HandoverText {
     /// Listening sockets by their numbers in the new process, with the listeners' addresses in the policy.
     var sockets: [(number: Int32, configured: String)] = []
+    /// The numbers of those whose files are a service manager's.
+    var managed: Set<Int32> = []
     /// The keys of tickets by listeners' addresses.
     var tickets: [(configured: String, keys: String)] = []
     /// What operators have changed, a form each.
@@ -20,6 +22,7 @@ package struct HandoverText {
     /// The text.
     var text: String {
         var lines = sockets.map { "socket \($0.number) \($0.configured)" }
+        lines += managed.sorted().map { "managed \($0)" }
         lines += tickets.map { "tickets \($0.configured)\t\($0.keys)" }
         lines += overrides.map { "override \($0)" }
         return lines.map { $0 + "\n" }.joined() + "limits\n" + limits
@@ -51,6 +54,8 @@ package struct HandoverText {
                 sockets.append((number, String(words[2])))
             } else if line.hasPrefix("override ") {
                 overrides.append(String(line.dropFirst("override ".count)))
+            } else if line.hasPrefix("managed "), words.count == 2, let number = Int32(words[1]) {
+                managed.insert(number)
             } else if line.hasPrefix("tickets ") {
                 let parts = line.dropFirst("tickets ".count).split(separator: "\t", maxSplits: 1)
                 if parts.count == 2 { tickets.append((String(parts[0]), String(parts[1]))) }

@@ -28,7 +28,8 @@ final class Predecessor {
     func name(_ sockets: InheritedSockets) {
         for socket in text.sockets {
             guard let address = ListenAddress(written: socket.configured) else { continue }
-            sockets.note(socket.number, configured: address)
+            sockets.note(
+                socket.number, configured: address, isOwn: !text.managed.contains(socket.number))
         }
     }
 

@@ -75,6 +75,11 @@ package final class Server {
         loaded.add(policy.reloadedFiles(besides: absolutePolicyFile))
         loadedContents = loaded
         logs = prepared.logs
+        if predecessor == nil {
+            inherited.assign(
+                listeners: policy.listen.map(\.address), admin: policy.admin?.listen.address,
+                control: policy.control?.address)
+        }
         let target = LogTarget(writer: logs.operational, level: policy.log.level.loggerLevel)
         logTarget = target
         logger = Logger(label: "penstock") { JSONLinesLogHandler(label: $0, target: target) }
@@ -102,7 +107,8 @@ package final class Server {
         throw SystemError(
             "take over the socket at \(address.text)",
             because:
-                "the policy has no listener there; add it to `listen`, or have the socket not be given"
+                "the policy has no listener there; add it to `listen`, call it `listen` or `admin` "
+                + "(FileDescriptorName), or have the socket not be given"
         )
     }
 

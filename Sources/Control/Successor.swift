@@ -52,6 +52,7 @@ final class Successor: EventHandler {
             let number = Int32(3 + descriptors.count)
             descriptors.append(socket.number)
             text.sockets.append((number, socket.configured.text))
+            if !socket.isOwn { text.managed.insert(number) }
             given[number] = socket.configured
         }
         let file = try HandoverFile(text.text)

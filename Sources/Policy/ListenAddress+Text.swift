@@ -10,7 +10,7 @@ extension ListenAddress {
     }
 
     /// Whether only this machine can connect.
-    var isLocal: Bool {
+    package var isLocal: Bool {
         switch self {
         case .tcp(let host, _): NumericAddress(host)?.isLoopback ?? false
         case .unix: true

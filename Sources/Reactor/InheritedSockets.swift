@@ -1,5 +1,7 @@
 // Listening sockets that this process was born with: systemd's (sd_listen_fds(3)), or those of the process that it takes
 // over from. Who takes none of them at an address, though it was given some, has been set up for another policy.
+//
+// A service manager keeps its sockets: what lies at a unix socket's path, and who may connect to it, stays its own matter.
 
 internal import CShims
 internal import Glibc
@@ -14,11 +16,14 @@ package final class InheritedSockets {
         let descriptor: Descriptor
         /// Where it listens.
         package let address: ListenAddress
+        /// Whether the file of a unix socket is this process's; else it is the service manager's.
+        let isOwn: Bool
 
-        init(_ number: Int32, _ address: ListenAddress) {
+        init(_ number: Int32, _ address: ListenAddress, isOwn: Bool) {
             self.number = number
             descriptor = Descriptor(owning: number)
             self.address = address
+            self.isOwn = isOwn
         }
     }
 
@@ -26,8 +31,12 @@ package final class InheritedSockets {
     private struct Place {
         let number: Int32
         let address: ListenAddress
-        /// As the policy of whoever gave it has the address; nil where nobody said.
+        /// What whoever gave it calls it; empty where it has no name.
+        var name = ""
+        /// As the policy has the address of the listener that it is for; nil where its own address says that.
         var configured: ListenAddress?
+        /// Whether it was made by a process of this gateway.
+        var isOwn = false
 
         /// Whether it is the socket of a listener at that address.
         func isFor(_ wanted: ListenAddress) -> Bool {
@@ -54,6 +63,7 @@ package final class InheritedSockets {
         guard count <= InheritedSockets.most else {
             throw SystemError(attempt, because: "there are more than \(InheritedSockets.most)")
         }
+        let names = InheritedSockets.names(ProcessEnvironment.variable("LISTEN_FDNAMES") ?? "")
         for number in InheritedSockets.first..<InheritedSockets.first + count {
             guard penstock_adopt(number) == 0 else { throw SystemError(attempt) }
             guard penstock_accepts(number) != 0, let address = ListeningSocket.address(of: number)
@@ -63,14 +73,44 @@ package final class InheritedSockets {
                     because: "descriptor \(number) accepts no connections over TCP or a unix socket"
                 )
             }
-            places.append(Place(number: number, address: address))
+            var place = Place(number: number, address: address)
+            let index = Int(number - InheritedSockets.first)
+            if index < names.count { place.name = names[index] }
+            places.append(place)
         }
     }
 
-    /// Notes how the policy of who gave a socket has its address.
-    package func note(_ number: Int32, configured address: ListenAddress) {
+    /// What `LISTEN_FDNAMES` says: a name for each socket, which may be empty.
+    private static func names(_ text: String) -> [String] {
+        text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+    }
+
+    /// Notes how the policy of the process that gave a socket has its address, and whether that one, or one before it,
+    /// has made it.
+    package func note(_ number: Int32, configured address: ListenAddress, isOwn: Bool) {
         for index in places.indices where places[index].number == number {
             places[index].configured = address
+            places[index].isOwn = isOwn
+        }
+    }
+
+    /// Has sockets whose addresses are no listener's go by their names: `listen` is the next one of `listeners` that has
+    /// none at its address, `admin` is `admin`.
+    ///
+    /// A socket that other machines reach is not the admin listener's where the policy's address is one that they do not.
+    package func assign(
+        listeners: [ListenAddress], admin: ListenAddress?, control: ListenAddress?
+    ) {
+        var free = listeners.filter { wanted in !places.contains { $0.isFor(wanted) } }
+        let all = listeners + [admin, control].compactMap(\.self)
+        for index in places.indices where !all.contains(where: places[index].isFor) {
+            switch (places[index].name, admin) {
+            case ("listen", _) where !free.isEmpty:
+                places[index].configured = free.removeFirst()
+            case ("admin", let admin?) where places[index].address.isLocal || !admin.isLocal:
+                places[index].configured = admin
+            default: break
+            }
         }
     }
 
@@ -83,7 +123,9 @@ package final class InheritedSockets {
         taken += chosen.map(\.number)
         return chosen.map { place in
             Transfer(
-                ListeningSocket(inheriting: InheritedSockets.Socket(place.number, place.address)))
+                ListeningSocket(
+                    inheriting: InheritedSockets.Socket(
+                        place.number, place.address, isOwn: place.isOwn)))
         }
     }
 

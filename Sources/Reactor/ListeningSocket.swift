@@ -9,7 +9,7 @@ package struct ListeningSocket: ~Copyable, Sendable {
     private let descriptor: Descriptor
     /// Where it listens, with the port the kernel chose where the policy said 0.
     package let address: ListenAddress
-    /// The file of a unix socket; nil for TCP.
+    /// The file of a unix socket; nil for TCP, and where a service manager keeps it.
     package let file: SocketFile?
 
     /// Connections that the kernel holds before they are accepted.
@@ -50,11 +50,15 @@ package struct ListeningSocket: ~Copyable, Sendable {
         return ListeningSocket(bound, address)
     }
 
-    /// One that was open when the process began; the file of a unix socket is this one's from now on.
+    /// One that was open when the process began; the file of a unix socket that the gateway has made is this one's from now on.
     init(inheriting socket: consuming InheritedSockets.Socket) {
         address = socket.address
         file =
-            if case .unix(let path) = socket.address { SocketFile(boundAt: path) } else { nil }
+            if socket.isOwn, case .unix(let path) = socket.address {
+                SocketFile(boundAt: path)
+            } else {
+                nil
+            }
         descriptor = socket.descriptor
     }
 

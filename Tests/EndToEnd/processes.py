@@ -80,10 +80,11 @@ class Process:
     """A child process whose output is read all the time, so that it never blocks on a full pipe."""
 
     def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str] | None = None
+        self, command: Sequence[str], environment: Mapping[str, str] | None = None, descriptors: Sequence[int] = ()
     ) -> None:
         self._child = subprocess.Popen(
             command,
+            pass_fds=descriptors,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -245,7 +246,7 @@ def with_threads(policy: str) -> str:
 class Gateway(Process):
     """`penstock serve` under a policy that the test wrote, with both listeners on ports of the kernel's.
 
-    `before` is a command that runs the gateway's, such as `unshare --mount`.
+    `before` is a command that runs the gateway's, such as `unshare --mount`, and `descriptors` are what it has beside.
     """
 
     def __init__(
@@ -256,11 +257,12 @@ class Gateway(Process):
         *options: str,
         before: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
+        descriptors: Sequence[int] = (),
     ) -> None:
         self.policy_file = directory / "policy.yaml"
         self.policy_file.write_text(with_threads(policy))
         command = [*before, str(binary), "serve", "--policy", str(self.policy_file), *options]
-        super().__init__(command, environment)
+        super().__init__(command, environment, descriptors)
         try:
             self._addresses: dict[str, Any] = self.wait_for_line(listening_line, "line `listening`")
         except AssertionError:

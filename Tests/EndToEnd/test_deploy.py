@@ -16,7 +16,7 @@ import yaml
 
 from authority import Authority
 from conftest import StartGateway
-from processes import HERE, ROOT, one_pool, request
+from processes import HERE, ROOT, Process, eventually, one_pool, request
 from sockets import closed_address
 
 DEPLOY = ROOT / "deploy"
@@ -176,14 +176,6 @@ def test_every_reason_counts_as_something() -> None:
     assert f"after more than {bound} s" in OPERATING
 
 
-def can_have_processes_alone() -> bool:
-    """Whether a namespace of processes can be made, which takes root's privileges."""
-    command = ["unshare", "--pid", "--fork", "--mount-proc", "true"]
-    return bool(shutil.which("unshare")) and subprocess.run(
-        command, capture_output=True, check=False
-    ).returncode == 0
-
-
 MANIFESTS = ["kubernetes.yaml", "kubernetes/gateway.yaml"]
 
 
@@ -207,9 +199,11 @@ def test_kubernetes_policy(penstock: Path, tmp_path: Path, file: str) -> None:
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     assert policy["listen"].endswith(f":{ports['http']}")
     assert policy["admin"]["address"].endswith(f":{ports['admin']}")
-    drain = int(policy["server"]["drain_timeout"].removesuffix("s"))
-    pause = container["lifecycle"]["preStop"]["sleep"]["seconds"]
-    assert pod["terminationGracePeriodSeconds"] > drain + pause
+    delay, drain = (int(policy["server"][key].removesuffix("s")) for key in ("drain_delay", "drain_timeout"))
+    readiness = container["readinessProbe"]
+    # Long enough for it to be seen that the pod is not ready, and for the nodes to hear of it.
+    assert delay > readiness["periodSeconds"] + readiness["timeoutSeconds"] and "lifecycle" not in container
+    assert pod["terminationGracePeriodSeconds"] >= delay + drain + 5
     assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
     assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
 
@@ -328,32 +322,29 @@ def swap(volume: Path, version: str, policy: str) -> None:
     (volume / "..data_tmp").rename(volume / "..data")
 
 
-@pytest.mark.skipif(not can_have_processes_alone(), reason="no namespace of processes can be made")
-@pytest.mark.limit(40)
-def test_kubernetes_reloads(penstock: Path, tmp_path: Path) -> None:
-    """A changed ConfigMap is put in force by the container beside the gateway."""
-    swap(tmp_path, "..1", one_pool(closed_address()))
+@pytest.mark.parametrize("file", MANIFESTS)
+def test_kubernetes_reloads(penstock: Path, tmp_path: Path, file: str) -> None:
+    """A changed ConfigMap is put in force without anybody's help, and one that is not valid is told."""
+    text = kubernetes("ConfigMap", file)["data"]["policy.yaml"]
+    assert yaml.safe_load(text)["reload"] == {"watch": True}
+    # The same on this machine, without an API server.
+    text = text.replace("0.0.0.0:8080", "127.0.0.1:0").replace("0.0.0.0:9090", "127.0.0.1:0")
+    text = text.replace("{kubernetes: {service: model, port: http}}", "[http://127.0.0.1:1]")
+    swap(tmp_path, "..1", text)
     (tmp_path / "policy.yaml").symlink_to("..data/policy.yaml")
-    (reloader,) = kubernetes("Deployment")["spec"]["template"]["spec"]["initContainers"]
-    (script,) = reloader["args"]
-    assert reloader["restartPolicy"] == "Always" and "/etc/penstock" in script
-    script = script.replace("/etc/penstock", str(tmp_path)).replace("sleep 5", "sleep 0.2")
-    # In a namespace of processes, as in a pod, whatever is called penstock is this gateway.
-    serve = f"{penstock} serve --policy {tmp_path}/policy.yaml &"
-    pod = subprocess.Popen(
-        ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", f"{serve}\n{script}"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )
+    through = Process([str(penstock), "serve", "--policy", str(tmp_path / "policy.yaml")])
+
+    def says(message: str) -> None:
+        eventually(lambda: any(message in line for line in through.errors), message)
+
     try:
-        assert pod.stderr
-        assert any("listening" in line for line in pod.stderr)
-        swap(tmp_path, "..2", one_pool(closed_address()))
-        assert any("policy reloaded" in line for line in pod.stderr)
+        says("listening")
+        swap(tmp_path, "..2", text.replace("max: 256", "max: 255"))
+        says("policy reloaded")
         swap(tmp_path, "..3", "version: 1\n")
-        assert any("policy invalid" in line for line in pod.stderr)
+        says("policy invalid")
     finally:
-        pod.kill()
-        pod.wait(10)
+        through.kill()
 
 
 def test_commands_exist(penstock: Path) -> None:
@@ -372,16 +363,17 @@ def test_commands_exist(penstock: Path) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
-def test_unit_is_sound(penstock: Path, tmp_path: Path) -> None:
-    """systemd understands every line of the unit."""
-    unit = tmp_path / "penstock.service"
-    text = (DEPLOY / "penstock.service").read_text()
-    unit.write_text(text.replace("/usr/bin/penstock", str(penstock)))
-    ended = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", str(unit)],
-        capture_output=True, text=True, timeout=30, check=False,
-    )
-    assert ended.returncode == 0 and "penstock.service" not in ended.stderr, ended.stderr
+def test_units_are_sound(penstock: Path, tmp_path: Path) -> None:
+    """systemd understands every line of the units."""
+    units = [tmp_path / "penstock.service", tmp_path / "penstock.socket"]
+    for unit in units:
+        unit.write_text((DEPLOY / unit.name).read_text().replace("/usr/bin/penstock", str(penstock)))
+    command = ["systemd-analyze", "verify", "--man=no", *map(str, units)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == 0 and "penstock." not in ended.stderr, ended.stderr
+    units[1].write_text(units[1].read_text() + "[Socket]\nBacklogs=1\n")
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert "penstock.socket" in ended.stderr
 
 
 @pytest.mark.parametrize("script", ["quickstart.sh", "test.sh", "test-long.sh", "packages.sh", "package.sh"])

@@ -242,6 +242,36 @@ def test_upgraded_while_it_serves(started: StartedSystem, debs: tuple[Path, Path
     assert {path for path in started.named("penstock") if not path.startswith(("/run", "/tmp"))} == set()
 
 
+@on_a_system
+def test_sockets_outlive_a_restart(started: StartedSystem, debs: tuple[Path, Path]) -> None:
+    """With the socket unit, which is disabled at first, a restart and an upgrade refuse nobody; a purge leaves nothing of it."""
+    newcomer(started, debs[0])
+    assert started.attempt("systemctl", "is-enabled", "penstock.socket").stdout.strip() == "disabled"
+    page = (ROOT / "docs/operating.md").read_text()
+    (block,) = re.findall(r"^```sh\n(systemctl edit penstock.socket.*?)^```$", page, re.M | re.S)
+    # The first command opens an editor.
+    for command in block.splitlines()[1:]:
+        started.run("sh", "-ec", command)
+    eventually(lambda: status(started) in (502, 503), "an answer", 10)
+    first = main_process(started)
+    with statuses(started) as seen:
+        started.run("systemctl", "restart", "penstock")
+        started.run("systemctl", "restart", "penstock")
+        second = main_process(started)
+        started.install(debs[1])
+    assert len({0, first, second, main_process(started)}) == 4
+    assert len(seen) > 20 and set(seen) <= {502, 503}
+    # Who comes while it is stopped has it started.
+    started.run("systemctl", "stop", "penstock")
+    assert status(started) in (502, 503) and main_process(started) != 0
+    started.run("systemctl", "stop", "penstock.socket", "penstock")
+    assert status(started) == 0
+    started.run("systemctl", "start", "penstock.socket")
+    started.run("apt-get", "purge", "penstock")
+    assert status(started) == 0
+    assert {path for path in started.named("penstock") if not path.startswith(("/run", "/tmp"))} == set()
+
+
 @pytest.fixture(scope="module")
 def images(penstock: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The image, made twice by users who have little in common."""

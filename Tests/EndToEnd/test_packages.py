@@ -135,6 +135,7 @@ INSTALLED = {
     "etc/logrotate.d/penstock",
     "etc/penstock/policy.yaml",
     "lib/systemd/system/penstock.service",
+    "lib/systemd/system/penstock.socket",
     "usr/bin/penstock",
     "usr/lib/sysusers.d/penstock.conf",
     "usr/share/bash-completion/completions/penstock",
@@ -172,17 +173,20 @@ def test_contents(files: Files, deb: Path) -> None:
     run("md5sum", "--check", "--quiet", "DEBIAN/md5sums", cwd=deb)
 
 
-def test_the_unit_is_the_one(deb: Path) -> None:
-    """The unit is deploy/'s as it is, and starts what the package has with the policy that it has."""
-    unit = (deb / "lib/systemd/system/penstock.service").read_text()
-    assert unit == (DEPLOY / "penstock.service").read_text()
+def test_the_units_are_the_ones(deb: Path) -> None:
+    """The units are deploy/'s as they are, and start what the package has with the policy that it has, where it listens."""
+    units = {name: (deb / "lib/systemd/system" / name).read_text() for name in ("penstock.service", "penstock.socket")}
+    assert all(text == (DEPLOY / name).read_text() for name, text in units.items())
+    (address,) = re.findall(r"^ListenStream=(.*)$", units["penstock.socket"], re.MULTILINE)
+    assert f"\nlisten: {address}\n" in (deb / "etc/penstock/policy.yaml").read_text()
+    unit = units["penstock.service"]
     (command,) = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)
     program, serve, option, policy = command.split()
     assert (serve, option) == ("serve", "--policy")
     assert (deb / program.lstrip("/")).is_file() and (deb / policy.lstrip("/")).is_file()
     for name in ("postinst", "prerm", "postrm"):
         script = (deb / "DEBIAN" / name).read_text()
-        assert 'units="penstock.service"\n' in script and "@" not in script
+        assert 'units="penstock.socket penstock.service"\n' in script and "@" not in script
         run("sh", "-n", deb / "DEBIAN" / name)
 
 
@@ -223,6 +227,7 @@ def test_tarball(files: Files, deb: Path, version: str, tmp_path: Path) -> None:
     for mine, debians in (
         ("bin/penstock", "usr/bin/penstock"),
         ("share/penstock/penstock.service", "lib/systemd/system/penstock.service"),
+        ("share/penstock/penstock.socket", "lib/systemd/system/penstock.socket"),
         ("share/penstock/policy.yaml", "etc/penstock/policy.yaml"),
         ("share/zsh/site-functions/_penstock", "usr/share/zsh/vendor-completions/_penstock"),
         ("share/doc/penstock/docs/operating.md", "usr/share/doc/penstock/docs/operating.md"),

@@ -6,8 +6,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -369,52 +367,6 @@ def test_unix_sockets_stay(generations: Start, echo: str, tmp_path: Path) -> Non
         assert served()
     os.kill(through.pid, signal.SIGTERM)
     eventually(lambda: not path.exists(), "the file goes")
-
-
-ACTIVATE = """
-import os, socket, sys
-sockets = []
-for address in sys.argv[1].split(","):
-    if address.startswith("/"):
-        one = socket.socket(socket.AF_UNIX)
-        one.bind(address)
-    else:
-        one = socket.socket()
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        one.bind(("127.0.0.1", int(address)))
-    one.listen(128)
-    sockets.append(one)
-for place, one in enumerate(sockets):
-    os.dup2(one.fileno(), 3 + place)
-    os.set_inheritable(3 + place, True)
-os.environ["LISTEN_FDS"] = str(len(sockets))
-os.environ["LISTEN_PID"] = str(os.getpid())
-os.execv(sys.argv[2], sys.argv[2:])
-"""
-
-
-def test_sockets_that_were_open(gateway: StartGateway, echo: str, tmp_path: Path) -> None:
-    """Sockets that a service manager has opened are served, and clients that waited there are answered."""
-    port, path = free_port(), tmp_path / "given"
-    policy = one_pool(echo, limit=16, listen=f"[127.0.0.1:{port}, 'unix:{path}', '127.0.0.1:0']")
-    before = [sys.executable, "-c", ACTIVATE, f"{port},{path}"]
-    through = gateway(policy, before=before)
-    assert through.urls[0].endswith(f":{port}") and request(through.urls[0]).status == 200
-    assert request(through.urls[1]).status == 200
-    with socket.socket(socket.AF_UNIX) as client:
-        client.connect(str(path))
-        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-        assert client.recv(100).startswith(b"HTTP/1.1 200")
-
-
-def test_a_socket_that_nobody_wants(penstock: Path, echo: str, tmp_path: Path) -> None:
-    """A socket that the policy has no listener for is an error at the start."""
-    policy = tmp_path / "policy.yaml"
-    policy.write_text(one_pool(echo))
-    port = free_port()
-    command = [sys.executable, "-c", ACTIVATE, str(port), str(penstock), "serve", "--policy", str(policy)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=20)
-    assert ended.returncode == 1 and f"127.0.0.1:{port}" in ended.stderr and "`listen`" in ended.stderr
 
 
 class Manager:

@@ -3,8 +3,8 @@
 #
 # Sourced by deploy/package.sh, whose variables these functions read.
 
-# A unit is a file of deploy/ by this name.
-readonly UNITS=(penstock.service)
+# A unit is a file of deploy/ by this name. In the order in which they are stopped: a socket would have its service started again.
+readonly UNITS=(penstock.socket penstock.service)
 
 # The packages whose libraries a binary links, with the versions from which on they will do, as dpkg wants them.
 shared_library_packages() {

@@ -90,7 +90,9 @@ final class AdminListener: EventHandler {
 
     /// Its socket, for another process.
     var givenSocket: GivenSocket {
-        GivenSocket(number: socket.rawValue, configured: configured.address)
+        GivenSocket(
+            number: socket.rawValue, configured: configured.address, actual: socket.address,
+            file: socket.file)
     }
 
     /// The keys of its tickets.

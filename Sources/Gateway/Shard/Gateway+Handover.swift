@@ -11,11 +11,16 @@ package struct GivenSocket {
     package let number: Int32
     /// Which listener it is of, as the policy has that.
     package let configured: ListenAddress
+    /// Whether a process of this gateway has made it, and the file of a unix socket with it.
+    package let isOwn: Bool
 
-    /// The socket `number` of the listener at `configured`.
-    package init(number: Int32, configured: ListenAddress) {
+    /// The socket `number` at `actual`, of the listener at `configured`; `file` is that of a unix socket of the gateway's.
+    package init(
+        number: Int32, configured: ListenAddress, actual: ListenAddress, file: SocketFile?
+    ) {
         self.number = number
         self.configured = configured
+        isOwn = if case .unix = actual { file != nil } else { true }
     }
 }
 
@@ -24,7 +29,9 @@ extension Gateway {
     package var givenSockets: [GivenSocket] {
         listening.flatMap { listening in
             listening.descriptors.map {
-                GivenSocket(number: $0, configured: listening.configured.address)
+                GivenSocket(
+                    number: $0, configured: listening.configured.address,
+                    actual: listening.actual, file: listening.file)
             }
         }
     }
