@@ -128,8 +128,7 @@ package final class GatewayControl {
         keys += listeners.all.map { ($0.configured.address, $0.ticketKeys) }
         text.tickets = keys.map { ($0.configured.text, $0.keys.text) }.filter { !$0.1.isEmpty }
         var limits = keeper?.learnt ?? LearntLimits()
-        limits.take(
-            gateway.foundLimits, now: Int(ProcessClock.wallNanoseconds() / 1_000_000_000))
+        limits.take(gateway.limitsInForce, now: LimitKeeper.now)
         text.limits = limits.text
         text.overrides = overrides.overrides.all.map(\.text)
         return text

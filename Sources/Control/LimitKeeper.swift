@@ -41,10 +41,15 @@ final class LimitKeeper: EventHandler {
         }
     }
 
+    /// How old a limit may be that another process has in force as it tells of it: it waits for a minute at most.
+    private static let inForceSeconds = 90
+
     /// The limits that another process of this gateway tells of.
     static func read(_ handed: HandoverText, _ logger: Logger) -> LearntLimits {
         do throws(PolicyError) {
-            return try LearntLimits.read(text: handed.limits, file: "handover", now: now)
+            var limits = try LearntLimits.read(text: handed.limits, file: "handover", now: now)
+            limits.inForceSince = now - inForceSeconds
+            return limits
         } catch {
             logger.warning("limits not read", metadata: ["fault": "\(error)"])
             return LearntLimits()
@@ -67,7 +72,8 @@ final class LimitKeeper: EventHandler {
         pause()
     }
 
-    private static var now: Int { Int(ProcessClock.wallNanoseconds() / 1_000_000_000) }
+    /// Seconds since 1970.
+    static var now: Int { Int(ProcessClock.wallNanoseconds() / 1_000_000_000) }
 
     /// Keeps nothing any more.
     func stop() {

@@ -1,6 +1,6 @@
 // The limits that were found, as they are kept over a restart (`state` of a policy): a list in JSON, of which each
 // element is a backend's. It is read once, at the start, and a start is all that it is good for: a limit that is read
-// is approached from below, and whatever is measured of the backend counts from then on.
+// is approached from below, or taken over from a process that still has it in force, and whatever is measured of the backend counts from then on.
 
 internal import Admission
 
@@ -26,6 +26,12 @@ package struct LearntLimits: Equatable, Sendable {
     /// Pool by pool, in each backend by backend.
     package private(set) var entries: [Entry] = []
 
+    /// Since when limits have to be found to be in force at a process that hands them over, in seconds since 1970; nil where none
+    /// does.
+    ///
+    /// It is no part of the file.
+    package var inForceSince: Int?
+
     private static let subject = "state file"
 
     /// None at all.
@@ -36,6 +42,13 @@ package struct LearntLimits: Equatable, Sendable {
         var limits: [String: Double] = [:]
         for entry in entries where entry.pool == name { limits[entry.backend] = entry.limit }
         return limits
+    }
+
+    /// The URLs of a pool's backends whose limits are in force elsewhere.
+    package func backendsInForce(ofPool name: String) -> Set<String> {
+        guard let inForceSince else { return [] }
+        return Set(
+            entries.filter { $0.pool == name && $0.foundAt >= inForceSince }.map(\.backend))
     }
 
     /// Takes in what was found at `now`, in seconds since 1970, and lets go of what is too old or too much; what

@@ -92,6 +92,17 @@ import Testing
         #expect(faults(text + "garbage").isEmpty == false)
     }
 
+    /// What is in force elsewhere is what was found of late, and nothing where nobody hands anything over.
+    @Test func whatIsInForceWasFoundOfLate() {
+        var limits = LearntLimits()
+        limits.take([("p", ["old": 4, "new": 8]), ("q", ["old": 2])], now: Self.now - 100)
+        limits.take([("p", ["new": 9])], now: Self.now)
+        #expect(limits.backendsInForce(ofPool: "p").isEmpty)
+        limits.inForceSince = Self.now - 90
+        #expect(limits.backendsInForce(ofPool: "p") == ["new"])
+        #expect(limits.backendsInForce(ofPool: "q").isEmpty)
+    }
+
     @Test func whereThereIsNoFileNothingIsKnown() throws {
         let path = NSTemporaryDirectory() + "/penstock-state-\(UInt64.random(in: 0...(.max)))"
         #expect(try LearntLimits.read(path: path, now: Self.now) == LearntLimits())

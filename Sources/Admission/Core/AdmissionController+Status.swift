@@ -75,10 +75,15 @@ extension AdmissionController {
     package var drainRate: Double? { drainEstimate.perSecond(limit: provenLimit) }
 
     /// The limits of present backends that were found by measuring them, by the backends' names.
-    package var foundLimits: [String: Double] {
+    package var foundLimits: [String: Double] { limits(\.found) }
+
+    /// The limits of present backends that another process may begin with at once.
+    package var limitsInForce: [String: Double] { limits(\.inForce) }
+
+    private func limits(_ which: (Limiter) -> Double?) -> [String: Double] {
         var limits: [String: Double] = [:]
         for backend in backends where backend.isPresent {
-            if let limit = backend.limiter.found { limits[backend.key] = limit }
+            if let limit = which(backend.limiter) { limits[backend.key] = limit }
         }
         return limits
     }

@@ -39,12 +39,13 @@ extension AdmissionController {
         mark(index)
     }
 
-    /// Lets a backend begin with a part of what an earlier process found it to have.
+    /// Lets a backend begin with what another process has it have at present, or with a part of what an earlier one found.
     mutating func begin(_ index: Int, remembering limit: Double) {
-        guard let move = backends[index].limiter.begin(remembering: limit, now: clock) else {
-            return
-        }
-        record(move, at: index)
+        let move =
+            inForce.remove(backends[index].key) == nil
+            ? backends[index].limiter.begin(remembering: limit, now: clock)
+            : backends[index].limiter.begin(takingOver: limit, now: clock)
+        if let move { record(move, at: index) }
     }
 
     /// Whether a backend's limit may move, as far as its way up to its siblings' is concerned.

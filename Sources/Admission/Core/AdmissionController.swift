@@ -22,6 +22,8 @@ package struct AdmissionController: ~Copyable, Sendable {
     var overrides = BackendOverrides.none
     /// Limits that an earlier process found, of backends that have not been here since.
     var remembered: [String: Double]
+    /// Those of them that another process has in force at present.
+    var inForce: Set<String>
     var queue: FairQueue
     var drainEstimate = DrainRate()
     var returns = ReturnSchedule()
@@ -74,13 +76,15 @@ package struct AdmissionController: ~Copyable, Sendable {
     ///
     /// The first backend gets `BackendID(index: 0)` and so on. Decisions that are left to chance
     /// follow from `seed`. `remembered` are limits that an earlier process found, by backends' names: who is
-    /// among them, now or later, begins with a part of its own.
+    /// among them, now or later, begins with a part of its own, and with all of it where it is in `inForce`, since
+    /// another process had that until now.
     package init(
         settings: AdmissionSettings, backends keys: [String], weights: [Int] = [],
-        remembered: [String: Double] = [:], seed: UInt64
+        remembered: [String: Double] = [:], inForce: Set<String> = [], seed: UInt64
     ) {
         self.settings = settings
         self.remembered = remembered
+        self.inForce = inForce
         random = SplitMix64(seed: seed)
         queue = FairQueue(settings)
         retryBudget = RetryBudget(settings.retry)

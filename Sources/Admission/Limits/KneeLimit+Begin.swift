@@ -12,6 +12,16 @@ extension KneeLimit {
     /// What was found by measuring: what levels lie around; nil while nothing was.
     var found: Double? { isKnown ? center : nil }
 
+    /// What another process that takes over from this one may begin with: what levels lie around, or the highest limit
+    /// that there may be; nil while the limit is only on its way.
+    var inForce: Double? {
+        switch phase {
+        case .compare, .settled, .rest: center
+        case .climb where level >= clamp(.infinity): level
+        case .climb, .approach: nil
+        }
+    }
+
     /// Begins at a part of a limit that others of the kind have, and approaches that.
     mutating func begin(towards target: Double, now: Instant) -> LimitMove? {
         change(.stale) { knee in
@@ -32,6 +42,16 @@ extension KneeLimit {
             knee.hold(
                 knee.clamp(min(max(Self.leastFirst, target * Self.firstPart), target)), now: now)
             knee.center = knee.level
+        }
+    }
+
+    /// Begins at a limit that another process of the gateway has had in force until now, and compares levels around it.
+    mutating func begin(takingOver limit: Double, now: Instant) -> LimitMove? {
+        change(.slowStart) { knee in
+            knee.center = knee.clamp(limit)
+            knee.phase = .compare
+            knee.spread = Self.changedSpread
+            knee.beginPair(now: now)
         }
     }
 

@@ -57,6 +57,9 @@ struct Limiter: Sendable {
     /// The limit that was found by measuring it; nil while none is.
     var found: Double? { usesKnee ? knee.found : nil }
 
+    /// What another process may begin with at once; nil while the limit is only on its way.
+    var inForce: Double? { usesKnee ? knee.inForce : nil }
+
     /// Whether a limit is approached that is not the backend's own yet.
     var isApproaching: Bool { usesKnee && knee.phase == .approach }
 
@@ -68,6 +71,11 @@ struct Limiter: Sendable {
     /// Begins below a limit that an earlier process found, and climbs to it; the move, if any.
     mutating func begin(remembering found: Double, now: Instant) -> LimitMove? {
         usesKnee ? knee.begin(remembering: found, now: now) : nil
+    }
+
+    /// Begins at a limit that another process has had in force until now; the move, if any.
+    mutating func begin(takingOver limit: Double, now: Instant) -> LimitMove? {
+        usesKnee ? knee.begin(takingOver: limit, now: now) : nil
     }
 
     /// Approaches nothing any more, and finds out alone.

@@ -29,6 +29,9 @@ extension SharedAdmission {
     /// The limits of backends that were found by measuring them, by the backends' keys.
     var foundLimits: [String: Double] { state.withLock { $0.controller.foundLimits } }
 
+    /// The limits that another process may begin with at once, by the backends' keys.
+    var limitsInForce: [String: Double] { state.withLock { $0.controller.limitsInForce } }
+
     /// Units in flight by the keys of the backends that have any.
     var inFlightByBackend: [String: Int] { state.withLock { $0.controller.inFlightByBackend } }
 

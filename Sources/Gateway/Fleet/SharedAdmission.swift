@@ -63,17 +63,19 @@ package final class SharedAdmission: Sendable {
     ///
     /// `hashKey` is for the names of tenants that these do not have, `seed` decides what is left to chance,
     /// `quotas` are charged, and `nanosecondsToWall` says how far the wall clock is ahead of the monotonic
-    /// one. `remembered` are limits that an earlier process found, by the backends' keys.
+    /// one. `remembered` are limits that an earlier process found, by the backends' keys; those in `inForce` another
+    /// process had until now.
     package init(
         _ settings: PoolSettings, credentials: TLSCredentials? = nil, hashKey: HashKey,
         seed: UInt64, quotas: SharedQuotas = SharedQuotas(), remembered: [String: Double] = [:],
+        inForce: Set<String> = [],
         nanosecondsToWall: @escaping @Sendable () -> Int64 = { MonotonicClock.nanosecondsToWall }
     ) {
         let epoch = nanosecondsToWall()
         var controller = AdmissionController(
             settings: settings.admission.with(epochNanoseconds: epoch),
             backends: settings.backends.map(\.key), weights: settings.backends.map(\.weight),
-            remembered: remembered, seed: seed)
+            remembered: remembered, inForce: inForce, seed: seed)
         controller.notesDoubts = true
         var state = State(
             controller: controller, settings: settings,

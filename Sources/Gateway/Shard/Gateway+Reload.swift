@@ -166,7 +166,8 @@ extension Gateway {
     ) -> SharedAdmission {
         let admission = SharedAdmission(
             settings, credentials: credentials, hashKey: hashKey, seed: random.next(),
-            quotas: quotas, remembered: remembered.limits(ofPool: settings.name))
+            quotas: quotas, remembered: remembered.limits(ofPool: settings.name),
+            inForce: remembered.backendsInForce(ofPool: settings.name))
         admission.override(overrides[settings.name]?.backends ?? .none, now: reactor.now)
         return admission
     }

@@ -146,6 +146,11 @@ package final class Gateway {
         members.filter { !$0.isRetired }.map { ($0.settings.name, $0.admission.foundLimits) }
     }
 
+    /// The same of limits that another process may begin with at once.
+    package var limitsInForce: [(pool: String, limits: [String: Double])] {
+        members.filter { !$0.isRetired }.map { ($0.settings.name, $0.admission.limitsInForce) }
+    }
+
     /// Threads that serve.
     package var threadCount: Int { group.count }
 

@@ -27,6 +27,35 @@ import Testing
         #expect(Array(controller.remembered.keys) == ["nobody"])
     }
 
+    /// What another process has in force is begun with as a whole, and levels are compared around it.
+    @Test func allOfWhatIsInForceIsBegunWith() {
+        var settings = AdmissionSettings()
+        settings.limit = .knee(KneeLimitSettings())
+        let controller = AdmissionController(
+            settings: settings, backends: ["a", "b"], remembered: ["a": 200, "b": 80],
+            inForce: ["a"], seed: 1)
+        let limits = Self.limits(controller).map { $0 ?? 0 }
+        #expect((150...250).contains(limits[0]) && limits[1] == 20)
+        #expect(controller.inForce.isEmpty && controller.foundLimits.isEmpty)
+        var knee = KneeLimit(KneeLimitSettings(), seed: 1, now: at(0))
+        _ = knee.begin(takingOver: 200, now: at(0))
+        #expect(knee.center == 200 && knee.phase == .compare)
+        // It goes on to the next process before it was found here.
+        #expect(knee.inForce == 200 && controller.limitsInForce == ["a": 200])
+    }
+
+    /// A limit on its way up is nobody's, unless it can go no further.
+    @Test func aLimitOnItsWayIsNotHandedOn() {
+        var knee = KneeLimit(KneeLimitSettings(), seed: 1, now: at(0))
+        #expect(knee.inForce == nil)
+        _ = knee.begin(remembering: 200, now: at(0))
+        #expect(knee.inForce == nil)
+        knee.level = Double(knee.settings.max)
+        #expect(knee.inForce == Double(knee.settings.max))
+        knee.phase = .approach
+        #expect(knee.inForce == nil)
+    }
+
     /// What was only begun with is not told as found.
     @Test func onlyWhatWasMeasuredIsTold() {
         let controller = Self.controller(["a": 200])
