@@ -172,6 +172,7 @@ if isFuzzed {
             "Admission", "Bytes", "Gateway", "HTTP1", "Policy", "Reactor", "Telemetry",
             "TestSupport",
         ],
+        "Handshakes": ["Bytes", "CShims", "Policy", "Reactor"],
     ]
     for (name, modules) in modules {
         var dependencies = modules.map { Target.Dependency.target(name: $0) }
