@@ -5,8 +5,25 @@ internal import Policy
 
 /// What some files held at one time.
 struct FileContents: Equatable, Sendable {
-    /// By path; nothing for a file that could not be read.
-    private var texts: [String: [UInt8]] = [:]
+    /// What was found in a file.
+    private struct Content: Equatable {
+        /// Nothing for a file that could not be read.
+        var bytes: [UInt8] = []
+        /// Whether it was closed to everybody, as files with secrets have to be.
+        var isClosed = true
+
+        init(of file: String) {
+            do throws(TextFile.Reason) {
+                bytes = try TextFile.bytes(path: file, atMost: mostBytes, being: .secret)
+            } catch {
+                guard error.refusal != nil else { return }
+                isClosed = false
+                bytes = (try? TextFile.bytes(path: file, atMost: mostBytes)) ?? []
+            }
+        }
+    }
+
+    private var contents: [String: Content] = [:]
 
     /// Bytes that are looked at of each.
     private static let mostBytes = 32 << 20
@@ -16,16 +33,14 @@ struct FileContents: Equatable, Sendable {
 
     /// What further files hold now.
     mutating func add(_ files: [String]) {
-        for file in files where texts[file] == nil {
-            texts[file] = (try? TextFile.bytes(path: file, atMost: FileContents.mostBytes)) ?? []
-        }
+        for file in files where contents[file] == nil { contents[file] = Content(of: file) }
     }
 
     /// Whether files that both know hold something else.
     func differs(from other: FileContents) -> Bool {
-        texts.contains { file, text in
-            guard let before = other.texts[file] else { return false }
-            return before != text
+        contents.contains { file, content in
+            guard let before = other.contents[file] else { return false }
+            return before != content
         }
     }
 }

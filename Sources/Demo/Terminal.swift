@@ -1,6 +1,7 @@
 // Standard output as a terminal: whether it is one, how wide it is, and drawing in place.
 
 internal import Glibc
+internal import Policy
 internal import Reactor
 
 /// Standard output.

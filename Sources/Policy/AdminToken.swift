@@ -13,17 +13,19 @@ package struct AdminToken: Equatable, Sendable {
     /// A token that is in `file`.
     package init(file: String) { self.file = file }
 
-    /// Characters of a token: so many are not guessed, and more are a mistake.
-    static let lengths = 16...1024
+    /// So many characters are not guessed, and more are a mistake.
+    private static let form = SecretFile.Form(
+        subject: "admin token", lengths: 16...1024,
+        fault: Fault(
+            "is not one word of 16 to 1024 visible ASCII characters",
+            "write one with `openssl rand -hex 32`"))
 
     /// Reads the token of `policy`, which stands at `path`; returns what is wrong with it.
     static func fill(_ policy: inout Policy, besides path: String) -> [Diagnostic] {
         guard let token = policy.adminToken else { return [] }
-        let file = KeysFile.resolved(token.file, besides: path)
         do throws(PolicyError) {
-            let text = try PolicyLoader.contents(
-                of: file, maxBytes: 2 * lengths.upperBound, subject: "admin token")
-            policy.adminToken?.bytes = try read(text, file: file)
+            let file = KeysFile.resolved(token.file, besides: path)
+            policy.adminToken?.bytes = try SecretFile.read(path: file, form)
             return []
         } catch {
             return error.diagnostics
@@ -32,19 +34,7 @@ package struct AdminToken: Equatable, Sendable {
 
     /// The token in `text`, white space around it apart; what is wrong never shows what it says.
     static func read(_ text: String, file: String) throws(PolicyError) -> [UInt8] {
-        let isSpace: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x09 || $0 == 0x0a || $0 == 0x0d }
-        var bytes = Array(text.utf8.drop(while: isSpace))
-        while let last = bytes.last, isSpace(last) { bytes.removeLast() }
-        guard lengths.contains(bytes.count), bytes.allSatisfy({ (0x21...0x7e).contains($0) }) else {
-            var reading = Reading(file: file)
-            reading.subject = "admin token"
-            let fault = Fault(
-                "is not one word of \(lengths.lowerBound) to \(lengths.upperBound) visible ASCII characters",
-                "write one with `openssl rand -hex 32`")
-            reading.report(fault, path: "", at: Position(line: 1, column: 1))
-            throw PolicyError(reading.diagnostics)
-        }
-        return bytes
+        try SecretFile.read(text: text, file: file, form)
     }
 
     /// Whether `offered` is the token, found out in the same time wherever they differ.

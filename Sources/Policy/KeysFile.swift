@@ -91,7 +91,8 @@ package enum KeysFile {
 
     /// Reads the file at `path`, with all its faults if there are any.
     private static func load(path: String) throws(PolicyError) -> [Line] {
-        let text = try PolicyLoader.contents(of: path, maxBytes: maxBytes, subject: "keys file")
+        let text = try PolicyLoader.contents(
+            of: path, maxBytes: maxBytes, subject: "keys file", being: .digests)
         return try load(text: text, file: path)
     }
 

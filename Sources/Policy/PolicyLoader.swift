@@ -133,17 +133,19 @@ extension PolicyLoader {
 // MARK: - Files
 
 extension PolicyLoader {
-    /// The text of a file of at most `maxBytes`, which diagnostics call `subject`.
+    /// The text of a file of at most `maxBytes`, which diagnostics call `subject` and which is as `demands` say.
     static func contents(
-        of path: String, maxBytes: Int = maxBytes, subject: String = "policy"
+        of path: String, maxBytes: Int = maxBytes, subject: String = "policy",
+        being demands: FileDemands = .none
     ) throws(PolicyError) -> String {
         let bytes: [UInt8]
         do throws(TextFile.Reason) {
             // One byte more tells a file that is too large without reading it.
-            bytes = try TextFile.bytes(path: path, atMost: maxBytes + 1)
+            bytes = try TextFile.bytes(path: path, atMost: maxBytes + 1, being: demands)
         } catch {
-            let fault = Fault(
-                "cannot be read: \(error.description)", "name a file that is readable")
+            let fault =
+                error.refusal.map { Fault("cannot be used: \($0.problem)", $0.remedy) }
+                ?? Fault("cannot be read: \(error.description)", "name a file that is readable")
             throw only(fault, file: path, subject)
         }
         guard bytes.count <= maxBytes else { throw tooLarge(path, maxBytes, subject) }

@@ -76,7 +76,8 @@ extension PolicySections {
                 "PEM file with the certificate, and behind it those that lead to an authority."),
             Key(
                 "key_file", \.keyFile, absolutePath, required: true,
-                "PEM file with its key, without a password."),
+                "PEM file with its key, without a password, closed to everybody but its owner and group."
+            ),
         ],
         hints: ["cert_file": "write certificate_file"])
 }

@@ -161,7 +161,8 @@ extension PolicySections {
                 "PEM file of the client certificate's chain."),
             Key(
                 "key_file", \.keyFile, absolutePath.optional(blank: ""),
-                "PEM file of the client certificate's key."),
+                "PEM file of the client certificate's key, closed to everybody but its owner and group."
+            ),
         ],
         rules: [
             Rule("certificate_file", "key_file") { settings in

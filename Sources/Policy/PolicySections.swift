@@ -37,7 +37,8 @@ enum PolicySections {
                 "admin_token_file", \.adminToken,
                 adminToken.optional(blank: AdminToken(file: "")),
                 "File with the token that whoever says something of a backend has to send to the admin listener, "
-                    + "16 to 1024 characters; read again at every reload. A relative path begins at the "
+                    + "16 to 1024 characters, closed to everybody but its owner and group; read again at every "
+                    + "reload. A relative path begins at the "
                     + "policy file's folder. Without it nothing can be changed there."),
             Key(
                 "control", \.control, control,

@@ -14,26 +14,52 @@ package enum TextFile {
         package let description: String
     }
 
-    /// The system's reason for a failed call.
+    /// The system's reason for a failed call, or why a file is not taken that could be read.
     package struct Reason: Error, CustomStringConvertible {
-        /// The call's errno.
+        /// The call's errno; EPERM where the file is not taken.
         package let code: Int32
+        /// Why it is not taken; nil where a call has failed.
+        package private(set) var refusal: Refusal?
+
+        init(code: Int32) { self.code = code }
+
+        init(_ refusal: Refusal) {
+            code = EPERM
+            self.refusal = refusal
+        }
 
         /// The C library returns a text for every number, which lasts until this thread asks again.
-        package var description: String { unsafe String(cString: strerror(code)) }
+        package var description: String {
+            refusal?.problem ?? (unsafe String(cString: strerror(code)))
+        }
+    }
+
+    /// Why a file is not taken.
+    package struct Refusal: Equatable, Sendable {
+        /// What is wrong with it.
+        package let problem: String
+        /// What would be right.
+        package let remedy: String
     }
 
     /// How long whoever writes into a FIFO may take, in milliseconds: the caller has other things to do.
     private static let patienceMilliseconds = 2_000
 
-    /// What the file at `path` holds, or its first `limit` bytes if there are more.
+    /// What the file at `path` holds, or its first `limit` bytes if there are more; it is not taken unless it is as
+    /// `demands` say.
     ///
     /// It may be a FIFO, which shells make of a command's output: then somebody has to write into it.
-    package static func bytes(path: String, atMost limit: Int) throws(Reason) -> [UInt8] {
+    package static func bytes(
+        path: String, atMost limit: Int, being demands: FileDemands = .none
+    ) throws(Reason) -> [UInt8] {
         // Opening a FIFO without a writer would block for as long as there is none.
         let descriptor = unsafe penstock_open(path, O_RDONLY | O_NONBLOCK, 0)
         guard descriptor >= 0 else { throw Reason(code: errno) }
         defer { _ = close(descriptor) }
+        // Asked of what is open: what lies at the path may be another file by now.
+        var state = stat()
+        guard unsafe fstat(descriptor, &state) == 0 else { throw Reason(code: errno) }
+        if let refusal = demands.refusal(mode: state.st_mode) { throw Reason(refusal) }
         var failure: Reason?
         let end = milliseconds + patienceMilliseconds
         // Pages that no byte is read into take no memory.

@@ -3,6 +3,7 @@
 
 internal import CShims
 internal import Glibc
+internal import Policy
 
 /// The file of the program that runs.
 package enum ProgramFile {

@@ -2,6 +2,7 @@
 
 internal import CShims
 internal import Glibc
+internal import Policy
 
 /// Tells the service manager, where there is one.
 package struct ServiceNotifier {

@@ -148,16 +148,16 @@ class Process:
             try:
                 line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
-                raise AssertionError(f"no {what} within {START_SECONDS:g} s: {self.told()}") from None
+                raise AssertionError(f"no {what} within {START_SECONDS:g} s: {self.written()}") from None
             if line is None:
                 # One of the streams has ended; what the other one says may be still on its way.
                 for reader in self._readers:
                     reader.join(1)
-                raise AssertionError(f"ended without {what}: {self.told()}")
+                raise AssertionError(f"ended without {what}: {self.written()}")
             if value := wanted(line):
                 return value
 
-    def told(self) -> str:
+    def written(self) -> str:
         """What the process has written, for the message of a failure."""
         return f"\nstdout: {''.join(self.output)[-4000:]}\nstderr: {''.join(self.errors)[-4000:]}"
 

@@ -169,6 +169,7 @@ def test_a_browser_asks_for_the_token(gateway: StartGateway, browser: Any, tmp_p
     """Where the policy wants it, as a password: with it the page and its events come, without it nothing does."""
     token = tmp_path / "admin.token"
     token.write_text("0123456789abcdef\n")
+    token.chmod(0o600)
     text = policy(["http://127.0.0.1:9"], "http://127.0.0.1:9", "{address: '127.0.0.1:0', token_for: pages}")
     through = gateway(f"{text}admin_token_file: {token}\n")
     refused = request(through.admin_url)

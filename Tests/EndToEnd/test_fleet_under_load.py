@@ -92,6 +92,7 @@ def test_whoever_holds_back_loses_nothing(gateway: StartGateway, tmp_path: Path,
     """One of four drains, comes back with four at once, and comes back whole, time and again: at once each time."""
     token = tmp_path / "admin.token"
     token.write_text(TOKEN)
+    token.chmod(0o600)
     agent = Agent()
     with ExitStack() as stack:
         engines = stack.enter_context(

@@ -248,7 +248,7 @@ def test_tokens_are_replaced(
     api.cut()
     has(api, pods[1:2])
     settles(through, pods[1:2])
-    assert errors(through) == 0, through.told()
+    assert errors(through) == 0, through.written()
     # Replaced on the way: nobody is told of it.
     api.tokens = {"third"}
     api.cut()

@@ -79,7 +79,7 @@ def nginx(files: Path) -> Iterator[str]:
     process = Process([NGINX, "-c", str(configuration), "-p", str(directory), "-e", log])
     try:
         eventually(lambda: listening.exists() or process.returncode, "nginx's socket", 10)
-        assert process.returncode is None, process.told()
+        assert process.returncode is None, process.written()
         yield f"http+unix://{listening}"
     finally:
         process.stop()

@@ -56,6 +56,7 @@ def token(tmp_path: Path) -> Path:
     """A file with it."""
     path = tmp_path / "admin.token"
     path.write_text(TOKEN + "\n")
+    path.chmod(0o640)
     return path
 
 
@@ -127,7 +128,7 @@ def test_nothing_is_changed_without_the_token(gateway: StartGateway, backends: l
         assert reply.status == 401, wrong
         assert reply.headers["www-authenticate"] == "Bearer"
     assert answers(through) == {b"a", b"b"}
-    assert TOKEN not in through.told()
+    assert TOKEN not in through.written()
     # It is read again at a reload.
     token.write_text("another-token-of-some-length")
     reload(through, policy(backends, token))
@@ -178,9 +179,16 @@ def test_a_file_without_a_token_is_a_fault(gateway: StartGateway, backends: list
     """Of the policy, before anything listens."""
     short = tmp_path / "short.token"
     short.write_text("secret")
+    short.chmod(0o600)
     with pytest.raises(AssertionError, match="admin token: is not one word") as failure:
         gateway(policy(backends, short))
     assert "secret" not in str(failure.value).replace(str(short), "")
+    short.write_text(TOKEN)
+    short.chmod(0o604)
+    fault = r"short\.token:1:1: error: admin token: cannot be used: everybody may read it \(mode 0604\); take that away with"
+    with pytest.raises(AssertionError, match=fault) as failure:
+        gateway(policy(backends, short))
+    assert TOKEN not in str(failure.value)
 
 
 def test_the_log_says_who_is_held_back(gateway: StartGateway, backends: list[str], token: Path) -> None:

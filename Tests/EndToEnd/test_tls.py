@@ -138,7 +138,7 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureServer]:
     process = Process([NGINX, "-c", str(configuration), "-p", str(directory), "-e", log])
     try:
         eventually(lambda: (directory / "nginx.pid").exists() or process.returncode, "nginx", 10)
-        assert process.returncode is None, process.told()
+        assert process.returncode is None, process.written()
         addresses = (f"https://127.0.0.1:{port}" for port in (right, wrong, expired, mutual))
         yield SecureServer(directory, *addresses)
     finally:
@@ -279,6 +279,7 @@ def test_what_cannot_be_used_is_told_at_the_start(
     openssl(files, "ec", "-in", "client.key", "-aes128", "-passout", "pass:secret", "-out", "locked.key")
     good = (files / "ca.pem").read_text()
     middle = len(good) // 2
+    (files / "client.csr").chmod(0o600)
     (files / "damaged.pem").write_text(good + good[:middle] + "!!!!" + good[middle + 4:] + good)
     policy = tmp_path / "policy.yaml"
     policy.write_text(tls_pool(secure.mutual, settings.format(files=files)))

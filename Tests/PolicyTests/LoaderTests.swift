@@ -138,6 +138,8 @@ import Testing
             defer { try? FileManager.default.removeItem(at: keys) }
             let token = keys.deletingLastPathComponent().appending(path: "admin.token")
             try Data("0123456789abcdef\n".utf8).write(to: token)
+            try FileManager.default.setAttributes(
+                [.posixPermissions: 0o640], ofItemAtPath: token.path)
             defer { try? FileManager.default.removeItem(at: token) }
             var expected = FullPolicy.expected
             expected.adminToken?.bytes = Array("0123456789abcdef".utf8)

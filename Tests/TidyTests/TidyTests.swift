@@ -184,7 +184,7 @@ import Testing
         "Sources/Reactor/ListeningSocket.swift",
         "Sources/Reactor/MachineAddresses.swift",
         "Sources/Reactor/KernelFile.swift",
-        "Sources/Reactor/ProcessArguments.swift", "Sources/Reactor/ProcessEnvironment.swift",
+        "Sources/Reactor/ProcessArguments.swift",
         "Sources/Reactor/Lock.swift",
         "Sources/Reactor/MonotonicClock.swift", "Sources/Reactor/NameLookup.swift",
         "Sources/Reactor/PeerAddress.swift", "Sources/Reactor/PeerCredentials.swift",
@@ -203,7 +203,7 @@ import Testing
         "Sources/Reactor/TLS/ServerCredentials.swift",
         "Sources/Reactor/TLS/ServerSession.swift", "Sources/Reactor/TLS/TicketKeys.swift",
         "Sources/Policy/Account.swift",
-        "Sources/Policy/NumericAddress.swift",
+        "Sources/Policy/NumericAddress.swift", "Sources/Policy/ProcessEnvironment.swift",
         "Sources/Policy/TextFile.swift",
         "Sources/Policy/YAMLParser.swift",
     ]

@@ -56,6 +56,7 @@ struct ServiceAccount: Sendable {
     private static func text(_ path: String, atMost most: Int) throws(Fault) -> String {
         let bytes: [UInt8]
         do throws(TextFile.Reason) {
+            // The kubelet says who may read it, not the operator: nothing is asked of its mode.
             bytes = try TextFile.bytes(path: path, atMost: most + 1)
         } catch {
             throw Fault(text: "\(path) cannot be read: \(error)")

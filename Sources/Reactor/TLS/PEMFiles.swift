@@ -24,9 +24,15 @@ struct PEMFiles {
         guard let file else { return [] }
         let bytes: [UInt8]
         do throws(TextFile.Reason) {
-            bytes = try TextFile.bytes(path: file, atMost: PEMFiles.mostBytes + 1)
+            bytes = try TextFile.bytes(
+                path: file, atMost: PEMFiles.mostBytes + 1,
+                being: setting.isSecret ? .secret : .none)
         } catch {
-            faults.note(setting, SystemError("read \(file)", code: error.code))
+            let fault =
+                error.refusal.map {
+                    SystemError("use \(file)", because: "\($0.problem); \($0.remedy)")
+                } ?? SystemError("read \(file)", code: error.code)
+            faults.note(setting, fault)
             return []
         }
         guard bytes.count <= PEMFiles.mostBytes else {

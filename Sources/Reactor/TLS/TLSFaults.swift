@@ -6,6 +6,8 @@ package struct TLSFaults: Error, Equatable, Sendable {
     package struct Setting: Hashable, Sendable {
         /// The path, such as `ca_file` or `certificates[0].key_file`.
         package let path: String
+        /// Whether the file holds a secret.
+        var isSecret: Bool { path.hasSuffix("key_file") }
 
         /// A pool's `ca_file`.
         static let authorities = Setting(path: "ca_file")

@@ -1,7 +1,7 @@
 // `penstock ctl`: asks a running gateway what it does, and changes what is in force, through its control socket.
 
 import Control
-import Reactor
+import Policy
 
 /// Steers a running gateway.
 struct ControlCommand: Command {

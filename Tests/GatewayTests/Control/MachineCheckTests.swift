@@ -50,11 +50,16 @@ import Testing
         let folder = try Self.folder()
         defer { try? FileManager.default.removeItem(atPath: folder) }
         try Data("no key\n".utf8).write(to: URL(filePath: folder + "/b.pem"))
+        try FileManager.default.setAttributes(
+            [.posixPermissions: 0o640], ofItemAtPath: folder + "/b.pem")
+        try Data("no key\n".utf8).write(to: URL(filePath: folder + "/open.pem"))
+        try FileManager.default.setAttributes(
+            [.posixPermissions: 0o644], ofItemAtPath: folder + "/open.pem")
         let settings = [
             // One path ends with the other.
             "ca_file: \(folder)/x/b.pem, certificate_file: /b.pem, key_file: /a/b.pem",
             "ca_file: \(folder)/b.pem, certificate_file: \(folder)/b.pem, key_file: \(folder)/b.pem",
-            "certificate_file: /none.pem, key_file: \(folder)/b.pem",
+            "certificate_file: /none.pem, key_file: \(folder)/open.pem",
         ]
         let pools = settings.enumerated().map { index, settings in
             "  p\(index):\n    backends: [\"https://127.0.0.1:\(index + 1)\"]\n    tls: {\(settings)}"
@@ -75,7 +80,9 @@ import Testing
         #expect(found[3].contains("cannot read /a/b.pem: No such file"))
         #expect(found[4].contains("it holds no certificate in PEM"))
         #expect(found[6].contains("it holds no private key in PEM"))
-        #expect(found[8].contains("it holds no private key in PEM"))
+        #expect(
+            found[8].contains(
+                "cannot use \(folder)/open.pem: everybody may read it (mode 0644); take that away"))
     }
 
     /// Those of keys files as well, which a policy can be read without.

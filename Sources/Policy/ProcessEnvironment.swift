@@ -1,7 +1,7 @@
-// What whoever started the process has put into its environment.
+// What whoever started the process has put into its environment. Nothing in this process changes it, and nobody else can.
 
-internal import CShims
-internal import Glibc
+import CShims
+import Glibc
 
 /// The process's environment.
 package enum ProcessEnvironment {
