@@ -1,11 +1,14 @@
-// A policy as canonical YAML: every setting, defaults included, in the order of the reference.
+// A policy as canonical YAML: every setting, defaults included, in the order of the reference, with the values of variables in
+// their place.
 
 import Admission
 
 /// Writes policies back.
 package enum PolicyDump {
     /// YAML that loads to a policy equal to `policy`, the same text for equal policies.
-    package static func yaml(_ policy: Policy) -> String { literal(policy).yaml }
+    package static func yaml(_ policy: Policy) -> String {
+        literal(policy).escapingVariables.yaml
+    }
 
     /// The same as data.
     static func literal(_ policy: Policy) -> Literal {

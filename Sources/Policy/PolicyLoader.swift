@@ -32,13 +32,16 @@ package enum PolicyLoader {
         try read(text: text, file: file).policy
     }
 
-    /// The same, with where its settings stand.
-    static func read(text: String, file: String) throws(PolicyError) -> LoadedPolicy {
+    /// The same, with where its settings stand and with the values of `variables`.
+    static func read(
+        text: String, file: String, variables: PolicyVariables = .environment
+    ) throws(PolicyError) -> LoadedPolicy {
         var reading = Reading(file: file)
         guard text.utf8.count <= maxBytes else { throw tooLarge(file) }
-        guard let root = YAMLReader.read(text, &reading) else {
+        guard var root = YAMLReader.read(text, &reading) else {
             throw PolicyError(reading.diagnostics)
         }
+        root.expand(variables, "", &reading)
         let section = PolicySections.policy
         var policy = section.blank
         section.read(root, "", &policy, &reading)

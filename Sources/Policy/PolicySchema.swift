@@ -11,8 +11,21 @@ package enum PolicySchema {
             ("title", .text("Penstock policy")),
             ("description", .text("Where Penstock listens, what it forwards to, and how.")),
         ]
-        return Literal.mapping(head + keywords(PolicySections.policy.shape)).json + "\n"
+        let definitions: [(String, Literal)] = [
+            ("$defs", .mapping([(variableName, .mapping(variable))]))
+        ]
+        let policy = keywords(PolicySections.policy.shape)
+        return Literal.mapping(head + definitions + policy).json + "\n"
     }
+
+    private static let variableName = "variable"
+    /// What the text of a scalar has whose value comes from the environment.
+    private static let variablePattern = "\\$\\{"
+    private static let variable: [(String, Literal)] = [
+        ("description", .text("${NAME} or ${NAME:-DEFAULT}, from the environment.")),
+        ("type", .text("string")), ("pattern", .text(variablePattern)),
+    ]
+    private static let reference = Literal.mapping([("$ref", .text("#/$defs/\(variableName)"))])
 
     private static func schema(_ key: KeyShape) -> Literal {
         var entries: [(String, Literal)] = [("description", .text(key.meaning))]
@@ -33,7 +46,18 @@ package enum PolicySchema {
         ]
     }
 
+    /// What fits a shape, or names a variable that may have it.
     private static func keywords(_ shape: Shape) -> [(String, Literal)] {
+        switch shape {
+        case .text, .quantity, .list, .section, .named: own(shape)
+        case .integer, .number, .boolean, .words:
+            [("anyOf", .list([.mapping(own(shape)), reference]))]
+        case .either:
+            [("anyOf", .list(shape.alternatives.map { .mapping(own($0)) } + [reference]))]
+        }
+    }
+
+    private static func own(_ shape: Shape) -> [(String, Literal)] {
         switch shape {
         case .integer(let range):
             [
@@ -48,9 +72,8 @@ package enum PolicySchema {
             ]
         case .boolean: [("type", .text("boolean"))]
         case .words(let words): [("enum", .list(words.map { .text($0) }))]
-        case .text(_, let pattern): [("type", .text("string")), ("pattern", .text(pattern))]
-        case .quantity(let quantity, _, _):
-            [("type", .text("string")), ("pattern", .text(quantity.pattern))]
+        case .text(_, let pattern): text(pattern)
+        case .quantity(let quantity, _, _): text(quantity.pattern)
         case .list(let element, let counts, let isUnique):
             [
                 ("type", .text("array")), ("items", .mapping(keywords(element))),
@@ -66,7 +89,11 @@ package enum PolicySchema {
                 ("minProperties", .integer(counts.lowerBound)),
                 ("maxProperties", .integer(counts.upperBound)),
             ]
-        case .either: [("anyOf", .list(shape.alternatives.map { .mapping(keywords($0)) }))]
+        case .either: [("anyOf", .list(shape.alternatives.map { .mapping(own($0)) }))]
         }
+    }
+
+    private static func text(_ pattern: String) -> [(String, Literal)] {
+        [("type", .text("string")), ("pattern", .text("\(pattern)|\(variablePattern)"))]
     }
 }

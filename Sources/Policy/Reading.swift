@@ -15,6 +15,12 @@ struct Reading {
     private var faults: [(position: Position, diagnostic: Diagnostic)] = []
     private var positions: [String: Position] = [:]
     private var faultyPaths: Set<String> = []
+    /// The variables that scalars have their text from, by the scalars' places.
+    private var uses: [Position: [PolicyVariables.Use]] = [:]
+    /// Bytes of variables' values.
+    private var valueBytes = 0
+    /// Scalars of which all is said.
+    private var settled: Set<Position> = []
 
     init(file: String) {
         self.file = file
@@ -51,6 +57,8 @@ struct Reading {
 
     mutating func report(_ fault: Fault, path: String, at position: Position) {
         markFaulty(path)
+        if settled.contains(position) { return }
+        let fault = uses[position].map { fault.hiding($0) } ?? fault
         let diagnostic = Diagnostic(
             file: file, line: position.line, column: position.column,
             path: path.isEmpty ? subject : path, problem: fault.problem,
@@ -66,6 +74,25 @@ struct Reading {
             let end = rest.lastIndex(where: { $0 == "." || $0 == "[" })
         {
             rest = rest[..<end]
+        }
+    }
+
+    /// The text of a scalar with the values of its variables; nil where it stays as it is, after whatever is wrong with them
+    /// has been reported.
+    mutating func expand(
+        _ text: String, _ variables: PolicyVariables, _ path: String, at position: Position
+    ) -> String? {
+        guard text.utf8.contains(UInt8(ascii: "$")) else { return nil }
+        do throws(Fault) {
+            let expansion = try variables.expand(text)
+            valueBytes += expansion.uses.reduce(0) { $0 + $1.value.utf8.count }
+            guard valueBytes <= PolicyLoader.maxBytes else { throw PolicyVariables.tooLarge }
+            if !expansion.uses.isEmpty { uses[position] = expansion.uses }
+            return expansion.text
+        } catch {
+            report(error, path: path, at: position)
+            settled.insert(position)
+            return nil
         }
     }
 

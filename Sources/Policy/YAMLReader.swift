@@ -3,7 +3,8 @@
 // The `*` of aliases is masked before libyaml sees the text, that is, replaced by a private-use
 // character that stands for it, and unmasked in the tree. Masked, an alias is a scalar to libyaml:
 // it is resolved here, where what it expands to is counted, and an unquoted glob such as `*-large`
-// is found whole, so that its fault can say what has to be put into quotes.
+// is found whole, so that its fault can say what has to be put into quotes. So are the braces of variables, `${NAME}`, which
+// would be a mapping's within brackets.
 
 /// Reads one YAML document.
 struct YAMLReader {
@@ -25,6 +26,7 @@ struct YAMLReader {
         do throws(YAMLFault) {
             try Mask.check(characters)
             Mask.maskAliases(&characters)
+            Mask.maskVariables(&characters)
             var reader = try YAMLReader(characters)
             return try reader.document(&reading)
         } catch {
@@ -222,12 +224,14 @@ extension YAMLNode {
     }
 }
 
-/// The private-use character that stands for the `*` of an alias.
+/// The private-use characters that stand for the `*` of an alias and the braces of a variable.
 private enum Mask {
     static let star: Unicode.Scalar = "\u{E02A}"
+    private static let opening: Unicode.Scalar = "\u{E07B}"
+    private static let closing: Unicode.Scalar = "\u{E07D}"
 
     /// Refuses characters that YAML does not allow (YAML 1.2.2 section 5.1) and the private-use
-    /// ones, of which one has a meaning here.
+    /// ones, of which some have a meaning here.
     static func check(_ characters: [Unicode.Scalar]) throws(YAMLFault) {
         var position = Position.start
         for (index, character) in characters.enumerated() {
@@ -260,11 +264,41 @@ private enum Mask {
         }
     }
 
+    static func maskVariables(_ characters: inout [Unicode.Scalar]) {
+        var index = 0
+        while index + 1 < characters.count {
+            guard characters[index] == "$", characters[index + 1] == "{",
+                let reference = try? VariableReference(characters, at: index),
+                // What has these needs quotes within brackets, and a scalar may have ended before it.
+                !characters[index..<reference.end].contains(where: endsScalars)
+            else {
+                index += 1
+                continue
+            }
+            characters[index + 1] = opening
+            characters[reference.end - 1] = closing
+            index = reference.end
+        }
+    }
+
+    private static func endsScalars(_ scalar: Unicode.Scalar) -> Bool {
+        " \t,[]\"'#\\\u{85}\u{2028}\u{2029}".unicodeScalars.contains(scalar)
+    }
+
     static func unmask(_ text: String) -> String {
-        guard text.unicodeScalars.contains(star) else { return text }
-        var unmasked = String.UnicodeScalarView()
-        for scalar in text.unicodeScalars { unmasked.append(scalar == star ? "*" : scalar) }
-        return String(unmasked)
+        guard text.unicodeScalars.contains(where: { unmasked($0) != $0 }) else { return text }
+        var whole = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars { whole.append(unmasked(scalar)) }
+        return String(whole)
+    }
+
+    private static func unmasked(_ scalar: Unicode.Scalar) -> Unicode.Scalar {
+        switch scalar {
+        case star: "*"
+        case opening: "{"
+        case closing: "}"
+        default: scalar
+        }
     }
 
     /// Whether anchors can have the character in their names, as libyaml reads them.

@@ -73,7 +73,7 @@ struct SeededGenerator: RandomNumberGenerator {
         "&a ", "*a", "<<: *a\n", "!!int ", "!x ", "---\n", "...\n", "? ", "{}", "[]", "null",
         "\"\\u0000\"",
         "\u{FEFF}", "\u{E000}", "\u{E02A}", "\u{2028}", "e\u{301}", "99999999999999999999", "-1",
-        "0x1F", "1e9",
+        "0x1F", "1e9", "${", "${A}", "${A:-b}", "$$", "\u{E07B}", "\u{E07D}",
         ".inf", "|\n", "%YAML 1.3\n", "pools:\n", "limit: ", "off",
     ]
 

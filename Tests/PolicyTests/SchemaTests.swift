@@ -60,6 +60,27 @@ extension SchemaValue {
         #expect(try validator.accepts(try #require(SchemaValue(yaml: golden.expected))))
     }
 
+    /// A scalar of any kind may come from the environment, and a mapping or a list may not.
+    @Test func acceptsVariables() throws {
+        func accepts(_ more: String) throws -> Bool {
+            let text =
+                "\(more)\nlisten: ${LISTEN}\npools: {a: {backends: [\"${URL}\"]}}\n"
+                + "routes: [{path: \"${PATH}\", pool: a}]\n"
+            return try validator.accepts(try #require(SchemaValue(yaml: text)))
+        }
+        for scalar in [
+            "threads: ${N}", "reload: {watch: ${N}}",
+            "log: {level: ${N}, access: {sample: ${N:-1}}}",
+            "server: {drain_timeout: ${N}s, max_body_size: ${N}}", "admin: ${N}", "state: ${N}",
+        ] {
+            #expect(try accepts(scalar), "\(scalar)")
+        }
+        for other in ["threads: N", "log: {level: $N}", "server: ${N}", "server: {max_fields: $N}"]
+        {
+            #expect(try !accepts(other), "\(other)")
+        }
+    }
+
     /// Each key of a policy that has them all, misspelt and left out: schema and loader agree every
     /// time.
     @Test func agreesWithTheLoaderOnEveryKey() throws {

@@ -23,7 +23,19 @@ struct SchemaValidator {
 
     init(json: String) throws {
         let object = try JSONSerialization.jsonObject(with: Data(json.utf8))
-        schema = object as? [String: Any] ?? [:]
+        let whole = object as? [String: Any] ?? [:]
+        let definitions = whole["$defs"] as? [String: Any] ?? [:]
+        schema = Self.resolved(whole, definitions) as? [String: Any] ?? [:]
+    }
+
+    /// The same with definitions in place of references to them.
+    private static func resolved(_ value: Any, _ definitions: [String: Any]) -> Any {
+        if let list = value as? [Any] { return list.map { resolved($0, definitions) } }
+        guard let mapping = value as? [String: Any] else { return value }
+        if let name = mapping["$ref"] as? String {
+            return definitions[name.replacing("#/$defs/", with: "")] ?? mapping
+        }
+        return mapping.mapValues { resolved($0, definitions) }
     }
 
     func accepts(_ value: SchemaValue) throws -> Bool {
@@ -38,7 +50,7 @@ struct SchemaValidator {
         _ value: SchemaValue, keyword: String, _ argument: Any, in schema: [String: Any]
     ) throws -> Bool {
         switch keyword {
-        case "$schema", "title", "description", "default": return true
+        case "$schema", "$defs", "title", "description", "default": return true
         case "type": return hasType(value, argument as? String)
         case "enum": return (argument as? [String] ?? []).contains { value == .text($0) }
         case "anyOf":

@@ -30,6 +30,11 @@ struct PolicyPage {
             Keys are written here with a dot between a mapping and a key of it; \u{60}[]\u{60} stands for each element of a \
             list, \u{60}NAME\u{60} for a name of your own. Durations and sizes have a unit, as in \u{60}10s\u{60} and \
             \u{60}64KiB\u{60}.
+
+            A value may come from the environment: \u{60}${NAME}\u{60} in a scalar is what the variable had when penstock was \
+            started, and \u{60}${NAME:-DEFAULT}\u{60} the default where that is nothing; \u{60}$${\u{60} stands for \
+            \u{60}${\u{60} itself. A number or a boolean is one unless there are quotes around it. A value adds no keys and no \
+            elements, keys of mappings are not replaced, and a variable that is not set is a fault.
             """)
         page.section("KEYS")
         for part in parts {
