@@ -24,6 +24,8 @@ struct FileContents: Equatable, Sendable {
     }
 
     private var contents: [String: Content] = [:]
+    /// The digest of all that the policy's files hold together, some of which may not have been there before.
+    var policyDigest: String?
 
     /// Bytes that are looked at of each.
     private static let mostBytes = 32 << 20
@@ -36,9 +38,15 @@ struct FileContents: Equatable, Sendable {
         for file in files where contents[file] == nil { contents[file] = Content(of: file) }
     }
 
-    /// Whether files that both know hold something else.
+    /// Takes `files`, which are known, for those of the policy, in that order.
+    mutating func notePolicy(of files: [String]) {
+        policyDigest = TextDigest.hexadecimal(of: files.flatMap { contents[$0]?.bytes ?? [] })
+    }
+
+    /// Whether files that both know hold something else, or the policy's files do together.
     func differs(from other: FileContents) -> Bool {
-        contents.contains { file, content in
+        if let policyDigest, let before = other.policyDigest, policyDigest != before { return true }
+        return contents.contains { file, content in
             guard let before = other.contents[file] else { return false }
             return before != content
         }

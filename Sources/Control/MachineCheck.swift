@@ -16,14 +16,15 @@ package enum MachineCheck {
     /// What stands in the way of serving `policy`; empty where nothing does.
     ///
     /// Nothing that others could notice stays behind. An address that is in use is no fault: mostly it is
-    /// that of the gateway that runs. Files are waited for two seconds at most, each. `file` is the policy's.
-    package static func faults(_ policy: Policy, file: String) -> [PolicyFault] {
-        faults(policy, file: file, PolicyCredentials(policy), present: [])
+    /// that of the gateway that runs. Files are waited for two seconds at most, each. `sources` are where it was read from.
+    package static func faults(_ policy: Policy, _ sources: PolicySources) -> [PolicyFault] {
+        faults(policy, sources, PolicyCredentials(policy), present: [])
     }
 
     /// The same with certificates that were read already, and but for the addresses that are `present`.
     static func faults(
-        _ policy: Policy, file: String, _ credentials: PolicyCredentials, present: [ListenAddress]
+        _ policy: Policy, _ sources: PolicySources, _ credentials: PolicyCredentials,
+        present: [ListenAddress]
     ) -> [PolicyFault] {
         credentials.pools.faults.map { found in
             fault(at: "pools.\(policy.pools[found.pool].name).tls", found.fault)
@@ -31,7 +32,7 @@ package enum MachineCheck {
             + credentials.listeners.faults.map { fault(at: "\($0.path).tls", $0.fault) }
             + logFaults(policy.log) + addressFaults(policy, present)
             + policy.clashes(
-                besides: file, resolve: FilePlace.resolved, identify: FilePlace.identity)
+                besides: sources.all, resolve: FilePlace.resolved, identify: FilePlace.identity)
             + policy.loops(
                 addresses: MachineAddresses.all(), names: [MachineAddresses.hostName()],
                 resolve: FilePlace.identity)

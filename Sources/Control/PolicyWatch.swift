@@ -1,4 +1,4 @@
-// The policy's file and those that it names, which are read again when they have changed, where the policy says so. It is
+// The policy's files and those that it names, which are read again when they have changed, where the policy says so. It is
 // looked at them half a second after something has become of one, since several may be written together; and once a minute
 // besides, for file systems that tell nothing. What counts is what they hold. Reading is done on a thread of its own.
 
@@ -36,16 +36,22 @@ final class PolicyWatch: EventHandler {
 
     private var isWanted: Bool { server.gateway.policy.watchesFiles && !server.gateway.isDraining }
 
-    private var files: [String] {
-        server.gateway.policy.reloadedFiles(besides: server.absolutePolicyFile)
-    }
-
     /// Follows the policy in force.
     func follow() {
         guard isWanted else { return watches.stop() }
-        watches.follow(files)
+        // What was read for it, whatever the files hold by now.
+        known.policyDigest = server.sources.digest
+        watch()
         // What has changed while it was read, and files that were not known before.
         changed()
+    }
+
+    private func watch() {
+        // What patterns lead to is looked up by the thread that reads.
+        let (sources, file) = (server.sources, server.absolutePolicyFile)
+        watches.follow(
+            server.gateway.policy.reloadedFiles(besides: [file] + sources.named(at: file)),
+            folders: sources.folders(at: file))
     }
 
     /// Watches no more.
@@ -74,12 +80,16 @@ final class PolicyWatch: EventHandler {
         guard !isLooking, let mailbox, isWanted else { return }
         isGathering = false
         isOutOfDate = false
-        if !watches.isWatchingAll { watches.follow(files) }
+        if !watches.isWatchingAll { watch() }
         isLooking = true
         do throws(SystemError) {
-            try SystemThread(name: "files") { [files] in
-                let found = FileContents(of: files)
-                mailbox.send { $0.take(found) }
+            let policy = server.gateway.policy
+            let (known, file) = (server.sources, server.absolutePolicyFile)
+            try SystemThread(name: "files") {
+                let sources = known.now(at: file)
+                var found = FileContents(of: policy.reloadedFiles(besides: sources.all))
+                found.notePolicy(of: sources.all)
+                mailbox.send { [found] in $0.take(found) }
             }.detach()
         } catch {
             isLooking = false

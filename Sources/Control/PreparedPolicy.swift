@@ -11,6 +11,8 @@ internal import Telemetry
 struct PreparedPolicy: Sendable {
     /// What the file says.
     let policy: Policy
+    /// The files that say it.
+    let sources: PolicySources
     /// What its pools and listeners trust and show.
     let credentials: PolicyCredentials
     /// What it logs to, open.
@@ -47,9 +49,10 @@ struct PreparedPolicy: Sendable {
         do throws(PolicyError) {
             let loaded = try PolicyLoader.read(path: path)
             policy = loaded.policy
+            sources = loaded.sources
             credentials = PolicyCredentials(policy, known: present.credentials)
             let faults = MachineCheck.faults(
-                policy, file: path, credentials, present: present.addresses)
+                policy, sources, credentials, present: present.addresses)
             if let error = loaded.error(faults) { throw error }
         } catch {
             throw .invalid(error)

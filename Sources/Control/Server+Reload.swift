@@ -139,6 +139,8 @@ extension Server {
         logTarget.change(to: next.logs.operational, level: level)
         logs = next.logs
         logs.follow()
+        sources = next.sources
+        gateway.metrics.note(sources)
         tell(changes, next.policy)
         policyWatch?.follow()
         service.say("READY=1", "STATUS=serving")
@@ -166,8 +168,17 @@ extension Server {
         return changes
     }
 
+    /// Names of included files in a line of the log.
+    private static let mostFilesShown = 50
+
     private func tell(_ changes: PolicyChanges, _ policy: Policy) {
-        var facts: Logger.Metadata = ["file": "\(policyFile)"]
+        var facts: Logger.Metadata = ["file": "\(policyFile)", "sha256": "\(sources.digest)"]
+        if !sources.included.isEmpty {
+            let shown = sources.included.prefix(Server.mostFilesShown)
+            facts["included"] = .array(shown.map { .string($0) })
+            let more = sources.included.count - shown.count
+            if more > 0 { facts["included_more"] = "\(more)" }
+        }
         facts["changed"] = .array(changes.paths.map { .string($0) })
         if changes.omitted > 0 { facts["changed_more"] = "\(changes.omitted)" }
         // Everything else is in force with the reload.

@@ -20,6 +20,8 @@ package final class Server {
     let policyFile: String
     /// The same, whatever the folder was that it was named in.
     let absolutePolicyFile: String
+    /// Where the policy in force was read from.
+    var sources: PolicySources
     private let version: String
     let control: GatewayControl
     var gateway: Gateway { control.gateway }
@@ -72,7 +74,9 @@ package final class Server {
             throw ServeError(text: error.description)
         }
         let policy = prepared.policy
-        loaded.add(policy.reloadedFiles(besides: absolutePolicyFile))
+        sources = prepared.sources
+        loaded.add(policy.reloadedFiles(besides: sources.now(at: absolutePolicyFile).all))
+        loaded.policyDigest = sources.digest
         loadedContents = loaded
         logs = prepared.logs
         if predecessor == nil {
@@ -91,6 +95,7 @@ package final class Server {
             mailbox = try Mailbox()
             try mailbox.deliver(to: self, in: control.reactor)
             obeyOperators()
+            gateway.metrics.note(sources)
             try takeAll()
         } catch {
             prepared.logs.discard()

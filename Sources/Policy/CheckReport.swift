@@ -20,6 +20,8 @@ package struct CheckReport: Sendable {
     package let file: String
     /// Its faults; nil where it has none.
     package var error: PolicyError?
+    /// The files that it includes.
+    package var included: [String] = []
     /// What becomes of a request; empty where nobody asked.
     package var explanation: [Fact] = []
     /// What its backends said, by their paths in the policy; empty where nobody asked them.
@@ -31,7 +33,7 @@ package struct CheckReport: Sendable {
     // MARK: For programs
 
     /// All reports as one JSON document: `files`, each with `file`, `valid`, `faults`, `omitted_faults` and,
-    /// where they were asked for, `explanation` and `backends`.
+    /// where there are any, `included`, and where they were asked for, `explanation` and `backends`.
     package static func json(_ reports: [CheckReport]) -> String {
         Literal.mapping([("files", .list(reports.map(\.literal)))]).json
     }
@@ -42,6 +44,7 @@ package struct CheckReport: Sendable {
             ("faults", .list((error?.diagnostics ?? []).map(\.literal))),
             ("omitted_faults", .integer(error?.omitted ?? 0)),
         ]
+        if !included.isEmpty { entries.append(("included", .list(included.map { .text($0) }))) }
         if !explanation.isEmpty { entries.append(("explanation", explanation.literal)) }
         if !backends.isEmpty { entries.append(("backends", backends.literal)) }
         return .mapping(entries)

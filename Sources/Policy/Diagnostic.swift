@@ -6,12 +6,14 @@ struct Position: Comparable, Hashable, Sendable {
     var line: Int
     /// Column in Unicode scalars, from 1.
     var column: Int
+    /// Which of the files that are read together, from 0; the policy's own is the first.
+    var file = 0
 
     /// The first character.
     static let start = Position(line: 1, column: 1)
 
     static func < (left: Position, right: Position) -> Bool {
-        (left.line, left.column) < (right.line, right.column)
+        (left.file, left.line, left.column) < (right.file, right.line, right.column)
     }
 }
 

@@ -246,7 +246,8 @@ extension Kind {
                 value.append(read)
                 guard !reading.isFaulty(path), let id = identity?(read) else { continue }
                 if let earlier = first.updateValue(first[id] ?? path, forKey: id) {
-                    let fault = Fault("is the same as \(earlier)", "remove one of them")
+                    let other = reading.named(earlier, from: path)
+                    let fault = Fault("is the same as \(other)", "remove one of them")
                     reading.report(fault, path: path, at: item.position)
                 }
             }

@@ -6,8 +6,16 @@ package struct LoadedPolicy: Sendable {
     /// What the file says.
     package internal(set) var policy: Policy
     let reading: Reading
+    /// The files that it was read from.
+    package internal(set) var sources: PolicySources
     /// What is wrong in the keys files that it names, and with the admin listener's token.
     var keysFaults: [Diagnostic] = []
+
+    /// The file and the line of the setting at `path`, where that is a file which the policy includes.
+    package func includedPlace(of path: String) -> String? {
+        guard let position = reading.position(of: path), position.file > 0 else { return nil }
+        return "\(reading.files[position.file]):\(position.line)"
+    }
 
     /// `faults` with their places, and those of its keys files and of the token; nil where there are none.
     package func error(_ faults: [PolicyFault] = []) -> PolicyError? {

@@ -5,14 +5,14 @@
 extension Policy {
     /// A fault for each listener and each file that cannot be had beside another one.
     ///
-    /// `file` is the policy's own. `resolve` gives a path without links, and `identify` what tells a file from
+    /// `files` are those that the policy is read from, its own first. `resolve` gives a path without links, and `identify` what tells a file from
     /// others; without them, only that is known which can be seen in the paths. What stands at a path for which `isSound` is false is passed over.
     package func clashes(
-        besides file: String, resolve: (String) -> String = { $0 },
+        besides files: [String], resolve: (String) -> String = { $0 },
         identify: (String) -> String = { $0 },
         isSound: (String) -> Bool = { _ in true }
     ) -> [PolicyFault] {
-        listenerClashes(resolve, isSound) + fileClashes(file, identify, isSound)
+        listenerClashes(resolve, isSound) + fileClashes(files, identify, isSound)
     }
 
     private func listenerClashes(
@@ -45,10 +45,10 @@ extension Policy {
 
     /// Files that are read or written where a socket is to be, and what would be written to what is read.
     private func fileClashes(
-        _ file: String, _ identify: (String) -> String, _ isSound: (String) -> Bool
+        _ files: [String], _ identify: (String) -> String, _ isSound: (String) -> Bool
     ) -> [PolicyFault] {
         func place(_ named: NamedFile) -> String { FilePath.plain(identify(named.file)) }
-        let read = filesRead(besides: file).filter { isSound($0.path) }
+        let read = filesRead(besides: files).filter { isSound($0.path) }
         let logs = self.logs.filter { isSound($0.path) }
         let state = [stateFile.map { NamedFile(path: "state", file: $0, what: "the file of") }]
             .compactMap(\.self).filter { isSound($0.path) }
@@ -90,19 +90,21 @@ extension Policy {
         }
     }
 
-    /// The files that only a reload reads again: the policy at `file`, the token, keys, and pools' certificates, each once
-    /// and with an absolute path where `file` has one.
-    package func reloadedFiles(besides file: String) -> [String] {
+    /// The files that only a reload reads again: the policy in `files`, its own file first, the token, keys, and pools'
+    /// certificates, each once and with an absolute path where `files` have one.
+    package func reloadedFiles(besides files: [String]) -> [String] {
         let others = Set(pools.compactMap { $0.discovery?.file })
         let listeners = Set(allListeners.compactMap(\.tls).flatMap(\.files))
-        return filesRead(besides: file).map(\.file).filter {
+        return filesRead(besides: files).map(\.file).filter {
             !others.contains($0) && !listeners.contains($0)
         }
     }
 
-    /// What is read: the policy at `file`, the token, keys, certificates, lists of backends; each once.
-    private func filesRead(besides file: String) -> [NamedFile] {
+    /// What is read: the policy in `files`, the token, keys, certificates, lists of backends; each once.
+    private func filesRead(besides files: [String]) -> [NamedFile] {
+        let file = files[0]
         var found = [NamedFile(path: "", file: file, what: "this policy's file")]
+        found += files.dropFirst().map { NamedFile(path: "include", file: $0, what: "a file of") }
         if let token = adminToken {
             let named = KeysFile.resolved(token.file, besides: file)
             found.append(NamedFile(path: "admin_token_file", file: named, what: "the file of"))

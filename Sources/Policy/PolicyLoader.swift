@@ -18,7 +18,7 @@ package enum PolicyLoader {
     /// The same, with where its settings stand; faults of keys files are told by its `error`, with what else is
     /// wrong with it.
     package static func read(path: String) throws(PolicyError) -> LoadedPolicy {
-        var loaded = try read(text: try contents(of: path), file: path)
+        var loaded = try read(text: try contents(of: path), file: path, includes: true)
         loaded.keysFaults =
             KeysFile.fill(&loaded.policy, besides: path)
             + AdminToken.fill(&loaded.policy, besides: path)
@@ -26,22 +26,29 @@ package enum PolicyLoader {
         return loaded
     }
 
-    /// Reads the policy in `text`, without the keys files that it names; `file` is the name for
+    /// Reads the policy in `text`, without the files that it names, be it to include them; `file` is the name for
     /// diagnostics.
     package static func load(text: String, file: String) throws(PolicyError) -> Policy {
         try read(text: text, file: file).policy
     }
 
-    /// The same, with where its settings stand and with the values of `variables`.
+    /// The same, with where its settings stand, with the values of `variables` and, where it `includes`, with what stands in
+    /// other files.
     static func read(
-        text: String, file: String, variables: PolicyVariables = .environment
+        text: String, file: String, variables: PolicyVariables = .environment,
+        includes: Bool = false
     ) throws(PolicyError) -> LoadedPolicy {
         var reading = Reading(file: file)
         guard text.utf8.count <= maxBytes else { throw tooLarge(file) }
         guard var root = YAMLReader.read(text, &reading) else {
             throw PolicyError(reading.diagnostics)
         }
-        root.expand(variables, "", &reading)
+        root.expand(variables, &reading) { $0 == "include" }
+        var inclusion = PolicyInclusion(root, text, file: file)
+        if includes { inclusion.follow(&reading) }
+        guard inclusion.isWhole else { throw PolicyError(reading.diagnostics) }
+        root = inclusion.root
+        root.expand(variables, &reading) { $0 != "include" }
         let section = PolicySections.policy
         var policy = section.blank
         section.read(root, "", &policy, &reading)
@@ -51,14 +58,16 @@ package enum PolicyLoader {
         checkAliases(policy, &reading)
         checkQuotas(policy, &reading)
         if reading.count > 0 { throw PolicyError(reading.diagnostics) }
-        return LoadedPolicy(policy: policy, reading: reading)
+        var sources = inclusion.sources
+        if includes { sources.digest = inclusion.digest }
+        return LoadedPolicy(policy: policy, reading: reading, sources: sources)
     }
 
     /// Listeners and files that cannot be had beside each other.
     private static func checkPlaces(_ policy: Policy, _ reading: inout Reading) {
         let read = reading
         let faults = policy.clashes(
-            besides: reading.file, isSound: { !read.isFaulty($0) })
+            besides: reading.files, isSound: { !read.isFaulty($0) })
         for fault in faults {
             reading.report(Fault(fault.problem, fault.remedy), path: fault.path)
         }
@@ -88,10 +97,12 @@ package enum PolicyLoader {
                 continue
             }
             guard let earlier else { continue }
+            let path = "routes[\(index)]"
+            let other = reading.named("routes[\(earlier)]", from: path)
             let fault = Fault(
-                "is never reached: routes[\(earlier)] matches all that it could match",
+                "is never reached: \(other) matches all that it could match",
                 "move it before routes[\(earlier)], or remove it")
-            reading.report(fault, path: "routes[\(index)]")
+            reading.report(fault, path: path)
         }
     }
 }

@@ -6,16 +6,43 @@
 package enum PolicySchema {
     /// A JSON Schema, draft 2020-12, that ends with a line break.
     package static func json() -> String {
+        var policy = keywords(PolicySections.policy.shape)
+        // What is required may stand in files that are included.
+        let included = PolicyInclusion.shape.keys.map(\.name)
+        policy.removeAll { $0.key == "required" }
+        let names = PolicySections.policy.shape.keys.filter(\.isRequired).map(\.name)
+        policy.append(
+            ("required", .list(names.filter { !included.contains($0) }.map { .text($0) })))
+        policy.append(
+            (
+                "anyOf",
+                .list(
+                    [["include"], names.filter(included.contains)].map { names in
+                        .mapping([("required", .list(names.map { .text($0) }))])
+                    })
+            ))
+        return document(
+            "Penstock policy", "Where Penstock listens, what it forwards to, and how.", policy)
+    }
+
+    /// The same for files that policies include.
+    package static func includedJSON() -> String {
+        document(
+            "Part of a Penstock policy", "What a policy includes: pools, routes, models, tenants.",
+            keywords(PolicyInclusion.shape))
+    }
+
+    private static func document(
+        _ title: String, _ description: String, _ keywords: [(key: String, value: Literal)]
+    ) -> String {
         let head: [(String, Literal)] = [
             ("$schema", .text("https://json-schema.org/draft/2020-12/schema")),
-            ("title", .text("Penstock policy")),
-            ("description", .text("Where Penstock listens, what it forwards to, and how.")),
+            ("title", .text(title)), ("description", .text(description)),
         ]
         let definitions: [(String, Literal)] = [
             ("$defs", .mapping([(variableName, .mapping(variable))]))
         ]
-        let policy = keywords(PolicySections.policy.shape)
-        return Literal.mapping(head + definitions + policy).json + "\n"
+        return Literal.mapping(head + definitions + keywords).json + "\n"
     }
 
     private static let variableName = "variable"
@@ -36,7 +63,7 @@ package enum PolicySchema {
         return .mapping(entries + keywords(key.shape))
     }
 
-    private static func keywords(_ section: SectionShape) -> [(String, Literal)] {
+    private static func keywords(_ section: SectionShape) -> [(key: String, value: Literal)] {
         let required = section.keys.filter(\.isRequired).map { Literal.text($0.name) }
         return [
             ("type", .text("object")),

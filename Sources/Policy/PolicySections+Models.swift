@@ -42,7 +42,8 @@ extension PolicySections {
         for entry in entries {
             let path = Reading.join(path, entry.key)
             if let earlier = first[entry.key] {
-                reading.report(.repeated(earlier), path: path, at: entry.position)
+                let fault = Fault.repeated(earlier, in: reading, at: entry.position)
+                reading.report(fault, path: path, at: entry.position)
                 continue
             }
             first[entry.key] = entry.position

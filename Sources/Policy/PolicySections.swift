@@ -30,6 +30,11 @@ enum PolicySections {
             Key("version", \.self, version, "Version of the policy's format."),
             Key("listen", \.listen, listen, required: true, "Addresses that clients connect to."),
             Key(
+                "include", \.self, include,
+                "Files with more `pools`, `routes`, `models.aliases` and `tenant.named`, which follow those that stand here: "
+                    + "paths, or a folder and which of its files, such as `pools.d/*.yaml`, in the order of their names. A "
+                    + "relative path begins at the policy file's folder."),
+            Key(
                 "admin", \.admin, admin,
                 "Address of the admin listener: /, /events, /metrics, /healthz, /readyz, /status, /backends."
             ),
@@ -85,6 +90,7 @@ enum PolicySections {
             }
         ],
         hints: [
+            "includes": "write include", "import": "write include",
             "backends": "backends belong to a pool: pools.NAME.backends",
             "upstreams": "write `pools`", "limit": "limits belong to a pool: pools.NAME.limit",
             "queue": "queues belong to a pool: pools.NAME.queue",
@@ -97,6 +103,28 @@ enum PolicySections {
     } write: {
         .text($0.file)
     }
+
+    /// Most things that a policy can be told to include.
+    private static let includes = 0...64
+
+    /// What is included is there already when settings are read, and a policy is written with it.
+    private static let include = Kind<Policy>(patterns.shape) { node, path, _, reading in
+        var found: [String] = []
+        patterns.read(node, path, &found, &reading)
+    } write: { _ in
+        nil
+    }
+
+    private static let patterns = Kind<[String]>.list(
+        of: pattern, blank: "", counts: includes, identity: { [$0] }
+    ).orOne(pattern, blank: "")
+
+    private static let pattern = Kind<String>.text(
+        "a path such as pools.d/*.yaml", pattern: "^[^\\x00]*[^/\\x00]$",
+        parse: { (text) throws(Fault) in
+            _ = try FilePattern(text)
+            return text
+        }, write: { $0 })
 
     /// There is one version so far; the policy need not hold it.
     private static let version = Kind<Policy>(.integer(1...1)) { node, path, _, reading in

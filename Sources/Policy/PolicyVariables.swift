@@ -137,10 +137,25 @@ struct VariableReference {
 // MARK: - In trees
 
 extension YAMLNode {
+    /// Puts the values of `variables` in place of their names in the values of a root's keys that are `wanted`, or in what there
+    /// is instead of keys.
+    mutating func expand(
+        _ variables: PolicyVariables, _ reading: inout Reading, wanted: (String) -> Bool
+    ) {
+        guard case .mapping(var entries) = content else {
+            if !wanted("include") { expand(variables, "", &reading) }
+            return
+        }
+        for index in entries.indices where wanted(entries[index].key) {
+            entries[index].value.expand(variables, Reading.join("", entries[index].key), &reading)
+        }
+        content = .mapping(entries)
+    }
+
     /// Puts the values of `variables` in place of their names, in all scalars of the tree at `path`.
     ///
     /// A scalar that names one that is not there is reported, and once: nothing else is said of it.
-    mutating func expand(
+    private mutating func expand(
         _ variables: PolicyVariables, _ path: String, _ reading: inout Reading
     ) {
         switch content {

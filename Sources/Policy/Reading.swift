@@ -1,9 +1,12 @@
-// What is known while one file is read: the faults so far, and where each setting stands, so that
+// What is known while one file is read, with those that it includes: the faults so far, and where each setting stands, so that
 // checks across settings can point at them afterwards.
 
-/// The state of reading one file.
+/// The state of reading one file and what it includes.
 struct Reading {
-    let file: String
+    /// The files, the first of which names the others.
+    private(set) var files: [String]
+    /// Values of all files so far.
+    var values = 0
     /// What the file as a whole is called in diagnostics.
     var subject = "policy"
     /// The names under `pools`, in the file's order, also of pools with faults.
@@ -23,10 +26,16 @@ struct Reading {
     private var settled: Set<Position> = []
 
     init(file: String) {
-        self.file = file
+        files = [file]
     }
 
-    /// The faults in the file's order.
+    /// One more file that is read; what stands in it has the number that is returned.
+    mutating func add(_ file: String) -> Int {
+        files.append(file)
+        return files.count - 1
+    }
+
+    /// The faults in the files' order.
     var diagnostics: [Diagnostic] {
         // Equal positions keep the order in which they were found; `sort` alone does not promise
         // that.
@@ -60,7 +69,7 @@ struct Reading {
         if settled.contains(position) { return }
         let fault = uses[position].map { fault.hiding($0) } ?? fault
         let diagnostic = Diagnostic(
-            file: file, line: position.line, column: position.column,
+            file: files[position.file], line: position.line, column: position.column,
             path: path.isEmpty ? subject : path, problem: fault.problem,
             remedy: fault.remedy)
         // What all pools read is wrong once.
@@ -103,6 +112,21 @@ struct Reading {
             rest = rest[..<(rest.lastIndex { $0 == "." || $0 == "[" } ?? rest.startIndex)]
         }
         report(fault, path: path, at: positions[String(rest)] ?? .start)
+    }
+
+    /// Where `position` is, for somebody who reads of a fault at `other`: its line, or more where that is another file's.
+    func place(_ position: Position, from other: Position) -> String {
+        position.file == other.file
+            ? "in line \(position.line)"
+            : "in \(files[position.file]):\(position.line):\(position.column)"
+    }
+
+    /// The setting at `path` for a fault at `other`, with its place where that is another file.
+    func named(_ path: String, from other: String) -> String {
+        guard let position = positions[path], let from = positions[other],
+            position.file != from.file
+        else { return path }
+        return "\(path) (\(files[position.file]):\(position.line):\(position.column))"
     }
 
     /// `path` with one more key.

@@ -55,7 +55,8 @@ struct Section<Target: Sendable>: Sendable {
         for entry in entries {
             let path = Reading.join(path, entry.key)
             if let earlier = first[entry.key] {
-                let fault = Fault.repeated(earlier.position)
+                let fault = Fault.repeated(
+                    earlier.position, in: reading, at: entry.position)
                 reading.report(fault, path: path, at: entry.position)
             } else if names.contains(entry.key) {
                 first[entry.key] = entry
@@ -186,7 +187,9 @@ struct Rule<Target: Sendable>: Sendable {
 
 extension Fault {
     /// A key that stands in a mapping a second time.
-    static func repeated(_ first: Position) -> Fault {
-        Fault("is given twice, first in line \(first.line)", "keep one")
+    static func repeated(
+        _ first: Position, in reading: Reading, at position: Position
+    ) -> Fault {
+        Fault("is given twice, first \(reading.place(first, from: position))", "keep one")
     }
 }

@@ -71,7 +71,8 @@ package struct SettingsReader {
         for entry in entries {
             let path = Reading.join(node.path, entry.key)
             if let earlier = first.updateValue(entry.position, forKey: entry.key) {
-                reading.report(.repeated(earlier), path: path, at: entry.position)
+                let fault = Fault.repeated(earlier, in: reading, at: entry.position)
+                reading.report(fault, path: path, at: entry.position)
             } else if keys.contains(entry.key) {
                 values[entry.key] = SettingsNode(node: entry.value, path: path)
             } else {

@@ -21,6 +21,9 @@ package enum TextFile {
         /// Why it is not taken; nil where a call has failed.
         package private(set) var refusal: Refusal?
 
+        /// Whether there is nothing at the path.
+        var isMissing: Bool { code == ENOENT }
+
         init(code: Int32) { self.code = code }
 
         init(_ refusal: Refusal) {
@@ -80,6 +83,12 @@ package enum TextFile {
 
     /// Whether there is anything at `path`.
     static func exists(path: String) -> Bool { unsafe access(path, F_OK) == 0 }
+
+    /// Whether a folder has an entry at `path`, be it a link that leads nowhere.
+    static func isEntry(path: String) -> Bool {
+        var found = stat()
+        return unsafe lstat(path, &found) == 0
+    }
 
     /// Waits until there is something to read, or the end; the reason why there is neither.
     private static func waitUntilReadable(_ descriptor: Int32, until end: Int) -> Reason? {

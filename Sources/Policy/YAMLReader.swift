@@ -16,26 +16,34 @@ struct YAMLReader {
     /// The text as libyaml sees it.
     private let characters: [Unicode.Scalar]
     private let parser: YAMLParser
+    private let file: Int
     private var anchors: [String: YAMLNode] = [:]
-    private var nodes = 0
+    private var nodes: Int
 
-    /// The document in `text`; `nil` after a fault that leaves nothing to read on with.
-    static func read(_ text: String, _ reading: inout Reading) -> YAMLNode? {
+    /// The document in `text`, that of `file` among those that are read together; `nil` after a fault that leaves nothing to
+    /// read on with.
+    static func read(_ text: String, _ reading: inout Reading, file: Int = 0) -> YAMLNode? {
         var characters = Array(text.unicodeScalars)
         if characters.first == "\u{FEFF}" { characters.removeFirst() }
         do throws(YAMLFault) {
             try Mask.check(characters)
             Mask.maskAliases(&characters)
             Mask.maskVariables(&characters)
-            var reader = try YAMLReader(characters)
-            return try reader.document(&reading)
+            var reader = try YAMLReader(characters, file, nodes: reading.values)
+            let root = try reader.document(&reading)
+            reading.values = reader.nodes
+            return root
         } catch {
-            error.report(&reading)
+            var fault = error
+            fault.position.file = file
+            fault.report(&reading)
             return nil
         }
     }
 
-    private init(_ characters: [Unicode.Scalar]) throws(YAMLFault) {
+    private init(
+        _ characters: [Unicode.Scalar], _ file: Int, nodes: Int
+    ) throws(YAMLFault) {
         var text = String()
         text.unicodeScalars.append(contentsOf: characters)
         guard let parser = YAMLParser(text) else {
@@ -43,11 +51,15 @@ struct YAMLReader {
         }
         self.characters = characters
         self.parser = parser
+        self.file = file
+        self.nodes = nodes
     }
 
     private func next() throws(YAMLFault) -> YAMLEvent {
         do throws(YAMLSyntaxError) {
-            return try parser.next()
+            var event = try parser.next()
+            event.position.file = file
+            return event
         } catch {
             throw YAMLFault(error, characters)
         }
@@ -57,7 +69,11 @@ struct YAMLReader {
         // The first event says that the text begins.
         _ = try next()
         guard try next().kind == .documentBegins else {
-            let fault = Fault("the file is empty", "write at least `listen`, `pools` and `routes`")
+            let fault = Fault(
+                "the file is empty",
+                file == 0
+                    ? "write at least `listen`, `pools` and `routes`"
+                    : "write `pools` or `routes`, or remove the file")
             throw YAMLFault(fault, at: .start)
         }
         let root = try node(try next(), depth: 0, &reading)

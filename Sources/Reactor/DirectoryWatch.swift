@@ -10,7 +10,8 @@ internal import Glibc
 package final class DirectoryWatch: EventHandler {
     private let descriptor: Descriptor
     private let reactor: Reactor
-    private let names: [[UInt8]]
+    /// The entries of interest; nil for all.
+    private let names: [[UInt8]]?
     private let changed: () -> Void
     /// Whether the folder is still the one that is watched.
     package private(set) var isWatching = true
@@ -23,18 +24,18 @@ package final class DirectoryWatch: EventHandler {
     private static let headBytes = 16
     private static let bufferBytes = 16 << 10
 
-    /// Watches the folder at `path` for whatever becomes of entries called one of `names`; calls `changed` once for
-    /// however much has come together.
+    /// Watches the folder at `path` for whatever becomes of entries called one of `names`, or of any entry where there
+    /// are none; calls `changed` once for however much has come together.
     ///
     /// Throws when there is no such folder, or the kernel watches no more.
     package init(
-        _ path: String, names: [String], in reactor: Reactor, changed: @escaping () -> Void
+        _ path: String, names: [String]?, in reactor: Reactor, changed: @escaping () -> Void
     ) throws(SystemError) {
         let number = inotify_init1(Int32(IN_NONBLOCK) | Int32(IN_CLOEXEC))
         guard number >= 0 else { throw SystemError("watch \(path)") }
         descriptor = Descriptor(owning: number)
         self.reactor = reactor
-        self.names = names.map { Array($0.utf8) }
+        self.names = names.map { $0.map { Array($0.utf8) } }
         self.changed = changed
         super.init()
         // The path is borrowed as a C string.
@@ -71,7 +72,8 @@ package final class DirectoryWatch: EventHandler {
             let length = Int(rest.word(at: 12))
             let name = rest.dropFirst(DirectoryWatch.headBytes).prefix(length)
             if mask & UInt32(IN_IGNORED | IN_DELETE_SELF | IN_MOVE_SELF) != 0 { isWatching = false }
-            if length == 0 || names.contains(where: { name.isPadded($0) }) { isOfInterest = true }
+            let isNamed = names.map { $0.contains { name.isPadded($0) } } ?? true
+            if length == 0 || isNamed { isOfInterest = true }
             rest = rest.dropFirst(DirectoryWatch.headBytes + length)
         }
         return isOfInterest

@@ -6,7 +6,8 @@ package final class FileWatches {
     private let reactor: Reactor
     private let changed: () -> Void
     private var folders: [String: DirectoryWatch] = [:]
-    private var names: [String: Set<String>] = [:]
+    /// By folder; nil for whatever is in there.
+    private var names: [String: Set<String>?] = [:]
 
     /// The link that Kubernetes renames when it changes the files of a volume.
     private static let volumeLink = "..data"
@@ -22,15 +23,18 @@ package final class FileWatches {
         folders.count == names.count && folders.values.allSatisfy(\.isWatching)
     }
 
-    /// Watches the folders of `files`, absolute paths, and no others; what is watched already stays so.
-    package func follow(_ files: [String]) {
-        var wanted: [String: Set<String>] = [:]
+    /// Watches the folders of `files`, absolute paths, and `whole` ones for whatever comes into them, and no others; what is
+    /// watched already stays so.
+    package func follow(_ files: [String], folders whole: [String] = []) {
+        var named: [String: Set<String>] = [:]
         for file in files {
             let end = file.lastIndex(of: "/") ?? file.startIndex
             let folder = end == file.startIndex ? "/" : String(file[..<end])
-            wanted[folder, default: [FileWatches.volumeLink]].insert(
+            named[folder, default: [FileWatches.volumeLink]].insert(
                 String(file[end...].dropFirst()))
         }
+        var wanted = named.mapValues { Set<String>?.some($0) }
+        for folder in whole { wanted.updateValue(nil, forKey: FileWatches.plain(folder)) }
         for (folder, watch) in folders where wanted[folder] != names[folder] || !watch.isWatching {
             watch.stop()
             folders[folder] = nil
@@ -38,8 +42,13 @@ package final class FileWatches {
         names = wanted
         for (folder, names) in wanted where folders[folder] == nil {
             folders[folder] = try? DirectoryWatch(
-                folder, names: Array(names), in: reactor, changed: changed)
+                folder, names: names.map { Array($0) }, in: reactor, changed: changed)
         }
+    }
+
+    /// A folder's path without the `/` at its end.
+    private static func plain(_ folder: String) -> String {
+        folder.count > 1 && folder.last == "/" ? String(folder.dropLast()) : folder
     }
 
     /// Watches no more.

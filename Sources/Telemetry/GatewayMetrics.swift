@@ -1,6 +1,7 @@
 // What the gateway has counted of itself: all that has no pool. It belongs to the reactor's thread.
 
 package import Admission
+package import Policy
 package import Reactor
 
 /// Counters of the gateway as a whole.
@@ -46,6 +47,8 @@ package final class GatewayMetrics {
     package private(set) var lastReloadError = ""
     /// Whether the last attempt to load a policy succeeded.
     package private(set) var lastReloadSucceeded = true
+    /// The files that the policy in force was read from.
+    package private(set) var policySources = PolicySources(file: "")
     /// Wall-clock time at which the policy in force was loaded, in nanoseconds since 1970.
     package private(set) var lastReloadNanoseconds: Int64
 
@@ -93,6 +96,7 @@ package final class GatewayMetrics {
         copy.handshakeTimes = handshakeTimes
         copy.lastReloadSucceeded = lastReloadSucceeded
         copy.lastReloadError = lastReloadError
+        copy.policySources = policySources
         copy.lastReloadNanoseconds = lastReloadNanoseconds
         return copy
     }
@@ -136,6 +140,9 @@ package final class GatewayMetrics {
         lastReloadError = ""
         lastReloadNanoseconds = nanoseconds
     }
+
+    /// Takes over which files the policy in force was read from.
+    package func note(_ sources: PolicySources) { policySources = sources }
 
     /// Counts an attempt to write the limits into their file.
     package func countStateWrite(failed: Bool) {

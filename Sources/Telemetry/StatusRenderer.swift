@@ -3,6 +3,7 @@
 
 import Admission
 package import Bytes
+import Policy
 
 /// Renders the gateway's state as JSON.
 package enum StatusRenderer {
@@ -31,6 +32,7 @@ package enum StatusRenderer {
         buffer.append(text: metrics.lastReloadSucceeded ? "true" : "false")
         buffer.append(text: ",\"error\":")
         buffer.append(jsonString: metrics.lastReloadError)
+        append(metrics.policySources, to: &buffer)
         buffer.append(text: "},\"client_connections\":{\"open\":")
         buffer.append(unsigned: metrics.connectionsOpen)
         buffer.append(text: ",\"max\":")
@@ -109,6 +111,23 @@ package enum StatusRenderer {
     ) {
         append(pool, isDraining: snapshot.isDraining, to: &buffer)
         buffer.append(text: "\n")
+    }
+
+    /// Names of included files that are told.
+    private static let mostFiles = 100
+
+    private static func append(_ sources: PolicySources, to buffer: inout ByteBuffer) {
+        buffer.append(text: ",\"file\":")
+        buffer.append(jsonString: sources.file)
+        buffer.append(text: ",\"sha256\":")
+        buffer.append(jsonString: sources.digest)
+        buffer.append(text: ",\"included\":[")
+        for (index, file) in sources.included.prefix(mostFiles).enumerated() {
+            if index > 0 { buffer.append(0x2c) }
+            buffer.append(jsonString: file)
+        }
+        buffer.append(text: "],\"included_files\":")
+        buffer.append(decimal: sources.included.count)
     }
 
     /// `draining`, `ready`, or `unavailable` while no pool has a usable backend.

@@ -90,11 +90,12 @@ struct CheckCommand: Command {
         do throws(PolicyError) {
             let loaded = try PolicyLoader.read(path: file)
             report.error = loaded.error(
-                isPolicyOnly ? [] : MachineCheck.faults(loaded.policy, file: file))
+                isPolicyOnly ? [] : MachineCheck.faults(loaded.policy, loaded.sources))
+            report.included = loaded.sources.included
             guard report.error == nil else { return report }
             if dump { print(PolicyDump.yaml(loaded.policy), terminator: "") }
             if let explain {
-                report.explanation = facts(explain, loaded.policy)
+                report.explanation = facts(explain, loaded)
             }
             if connects { connect(loaded, &report) }
         } catch {
@@ -108,13 +109,15 @@ struct CheckCommand: Command {
 
 extension CheckCommand {
     private func facts(
-        _ request: String, _ policy: Policy
+        _ request: String, _ loaded: LoadedPolicy
     ) -> [CheckReport.Fact] {
         do {
             let sketch = try RequestSketch(request)
             let found = try RequestExplanation(
-                of: sketch.bytes, from: sketch.peer, under: policy)
-            return ExplanationFacts(policy: policy, found: found).all
+                of: sketch.bytes, from: sketch.peer, under: loaded.policy)
+            return ExplanationFacts(policy: loaded.policy, found: found) { index in
+                loaded.includedPlace(of: "routes[\(index)]")
+            }.all
         } catch {
             return [CheckReport.Fact("outcome", "cannot be told: \(error)")]
         }
@@ -157,6 +160,9 @@ extension CheckCommand {
             print("\(fact.name)\(gap)  \(fact.text)")
         }
         let isSaid = dump || !report.explanation.isEmpty || !report.backends.isEmpty
-        if !isSaid { print("\(report.file): valid") }
+        guard !isSaid else { return }
+        let count = report.included.count
+        let more = count == 0 ? "" : ", with \(count) included file\(count == 1 ? "" : "s")"
+        print("\(report.file): valid\(more)")
     }
 }

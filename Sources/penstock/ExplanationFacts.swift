@@ -8,6 +8,8 @@ import Policy
 struct ExplanationFacts {
     let policy: Policy
     let found: RequestExplanation
+    /// Where a route stands, by its index, if not in the policy's own file.
+    let place: (Int) -> String?
 
     /// The facts, in the order of the request's way.
     var all: [CheckReport.Fact] {
@@ -63,7 +65,7 @@ struct ExplanationFacts {
                 text += ", methods \(route.methods.joined(separator: " "))"
             }
             if !route.models.isEmpty { text += ", models \(route.models.joined(separator: " "))" }
-            return text + ")"
+            return text + ")" + (place(index).map { " in \($0)" } ?? "")
         }.joined(separator: " or ")
     }
 

@@ -11,17 +11,28 @@ struct SchemaCommand: Command {
             Editors with a YAML language server complete and check a policy that begins with
 
               # yaml-language-server: $schema=penstock.schema.json
+
+            Files that a policy includes have a schema of their own, which --included prints.
             """)
 
     static var parameters: [Parameter<Self>] {
         [
-            .flag("--markdown", \.markdown, "Print the reference of all keys as Markdown instead.")
+            .flag("--markdown", \.markdown, "Print the reference of all keys as Markdown instead."),
+            .flag("--included", \.isIncluded, "Print the schema of files that policies include."),
         ]
     }
 
     var markdown = false
+    var isIncluded = false
+
+    func validate() throws {
+        if markdown, isIncluded {
+            throw ValidationError("--markdown has all keys; leave --included out")
+        }
+    }
 
     func run() {
-        print(markdown ? PolicyReference.markdown() : PolicySchema.json(), terminator: "")
+        let schema = isIncluded ? PolicySchema.includedJSON() : PolicySchema.json()
+        print(markdown ? PolicyReference.markdown() : schema, terminator: "")
     }
 }

@@ -145,6 +145,7 @@ INSTALLED = {
     "usr/share/man/man5/penstock.yaml.5.gz",
     "usr/share/penstock/grafana-dashboard.json",
     "usr/share/penstock/policy.schema.json",
+    "usr/share/penstock/included.schema.json",
     "usr/share/penstock/prometheus-rules.yaml",
     "usr/share/zsh/vendor-completions/_penstock",
 }

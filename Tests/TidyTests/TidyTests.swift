@@ -204,7 +204,8 @@ import Testing
         "Sources/Reactor/TLS/ServerSession.swift", "Sources/Reactor/TLS/TicketKeys.swift",
         "Sources/Policy/Account.swift",
         "Sources/Policy/NumericAddress.swift", "Sources/Policy/ProcessEnvironment.swift",
-        "Sources/Policy/TextFile.swift",
+        "Sources/Policy/FolderListing.swift",
+        "Sources/Policy/TextDigest.swift", "Sources/Policy/TextFile.swift",
         "Sources/Policy/YAMLParser.swift",
     ]
 

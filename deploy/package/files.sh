@@ -25,6 +25,7 @@ make_generated_files() {
         "$binary" completion "$shell" >"$generated/completion.$shell"
     done
     "$binary" schema >"$generated/policy.schema.json"
+    "$binary" schema --included >"$generated/included.schema.json"
     python3 -B "$root/deploy/package/sbom.py" "$binary" "$PENSTOCK" "$version" "$root/Package.resolved" \
         "$depends" >"$generated/penstock.cdx.json"
 }
@@ -43,6 +44,7 @@ place_shared() {
     place 644 "$generated/completion.zsh" "$share/zsh/$2/_penstock"
     place 644 "$generated/completion.fish" "$share/fish/vendor_completions.d/penstock.fish"
     place 644 "$generated/policy.schema.json" "$share/penstock/policy.schema.json"
+    place 644 "$generated/included.schema.json" "$share/penstock/included.schema.json"
     place 644 "$root/deploy/grafana-dashboard.json" "$share/penstock/grafana-dashboard.json"
     place 644 "$root/deploy/prometheus-rules.yaml" "$share/penstock/prometheus-rules.yaml"
     place 644 "$generated/penstock.cdx.json" "$share/doc/penstock/penstock.cdx.json"

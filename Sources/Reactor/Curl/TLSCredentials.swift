@@ -82,18 +82,11 @@ package import Policy
 
     /// The files of a folder that OpenSSL looks for there: those named by a hash, and a number.
     private static func hashedFiles(in folder: String) -> [String] {
-        guard let listing = unsafe opendir(folder) else { return [] }
-        defer { unsafe closedir(listing) }
-        var paths: [String] = []
-        // An entry lasts until the next one is asked for; its name is copied at once.
-        while let entry = unsafe readdir(listing) {
-            let name = unsafe String(cString: penstock_entry_name(entry))
+        let names = try? FolderListing.names(in: folder) { name in
             let parts = name.utf8.split(separator: UInt8(ascii: "."))
-            if parts.count == 2, parts[0].count == 8, Int(parts[1].first ?? 0) - 0x30 < 10 {
-                paths.append("\(folder)/\(name)")
-            }
+            return parts.count == 2 && parts[0].count == 8 && Int(parts[1].first ?? 0) - 0x30 < 10
         }
-        return paths.sorted()
+        return (names ?? []).map { "\(folder)/\($0)" }
     }
 
     private init(

@@ -35,6 +35,9 @@ struct PolicyPage {
             started, and \u{60}${NAME:-DEFAULT}\u{60} the default where that is nothing; \u{60}$${\u{60} stands for \
             \u{60}${\u{60} itself. A number or a boolean is one unless there are quotes around it. A value adds no keys and no \
             elements, keys of mappings are not replaced, and a variable that is not set is a fault.
+
+            Pools, routes, aliases of models and tenants may stand in files of their own, which \u{60}include\u{60} names. They \
+            follow those of the policy itself, and a name that is given twice is a fault.
             """)
         page.section("KEYS")
         for part in parts {

@@ -13,7 +13,7 @@ import Testing
     /// What is told of a policy, a line for each fault.
     private static func faults(_ text: String, file: String = "policy.yaml") throws -> [String] {
         let loaded = try PolicyLoader.read(text: text, file: file)
-        let error = loaded.error(MachineCheck.faults(loaded.policy, file: file))
+        let error = loaded.error(MachineCheck.faults(loaded.policy, loaded.sources))
         return error?.diagnostics.map(\.description) ?? []
     }
 
@@ -94,7 +94,7 @@ import Testing
             ["https://127.0.0.1:1"], pool: "tenant: {keys: no.keys}, tls: {ca_file: /nowhere.pem}")
         try Data(text.utf8).write(to: URL(filePath: file))
         let loaded = try PolicyLoader.read(path: file)
-        let error = loaded.error(MachineCheck.faults(loaded.policy, file: file))
+        let error = loaded.error(MachineCheck.faults(loaded.policy, loaded.sources))
         let found = error?.diagnostics.map(\.description) ?? []
         #expect(found.count == 2)
         #expect(found[0].contains("error: pools.main.tls.ca_file: cannot read /nowhere.pem"))

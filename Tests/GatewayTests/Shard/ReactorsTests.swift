@@ -268,7 +268,7 @@ import Testing
             gateway,
             leavingOut: [
                 "startNanoseconds", "lastReloadNanoseconds", "reloads", "reloadFailures",
-                "stateWrites", "certificateReloads",
+                "stateWrites", "certificateReloads", "policySources",
             ])
         #expect(gateway.handshakes.full == 1 && gateway.handshakes.resumed == 1)
         gateway.countStateWrite(failed: true)

@@ -30,7 +30,8 @@ import Testing
         let expected =
             #"{"version":"1.2.3","state":"ready","time":"2023-11-14T22:15:23.456Z","#
             + #""uptime_seconds":123,"policy":{"loaded":"2023-11-14T22:15:00.500Z","#
-            + #""last_reload_successful":false,"error":"policy.yaml:1:1: error"},"client_connections":{"open":3,"max":100},"#
+            + #""last_reload_successful":false,"error":"policy.yaml:1:1: error","#
+            + #""file":"policy.yaml","sha256":"","included":["chat.yaml"],"included_files":1},"client_connections":{"open":3,"max":100},"#
             + #""certificates":[{"listener":"0.0.0.0:8443","name":"a.example","ends":"2023-11-14T22:13:20.000Z"},"#
             + #"{"listener":"[::]:8443","name":"b\"","ends":null}],"#
             + #""pools":[{"name":"chat","usable":true,"mode":"observe","condition":"shedding","#

@@ -6,6 +6,7 @@ import Bytes
 import Foundation
 import HTTP1
 import Inference
+import Policy
 import Reactor
 
 @testable import Gateway
@@ -38,6 +39,7 @@ func sampleSnapshot() -> GatewaySnapshot {
     gateway.acceptPauses = 2
     gateway.countUnrouted(.noRoute)
     gateway.countUnrouted(.headTooLarge)
+    gateway.note(PolicySources(file: "policy.yaml", included: ["chat.yaml"]))
     gateway.countReload(atNanoseconds: 1_700_000_100_500_000_000)
     gateway.countReloadFailure("policy.yaml:1:1: error")
     gateway.countHandshake(isResumed: false, nanoseconds: 30_000_000)
