@@ -19,6 +19,15 @@ final class BackendModels: EventHandler {
     private struct Source: Hashable {
         let address: BackendAddress
         let tls: TLSSettings
+        let path: String
+        let fields: [String]
+
+        init(_ address: BackendAddress, of pool: PoolSettings) {
+            self.address = address
+            tls = pool.tls
+            path = pool.path(of: address, for: "/v1/models")
+            fields = pool.requestLines
+        }
     }
 
     private let gateway: Gateway
@@ -82,15 +91,15 @@ final class BackendModels: EventHandler {
     }
 
     private func source(_ one: ModelSource) -> Source {
-        Source(address: one.address, tls: gateway.policy.pools[one.pool].tls)
+        Source(one.address, of: gateway.policy.pools[one.pool])
     }
 
     private func ask(_ one: ModelSource) {
-        var request = FetchRequest(
-            one.target, path: "/v1/models",
-            timeoutMilliseconds: BackendModels.timeoutMilliseconds)
-        request.mostBytes = BackendModels.mostBytes
         let key = source(one)
+        var request = FetchRequest(
+            one.target, path: key.path, timeoutMilliseconds: BackendModels.timeoutMilliseconds)
+        request.fields = key.fields
+        request.mostBytes = BackendModels.mostBytes
         fetches[key] = fetcher.begin(request) { [unowned self] outcome in
             fetches[key] = nil
             // One that cannot be reached, or does not tell, may do so in the next round.
@@ -107,7 +116,7 @@ final class BackendModels: EventHandler {
         policy.pools.map { pool in
             guard policy.models.refresh != nil else { return [] }
             return pool.backends.flatMap { address in
-                answers[Source(address: address, tls: pool.tls)]?.models ?? []
+                answers[Source(address, of: pool)]?.models ?? []
             }
         }
     }

@@ -188,11 +188,21 @@ extension ByteBuffer {
     package mutating func appendLastChunk(trailers: borrowing FieldSection) {
         if trailers.fields.isEmpty {
             appendLastChunk()
-            return
+        } else {
+            appendLastChunk(trailers: trailers) { _, _ in false }
         }
+    }
+
+    /// Appends the last chunk and those of `trailers` of which `drops` says by their names that they go on.
+    package mutating func appendLastChunk(
+        trailers: borrowing FieldSection, without drops: (FieldName, Span<UInt8>) -> Bool
+    ) {
         append("0\r\n")
         for field in trailers.fields {
-            appendField(name: trailers.name(of: field), value: trailers.value(of: field))
+            let name = trailers.name(of: field)
+            if !drops(field.known, name) {
+                appendField(name: name, value: trailers.value(of: field))
+            }
         }
         appendLineEnd()
     }

@@ -15,6 +15,9 @@ package struct FieldNames: Equatable, Sendable {
     /// Adds a name.
     package mutating func insert(_ name: FieldName) { bits |= FieldNames.bit(name) }
 
+    /// Adds all names of `other`.
+    package mutating func formUnion(_ other: FieldNames) { bits |= other.bits }
+
     /// Whether `name` is in the set.
     package func contains(_ name: FieldName) -> Bool { bits & FieldNames.bit(name) != 0 }
 

@@ -2,17 +2,17 @@
 
 extension BackendAddress {
     /// What must differ between the backends of a pool; the label is only how it was written.
-    var identity: [String] { [scheme.rawValue, host, "\(port)", socketPath] }
+    var identity: [String] { [scheme.rawValue, host, "\(port)", socketPath, path] }
 
-    /// Reads a URL.
-    static func parse(_ text: String) throws(Fault) -> BackendAddress {
+    /// Reads a URL; one of `http` or `https` may have a path where `takesPath`.
+    static func parse(_ text: String, takesPath: Bool = false) throws(Fault) -> BackendAddress {
         guard let separator = text.firstRange(of: "://") else {
             throw Fault("\(text.quoted) has no scheme", "write \("http://\(text)".quoted)")
         }
         let rest = String(text[separator.upperBound...])
         switch text[..<separator.lowerBound] {
-        case "http": return try remote(.http, rest, defaultPort: 80, label: text)
-        case "https": return try remote(.https, rest, defaultPort: 443, label: text)
+        case "http": return try remote(.http, rest, 80, takesPath, label: text)
+        case "https": return try remote(.https, rest, 443, takesPath, label: text)
         case "http+unix": return try socket(rest, label: text)
         case let scheme:
             let known = ["http", "https", "http+unix"]
@@ -24,24 +24,34 @@ extension BackendAddress {
     }
 
     private static func remote(
-        _ scheme: Scheme, _ rest: String, defaultPort: UInt16, label: String
+        _ scheme: Scheme, _ rest: String, _ defaultPort: UInt16, _ takesPath: Bool, label: String
     ) throws(Fault) -> BackendAddress {
-        let authority = rest.hasSuffix("/") ? String(rest.dropLast()) : rest
-        if let index = authority.firstIndex(where: { "/?#@".contains($0) }) {
-            if authority.contains("@") {
-                // Not quoted: what stands there may be a password, and diagnostics end up in logs.
-                throw Fault("the URL has a user name", "remove it, with the @ behind it")
-            }
-            throw Fault(
-                "\(label.quoted) has more than a host and a port",
-                "write \("\(scheme.rawValue)://\(authority[..<index])".quoted)")
+        let end = rest.firstIndex { "/?#".contains($0) } ?? rest.endIndex
+        let authority = String(rest[..<end])
+        var path = String(rest[end...])
+        if path.hasSuffix("/") { path.removeLast() }
+        if rest.contains("@") {
+            // Not quoted: what stands there may be a password, and diagnostics end up in logs.
+            throw Fault("the URL has a user name", "remove it, with the @ behind it")
         }
+        let bare = "\(scheme.rawValue)://\(authority)"
+        if !path.isEmpty, !takesPath {
+            throw Fault(
+                "\(label.quoted) has more than a host and a port", "write \(bare.quoted)")
+        }
+        if path.contains(where: { "?#".contains($0) }) {
+            let kept = path.prefix { !"?#".contains($0) }
+            throw Fault(
+                "\(label.quoted) has more than a host, a port and a path",
+                "write \("\(bare)\(kept)".quoted)")
+        }
+        if !path.isEmpty { path = try PathText.prefix(path) }
         let (host, port) = HostName.split(authority)
         return BackendAddress(
             scheme: scheme, host: try HostName.parse(host),
             port: try port.map { port throws(Fault) in try HostName.port(port, in: 1...65535) }
                 ?? defaultPort,
-            label: label)
+            path: path, label: label)
     }
 
     private static func socket(_ rest: String, label: String) throws(Fault) -> BackendAddress {
@@ -96,9 +106,10 @@ extension Kind<BackendAddress> {
     /// The URL of a backend.
     private static var backendURL: Kind {
         .text(
-            "a URL such as http://10.0.0.11:8000, https://host:8443 or http+unix:///run/vllm.sock",
+            "a URL such as http://10.0.0.11:8000, https://host:8443/v1 or http+unix:///run/vllm.sock",
             pattern:
-                "^(https?://(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?/?|http\\+unix://.+)$",
-            parse: BackendAddress.parse, write: { $0.label })
+                "^(https?://(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[^?#\\s]*)?|http\\+unix://.+)$",
+            parse: { (text) throws(Fault) in try BackendAddress.parse(text, takesPath: true) },
+            write: { $0.label })
     }
 }

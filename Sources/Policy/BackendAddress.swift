@@ -19,6 +19,8 @@ package struct BackendAddress: Hashable, Sendable {
     package var port: UInt16
     /// Path of the unix socket, else empty.
     package var socketPath: String
+    /// What its paths begin with, without a slash at its end; empty for nothing.
+    package var path = ""
     /// The URL as the operator wrote it, which is also the metric label.
     package var label: String
     /// Its share of the requests in comparison with the pool's other backends, 0...1,000; one of 0 gets nothing new.
@@ -32,12 +34,14 @@ package struct BackendAddress: Hashable, Sendable {
 
     /// Makes an address from its parts.
     package init(
-        scheme: Scheme, host: String, port: UInt16, socketPath: String = "", label: String
+        scheme: Scheme, host: String, port: UInt16, socketPath: String = "", path: String = "",
+        label: String
     ) {
         self.scheme = scheme
         self.host = host
         self.port = port
         self.socketPath = socketPath
+        self.path = path
         self.label = label
     }
 

@@ -10,6 +10,8 @@ package struct LoadedPolicy: Sendable {
     package internal(set) var sources: PolicySources
     /// What is wrong in the keys files that it names, and with the admin listener's token.
     var keysFaults: [Diagnostic] = []
+    /// What is wrong with the secrets that it takes from this machine.
+    var secretFaults: [PolicyFault] = []
 
     /// The file and the line of the setting at `path`, where that is a file which the policy includes.
     package func includedPlace(of path: String) -> String? {
@@ -18,7 +20,12 @@ package struct LoadedPolicy: Sendable {
     }
 
     /// `faults` with their places, and those of its keys files and of the token; nil where there are none.
-    package func error(_ faults: [PolicyFault] = []) -> PolicyError? {
+    ///
+    /// Those of secrets are among them unless the policy alone is looked at, which may be for another machine.
+    package func error(
+        _ faults: [PolicyFault] = [], isPolicyOnly: Bool = false
+    ) -> PolicyError? {
+        let faults = isPolicyOnly ? faults : secretFaults + faults
         guard !faults.isEmpty || !keysFaults.isEmpty else { return nil }
         var reading = reading
         for fault in faults {

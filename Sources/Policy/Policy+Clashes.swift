@@ -90,7 +90,7 @@ extension Policy {
         }
     }
 
-    /// The files that only a reload reads again: the policy in `files`, its own file first, the token, keys, and pools'
+    /// The files that only a reload reads again: the policy in `files`, its own file first, the token, keys, secrets, and pools'
     /// certificates, each once and with an absolute path where `files` have one.
     package func reloadedFiles(besides files: [String]) -> [String] {
         let others = Set(pools.compactMap { $0.discovery?.file })
@@ -100,7 +100,7 @@ extension Policy {
         }
     }
 
-    /// What is read: the policy in `files`, the token, keys, certificates, lists of backends; each once.
+    /// What is read: the policy in `files`, the token, keys, certificates, lists of backends, secrets; each once.
     private func filesRead(besides files: [String]) -> [NamedFile] {
         let file = files[0]
         var found = [NamedFile(path: "", file: file, what: "this policy's file")]
@@ -132,6 +132,12 @@ extension Policy {
                 if named == "/dev/null" || found.contains(where: { $0.file == named }) { continue }
                 found.append(NamedFile(path: "\(path).\(key)", file: named, what: "the file of"))
             }
+        }
+        for (path, value) in setFields {
+            guard let named = value.file.map({ KeysFile.resolved($0, besides: file) }),
+                named != "/dev/null", !found.contains(where: { $0.file == named })
+            else { continue }
+            found.append(NamedFile(path: "\(path).file", file: named, what: "the file of"))
         }
         return found
     }

@@ -225,6 +225,13 @@ package struct PoolSettings: Equatable, Sendable {
     package var tls = TLSSettings()
     /// What the `Host` field of forwarded requests says.
     package var host = HostRule.preserve
+    /// What the backends' URLs have instead of the beginning of requests' paths, without a slash at its end; `nil` for
+    /// nothing.
+    package var stripPrefix: String?
+    /// What becomes of the fields of requests to the backends.
+    package var request = FieldRules()
+    /// What becomes of the fields of their responses.
+    package var response = FieldRules()
     /// How each backend's limit is found, and the queue's bounds.
     package var admission = AdmissionSettings()
     /// How many units of the limit long requests take; `nil` for one each.

@@ -26,6 +26,19 @@ package struct PolicyChanges: Equatable, Sendable {
             else { continue }
             note("pools.\(pool.name).tenant.keys.file")
         }
+        compareSecrets(former, next)
+    }
+
+    /// Notes the fields whose values come from where they came from, and are others.
+    private mutating func compareSecrets(_ former: Policy, _ next: Policy) {
+        let before = Dictionary(
+            former.setFields.map { ($0.path, $0.value) }, uniquingKeysWith: { first, _ in first })
+        for (path, value) in next.setFields {
+            guard let old = before[path], value.isSecret, old.hasSource(of: value),
+                old.secret != value.secret
+            else { continue }
+            note(path)
+        }
     }
 
     /// Notes one more path, unless it is there.

@@ -8,10 +8,10 @@ package enum PolicyLoader {
     static let maxBytes = 1 << 20
 
     /// Reads the policy in the file at `path` and the keys files that it names, with all faults if
-    /// there are any.
+    /// there are any; secrets of this machine that cannot be read say nothing.
     package static func load(path: String) throws(PolicyError) -> Policy {
         let loaded = try read(path: path)
-        if let error = loaded.error() { throw error }
+        if let error = loaded.error(isPolicyOnly: true) { throw error }
         return loaded.policy
     }
 
@@ -22,6 +22,7 @@ package enum PolicyLoader {
         loaded.keysFaults =
             KeysFile.fill(&loaded.policy, besides: path)
             + AdminToken.fill(&loaded.policy, besides: path)
+        loaded.secretFaults = loaded.policy.fillSecrets(besides: path)
         BackendsFile.fill(&loaded.policy)
         return loaded
     }

@@ -75,6 +75,19 @@ extension PolicySections {
                 "Host field of forwarded requests: what the client sent, the backend's own, or a name."
             ),
             Key(
+                "strip_prefix", \.stripPrefix, pathPrefix.optional(blank: ""),
+                "Beginning of requests' paths in whose place the backends' URLs have their own: `/v1` before "
+                    + "`https://api.example.com/openai/v1`. A path that does not begin with it stays whole."
+            ),
+            Key(
+                "request", \.request, requestFields.kind(),
+                "Fields of requests to the backends that are set and removed, after those of the route. With a value from a "
+                    + "file or the environment, or a field for keys, backends get no keys of clients."
+            ),
+            Key(
+                "response", \.response, responseFields.kind(),
+                "Fields of their responses that are set and removed, before those of the route."),
+            Key(
                 "limit", \.admission.limit, limit,
                 "How many requests each backend gets at once: a number, or an algorithm that finds it "
                     + "(knee, where nothing is said)."),
@@ -126,6 +139,9 @@ extension PolicySections {
             Key("keep_alive", \.self, keepAlive.kind(), "Unused backend connections."),
         ],
         hints: [
+            "api_key":
+                "write request: {set_fields: {Authorization: {file: PATH, prefix: \"Bearer \"}}}",
+            "set_fields": "write request: {set_fields: {NAME: VALUE}}",
             "health_check": "write health: {path: PATH}",
             "healthcheck": "write health: {path: PATH}", "check": "write health: {path: PATH}",
             "file_sd_configs": "write backends: {file: PATH}",

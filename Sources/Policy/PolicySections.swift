@@ -250,8 +250,30 @@ enum PolicySections {
                     + "For JSON bodies that can be held whole, within half of `models.max_held`, and are "
                     + "not compressed; others pass as they came. Backends have to know `stream_options`."
             ),
+            Key(
+                "strip_prefix", \.stripPrefix, pathPrefix.optional(blank: ""),
+                "Beginning of the path that backends are not told of; all paths of the route have to begin with it."
+            ),
+            Key(
+                "rewrite", \.rewrite, rewrittenPath.optional(blank: ""),
+                "Path that backends are asked for instead: with as many `*` as `path`, each of which stands for what that "
+                    + "of `path` has found, or with none. The query stays as it is."),
+            Key(
+                "request", \.request, requestFields.kind(),
+                "Fields of requests that are set and removed, whichever pool they go to; a `fallback` and a `mirror` do "
+                    + "not get values that come from a file or the environment."),
+            Key(
+                "response", \.response, responseFields.kind(),
+                "Fields of backends' responses that are set and removed; what the gateway itself answers stays as it is."
+            ),
+            Key(
+                "max_body_size", \.maxBodyBytes, Kind.size(0...1 << 40).optional(blank: 0),
+                "Largest body of a request, instead of `server.max_body_size`: more or less."),
+            Key(
+                "timeouts", \.timeouts, routeTimeouts.kind(),
+                "Time-outs of backends instead of those of the pools."),
         ],
-        rules: [
+        rules: pathRules + [
             Rule("pool", "split") { route in
                 route.pool == Route.noPool
                     ? Fault("has no pool", "write pool: NAME, or split: [{pool: NAME, share: 1}]")
@@ -287,6 +309,12 @@ enum PolicySections {
             "cross_origin": "write cors: {origins: [ORIGIN]}",
             "shadow": "write mirror: {pool: NAME, share: 0.01}",
             "pools": "write split: [{pool: NAME, share: 1}]",
+            "prefix": "write strip_prefix: PATH", "rewrite_path": "write rewrite: PATH",
+            "set_fields": "write request: {set_fields: {NAME: VALUE}}",
+            "remove_fields": "write request: {remove_fields: [NAME]}",
+            "headers": "write request: {set_fields: {NAME: VALUE}}",
+            "timeout": "write timeouts: {first_byte: TIME}",
+            "max_body": "write max_body_size: SIZE",
             "canary": "write split: [{pool: NAME, share: 95}, {pool: NAME, share: 5}]",
         ])
 

@@ -30,11 +30,39 @@ package struct Route: Equatable, Sendable {
     package var crossOrigin: CrossOriginSettings?
     /// Whether backends are asked for the usage of streams whose clients did not ask.
     package var streamUsage = StreamUsage.asClient
+    /// What backends are not told of the path's beginning, without a slash at its end; `nil` for nothing.
+    package var stripPrefix: String?
+    /// The path that backends are asked for, each `*` of which stands for what that of `path` has found; `nil` for
+    /// the one that came.
+    package var rewrite: String?
+    /// What becomes of the fields of requests, in all pools that they go to.
+    package var request = FieldRules()
+    /// What becomes of the fields of responses.
+    package var response = FieldRules()
+    /// Bytes of a request's body, 0..1 TiB; `nil` for what `server` says.
+    package var maxBodyBytes: Int?
+    /// How long backends are waited for, in all pools that requests go to.
+    package var timeouts = Timeouts()
 
     /// A route for `path` to the pool at index `pool`.
     package init(path: PathPattern, pool: Int) {
         self.path = path
         self.pool = pool
+    }
+
+    /// Time-outs instead of those of a pool, each 1 ms..24 h; `nil` for the pool's.
+    package struct Timeouts: Equatable, Sendable {
+        /// From the forwarded request to the response's first byte.
+        package var firstByte: Duration?
+        /// Between two reads of a response that is no stream of an inference server's.
+        package var idle: Duration?
+        /// Between two reads of such a stream after its first event.
+        package var streamStall: Duration?
+        /// Without a byte in either direction of a WebSocket tunnel.
+        package var tunnelIdle: Duration?
+
+        /// Those of the pools.
+        package init() {}
     }
 
     /// Another pool for requests that would wait too long.

@@ -15,7 +15,7 @@ struct CheckCommand: Command {
 
               policy.yaml:7:17: error: pools.chat.queue.max_wait: `2` has no unit; write a duration such as 10s
 
-            What this machine would have to give is looked at too: certificates, keys, folders of logs, addresses, \
+            What this machine would have to give is looked at too: certificates, keys, secrets, folders of logs, addresses, \
             descriptors. An address that is in use counts as there. Leave that out with --policy-only, where the \
             policy is for another machine.
 
@@ -90,7 +90,8 @@ struct CheckCommand: Command {
         do throws(PolicyError) {
             let loaded = try PolicyLoader.read(path: file)
             report.error = loaded.error(
-                isPolicyOnly ? [] : MachineCheck.faults(loaded.policy, loaded.sources))
+                isPolicyOnly ? [] : MachineCheck.faults(loaded.policy, loaded.sources),
+                isPolicyOnly: isPolicyOnly)
             report.included = loaded.sources.included
             guard report.error == nil else { return report }
             if dump { print(PolicyDump.yaml(loaded.policy), terminator: "") }
@@ -133,7 +134,7 @@ extension CheckCommand {
             let fault = PolicyFault(
                 path: "pools", problem: "no backend can be dialled: \(error)",
                 remedy: "give the process more descriptors")
-            report.error = loaded.error([fault])
+            report.error = loaded.error([fault], isPolicyOnly: isPolicyOnly)
             return
         }
         report.backends = findings.map { .init($0.path, "\($0.backend): \($0.text)") }
@@ -143,7 +144,7 @@ extension CheckCommand {
                     path: finding.path,
                     problem: "\(finding.backend) does not answer: \(finding.text)",
                     remedy: "start it, or correct its address or the pool's tls")
-            })
+            }, isPolicyOnly: isPolicyOnly)
     }
 
     /// What people read: findings on standard output, faults on the other.

@@ -26,6 +26,7 @@ struct ExplanationFacts {
             facts.append(.init("limit", pool.limitText))
             facts.append(.init("queue", queue(of: pool)))
             facts.append(.init("backends", backends(of: pool)))
+            if let changes = HeadFacts(policy, found, pool) { facts += changes.all }
             if pool.affinity.by != .off {
                 facts.append(.init("affinity", affinity(of: pool.affinity)))
             }

@@ -11,7 +11,8 @@ import Testing
         .deletingLastPathComponent().deletingLastPathComponent().appending(path: "policies")
 
     private static let names = [
-        "api-keys", "embeddings", "llamacpp", "ollama", "one-backend", "several-replicas", "sglang",
+        "api-keys", "embeddings", "hosted-fallback", "llamacpp", "ollama", "one-backend",
+        "several-replicas", "sglang",
         "streaming-chat", "strict", "tenants", "tgi", "triton", "vllm",
     ]
 
@@ -198,6 +199,18 @@ import Testing
         #expect(chat.admission.tenants.map(\.requestsPerMinute) == [3_000, nil])
         #expect(chat.admission.otherTenants.requestsPerMinute == 60)
         #expect(chat.deadlines.longest == .seconds(600))
+    }
+
+    @Test func hostedFallbackKeepsEachSidesKeys() throws {
+        let policy = try policy("hosted-fallback")
+        let hosted = try #require(policy.pools.first { $0.name == "hosted" })
+        #expect(hosted.backends.allSatisfy { $0.scheme == .https && !$0.path.isEmpty })
+        #expect(hosted.tls.verify && hosted.host == .backend && hosted.request.hasKey)
+        #expect(hosted.request.fields.allSatisfy { $0.value.file != nil })
+        #expect(hosted.stripPrefix == "/v1" && hosted.backends[0].path.hasSuffix("/v1"))
+        let chat = try #require(policy.routes.first)
+        #expect(policy.pools[try #require(chat.fallback).pool].name == "hosted")
+        #expect(policy.pools[chat.pool].claims.keys?.isPassedOn == false)
     }
 
     @Test func strictNamesBoundsAndVerifiesEverything() throws {

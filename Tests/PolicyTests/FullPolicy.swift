@@ -98,7 +98,7 @@ enum FullPolicy {
         pools:
           chat:
             backends:
-              - url: https://a.example.com
+              - url: https://a.example.com/base
                 weight: 3
             tls:
               verify: true
@@ -106,6 +106,24 @@ enum FullPolicy {
               certificate_file: /client.pem
               key_file: /client.key
             host: backend
+            strip_prefix: /one
+            request:
+              set_fields:
+                X-One: "71"
+                Authorization:
+                  file: /who.secret
+                  prefix: "Bearer "
+                X-Eleven:
+                  env: PENSTOCK_TEST_ELEVEN
+              remove_fields: [cookie]
+            response:
+              set_fields:
+                X-Two:
+                  file: two.secret
+                  prefix: "72"
+                X-Twelve:
+                  env: PENSTOCK_TEST_TWELVE
+              remove_fields: [x-three]
             limit:
               \(limit.joined(separator: "\n      "))
             seats: {tokens: 56, max: 57}
@@ -233,6 +251,29 @@ enum FullPolicy {
               expose: [X-Two]
               credentials: true
               max_age: 64s
+            strip_prefix: /a
+            request:
+              set_fields:
+                X-Four:
+                  file: four.secret
+                  prefix: "74"
+                X-Fourteen:
+                  env: PENSTOCK_TEST_FOURTEEN
+              remove_fields: [x-five]
+            response:
+              set_fields:
+                X-Six:
+                  env: PENSTOCK_TEST_SIX
+                X-Sixteen:
+                  file: sixteen.secret
+                  prefix: "73"
+              remove_fields: [server]
+            max_body_size: 75B
+            timeouts:
+              first_byte: 76s
+              idle: 77s
+              stream_stall: 78s
+              tunnel_idle: 79s
           - path: /b
             split:
               - pool: spare
@@ -242,6 +283,7 @@ enum FullPolicy {
             sticky:
               header: X-User
             spill: true
+            rewrite: /c
         models:
           aliases:
             other: most
@@ -280,6 +322,22 @@ enum FullPolicy {
         crossOrigin.maxAge = .seconds(64)
         route.crossOrigin = crossOrigin
         route.streamUsage = .ask
+        route.stripPrefix = "/a"
+        route.request.fields = [
+            SetField(name: "X-Four", value: value("74", file: "four.secret")),
+            SetField(name: "X-Fourteen", value: value(variable: "PENSTOCK_TEST_FOURTEEN")),
+        ]
+        route.request.removed = ["x-five"]
+        route.response.fields = [
+            SetField(name: "X-Six", value: value(variable: "PENSTOCK_TEST_SIX")),
+            SetField(name: "X-Sixteen", value: value("73", file: "sixteen.secret")),
+        ]
+        route.response.removed = ["server"]
+        route.maxBodyBytes = 75
+        route.timeouts.firstByte = .seconds(76)
+        route.timeouts.idle = .seconds(77)
+        route.timeouts.streamStall = .seconds(78)
+        route.timeouts.tunnelIdle = .seconds(79)
         var split = Route(path: .exact("/b"), pool: 1)
         split.split = [(1, 95.5), (2, 4.5)].map { pool, share in
             var part = Route.Part()
@@ -289,6 +347,7 @@ enum FullPolicy {
         }
         split.stickiness = .header("x-user")
         split.spills = true
+        split.rewrite = "/c"
         var models = ModelSettings()
         models.aliases = [ModelAlias(name: "other", model: "most")]
         models.maxHeldBytes = 62_464
@@ -341,69 +400,28 @@ enum FullPolicy {
         return policy
     }
 
-    private static var expectedServer: ServerSettings {
-        var server = ServerSettings()
-        server.maxConnections = 1001
-        server.maxHeadBytes = 2048
-        server.maxFields = 102
-        server.maxBodyBytes = 3
-        server.bufferHighBytes = 131_072
-        server.bufferLowBytes = 8192
-        server.bodyBeforeQueueBytes = 4
-        server.bodyBeforeQueueTotalBytes = 5
-        server.bodyMinRateBytes = 6
-        server.bufferResponseBytes = 7
-        server.bufferResponsesTotalBytes = 8
-        server.perNetwork.connections = 0.4
-        server.perNetwork.heads = 0.2
-        server.perNetwork.bodies = 0.3
-        server.bodyTimeout = .seconds(26)
-        server.halfClose = .allow
-        server.ambiguousPaths = .pass
-        server.healthPaths = ["/health", "/ping"]
-        server.drainTimeout = .seconds(21)
-        server.drainDelay = .seconds(22)
-        server.readiness = .backends
-        server.headTimeout = .seconds(22)
-        server.bodyIdleTimeout = .seconds(23)
-        server.keepAliveTimeout = .seconds(24)
-        server.writeStallTimeout = .seconds(25)
-        return server
-    }
-
-    private static var expectedLog: LogSettings {
-        var log = LogSettings()
-        log.level = .trace
-        log.destination = .standardOutput
-        log.access = .file(path: "/var/log/access.log")
-        log.accessLevel = .failures
-        log.accessSample = 0.5
-        return log
-    }
-
-    private static var expectedForwarding: ForwardingSettings {
-        var forwarding = ForwardingSettings()
-        forwarding.via = "gateway"
-        forwarding.forwarded = .set
-        forwarding.trustedProxies = [
-            .network(
-                Network(
-                    lowest: 0xffff_0a00_0000, prefixLength: 104, text: "10.0.0.0/8")),
-            .unixSockets,
-        ]
-        forwarding.keepRequestID = false
-        return forwarding
-    }
-
     private static var expectedPool: PoolSettings {
         var backend = BackendAddress(
-            scheme: .https, host: "a.example.com", port: 443, label: "https://a.example.com")
+            scheme: .https, host: "a.example.com", port: 443, path: "/base",
+            label: "https://a.example.com/base")
         backend.weight = 3
         var pool = PoolSettings(name: "chat", backends: [backend])
         pool.tls.authorityFile = "/ca.pem"
         pool.tls.certificateFile = "/client.pem"
         pool.tls.keyFile = "/client.key"
         pool.host = .backend
+        pool.stripPrefix = "/one"
+        pool.request.fields = [
+            SetField(name: "X-One", value: FieldValue(text: "71")),
+            SetField(name: "Authorization", value: value("Bearer ", file: "/who.secret")),
+            SetField(name: "X-Eleven", value: value(variable: "PENSTOCK_TEST_ELEVEN")),
+        ]
+        pool.request.removed = ["cookie"]
+        pool.response.fields = [
+            SetField(name: "X-Two", value: value("72", file: "two.secret")),
+            SetField(name: "X-Twelve", value: value(variable: "PENSTOCK_TEST_TWELVE")),
+        ]
+        pool.response.removed = ["x-three"]
         var seats = SeatSettings()
         seats.tokens = 56
         seats.most = 57
@@ -461,39 +479,5 @@ enum FullPolicy {
         pool.keepAliveMaxAge = .seconds(41)
         pool.maxIdleConnections = 40
         return pool
-    }
-
-    private static func expectTenants(_ pool: inout PoolSettings) {
-        pool.claims.tenantHeader = "x-who"
-        pool.claims.certificateName = .uri
-        var keys = KeySettings(file: "who.keys")
-        keys.isRequired = false
-        keys.isPassedOn = true
-        keys.unnamed = .allow
-        pool.claims.keys = keys
-        pool.admission.sharing = .tokens
-        pool.claims.priorityHeader = "x-class"
-        pool.claims.defaultClass = 1
-        pool.admission.classes = ["gold", "tin", "lead"].map(PriorityClassSettings.init)
-        pool.admission.classes[1].ceiling = 0.43
-        // Its own would be higher than that of the class before.
-        pool.admission.classes[2].ceiling = 0.43
-        pool.admission.otherTenants.weight = 0.44
-        pool.admission.otherTenants.highestClass = 1
-        pool.admission.otherTenants.maxInFlight = 45
-        pool.admission.otherTenants.maxQueued = 46
-        pool.admission.otherTenants.requestsPerMinute = 51
-        pool.admission.otherTenants.tokensPerMinute = 52
-        var acme = TenantSettings(name: "acme")
-        acme.weight = 47
-        acme.highestClass = 2
-        acme.maxInFlight = 48
-        acme.maxQueued = 49
-        acme.requestsPerMinute = 53
-        acme.tokensPerMinute = 54
-        pool.admission.tenants = [acme]
-        let network = Network(
-            lowest: 0xffff_c000_0200, prefixLength: 120, text: "192.0.2.0/24")
-        pool.claims.networks = [TenantNetwork(network: network, tenant: 0)]
     }
 }

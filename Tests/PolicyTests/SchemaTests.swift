@@ -134,14 +134,16 @@ extension SchemaValue {
     }
 
     /// Mappings whose keys are names that the operator chose.
-    private static let named: Set = [".pools", ".models.aliases"]
+    private static func isNamed(_ path: String) -> Bool {
+        [".pools", ".models.aliases"].contains(path) || path.hasSuffix(".set_fields")
+    }
 
     private static func keys(_ value: SchemaValue, path: String) -> Set<String> {
         switch value {
         case .mapping(let entries):
             Set(
                 entries.flatMap { name, value in
-                    let isNamed = named.contains(path)
+                    let isNamed = isNamed(path)
                     let key = "\(path).\(isNamed ? "NAME" : name)"
                     return keys(value, path: key).union(isNamed ? [] : [key])
                 })

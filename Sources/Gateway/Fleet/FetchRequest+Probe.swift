@@ -30,7 +30,7 @@ extension FetchRequest {
             DialTarget(address, verifies: pool.tls.verify, credentials: credentials),
             path: health.path,
             timeoutMilliseconds: max(1, Int(health.timeout.wholeNanoseconds / 1_000_000)))
-        fields = [FetchRequest.hostField(address, pool)]
+        fields = [FetchRequest.hostField(address, pool)] + pool.requestLines
         mostBytes = FetchRequest.mostCheckBytes
     }
 
@@ -44,7 +44,7 @@ extension FetchRequest {
         self.init(
             DialTarget(address, verifies: pool.tls.verify, credentials: credentials), path: path,
             timeoutMilliseconds: FetchRequest.pageMilliseconds)
-        fields = [FetchRequest.hostField(address, pool)]
+        fields = [FetchRequest.hostField(address, pool)] + pool.requestLines
         mostBytes = MetricsPageReader.mostBytes
     }
 

@@ -56,6 +56,8 @@ final class Pool {
     private(set) var longestNanoseconds: Int64?
     /// Whether fields with API keys stay behind.
     private(set) var keepsKeys = false
+    /// What is said about the heads of requests and responses; nil for nothing.
+    private(set) var rules: PoolRules?
     /// Whether requests go to where their prompts are known, for the data path; and the field that says it, where
     /// that is one.
     private(set) var hasAffinity = false
@@ -138,7 +140,8 @@ final class Pool {
         seats = settings.seats
         deadlines = settings.deadlines
         longestNanoseconds = deadlines.longest?.wholeNanoseconds
-        keepsKeys = claims.keys.map { !$0.isPassedOn } ?? false
+        rules = layout.rules
+        keepsKeys = claims.keys.map { !$0.isPassedOn } ?? false || layout.rules?.hasKey == true
         hasAffinity = settings.affinity.by != .off
         affinityHeader = settings.affinity.header.map { Array($0.utf8) }
         isObserving = settings.admission.mode == .observe

@@ -19,6 +19,8 @@ package final class SharedAdmission: Sendable {
         var settings: PoolSettings
         /// Tells whose requests are by them.
         var classifier: Classifier
+        /// What they say about heads.
+        var rules: PoolRules?
         /// What connections to their backends trust and show; nil where none is secured.
         var credentials: TLSCredentials?
         var version = 0
@@ -40,6 +42,7 @@ package final class SharedAdmission: Sendable {
     struct Layout: Sendable {
         let settings: PoolSettings
         let classifier: Classifier
+        let rules: PoolRules?
         let credentials: TLSCredentials?
         let version: Int
         /// Slots in the controller's table of backends.
@@ -79,7 +82,8 @@ package final class SharedAdmission: Sendable {
         controller.notesDoubts = true
         var state = State(
             controller: controller, settings: settings,
-            classifier: Classifier(settings, hashKey: hashKey), credentials: credentials,
+            classifier: Classifier(settings, hashKey: hashKey), rules: PoolRules(settings),
+            credentials: credentials,
             nanosecondsToWall: nanosecondsToWall)
         state.beginFollowingClock(epoch)
         self.state = Lock(state)
@@ -109,9 +113,11 @@ package final class SharedAdmission: Sendable {
         }
         if isSame { return }
         let classifier = Classifier(settings, hashKey: hashKey)
+        let rules = PoolRules(settings)
         state.withLock { state in
             state.settings = settings
             state.classifier = classifier
+            state.rules = rules
             state.credentials = credentials
             let epoch = state.nanosecondsToWall()
             state.controller.reconfigure(
@@ -160,7 +166,7 @@ package final class SharedAdmission: Sendable {
         state.withLock { state in
             let ids = state.controller.backendIDs(forKeys: state.settings.backends.map(\.key))
             return Layout(
-                settings: state.settings, classifier: state.classifier,
+                settings: state.settings, classifier: state.classifier, rules: state.rules,
                 credentials: state.credentials, version: state.version,
                 slots: state.controller.backendSlots, ids: ids)
         }

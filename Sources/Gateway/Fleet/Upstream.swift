@@ -18,6 +18,8 @@ final class Upstream {
     let metrics: BackendMetrics
     /// `Host` for requests in the backend's own name.
     let authority: [UInt8]
+    /// What paths begin with there.
+    let path: [UInt8]
     var keepAliveNanoseconds: Int64 = 0
     /// How old a connection becomes that is used again.
     var maxAgeNanoseconds = Int64.max
@@ -47,6 +49,7 @@ final class Upstream {
         self.metrics = metrics
         target = DialTarget(address, verifies: verifies, credentials: credentials)
         authority = Array(address.authority.utf8)
+        path = Array(address.path.utf8)
     }
 
     /// Idle connections.

@@ -35,6 +35,10 @@ final class Claim {
     private(set) var isModelReplaced = false
     /// Where the path names the model, in the head's bytes.
     private(set) var modelPathRange: Range<Int>?
+    /// The path that backends are asked for where the route changes it, before what pools do; else empty.
+    private(set) var forwardedPath: [UInt8] = []
+    /// Where that names the model.
+    private var forwardedModelRange: Range<Int>?
     /// Whether the backend is asked for the usage of the stream.
     private(set) var asksForUsage = false
     /// Whether the client did not do so, and does not get it.
@@ -60,6 +64,8 @@ final class Claim {
         model = []
         isModelReplaced = false
         modelPathRange = nil
+        if !forwardedPath.isEmpty { forwardedPath.removeAll(keepingCapacity: true) }
+        forwardedModelRange = nil
         asksForUsage = false
         keepsUsage = false
         deadline = .distantFuture
@@ -68,11 +74,33 @@ final class Claim {
 
     /// Begins with a request's head.
     func begin(_ head: borrowing RequestHead) {
+        dialect = Dialect(
+            path: head.span(head.path), hasAnthropicVersion: Claim.hasAnthropicVersion(head))
+    }
+
+    private static func hasAnthropicVersion(_ head: borrowing RequestHead) -> Bool {
         var hasVersion = false
         for field in head.fields where field.name.count == Claim.anthropicVersion.count {
             if head.name(of: field).equals(lowercase: Claim.anthropicVersion) { hasVersion = true }
         }
-        dialect = Dialect(path: head.span(head.path), hasAnthropicVersion: hasVersion)
+        return hasVersion
+    }
+
+    /// The route has backends asked for another path, whose dialect it is then.
+    func rewritePath(_ rewrite: PathRewrite, _ head: borrowing RequestHead) {
+        let start = head.path.lowerBound
+        let name = modelPathRange.map { ($0.lowerBound - start)..<($0.upperBound - start) }
+        var path = forwardedPath
+        forwardedPath = []
+        if head.path.isEmpty {
+            let root = [UInt8(ascii: "/")]
+            forwardedModelRange = rewrite.apply(to: root.span, name: nil, into: &path)
+        } else {
+            forwardedModelRange = rewrite.apply(to: head.span(head.path), name: name, into: &path)
+        }
+        forwardedPath = path
+        let hasVersion = Claim.hasAnthropicVersion(head)
+        dialect = Dialect(path: path.span, hasAnthropicVersion: hasVersion)
     }
 
     private static let anthropicVersion = Array("anthropic-version".utf8)
@@ -86,7 +114,17 @@ final class Claim {
     /// those of which is known that they do no harm. In the dialects of inference servers a request
     /// computes and changes nothing.
     func doesNoHarmTwice(_ head: borrowing RequestHead) -> Bool {
-        head.method.isIdempotent || dialect.isRepeatable(path: head.span(head.path))
+        if head.method.isIdempotent { return true }
+        if forwardedPath.isEmpty { return dialect.isRepeatable(path: head.span(head.path)) }
+        let path = forwardedPath
+        return dialect.isRepeatable(path: path.span)
+    }
+
+    /// Whether the request may ask for the usage of a stream.
+    func takesStreamOptions(_ head: borrowing RequestHead) -> Bool {
+        if forwardedPath.isEmpty { return dialect.takesStreamOptions(path: head.span(head.path)) }
+        let path = forwardedPath
+        return dialect.takesStreamOptions(path: path.span)
     }
 
     // MARK: The model
@@ -105,6 +143,9 @@ final class Claim {
 
     /// Where the path has a name that is replaced.
     var replacedPathRange: Range<Int>? { isModelReplaced ? modelPathRange : nil }
+
+    /// The same in `forwardedPath`.
+    var replacedForwardedRange: Range<Int>? { isModelReplaced ? forwardedModelRange : nil }
 
     /// The name that stands for the model in the body that is forwarded; nil where the body stays as it
     /// is.

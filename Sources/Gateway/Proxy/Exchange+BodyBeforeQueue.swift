@@ -59,9 +59,9 @@ extension Exchange {
 
     /// What all of the body may have: more is an error, at once.
     private var bodyBytesMax: Int {
-        guard isBodyNeeded, let body = intake.body else { return snapshot.maxBodyBytes }
+        guard isBodyNeeded, let body = intake.body else { return maxBodyBytes }
         let toHold = snapshot.policy.models.maxHeldBytes - body.held.count
-        return min(snapshot.maxBodyBytes, intake.bodyBytes + toHold)
+        return min(maxBodyBytes, intake.bodyBytes + toHold)
     }
 
     /// Reads the body, until the model is known and then until all of it has come or no more of it is

@@ -46,7 +46,7 @@ extension Exchange {
         }
         var request = ByteBuffer()
         RequestRewriter(copying: self, to: pool).append(
-            head, of: self, for: upstream, peer: client.peer, to: &request)
+            head, of: self, in: pool, for: upstream, peer: client.peer, to: &request)
         switch source {
         case .none: break
         case .input(let count): request.append(0..<count, of: client.input)

@@ -26,6 +26,7 @@ extension Exchange {
         switch routes.match(head, model: nil) {
         case .none: reply(.noRoute)
         case .route(let index):
+            if routes.hasRules, !takeRules(ofRoute: index, head) { return }
             if isBodyWanted(onRoute: index), !intake.isComplete {
                 if !refusesKey(onRoutes: [index], head, client) { lookAtBody(onRoute: index) }
             } else {
@@ -76,7 +77,7 @@ extension Exchange {
     }
 
     /// Whether the path means another one to some servers; models' names may have slashes.
-    private func isAmbiguous(_ head: borrowing RequestHead) -> Bool {
+    func isAmbiguous(_ head: borrowing RequestHead) -> Bool {
         let path = head.span(head.path)
         guard PathSegments.areAmbiguous(in: path) else { return false }
         return PathSegments.areAmbiguous(
@@ -240,6 +241,7 @@ extension Exchange {
         _ index: Int, _ head: borrowing RequestHead, from client: ClientConnection
     ) {
         routeIndex = index
+        if snapshot.routes.hasRules, rules == nil, !takeRules(ofRoute: index, head) { return }
         let found =
             snapshot.spreads
             ? choosePool(ofRoute: index, head, client)

@@ -19,7 +19,7 @@ extension Exchange {
         while true {
             let step = intake.relay(
                 from: client, to: upstream, highBytes: snapshot.bufferHighBytes,
-                bytesMax: snapshot.maxBodyBytes)
+                bytesMax: maxBodyBytes)
             switch step {
             case .needsMore(let movedBody):
                 moved = moved || movedBody
@@ -32,7 +32,7 @@ extension Exchange {
                 intake.pause(true)
                 return moved || movedBody
             case .ended:
-                intake.endChunks(to: upstream)
+                endChunks(to: upstream)
                 return true
             case .tooLarge:
                 abandonUpstream()

@@ -151,7 +151,12 @@ extension Exchange {
         attempt.passRest(to: client, writesChunks: outlet.framing.isChunked)
         if outlet.framing.isChunked {
             client.prepareOutput()
-            client.output.appendLastChunk(trailers: connection.parser.trailers)
+            if isResponseRuled, let editors = responseEditors {
+                client.output.appendLastChunk(
+                    trailers: connection.parser.trailers, without: editors.drops)
+            } else {
+                client.output.appendLastChunk(trailers: connection.parser.trailers)
+            }
         }
         heedSignals(connection.parser.trailers, of: connection.upstream)
         let reusable = connection.parser.head.keepAlive && intake.isComplete

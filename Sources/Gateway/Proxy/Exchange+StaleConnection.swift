@@ -22,6 +22,8 @@ extension Exchange {
             intake.sent.begin(on: connection)
         }
         intake.forwardHeld(to: connection, claim.changesBody ? claim.bodyChange : nil)
+        // A body of chunks may have come to nothing.
+        if intake.isComplete { endChunks(to: connection) }
     }
 
     /// Whether the connection may turn out to be at its end, or another backend may have to do it.

@@ -23,11 +23,7 @@ extension Exchange {
         guard snapshot.policy.routes[index].streamUsage == .ask, intake.head.method == .post else {
             return false
         }
-        return takesStreamOptions(intake.head)
-    }
-
-    private func takesStreamOptions(_ head: borrowing RequestHead) -> Bool {
-        claim.dialect.takesStreamOptions(path: head.span(head.path))
+        return claim.takesStreamOptions(intake.head)
     }
 
     /// Has the request ask for the usage of its stream, where it is to and can be made to.

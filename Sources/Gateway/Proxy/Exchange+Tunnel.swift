@@ -76,6 +76,8 @@ extension Exchange {
         client?.advance()
     }
 
-    /// `timeouts.tunnel_idle` of the request's pool.
-    private var tunnelIdleNanoseconds: Int64 { pool?.timeouts.tunnelIdleNanoseconds ?? 0 }
+    /// `timeouts.tunnel_idle` of the request's route or pool.
+    private var tunnelIdleNanoseconds: Int64 {
+        pool.map { ownTimeouts(in: $0).tunnelIdleNanoseconds } ?? 0
+    }
 }

@@ -130,7 +130,8 @@ extension Exchange {
         }
         connection.prepareOutput()
         RequestRewriter(self, in: pool).append(
-            head, of: self, for: connection.upstream, peer: client.peer, to: &connection.output)
+            head, of: self, in: pool, for: connection.upstream, peer: client.peer,
+            to: &connection.output)
         if spread.mayBeCopied {
             forwardBodyAndCopy(head, from: client, to: connection)
         } else {
@@ -189,7 +190,8 @@ extension Exchange {
     /// For how long the backend may be silent within its response.
     ///
     /// Engines send a stream's head when they have taken the request in, long before its first token.
-    private func silenceNanoseconds(_ timeouts: Pool.Timeouts) -> Int64 {
+    private func silenceNanoseconds(in pool: Pool) -> Int64 {
+        let timeouts = rules == nil ? pool.timeouts : ownTimeouts(in: pool)
         guard attempt.isStream else { return timeouts.idleNanoseconds }
         return attempt.response.hasEvents
             ? timeouts.streamStallNanoseconds : timeouts.firstByteNanoseconds
@@ -206,10 +208,12 @@ extension Exchange {
             attempt.noteProgress(now: now)
             timeout = .max
         } else if attempt.response.hasBegun {
-            timeout = silenceNanoseconds(pool.timeouts)
+            timeout = silenceNanoseconds(in: pool)
         } else {
             timeout = min(
-                pool.timeouts.firstByteNanoseconds,
+                rules == nil
+                    ? pool.timeouts.firstByteNanoseconds
+                    : ownTimeouts(in: pool).firstByteNanoseconds,
                 max(0, claim.deadline.nanoseconds(since: attempt.times.progressAt)))
         }
         client.reactor.setDeadline(

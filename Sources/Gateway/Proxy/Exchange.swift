@@ -43,6 +43,8 @@ final class Exchange: UpstreamUser {
     var pool: Pool?
     /// Index of the route that was taken, -1 before.
     var routeIndex = -1
+    /// What its route says about it; nil for nothing.
+    var rules: RouteRules?
     /// Where it goes besides, or instead.
     var spread = Spread()
     /// What its prompt begins with, where its pool looks for that.
@@ -122,6 +124,7 @@ final class Exchange: UpstreamUser {
         outlet.reset()
         pool = nil
         routeIndex = -1
+        if rules != nil { rules = nil }
         spread = Spread()
         hasFallenBack = false
         asksForTunnel = false

@@ -250,11 +250,7 @@ extension RequestIntake {
 
     /// Hands what is held to `connection`, behind the head, with `change` where there is one.
     func forwardHeld(to connection: UpstreamConnection, _ change: RequestBody.Change?) {
-        guard let body, body.isHolding else {
-            // A body of chunks may have come to nothing.
-            if isComplete { endChunks(to: connection) }
-            return
-        }
+        guard let body, body.isHolding else { return }
         memory.changeHeld(by: -body.held.count)
         if let change { body.apply(change) }
         if head.framing.isChunked {
@@ -271,14 +267,16 @@ extension RequestIntake {
             connection.output.append(0..<body.held.count, of: body.held)
         }
         body.release()
-        if isComplete { endChunks(to: connection) }
     }
 
-    /// Writes what ends a body of chunks.
-    func endChunks(to connection: UpstreamConnection) {
-        guard head.framing.isChunked else { return }
+    /// Writes what ends a body of chunks, with the trailers that `editors` let through.
+    func endChunks(to connection: UpstreamConnection, _ editors: FieldEditors?) {
         connection.prepareOutput()
-        connection.output.appendLastChunk(trailers: parser.trailers)
+        if let editors {
+            connection.output.appendLastChunk(trailers: parser.trailers, without: editors.drops)
+        } else {
+            connection.output.appendLastChunk(trailers: parser.trailers)
+        }
     }
 
     private static let copiedBytes = 16 * 1024

@@ -32,13 +32,18 @@ struct RequestRewriter {
     /// Whether the client speaks TLS.
     let isSecured: Bool
     /// Whether it is a copy, which says so.
-    private var isCopy = false
+    private(set) var isCopy = false
+    /// Whether the route or the pool says something about the head.
+    private let isRuled: Bool
     /// Whether the response is read as it passes, so that it may not be compressed.
     let readsResponse: Bool
 
     init(_ exchange: Exchange, in pool: Pool, keepsKeys: Bool = false) {
         host = pool.settings.host
-        self.keepsKeys = keepsKeys || pool.keepsKeys || exchange.claim.keepsKeys
+        isRuled = exchange.hasRules(in: pool)
+        self.keepsKeys =
+            keepsKeys || pool.keepsKeys || exchange.claim.keepsKeys
+            || isRuled && exchange.rules?.hasKey == true
         let deadline = exchange.claim.deadline
         let isTold = pool.deadlines.isPassedOn && deadline != .distantFuture
         remainingNanoseconds = isTold ? deadline.nanoseconds(since: exchange.now) : nil
@@ -60,15 +65,18 @@ struct RequestRewriter {
 
     // What it is about is handed on and not kept: each property that refers to something is counted.
 
-    /// Appends the head of `exchange`, for `upstream`, with the empty line that ends it.
+    /// Appends the head of `exchange`, for `upstream` of `pool`, with the empty line that ends it.
     func append(
-        _ head: borrowing RequestHead, of exchange: Exchange, for upstream: Upstream,
+        _ head: borrowing RequestHead, of exchange: Exchange, in pool: Pool, for upstream: Upstream,
         peer: borrowing PeerAddress, to output: inout ByteBuffer
     ) {
         let texts = exchange.snapshot.headTexts
-        appendStart(head, of: exchange, for: upstream, texts, to: &output)
+        appendStart(head, of: exchange, in: pool, for: upstream, texts, to: &output)
         let trusts = texts.trusts(peer)
-        let tellsEnvoyTime = appendFields(head, texts, trusts: trusts, to: &output)
+        let tellsEnvoyTime =
+            isRuled
+            ? appendRuledFields(head, of: exchange, in: pool, texts, trusts: trusts, to: &output)
+            : appendFields(head, texts, trusts: trusts, to: &output)
         if let remainingNanoseconds, hasOwnDeadline, !tellsEnvoyTime {
             output.append("x-envoy-expected-rq-timeout-ms: ")
             output.append(decimal: Int(max(1, remainingNanoseconds / 1_000_000)))
@@ -106,27 +114,35 @@ struct RequestRewriter {
         var tellsEnvoyTime = false
         var index = output.appendFields(of: head, without: dropped, before: apart)
         while index < head.fields.count {
-            let field = head.fields[index]
-            if readsResponse, case .acceptEncoding = field.known {
-                // Without a coding is right whatever else the client would take (RFC 9110 section
-                // 12.5.3).
-                output.append("Accept-Encoding: identity\r\n")
-            } else if let remainingNanoseconds, isTime(field, head) {
-                if case .xEnvoyExpectedTimeout = field.known { tellsEnvoyTime = true }
-                output.append(head.name(of: field))
-                output.append(": ")
-                RequestTimeout.append(
-                    nanoseconds: remainingNanoseconds, as: field.known,
-                    value: head.value(of: field), to: &output)
-                output.appendLineEnd()
-            } else if keepsKeys, asksForWebSocket, APIKey.isSubprotocols(field, in: head) {
-                Subprotocols.append(withoutKeys: head.value(of: field), to: &output)
-            } else if !keepsKeys || !APIKey.isKey(field, in: head) {
-                output.appendField(name: head.name(of: field), value: head.value(of: field))
-            }
+            appendApart(head.fields[index], of: head, &tellsEnvoyTime, to: &output)
             index = output.appendFields(of: head, from: index + 1, without: dropped, before: apart)
         }
         return tellsEnvoyTime
+    }
+
+    /// Appends a field that is looked at by itself, as far as it travels on.
+    @inline(__always)
+    func appendApart(
+        _ field: Field, of head: borrowing RequestHead, _ tellsEnvoyTime: inout Bool,
+        to output: inout ByteBuffer
+    ) {
+        if readsResponse, case .acceptEncoding = field.known {
+            // Without a coding is right whatever else the client would take (RFC 9110 section
+            // 12.5.3).
+            output.append("Accept-Encoding: identity\r\n")
+        } else if let remainingNanoseconds, isTime(field, head) {
+            if case .xEnvoyExpectedTimeout = field.known { tellsEnvoyTime = true }
+            output.append(head.name(of: field))
+            output.append(": ")
+            RequestTimeout.append(
+                nanoseconds: remainingNanoseconds, as: field.known,
+                value: head.value(of: field), to: &output)
+            output.appendLineEnd()
+        } else if keepsKeys, asksForWebSocket, APIKey.isSubprotocols(field, in: head) {
+            Subprotocols.append(withoutKeys: head.value(of: field), to: &output)
+        } else if !keepsKeys || !APIKey.isKey(field, in: head) {
+            output.appendField(name: head.name(of: field), value: head.value(of: field))
+        }
     }
 
     /// Whether a field says a time until which the response is wanted.
@@ -140,7 +156,7 @@ struct RequestRewriter {
         }
     }
 
-    private func droppedFields(
+    func droppedFields(
         _ head: borrowing RequestHead, _ texts: HeadTexts, trusts: Bool
     ) -> FieldNames {
         var dropped = trusts ? texts.droppedOfTrusted : texts.droppedOfRequest
@@ -151,7 +167,7 @@ struct RequestRewriter {
     }
 
     /// The fields that are looked at by themselves.
-    private func fieldsApart(_ texts: HeadTexts) -> FieldNames {
+    func fieldsApart(_ texts: HeadTexts) -> FieldNames {
         var apart = remainingNanoseconds == nil ? FieldNames() : texts.timeouts
         if keepsKeys { apart = remainingNanoseconds == nil ? texts.keys : texts.keysAndTimeouts }
         if readsResponse { apart.insert(.acceptEncoding) }
@@ -162,9 +178,12 @@ struct RequestRewriter {
 
     /// The request line, and the host that counts.
     private func appendStart(
-        _ head: borrowing RequestHead, of exchange: Exchange, for upstream: Upstream,
+        _ head: borrowing RequestHead, of exchange: Exchange, in pool: Pool, for upstream: Upstream,
         _ texts: HeadTexts, to output: inout ByteBuffer
     ) {
+        if isRuled {
+            appendRuledLine(head, of: exchange, in: pool, for: upstream, to: &output)
+        }
         switch host {
         case .preserve:
             if let range = head.authority {
@@ -192,15 +211,17 @@ struct RequestRewriter {
         _ head: borrowing RequestHead, of exchange: Exchange, host: Span<UInt8>,
         _ texts: HeadTexts, to output: inout ByteBuffer
     ) {
-        if !head.path.isEmpty, modelRange == nil {
+        if !head.path.isEmpty, modelRange == nil, !isRuled {
             output.appendRequestLine(of: head, in: texts.requestStart, host: host)
             return
         }
-        if let modelRange {
+        if isRuled {
+            // The line is there.
+        } else if let modelRange {
             output.append(head.span(head.methodRange))
             output.append(0x20)
             output.append(head.span(head.path.lowerBound..<modelRange.lowerBound))
-            appendModel(exchange.claim.model, to: &output)
+            RequestRewriter.appendModel(exchange.claim.model, to: &output)
             output.append(head.span(modelRange.upperBound..<head.path.upperBound))
             output.append(head.span(head.query))
             output.append(" HTTP/1.1\r\n")
@@ -215,7 +236,7 @@ struct RequestRewriter {
     }
 
     /// The model as a segment of a path, RFC 3986 section 3.3.
-    private func appendModel(_ model: [UInt8], to output: inout ByteBuffer) {
+    static func appendModel(_ model: [UInt8], to output: inout ByteBuffer) {
         for byte in model {
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

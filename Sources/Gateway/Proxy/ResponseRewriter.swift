@@ -41,6 +41,7 @@ struct ResponseRewriter {
         _ head: borrowing ResponseHead, to output: inout ByteBuffer
     ) -> FieldNames {
         let seen = appendStartOfOther(head, to: &output)
+        if exchange.isResponseRuled { exchange.appendSetFields(to: &output) }
         output.append("Connection: Upgrade\r\nUpgrade: websocket\r\n")
         output.appendLineEnd()
         return seen
@@ -51,8 +52,11 @@ struct ResponseRewriter {
         let pool = exchange.pool
         let rates = pool?.rates(of: exchange.claim.tenant, paidBy: exchange.claim.payer)
         let crossOrigin = exchange.crossOrigin
+        let isRuled = exchange.rules != nil || pool?.rules != nil
         let seen = appendStart(
-            head, replacesRates: rates != nil, replacesCrossOrigin: crossOrigin != nil, to: &output)
+            head, isRuled: isRuled, replacesRates: rates != nil,
+            replacesCrossOrigin: crossOrigin != nil,
+            to: &output)
         appendFraming(head, to: &output)
         if let rates {
             RateFields(rates).append(exchange.claim.dialect, to: &output)
@@ -64,6 +68,7 @@ struct ResponseRewriter {
         }
         // RFC 9110 section 6.6.1: a recipient with a clock adds the Date that is missing.
         if !seen.contains(.date) { exchange.shard.appendDate(to: &output) }
+        if isRuled { exchange.appendSetFields(to: &output) }
         if let crossOrigin { exchange.appendCrossOrigin(crossOrigin, to: &output) }
         if pool?.responses.saysTimes == true { appendTimes(to: &output) }
         exchange.appendFallback(to: &output)
@@ -86,15 +91,20 @@ struct ResponseRewriter {
         let rates = exchange.pool?.rates(
             of: exchange.claim.tenant, paidBy: exchange.claim.payer)
         return appendStart(
-            head, replacesRates: rates != nil, replacesCrossOrigin: exchange.crossOrigin != nil,
-            to: &output)
+            head, isRuled: exchange.isResponseRuled, replacesRates: rates != nil,
+            replacesCrossOrigin: exchange.crossOrigin != nil, to: &output)
     }
 
     /// Appends the status line and the fields that travel on, and returns which names there were.
     private func appendStart(
-        _ head: borrowing ResponseHead, replacesRates: Bool = false,
-        replacesCrossOrigin: Bool = false, to output: inout ByteBuffer
+        _ head: borrowing ResponseHead, isRuled: Bool, replacesRates: Bool,
+        replacesCrossOrigin: Bool, to output: inout ByteBuffer
     ) -> FieldNames {
+        if isRuled {
+            return appendRuledStart(
+                head, replacesRates: replacesRates, replacesCrossOrigin: replacesCrossOrigin,
+                to: &output)
+        }
         var seen = FieldNames()
         let dropped = texts.droppedOfResponse
         let apart = replacesRates || replacesCrossOrigin ? texts.others : FieldNames()

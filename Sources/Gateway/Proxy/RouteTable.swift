@@ -54,6 +54,9 @@ final class RouteTable {
     /// By the routes' indices.
     private let crossOrigins: [CrossOriginTexts?]
     private let splits: [RouteSplit?]
+    /// Whether any route has rules besides: asked for every request, so it is one answer.
+    let hasRules: Bool
+    private let rules: [RouteRules?]
 
     init(_ policy: Policy) {
         entries = policy.routes.map { route in
@@ -80,6 +83,8 @@ final class RouteTable {
         crossOrigins = policy.routes.map { $0.crossOrigin.map(CrossOriginTexts.init) }
         hasCrossOrigin = crossOrigins.contains { $0 != nil }
         let names = policy.pools.map(\.name)
+        rules = policy.routes.indices.map { RouteRules(ofRoute: $0, in: policy) }
+        hasRules = rules.contains { $0 != nil }
         splits = policy.routes.map { $0.split.isEmpty ? nil : RouteSplit($0, names: names) }
     }
 
@@ -127,6 +132,9 @@ final class RouteTable {
 
     /// How the route with that index shares its requests among pools; nil where it does not.
     func split(ofRoute index: Int) -> RouteSplit? { splits[index] }
+
+    /// What the route with that index says about its requests; nil for nothing.
+    func rules(ofRoute index: Int) -> RouteRules? { rules[index] }
 
     /// What browsers are told about the route with that index.
     func crossOrigin(ofRoute index: Int) -> CrossOriginTexts? { crossOrigins[index] }

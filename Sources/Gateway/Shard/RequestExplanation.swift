@@ -3,6 +3,8 @@
 // dialled, and the client takes nothing, so that even an answered request still stands where it was answered.
 
 internal import Admission
+internal import Bytes
+internal import HTTP1
 package import Policy
 package import Reactor
 internal import Telemetry
@@ -35,6 +37,8 @@ package struct RequestExplanation: Equatable, Sendable {
     package private(set) var model = ""
     /// Whether something of it says where its prompt may be known, in a pool that looks for that.
     package private(set) var hasPrompt = false
+    /// The target that its backend is asked for; empty where none is asked.
+    package private(set) var target = ""
     /// What becomes of it.
     package private(set) var outcome = Outcome.closed
 
@@ -83,6 +87,14 @@ package struct RequestExplanation: Equatable, Sendable {
             pool = exchange.snapshot.pools.firstIndex { $0 === found }
             if let client = exchange.client, exchange.intake.isHeadComplete {
                 look(for: exchange, client, in: found)
+                if let upstream = exchange.attempt.backend.flatMap(found.upstream) {
+                    var written = ByteBuffer()
+                    exchange.appendTarget(
+                        exchange.intake.head, at: upstream.path, in: found, to: &written)
+                    var bytes: [UInt8] = []
+                    bytes.replaceAll(with: written.bytes)
+                    target = String(decoding: bytes, as: UTF8.self)
+                }
             }
         }
         switch exchange.stage {

@@ -15,6 +15,7 @@ final class Snapshot {
     /// request, so it is one answer.
     let spreads: Bool
     let headLimits: HeadLimits
+    /// Bytes of the largest body that any route takes; where it is not the server's, each route has its own.
     let maxBodyBytes: Int
     let refusesAmbiguousPaths: Bool
     /// Whether some pool refuses requests without a key.
@@ -57,7 +58,9 @@ final class Snapshot {
         requiresKeys = policy.pools.contains { $0.claims.keys?.isRequired == true }
         let server = policy.server
         headLimits = HeadLimits(maxHeadBytes: server.maxHeadBytes, maxFields: server.maxFields)
-        maxBodyBytes = server.maxBodyBytes
+        maxBodyBytes =
+            policy.routes.map { $0.maxBodyBytes ?? server.maxBodyBytes }.max()
+            ?? server.maxBodyBytes
         refusesAmbiguousPaths = server.ambiguousPaths == .refuse
         // A head must fit into the buffer that it is collected in.
         bufferHighBytes = max(server.bufferHighBytes, server.maxHeadBytes + 1024)
