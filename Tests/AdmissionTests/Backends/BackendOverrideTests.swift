@@ -38,7 +38,8 @@ import Testing
         let third = try #require(found.1)
         #expect(controller.backend(third, now: at(4))?.pinnedLimit == 64)
         controller.override(.none, now: at(5))
-        #expect(Self.limits(controller) == [64, 7, 64])
+        // The third has the row of the second, which came back to another one.
+        #expect(Self.limits(controller) == [64, 64, 7])
         #expect(controller.backend(id, now: at(5))?.pinnedLimit == nil)
         #expect(controller.backend(id, now: at(5))?.lastMove?.reason == .settings)
     }
@@ -52,9 +53,10 @@ import Testing
         var moved = Set<Int>()
         for id in 1...4_000 as ClosedRange<UInt64> {
             if case .forwarded = pool.offer(id, at: at(Int64(id) * 10)) {}
-            while case .forwarded? = pool.poll(at: at(Int64(id) * 10)) {}
-            if id > 3, pool.permits[id - 3] != nil {
-                pool.complete(id - 3, at: at(Int64(id) * 10 + 1))
+            while pool.poll(at: at(Int64(id) * 10)) != nil {}
+            // Twelve at a time would be room enough for all.
+            if id > 12, pool.permits[id - 12] != nil {
+                pool.complete(id - 12, at: at(Int64(id) * 10 + 1))
             }
             while pool.poll(at: at(Int64(id) * 10 + 1)) != nil {}
             moved.insert(Self.limits(pool.controller)[0])
