@@ -80,6 +80,16 @@ extension PolicySections {
                 }
                 reading.note(path, at: entry.value.position)
                 fieldValue.read(entry.value, path, &field.value, &reading)
+                // A text is shown where policies are; a key among them would be, too.
+                if FieldRules.keyNames.contains(entry.key.lowercased()),
+                    let name = reading.variable(at: entry.value.position)
+                {
+                    reading.report(
+                        Fault(
+                            "has a key from the variable \(name) in a text, which dumps would show",
+                            "write {env: \(name)}, with what stands before it as prefix"),
+                        path: path, at: entry.value.position)
+                }
                 fields.append(field)
             }
         } write: { fields in

@@ -64,6 +64,9 @@ struct Reading {
     /// Whether the setting at `path` or one below it has a fault.
     func isFaulty(_ path: String) -> Bool { faultyPaths.contains(path) }
 
+    /// The first variable that the scalar there has its text from; nil where it has none.
+    func variable(at position: Position) -> String? { uses[position]?.first?.name }
+
     mutating func report(_ fault: Fault, path: String, at position: Position) {
         markFaulty(path)
         if settled.contains(position) { return }

@@ -105,6 +105,33 @@ import Testing
         }
     }
 
+    /// A text is shown where policies are, so that a key does not go into one; other fields may say where they come from.
+    @Test func keysAreNotPutIntoTexts() throws {
+        func policy(_ field: String) -> String {
+            """
+            version: 1
+            listen: 127.0.0.1:8080
+            pools:
+              hosted:
+                backends: [http://10.0.0.1:8000]
+                request: {set_fields: {\(field)}}
+            routes: [{path: /*, pool: hosted}]
+            """
+        }
+        let variables = PolicyVariables { $0 == "KEY" ? "sk-secret-of-mine" : nil }
+        for field in ["Authorization: \"Bearer ${KEY}\"", "x-api-key: ${KEY}", "API-Key: ${KEY}"] {
+            let error = #expect(throws: PolicyError.self) {
+                try PolicyLoader.read(text: policy(field), file: "policy.yaml", variables: variables)
+            }
+            let text = try #require(error).description
+            #expect(text.contains("write {env: KEY}") && !text.contains("sk-secret"), "\(text)")
+        }
+        let plain = try PolicyLoader.read(
+            text: policy("X-Region: ${KEY}, Authorization: Basic"), file: "policy.yaml",
+            variables: variables)
+        #expect(plain.error() == nil)
+    }
+
     @Test func nothingWritesItDown() throws {
         try withPolicy(key: "file: a.key", files: ["a.key": (Data("sk-secret".utf8), 0o600)]) {
             policy, _ in
