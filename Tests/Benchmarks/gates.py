@@ -17,7 +17,7 @@ import counted
 from allocations import AllocationCounter
 from bench import compile_tools, raise_descriptor_limit
 from figures import Figure
-from processes import BenchError, Process, private_bytes, resident_bytes
+from processes import BenchError, Process, private_bytes
 from subjects import HERE, Penstock, Setting, start_origin, start_streams
 
 # Below this share of its threshold a figure has become so good that the threshold should follow.
@@ -114,10 +114,13 @@ def gateway_figures(penstock: Path, directory: Path) -> Iterator[Figure]:
 
 
 def fresh_memory(setting: Setting) -> Iterator[Figure]:
-    """Memory of a process that has started and serves nobody yet but a request that is held: all, and its own."""
+    """Memory of its own of a process that has started and serves nobody yet but a request that is held.
+
+    Pages of files are no part of it: how many the kernel maps around each that is read depends on what it has cached, and
+    the same binary had from 6 to 24 MiB in all within a minute.
+    """
     subject = Penstock(setting)
     try:
-        yield Figure("fresh process, MiB", subject.name, "", [resident_bytes(subject.pid) / 2**20])
         yield Figure("fresh process, private MiB", subject.name, "", [private_bytes(subject.pid) / 2**20])
     finally:
         subject.stop()
