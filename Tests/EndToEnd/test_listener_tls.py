@@ -404,8 +404,12 @@ def test_a_wrong_pair_changes_nothing(gateway: StartGateway, authority: Authorit
     swap(authority, volume, "..1", "v1", key="v2")
     eventually(lambda: through.metric("penstock_tls_certificate_reload_failures_total") == 1, "it is counted")
     assert serial(through.url, context) == before
-    said = [line for line in through.errors if "is not the key of the certificate" in line]
-    assert len(said) == 1 and "listen.tls: " in said[0]
+
+    def said() -> list[str]:
+        return [line for line in through.errors if "is not the key of the certificate" in line]
+
+    eventually(said, "the log's line")
+    assert len(said()) == 1 and "listen.tls: " in said()[0]
     # A reload of such a policy is refused as well.
     through.reload(through.policy_file.read_text().replace("limit: 64", "limit: 63"))
     eventually(lambda: any("policy invalid" in line for line in through.errors), "the reload fails")

@@ -221,7 +221,9 @@ def test_two_hundred_swaps(gateway: StartGateway, authority: Authority, backend:
             eventually(
                 lambda: through.metric("penstock_tls_certificate_reload_failures_total") == 1, "it is counted", 15
             )
-            assert any("is not the key of the certificate" in line for line in through.errors)
+            eventually(
+                lambda: any("is not the key of the certificate" in line for line in through.errors), "the log's line"
+            )
             time.sleep(3)
             reader.join(60)
         finally:
