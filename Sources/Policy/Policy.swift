@@ -228,6 +228,10 @@ package struct PoolSettings: Equatable, Sendable {
     /// What the backends' URLs have instead of the beginning of requests' paths, without a slash at its end; `nil` for
     /// nothing.
     package var stripPrefix: String?
+    /// Whether backends are asked for other paths than clients ask for.
+    package var changesPaths: Bool {
+        stripPrefix != nil || backends.contains { !$0.path.isEmpty }
+    }
     /// What becomes of the fields of requests to the backends.
     package var request = FieldRules()
     /// What becomes of the fields of their responses.

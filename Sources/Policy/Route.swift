@@ -90,3 +90,8 @@ package struct Route: Equatable, Sendable {
         case template(String, isPrefix: Bool)
     }
 }
+
+extension Route {
+    /// Whether backends are asked for another path than clients ask for.
+    package var changesPath: Bool { stripPrefix != nil || rewrite != nil }
+}

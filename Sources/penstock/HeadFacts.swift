@@ -13,12 +13,11 @@ struct HeadFacts {
     init?(_ policy: Policy, _ found: RequestExplanation, _ pool: PoolSettings) {
         self.pool = pool
         var rules = [("pool", pool.request, pool.response)]
-        var changesPaths =
-            pool.stripPrefix != nil || pool.backends.contains { !$0.path.isEmpty }
+        var changesPaths = pool.changesPaths
         if found.routes.count == 1 {
             let route = policy.routes[found.routes[0]]
             rules.insert(("route", route.request, route.response), at: 0)
-            changesPaths = changesPaths || route.stripPrefix != nil || route.rewrite != nil
+            changesPaths = changesPaths || route.changesPath
         }
         self.rules = rules.filter { !$0.1.isEmpty || !$0.2.isEmpty }
         target = changesPaths ? found.target : ""

@@ -8,6 +8,7 @@ internal import Policy
 /// What one route or one pool does to fields.
 final class FieldEditor: Sendable {
     private struct Line: Sendable {
+        let known: FieldName
         let name: [UInt8]
         let value: [UInt8]
         /// Whether a part of the value comes from outside of the policy.
@@ -26,13 +27,11 @@ final class FieldEditor: Sendable {
         var dropped = FieldNames()
         var others: [[UInt8]] = []
         for name in rules.fields.map(\.name) + rules.removed {
-            let known = FieldName.allCases.first {
-                !$0.spelling.isEmpty && $0.spelling.lowercased() == name.lowercased()
-            }
-            if let known {
-                dropped.insert(known)
-            } else {
+            let known = FieldEditor.known(name)
+            if known == .other {
                 others.append(name.utf8.map(FieldEditor.plain))
+            } else {
+                dropped.insert(known)
             }
         }
         if dropsKeys {
@@ -43,9 +42,16 @@ final class FieldEditor: Sendable {
         self.others = others
         lines = rules.fields.map { field in
             Line(
-                name: Array(field.name.utf8), value: field.value.bytes,
-                isSecret: field.value.isSecret)
+                known: FieldEditor.known(field.name), name: Array(field.name.utf8),
+                value: field.value.bytes, isSecret: field.value.isSecret)
         }
+    }
+
+    /// The name of its own that `name` is; `other` for none.
+    private static func known(_ name: String) -> FieldName {
+        FieldName.allCases.first {
+            !$0.spelling.isEmpty && $0.spelling.lowercased() == name.lowercased()
+        } ?? .other
     }
 
     /// Whether any field goes no further that only its name's bytes tell apart.
@@ -60,18 +66,14 @@ final class FieldEditor: Sendable {
     /// Appends what is set, but for what `other` drops; what is secret only where `hasSecrets`.
     func append(to output: inout ByteBuffer, hasSecrets: Bool, besides other: FieldEditor? = nil) {
         for line in lines where hasSecrets || !line.isSecret {
-            if let other, other.sets(line.name) { continue }
+            if let other, other.sets(line) { continue }
             output.appendField(name: line.name.span, value: line.value.span)
         }
     }
 
-    /// Whether that name is set or removed here.
-    private func sets(_ name: [UInt8]) -> Bool {
-        if others.contains(where: { FieldEditor.isSame($0, name.span) }) { return true }
-        return FieldName.allCases.contains {
-            dropped.contains($0) && !$0.spelling.isEmpty
-                && name.span.equals(lowercase: $0.spelling.lowercased())
-        }
+    /// Whether the name of `line` is set or removed here.
+    private func sets(_ line: Line) -> Bool {
+        dropped.contains(line.known) || others.contains { FieldEditor.isSame($0, line.name.span) }
     }
 
     /// In lower case and with a hyphen for an underscore: some servers show programs both under one name.

@@ -36,9 +36,6 @@ final class PoolRules: Sendable {
 }
 
 extension PoolSettings {
-    /// Whether backends are asked for other paths than clients ask for.
-    var changesPaths: Bool { stripPrefix != nil || backends.contains { !$0.path.isEmpty } }
-
     /// The path by which the gateway itself asks the backend at `address` for what clients call `path`.
     package func path(of address: BackendAddress, for path: String) -> String {
         let bytes = Array(path.utf8)

@@ -141,70 +141,14 @@ extension RequestRewriter {
         output.append(" HTTP/1.1\r\n")
     }
 
-    /// Appends the fields that travel on, and those that the route sets and `pool`, which is nearer to the backend.
-    ///
-    /// Returns whether Envoy's field for the time is among them.
+    /// Appends the fields that the route sets and the pool, which is nearer to the backend.
     @inline(never)
-    func appendRuledFields(
-        _ head: borrowing RequestHead, of exchange: Exchange, in pool: Pool, _ texts: HeadTexts,
-        trusts: Bool, to output: inout ByteBuffer
-    ) -> Bool {
-        let editors = exchange.requestEditors(in: pool)
-        var dropped = droppedFields(head, texts, trusts: trusts)
-        var apart = fieldsApart(texts)
-        if let editors {
-            dropped.formUnion(editors.dropped)
-            if editors.dropsOthers { apart.insert(.other) }
-        }
-        var tellsEnvoyTime = false
-        var index = output.appendFields(of: head, without: dropped, before: apart)
-        while index < head.fields.count {
-            let field = head.fields[index]
-            if editors?.drops(field.known, head.name(of: field)) != true {
-                appendApart(field, of: head, &tellsEnvoyTime, to: &output)
-            }
-            index = output.appendFields(of: head, from: index + 1, without: dropped, before: apart)
-        }
-        if let editors {
-            // A key of the route's own is for its own pools.
-            let isElsewhere = exchange.hasFallenBack || isCopy
-            editors.route?.append(to: &output, hasSecrets: !isElsewhere, besides: editors.pool)
-            editors.pool?.append(to: &output, hasSecrets: true)
-        }
-        return tellsEnvoyTime
-    }
-}
-
-extension ResponseRewriter {
-    /// Appends the status line and the fields that travel on where the route or the pool has rules.
-    ///
-    /// Returns which names there were.
-    @inline(never)
-    func appendRuledStart(
-        _ head: borrowing ResponseHead, replacesRates: Bool, replacesCrossOrigin: Bool,
-        to output: inout ByteBuffer
-    ) -> FieldNames {
-        let editors = exchange.responseEditors
-        var seen = FieldNames()
-        var dropped = texts.droppedOfResponse
-        var apart = replacesRates || replacesCrossOrigin ? texts.others : FieldNames()
-        if let editors {
-            dropped.formUnion(editors.dropped)
-            if editors.dropsOthers { apart = texts.others }
-        }
-        var index = output.appendStart(of: head, without: dropped, before: apart, noting: &seen)
-        while index < head.fields.count {
-            let field = head.fields[index]
-            let name = head.name(of: field)
-            let isReplaced =
-                replacesRates && RateFields.isRateField(name)
-                || replacesCrossOrigin && CrossOriginTexts.isOwnField(name)
-            if !isReplaced, editors?.drops(field.known, name) != true {
-                output.appendField(name: name, value: head.value(of: field))
-            }
-            index = output.appendFields(
-                of: head, from: index + 1, without: dropped, before: apart, noting: &seen)
-        }
-        return seen
+    func appendSetFields(
+        _ editors: FieldEditors, of exchange: Exchange, to output: inout ByteBuffer
+    ) {
+        // A key of the route's own is for its own pools.
+        let isElsewhere = exchange.hasFallenBack || isCopy
+        editors.route?.append(to: &output, hasSecrets: !isElsewhere, besides: editors.pool)
+        editors.pool?.append(to: &output, hasSecrets: true)
     }
 }

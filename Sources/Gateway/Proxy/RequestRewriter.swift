@@ -73,10 +73,8 @@ struct RequestRewriter {
         let texts = exchange.snapshot.headTexts
         appendStart(head, of: exchange, in: pool, for: upstream, texts, to: &output)
         let trusts = texts.trusts(peer)
-        let tellsEnvoyTime =
-            isRuled
-            ? appendRuledFields(head, of: exchange, in: pool, texts, trusts: trusts, to: &output)
-            : appendFields(head, texts, trusts: trusts, to: &output)
+        let tellsEnvoyTime = appendFields(
+            head, of: exchange, in: pool, texts, trusts: trusts, to: &output)
         if let remainingNanoseconds, hasOwnDeadline, !tellsEnvoyTime {
             output.append("x-envoy-expected-rq-timeout-ms: ")
             output.append(decimal: Int(max(1, remainingNanoseconds / 1_000_000)))
@@ -106,23 +104,32 @@ struct RequestRewriter {
 
     /// Appends the fields that travel on; whether Envoy's field for the time is among them.
     private func appendFields(
-        _ head: borrowing RequestHead, _ texts: HeadTexts, trusts: Bool,
-        to output: inout ByteBuffer
+        _ head: borrowing RequestHead, of exchange: Exchange, in pool: Pool, _ texts: HeadTexts,
+        trusts: Bool, to output: inout ByteBuffer
     ) -> Bool {
-        let dropped = droppedFields(head, texts, trusts: trusts)
-        let apart = fieldsApart(texts)
+        let editors = isRuled ? exchange.requestEditors(in: pool) : nil
+        var dropped = droppedFields(head, texts, trusts: trusts)
+        var apart = fieldsApart(texts)
+        if let editors {
+            dropped.formUnion(editors.dropped)
+            if editors.dropsOthers { apart.insert(.other) }
+        }
         var tellsEnvoyTime = false
         var index = output.appendFields(of: head, without: dropped, before: apart)
         while index < head.fields.count {
-            appendApart(head.fields[index], of: head, &tellsEnvoyTime, to: &output)
+            let field = head.fields[index]
+            if editors?.drops(field.known, head.name(of: field)) != true {
+                appendApart(field, of: head, &tellsEnvoyTime, to: &output)
+            }
             index = output.appendFields(of: head, from: index + 1, without: dropped, before: apart)
         }
+        if let editors { appendSetFields(editors, of: exchange, to: &output) }
         return tellsEnvoyTime
     }
 
     /// Appends a field that is looked at by itself, as far as it travels on.
     @inline(__always)
-    func appendApart(
+    private func appendApart(
         _ field: Field, of head: borrowing RequestHead, _ tellsEnvoyTime: inout Bool,
         to output: inout ByteBuffer
     ) {
@@ -156,7 +163,7 @@ struct RequestRewriter {
         }
     }
 
-    func droppedFields(
+    private func droppedFields(
         _ head: borrowing RequestHead, _ texts: HeadTexts, trusts: Bool
     ) -> FieldNames {
         var dropped = trusts ? texts.droppedOfTrusted : texts.droppedOfRequest
@@ -167,7 +174,7 @@ struct RequestRewriter {
     }
 
     /// The fields that are looked at by themselves.
-    func fieldsApart(_ texts: HeadTexts) -> FieldNames {
+    private func fieldsApart(_ texts: HeadTexts) -> FieldNames {
         var apart = remainingNanoseconds == nil ? FieldNames() : texts.timeouts
         if keepsKeys { apart = remainingNanoseconds == nil ? texts.keys : texts.keysAndTimeouts }
         if readsResponse { apart.insert(.acceptEncoding) }

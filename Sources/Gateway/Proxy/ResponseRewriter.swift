@@ -52,7 +52,7 @@ struct ResponseRewriter {
         let pool = exchange.pool
         let rates = pool?.rates(of: exchange.claim.tenant, paidBy: exchange.claim.payer)
         let crossOrigin = exchange.crossOrigin
-        let isRuled = exchange.rules != nil || pool?.rules != nil
+        let isRuled = exchange.isResponseRuled
         let seen = appendStart(
             head, isRuled: isRuled, replacesRates: rates != nil,
             replacesCrossOrigin: crossOrigin != nil,
@@ -100,14 +100,15 @@ struct ResponseRewriter {
         _ head: borrowing ResponseHead, isRuled: Bool, replacesRates: Bool,
         replacesCrossOrigin: Bool, to output: inout ByteBuffer
     ) -> FieldNames {
-        if isRuled {
-            return appendRuledStart(
-                head, replacesRates: replacesRates, replacesCrossOrigin: replacesCrossOrigin,
-                to: &output)
-        }
+        let editors = isRuled ? exchange.responseEditors : nil
         var seen = FieldNames()
-        let dropped = texts.droppedOfResponse
-        let apart = replacesRates || replacesCrossOrigin ? texts.others : FieldNames()
+        var dropped = texts.droppedOfResponse
+        var looksAtOthers = replacesRates || replacesCrossOrigin
+        if let editors {
+            dropped.formUnion(editors.dropped)
+            if editors.dropsOthers { looksAtOthers = true }
+        }
+        let apart = looksAtOthers ? texts.others : FieldNames()
         var index = output.appendStart(of: head, without: dropped, before: apart, noting: &seen)
         while index < head.fields.count {
             let field = head.fields[index]
@@ -115,8 +116,8 @@ struct ResponseRewriter {
             let isReplaced =
                 replacesRates && RateFields.isRateField(name)
                 || replacesCrossOrigin && CrossOriginTexts.isOwnField(name)
-            if !isReplaced {
-                output.appendField(name: head.name(of: field), value: head.value(of: field))
+            if !isReplaced, editors?.drops(field.known, name) != true {
+                output.appendField(name: name, value: head.value(of: field))
             }
             index = output.appendFields(
                 of: head, from: index + 1, without: dropped, before: apart, noting: &seen)

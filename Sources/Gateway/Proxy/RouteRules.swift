@@ -28,9 +28,7 @@ final class RouteRules: Sendable {
         // Where one route may have larger bodies, each has a bound of its own.
         let boundsBodies = policy.routes.contains { $0.maxBodyBytes != nil }
         let pools = route.pools + [route.fallback?.pool, route.mirror?.pool].compactMap(\.self)
-        let changesPaths =
-            route.stripPrefix != nil || route.rewrite != nil
-            || pools.contains { policy.pools[$0].changesPaths }
+        let changesPaths = route.changesPath || pools.contains { policy.pools[$0].changesPaths }
         guard
             boundsBodies || changesPaths || route.timeouts != Route.Timeouts()
                 || !route.request.isEmpty || !route.response.isEmpty
