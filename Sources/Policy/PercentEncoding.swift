@@ -19,6 +19,19 @@ extension String {
         }
         return String(validating: bytes, as: UTF8.self)
     }
+
+    /// The text as a value in a query, whatever is in it: all but unreserved characters (RFC 3986 section 2.3) is encoded.
+    package var percentEncoded: String {
+        let digits = Array("0123456789ABCDEF".utf8)
+        var bytes: [UInt8] = []
+        for byte in utf8 {
+            switch byte {
+            case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x5f, 0x7e: bytes.append(byte)
+            default: bytes += [0x25, digits[Int(byte >> 4)], digits[Int(byte & 0xf)]]
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
 }
 
 extension UInt8 {

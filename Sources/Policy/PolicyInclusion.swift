@@ -117,8 +117,7 @@ struct PolicyInclusion {
                 path: file, atMost: PolicyLoader.maxBytes + 1, being: .regular)
         } catch {
             if error.isMissing, !isNamed, !TextFile.isEntry(path: file) { return nil }
-            throw error.refusal.map { Fault("\(file) cannot be used: \($0.problem)", $0.remedy) }
-                ?? Fault("\(file) cannot be read: \(error)", "name a file that is readable")
+            throw error.fault(of: "\(file) ")
         }
         includedBytes += bytes.count
         let most = Quantity.size.text(PolicyLoader.maxBytes)

@@ -158,10 +158,7 @@ extension PolicyLoader {
             // One byte more tells a file that is too large without reading it.
             bytes = try TextFile.bytes(path: path, atMost: maxBytes + 1, being: demands)
         } catch {
-            let fault =
-                error.refusal.map { Fault("cannot be used: \($0.problem)", $0.remedy) }
-                ?? Fault("cannot be read: \(error.description)", "name a file that is readable")
-            throw only(fault, file: path, subject)
+            throw only(error.fault(), file: path, subject)
         }
         guard bytes.count <= maxBytes else { throw tooLarge(path, maxBytes, subject) }
         guard let text = String(validating: bytes, as: UTF8.self) else {

@@ -27,11 +27,7 @@ enum SecretReader {
         do throws(TextFile.Reason) {
             bytes = try TextFile.bytes(path: path, atMost: maxBytes + 3, being: .secret)
         } catch {
-            if let refusal = error.refusal {
-                throw Fault("\(path) cannot be used: \(refusal.problem)", refusal.remedy)
-            }
-            throw Fault(
-                "\(path) cannot be read: \(error.description)", "name a file that is readable")
+            throw error.fault(of: "\(path) ")
         }
         return try secret(bytes, in: path, remedy: "write it into the file, and nothing else")
     }
@@ -48,9 +44,7 @@ enum SecretReader {
     private static func secret(
         _ read: [UInt8], in place: String, remedy: String
     ) throws(Fault) -> Secret {
-        let isSpace: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x09 || $0 == 0x0a || $0 == 0x0d }
-        var bytes = Array(read.drop(while: isSpace))
-        while let last = bytes.last, isSpace(last) { bytes.removeLast() }
+        let bytes = SecretFile.trimmed(read)
         guard !bytes.isEmpty else { throw Fault("\(place) is empty", remedy) }
         guard bytes.count <= maxBytes else {
             throw Fault("\(place) has more than \(maxBytes) bytes", remedy)

@@ -28,9 +28,7 @@ enum SecretFile {
     static func read(
         text: String, file: String, _ form: Form
     ) throws(PolicyError) -> [UInt8] {
-        let isSpace: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x09 || $0 == 0x0a || $0 == 0x0d }
-        var bytes = Array(text.utf8.drop(while: isSpace))
-        while let last = bytes.last, isSpace(last) { bytes.removeLast() }
+        let bytes = trimmed(text.utf8)
         let isGood = bytes.allSatisfy { byte in
             (0x21...0x7e).contains(byte) || form.hasSpaces && (byte == 0x20 || byte == 0x09)
         }
@@ -41,5 +39,13 @@ enum SecretFile {
             throw PolicyError(reading.diagnostics)
         }
         return bytes
+    }
+
+    /// `bytes` without the white space around them.
+    static func trimmed(_ bytes: some BidirectionalCollection<UInt8>) -> [UInt8] {
+        let isSpace: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x09 || $0 == 0x0a || $0 == 0x0d }
+        var rest = Array(bytes.drop(while: isSpace))
+        while let last = rest.last, isSpace(last) { rest.removeLast() }
+        return rest
     }
 }

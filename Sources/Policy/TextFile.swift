@@ -165,3 +165,11 @@ package enum TextFile {
         }
     }
 }
+
+extension TextFile.Reason {
+    /// The fault of a file that has to be read; `name` is what stands before it.
+    func fault(of name: String = "") -> Fault {
+        refusal.map { Fault("\(name)cannot be used: \($0.problem)", $0.remedy) }
+            ?? Fault("\(name)cannot be read: \(description)", "name a file that is readable")
+    }
+}

@@ -49,7 +49,7 @@ struct APIServer {
     func watch(_ account: ServiceAccount, after version: String, seconds: Int) -> FetchRequest {
         let query =
             "&watch=1&allowWatchBookmarks=true&timeoutSeconds=\(seconds)"
-            + "&resourceVersion=\(APIServer.escaped(version))"
+            + "&resourceVersion=\(version.percentEncoded)"
         return request(
             account, query: query,
             milliseconds: seconds * 1_000 + APIServer.graceMilliseconds)
@@ -69,18 +69,5 @@ struct APIServer {
         request.fields = ["Accept: application/json"]
         if let token = account.token { request.fields.append("Authorization: Bearer \(token)") }
         return request
-    }
-
-    /// `text` as a value in a query, whatever is in it (RFC 3986 section 2.3).
-    private static func escaped(_ text: String) -> String {
-        let digits = Array("0123456789ABCDEF".utf8)
-        var bytes: [UInt8] = []
-        for byte in text.utf8 {
-            switch byte {
-            case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x5f, 0x7e: bytes.append(byte)
-            default: bytes += [0x25, digits[Int(byte >> 4)], digits[Int(byte & 0xf)]]
-            }
-        }
-        return String(decoding: bytes, as: UTF8.self)
     }
 }
