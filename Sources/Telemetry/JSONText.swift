@@ -64,6 +64,21 @@ extension ByteBuffer {
         append(0x22)
     }
 
+    /// Appends a JSON array of what `write` makes of each of `elements`.
+    mutating func append<Element>(
+        jsonListOf elements: some Sequence<Element>,
+        _ write: (Element, inout ByteBuffer) -> Void
+    ) {
+        append(0x5b)
+        var isFirst = true
+        for element in elements {
+            if !isFirst { append(0x2c) }
+            isFirst = false
+            write(element, &self)
+        }
+        append(0x5d)
+    }
+
     private mutating func append(escapeOf byte: UInt8) {
         switch byte {
         case 0x22: append(text: "\\\"")

@@ -6,12 +6,7 @@ import Bytes
 extension StatusRenderer {
     /// Appends what each source says of a backend as a list.
     static func append(_ signals: [SignalSnapshot], to buffer: inout ByteBuffer) {
-        buffer.append(text: "[")
-        for (index, signal) in signals.enumerated() {
-            if index > 0 { buffer.append(0x2c) }
-            append(signal, to: &buffer)
-        }
-        buffer.append(text: "]")
+        buffer.append(jsonListOf: signals) { append($0, to: &$1) }
     }
 
     private static func append(_ shown: SignalSnapshot, to buffer: inout ByteBuffer) {

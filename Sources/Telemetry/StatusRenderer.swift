@@ -37,32 +37,22 @@ package enum StatusRenderer {
         buffer.append(unsigned: metrics.connectionsOpen)
         buffer.append(text: ",\"max\":")
         buffer.append(signed: snapshot.maxConnections)
-        buffer.append(text: "},\"certificates\":[")
-        for (index, certificate) in snapshot.certificates.enumerated() {
-            if index > 0 { buffer.append(0x2c) }
-            append(certificate, to: &buffer)
+        buffer.append(text: "},\"certificates\":")
+        buffer.append(jsonListOf: snapshot.certificates) { append($0, to: &$1) }
+        buffer.append(text: ",\"pools\":")
+        buffer.append(jsonListOf: snapshot.pools) {
+            append($0, isDraining: snapshot.isDraining, to: &$1)
         }
-        buffer.append(text: "],\"pools\":[")
-        for (index, pool) in snapshot.pools.enumerated() {
-            if index > 0 { buffer.append(0x2c) }
-            append(pool, isDraining: snapshot.isDraining, to: &buffer)
-        }
-        buffer.append(text: "],\"splits\":[")
-        for (index, split) in snapshot.splits.enumerated() {
-            if index > 0 { buffer.append(0x2c) }
-            append(split, to: &buffer)
-        }
-        buffer.append(text: "],\"mirrors\":[")
-        for (index, mirror) in snapshot.mirrors.enumerated() {
-            buffer.append(text: index > 0 ? ",{\"path\":" : "{\"path\":")
+        buffer.append(text: ",\"splits\":")
+        buffer.append(jsonListOf: snapshot.splits) { append($0, to: &$1) }
+        buffer.append(text: ",\"mirrors\":")
+        buffer.append(jsonListOf: snapshot.mirrors) { mirror, buffer in
+            buffer.append(text: "{\"path\":")
             buffer.append(jsonString: mirror.path)
-            buffer.append(text: ",\"pool\":")
-            buffer.append(jsonString: mirror.pool)
-            buffer.append(text: ",\"share\":")
-            buffer.append(text: mirror.share.description)
-            buffer.append(text: "}")
+            buffer.append(text: ",")
+            append(mirror.pool, share: mirror.share, to: &buffer)
         }
-        buffer.append(text: "],\"overrides\":")
+        buffer.append(text: ",\"overrides\":")
         append(snapshot.overrides, to: &buffer)
         if let history {
             buffer.append(text: ",\"history\":")
@@ -94,15 +84,21 @@ package enum StatusRenderer {
         buffer.append(text: ",\"sticky\":")
         buffer.append(jsonString: split.stickiness)
         buffer.append(text: split.spills ? ",\"spill\":true" : ",\"spill\":false")
-        buffer.append(text: ",\"pools\":[")
-        for (index, part) in split.parts.enumerated() {
-            buffer.append(text: index > 0 ? ",{\"pool\":" : "{\"pool\":")
-            buffer.append(jsonString: part.pool)
-            buffer.append(text: ",\"share\":")
-            buffer.append(text: part.share.description)
-            buffer.append(text: "}")
+        buffer.append(text: ",\"pools\":")
+        buffer.append(jsonListOf: split.parts) { part, buffer in
+            buffer.append(text: "{")
+            append(part.pool, share: part.share, to: &buffer)
         }
-        buffer.append(text: "]}")
+        buffer.append(text: "}")
+    }
+
+    /// Appends the last members of an object: a pool, and the share that it gets.
+    private static func append(_ pool: String, share: Double, to buffer: inout ByteBuffer) {
+        buffer.append(text: "\"pool\":")
+        buffer.append(jsonString: pool)
+        buffer.append(text: ",\"share\":")
+        buffer.append(text: share.description)
+        buffer.append(text: "}")
     }
 
     /// Renders one pool of `snapshot` as in there.
@@ -121,12 +117,9 @@ package enum StatusRenderer {
         buffer.append(jsonString: sources.file)
         buffer.append(text: ",\"sha256\":")
         buffer.append(jsonString: sources.digest)
-        buffer.append(text: ",\"included\":[")
-        for (index, file) in sources.included.prefix(mostFiles).enumerated() {
-            if index > 0 { buffer.append(0x2c) }
-            buffer.append(jsonString: file)
-        }
-        buffer.append(text: "],\"included_files\":")
+        buffer.append(text: ",\"included\":")
+        buffer.append(jsonListOf: sources.included.prefix(mostFiles)) { $1.append(jsonString: $0) }
+        buffer.append(text: ",\"included_files\":")
         buffer.append(decimal: sources.included.count)
     }
 
@@ -175,21 +168,21 @@ package enum StatusRenderer {
         appendTenants(pool, to: &buffer)
         if let discovery = pool.discovery { append(discovery, to: &buffer) }
         if let affinity = pool.affinity { append(affinity, to: &buffer) }
-        buffer.append(text: ",\"backends\":[")
-        for (index, backend) in pool.backends.enumerated() {
-            if index > 0 { buffer.append(0x2c) }
+        buffer.append(text: ",\"backends\":")
+        buffer.append(jsonListOf: pool.backends.enumerated()) { each, buffer in
+            let (index, backend) = each
             append(backend, to: &buffer)
             append(
                 index < pool.recent.backends.count
                     ? pool.recent.backends[index] : RecentBackend(), of: backend, to: &buffer)
         }
-        buffer.append(text: "]}")
+        buffer.append(text: "}")
     }
 
     private static func appendClasses(_ pool: PoolSnapshot, to buffer: inout ByteBuffer) {
-        buffer.append(text: ",\"classes\":[")
-        for (index, (counters, now)) in zip(pool.metrics.classes, pool.classes).enumerated() {
-            if index > 0 { buffer.append(0x2c) }
+        buffer.append(text: ",\"classes\":")
+        buffer.append(jsonListOf: zip(pool.metrics.classes, pool.classes)) { each, buffer in
+            let (counters, now) = each
             buffer.append(text: "{\"name\":")
             buffer.append(jsonString: counters.name)
             buffer.append(text: ",\"in_flight\":")
@@ -198,13 +191,12 @@ package enum StatusRenderer {
             buffer.append(signed: now.queued)
             buffer.append(text: "}")
         }
-        buffer.append(text: "]")
     }
 
     private static func appendTenants(_ pool: PoolSnapshot, to buffer: inout ByteBuffer) {
-        buffer.append(text: ",\"tenants\":[")
-        for (index, tenant) in pool.tenants.enumerated() {
-            if index > 0 { buffer.append(0x2c) }
+        buffer.append(text: ",\"tenants\":")
+        buffer.append(jsonListOf: pool.tenants.enumerated()) { each, buffer in
+            let (index, tenant) = each
             buffer.append(text: "{\"name\":")
             buffer.append(jsonString: tenant.name)
             buffer.append(text: ",\"in_flight\":")
@@ -218,7 +210,6 @@ package enum StatusRenderer {
                 to: &buffer)
             buffer.append(text: "}")
         }
-        buffer.append(text: "]")
     }
 
     private static func append(_ discovery: DiscoverySnapshot, to buffer: inout ByteBuffer) {
