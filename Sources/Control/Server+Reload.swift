@@ -68,7 +68,6 @@ extension Server {
         } catch {
             reloading = .none
             notReloaded("\(error)")
-            tellReloaded(.failure(ControlFailure(lines: ["\(error)"])))
         }
     }
 
@@ -82,9 +81,7 @@ extension Server {
         }
         switch prepared {
         case .success(let next): putInForce(next)
-        case .failure(.log(let failure)):
-            notReloaded(failure.description)
-            tellReloaded(.failure(ControlFailure(lines: [failure.description])))
+        case .failure(.log(let failure)): notReloaded(failure.description)
         case .failure(.invalid(let error)):
             gateway.metrics.countReloadFailure(error.diagnostics.first.map { "\($0)" } ?? "")
             for diagnostic in error.diagnostics {
@@ -109,6 +106,7 @@ extension Server {
     private func notReloaded(_ reason: String) {
         gateway.metrics.countReloadFailure(reason)
         logger.error("policy not reloaded, the old one stays in force: \(reason)")
+        tellReloaded(.failure(ControlFailure(lines: [reason])))
         service.say("READY=1", "STATUS=not reloaded: \(reason)")
     }
 
@@ -127,7 +125,6 @@ extension Server {
         } catch {
             logTarget.change(to: logTarget.writer, level: formerLevel)
             next.logs.discard(besides: logs)
-            tellReloaded(.failure(ControlFailure(lines: ["\(error)"])))
             return notReloaded("\(error)")
         }
         if next.logs.operational !== logTarget.writer {

@@ -105,9 +105,9 @@ extension MetricFamily {
             name: "penstock_overrides", kind: .gauge, unit: nil, labels: ["verb"],
             help: "Things that operators have changed by the control socket, by the kind of change."
         ) { writer, scrape in
-            for verb in OverrideSnapshot.verbs {
+            for verb in OverrideSnapshot.Verb.allCases {
                 let count = scrape.gateway.overrides.count { $0.verb == verb }
-                writer.sample("verb=\"\(verb)\"", UInt64(count))
+                writer.sample("verb=\"\(verb.rawValue)\"", UInt64(count))
             }
         },
         .single(

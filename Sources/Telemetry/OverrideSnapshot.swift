@@ -4,8 +4,13 @@ package import Bytes
 
 /// One such change at one moment.
 package struct OverrideSnapshot: Equatable, Sendable {
-    /// What kind of change, a word.
-    package var verb: String
+    /// What kind of change it is.
+    package enum Verb: String, CaseIterable, Sendable {
+        case drain, limit, mode, weight, log
+    }
+
+    /// What kind of change it is.
+    package var verb: Verb
     /// The pool, the backend's URL and the tenant that it is about; nil where it is about none, or about all.
     package var pool: String?
     package var backend: String?
@@ -23,7 +28,7 @@ package struct OverrideSnapshot: Equatable, Sendable {
     package var process: Int32
 
     /// A change of that kind, made just now.
-    package init(verb: String, value: String, replaced: String, user: UInt32, process: Int32) {
+    package init(verb: Verb, value: String, replaced: String, user: UInt32, process: Int32) {
         self.verb = verb
         self.value = value
         self.replaced = replaced
@@ -32,13 +37,10 @@ package struct OverrideSnapshot: Equatable, Sendable {
         ageNanoseconds = 0
     }
 
-    /// What kinds there are, in the order of metrics.
-    package static let verbs = ["drain", "limit", "mode", "weight", "log"]
-
     /// Appends it as one JSON object.
     func render(into buffer: inout ByteBuffer) {
         buffer.append(text: "{\"verb\":")
-        buffer.append(jsonString: verb)
+        buffer.append(jsonString: verb.rawValue)
         for (name, text) in [("pool", pool), ("backend", backend), ("tenant", tenant)] {
             guard let text else { continue }
             buffer.append(text: ",\"\(name)\":")
@@ -67,11 +69,6 @@ package struct OverrideSnapshot: Equatable, Sendable {
 extension StatusRenderer {
     /// Appends changes as a list.
     package static func append(_ overrides: [OverrideSnapshot], to buffer: inout ByteBuffer) {
-        buffer.append(text: "[")
-        for (index, override) in overrides.enumerated() {
-            if index > 0 { buffer.append(0x2c) }
-            override.render(into: &buffer)
-        }
-        buffer.append(text: "]")
+        buffer.append(jsonListOf: overrides) { $0.render(into: &$1) }
     }
 }

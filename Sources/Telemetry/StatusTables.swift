@@ -125,7 +125,8 @@ package enum StatusTables {
             "pid")
         for override in overrides {
             table.append([
-                override.verb, override.pool ?? "", override.backend ?? override.tenant ?? "",
+                override.verb.rawValue, override.pool ?? "",
+                override.backend ?? override.tenant ?? "",
                 override.value, override.replaced, "\(override.ageNanoseconds / 1_000_000_000)",
                 override.leftNanoseconds.map { "\($0 / 1_000_000_000)" } ?? "", "\(override.user)",
                 "\(override.process)",

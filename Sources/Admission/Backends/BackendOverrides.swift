@@ -28,23 +28,36 @@ package struct BackendOverrides: Equatable, Sendable {
     }
 }
 
+/// A limit that moves between bounds.
+private protocol MovingLimitSettings {
+    var initial: Int { get set }
+    var min: Int { get }
+    var max: Int { get }
+}
+
+extension KneeLimitSettings: MovingLimitSettings {}
+extension AIMDLimitSettings: MovingLimitSettings {}
+extension GradientLimitSettings: MovingLimitSettings {}
+extension VegasLimitSettings: MovingLimitSettings {}
+
+extension MovingLimitSettings {
+    /// The same, beginning at `limit` as far as the bounds allow.
+    fileprivate func beginning(at limit: Int) -> Self {
+        var settings = self
+        settings.initial = Swift.min(Swift.max(limit, min), max)
+        return settings
+    }
+}
+
 extension LimitSettings {
     /// The same, beginning at `limit` as far as its bounds allow.
     fileprivate func beginning(at limit: Int) -> LimitSettings {
         switch self {
-        case .knee(var knee):
-            knee.initial = Swift.min(Swift.max(limit, knee.min), knee.max)
-            return .knee(knee)
-        case .aimd(var aimd):
-            aimd.initial = Swift.min(Swift.max(limit, aimd.min), aimd.max)
-            return .aimd(aimd)
-        case .gradient(var gradient):
-            gradient.initial = Swift.min(Swift.max(limit, gradient.min), gradient.max)
-            return .gradient(gradient)
-        case .vegas(var vegas):
-            vegas.initial = Swift.min(Swift.max(limit, vegas.min), vegas.max)
-            return .vegas(vegas)
-        case .fixed, .reference: return self
+        case .knee(let knee): .knee(knee.beginning(at: limit))
+        case .aimd(let aimd): .aimd(aimd.beginning(at: limit))
+        case .gradient(let gradient): .gradient(gradient.beginning(at: limit))
+        case .vegas(let vegas): .vegas(vegas.beginning(at: limit))
+        case .fixed, .reference: self
         }
     }
 }

@@ -89,8 +89,6 @@ struct AdminAccess {
         } else {
             while end < authority.count, authority[end] != UInt8(ascii: ":") { end += 1 }
         }
-        var bytes: [UInt8] = []
-        bytes.replaceAll(with: authority.extracting(0..<end))
-        return String(decoding: bytes, as: UTF8.self)
+        return authority.extracting(0..<end).text
     }
 }

@@ -43,16 +43,9 @@ extension AdminPages {
     private func backend(_ place: Span<UInt8>) -> NamedBackend? {
         var end = 0
         while end < place.count, place[end] != UInt8(ascii: "/") { end += 1 }
-        guard end < place.count, let pool = text(place.extracting(0..<end)),
-            let name = text(place.extracting(end + 1..<place.count))
+        guard end < place.count, let pool = place.extracting(0..<end).text.percentDecoded,
+            let name = place.extracting(end + 1..<place.count).text.percentDecoded
         else { return nil }
         return gateway.backend(named: name, of: pool)
-    }
-
-    /// A part of a path, as it is meant.
-    func text(_ bytes: Span<UInt8>) -> String? {
-        var copy: [UInt8] = []
-        copy.replaceAll(with: bytes)
-        return String(decoding: copy, as: UTF8.self).percentDecoded
     }
 }

@@ -4,6 +4,7 @@
 internal import Bytes
 internal import Gateway
 internal import HTTP1
+internal import Policy
 internal import Telemetry
 
 extension AdminPages {
@@ -14,7 +15,7 @@ extension AdminPages {
         guard head.method == .get || head.method == .head else {
             return AdminPage(status: 405, "only GET and HEAD are answered here\n")
         }
-        let name = text(path.extracting(AdminPages.scale.count..<path.count))
+        let name = path.extracting(AdminPages.scale.count..<path.count).text.percentDecoded
         guard let name, let shown = gateway.scale(ofPool: name) else {
             return AdminPage(
                 status: 404,

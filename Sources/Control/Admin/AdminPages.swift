@@ -151,9 +151,7 @@ extension AdminPages {
         var second: Int64 = 0
         for field in head.fields
         where head.span(field.name).equalsIgnoringCase(AdminPages.lastEvent.span) {
-            var digits: [UInt8] = []
-            digits.replaceAll(with: head.value(of: field))
-            second = Int64(String(decoding: digits, as: UTF8.self)) ?? 0
+            second = Int64(head.value(of: field).text) ?? 0
         }
         page.body.append("retry: 2000\n")
         page.watchedSecond = dashboard.appendEvent(observed, after: second, to: &page.body)

@@ -38,7 +38,7 @@ struct ControlPages {
         for head: RequestHead, _ body: [UInt8], by author: PeerCredentials,
         _ then: @escaping (consuming AdminPage) -> Void
     ) {
-        let path = ControlPages.text(head.span(head.path))
+        let path = head.span(head.path).text
         switch head.method {
         case .get, .head: show(path, head, then)
         case .post: change(path, body, author, then)
@@ -54,7 +54,7 @@ struct ControlPages {
     private func show(
         _ path: String, _ head: RequestHead, _ then: @escaping (consuming AdminPage) -> Void
     ) {
-        let query = ControlPages.text(head.span(head.query))
+        let query = head.span(head.query).text
         guard let form = Form(query.hasPrefix("?") ? String(query.dropFirst()) : query) else {
             return then(
                 AdminPage(status: 400, "the query cannot be read; write NAME=VALUE&NAME=VALUE\n"))
@@ -137,7 +137,7 @@ struct ControlPages {
     private func backend(_ form: Form) -> AdminPage {
         guard let pool = form["pool"], let name = form["backend"],
             let backend = gateway.backend(named: name, of: pool),
-            let count = gateway.inFlight(at: backend)
+            let count = gateway.shown(backend)?.inFlight
         else { return AdminPage(status: 404, "no such backend\n") }
         return AdminPage("\(count)\n")
     }
@@ -153,13 +153,7 @@ struct ControlPages {
 
     private static func wantsTables(_ head: RequestHead) -> Bool {
         guard let field = head.firstField(.accept) else { return false }
-        return text(head.value(of: field)).hasPrefix("text/")
-    }
-
-    private static func text(_ bytes: Span<UInt8>) -> String {
-        var copy: [UInt8] = []
-        copy.replaceAll(with: bytes)
-        return String(decoding: copy, as: UTF8.self)
+        return head.value(of: field).text.hasPrefix("text/")
     }
 
     // MARK: What is changed

@@ -4,6 +4,7 @@
 internal import Admission
 internal import Policy
 internal import Reactor
+internal import Telemetry
 
 extension Override {
     /// The override as a form.
@@ -41,7 +42,8 @@ extension Override {
 
 extension Change {
     fileprivate init?(_ form: Form) {
-        guard let verb = form["verb"].flatMap({ Verb(rawValue: $0) }), let value = form["value"]
+        guard let verb = form["verb"].flatMap({ OverrideSnapshot.Verb(rawValue: $0) }),
+            let value = form["value"]
         else { return nil }
         let backend = form["backend"].flatMap { label in
             form["key"].map { BackendName(label: label, key: $0) }

@@ -5,6 +5,7 @@ internal import Admission
 internal import Gateway
 internal import Policy
 internal import Reactor
+internal import Telemetry
 
 /// What an operator may change.
 enum Change: Equatable {
@@ -26,11 +27,7 @@ enum Change: Equatable {
     }
 
     /// What kind of change it is.
-    enum Verb: String, CaseIterable {
-        case drain, limit, mode, weight, log
-    }
-
-    var verb: Verb {
+    var verb: OverrideSnapshot.Verb {
         switch self {
         case .drain: .drain
         case .limit: .limit

@@ -150,7 +150,7 @@ final class OverrideKeeper: EventHandler {
         let now = gateway.reactor.now
         return overrides.all.map { override in
             var shown = OverrideSnapshot(
-                verb: override.change.verb.rawValue, value: override.change.value,
+                verb: override.change.verb, value: override.change.value,
                 replaced: override.change.configuredName(in: gateway.policy)
                     ?? override.replaced, user: override.author.user,
                 process: override.author.process)

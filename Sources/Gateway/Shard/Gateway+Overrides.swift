@@ -28,11 +28,8 @@ extension Gateway {
     /// Has the threads look at the log's level, which has changed.
     package func followLogLevel() { group.sendToAll { $0.followLogLevel() } }
 
-    /// How the backends' limits are found in the pool of that name, as its policy says; nil for no such pool.
+    /// The pool of that name, as the policy has it; nil for no such pool.
     package func configured(pool name: String) -> PoolSettings? {
         policy.pools.first { $0.name == name }
     }
-
-    /// Units in flight at a backend; nil where it has left the policy.
-    package func inFlight(at backend: NamedBackend) -> Int? { shown(backend)?.inFlight }
 }

@@ -91,9 +91,7 @@ package struct RequestExplanation: Equatable, Sendable {
                     var written = ByteBuffer()
                     exchange.appendTarget(
                         exchange.intake.head, at: upstream.path, in: found, to: &written)
-                    var bytes: [UInt8] = []
-                    bytes.replaceAll(with: written.bytes)
-                    target = String(decoding: bytes, as: UTF8.self)
+                    target = written.bytes.text
                 }
             }
         }

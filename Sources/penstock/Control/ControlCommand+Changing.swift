@@ -4,13 +4,6 @@ import Control
 import Glibc
 import Policy
 
-/// How long a change lasts, for all commands that make one.
-private func lasting<Target: Command>(
-    _ property: WritableKeyPath<Target, String?>
-) -> Parameter<Target> {
-    .option("--for", value: "time", property, "When it ends by itself, such as 30m.")
-}
-
 /// Sends a backend nothing new.
 struct DrainControlCommand: ControlSubcommand {
     static let configuration = CommandConfiguration(
@@ -19,9 +12,9 @@ struct DrainControlCommand: ControlSubcommand {
 
     static var parameters: [Parameter<Self>] {
         [
-            .argument("pool", \.pool, "The pool's name."),
-            .argument("backend", \.backend, "The backend's URL, or what is behind its scheme."),
-            lasting(\.duration),
+            poolArgument(\.pool),
+            backendArgument(\.backend),
+            durationOption(\.duration),
             .option(
                 "--wait", value: "time", \.wait,
                 "Wait for up to this time until nothing is in flight there; status 1 if something still is."
@@ -70,8 +63,8 @@ struct UndrainControlCommand: ControlSubcommand {
 
     static var parameters: [Parameter<Self>] {
         [
-            .argument("pool", \.pool, "The pool's name."),
-            .argument("backend", \.backend, "The backend's URL, or what is behind its scheme."),
+            poolArgument(\.pool),
+            backendArgument(\.backend),
             socketOption,
         ]
     }
@@ -99,7 +92,7 @@ struct LimitControlCommand: ControlSubcommand {
                 "word", \.words,
                 "The pool's name, a backend's URL for that one alone, and the limit of each backend or `auto`."
             ),
-            lasting(\.duration), socketOption,
+            durationOption(\.duration), socketOption,
         ]
     }
 
@@ -130,9 +123,9 @@ struct ModeControlCommand: ControlSubcommand {
 
     static var parameters: [Parameter<Self>] {
         [
-            .argument("pool", \.pool, "The pool's name."),
+            poolArgument(\.pool),
             .argument("mode", \.mode, "`enforce`, `observe`, or `auto` for what the policy says."),
-            lasting(\.duration), socketOption,
+            durationOption(\.duration), socketOption,
         ]
     }
 
@@ -151,11 +144,11 @@ struct WeightControlCommand: ControlSubcommand {
 
     static var parameters: [Parameter<Self>] {
         [
-            .argument("pool", \.pool, "The pool's name."),
+            poolArgument(\.pool),
             .argument("tenant", \.tenant, "The tenant's name as the policy has it."),
             .argument(
                 "weight", \.weight, "0.01 to 1000, or `auto` for what the policy says."),
-            lasting(\.duration), socketOption,
+            durationOption(\.duration), socketOption,
         ]
     }
 
@@ -182,7 +175,7 @@ struct LogControlCommand: ControlSubcommand {
                 "level", \.level,
                 "\(LogSettings.Level.allCases.map(\.rawValue).joined(separator: ", ")), or `auto` for what the policy says."
             ),
-            lasting(\.duration), socketOption,
+            durationOption(\.duration), socketOption,
         ]
     }
 

@@ -25,7 +25,7 @@ struct ExplainControlCommand: ControlSubcommand {
 
     static var parameters: [Parameter<Self>] {
         [
-            .argument("pool", \.pool, "The pool's name."),
+            poolArgument(\.pool),
             .flag("--json", \.asJSON, "As JSON."), socketOption,
         ]
     }

@@ -33,6 +33,21 @@ extension ControlSubcommand {
             "-s", "--socket", value: "path", \.socket, "The gateway's control socket.", kind: .file)
     }
 
+    /// The pool that it is about.
+    static func poolArgument(_ property: WritableKeyPath<Self, String>) -> Parameter<Self> {
+        .argument("pool", property, "The pool's name.")
+    }
+
+    /// The backend that it is about.
+    static func backendArgument(_ property: WritableKeyPath<Self, String>) -> Parameter<Self> {
+        .argument("backend", property, "The backend's URL, or what is behind its scheme.")
+    }
+
+    /// How long a change lasts.
+    static func durationOption(_ property: WritableKeyPath<Self, String?>) -> Parameter<Self> {
+        .option("--for", value: "time", property, "When it ends by itself, such as 30m.")
+    }
+
     /// Where packages have the socket, unless the environment names another one.
     static var usualSocket: String {
         ProcessEnvironment.variable("PENSTOCK_CONTROL") ?? ControlClient.usualPath

@@ -20,7 +20,7 @@ import Testing
                 parts: [("chat", 0.95), ("canary", 0.05)])
         ]
         var override = OverrideSnapshot(
-            verb: "limit", value: "64", replaced: "knee", user: 1_000, process: 77)
+            verb: .limit, value: "64", replaced: "knee", user: 1_000, process: 77)
         override.pool = "chat"
         override.ageNanoseconds = 2_000_000_000
         override.leftNanoseconds = 1_798_000_000_000
