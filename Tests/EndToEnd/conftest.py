@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from fleet import Backend, free_port
+from fleet import Backend, free_port, running_backends
 from processes import ROOT, EmbeddingServer, Engine, Gateway
-from sockets import scripted_backend
 
 DEFAULT_LIMIT_SECONDS = 60.0
 
@@ -109,13 +108,5 @@ def model_server(shared_model_server: EmbeddingServer) -> EmbeddingServer:
 @pytest.fixture
 def pods() -> Iterator[list[Backend]]:
     """Four, at addresses of their own and one port."""
-    port = free_port()
-    with ExitStack() as stack:
-        made = [Backend(name) for name in "abcd"]
-        for number, backend in enumerate(made):
-            backend.address = stack.enter_context(
-                scripted_backend(backend.serve, f"127.0.0.{2 + number}", port)
-            )
+    with running_backends("abcd", free_port()) as made:
         yield made
-        for backend in made:
-            backend.ended.set()

@@ -6,12 +6,13 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from processes import Gateway, eventually, request
-from sockets import RawClient, read_head
+from sockets import RawClient, read_head, scripted_backend
 
 
 def free_port(host: str = "127.0.0.1") -> int:
@@ -51,6 +52,22 @@ class Backend:
                 continue
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n" + self.name.encode())
         self.idle_closed += 1
+
+
+@contextmanager
+def running_backends(names: str, port: int = 0) -> Iterator[list[Backend]]:
+    """One for each letter of `names`; what still streams ends with them.
+
+    With a `port` all have that one, at addresses of their own.
+    """
+    with ExitStack() as stack:
+        made = [Backend(name) for name in names]
+        for number, backend in enumerate(made):
+            host = f"127.0.0.{2 + number}" if port else "127.0.0.1"
+            backend.address = stack.enter_context(scripted_backend(backend.serve, host, port))
+        yield made
+        for backend in made:
+            backend.ended.set()
 
 
 def answers(through: Gateway, count: int = 16) -> set[bytes]:

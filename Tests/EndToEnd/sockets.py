@@ -7,6 +7,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -103,6 +104,22 @@ def read_head(connection: socket.socket) -> bytes:
             break
         data += more
     return data
+
+
+def echo_or_stream(connection: socket.socket) -> None:
+    """A script of a backend that answers at once; at /slow/S after S seconds, at /stream/S with ten chunks a second for S."""
+    while head := read_head(connection):
+        path = head.split(b" ")[1].decode()
+        if path.startswith("/slow/"):
+            time.sleep(float(path.removeprefix("/slow/")))
+        if path.startswith("/stream/"):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for _ in range(round(float(path.removeprefix("/stream/")) * 10)):
+                connection.sendall(b"1\r\n.\r\n")
+                time.sleep(0.1)
+            connection.sendall(b"4\r\nend.\r\n0\r\n\r\n")
+            continue
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
 
 @contextmanager

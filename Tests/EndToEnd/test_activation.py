@@ -16,7 +16,7 @@ import pytest
 
 from conftest import StartGateway
 from processes import Gateway, eventually, one_pool, request
-from sockets import RawClient, read_head, scripted_backend
+from sockets import RawClient, echo_or_stream, scripted_backend
 
 # Becomes the program whose words follow, with the descriptors of the first word as its sockets, called as the second one says.
 ACTIVATE = """
@@ -87,20 +87,8 @@ def manager() -> Iterator[Manager]:
 
 @pytest.fixture
 def echo() -> Iterator[str]:
-    """A backend that answers at once, at /stream for two seconds."""
-
-    def serve(connection: socket.socket) -> None:
-        while head := read_head(connection):
-            if b" /stream " in head:
-                connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-                for _ in range(20):
-                    connection.sendall(b"1\r\n.\r\n")
-                    time.sleep(0.1)
-                connection.sendall(b"4\r\nend.\r\n0\r\n\r\n")
-                continue
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-
-    with scripted_backend(serve) as url:
+    """A backend that answers at once, later or with a stream, as the path says."""
+    with scripted_backend(echo_or_stream) as url:
         yield url
 
 
@@ -211,7 +199,7 @@ def test_a_restart_refuses_nobody(
 
     clients = [threading.Thread(target=come, args=(place,)) for place in range(4)]
     with RawClient(former.url) as stream:
-        stream.send(b"GET /stream HTTP/1.1\r\nHost: a\r\n\r\n")
+        stream.send(b"GET /stream/2 HTTP/1.1\r\nHost: a\r\n\r\n")
         stream.read_until(b"\r\n\r\n")
         for client in clients:
             client.start()

@@ -20,39 +20,16 @@ from pathlib import Path
 import pytest
 
 from conftest import StartGateway
-from fleet import free_port
+from fleet import Backend, answers, free_port, running_backends
 from processes import eventually, request
-from sockets import RawClient, read_head, scripted_backend
-
-
-class Backend:
-    """Answers with its name; a request for /slow lasts until `ended`."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.requests = 0
-        self.ended = threading.Event()
-        self.url = ""
-
-    def serve(self, connection: socket.socket) -> None:
-        """Answers whatever comes."""
-        while head := read_head(connection):
-            self.requests += 1
-            if b" /slow " in head:
-                self.ended.wait(20)
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n" + self.name.encode())
+from sockets import RawClient
 
 
 @pytest.fixture
 def backends() -> Iterator[list[Backend]]:
     """Three of them."""
-    with ExitStack() as stack:
-        all_of_them = [Backend(name) for name in "abc"]
-        for one in all_of_them:
-            one.url = stack.enter_context(scripted_backend(one.serve))
-        yield all_of_them
-        for one in all_of_them:
-            one.ended.set()
+    with running_backends("abc") as made:
+        yield made
 
 
 class Operator:
@@ -80,7 +57,7 @@ class Operator:
 
 def policy(backends: list[Backend], control: Path, limit: str = "8", weight: int = 4, more: str = "") -> str:
     """A pool of them."""
-    urls = ", ".join(one.url for one in backends)
+    urls = ", ".join(one.address for one in backends)
     return f"""\
 version: 1
 listen: 127.0.0.1:0
@@ -107,11 +84,6 @@ def operator(penstock: Path, control: Path) -> Operator:
     return Operator(penstock, control)
 
 
-def answers(through: Gateway, count: int = 30) -> set[str]:
-    """Who answers so many requests."""
-    return {request(through.url).body.decode() for _ in range(count)}
-
-
 def test_drains_under_load(
     gateway: StartGateway, backends: list[Backend], operator: Operator, control: Path
 ) -> None:
@@ -119,7 +91,7 @@ def test_drains_under_load(
     through = gateway(policy(backends, control))
     slow = [RawClient(through.url) for _ in range(3)]
     for client in slow:
-        client.send(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.send(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
     eventually(lambda: all(one.requests == 1 for one in backends), "one at each")
     statuses: list[int] = []
     ended = threading.Event()
@@ -132,20 +104,20 @@ def test_drains_under_load(
     for client in clients:
         client.start()
     try:
-        said = operator.run("drain", "chat", backends[0].url)
-        assert said == f"drain chat {backends[0].url} drained, until it is taken back\n"
+        said = operator.run("drain", "chat", backends[0].address)
+        assert said == f"drain chat {backends[0].address} drained, until it is taken back\n"
         time.sleep(0.1)
         before, others = backends[0].requests, backends[1].requests
-        assert "still in flight there: 1" in operator.run("drain", "chat", backends[0].url, "--wait", "300ms", status=1)
+        assert "still in flight there: 1" in operator.run("drain", "chat", backends[0].address, "--wait", "300ms", status=1)
         time.sleep(0.3)
         assert backends[0].requests == before and backends[1].requests > others
         threading.Timer(0.3, backends[0].ended.set).start()
-        assert "nothing is in flight there" in operator.run("drain", "chat", backends[0].url, "--wait", "10s")
+        assert "nothing is in flight there" in operator.run("drain", "chat", backends[0].address, "--wait", "10s")
         assert "drain by control" in operator.run("status")
-        assert through.metric("penstock_backend_signal", backend=backends[0].url, source="control", state="drain") == 1
+        assert through.metric("penstock_backend_signal", backend=backends[0].address, source="control", state="drain") == 1
         assert through.metric("penstock_overrides", verb="drain") == 1
         # By what stands behind the scheme, too.
-        operator.run("undrain", "chat", backends[0].url.removeprefix("http://"))
+        operator.run("undrain", "chat", backends[0].address.removeprefix("http://"))
         eventually(lambda: backends[0].requests > before, "it is asked again")
     finally:
         ended.set()
@@ -158,7 +130,7 @@ def test_drains_under_load(
     assert set(statuses) == {200}
     line = through.told("changed by an operator")[0]
     assert (line["verb"], line["pool"], line["backend"], line["from"], line["to"], line["level"]) == (
-        "drain", "chat", backends[0].url, "weight 1", "drained", "notice",
+        "drain", "chat", backends[0].address, "weight 1", "drained", "notice",
     )  # fmt: skip
     assert line["uid"] == str(os.getuid()) and int(line["pid"]) > 0
     assert through.told("change ended")[0]["why"] == "taken back"
@@ -169,10 +141,10 @@ def test_all_drained_is_not_ready(
 ) -> None:
     """Only then."""
     through = gateway(policy(backends, control, more="server: {readiness: backends}\n"))
-    assert answers(through) == {"a", "b", "c"}
+    assert answers(through, 30) == {b"a", b"b", b"c"}
     for one in backends:
         assert request(through.admin_url, "/readyz").status == 200
-        operator.run("drain", "chat", one.url)
+        operator.run("drain", "chat", one.address)
     assert request(through.admin_url, "/readyz").status == 503
     assert request(through.url).status == 503
     assert operator.run("overrides", "--clear") == "3 taken back\n"
@@ -186,11 +158,11 @@ def test_limits_are_pinned(
     through = gateway(policy(backends, control, limit="{algorithm: knee, initial: 5}"))
     assert through.metric("penstock_limit") == 15
     operator.run("limit", "chat", "64")
-    operator.run("limit", "chat", backends[1].url, "7", "--for", "1s")
-    limits = {one.url: through.metric("penstock_limit", backend=one.url) for one in backends}
+    operator.run("limit", "chat", backends[1].address, "7", "--for", "1s")
+    limits = {one.address: through.metric("penstock_limit", backend=one.address) for one in backends}
     assert [*limits.values()] == [64, 7, 64]
     assert [*operator.verbs()] == ["limit", "limit"]
-    eventually(lambda: through.metric("penstock_limit", backend=backends[1].url) == 64, "its end", 5)
+    eventually(lambda: through.metric("penstock_limit", backend=backends[1].address) == 64, "its end", 5)
     assert through.told("change ended")[0]["why"] == "its time is over"
     operator.run("limit", "chat", "9")
     assert through.metric("penstock_limit") == 27 and operator.verbs() == ["limit"]
@@ -207,7 +179,7 @@ def test_overrides_and_reloads(
     operator.run("limit", "chat", "3")
     operator.run("mode", "chat", "observe")
     operator.run("weight", "chat", "gold", "2")
-    operator.run("drain", "chat", backends[2].url)
+    operator.run("drain", "chat", backends[2].address)
     operator.run("log", "debug")
     assert through.metric("penstock_pool_observing") == 1
     verbs = ["limit", "mode", "weight", "drain", "log"]
@@ -230,17 +202,17 @@ def test_overrides_and_reloads(
     assert operator.verbs() == ["mode"]
     operator.run("mode", "chat", "auto")
     assert through.metric("penstock_pool_observing") == 0
-    assert answers(through) == {"a", "b"}
+    assert answers(through, 30) == {b"a", b"b"}
 
 
 def test_what_is_shown(gateway: StartGateway, backends: list[Backend], operator: Operator, control: Path) -> None:
     """To people, to programs, and to nobody who may not."""
     through = gateway(policy(backends, control))
     assert control.stat().st_mode & 0o777 == 0o600
-    answers(through)
+    answers(through, 30)
     assert json.loads(operator.run("status", "--json"))["pools"][0]["name"] == "chat"
     text = operator.run("status")
-    assert all(one.url in text for one in backends) and "gold" in text
+    assert all(one.address in text for one in backends) and "gold" in text
     explained = operator.run("explain", "chat")
     assert "chat" in explained and "HELD BY" in explained
     assert json.loads(operator.run("explain", "chat", "--json"))["name"] == "chat"
@@ -256,7 +228,7 @@ def test_what_is_shown(gateway: StartGateway, backends: list[Backend], operator:
         (("limit", "chatt", "3"), "no such pool; the policy has chat"),
         (("weight", "chat", "silver", "3"), "no tenant silver is named in pool chat; there are gold"),
         (("mode", "chat", "sometimes"), "is none of enforce, observe, auto"),
-        (("undrain", "chat", backends[0].url), "nothing was changed there"),
+        (("undrain", "chat", backends[0].address), "nothing was changed there"),
         (("explain", "nothing"), "no such pool; the policy has chat"),
         (("log", "debug", "--for", "soon"), "write 1s to 720h"),
     ]:
@@ -302,7 +274,7 @@ def test_goes_to_the_next_process(
     """Changes do, with their ages and ends, and the socket too; a start anew has none."""
     through = gateway(policy(backends, control).replace("127.0.0.1:0", "unix:" + str(control.with_name("s")), 1))
     operator.run("limit", "chat", "3", "--for", "1h")
-    operator.run("drain", "chat", backends[0].url)
+    operator.run("drain", "chat", backends[0].address)
     said = operator.run("upgrade")
     assert "has taken over, this one drains" in said
     pid = int(said.split()[1])
@@ -322,10 +294,10 @@ def test_goes_to_the_next_process(
 def test_top(gateway: StartGateway, backends: list[Backend], operator: Operator, control: Path) -> None:
     """Lines without a terminal; with one, keys: a backend is drained when it was asked for twice."""
     through = gateway(policy(backends, control))
-    assert answers(through) == {"a", "b", "c"}
+    assert answers(through, 30) == {b"a", b"b", b"c"}
     command = [str(operator.binary), "top", "--socket", str(control)]
     plain = subprocess.run([*command, "-n", "1"], capture_output=True, text=True, timeout=10, check=True)
-    assert all(one.url in plain.stdout for one in backends) and "\x1b" not in plain.stdout
+    assert all(one.address in plain.stdout for one in backends) and "\x1b" not in plain.stdout
     master, slave = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
     shown = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment)
@@ -344,13 +316,13 @@ def test_top(gateway: StartGateway, backends: list[Backend], operator: Operator,
         eventually(is_seen, text)
 
     try:
-        see(backends[0].url)
+        see(backends[0].address)
         os.write(master, b"jd")
-        see(f"drain {backends[1].url} of chat? press d again")
+        see(f"drain {backends[1].address} of chat? press d again")
         assert operator.verbs() == []
         os.write(master, b"d")
         see("drain by control")
-        assert operator.overrides()[0]["backend"] == backends[1].url
+        assert operator.overrides()[0]["backend"] == backends[1].address
         os.write(master, b"q")
         assert shown.wait(5) == 0
         see("\x1b[?25h")
@@ -410,7 +382,7 @@ def test_nobody_fails_whatever_is_changed(
 
     try:
         while time.monotonic() < end - 3:
-            url = chance.choice(backends[:2]).url
+            url = chance.choice(backends[:2]).address
             ends = chance.choice([[], ["--for", "1s"]])
             match chance.randrange(10):
                 case 0:

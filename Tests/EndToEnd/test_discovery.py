@@ -6,15 +6,14 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from conftest import StartGateway
-from fleet import STORM_LIMIT, Backend, answers, long_storm, replace, settles, storm
+from fleet import STORM_LIMIT, Backend, answers, long_storm, replace, running_backends, settles, storm
 from processes import eventually, request
-from sockets import RawClient, scripted_backend
+from sockets import RawClient
 
 pytestmark = pytest.mark.timed
 
@@ -22,13 +21,8 @@ pytestmark = pytest.mark.timed
 @pytest.fixture
 def backends() -> Iterator[list[Backend]]:
     """Four of them."""
-    with ExitStack() as stack:
-        made = [Backend(name) for name in "abcd"]
-        for backend in made:
-            backend.address = stack.enter_context(scripted_backend(backend.serve))
+    with running_backends("abcd") as made:
         yield made
-        for backend in made:
-            backend.ended.set()
 
 
 def listing(backends: list[Backend], **labels: str) -> str:

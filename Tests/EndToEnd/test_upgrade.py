@@ -18,7 +18,7 @@ from authority import Authority, ask, dial
 from conftest import StartGateway
 from fleet import free_port
 from processes import Gateway, eventually, one_pool, request
-from sockets import RawClient, read_head, scripted_backend
+from sockets import RawClient, echo_or_stream, read_head, scripted_backend
 
 Start = Callable[..., "Generations"]
 
@@ -82,23 +82,8 @@ def fixed_ports(policy: str) -> str:
 
 @pytest.fixture
 def echo() -> Iterator[str]:
-    """A backend that answers at once, at /slow after as many seconds as the path says."""
-
-    def serve(connection: socket.socket) -> None:
-        while head := read_head(connection):
-            path = head.split(b" ")[1].decode()
-            if path.startswith("/slow/"):
-                time.sleep(float(path.removeprefix("/slow/")))
-            if path.startswith("/stream/"):
-                connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-                for _ in range(round(float(path.removeprefix("/stream/")) * 10)):
-                    connection.sendall(b"1\r\n.\r\n")
-                    time.sleep(0.1)
-                connection.sendall(b"4\r\nend.\r\n0\r\n\r\n")
-                continue
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-
-    with scripted_backend(serve) as url:
+    """A backend that answers at once, later or with a stream, as the path says."""
+    with scripted_backend(echo_or_stream) as url:
         yield url
 
 

@@ -121,7 +121,8 @@ import Testing
         let variables = PolicyVariables { $0 == "KEY" ? "sk-secret-of-mine" : nil }
         for field in ["Authorization: \"Bearer ${KEY}\"", "x-api-key: ${KEY}", "API-Key: ${KEY}"] {
             let error = #expect(throws: PolicyError.self) {
-                try PolicyLoader.read(text: policy(field), file: "policy.yaml", variables: variables)
+                try PolicyLoader.read(
+                    text: policy(field), file: "policy.yaml", variables: variables)
             }
             let text = try #require(error).description
             #expect(text.contains("write {env: KEY}") && !text.contains("sk-secret"), "\(text)")
