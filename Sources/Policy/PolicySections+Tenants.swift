@@ -15,6 +15,7 @@ private struct ClassKeys: Sendable {
     var name = ""
     /// nil: what its index says.
     var ceiling: Double?
+    var isSlack = false
 }
 
 /// `tenant` as it is written.
@@ -62,6 +63,8 @@ extension PolicySections {
     private static let maxTenants = 4_096
     /// Ceilings by index; those behind have the last.
     private static let ceilings = [1, 0.9, 0.7, 0.5]
+    /// The ceiling of a class that gets only what nobody else wants: a fifth is there at once when others come.
+    private static let slackCeiling = 0.8
 
     // MARK: Names
 
@@ -109,7 +112,9 @@ extension PolicySections {
         return priorityKeys.write(
             PriorityKeys(
                 header: pool.claims.priorityHeader,
-                classes: classes.map { ClassKeys(name: $0.name, ceiling: $0.ceiling) },
+                classes: classes.map {
+                    ClassKeys(name: $0.name, ceiling: $0.ceiling, isSlack: $0.isSlack)
+                },
                 defaultClass: classes[pool.claims.defaultClass].name))
     }
 
@@ -142,7 +147,12 @@ extension PolicySections {
                 "ceiling", \.ceiling,
                 Kind<Double>.number(0...1, excludesLower: true).optional(blank: 1),
                 "Share of the limits that this class and the lower ones may have in flight; by "
-                    + "slot 1, 0.9, 0.7 and then 0.5 where it is left out."),
+                    + "slot 1, 0.9, 0.7 and then 0.5 where it is left out, and 0.8 with `slack`."),
+            Key(
+                "slack", \.isSlack, .boolean,
+                "Whether it runs only in room that nobody else wants, without a guaranteed start; what it is refused "
+                    + "counts as no shortage, and what it asks for wants no backends. Only for the last classes."
+            ),
         ])
 
     /// The classes with the ceilings that were left out, after those given have been checked.
@@ -153,7 +163,10 @@ extension PolicySections {
         return classes.enumerated().map { index, keys in
             var settings = PriorityClassSettings(name: keys.name)
             let usual = ceilings[min(index, ceilings.count - 1)]
-            settings.ceiling = keys.ceiling ?? min(usual, above)
+            settings.isSlack = keys.isSlack
+            settings.ceiling =
+                keys.ceiling ?? min(index > 0 && settings.isSlack ? slackCeiling : usual, above)
+            checkSlack(classes, index, path, &reading)
             let path = "\(path).classes[\(index)].ceiling"
             if index == 0, settings.ceiling < 1 {
                 let fault = Fault(
@@ -168,6 +181,26 @@ extension PolicySections {
             }
             above = min(above, settings.ceiling)
             return settings
+        }
+    }
+
+    /// Reports a class that gets only what nobody else wants, where another one that does not stands below it or nothing
+    /// above.
+    private static func checkSlack(
+        _ classes: [ClassKeys], _ index: Int, _ path: String, _ reading: inout Reading
+    ) {
+        guard classes[index].isSlack else { return }
+        let path = "\(path).classes[\(index)].slack"
+        if index == 0 {
+            let fault = Fault(
+                "the highest class gets only what nobody else wants",
+                "put another class above it, or remove `slack`")
+            reading.report(fault, path: path)
+        } else if index + 1 < classes.count, !classes[index + 1].isSlack {
+            let fault = Fault(
+                "class \(classes[index + 1].name.quoted) below it is served before it",
+                "put classes with `slack` last")
+            reading.report(fault, path: path)
         }
     }
 

@@ -189,15 +189,25 @@ extension Fault {
     private static let secretLength = 8
 
     /// The same without the values of variables, which may be secrets: they stand as `${NAME}`.
+    ///
+    /// `uses` are those of the scalar that is wrong, of which no part may stand there.
     func hiding(_ uses: [PolicyVariables.Use]) -> Fault {
+        var fault = naming(uses)
+        for use in uses where use.value.unicodeScalars.count >= Fault.secretLength {
+            if fault.problem.hasPart(of: use.value, of: Fault.secretLength) {
+                fault.problem = "the value of ${\(use.name)} cannot stand here"
+            }
+        }
+        return fault
+    }
+
+    /// The same with `${NAME}` wherever one of the values stands whole: a fault may list what is written elsewhere.
+    func naming(_ uses: some Sequence<PolicyVariables.Use>) -> Fault {
         var fault = self
         for use in uses where use.value.unicodeScalars.count >= Fault.secretLength {
             for text in [use.value, use.value.escaped] {
                 fault.problem = fault.problem.replacing(text, with: "${\(use.name)}")
                 fault.remedy = fault.remedy.replacing(text, with: "${\(use.name)}")
-            }
-            if fault.problem.hasPart(of: use.value, of: Fault.secretLength) {
-                fault.problem = "the value of ${\(use.name)} cannot stand here"
             }
         }
         return fault

@@ -70,7 +70,8 @@ struct Reading {
     mutating func report(_ fault: Fault, path: String, at position: Position) {
         markFaulty(path)
         if settled.contains(position) { return }
-        let fault = uses[position].map { fault.hiding($0) } ?? fault
+        let own = uses[position].map { fault.hiding($0) } ?? fault
+        let fault = uses.isEmpty ? own : own.naming(uses.values.joined())
         let diagnostic = Diagnostic(
             file: files[position.file], line: position.line, column: position.column,
             path: path.isEmpty ? subject : path, problem: fault.problem,

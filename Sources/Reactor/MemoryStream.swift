@@ -1,18 +1,21 @@
 // A connection without a socket: what it reads was put there, what it writes can be looked at. With
-// it a whole gateway runs on a schedule that a test or a fuzzer makes, one event at a time.
+// it the gateway asks itself, and a whole gateway runs on a schedule that a test or a fuzzer makes, one
+// event at a time.
 
-internal import Bytes
+package import Bytes
 
 /// The gateway's end of a connection in memory; the other end's acts are its methods.
 package final class MemoryStream {
     /// Bytes sent by the peer and not yet read.
-    private var incoming: [UInt8] = []
+    private var incoming = ByteBuffer()
     /// Whether the peer has closed its side.
     package private(set) var isPeerClosed = false
     /// Whether the peer has reset the connection.
     package private(set) var isReset = false
-    /// Bytes that the gateway has written.
-    package private(set) var written: [UInt8] = []
+    /// Bytes that the gateway has written and that nobody has taken out.
+    package var output = ByteBuffer()
+    /// The same as a list.
+    package var written: [UInt8] { output.list }
     /// Bytes that the peer takes before writing would block.
     package var room = Int.max
     /// Whether the gateway said that nothing follows, or closed.
@@ -26,7 +29,7 @@ package final class MemoryStream {
     package init() {}
 
     /// The peer sends `bytes`.
-    package func send(_ bytes: [UInt8]) { if !isPeerClosed { incoming += bytes } }
+    package func send(_ bytes: [UInt8]) { if !isPeerClosed { incoming.append(bytes.span) } }
 
     /// The peer says that nothing follows.
     package func end() { isPeerClosed = true }
@@ -43,9 +46,8 @@ package final class MemoryStream {
         if incoming.isEmpty { return isPeerClosed ? .ended : .wouldBlock }
         let count = min(limit, incoming.count)
         if count == 0 { return .wouldBlock }
-        let arrived = incoming
-        buffer.append(arrived.span.extracting(0..<count))
-        incoming.removeFirst(count)
+        buffer.append(0..<count, of: incoming)
+        incoming.drop(count)
         return .moved(count)
     }
 
@@ -53,10 +55,7 @@ package final class MemoryStream {
         if isReset || hasEnded { return .failed(0) }
         let count = min(room, buffer.count)
         if count == 0 { return .wouldBlock }
-        do {
-            let bytes = buffer.bytes
-            for index in 0..<count { written.append(bytes[index]) }
-        }
+        output.append(0..<count, of: buffer)
         room -= room == .max ? 0 : count
         buffer.drop(count)
         return .moved(count)

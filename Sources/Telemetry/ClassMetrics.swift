@@ -7,6 +7,8 @@ package import Admission
 package final class ClassMetrics {
     /// The class's name.
     package let name: String
+    /// Whether the class gets only what nobody else wants.
+    package internal(set) var isSlack = false
     /// `class="…"`, ready to be written.
     let label: String
 

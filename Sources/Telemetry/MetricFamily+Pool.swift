@@ -11,7 +11,8 @@ extension MetricFamily {
         name: "penstock_decisions_total", kind: .counter, unit: nil,
         labels: ["pool", "outcome", "reason", "class"],
         help: "Requests offered to admission by what became of the offer: "
-            + "forwarded, rejected, or abandoned in the queue by the client."
+            + "forwarded, rejected, abandoned in the queue by the client, or yielded: refused in a class that gets only "
+            + "what nobody else wants."
     ) { writer, scrape in
         for pool in scrape.gateway.pools {
             for priorityClass in pool.metrics.classes {
@@ -198,6 +199,7 @@ extension PoolMetrics.Decision {
         case .forwarded: "forwarded"
         case .rejected: "rejected"
         case .abandoned: "abandoned"
+        case .yielded: "yielded"
         }
     }
 
@@ -207,6 +209,7 @@ extension PoolMetrics.Decision {
         case .forwarded: "outcome=\"forwarded\""
         case .rejected: "outcome=\"rejected\""
         case .abandoned: "outcome=\"abandoned\""
+        case .yielded: "outcome=\"yielded\""
         }
     }
 
@@ -222,6 +225,7 @@ extension PoolMetrics.Decision {
             default: false
             }
         case .abandoned: reason == .clientGone
+        case .yielded: false
         }
     }
 }

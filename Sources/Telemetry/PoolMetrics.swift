@@ -14,6 +14,8 @@ package final class PoolMetrics {
         case rejected
         /// The request left the queue by itself: its client went away or sent something invalid.
         case abandoned
+        /// The request was refused, and its class gets only what nobody else wants: no sign of a shortage.
+        case yielded
     }
 
     /// What `mode: observe` would have come to, had it been enforced.
@@ -172,6 +174,11 @@ package final class PoolMetrics {
             classes.first { $0.name == name } ?? ClassMetrics(name: name)
         }
     }
+
+    /// Says of each class, in their order, whether it gets only what nobody else wants.
+    package func setSlack(_ isSlack: [Bool]) {
+        for (priorityClass, isSlack) in zip(classes, isSlack) { priorityClass.isSlack = isSlack }
+    }
 }
 
 // MARK: Counting
@@ -206,8 +213,10 @@ extension PoolMetrics {
     package func countForwarded(
         afterNanoseconds nanoseconds: Int64, in priorityClass: ClassMetrics? = nil
     ) {
-        (priorityClass ?? classes[0]).count(.forwarded, .none)
-        queueWait.observe(nanoseconds: nanoseconds)
+        let priorityClass = priorityClass ?? classes[0]
+        priorityClass.count(.forwarded, .none)
+        // Who gets only what is left waits for as long as others want it.
+        if !priorityClass.isSlack { queueWait.observe(nanoseconds: nanoseconds) }
     }
 
     /// Counts a refused request that was told to come back in `retryAfterSeconds`; `nil` when it
@@ -215,7 +224,9 @@ extension PoolMetrics {
     package func countRejected(
         _ reason: Reason, retryAfterSeconds: Int?, in priorityClass: ClassMetrics? = nil
     ) {
-        (priorityClass ?? classes[0]).count(.rejected, reason)
+        let priorityClass = priorityClass ?? classes[0]
+        guard !priorityClass.isSlack else { return priorityClass.count(.yielded, reason) }
+        priorityClass.count(.rejected, reason)
         if let retryAfterSeconds {
             retryAfter.observe(nanoseconds: Int64(retryAfterSeconds) &* 1_000_000_000)
         }
@@ -234,10 +245,12 @@ extension PoolMetrics {
     }
 
     /// Counts a request that has ended, whatever its fate: with the status that the client got (0
-    /// for none) and the time since its first byte.
-    package func countEnded(status: Int, reason: Reason, totalNanoseconds: Int64) {
+    /// for none) and the time since its first byte, which is of no class's that gets only what nobody else wants.
+    package func countEnded(
+        status: Int, reason: Reason, totalNanoseconds: Int64, in priorityClass: ClassMetrics? = nil
+    ) {
         requests[index(StatusClass(status: status), reason)] &+= 1
-        total.observe(nanoseconds: totalNanoseconds)
+        if priorityClass?.isSlack != true { total.observe(nanoseconds: totalNanoseconds) }
     }
 
     /// Counts the time that a new backend connection took to be ready.

@@ -83,6 +83,7 @@ extension FullPolicy {
         pool.admission.classes[1].ceiling = 0.43
         // Its own would be higher than that of the class before.
         pool.admission.classes[2].ceiling = 0.43
+        pool.admission.classes[2].isSlack = true
         pool.admission.otherTenants.weight = 0.44
         pool.admission.otherTenants.highestClass = 1
         pool.admission.otherTenants.maxInFlight = 45

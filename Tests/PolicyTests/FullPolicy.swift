@@ -142,7 +142,8 @@ enum FullPolicy {
                   ceiling: 1
                 - name: tin
                   ceiling: 0.43
-                - lead
+                - name: lead
+                  slack: true
               default: tin
             tenant:
               header: X-Who

@@ -1,5 +1,7 @@
 // A connection in memory, and how much of it its far end has looked at.
 
+import Bytes
+
 @testable import Reactor
 
 /// The state of one connection between the gateway and a peer, whoever looks at it.
@@ -12,7 +14,7 @@ final class Line {
 
     /// What the far end has got and not read yet.
     func withInbox<Result>(_ body: (inout Inbox) throws -> Result) rethrows -> Result {
-        let count = stream.written.count
+        let count = stream.output.count
         if count > seen {
             inbox.append(stream.written[seen..<count])
             seen = count

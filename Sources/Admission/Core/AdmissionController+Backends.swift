@@ -81,6 +81,7 @@ extension AdmissionController {
                 cost: stub.cost, expected: stub.expected, arrivedAt: stub.arrivedAt)
             work.isRetry = true
             work.demand = stub.demand
+            work.isPatient = stub.isPatient
             if hasAffinity { work.promptSlot = beginPrompt(at: index, work.expected) }
             return .forward(
                 grant(

@@ -8,7 +8,7 @@ extension AdmissionController {
     /// No quota is charged for it, and it pays nothing into the budget of retries.
     package mutating func startIfFree(_ ticket: Ticket, now: Instant) -> Permit? {
         advance(to: now)
-        guard !isDraining, queue.isEmpty else { return nil }
+        guard !isDraining, queue.isUnclaimed else { return nil }
         let key = queue.flowKey(of: ticket)
         guard queue.maySkip(key, limit: provenLimit),
             let index = choose(seats: ticket.seats, except: nil)

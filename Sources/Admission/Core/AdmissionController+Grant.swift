@@ -34,8 +34,10 @@ extension AdmissionController {
         recountInFlight(index)
         beginWaiting(index, seats: taken)
         if withheld != .none { withheldInFlight += taken }
-        let kind = demand.begin(work.demand, taken, now: clock)
-        queue.granted(key, seats: taken, cost: work.cost, now: clock)
+        // What began as such stays so, whatever a reload makes of its class.
+        let isSlack = work.demand == .slack || queue.isSlack(key.row)
+        let kind = demand.begin(isSlack ? .slack : work.demand, taken, now: clock)
+        queue.granted(key, seats: taken, cost: work.cost, isSlack: isSlack, now: clock)
         if !work.isRetry { retryBudget.deposit(now: clock) }
         return Permit(
             Permit.Stub(
@@ -44,7 +46,7 @@ extension AdmissionController {
                 tenant: key.tenant, row: key.row, cost: work.cost, isCharged: work.isCharged,
                 expected: work.expected, reserved: reserved, withheld: withheld,
                 wouldWait: wouldWait, comparison: comparison(index),
-                isOnSuspicion: isOnSuspicion, demand: kind))
+                isOnSuspicion: isOnSuspicion, demand: kind, isPatient: work.isPatient))
     }
 
     /// Takes over what a backend has in flight that uses up its limit.
@@ -70,7 +72,8 @@ extension AdmissionController {
         demand.end(stub.demand, stub.seats)
         if stub.promptSlot >= 0 { affinity.end(stub.promptSlot) }
         queue.ended(
-            tenant: stub.tenant, row: stub.row, seats: stub.seats, extra: extraCost)
+            tenant: stub.tenant, row: stub.row, seats: stub.seats, isSlack: stub.demand == .slack,
+            extra: extraCost)
     }
 
     /// Starts the request whose turn it is, or refuses it if its deadline can no longer be met.
@@ -99,6 +102,7 @@ extension AdmissionController {
             work.isCharged = waiting.stage != .returned
             work.isRetry = !work.isCharged
             work.demand = waiting.isRetry ? .again : .first
+            work.isPatient = waiting.isPatient
             if hasAffinity { work.promptSlot = beginParked(slot, at: index, work.expected) }
             // What comes back was charged at its first turn, and waits for nothing more.
             if !work.isCharged { work.cost = 1 }
@@ -270,6 +274,8 @@ struct GrantedWork {
     var isRetry = false
     /// Whose doing it is.
     var demand = DemandKind.first
+    /// Whether no client waits for it.
+    var isPatient = false
 
     init(cost: Double, expected: ExpectedTokens, arrivedAt: Instant) {
         self.cost = cost
@@ -283,5 +289,6 @@ struct GrantedWork {
             cost: ticket.cost, expected: ExpectedTokens(ticket),
             arrivedAt: min(ticket.arrivedAt ?? now, now))
         if ticket.isRetry { demand = .again }
+        isPatient = ticket.isPatient
     }
 }

@@ -46,7 +46,7 @@ extension AdmissionController {
     /// whoever comes.
     private var readyCarry: Bool {
         let isShort =
-            !queue.isEmpty
+            !queue.isUnclaimed
             || clock.nanoseconds(since: shortOfRoomAt) <= Self.readinessNanoseconds
         if isShort { return false }
         var all = 0

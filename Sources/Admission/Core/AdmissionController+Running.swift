@@ -26,7 +26,7 @@ extension AdmissionController {
         advance(to: now)
         let stub = permit.stub
         let age = clock.seconds(since: stub.arrivedAt)
-        if phase != .answering {
+        if phase != .answering, !stub.isPatient {
             queue.left(
                 stub.tenant, stub.row, afterSeconds: age, isStarted: phase == .waiting, now: clock)
         }
@@ -63,7 +63,7 @@ extension AdmissionController {
         let rest = max(service - age, service / 4)
         let longest = longServiceNanoseconds(index)
         let isUnknown = backends[index].cancels[Int(kind.rawValue)].verdict == .unknown
-        if isUnknown, !isBound(index) || queue.isEmpty && counted(index) <= stub.seats {
+        if isUnknown, !isBound(index) || queue.isUnclaimed && counted(index) <= stub.seats {
             // Nobody wants the slot, so the engine may as well be told, and given all its time.
             let end = stub.grantedAt.advanced(byNanoseconds: longest)
             backends[index].keepFree(stub.seats, until: max(end, clock))
@@ -153,9 +153,11 @@ extension AdmissionController {
                 afterSeconds: seconds,
                 firstByteSeconds: isStreamed ? work.firstByteSeconds ?? seconds : seconds,
                 isStreamed: isStreamed, now: clock)
-            queue.stayed(
-                stub.tenant, stub.row, forSeconds: clock.seconds(since: stub.arrivedAt),
-                serviceSeconds: seconds, isStreamed: isStreamed, now: clock)
+            if !stub.isPatient {
+                queue.stayed(
+                    stub.tenant, stub.row, forSeconds: clock.seconds(since: stub.arrivedAt),
+                    serviceSeconds: seconds, isStreamed: isStreamed, now: clock)
+            }
         } else if outcome.isDrop {
             backends[index].meter.dropped()
         } else {

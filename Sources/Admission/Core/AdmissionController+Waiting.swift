@@ -6,9 +6,12 @@ extension AdmissionController {
         _ id: RequestID, _ ticket: Ticket, _ key: FlowKey, _ reserved: Reservation,
         isReturned: Bool
     ) -> ParkedHandle {
-        let waitEnd = clock.advanced(byNanoseconds: longestWaitNanoseconds)
+        let waitEnd =
+            ticket.isPatient
+            ? .distantFuture : clock.advanced(byNanoseconds: longestWaitNanoseconds)
         var waiting = Waiting(id, ticket, key, now: clock, waitEnd: waitEnd)
         waiting.reserved = reserved
+        waiting.isSlack = queue.isSlack(key.row)
         // What cannot be met any more is told so then, not when its turn comes.
         if let startBy = ticket.startBy { waiting.expire(at: max(clock, startBy), for: .deadline) }
         if waiting.respondBy != .distantFuture {
@@ -17,7 +20,8 @@ extension AdmissionController {
             waiting.expire(at: max(clock, latestStart), for: .deadline)
         }
         if !isReturned {
-            waiting.isTrial = queue.isTrial(key.tenant, key.row, now: clock)
+            waiting.isTrial =
+                ticket.isPatient || queue.isTrial(key.tenant, key.row, now: clock)
             if !waiting.isTrial { endByPatience(&waiting, key) }
         }
         let handle = isReturned ? queue.insertReturned(waiting) : queue.insert(waiting)
@@ -77,9 +81,12 @@ extension AdmissionController {
 
     /// Why a request that cannot start now may not wait either; nil when it may.
     mutating func reasonNotToPark(_ ticket: Ticket, _ key: FlowKey) -> Reason? {
-        shortOfRoomAt = clock
+        if !queue.isSlack(key.row) { shortOfRoomAt = clock }
         let mayQueue = settings.queue.maxRequests > 0
-        let waitEnd = clock.advanced(byNanoseconds: mayQueue ? longestWaitNanoseconds : 0)
+        let waitEnd =
+            ticket.isPatient && mayQueue
+            ? .distantFuture
+            : clock.advanced(byNanoseconds: mayQueue ? longestWaitNanoseconds : 0)
         let deadline = min(ticket.respondBy ?? .distantFuture, ticket.startBy ?? .distantFuture)
         if let wait = secondsUntilAnyReturn,
             clock.advanced(byNanoseconds: wholeNanoseconds(wait)) > min(waitEnd, deadline)
@@ -99,7 +106,7 @@ extension AdmissionController {
         if !queue.hasRoom(forBytes: ticket.bodyBytes, at: key) {
             return blame(.queueBytesFull, key)
         }
-        return reasonOfWait(ticket, key, until: waitEnd)
+        return ticket.isPatient ? nil : reasonOfWait(ticket, key, until: waitEnd)
     }
 
     /// Why the wait that is predicted is too long; nil when it is not.
@@ -212,18 +219,26 @@ extension AdmissionController {
         guard key.rank > 0 else { return ahead / rate }
         // What higher classes are granted does not come down to this one, apart from the turns
         // that the starvation bound keeps for it, however much waits above.
-        let least = rate / Double(settings.queue.starvationBound)
+        let guaranteed =
+            queue.isSlack(key.row) ? Self.leastLeft : 1 / Double(settings.queue.starvationBound)
+        let least = rate * guaranteed
         let behindAll = ahead / max(least, rate - queue.rateAbove(key.rank, now: clock))
         return min(behindAll, queue.costInClass(key, cost: cost) / least)
     }
+
+    /// What part of a pool is taken to be left at least for those who get only that, where it is predicted how long
+    /// they wait.
+    private static var leastLeft: Double { 1e-3 }
 
     /// Makes a rejection of a request that asked to join the queue there.
     mutating func refuse(
         _ reason: Reason, _ ticket: Ticket, _ key: FlowKey
     ) -> Rejection {
-        countDemand(
-            reason, isRetry: ticket.isRetry, respondBy: ticket.respondBy,
-            arrivedAt: ticket.arrivedAt)
+        if !queue.isSlack(key.row) {
+            countDemand(
+                reason, isRetry: ticket.isRetry, respondBy: ticket.respondBy,
+                arrivedAt: ticket.arrivedAt)
+        }
         return refuse(reason, cost: ticket.cost, key)
     }
 
@@ -237,9 +252,11 @@ extension AdmissionController {
 
     /// Makes a rejection of a request that has waited, which gives back what it was charged.
     mutating func refuse(_ reason: Reason, _ waiting: Waiting) -> Rejection {
-        countDemand(
-            reason, isRetry: waiting.isRetry, respondBy: waiting.respondBy,
-            arrivedAt: waiting.arrivedAt)
+        if !waiting.isSlack {
+            countDemand(
+                reason, isRetry: waiting.isRetry, respondBy: waiting.respondBy,
+                arrivedAt: waiting.arrivedAt)
+        }
         return refuse(
             reason, cost: waiting.cost,
             queue.flowKey(tenant: waiting.tenant, row: Int(waiting.row))
@@ -256,6 +273,7 @@ extension AdmissionController {
         _ reason: Reason, cost: Double, _ key: FlowKey, waitSeconds: Double? = nil
     ) -> Rejection {
         let circumstances = circumstances(cost, key)
+        let isSlack = queue.isSlack(key.row)
         let milliseconds: Int
         if let waitSeconds {
             // A quota comes back at its own pace, whatever the pool is short of.
@@ -266,14 +284,18 @@ extension AdmissionController {
             // Of what waits no more is served than fits into the longest wait.
             let longest = Double(maxWaitNanoseconds) / 1e9
             let queued = min(circumstances.predictedWaitSeconds ?? 1, max(longest, 0.25))
-            milliseconds = returns.promise(
+            // To who gets only what is left nothing is promised that others would wait for.
+            var schedule = returns
+            milliseconds = schedule.promise(
                 waitSeconds: secondsUntilAnyReturn ?? queued,
                 requestSeconds: cost / (rate ?? 1), isOutage: secondsUntilAnyReturn != nil,
                 now: clock, random: &random)
+            if !isSlack { returns = schedule }
         }
         var rejection = Rejection(reason: reason, retryAfterMilliseconds: milliseconds)
         rejection.circumstances = circumstances
-        if reason.isShortage {
+        rejection.isSlack = isSlack
+        if reason.isShortage, !isSlack {
             queue.tenants.refuse(key.tenant, now: clock)
             rejection.isRetryUnwelcome = queue.tenants[key.tenant].demand.isExcessive
         }

@@ -137,9 +137,11 @@ package struct AdmissionController: ~Copyable, Sendable {
     package mutating func cancel(_ handle: ParkedHandle, now: Instant) -> Reservation? {
         advance(to: now)
         guard let waiting = queue.cancel(handle) else { return nil }
-        queue.left(
-            waiting.tenant, Int(waiting.row),
-            afterSeconds: clock.seconds(since: waiting.arrivedAt), isStarted: false, now: clock)
+        if !waiting.isPatient {
+            queue.left(
+                waiting.tenant, Int(waiting.row),
+                afterSeconds: clock.seconds(since: waiting.arrivedAt), isStarted: false, now: clock)
+        }
         return waiting.reserved
     }
 
@@ -153,7 +155,7 @@ package struct AdmissionController: ~Copyable, Sendable {
             return .reject(waiting.id, refuse(expiryReason(waiting), waiting))
         }
         if let decision = startNext() { return decision }
-        if queue.isEmpty, room > 0 { returns.ranDry(now: clock) }
+        if queue.isUnclaimed, room > 0 { returns.ranDry(now: clock) }
         return nil
     }
 

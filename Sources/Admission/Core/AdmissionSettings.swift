@@ -194,6 +194,11 @@ package struct PriorityClassSettings: Equatable, Sendable {
     /// Share of the sum of limits that this class and the lower ones may have in flight, above 0,
     /// at most 1; the highest class's is 1.
     package var ceiling = 1.0
+    /// Whether it runs only in room that nobody else wants: it has no guaranteed start, gives way to all others, and
+    /// counts neither among refusals nor as demand.
+    ///
+    /// Only the lowest classes may be so.
+    package var isSlack = false
 
     /// A class that may use the whole limit.
     package init(name: String) { self.name = name }

@@ -74,6 +74,8 @@ package struct Permit: ~Copyable, Sendable {
         let isOnSuspicion: Bool
         /// Whose doing it is.
         let demand: DemandKind
+        /// Whether no client waits for it.
+        let isPatient: Bool
         var awaited = Awaited.backend
         var isAbandoned = false
 

@@ -14,6 +14,8 @@ package struct Rejection: Equatable, Sendable {
     /// Whether the tenant has long been asking for more than twice what it gets, so that trying
     /// again only takes slots from others.
     package var isRetryUnwelcome = false
+    /// Whether the request's class gets only what nobody else wants, so that the refusal is no sign of a shortage.
+    package var isSlack = false
     /// What the pool looked like.
     package var circumstances = Circumstances()
     /// What the request had taken of its tenant's quota, which gets it back.

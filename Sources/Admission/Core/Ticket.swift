@@ -32,6 +32,8 @@ package struct Ticket: Sendable {
     package var outputTokens: Int?
     /// Whether the client says that it has tried before.
     package var isRetry = false
+    /// Whether no client waits for it: it waits for as long as it takes, and only gives way where the queue is full.
+    package var isPatient = false
 
     /// A ticket for a request that holds `bodyBytes` and whose response is wanted by `respondBy`.
     package init(bodyBytes: Int = 0, respondBy: Instant? = nil) {

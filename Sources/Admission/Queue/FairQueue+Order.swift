@@ -28,8 +28,9 @@ extension FairQueue {
         guard let row = nextClass(limit: limit), let tenant = classes[row].heap.first
         else { return .none }
         let slot = flows[tenant, row].waiting.head
-        // A second wide request waits for the first.
-        return hand >= 0 && seats(slot) > room ? .none : .start(slot)
+        // A second wide request waits for the first, and no room is kept for one that only gets what is left.
+        let mayGather = hand < 0 && !isSlack(row)
+        return seats(slot) <= room || mayGather ? .start(slot) : .none
     }
 
     /// Whether the wide request whose turn it is may start as far as its tenant and its class go;
@@ -50,6 +51,7 @@ extension FairQueue {
     /// Whether it is the turn of a request that has just come, before those who wait.
     private func hasTurn(_ key: FlowKey, limit: Int) -> Bool {
         if firstReturned != nil || (hand >= 0 && handPasses >= Self.passesOfWide) { return false }
+        if hand >= 0, isSlack(key.row) { return false }
         for rank in ranks.indices {
             let row = ranks[rank]
             if classes[row].heap.first == nil { continue }
@@ -74,13 +76,18 @@ extension FairQueue {
 
     /// The class that is served next: a lower one that has been passed over for too long, or else
     /// the highest that has something waiting and is below its ceiling.
+    ///
+    /// One that takes what is left has its turn only where nothing else waits, be it for room below a
+    /// ceiling.
     private func nextClass(limit: Int) -> Int? {
         guard ranks.count > 1 else { return classes[ranks[0]].heap.first == nil ? nil : ranks[0] }
         var highest: Int?
+        var isFirst = hand < 0
         for rank in ranks.indices {
             let row = ranks[rank]
-            guard classes[row].heap.first != nil, isBelowCeilings(rank, limit: limit)
-            else { continue }
+            guard classes[row].heap.first != nil else { continue }
+            defer { isFirst = false }
+            guard isFirst || !isSlack(row), isBelowCeilings(rank, limit: limit) else { continue }
             if isStarving(row) { return row }
             if highest == nil { highest = row }
         }
@@ -88,8 +95,11 @@ extension FairQueue {
     }
 
     private func isStarving(_ row: Int) -> Bool {
-        classes[row].passes >= settings.starvationBound - 1
+        classes[row].passes >= settings.starvationBound - 1 && !isSlack(row)
     }
+
+    /// Whether a class gets only what nobody else wants.
+    @inline(__always) func isSlack(_ row: Int) -> Bool { classes[row].settings.isSlack }
 
     /// Whether one more request of that rank leaves what is reserved for higher classes free.
     ///
@@ -164,8 +174,10 @@ extension FairQueue {
     // MARK: Permits
 
     /// A request in that slot was granted `seats` units.
-    mutating func granted(_ key: FlowKey, seats: Int, cost: Double, now: Instant) {
-        tenants.start(key.tenant, seats: seats, now: now)
+    mutating func granted(
+        _ key: FlowKey, seats: Int, cost: Double, isSlack: Bool, now: Instant
+    ) {
+        tenants.start(key.tenant, seats: seats, isSlack: isSlack, now: now)
         classes[key.row].running += 1
         classes[key.row].seats += seats
         hold(key.tenant)
@@ -179,9 +191,9 @@ extension FairQueue {
     }
 
     /// A permit of that slot came back; `extra` is what it cost above what it was charged.
-    mutating func ended(tenant: Int32, row: Int, seats: Int, extra: Double) {
+    mutating func ended(tenant: Int32, row: Int, seats: Int, isSlack: Bool, extra: Double) {
         let wasAtLimit = tenants[tenant].isAtLimit
-        tenants.end(tenant, seats: seats)
+        tenants.end(tenant, seats: seats, isSlack: isSlack)
         classes[row].running -= 1
         classes[row].seats -= seats
         if extra != 0 { correct(tenant, row, by: extra) }

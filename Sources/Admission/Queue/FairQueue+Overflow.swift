@@ -4,6 +4,7 @@ extension FairQueue {
     /// Who makes room for a request in a queue that is full by number; nil when it is the request
     /// that has to go.
     func victim(for key: FlowKey) -> Int32? {
+        if let slack = slackWaiting(below: key.rank) { return classes[slack].arrivals.tail }
         switch settings.overflow {
         case .rejectNew:
             return nil
@@ -27,6 +28,7 @@ extension FairQueue {
 
     private func mayMakeRoom(forBytes wanted: Int, missing: Int, at key: FlowKey) -> Bool {
         guard wanted <= settings.maxBytes else { return false }
+        if slackBytes(below: key.rank) >= missing { return true }
         switch settings.overflow {
         case .rejectNew:
             return false
@@ -46,6 +48,26 @@ extension FairQueue {
             guard let victim = victim(forBytes: ticket.bodyBytes, at: key) else { return }
             displace(victim)
         }
+    }
+
+    /// The lowest class below that rank which gets only what nobody else wants and has something waiting: whatever the
+    /// policy says of others, it gives way.
+    private func slackWaiting(below rank: Int, withBytes: Bool = false) -> Int? {
+        guard ranks.count > 1 else { return nil }
+        for lower in ranks.indices.reversed() where lower > rank && isSlack(ranks[lower]) {
+            let row = ranks[lower]
+            if withBytes ? classes[row].bytes > 0 : !classes[row].arrivals.isEmpty { return row }
+        }
+        return nil
+    }
+
+    /// Bytes that wait in such classes.
+    private func slackBytes(below rank: Int) -> Int {
+        var sum = 0
+        for lower in ranks.indices where lower > rank && isSlack(ranks[lower]) {
+            sum += classes[ranks[lower]].bytes
+        }
+        return sum
     }
 
     /// The lowest rank that has something waiting.
@@ -101,6 +123,10 @@ extension FairQueue {
     }
 
     private func victim(forBytes wanted: Int, at key: FlowKey) -> Int32? {
+        if let slack = slackWaiting(below: key.rank, withBytes: true) {
+            return firstWithBytes(
+                from: classes[slack].arrivals.tail, arrivalLinks, forwards: false)
+        }
         let isOldest = settings.overflow == .dropOldest
         let highest = isOldest ? key.rank : key.rank + 1
         for rank in ranks.indices.reversed() where rank >= highest {

@@ -71,14 +71,14 @@ extension FairQueue {
         let others = tenants.activeWeight - (tenants[tenant].isActive ? weight : 0)
         let fair = Double(limit) * weight / (weight + others)
         let most = max(1, min(Int(fair), tenants[tenant].settings.maxInFlight ?? .max))
-        return TenantShare(limit: most, remaining: max(0, most - tenants[tenant].seats))
+        return TenantShare(limit: most, remaining: max(0, most - tenants[tenant].sharedSeats))
     }
 
     /// Whether a tenant has more in flight than its share while others want something.
     @inline(__always) func isOverShare(_ tenant: Int32, limit: Int) -> Bool {
         let weight = tenants[tenant].settings.weight
         let isAlone = tenants.activeWeight <= weight * (1 + 1e-9)
-        return !isAlone && tenants[tenant].seats > share(tenant, limit: limit).limit
+        return !isAlone && tenants[tenant].sharedSeats > share(tenant, limit: limit).limit
     }
 
     // MARK: Reloads
@@ -97,7 +97,7 @@ extension FairQueue {
                 if flows[Int32(tenant), row].count > 0 {
                     classes[row].weight += tenants.rows[tenant].settings.weight
                     activate(Int32(tenant), row)
-                } else if !tenants.rows[tenant].isActive {
+                } else if !tenants.rows[tenant].isInUse {
                     // The row may have been another tenant's.
                     flows[Int32(tenant), row].finish = 0
                 }

@@ -29,6 +29,8 @@ struct FairQueue: Sendable {
     var settings: QueueSettings
     /// Requests that wait, the displaced left out.
     private(set) var count = 0
+    /// Those of them that get only what nobody else wants.
+    private var slackCount = 0
     /// The bytes that they hold.
     private(set) var bytes = 0
     /// The places that they will take.
@@ -48,8 +50,8 @@ struct FairQueue: Sendable {
         flows.grow(tenants: tenants.rows.count, classes: classes.count)
     }
 
-    /// Whether nobody waits.
-    var isEmpty: Bool { count == 0 }
+    /// Whether nobody waits, but for those who get only what nobody else wants.
+    var isUnclaimed: Bool { count == slackCount }
 
     /// When the next request expires.
     @inline(__always) var nextExpiry: Instant? {
@@ -92,7 +94,7 @@ struct FairQueue: Sendable {
         flows[tenant, row].count += 1
         flows[tenant, row].bytes += waiting.bodyBytes
         flows[tenant, row].cost += waiting.cost
-        tenants.queue(tenant, by: 1)
+        tenants.queue(tenant, by: 1, isSlack: waiting.isSlack)
         if flows[tenant, row].count == 1 {
             classes[row].weight += tenants[tenant].settings.weight
             activate(tenant, row)
@@ -107,7 +109,7 @@ struct FairQueue: Sendable {
         slots[Int(slot)].cost = 0
         flowLinks.append(slot, to: &returned)
         addExpiry(slot)
-        tenants.queue(waiting.tenant, by: 1)
+        tenants.queue(waiting.tenant, by: 1, isSlack: waiting.isSlack)
         return ParkedHandle(slot: slot, generation: slots[Int(slot)].generation)
     }
 
@@ -138,10 +140,19 @@ struct FairQueue: Sendable {
             .init(expiresAt: slots[Int(slot)].expiresAt, sequence: sequence, slot: slot))
     }
 
+    /// Counts a request that begins to wait, or with -1 one that does so no more.
+    @inline(__always) private mutating func add(_ waiting: borrowing Waiting, times change: Int) {
+        count += change
+        bytes += change * waiting.bodyBytes
+        if waiting.isSlack {
+            slackCount += change
+        } else {
+            places.add(Int32(change) * waiting.seats, isRetry: waiting.isRetry)
+        }
+    }
+
     private mutating func takeSlot(for waiting: Waiting) -> Int32 {
-        count += 1
-        bytes += waiting.bodyBytes
-        places.add(waiting.seats, isRetry: waiting.isRetry)
+        add(waiting, times: 1)
         guard free >= 0 else {
             slots.append(waiting)
             flowLinks.grow()
@@ -191,10 +202,9 @@ struct FairQueue: Sendable {
 
     /// Marks a request to be told that it had to make room.
     mutating func displace(_ slot: Int32) {
+        let waiting = slots[Int(slot)]
         unlink(slot)
-        count -= 1
-        bytes -= slots[Int(slot)].bodyBytes
-        places.remove(slots[Int(slot)].seats, isRetry: slots[Int(slot)].isRetry)
+        add(waiting, times: -1)
         slots[Int(slot)].stage = .displaced
         flowLinks.append(slot, to: &displaced)
         displacedCount += 1
@@ -208,9 +218,7 @@ struct FairQueue: Sendable {
             displacedCount -= 1
         } else {
             unlink(slot)
-            count -= 1
-            bytes -= waiting.bodyBytes
-            places.remove(waiting.seats, isRetry: waiting.isRetry)
+            add(waiting, times: -1)
         }
         slots[Int(slot)].stage = .none
         slots[Int(slot)].nextFree = free
@@ -236,7 +244,7 @@ struct FairQueue: Sendable {
         }
         if waiting.isInHeap { expiries.remove(slot: slot) }
         slots[Int(slot)].isInHeap = false
-        tenants.queue(waiting.tenant, by: -1)
+        tenants.queue(waiting.tenant, by: -1, isSlack: waiting.isSlack)
     }
 
     /// Takes a slot out of its flow and out of what the flow and the class have waiting there.

@@ -53,6 +53,10 @@ struct Waiting: Sendable {
     var isRetry: Bool
     /// Whether it waits to find out what its client bears.
     var isTrial = false
+    /// Whether no client waits for it.
+    var isPatient: Bool
+    /// Whether its class gets only what nobody else wants.
+    var isSlack = false
     /// Whether `expiresAt` is in the heap; otherwise the class's order of arrival keeps it.
     var isInHeap = false
     var generation: UInt32 = 0
@@ -71,6 +75,7 @@ struct Waiting: Sendable {
         expected = ExpectedTokens(ticket)
         seats = Int32(clamping: ticket.seats)
         isRetry = ticket.isRetry
+        isPatient = ticket.isPatient
         tenant = key.tenant
         row = UInt8(key.row)
     }

@@ -13,6 +13,8 @@ struct TenantRow: Sendable {
     var seats = 0
     /// Requests that wait.
     var queued = 0
+    /// What of these is in classes that get only what nobody else wants.
+    var slack = SlackCounts()
     var settings: TenantSettings
     var counts = TenantCounts()
     /// What it asked for of late, and got.
@@ -27,12 +29,26 @@ struct TenantRow: Sendable {
         self.settings = settings
     }
 
-    /// Whether it wants anything at the moment.
-    var isActive: Bool { running > 0 || queued > 0 }
+    /// Whether it has anything running or waiting.
+    var isInUse: Bool { running > 0 || queued > 0 }
+    /// Whether it wants anything at the moment that others could want too.
+    var isActive: Bool { running > slack.running || queued > slack.queued }
+    /// Units of the limit that it takes of what others could want too.
+    var sharedSeats: Int { seats - slack.seats }
     /// Whether it has as many requests waiting as it may.
     var mayNotQueue: Bool { queued >= settings.maxQueued ?? .max }
     /// Whether it has as many requests in flight as it may.
     var isAtLimit: Bool { running >= settings.maxInFlight ?? .max }
+}
+
+/// What a tenant has in classes that get only what nobody else wants.
+struct SlackCounts: Sendable {
+    /// Permits granted and not yet spent.
+    var running = 0
+    /// Units of the limit that these take.
+    var seats = 0
+    /// Requests that wait.
+    var queued = 0
 }
 
 /// The table of tenants.
@@ -74,7 +90,7 @@ struct TenantTable: Sendable {
     mutating func claim(_ tenant: TenantID) -> Int32 {
         guard case .hashed(let hash) = tenant else { return row(of: tenant) }
         let choice = choice(of: hash)
-        if !rows[Int(hashed[choice])].isActive { owners[choice] = hash }
+        if !rows[Int(hashed[choice])].isInUse { owners[choice] = hash }
         return hashed[choice]
     }
 
@@ -83,16 +99,21 @@ struct TenantTable: Sendable {
         guard usesTwoChoices, owners[first] != hash else { return first }
         let second = Int((hash >> 32) % UInt64(hashed.count))
         if owners[second] == hash { return second }
-        let isTaken = rows[Int(hashed[first])].isActive && !rows[Int(hashed[second])].isActive
+        let isTaken = rows[Int(hashed[first])].isInUse && !rows[Int(hashed[second])].isInUse
         return isTaken ? second : first
     }
 
     /// Counts a permit of `seats` units for a row.
-    mutating func start(_ row: Int32, seats: Int, now: Instant) {
+    mutating func start(_ row: Int32, seats: Int, isSlack: Bool, now: Instant) {
         change(row) {
             $0.running += 1
             $0.seats += seats
-            $0.demand.recordGrant(now: now)
+            if isSlack {
+                $0.slack.running += 1
+                $0.slack.seats += seats
+            } else {
+                $0.demand.recordGrant(now: now)
+            }
         }
     }
 
@@ -108,15 +129,24 @@ struct TenantTable: Sendable {
     }
 
     /// Takes back what `start` counted.
-    mutating func end(_ row: Int32, seats: Int) {
+    mutating func end(_ row: Int32, seats: Int, isSlack: Bool) {
         change(row) {
             $0.running -= 1
             $0.seats -= seats
+            if isSlack {
+                $0.slack.running -= 1
+                $0.slack.seats -= seats
+            }
         }
     }
 
     /// Counts waiting requests, or takes them back.
-    mutating func queue(_ row: Int32, by count: Int) { change(row) { $0.queued += count } }
+    mutating func queue(_ row: Int32, by count: Int, isSlack: Bool) {
+        change(row) {
+            $0.queued += count
+            if isSlack { $0.slack.queued += count }
+        }
+    }
 
     private mutating func change(_ row: Int32, _ body: (inout TenantRow) -> Void) {
         let wasActive = rows[Int(row)].isActive
@@ -167,7 +197,7 @@ struct TenantTable: Sendable {
 
     /// Puts a new row where nobody is any more.
     private mutating func place(_ row: TenantRow) -> Int32 {
-        vacantFrom = rows[vacantFrom...].firstIndex { !$0.isPresent && !$0.isActive } ?? rows.count
+        vacantFrom = rows[vacantFrom...].firstIndex { !$0.isPresent && !$0.isInUse } ?? rows.count
         if vacantFrom < rows.count { rows[vacantFrom] = row } else { rows.append(row) }
         return Int32(vacantFrom)
     }

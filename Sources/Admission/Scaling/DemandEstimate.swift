@@ -22,6 +22,8 @@ enum DemandKind: UInt8, Sendable {
     case returned
     /// The gateway's own: a copy for which no client waits, and which is made only where there is room.
     case copy
+    /// A request's whose class gets only what nobody else wants: it is no reason to have more.
+    case slack
 }
 
 /// What is counted of a pool's demand besides what its backends and its queue know.
@@ -52,7 +54,7 @@ struct DemandEstimate: Sendable {
 
     /// It takes them no more.
     @inline(__always) mutating func end(_ kind: DemandKind, _ seats: Int) {
-        if kind == .returned || kind == .copy { uncounted -= seats }
+        if kind != .first, kind != .again { uncounted -= seats }
     }
 
     private mutating func beginOther(

@@ -7,14 +7,9 @@ struct WaitingPlaces: Sendable {
     /// Those of clients that say that they have tried before.
     var again = 0
 
-    /// A request begins to wait.
+    /// A request begins to wait; with the negative, it waits no more.
     @inline(__always) mutating func add(_ seats: Int32, isRetry: Bool) {
         all += Int(seats)
         if isRetry { again += Int(seats) }
-    }
-
-    /// It waits no more.
-    @inline(__always) mutating func remove(_ seats: Int32, isRetry: Bool) {
-        add(-seats, isRetry: isRetry)
     }
 }

@@ -122,6 +122,7 @@ final class Pool {
 
     private func apply(_ layout: SharedAdmission.Layout) {
         let settings = layout.settings
+        metrics.setSlack(settings.admission.classes.map(\.isSlack))
         timeouts = Timeouts(
             connectNanoseconds: settings.connectTimeout.wholeNanoseconds,
             firstByteNanoseconds: settings.firstByteTimeout.wholeNanoseconds,

@@ -209,7 +209,7 @@ final class Claim {
         return classifier.identity(
             of: head, key: key(for: classifier, head, from: client),
             names: names(for: classifier, of: client),
-            address: client.peer.bits)
+            address: client.peer.bits, lane: client.lane?.identity)
     }
 
     /// What the client's certificate says, where the pool wants to know.
@@ -317,6 +317,7 @@ final class Claim {
             bodyBytes: inputBytes + (intake.body?.held.count ?? 0),
             respondBy: deadline == .distantFuture ? nil : deadline)
         ticket.arrivedAt = arrival
+        ticket.isPatient = client.lane != nil
         ticket.tenant = identity.tenant
         ticket.priorityClass = identity.priorityClass
         setTokens(of: &ticket, in: pool, head, of: intake, inputBytes: inputBytes)

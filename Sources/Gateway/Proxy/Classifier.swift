@@ -110,16 +110,18 @@ final class Classifier: Sendable {
     }
 
     /// Whose the request with `head` is, and its class as far as it may have it; `names` are those of its
-    /// client's certificate, and `address` its client's, 0 for none.
+    /// client's certificate, and `address` its client's, 0 for none; `lane` says it for one that a lane makes.
     func identity(
         of head: borrowing RequestHead, key: Key = .missing, names: ClientNames? = nil,
-        address: UInt128 = 0
+        address: UInt128 = 0, lane: LaneIdentity? = nil
     ) -> Identity {
         var identity = Identity()
         var highest = highestOtherClass
         var owner = Owner.nobody
-        let byKey = self.owner(of: key, &identity.fault)
-        if let byKey {
+        let byKey = lane?.tenant == nil ? self.owner(of: key, &identity.fault) : nil
+        if let tenant = lane?.tenant {
+            owner = Classifier.owner(tenant.span, tenantNames, slots, hashKey)
+        } else if let byKey {
             owner = byKey
         } else if readsCertificates, let named = self.owner(among: names) {
             owner = named
@@ -137,7 +139,9 @@ final class Classifier: Sendable {
             highest = highestClasses[index]
         }
         identity.priorityClass = defaultClass
-        if let priorityHeader, let field = Classifier.field(priorityHeader, of: head) {
+        if let lane {
+            identity.priorityClass = priorityClass(lane.priorityClass.span)
+        } else if let priorityHeader, let field = Classifier.field(priorityHeader, of: head) {
             identity.priorityClass = priorityClass(head.value(of: field))
         }
         identity.priorityClass = max(identity.priorityClass, highest)

@@ -38,6 +38,8 @@ final class ClientConnection: StreamConnection, TableMember {
     var unfinished: NetworkBound?
     /// What TLS has told of the client; nil where the connection is in the clear.
     let security: ClientSecurity?
+    /// The lane's connection that this is the gateway's end of; nil where there is a client.
+    var lane: LaneConnection?
     private var isOutputPending = false
     private var state = State.open
     private var isAdvancing = false
@@ -100,6 +102,7 @@ final class ClientConnection: StreamConnection, TableMember {
             return
         }
         settle()
+        if let lane { lane.moved() }
     }
 
     /// One round.

@@ -58,8 +58,11 @@ extension Exchange {
             reply(.loop)
             return
         }
-        claim.setDeadline(
-            pool, hints, startedAt: record.startedAt, keepAliveNanoseconds: commentNanoseconds)
+        // A lane's request may wait for as long as it takes.
+        if client.lane == nil {
+            claim.setDeadline(
+                pool, hints, startedAt: record.startedAt, keepAliveNanoseconds: commentNanoseconds)
+        }
         if hints.isRetry { pool.metrics.clientRetries &+= 1 }
         if pool.hasAffinity {
             prompt = prefixKeys(in: pool, head, from: client)

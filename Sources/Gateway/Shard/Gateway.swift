@@ -204,7 +204,7 @@ package final class Gateway {
 
     /// Ends a drain when no shard has a client any more.
     func stopIfDrained() {
-        if isDraining && acceptingShards <= 0 && group.connectionCount == 0 { stop() }
+        if isDraining && acceptingShards <= 0 && group.isDeserted { stop() }
     }
 
     /// Ends at once, whatever is going on, and returns when all shards have ended.

@@ -32,6 +32,8 @@ final class ReactorGroup: Sendable {
     let networks = ClientNetworks()
     /// Client connections of all reactors, and those that are just being accepted.
     private let total = Atomic<Int>(0)
+    /// Requests of all lanes that have not ended.
+    private let laneRequests = Atomic<Int>(0)
 
     /// A group of `count` reactors, one at least; throws when the process is out of descriptors.
     init(count: Int) throws(SystemError) {
@@ -79,6 +81,16 @@ final class ReactorGroup: Sendable {
 
     /// Client connections of all reactors.
     var connectionCount: Int { total.load(ordering: .sequentiallyConsistent) }
+
+    /// Whether nobody is served, and no lane has anything under way.
+    var isDeserted: Bool {
+        connectionCount == 0 && laneRequests.load(ordering: .sequentiallyConsistent) == 0
+    }
+
+    /// Counts requests that lanes begin, or with less than nothing those that have ended.
+    func openLaneRequests(by change: Int) {
+        laneRequests.add(change, ordering: .sequentiallyConsistent)
+    }
 
     /// Takes room for one more connection; false when there are `most`.
     ///

@@ -97,6 +97,7 @@ extension Shard {
 
     /// Notes that a connection is closed; where accepting waited for room, it goes on.
     func connectionEnded(_ connection: ClientConnection) {
+        if let lane = connection.lane { return lane.clientEnded() }
         guard connection.tableIndex >= 0 else { return }
         connections.remove(connection)
         connection.leaveNetwork()
@@ -115,7 +116,8 @@ extension Shard {
             let metrics = pool.metrics
             if exchange.stage == .tunnelling { metrics.countTunnelEnded() }
             metrics.countEnded(
-                status: exchange.outlet.status, reason: reason, totalNanoseconds: total)
+                status: exchange.outlet.status, reason: reason, totalNanoseconds: total,
+                in: exchange.claim.classMetrics)
             metrics.clientReceivedBytes &+= received
             metrics.clientSentBytes &+= sent
             if let time = exchange.attempt.firstByteNanoseconds {
@@ -126,6 +128,7 @@ extension Shard {
             metrics.countUnrouted(reason)
         }
         logAccess(exchange, client, totalNanoseconds: total, received: received, sent: sent)
+        if let lane = client.lane { lane.finished(reason, requestID: exchange.requestID) }
     }
 
     private func logAccess(

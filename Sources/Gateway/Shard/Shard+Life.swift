@@ -130,13 +130,14 @@ extension Shard {
     /// Ends at once, whatever is going on.
     func stop() {
         giveUpHandshakes()
+        for lane in lanes.all { lane.cancel() }
         for connection in connections.all { connection.abort() }
         reactor.stop()
     }
 
     /// Says so when a drain has left no client anywhere.
     func noteDrained() {
-        guard isDraining && group.connectionCount == 0 else { return }
+        guard isDraining && group.isDeserted else { return }
         group.control.send { $0.stopIfDrained() }
     }
 }

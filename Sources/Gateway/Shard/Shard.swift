@@ -53,6 +53,8 @@ final class Shard {
     var abandonedResponses = IndexedTable<AbandonedResponse>()
     /// Copies of requests that are under way.
     var mirrors = MirroredRequests()
+    /// Who asks without a client's socket.
+    var lanes = IndexedTable<Lane>()
     private var exchanges: [Exchange] = []
     /// The place of the first of those that are free, -1 for none, and how many they are.
     private var firstFreeSlot = -1
@@ -133,6 +135,7 @@ final class Shard {
         for listener in listeners { listener.close() }
         listeners.removeAll()
         giveUpHandshakes()
+        for lane in lanes.all { lane.cancel() }
         for connection in connections.all { connection.abort() }
         for response in abandonedResponses.all { response.giveUp() }
         for request in mirrors.all { request.giveUp() }

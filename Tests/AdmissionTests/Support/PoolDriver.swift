@@ -71,7 +71,7 @@ final class PoolDriver {
         _ id: UInt64, at now: Instant, bytes: Int = 0, deadline: Instant? = nil,
         tenant: TenantID = .anonymous, class priorityClass: Int = 0, cost: Double = 1,
         seats: Int = 1, tokens: Int = 0, outputTokens: Int? = nil, isRetry: Bool = false,
-        prefix: PrefixKeys? = nil
+        isPatient: Bool = false, prefix: PrefixKeys? = nil
     ) -> Answer {
         var ticket = Ticket(bodyBytes: bytes, respondBy: deadline)
         ticket.tenant = tenant
@@ -81,6 +81,7 @@ final class PoolDriver {
         ticket.tokens = tokens
         ticket.outputTokens = outputTokens
         ticket.isRetry = isRetry
+        ticket.isPatient = isPatient
         controller.prepare(prefix)
         return note(
             id,

@@ -154,8 +154,10 @@ extension RandomWalk {
         let waiting = queue.slots.filter { $0.stage != .none && $0.stage != .displaced }
         expect(waiting.reduce(0) { $0 + $1.bodyBytes } == queue.bytes, "bytes")
         expect(waiting.count == queue.count, "count")
-        expect(waiting.reduce(0) { $0 + Int($1.seats) } == queue.places.all, "places")
-        let again = waiting.reduce(0) { $0 + ($1.isRetry ? Int($1.seats) : 0) }
+        let claims = waiting.filter { !$0.isSlack }
+        expect(claims.isEmpty == queue.isUnclaimed, "whether somebody waits")
+        expect(claims.reduce(0) { $0 + Int($1.seats) } == queue.places.all, "places")
+        let again = claims.reduce(0) { $0 + ($1.isRetry ? Int($1.seats) : 0) }
         expect(again == queue.places.again, "places of further tries")
         let uncounted = controller.demand.uncounted
         expect(uncounted >= 0 && uncounted <= controller.totalInFlight, "uncounted")
@@ -166,8 +168,14 @@ extension RandomWalk {
             queue.tenants.rows.reduce(0) { $0 + $1.running } == model.running.count,
             "permits by tenant")
         for (row, tenant) in queue.tenants.rows.enumerated() {
-            let own = waiting.reduce(0) { $0 + ($1.tenant == Int32(row) ? 1 : 0) }
-            expect(own == tenant.queued, "queued of tenant \(row)")
+            let own = waiting.filter { $0.tenant == Int32(row) }
+            expect(own.count == tenant.queued, "queued of tenant \(row)")
+            expect(own.count { $0.isSlack } == tenant.slack.queued, "slack of tenant \(row)")
+            expect(
+                tenant.slack.running >= 0 && tenant.slack.running <= tenant.running
+                    && tenant.slack.seats <= tenant.seats,
+                "running slack of tenant \(row): \(tenant.slack) of \(tenant.running), \(tenant.seats)"
+            )
         }
         let active = queue.tenants.rows.reduce(0) { $0 + ($1.isActive ? $1.settings.weight : 0) }
         expect(abs(active - queue.tenants.activeWeight) < 1e-6, "active weight")
@@ -257,6 +265,9 @@ extension RandomWalk {
         }
         for index in settings.classes.indices.dropFirst() {
             settings.classes[index].ceiling = 1 - 0.2 * Double(index)
+        }
+        if settings.classes.count > 1, random.next(below: 3) == 0 {
+            settings.classes[settings.classes.count - 1].isSlack = true
         }
         for name in ["red", "green", "blue"] where random.next(below: 3) != 0 {
             settings.tenants.append(randomTenant(name, &random))

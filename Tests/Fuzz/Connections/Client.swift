@@ -90,8 +90,8 @@ final class Client {
 
     /// Reads all that came so far: valid answers, each to its own request.
     func check() {
-        if stream.written.count == checkedBytes { return }
-        checkedBytes = stream.written.count
+        if stream.output.count == checkedBytes { return }
+        checkedBytes = stream.output.count
         var rest = stream.written[...]
         var answers = 0
         while !rest.isEmpty {

@@ -76,7 +76,7 @@ import Testing
             #expect(world.gateway.bodyMemory.aheadBytes == 0)
             #expect(client.connection.output.capacity <= BufferPool.largePieceBytes)
         }
-        #expect(client.stream.written.count > 2_000_000)
+        #expect(client.stream.output.count > 2_000_000)
     }
 
     @Test func theTotalHoldsOverAllResponses() throws {

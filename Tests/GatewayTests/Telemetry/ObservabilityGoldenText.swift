@@ -83,7 +83,7 @@ private let goldenTraffic = #"""
     # HELP penstock_log_errors_total Failed attempts to write a log or to open its file again.
     # TYPE penstock_log_errors_total counter
     penstock_log_errors_total{log="access"} 0
-    # HELP penstock_decisions_total Requests offered to admission by what became of the offer: forwarded, rejected, or abandoned in the queue by the client.
+    # HELP penstock_decisions_total Requests offered to admission by what became of the offer: forwarded, rejected, abandoned in the queue by the client, or yielded: refused in a class that gets only what nobody else wants.
     # TYPE penstock_decisions_total counter
     penstock_decisions_total{pool="chat",outcome="forwarded",reason="none",class="default"} 2
     penstock_decisions_total{pool="chat",outcome="rejected",reason="queue_full",class="default"} 1
