@@ -16,7 +16,8 @@ extension MetricFamily {
     ) { writer, scrape in
         for pool in scrape.gateway.pools {
             for priorityClass in pool.metrics.classes {
-                for decision in PoolMetrics.Decision.allCases {
+                for decision in PoolMetrics.Decision.allCases
+                where decision != .yielded || priorityClass.isSlack {
                     for reason in Reason.allCases {
                         let count = priorityClass.count(of: decision, reason)
                         guard count > 0 || decision.isUsual(for: reason) else { continue }

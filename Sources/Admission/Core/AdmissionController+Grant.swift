@@ -43,8 +43,9 @@ extension AdmissionController {
             Permit.Stub(
                 backend: BackendID(index: index), grantedAt: clock, arrivedAt: work.arrivedAt,
                 inFlight: counted(index), trial: trial, promptSlot: work.promptSlot, seats: taken,
-                tenant: key.tenant, row: key.row, cost: work.cost, isCharged: work.isCharged,
-                expected: work.expected, reserved: reserved, withheld: withheld,
+                tenant: key.tenant, row: key.row, cost: work.cost,
+                expected: work.expected, reserved: reserved, isCharged: work.isCharged,
+                withheld: withheld,
                 wouldWait: wouldWait, comparison: comparison(index),
                 isOnSuspicion: isOnSuspicion, demand: kind, isPatient: work.isPatient))
     }

@@ -59,13 +59,15 @@ package struct Permit: ~Copyable, Sendable {
         /// Rows in the queue's tables.
         let tenant: Int32
         let row: Int
-        /// Expected cost, and whether the tenant was charged for it.
+        /// Expected cost.
         let cost: Double
-        let isCharged: Bool
         /// What the request is expected to come to.
         let expected: ExpectedTokens
         /// What was taken from the tenant's quotas.
         let reserved: Reservation
+        // What has a byte stands together: a stub is copied often.
+        /// Whether the tenant was charged the cost.
+        let isCharged: Bool
         let withheld: Reason
         let wouldWait: Bool
         /// What its time will say about work that nobody wants any more.

@@ -99,7 +99,7 @@ extension FairQueue {
     }
 
     /// Whether a class gets only what nobody else wants.
-    @inline(__always) func isSlack(_ row: Int) -> Bool { classes[row].settings.isSlack }
+    @inline(__always) func isSlack(_ row: Int) -> Bool { hasSlack && classes[row].settings.isSlack }
 
     /// Whether one more request of that rank leaves what is reserved for higher classes free.
     ///

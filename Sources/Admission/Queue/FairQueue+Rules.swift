@@ -115,6 +115,7 @@ extension FairQueue {
             if classes[row].count > 0 || classes[row].running > 0 { ranks.append(row) }
         }
         for (rank, row) in ranks.enumerated() { classes[row].rank = rank }
+        hasSlack = ranks.contains { classes[$0].settings.isSlack }
     }
 
     /// The row of a class: the one of that name, or one that nobody uses any more, or a new one.

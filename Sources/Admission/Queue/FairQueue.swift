@@ -17,6 +17,8 @@ struct FairQueue: Sendable {
     var classes: [PriorityClass] = []
     /// Rows of classes, the highest class first.
     var ranks: [Int] = []
+    /// Whether one of the classes gets only what nobody else wants.
+    var hasSlack = false
     /// How many of `ranks` the policy has; the rest drain.
     var rankCount = 0
     /// Requests whose backend could not be connected to; they come first.
@@ -144,11 +146,8 @@ struct FairQueue: Sendable {
     @inline(__always) private mutating func add(_ waiting: borrowing Waiting, times change: Int) {
         count += change
         bytes += change * waiting.bodyBytes
-        if waiting.isSlack {
-            slackCount += change
-        } else {
-            places.add(Int32(change) * waiting.seats, isRetry: waiting.isRetry)
-        }
+        guard !waiting.isSlack else { return slackCount += change }
+        places.add(change > 0 ? waiting.seats : -waiting.seats, isRetry: waiting.isRetry)
     }
 
     private mutating func takeSlot(for waiting: Waiting) -> Int32 {

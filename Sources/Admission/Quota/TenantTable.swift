@@ -105,15 +105,11 @@ struct TenantTable: Sendable {
 
     /// Counts a permit of `seats` units for a row.
     mutating func start(_ row: Int32, seats: Int, isSlack: Bool, now: Instant) {
+        if isSlack { return changeSlack(row, running: 1, seats: seats) }
         change(row) {
             $0.running += 1
             $0.seats += seats
-            if isSlack {
-                $0.slack.running += 1
-                $0.slack.seats += seats
-            } else {
-                $0.demand.recordGrant(now: now)
-            }
+            $0.demand.recordGrant(now: now)
         }
     }
 
@@ -130,22 +126,32 @@ struct TenantTable: Sendable {
 
     /// Takes back what `start` counted.
     mutating func end(_ row: Int32, seats: Int, isSlack: Bool) {
+        if isSlack { return changeSlack(row, running: -1, seats: -seats) }
         change(row) {
             $0.running -= 1
             $0.seats -= seats
-            if isSlack {
-                $0.slack.running -= 1
-                $0.slack.seats -= seats
-            }
         }
     }
 
     /// Counts waiting requests, or takes them back.
     mutating func queue(_ row: Int32, by count: Int, isSlack: Bool) {
-        change(row) {
-            $0.queued += count
-            if isSlack { $0.slack.queued += count }
-        }
+        if isSlack { return changeQueuedSlack(row, by: count) }
+        change(row) { $0.queued += count }
+    }
+
+    /// What a row has running that gets only what nobody else wants makes it no more active, nor less.
+    @inline(never)
+    private mutating func changeSlack(_ row: Int32, running: Int, seats: Int) {
+        rows[Int(row)].running += running
+        rows[Int(row)].seats += seats
+        rows[Int(row)].slack.running += running
+        rows[Int(row)].slack.seats += seats
+    }
+
+    @inline(never)
+    private mutating func changeQueuedSlack(_ row: Int32, by count: Int) {
+        rows[Int(row)].queued += count
+        rows[Int(row)].slack.queued += count
     }
 
     private mutating func change(_ row: Int32, _ body: (inout TenantRow) -> Void) {

@@ -205,11 +205,29 @@ final class Claim {
     private static func identity(
         in pool: Pool, _ head: borrowing RequestHead, from client: ClientConnection
     ) -> Identity {
+        if let lane = client.lane { return identity(of: lane, in: pool, head, from: client) }
         let classifier = pool.classifier
         return classifier.identity(
             of: head, key: key(for: classifier, head, from: client),
             names: names(for: classifier, of: client),
-            address: client.peer.bits, lane: client.lane?.identity)
+            address: client.peer.bits)
+    }
+
+    /// The same of a request that a lane makes; apart, because most come from clients.
+    @inline(never)
+    private static func identity(
+        of lane: LaneConnection, in pool: Pool, _ head: borrowing RequestHead,
+        from client: ClientConnection
+    ) -> Identity {
+        let terms = lane.identity
+        let classifier = pool.classifier
+        let key = key(for: classifier, head, from: client)
+        let names = names(for: classifier, of: client)
+        var identity = classifier.identity(
+            of: head, key: key, names: names, address: client.peer.bits)
+        if let tenant = terms.tenant { classifier.give(tenant, to: &identity) }
+        classifier.place(&identity, in: terms.priorityClass)
+        return identity
     }
 
     /// What the client's certificate says, where the pool wants to know.

@@ -110,18 +110,16 @@ final class Classifier: Sendable {
     }
 
     /// Whose the request with `head` is, and its class as far as it may have it; `names` are those of its
-    /// client's certificate, and `address` its client's, 0 for none; `lane` says it for one that a lane makes.
+    /// client's certificate, and `address` its client's, 0 for none.
     func identity(
         of head: borrowing RequestHead, key: Key = .missing, names: ClientNames? = nil,
-        address: UInt128 = 0, lane: LaneIdentity? = nil
+        address: UInt128 = 0
     ) -> Identity {
         var identity = Identity()
         var highest = highestOtherClass
         var owner = Owner.nobody
-        let byKey = lane?.tenant == nil ? self.owner(of: key, &identity.fault) : nil
-        if let tenant = lane?.tenant {
-            owner = Classifier.owner(tenant.span, tenantNames, slots, hashKey)
-        } else if let byKey {
+        let byKey = self.owner(of: key, &identity.fault)
+        if let byKey {
             owner = byKey
         } else if readsCertificates, let named = self.owner(among: names) {
             owner = named
@@ -139,13 +137,30 @@ final class Classifier: Sendable {
             highest = highestClasses[index]
         }
         identity.priorityClass = defaultClass
-        if let lane {
-            identity.priorityClass = priorityClass(lane.priorityClass.span)
-        } else if let priorityHeader, let field = Classifier.field(priorityHeader, of: head) {
+        if let priorityHeader, let field = Classifier.field(priorityHeader, of: head) {
             identity.priorityClass = priorityClass(head.value(of: field))
         }
         identity.priorityClass = max(identity.priorityClass, highest)
         return identity
+    }
+
+    /// Makes a request the tenant's, whatever its head says.
+    func give(_ tenant: [UInt8], to identity: inout Identity) {
+        identity = Identity()
+        switch Classifier.owner(tenant.span, tenantNames, slots, hashKey) {
+        case .nobody: break
+        case .hashed(let hash): identity.tenant = .hashed(hash)
+        case .named(let index):
+            identity.tenant = .named(tenantKeys[index])
+            identity.tenantIndex = index
+        }
+    }
+
+    /// Puts a request into the class of that name, as far as its tenant may have it.
+    func place(_ identity: inout Identity, in name: [UInt8]) {
+        let index = identity.tenantIndex
+        let highest = index >= 0 ? highestClasses[index] : highestOtherClass
+        identity.priorityClass = max(priorityClass(name.span), highest)
     }
 
     /// Whose a certificate with those names is; apart, because most pools look at none.
