@@ -12,7 +12,7 @@ import Testing
         "Fleet": ["Classifier", "HashKey", "ReplyCache"],
         // Connections and exchanges belong to a shard, and keep to the policy in force when they began; one may be the
         // gateway's own, made in somebody's name.
-        "Proxy": ["Shard", "Snapshot", "LaneConnection", "LaneIdentity"],
+        "Proxy": ["Shard", "Snapshot", "LaneConnection"],
         // Lanes live with a shard.
         "Lanes": ["Shard"],
         "Shard": [],
