@@ -13,6 +13,10 @@ struct Backend: Sendable {
     /// Units of permits granted and not yet spent, and how many permits these are.
     var inFlight = 0
     var requestsInFlight = 0
+    /// How many requests a worker takes, those in flight included; nil for a backend that is dialled.
+    ///
+    /// Nothing is learnt of it: the worker says it, and counts every request, also one that waits for its client.
+    private(set) var credits: Int?
     /// How many of these wait for their client, and belong to clients that have left.
     var waitingForClient = 0
     var abandoned = 0
@@ -104,7 +108,18 @@ struct Backend: Sendable {
 
     /// What it may have in flight at `now`.
     @inline(__always) func allowed(now: Instant) -> Int {
-        suspicion.allowed(of: reports.allowed(of: signals.allowed(of: limit, now: now)))
+        let most = suspicion.allowed(of: reports.allowed(of: signals.allowed(of: limit, now: now)))
+        return credits.map { min($0, most) } ?? most
+    }
+
+    /// Whether a worker takes one more; true for what is no worker.
+    @inline(__always) var hasCredit: Bool { credits.map { inFlight < $0 } ?? true }
+
+    /// A worker takes so many requests, from 0, those in flight included.
+    mutating func setCredits(_ credits: Int, now: Instant) {
+        self.credits = credits
+        limiter = Limiter(.fixed(FixedLimitSettings(limit: max(1, credits))), seed: 0, now: now)
+        limit = limiter.limit
     }
 
     /// Works out anew what it may have in flight.

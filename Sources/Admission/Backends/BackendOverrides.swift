@@ -74,7 +74,9 @@ extension AdmissionController {
         for index in backends.indices where backends[index].isPresent {
             let key = backends[index].key
             let before = former.limit(of: key)
-            if overrides.limit(of: key) != before { followOverride(index, from: before) }
+            if overrides.limit(of: key) != before, backends[index].credits == nil {
+                followOverride(index, from: before)
+            }
             heedOverride(index)
             refresh(index)
         }

@@ -64,10 +64,26 @@ extension AdmissionController {
         return startElsewhere(stub, id, ticket)
     }
 
-    private mutating func startElsewhere(
-        _ stub: Permit.Stub, _ id: RequestID, _ ticket: Ticket
+    /// Gives a permit back of a request that its worker has not begun, and looks for another place; one of
+    /// the same worker's will do.
+    ///
+    /// Nothing is held against the worker, and no sample is taken. Where all places are taken the request is parked at
+    /// the head of the queue, as for `retry`, also where no worker is left.
+    package mutating func giveBack(
+        _ permit: consuming Permit, _ id: RequestID, _ ticket: Ticket, now: Instant
     ) -> Verdict {
-        let failed = stub.backend.index
+        advance(to: now)
+        let stub = permit.spend()
+        release(stub)
+        if stub.isOnSuspicion { backends[stub.backend.index].suspicion.endTrial(now: clock) }
+        return startElsewhere(stub, id, ticket, mayReturn: true)
+    }
+
+    /// With `mayReturn` the backend that the request comes from is as good as others.
+    private mutating func startElsewhere(
+        _ stub: Permit.Stub, _ id: RequestID, _ ticket: Ticket, mayReturn: Bool = false
+    ) -> Verdict {
+        let failed = mayReturn ? nil : stub.backend.index
         let slot = queue.flowKey(tenant: stub.tenant, row: stub.row)
         if min(ticket.respondBy ?? .distantFuture, ticket.startBy ?? .distantFuture) <= clock {
             return .reject(refuse(.deadline, ticket, slot).returning(stub.reserved))
@@ -89,7 +105,7 @@ extension AdmissionController {
                     withheld: stub.withheld, wouldWait: stub.wouldWait))
         }
         let mayWait = settings.queue.maxRequests > 0 && maxWaitNanoseconds > 0
-        guard mayWait, isCold || hasUsableBackend(except: failed) else {
+        guard mayWait, mayReturn || isCold || hasUsableBackend(except: failed) else {
             return .reject(refuse(.connectFailed, ticket, slot).returning(stub.reserved))
         }
         return .parked(park(id, ticket, slot, stub.reserved, isReturned: true))
@@ -129,11 +145,13 @@ extension AdmissionController {
     ///
     /// Backends that stay keep their slot, in-flight requests and standing, and the learnt limit
     /// if the algorithm is the same one. What is parked stays parked until the time it was given.
-    /// `weights` are the backends', 1 where they are left out.
+    /// `weights` are the backends', 1 where they are left out, and `workers` the names of workers beside them.
     package mutating func reconfigure(
-        settings: AdmissionSettings, backends keys: [String], weights: [Int] = [], now: Instant
+        settings: AdmissionSettings, backends keys: [String], weights: [Int] = [],
+        workers: [String] = [], now: Instant
     ) {
         advance(to: now)
+        self.workers = Set(workers)
         self.settings = settings
         maxWaitNanoseconds = settings.queue.maxWait.wholeNanoseconds
         queue.reconfigure(settings)
@@ -141,7 +159,7 @@ extension AdmissionController {
         hasAffinity = settings.affinity != nil
         affinity.reconfigure(
             settings.affinity, backends: backends.map(\.key), random: &random)
-        setBackends(keys, weights)
+        setBackends(keys + workers, weights)
         for index in backends.indices where backends[index].isPresent { followSettings(index) }
         takeChanges()
         recount()

@@ -252,7 +252,9 @@ extension AdmissionController {
         for index in backends.indices {
             let allowed = backends[index].allowed
             let isTried = backends[index].isLimitTried(now: clock)
-            let isOwn = isTried || backends[index].isLimited || backends[index].isCapped
+            let isOwn =
+                isTried || backends[index].isLimited || backends[index].isCapped
+                || backends[index].credits != nil
             let share = isOwn ? allowed : max(allowed, mean)
             backends[index].weight = share * backends[index].configuredWeight
         }

@@ -7,10 +7,14 @@ extension AdmissionController {
     ///
     /// Those that stay keep all they have. Those that leave get nothing new, and what runs there runs to its end.
     /// A backend that was here within the last ten minutes goes on with what was learnt of it. `weights` are the
-    /// backends', 1 where they are left out.
-    package mutating func replaceBackends(_ keys: [String], weights: [Int] = [], now: Instant) {
+    /// backends', 1 where they are left out. `workers` are the names of workers beside them, which take nothing until
+    /// `setCredits` says how much.
+    package mutating func replaceBackends(
+        _ keys: [String], weights: [Int] = [], workers: [String] = [], now: Instant
+    ) {
         advance(to: now)
-        setBackends(keys, weights)
+        self.workers = Set(workers)
+        setBackends(keys + workers, weights)
         takeChanges()
         recount()
     }
@@ -66,8 +70,20 @@ extension AdmissionController {
         backends[index].inFlight > 0 || backends[index].isRemembered(now: clock)
     }
 
+    /// A worker takes so many requests at once from now on, from 0, those in flight included; poll afterwards.
+    package mutating func setCredits(_ credits: Int, of worker: BackendID, now: Instant) {
+        advance(to: now)
+        let index = worker.index
+        guard backends.indices.contains(index), backends[index].isPresent,
+            backends[index].credits != nil
+        else { return }
+        backends[index].setCredits(credits, now: clock)
+        refresh(index)
+    }
+
     private mutating func bringBack(_ index: Int) {
         backends[index].comeBack(now: clock)
+        if backends[index].credits != nil { backends[index].setCredits(0, now: clock) }
         followSettings(index)
         heedOverride(index)
     }
@@ -80,6 +96,8 @@ extension AdmissionController {
         backend.signals.replicas = settings.limit.replicas
         let remembered = departed.take(key, now: clock)
         if let remembered { backend = remembered }
+        let isWorker = workers.contains(key)
+        if isWorker { backend.setCredits(0, now: clock) }
         let index = backends.firstIndex { $0.isVacant } ?? backends.count
         if index < backends.count {
             departed.keep(backends[index], now: clock)
@@ -90,6 +108,8 @@ extension AdmissionController {
         if hasAffinity { affinity.add(index, key: key) }
         if remembered != nil {
             bringBack(index)
+        } else if isWorker {
+            // What it takes is its own affair.
         } else if let limit = self.remembered.removeValue(forKey: key) {
             begin(index, remembering: limit)
         } else {
@@ -100,6 +120,7 @@ extension AdmissionController {
 
     /// Has a backend's limit follow the settings in force.
     mutating func followSettings(_ index: Int) {
+        if backends[index].credits != nil { return }
         backends[index].signals.replicas = settings.limit.replicas
         if let move = backends[index].limiter.reconfigure(
             limitSettings(of: index), seed: random.next(), now: clock)

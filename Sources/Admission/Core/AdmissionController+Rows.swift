@@ -7,7 +7,9 @@ extension AdmissionController {
     /// A request that waits for its client keeps the engine from nothing, as long as there are not
     /// too many: each has a connection at the engine.
     @inline(__always) func counted(_ index: Int) -> Int {
-        backends[index].inFlight + backends[index].keptFree
+        // A worker's place is its own, whomever the request in it waits for.
+        if backends[index].credits != nil { return backends[index].inFlight }
+        return backends[index].inFlight + backends[index].keptFree
             - min(backends[index].waitingForClient, mostUncounted(index))
     }
 
@@ -26,7 +28,8 @@ extension AdmissionController {
     package func crowd(at backend: BackendID, now: Instant) -> Int {
         let index = backend.index
         let surplus = backends[index].waitingForClient - mostUncounted(index)
-        guard surplus > 0, counted(index) >= backends[index].allowed,
+        guard backends[index].credits == nil, surplus > 0,
+            counted(index) >= backends[index].allowed,
             max(clock, now).nanoseconds(since: shortOfRoomAt) < Self.momentNanoseconds
         else { return 0 }
         return surplus
@@ -40,7 +43,8 @@ extension AdmissionController {
             backends[index].ejection.allowsRequest(now: clock)
         else { return 0 }
         if backends[index].suspicion.isSuspected {
-            return clock >= backends[index].suspicion.nextTrialAt ? .max : 0
+            let isDue = clock >= backends[index].suspicion.nextTrialAt
+            return isDue && backends[index].hasCredit ? .max : 0
         }
         let counted = counted(index)
         let allowed = backends[index].allowed
@@ -52,10 +56,11 @@ extension AdmissionController {
     }
 
     /// Whether a backend counts towards the pool's capacity: present, well, and no refusal
-    /// outstanding.
+    /// outstanding; a worker while it takes something.
     @inline(__always) func isProven(_ index: Int) -> Bool {
         backends[index].isPresent && backends[index].ejection.consecutiveFailures == 0
             && backends[index].signals.takesNew && !backends[index].suspicion.isSuspected
+            && backends[index].credits != 0
     }
 
     /// Whether a backend's limit is measured: while it is not in force, nothing can be learnt of it.

@@ -36,6 +36,8 @@ extension AdmissionController {
         }
         // An engine has begun once it has the whole request.
         guard phase == .waiting || phase == .answering else { return .close }
+        // A worker's connection is what tells it; it comes back with another one when its engine is free.
+        if backends[stub.backend.index].credits != nil { return .close }
         let departure = departure(stub, kind)
         guard case .keep = departure else { return .close }
         wait(on: .backend, &permit, now: now)

@@ -67,10 +67,10 @@ extension AdmissionController {
     }
 
     /// Whether no backend has ever served anything and none can be connected to: models are being
-    /// loaded.
+    /// loaded; where workers come and go, whether none is there.
     @inline(__always) var isCold: Bool {
-        settings.queue.coldWait > .zero && drainEstimate.seatSecondsPerUnit == nil
-            && provenCount == 0
+        settings.queue.coldWait > .zero && provenCount == 0
+            && (drainEstimate.seatSecondsPerUnit == nil || settings.takesWorkers)
     }
 
     /// What a request is told whose wait has ended.

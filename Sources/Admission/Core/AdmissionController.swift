@@ -16,6 +16,8 @@
 package struct AdmissionController: ~Copyable, Sendable {
     var settings: AdmissionSettings
     var backends: [Backend] = []
+    /// The names of those that are workers.
+    var workers: Set<String> = []
     /// Those that have left, and may come back.
     var departed = DepartedBackends()
     /// What an operator has decided about backends.

@@ -27,6 +27,8 @@ package struct AdmissionSettings: Equatable, Sendable {
     package var retry = RetrySettings()
     /// Whether backends come while the gateway serves, so that there may be none at first.
     package var discoversBackends = false
+    /// Whether workers come and go: without one, requests wait as while models are loaded, whatever was served before.
+    package var takesWorkers = false
 
     /// The defaults.
     package init() {}

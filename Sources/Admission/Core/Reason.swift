@@ -102,6 +102,8 @@ package enum Reason: UInt8, CaseIterable, Sendable {
     /// The backend did not answer with a stream, after the client had been promised one by a
     /// comment that kept it waiting.
     case streamRefused
+    /// The worker that had the request went away before its response was complete.
+    case workerLost
     /// The request's deadline passed before the response's first byte.
     case deadlinePassed
     /// Nothing passed through a WebSocket tunnel in either direction for `timeouts.tunnel_idle`.
@@ -158,6 +160,7 @@ package enum Reason: UInt8, CaseIterable, Sendable {
         case .upstreamIdleTimeout: "upstream_idle_timeout"
         case .streamStalled: "stream_stalled"
         case .streamRefused: "stream_refused"
+        case .workerLost: "worker_lost"
         case .deadlinePassed: "deadline_passed"
         case .tunnelIdleTimeout: "tunnel_idle_timeout"
         case .exhausted: "exhausted"
