@@ -21,10 +21,14 @@ struct MessageFraming: FieldObserver {
     private var namesUpgrade = false
     private var upgradeFields = 0
     private var isToWebSocket = false
+    private var isToReverse = false
 
     /// Whether the message is about a change to the protocol `websocket` and to nothing else,
     /// RFC 9110 section 7.8.
     var isWebSocketUpgrade: Bool { namesUpgrade && isToWebSocket && upgradeFields == 1 }
+
+    /// The same for a change of sides, after which who was asked does the asking: the protocol `ptth`.
+    var isReverseUpgrade: Bool { namesUpgrade && isToReverse && upgradeFields == 1 }
 
     /// Takes note of `field` if it is one of the four.
     @inline(never)
@@ -47,6 +51,7 @@ struct MessageFraming: FieldObserver {
         case .upgrade:
             upgradeFields &+= 1
             isToWebSocket = bytes.extracting(field.value).equals(lowercase: "websocket")
+            isToReverse = bytes.extracting(field.value).equals(lowercase: "ptth")
         default:
             break
         }

@@ -48,6 +48,10 @@ package struct RequestHead: Sendable {
     /// Every other Upgrade is ignored, as RFC 9110 section 7.8 lets a server do.
     package internal(set) var asksForWebSocket = false
 
+    /// Whether the request asks to change sides, and for nothing else: `Upgrade: ptth`, after which the server sends the
+    /// requests (draft-kazuho-ptth-ptth-00).
+    package internal(set) var asksForReverse = false
+
     /// Whether a body follows, be it an empty one in chunks.
     package var hasBody: Bool {
         switch framing {
@@ -90,5 +94,6 @@ package struct RequestHead: Sendable {
         keepAlive = false
         expectsContinue = false
         asksForWebSocket = false
+        asksForReverse = false
     }
 }

@@ -118,6 +118,8 @@ package struct RequestParser: ~Copyable {
         head.expectsContinue = facts.expectsContinue && head.hasBody && head.version == .http11
         head.keepAlive = framing.keepAlive(head.version)
         head.asksForWebSocket = framing.isWebSocketUpgrade && isWebSocketHandshake(bytes)
+        head.asksForReverse =
+            framing.isReverseUpgrade && head.method == .get && head.version == .http11
         framing.markNamedFields(&head.fields, in: bytes)
         head.bytes.replaceAll(with: bytes)
         body.begin(head.framing)

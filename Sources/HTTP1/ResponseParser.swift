@@ -19,6 +19,7 @@ package struct ResponseParser: ~Copyable {
     private let limits: HeadLimits
     private var requestMethod = Method.get
     private var mayBecomeWebSocket = false
+    private var mayReverse = false
     private var phase = Phase.statusLine
     private var line = StatusLineParser()
     private var section = FieldSectionParser(startingAt: 0)
@@ -42,13 +43,17 @@ package struct ResponseParser: ~Copyable {
     ///
     /// The response to `HEAD` has no body. A 2xx response to `CONNECT` has none either and is never
     /// `keepAlive`: what follows it belongs to the tunnel. With `mayBecomeWebSocket` the same holds
-    /// for a 101 response that changes to WebSocket; every other 101 is an error.
-    package mutating func begin(requestMethod: Method, mayBecomeWebSocket: Bool = false) {
+    /// for a 101 response that changes to WebSocket, and with `mayReverse` for one that changes sides; every other 101
+    /// is an error.
+    package mutating func begin(
+        requestMethod: Method, mayBecomeWebSocket: Bool = false, mayReverse: Bool = false
+    ) {
         resetHead()
         trailers.removeAll()
         body.reset()
         self.requestMethod = requestMethod
         self.mayBecomeWebSocket = mayBecomeWebSocket
+        self.mayReverse = mayReverse
     }
 
     /// Forgets the current response and expects that to a `GET`.
@@ -157,6 +162,7 @@ package struct ResponseParser: ~Copyable {
 
     /// A server may only change to what it was asked for, and says to what, RFC 9110 section 7.8.
     private func checkUpgrade() throws(ParseError) {
+        if mayReverse, head.version == .http11, framing.isReverseUpgrade { return }
         var accepts = 0
         for field in head.fields where field.known == .secWebSocketAccept {
             accepts &+= field.value.count == 28 ? 1 : 2

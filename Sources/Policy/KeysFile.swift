@@ -27,6 +27,13 @@ package enum KeysFile {
             && name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f }
     }
 
+    /// Whether `names` are names of pools, with commas between them.
+    package static func arePoolNames(_ names: String) -> Bool {
+        names.split(separator: ",", omittingEmptySubsequences: false).allSatisfy {
+            PolicySections.isPoolName(String($0))
+        }
+    }
+
     /// A key with its place in the file.
     struct Line {
         var entry: KeyEntry
@@ -90,16 +97,22 @@ package enum KeysFile {
     }
 
     /// Reads the file at `path`, with all its faults if there are any.
-    private static func load(path: String) throws(PolicyError) -> [Line] {
+    ///
+    /// `subject` is what diagnostics call it.
+    static func load(
+        path: String, subject: String = "keys file"
+    ) throws(PolicyError) -> [Line] {
         let text = try PolicyLoader.contents(
-            of: path, maxBytes: maxBytes, subject: "keys file", being: .digests)
-        return try load(text: text, file: path)
+            of: path, maxBytes: maxBytes, subject: subject, being: .digests)
+        return try load(text: text, file: path, subject: subject)
     }
 
     /// Reads the keys in `text`; `file` is the name for diagnostics.
-    static func load(text: String, file: String) throws(PolicyError) -> [Line] {
+    static func load(
+        text: String, file: String, subject: String = "keys file"
+    ) throws(PolicyError) -> [Line] {
         var reading = Reading(file: file)
-        reading.subject = "keys file"
+        reading.subject = subject
         var found: [Line] = []
         var lines: [[UInt8]: Int] = [:]
         for (index, line) in text.utf8.split(separator: 0x0a, omittingEmptySubsequences: false)

@@ -31,7 +31,7 @@ extension Policy {
 
     /// All listeners, in the order of `namedListeners`.
     package var allListeners: [ListenSettings] {
-        listen + [admin?.listen, control].compactMap(\.self)
+        listen + [admin?.listen, control, workers?.listen].compactMap(\.self)
     }
 
     /// Where the gateway listens, with the paths of the keys that say so.
@@ -40,7 +40,10 @@ extension Policy {
         let clients = listen.enumerated().map { index, settings in
             (path: isOne ? "listen" : "listen[\(index)]", address: settings.address)
         }
-        let others = [("admin", admin?.address), ("control", control?.address)]
+        let others = [
+            ("admin", admin?.address), ("control", control?.address),
+            ("workers.listen", workers?.listen.address),
+        ]
         return clients + others.compactMap { path, address in address.map { (path, $0) } }
     }
 }

@@ -109,6 +109,10 @@ extension Policy {
             let named = KeysFile.resolved(token.file, besides: file)
             found.append(NamedFile(path: "admin_token_file", file: named, what: "the file of"))
         }
+        if let workers {
+            let named = KeysFile.resolved(workers.keysFile, besides: file)
+            found.append(NamedFile(path: "workers.keys", file: named, what: "the file of"))
+        }
         for (named, settings) in zip(namedListeners, allListeners) {
             for file in settings.tls?.files ?? [] where !found.contains(where: { $0.file == file })
             {

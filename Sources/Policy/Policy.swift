@@ -31,6 +31,8 @@ package struct Policy: Equatable, Sendable {
     package var routes: [Route]
     /// How bodies are read whose requests are routed by model.
     package var models = ModelSettings()
+    /// Where workers come in; `nil` where none do.
+    package var workers: WorkerSettings?
 }
 
 /// A socket address to listen on.
@@ -217,10 +219,13 @@ package struct ForwardingSettings: Equatable, Sendable {
 package struct PoolSettings: Equatable, Sendable {
     /// The pool's name, also its metric label: `[a-z0-9][a-z0-9_-]{0,62}`.
     package var name: String
-    /// The backends, addresses all different; at least one, unless they are discovered and none is known yet.
+    /// The backends, addresses all different; at least one, unless they are discovered and none is known yet, or workers
+    /// come.
     package var backends: [BackendAddress]
     /// Where backends are looked up; nil where the policy names them.
     package var discovery: DiscoverySettings?
+    /// What workers it takes beside its backends; nil for none.
+    package var workers: PoolWorkers?
     /// TLS towards `https://` backends.
     package var tls = TLSSettings()
     /// What the `Host` field of forwarded requests says.

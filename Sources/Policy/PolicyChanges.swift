@@ -18,6 +18,11 @@ package struct PolicyChanges: Equatable, Sendable {
         if next.adminToken?.file == former.adminToken?.file, next.adminToken != former.adminToken {
             note("admin_token_file")
         }
+        if let workers = next.workers, let before = former.workers,
+            workers.keysFile == before.keysFile, workers.keys != before.keys
+        {
+            note("workers.keys")
+        }
         for pool in next.pools {
             // What a keys file holds is no part of what the policy says.
             guard let keys = pool.claims.keys,

@@ -22,6 +22,7 @@ package enum PolicyLoader {
         loaded.keysFaults =
             KeysFile.fill(&loaded.policy, besides: path)
             + AdminToken.fill(&loaded.policy, besides: path)
+            + WorkerKeys.fill(&loaded.policy, besides: path)
         loaded.secretFaults = loaded.policy.fillSecrets(besides: path)
         BackendsFile.fill(&loaded.policy)
         return loaded
@@ -55,6 +56,7 @@ package enum PolicyLoader {
         section.read(root, "", &policy, &reading)
         checkPlaces(policy, &reading)
         checkBackends(policy, &reading)
+        checkWorkers(policy, &reading)
         checkRoutes(policy, &reading)
         checkAliases(policy, &reading)
         checkQuotas(policy, &reading)

@@ -33,7 +33,7 @@ extension PolicySections {
         }
     } write: { pool in
         switch pool.discovery {
-        case nil: backendList.write(pool.backends)
+        case nil: pool.backends.isEmpty ? nil : backendList.write(pool.backends)
         case .file(let path): backendsFile.write(path)
         case .dns(let dns): backendsName.write(dns)
         case .kubernetes(let service): backendsService.write(service)

@@ -20,7 +20,7 @@ extension PolicySections {
         of: listener, blank: ListenSettings(.unix(path: "")), counts: 1...64, identity: nil
     ).orOne(listener, blank: ListenSettings(.unix(path: "")))
 
-    private static let listener = Kind<ListenSettings>(listenerKind.shape) {
+    static let listener = Kind<ListenSettings>(listenerKind.shape) {
         node, path, value, reading in
         var read = listenerSection.blank
         listenerKind.read(node, path, &read, &reading)

@@ -50,7 +50,7 @@ extension PolicySections {
         .mapping(pools.map { ($0.name, pool.write($0)) })
     }
 
-    private static func isPoolName(_ name: String) -> Bool {
+    static func isPoolName(_ name: String) -> Bool {
         let isAllowed = name.allSatisfy {
             ("a"..."z").contains($0) || $0.isASCIIDigit || $0 == "_" || $0 == "-"
         }
@@ -64,8 +64,14 @@ extension PolicySections {
         blank: blankPool,
         keys: [
             Key(
-                "backends", \.self, backends, required: true,
-                "URLs of servers that can serve the same requests, or where to look them up."),
+                "backends", \.self, backends,
+                "URLs of servers that can serve the same requests, or where to look them up; required without `workers`."
+            ),
+            Key(
+                "workers", \.workers, poolWorkers.kind().optional(blank: poolWorkers.blank),
+                "Takes workers, which come to the listener under `workers`, beside backends or alone. Each gets as many "
+                    + "requests at once as it has idle connections open; `limit` and `ejection` are not for them."
+            ),
             Key(
                 "tls", \.tls, tls.kind(),
                 "TLS towards https:// backends. Its files are read at the start and at each reload."
@@ -138,6 +144,18 @@ extension PolicySections {
             Key("timeouts", \.self, poolTimeouts.kind(), "Time-outs of backend connections."),
             Key("keep_alive", \.self, keepAlive.kind(), "Unused backend connections."),
         ],
+        rules: [
+            Rule("backends", "workers") { pool in
+                pool.backends.isEmpty && pool.discovery == nil && pool.workers == nil
+                    ? Fault("has no backends", "write backends: [URL], or workers: {}") : nil
+            },
+            Rule("mode", "workers") { pool in
+                pool.workers != nil && pool.admission.mode == .observe
+                    ? Fault(
+                        "is `observe`, which starts requests that workers have no place for",
+                        "write mode: enforce, or remove workers") : nil
+            },
+        ],
         hints: [
             "api_key":
                 "write request: {set_fields: {Authorization: {file: PATH, prefix: \"Bearer \"}}}",
@@ -155,7 +173,14 @@ extension PolicySections {
             "max_wait": "write queue: {max_wait: ...}", "max_concurrency": "write limit: ...",
             "tenants": "write tenant: {named: [...]}",
             "classes": "write priority: {classes: [...]}",
-        ])
+            "worker": "write workers: {}", "credits": "write workers: {max_credits: NUMBER}",
+        ],
+        settle: { pool, _ in
+            if pool.workers != nil {
+                pool.admission.takesWorkers = true
+                pool.admission.discoversBackends = true
+            }
+        })
 
     private static let seats = Section<SeatSettings>(
         blank: SeatSettings(),

@@ -50,6 +50,10 @@ enum PolicySections {
                 "Unix socket for `penstock ctl`, which changes what is in force while the gateway serves; `off` for none."
             ),
             Key(
+                "workers", \.workers, workers.kind().optional(blank: workers.blank),
+                "Listener for workers: engines that the gateway does not dial, and that come to it instead. Which pools take "
+                    + "some is said in these."),
+            Key(
                 "state", \.stateFile, absolutePath.optional(blank: "", absent: "off"),
                 "File in which the limits that were found are kept, so that a gateway that is started anew begins "
                     + "from them; `off` for none. It is written twice a minute and at the end."),

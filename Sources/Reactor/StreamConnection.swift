@@ -225,6 +225,26 @@ open class StreamConnection: EventHandler {
     /// Tells the peer that nothing follows, and keeps reading.
     package final func shutdownWriting() { transport.shutdownWriting() }
 
+    /// Gives the connection away, be it for another thread: here it is closed.
+    ///
+    /// Nothing may be left in its buffers.
+    package final func surrender() -> Transport {
+        precondition(isOpen && !hasInput && !hasOutput, "a connection is given away empty")
+        if transport.isInMemory() {
+            reactor.deregister(self)
+        } else {
+            reactor.deregister(self, keepingOpen: transport.socket())
+        }
+        var given = Transport.closed
+        swap(&given, &transport)
+        isOpen = false
+        releaseBuffers()
+        return given
+    }
+
+    /// Has the kernel find out within fifteen seconds that the peer's machine is gone.
+    package final func watchForDeath() { transport.watchForDeath() }
+
     /// Closes the connection; with `reset`, so that the peer cannot take it for a complete response.
     package final func close(reset: Bool = false) {
         guard isOpen else { return }

@@ -2,6 +2,8 @@
 // towards a backend.
 
 package import Bytes
+internal import CShims
+internal import Glibc
 
 /// An open connection's way to move bytes.
 package enum Transport: ~Copyable {
@@ -95,6 +97,29 @@ package enum Transport: ~Copyable {
         case .memory: false
         case .closed: false
         }
+    }
+
+    /// Whether a client speaks TLS over it.
+    package borrowing func isSecured() -> Bool {
+        switch self {
+        case .secured: true
+        case .plain: false
+        case .secure: false
+        case .memory: false
+        case .closed: false
+        }
+    }
+
+    /// Has the kernel find out within fifteen seconds that the peer's machine is gone, be anything on its way to it or
+    /// not.
+    package borrowing func watchForDeath() {
+        let number = socket()
+        guard number >= 0 else { return }
+        setOption(number, SOL_SOCKET, SO_KEEPALIVE, 1)
+        setOption(number, Int32(IPPROTO_TCP), TCP_KEEPIDLE, 5)
+        setOption(number, Int32(IPPROTO_TCP), TCP_KEEPINTVL, 5)
+        setOption(number, Int32(IPPROTO_TCP), TCP_KEEPCNT, 2)
+        setOption(number, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, 15_000)
     }
 
     /// Whether an idle connection has anything to read, its end included; not told of libcurl's.

@@ -37,6 +37,9 @@ package final class GatewayMetrics {
     package private(set) var handshakeTimes = Histogram(bounds: Histogram.durationBounds)
     /// Times that certificates of listeners were replaced, and that their files could not be used.
     package private(set) var certificateReloads: (replaced: UInt64, failed: UInt64) = (0, 0)
+    /// What came of workers' handshakes, by `WorkerHandshakeResult.allCases`.
+    package private(set) var workerHandshakes = [UInt64](
+        repeating: 0, count: WorkerHandshakeResult.allCases.count)
     /// Reloads that put a new policy in force.
     package private(set) var reloads: UInt64 = 0
     /// Reloads that failed and left the old policy in force.
@@ -81,6 +84,7 @@ package final class GatewayMetrics {
         walk.visit(&handshakes.full)
         walk.visit(&handshakes.resumed)
         walk.visit(&failedHandshakes)
+        walk.visit(&workerHandshakes)
         handshakeTimes.walk(&walk)
     }
 
@@ -94,6 +98,7 @@ package final class GatewayMetrics {
         copy.handshakes = handshakes
         copy.failedHandshakes = failedHandshakes
         copy.handshakeTimes = handshakeTimes
+        copy.workerHandshakes = workerHandshakes
         copy.lastReloadSucceeded = lastReloadSucceeded
         copy.lastReloadError = lastReloadError
         copy.policySources = policySources
@@ -119,6 +124,11 @@ package final class GatewayMetrics {
     /// Counts a handshake that came to nothing.
     package func countHandshake(failed fault: HandshakeFault) {
         failedHandshakes[fault.index] &+= 1
+    }
+
+    /// Counts what came of a worker's handshake.
+    package func countWorkerHandshake(_ result: WorkerHandshakeResult) {
+        workerHandshakes[Int(result.rawValue)] &+= 1
     }
 
     /// Counts that certificates were replaced, or that their files could not be used.

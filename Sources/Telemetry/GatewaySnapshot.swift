@@ -11,6 +11,8 @@ package struct GatewaySnapshot {
     package var wallNanoseconds: Int64
     /// Whether the gateway is shutting down.
     package var isDraining = false
+    /// Whether workers may come in.
+    package var takesWorkers = false
     /// Client connections that the policy allows at once.
     package var maxConnections = 0
     /// What is alive besides connections and permits.
@@ -122,6 +124,8 @@ package struct LiveObjects: Equatable, Sendable {
 package struct PoolSnapshot {
     /// The pool's counters.
     package var metrics: PoolMetrics
+    /// Its workers that have a connection, and how many connections these are; nil where it takes none.
+    package var workers: (workers: Int, credits: Int)?
     /// Requests that wait in the queue.
     package var queueRequests = 0
     /// Bytes that the waiting requests hold.

@@ -44,6 +44,8 @@ package struct MetricFamily: Sendable {
         case affinity
         /// Some listener speaks TLS.
         case tls
+        /// Workers may come in.
+        case workers
 
         /// Whether the gateway of `snapshot` does that.
         func isDone(by snapshot: GatewaySnapshot) -> Bool {
@@ -51,13 +53,15 @@ package struct MetricFamily: Sendable {
             case .everything: true
             case .affinity: snapshot.pools.contains { $0.affinity != nil }
             case .tls: !snapshot.certificates.isEmpty
+            case .workers: snapshot.takesWorkers
             }
         }
     }
 
     /// All families, in the order in which they are shown.
     package static let all: [MetricFamily] =
-        gatewayFamilies + poolFamilies + affinityFamilies + tlsFamilies + modelFamilies
+        gatewayFamilies + poolFamilies + affinityFamilies + tlsFamilies + workerFamilies
+        + modelFamilies
         + backendFamilies
         + processFamilies
 }

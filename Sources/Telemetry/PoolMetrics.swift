@@ -83,6 +83,10 @@ package final class PoolMetrics {
     package private(set) var mirrorsBegun: UInt64 = 0
     /// What became of requests that were to be copied to this pool, by `MirrorOutcome`.
     package private(set) var mirrors = [UInt64](repeating: 0, count: MirrorOutcome.allCases.count)
+    /// Requests that went back to their queue because their worker had not begun them and was gone.
+    package var workerReturns: UInt64 = 0
+    /// Workers that were taken for lost because they did not answer.
+    package var workersLost: UInt64 = 0
     /// Bytes read from clients whose request went to this pool: heads and bodies as they came.
     package var clientReceivedBytes: UInt64 = 0
     /// Bytes written to those clients.
@@ -141,6 +145,8 @@ package final class PoolMetrics {
         walk.visit(&splits)
         walk.visit(&spills)
         walk.visit(&mirrorsBegun)
+        walk.visit(&workerReturns)
+        walk.visit(&workersLost)
         for index in mirrors.indices { walk.visit(&mirrors[index]) }
         walk.visit(&clientReceivedBytes)
         walk.visit(&clientSentBytes)

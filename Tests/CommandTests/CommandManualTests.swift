@@ -44,7 +44,7 @@ import Testing
     @Test func groupsListTheirCommands() {
         let help = help(KeyCommand.self, "penstock", "key")
         #expect(help.contains("\n\nUSAGE: penstock key <subcommand>\n\n"))
-        #expect(help.contains("SUBCOMMANDS:\n  new                     Make an API key and print"))
+        #expect(help.contains("SUBCOMMANDS:\n  new                     Make a key and print"))
         #expect(help.hasSuffix("  See 'penstock help key <subcommand>' for detailed help."))
     }
 }

@@ -48,6 +48,11 @@ enum FullPolicy {
         admin_token_file: admin.token
         control:
           \(controlLines.joined(separator: "\n  "))
+        workers:
+          listen:
+            \(workerLines.joined(separator: "\n    "))
+          keys: workers.keys
+          max_connections: 1081
         state: /var/lib/penstock/state.json
         reload:
           watch: true
@@ -212,6 +217,9 @@ enum FullPolicy {
           spare:
             backends:
               file: /etc/penstock/spare.json
+            workers:
+              max: 82
+              max_credits: 83
           named:
             backends:
               dns: https://model.svc:8443
@@ -357,6 +365,8 @@ enum FullPolicy {
         var spare = PoolSettings(name: "spare", backends: [])
         spare.discovery = .file(path: "/etc/penstock/spare.json")
         spare.admission.discoversBackends = true
+        spare.admission.takesWorkers = true
+        spare.workers = expectedPoolWorkers
         var dns = DNSDiscovery()
         dns.scheme = .https
         dns.name = "model.svc"
@@ -396,6 +406,7 @@ enum FullPolicy {
         policy.admin?.tokenFor = .pages
         policy.adminToken = AdminToken(file: "admin.token")
         policy.control = expectedControl
+        policy.workers = expectedWorkers
         policy.stateFile = "/var/lib/penstock/state.json"
         policy.watchesFiles = true
         return policy

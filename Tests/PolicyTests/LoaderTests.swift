@@ -136,6 +136,9 @@ import Testing
             let keys = URL(filePath: path).deletingLastPathComponent().appending(path: "who.keys")
             try Data().write(to: keys)
             defer { try? FileManager.default.removeItem(at: keys) }
+            let workers = keys.deletingLastPathComponent().appending(path: "workers.keys")
+            try Data().write(to: workers)
+            defer { try? FileManager.default.removeItem(at: workers) }
             let token = keys.deletingLastPathComponent().appending(path: "admin.token")
             try Data("0123456789abcdef\n".utf8).write(to: token)
             try FileManager.default.setAttributes(

@@ -177,6 +177,8 @@ extension SchemaValue {
             for list in ["listen", "routes", "classes", "named", "split", "certificates"] {
                 path = path.replacing("\(list).", with: "\(list)[].")
             }
+            // Workers come in at one place.
+            path = path.replacing("workers.listen[].", with: "workers.listen.")
             #expect(reference.contains("\n| `\(path)` | "), "\(path)")
         }
         let rows = reference.split(separator: "\n").filter { $0.hasPrefix("| `") }

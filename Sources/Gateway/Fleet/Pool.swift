@@ -64,6 +64,8 @@ final class Pool {
     private(set) var affinityHeader: [UInt8]?
     /// What the prompt begins with of the request that is offered next, where the pool has affinity.
     var prompt: PrefixKeys?
+    /// Whether there may be several backends, so that a request can go to another one.
+    var hasOthers: Bool { settings.backends.count > 1 || settings.workers != nil }
     /// Whether decisions are only counted.
     private(set) var isObserving = false
 
@@ -85,18 +87,23 @@ final class Pool {
         var count = 1
     }
 
-    init(_ admission: SharedAdmission, reactor: Reactor, shard: ShardNumber) {
+    /// Where this reactor's requests and workers' connections find each other.
+    private let desk: WorkerDesk
+
+    init(
+        _ admission: SharedAdmission, reactor: Reactor, shard: ShardNumber, desk: WorkerDesk
+    ) {
         let layout = admission.layout
         let settings = layout.settings
+        self.desk = desk
         name = settings.name
         self.settings = settings
         self.admission = admission
         version = layout.version
         self.reactor = reactor
         self.shard = shard
-        let labels = settings.backends.map(\.label)
         metrics = PoolMetrics(
-            name: settings.name, backends: labels,
+            name: settings.name, backends: layout.labels,
             classes: settings.admission.classes.map(\.name))
         classifier = layout.classifier
         apply(layout)
@@ -113,7 +120,7 @@ final class Pool {
         let settings = layout.settings
         self.settings = settings
         version = layout.version
-        metrics.replaceBackends(settings.backends.map(\.label))
+        metrics.replaceBackends(layout.labels)
         metrics.replaceClasses(settings.admission.classes.map(\.name))
         classifier = layout.classifier
         apply(layout)
@@ -169,6 +176,16 @@ final class Pool {
             // Each reactor keeps its part.
             upstream.maxIdle = (settings.maxIdleConnections + shard.count - 1) / shard.count
             next[id.index] = upstream
+        }
+        for (worker, id) in layout.workers {
+            if let kept = byLabel[worker.label], kept.id == id, kept.worker?.worker === worker {
+                byLabel[worker.label] = nil
+                next[id.index] = kept
+            } else {
+                next[id.index] = Upstream(
+                    worker, id: id, metrics: metrics.backendMetrics(for: worker.label), of: self,
+                    at: desk)
+            }
         }
         for leaving in byLabel.values { leaving.retire() }
         // Those that have left keep their slot while requests are in flight; they keep no idle connections.
@@ -299,6 +316,24 @@ final class Pool {
             if let verdict = admission.retry(
                 &given, id, makeTicket(), prompt, label: upstream.address.label, version: version,
                 now: reactor.now, &refusal)
+            {
+                return verdict
+            }
+            catchUp()
+        }
+    }
+
+    /// Gives a permit back whose worker has not begun the request, and looks for another place;
+    /// `makeTicket` writes the request's ticket, by the settings in force.
+    func giveBack(
+        _ permit: consuming Permit, _ id: RequestID, _ prompt: PrefixKeys?,
+        _ makeTicket: () -> Ticket
+    ) -> Verdict {
+        needsPoll = true
+        var given: Permit? = consume permit
+        while true {
+            if let verdict = admission.giveBack(
+                &given, id, makeTicket(), prompt, version: version, now: reactor.now)
             {
                 return verdict
             }

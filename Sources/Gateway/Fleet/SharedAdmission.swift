@@ -17,6 +17,8 @@ package final class SharedAdmission: Sendable {
         var controller: AdmissionController
         /// The settings that the controller follows, and how many there were before.
         var settings: PoolSettings
+        /// The workers that are there beside the backends, or were of late.
+        var workers: [WorkerRow] = []
         /// Tells whose requests are by them.
         var classifier: Classifier
         /// What they say about heads.
@@ -49,6 +51,15 @@ package final class SharedAdmission: Sendable {
         let slots: Int
         /// The place of each backend in `settings`.
         let ids: [BackendID?]
+        /// Workers and their places, behind those of `settings`.
+        let workers: [(worker: Worker, id: BackendID)]
+
+        /// What all are called, backends first.
+        var labels: [String] {
+            settings.backends.map(\.label) + workers.map(\.worker.label)
+        }
+        /// Where all stand, in the order of `labels`.
+        var allIDs: [BackendID?] { ids + workers.map(\.id) }
     }
 
     /// See `SharedAdmission+Observation` for who looks in besides.
@@ -120,10 +131,11 @@ package final class SharedAdmission: Sendable {
             state.rules = rules
             state.credentials = credentials
             let epoch = state.nanosecondsToWall()
+            if settings.workers == nil { state.workers = [] }
             state.controller.reconfigure(
                 settings: settings.admission.with(epochNanoseconds: epoch),
                 backends: settings.backends.map(\.key), weights: settings.backends.map(\.weight),
-                now: now)
+                workers: state.workerKeys, now: now)
             // Nobody says so any more.
             if settings.discovery == nil { state.controller.setUnready([], now: now) }
             state.beginFollowingClock(epoch)
@@ -138,7 +150,8 @@ package final class SharedAdmission: Sendable {
         let weights = backends.map(\.weight)
         state.withLock { state in
             state.settings.backends = backends
-            state.controller.replaceBackends(keys, weights: weights, now: now)
+            state.controller.replaceBackends(
+                keys, weights: weights, workers: state.workerKeys, now: now)
             state.controller.setUnready(unready, now: now)
             noteChange(&state)
         }
@@ -149,7 +162,7 @@ package final class SharedAdmission: Sendable {
         state.withLock { $0.controller.setUnready(keys, now: now) }
     }
 
-    private func noteChange(_ state: inout State) {
+    func noteChange(_ state: inout State) {
         let labels = Set(state.settings.backends.map(\.label))
         state.reportedEjected.removeAll { !labels.contains($0) }
         state.version += 1
@@ -165,10 +178,14 @@ package final class SharedAdmission: Sendable {
     var layout: Layout {
         state.withLock { state in
             let ids = state.controller.backendIDs(forKeys: state.settings.backends.map(\.key))
+            let places = state.controller.backendIDs(forKeys: state.workerKeys)
+            let workers = zip(state.workers, places).compactMap { row, id in
+                id.map { (worker: row.worker, id: $0) }
+            }
             return Layout(
                 settings: state.settings, classifier: state.classifier, rules: state.rules,
                 credentials: state.credentials, version: state.version,
-                slots: state.controller.backendSlots, ids: ids)
+                slots: state.controller.backendSlots, ids: ids, workers: workers)
         }
     }
 
@@ -369,7 +386,7 @@ package final class SharedAdmission: Sendable {
     }
 
     /// Gives a quota back what a request had taken of it that is refused.
-    private func refunding(_ verdict: consuming Verdict, now: Instant) -> Verdict {
+    func refunding(_ verdict: consuming Verdict, now: Instant) -> Verdict {
         switch consume verdict {
         case .reject(var rejection):
             quotas.settle(rejection.takeReserved(), .nothing, now: now)

@@ -86,7 +86,8 @@ struct StructuredReader {
         return nil
     }
 
-    private mutating func item(_ text: Span<UInt8>) -> Value? {
+    /// A value without its parameters; nil for bad syntax.
+    mutating func item(_ text: Span<UInt8>) -> Value? {
         guard index < text.count else { return nil }
         switch text[index] {
         case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return number(text)

@@ -20,6 +20,8 @@ final class Upstream {
     let authority: [UInt8]
     /// What paths begin with there.
     let path: [UInt8]
+    /// The connections of a worker, which it opens itself; nil for a backend that is dialled.
+    let worker: WorkerConnections?
     var keepAliveNanoseconds: Int64 = 0
     /// How old a connection becomes that is used again.
     var maxAgeNanoseconds = Int64.max
@@ -47,19 +49,37 @@ final class Upstream {
         self.credentials = credentials
         self.id = id
         self.metrics = metrics
+        worker = nil
         target = DialTarget(address, verifies: verifies, credentials: credentials)
         authority = Array(address.authority.utf8)
         path = Array(address.path.utf8)
     }
 
+    /// A worker of `pool`, whose connections the reactor of `desk` has a part of.
+    init(
+        _ worker: Worker, id: BackendID, metrics: BackendMetrics, of pool: Pool, at desk: WorkerDesk
+    ) {
+        address = BackendAddress(scheme: .http, host: worker.name, port: 80, label: worker.label)
+        credentials = nil
+        self.id = id
+        self.metrics = metrics
+        let connections = WorkerConnections(worker, of: pool, at: desk)
+        self.worker = connections
+        target = DialTarget(address)
+        authority = Array(address.authority.utf8)
+        path = []
+        connections.upstream = self
+    }
+
     /// Idle connections.
-    var idleCount: Int { idle.count }
+    var idleCount: Int { worker?.restingCount ?? idle.count }
 
     /// Whether connections are reused at all.
     var reusesConnections: Bool { !habit.isOff }
 
     /// Takes the connection that was used last, if one is still good.
     func acquire(now: Instant) -> UpstreamConnection? {
+        if let worker { return worker.acquire(now: now) }
         if habit.isOff && !hasLastingTrial(now: now) { return nil }
         while let connection = idle.popLast() {
             connection.idleIndex = -1
@@ -84,6 +104,7 @@ final class Upstream {
 
     /// An idle connection was ended by the backend.
     func endedWhileIdle(_ connection: UpstreamConnection) {
+        if let worker { return worker.endedWhileResting(connection) }
         removeIdle(connection)
         connection.close()
         let now = connection.reactor.now
@@ -97,6 +118,7 @@ final class Upstream {
 
     /// Keeps a connection for the next request, or closes it where enough are kept.
     func release(_ connection: UpstreamConnection, now: Instant) {
+        if let worker { return worker.release(connection, isRetired: isRetired, now: now) }
         guard !isRetired, idle.count < maxIdle, keepAliveNanoseconds > 0,
             now.nanoseconds(since: connection.openedAt) < maxAgeNanoseconds
         else {
@@ -135,6 +157,7 @@ final class Upstream {
 
     /// Closes all idle connections.
     func closeIdle() {
+        if let worker { return worker.closeResting() }
         let closing = idle
         idle = []
         for connection in closing {

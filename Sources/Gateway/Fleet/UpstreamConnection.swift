@@ -65,12 +65,19 @@ final class UpstreamConnection: StreamConnection {
         servedCount += 1
         reactor.setDeadline(of: self, to: .distantFuture)
         guard reusable, isOpen, !hasInput, !hasOutput, !peerClosed, !isBroken else {
+            upstream.worker?.lose(self)
             close()
             return
         }
         releaseBuffers()
         upstream.release(self, now: reactor.now)
     }
+
+    /// Its worker is lost: whoever it serves is told.
+    func giveUp() { user?.upstreamLost() }
+
+    /// Whether it serves somebody.
+    var isInUse: Bool { user != nil }
 
     /// Goes on with the same response for another user.
     func changeUser(to next: UpstreamUser) { user = next }
@@ -106,6 +113,8 @@ final class UpstreamConnection: StreamConnection {
     override func deadlineReached() {
         if let user {
             user.upstreamDeadlineReached()
+        } else if let worker = upstream.worker {
+            worker.hasRestedLong(self)
         } else {
             upstream.removeIdle(self)
             close()

@@ -11,6 +11,9 @@ class UpstreamUser {
     /// Something can be read or written, or the connection has ended.
     func upstreamReady() {}
 
+    /// The worker at the other end is taken for lost, though its connection still stands.
+    func upstreamLost() {}
+
     /// The time-out that was set on the connection has passed.
     func upstreamDeadlineReached() {}
 }

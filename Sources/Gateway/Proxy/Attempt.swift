@@ -25,6 +25,10 @@ final class Attempt {
     private(set) var backend: BackendID?
     /// Whether it is on a connection that had served before.
     private(set) var isReused = false
+    /// Whether it waits for a connection of a worker's.
+    private(set) var awaitsWorker = false
+    /// Whether the body is kept back until a worker says that it takes the request.
+    private(set) var awaitsGrant = false
     /// What follows the response, of a dialect whose responses are read.
     private var reader: ResponseReader?
 
@@ -102,6 +106,8 @@ final class Attempt {
         response = Response()
         backend = nil
         isReused = false
+        awaitsWorker = false
+        awaitsGrant = false
         reader?.reset()
     }
 
@@ -113,6 +119,8 @@ final class Attempt {
         times.grantedAt = now
         response = Response()
         isReused = false
+        awaitsWorker = false
+        awaitsGrant = false
         backend = permit.backend
         self.permit = consume permit
     }
@@ -179,9 +187,22 @@ final class Attempt {
     /// A connection is there that had served before.
     func reuse() { isReused = true }
 
+    /// Waits for a worker's connection.
+    func awaitWorker(now: Instant) {
+        beginDial(now: now)
+        awaitsWorker = true
+    }
+
+    /// Keeps the body back.
+    func awaitGrant() { awaitsGrant = true }
+
+    /// The worker takes the request.
+    func endGrantWait() { awaitsGrant = false }
+
     /// Goes on with `connection`.
     func attach(_ connection: UpstreamConnection, now: Instant) {
         self.connection = connection
+        awaitsWorker = false
         times.connectedAt = now
         times.progressAt = now
     }

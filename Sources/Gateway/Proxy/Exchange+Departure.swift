@@ -8,7 +8,7 @@ internal import Telemetry
 extension Exchange {
     /// How far the request has come.
     var phase: Outcome.Phase {
-        guard let upstream = attempt.connection else { return .connecting }
+        guard let upstream = attempt.connection, !attempt.awaitsGrant else { return .connecting }
         if !intake.isComplete || upstream.hasOutput { return .sending }
         return outlet.isOpenToAnother ? .waiting : .answering
     }

@@ -83,6 +83,9 @@ extension Exchange {
             beginTunnel(client, upstream)
             return
         }
+        if attempt.awaitsGrant, upstream.parser.head.status == 100 {
+            return takeGrant(client, upstream)
+        }
         if isRetried(instead: upstream.parser.head) { return }
         client.prepareOutput()
         if outlet.isStreamPromised, !upstream.parser.head.isInformational {
@@ -159,7 +162,9 @@ extension Exchange {
             }
         }
         heedSignals(connection.parser.trailers, of: connection.upstream)
-        let reusable = connection.parser.head.keepAlive && intake.isComplete
+        // Who answers without the body that was announced may still wait for it.
+        let reusable =
+            connection.parser.head.keepAlive && intake.isComplete && !attempt.awaitsGrant
         attempt.noteEnd(now: now)
         release(connection, reusable: reusable)
         if let pool {

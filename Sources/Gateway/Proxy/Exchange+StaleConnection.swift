@@ -29,7 +29,7 @@ extension Exchange {
     /// Whether the connection may turn out to be at its end, or another backend may have to do it.
     private var mayHaveToRepeat: Bool {
         attempt.isReused && !record.wasSentAgain
-            || record.retries < Exchange.mostRetries && (pool?.settings.backends.count ?? 1) > 1
+            || record.retries < Exchange.mostRetries && (pool?.hasOthers ?? false)
     }
 
     /// Gives up what is kept of the body once the response has begun, unless the request goes to another
@@ -37,7 +37,10 @@ extension Exchange {
     func settleSent(on connection: UpstreamConnection) {
         let current = attempt.connection
         let isLeft = current !== connection && (current != nil || stage != .delivering)
-        if !isLeft, connection.receivedSinceBegun != 0 { intake.sent.drop() }
+        guard !isLeft, connection.receivedSinceBegun != 0 else { return }
+        // A worker's word that it takes the request is no part of the response.
+        if connection.upstream.worker != nil, !attempt.response.hasBegun { return }
+        intake.sent.drop()
     }
 
     /// Whether a dead connection may be replaced by a fresh one.
@@ -53,7 +56,7 @@ extension Exchange {
 
     /// Whether all of the request is there to be sent again.
     func isWhole(on connection: UpstreamConnection) -> Bool {
-        if intake.isBodyless { return true }
+        if intake.isBodyless || attempt.awaitsGrant { return true }
         // Nothing was handed over yet.
         if connection.sentSinceBegun == 0, !connection.hasOutput { return true }
         if intake.sent.isKept { intake.sent.keep(from: connection) }

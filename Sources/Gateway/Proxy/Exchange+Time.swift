@@ -8,7 +8,8 @@ extension Exchange {
     var awaitsBody: Bool {
         guard !intake.isComplete else { return false }
         switch stage {
-        case .forwarding: return attempt.connection.map { !$0.hasOutput } ?? false
+        case .forwarding:
+            return !attempt.awaitsGrant && (attempt.connection.map { !$0.hasOutput } ?? false)
         case .readingBody: return true
         case .delivering: return intake.isDiscarding
         case .readingHead, .parked, .dialling, .tunnelling: return false

@@ -20,7 +20,9 @@ extension Exchange {
         }
         record.noteAttempt(at: upstream.metrics)
         if !ExchangeRecord.happened(record.connectBeganAt) { record.connectBeganAt = now }
-        if let connection = upstream.acquire(now: now) {
+        if let worker = upstream.worker {
+            connect(to: worker, upstream, in: pool, head, from: client)
+        } else if let connection = upstream.acquire(now: now) {
             upstream.metrics.connectionsReused &+= 1
             attempt.reuse()
             attach(connection, in: pool, head, from: client)
@@ -114,7 +116,7 @@ extension Exchange {
     }
 
     /// Writes the head to the backend and begins to relay.
-    private func attach(
+    func attach(
         _ connection: UpstreamConnection, in pool: Pool, _ head: borrowing RequestHead,
         from client: ClientConnection
     ) {
@@ -132,6 +134,14 @@ extension Exchange {
         RequestRewriter(self, in: pool).append(
             head, of: self, in: pool, for: connection.upstream, peer: client.peer,
             to: &connection.output)
+        if !attempt.awaitsGrant { forwardWholeBody(head, from: client, to: connection) }
+    }
+
+    /// Hands what there is of the body to `connection`, and to whom gets a copy.
+    func forwardWholeBody(
+        _ head: borrowing RequestHead, from client: ClientConnection,
+        to connection: UpstreamConnection
+    ) {
         if spread.mayBeCopied {
             forwardBodyAndCopy(head, from: client, to: connection)
         } else {
@@ -142,6 +152,7 @@ extension Exchange {
     /// The backend closed, broke or answered nonsense.
     func upstreamFailed(_ reason: Reason) {
         guard let pool, let connection = attempt.connection else { return }
+        if connection.upstream.worker != nil { return workerFailed(reason, connection, in: pool) }
         if reason == .upstreamClosed, canTryAgain(connection) {
             pool.metrics.retries &+= 1
             record.wasSentAgain = true
@@ -160,7 +171,7 @@ extension Exchange {
     }
 
     /// What a backend's failure says about it.
-    private func outcome(of reason: Reason) -> Outcome {
+    func outcome(of reason: Reason) -> Outcome {
         switch reason {
         case .firstByteTimeout: .failed(.timeout)
         case .upstreamIdleTimeout, .streamStalled: .failed(.stalled)
@@ -202,7 +213,7 @@ extension Exchange {
         settleAwaited(for: client)
         if stage == .tunnelling { settleTunnel() }
         guard stage == .forwarding, let upstream = attempt.connection, let pool else { return }
-        let timeout: Int64
+        var timeout: Int64
         if outlet.isPaused || awaitsBody {
             // The client is the slow one, and its own time-outs watch it.
             attempt.noteProgress(now: now)
@@ -215,6 +226,7 @@ extension Exchange {
                     ? pool.timeouts.firstByteNanoseconds
                     : ownTimeouts(in: pool).firstByteNanoseconds,
                 max(0, claim.deadline.nanoseconds(since: attempt.times.progressAt)))
+            if attempt.awaitsGrant { timeout = min(timeout, Exchange.grantNanoseconds) }
         }
         client.reactor.setDeadline(
             of: upstream, to: attempt.times.progressAt.advanced(byNanoseconds: timeout))

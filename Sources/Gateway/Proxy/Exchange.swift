@@ -139,6 +139,12 @@ final class Exchange: UpstreamUser {
 
     override func upstreamReady() { client?.advance() }
 
+    override func upstreamLost() {
+        let client = client
+        if stage == .tunnelling { endTunnel(.workerLost) } else { upstreamFailed(.upstreamClosed) }
+        client?.advance()
+    }
+
     override func upstreamDeadlineReached() { backendTimedOut() }
 
     // MARK: Relaying
@@ -165,7 +171,10 @@ final class Exchange: UpstreamUser {
     private func relayBothWays(_ client: ClientConnection) -> Bool {
         guard let upstream = attempt.connection else { return flush(client) }
         var goesOn = false
-        if !intake.isComplete { goesOn = relayRequest(from: client, to: upstream) }
+        let awaitedGrant = attempt.awaitsGrant
+        if !intake.isComplete, !awaitedGrant {
+            goesOn = relayRequest(from: client, to: upstream)
+        }
         if stage == .forwarding {
             if intake.sent.isKept { intake.sent.keep(from: upstream) }
             if upstream.flush() > 0 {
@@ -176,6 +185,8 @@ final class Exchange: UpstreamUser {
             if intake.sent.isKept { settleSent(on: upstream) }
         }
         let madeRoom = flush(client) && outlet.isPaused
+        // What was kept back is handed over, and not sent yet.
+        if awaitedGrant, !attempt.awaitsGrant { goesOn = true }
         if goesOn || madeRoom || client.isBroken { return true }
         return stage != .forwarding || upstream !== attempt.connection
     }

@@ -27,6 +27,8 @@ struct ExchangeRecord {
     var withheld = Reason.none
     /// How often it was tried again after its backend had failed.
     var retries = 0
+    /// How often it went back to its queue because a worker had gone away before it had begun.
+    var workerReturns = 0
     /// Connections that were asked for.
     private(set) var attempts = 0
     /// Backends that it was to go to before the last, oldest first, and the last.

@@ -126,7 +126,9 @@ struct LocalReply {
         case .noRoute, .modelUnknown: 404
         case .upgradeRefused: 403
         case .loop: 508
-        case .connectFailed, .tlsFailed, .upstreamClosed, .upstreamInvalid, .streamRefused: 502
+        case .connectFailed, .tlsFailed, .upstreamClosed, .upstreamInvalid, .streamRefused,
+            .workerLost:
+            502
         case .connectTimeout, .firstByteTimeout, .upstreamIdleTimeout, .streamStalled,
             .deadlinePassed:
             504
@@ -180,6 +182,7 @@ struct LocalReply {
         case .upstreamIdleTimeout: "The server behind this gateway fell silent within its answer."
         case .streamRefused: "The server behind this gateway did not answer with a stream."
         case .streamStalled: "The server behind this gateway stopped in the middle of its stream."
+        case .workerLost: "The server behind this gateway went away before it had answered."
         case .deadlinePassed: "The request's deadline passed before there was an answer."
         case .exhausted: "The gateway is out of resources for this request."
         }

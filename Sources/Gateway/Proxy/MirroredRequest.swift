@@ -77,6 +77,10 @@ final class MirroredRequest: UpstreamUser, TableMember {
             send(on: idle)
             return
         }
+        // Workers cannot be dialled, and a copy waits for nothing.
+        guard upstream.worker == nil else {
+            return finish(.cancelled(by: .gateway, in: .connecting), .noBackend)
+        }
         dial = shard.dialler.dial(
             upstream.target, in: upstream.dialLine,
             timeoutMilliseconds: Int(pool.timeouts.connectNanoseconds / 1_000_000),

@@ -97,9 +97,25 @@ struct RequestRewriter {
         case .append, .set: appendForwarded(head, peer, texts, trusts: trusts, to: &output)
         case .remove, .off: break
         }
+        if upstream.worker != nil {
+            appendForWorker(head, pool.admission.queueLength, to: &output)
+        }
         if asksForWebSocket { output.append("Connection: Upgrade\r\nUpgrade: websocket\r\n") }
         if isCopy { output.append("Penstock-Mirror: 1\r\n") }
         texts.appendEnd(exchange.requestID, isHTTP10: head.version.isHTTP10, to: &output)
+    }
+
+    /// Appends what a worker is told besides: how many requests wait here for a place, and to say when it has one.
+    private func appendForWorker(
+        _ head: borrowing RequestHead, _ waiting: Int, to output: inout ByteBuffer
+    ) {
+        output.append("Penstock-Queue: ")
+        output.append(decimal: waiting)
+        output.appendLineEnd()
+        // A client's own expectation has travelled on.
+        if head.hasBody, !head.expectsContinue || hasAskedForBody {
+            output.append("Expect: 100-continue\r\n")
+        }
     }
 
     /// Appends the fields that travel on; whether Envoy's field for the time is among them.

@@ -27,15 +27,20 @@ final class SentBody {
         self.memory = memory
     }
 
-    /// Begins to keep what follows `connection`'s output, which holds the request's head.
+    /// Begins to keep what follows the request's head, which `connection` has sent or holds.
     func begin(on connection: UpstreamConnection) {
         isKept = true
-        headBytes = connection.output.count
+        headBytes = SentBody.bytesBefore(connection)
+    }
+
+    /// What was sent of the request, and is held to be.
+    private static func bytesBefore(_ connection: UpstreamConnection) -> Int {
+        connection.sentSinceBegun + (connection.hasOutput ? connection.output.count : 0)
     }
 
     /// Sends what was kept once more.
     func send(on connection: UpstreamConnection) {
-        headBytes = connection.output.count
+        headBytes = SentBody.bytesBefore(connection)
         connection.output.append(0..<bytes.count, of: bytes)
     }
 

@@ -84,6 +84,7 @@ extension Gateway {
 extension PoolSettings {
     /// Whether both pools have the same backends, or look them up in the same place.
     func sharesBackends(with other: PoolSettings) -> Bool {
+        if workers != nil || other.workers != nil { return false }
         if discovery != nil || other.discovery != nil { return discovery == other.discovery }
         return backends.map(\.label).sorted() == other.backends.map(\.label).sorted()
     }

@@ -27,18 +27,22 @@ package struct GivenSocket {
 extension Gateway {
     /// All listening sockets, for another process.
     package var givenSockets: [GivenSocket] {
-        listening.flatMap { listening in
+        let clients = listening.flatMap { listening in
             listening.descriptors.map {
                 GivenSocket(
                     number: $0, configured: listening.configured.address,
                     actual: listening.actual, file: listening.file)
             }
         }
+        return clients + [workerListener?.givenSocket].compactMap(\.self)
     }
 
     /// The keys of listeners' tickets, by the listeners' addresses in the policy.
     package var ticketKeys: [(configured: ListenAddress, keys: TicketKeys)] {
         listening.map { ($0.configured.address, $0.tls.tickets) }
+            + [workerListener].compactMap(\.self).map {
+                ($0.configured.address, $0.tls.tickets)
+            }
     }
 
     /// Units in flight, by the names of pools and the keys of backends.
@@ -63,6 +67,7 @@ extension Gateway {
         for listening in listening where taken.contains(listening.configured.address) {
             listening.file?.giveAway()
         }
+        handOverWorkers(taken)
         let numbers = Set(
             listening.filter { taken.contains($0.configured.address) }.map(\.number))
         drain(handedOver: numbers)

@@ -67,7 +67,10 @@ extension Gateway {
                 observe($0, ReactorReport.pools(named: $0.settings.name, in: reports))
             })
         observed.isDraining = isDraining || isLeaving
-        observed.certificates = listening.flatMap(\.certificates) + certificatesBeside()
+        observed.takesWorkers = workerListener != nil
+        observed.certificates =
+            listening.flatMap(\.certificates) + (workerListener?.certificates ?? [])
+            + certificatesBeside()
         observed.overrides = overridesBeside()
         observed.splits = policy.routes.filter { !$0.split.isEmpty }.map { route in
             SplitSnapshot(
@@ -94,16 +97,17 @@ extension Gateway {
         let settings = member.settings.admission
         let layout = admission.layout
         let metrics = PoolMetrics(
-            name: member.settings.name, backends: layout.settings.backends.map(\.label),
+            name: member.settings.name, backends: layout.labels,
             classes: settings.classes.map(\.name), adding: reports)
         var observed = PoolSnapshot(
             metrics: metrics,
-            backends: layout.ids.indices.compactMap { index in
-                layout.ids[index].flatMap {
+            backends: layout.allIDs.enumerated().compactMap { index, id in
+                id.flatMap {
                     observe($0, index, layout, admission, metrics, reports)
                 }
             })
         observed.discovery = discoveries[member.settings.name]
+        if member.settings.workers != nil { observed.workers = admission.workersPresent }
         observed.affinity = admission.affinity
         observed.queueRequests = admission.queueLength
         observed.queueBytes = admission.queueBytes
@@ -136,7 +140,9 @@ extension Gateway {
         }
         let label = metrics.backends[index].label
         var observed = BackendSnapshot(metrics: metrics.backends[index])
-        observed.weight = layout.settings.backends[index].weight
+        if index < layout.settings.backends.count {
+            observed.weight = layout.settings.backends[index].weight
+        }
         observed.limit = status.allowed
         observed.pinnedLimit = status.pinnedLimit
         observed.abandoned = status.abandoned

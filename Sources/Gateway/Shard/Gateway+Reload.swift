@@ -22,6 +22,7 @@ extension Gateway {
         let files = credentials ?? PolicyCredentials(policy, known: knownCredentials)
         let credentials = try files.pools.usable()
         let opened = try open(policy.listen, files.listeners, besides: others)
+        let workers = try openWorkers(policy, files.listeners, besides: others)
         try changeAccess(policy.listen)
         changeTLS(files.listeners)
         quotas.reconfigure(policy, hashKey: hashKey)
@@ -30,6 +31,7 @@ extension Gateway {
         self.policy = policy
         if let logs { watch(logs) }
         noteListening(opened)
+        followWorkers(workers, policy, files.listeners)
         let modelList = ModelList(policy, listed: models)
         for index in 0..<group.count {
             let change = PolicyChange(
@@ -47,7 +49,7 @@ extension Gateway {
     ) throws(SystemError) -> [OpenedAddress] {
         // What cannot be had is found out before anything is changed.
         for settings in wanted { _ = try credentials.credentials(of: settings) }
-        let own = OwnAddresses(addresses + others)
+        let own = ownAddresses(besides: others)
         var opened: [OpenedAddress] = []
         for (settings, place) in zip(wanted, places(of: wanted)) where place == nil {
             openedCount += 1
@@ -112,7 +114,7 @@ extension Gateway {
             else { return false }
             listening.tls.replace(next)
             return true
-        }.map(\.actual)
+        }.map(\.actual) + replaceWorkerCertificates(credentials)
     }
 
     /// Notes where the gateway listens, now that its policy is in force.
@@ -139,6 +141,9 @@ extension Gateway {
             if let credentials = listening.tls.credentials {
                 known.listeners[credentials.settings] = credentials
             }
+        }
+        if let credentials = workerListener?.credentials {
+            known.listeners[credentials.settings] = credentials
         }
         return known
     }

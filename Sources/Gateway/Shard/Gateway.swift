@@ -56,6 +56,10 @@ package final class Gateway {
     private(set) lazy var trialFetcher = Fetcher(askingBackendsIn: reactor)
     /// Where it listens.
     var listening: [Listening] = []
+    /// Where workers come in; nil where none do.
+    var workerListener: WorkerListener?
+    /// How many connections workers have.
+    let workerTotal = WorkerTotal()
     /// Listeners that were opened so far.
     var openedCount = 0
     /// The logs whose losses are counted, with the names of their metric labels.
@@ -114,8 +118,10 @@ package final class Gateway {
                 return Member(settings: settings, admission: makeAdmission(settings, credentials))
             }
             let opened = try open(policy.listen, files.listeners, inherited: inherited)
+            let workers = try openWorkers(policy, files.listeners, inherited: inherited)
             try startShards(opened, accessWriter)
             noteListening(opened)
+            followWorkers(workers, policy, files.listeners)
         } catch {
             end()
             throw error
@@ -139,7 +145,10 @@ package final class Gateway {
     package var addresses: [ListenAddress] { listening.map(\.actual) }
 
     /// The same addresses as the policy has them.
-    package var configuredAddresses: [ListenAddress] { listening.map(\.configured.address) }
+    package var configuredAddresses: [ListenAddress] {
+        listening.map(\.configured.address)
+            + [workerListener?.configured.address].compactMap(\.self)
+    }
 
     /// The limits that were found by measuring backends, by the names of pools and backends' keys.
     package var foundLimits: [(pool: String, limits: [String: Double])] {
@@ -217,6 +226,8 @@ package final class Gateway {
     /// Ends the shards' threads and lets go of the reactor.
     private func end() {
         removeFiles()
+        workerListener?.close()
+        workerListener = nil
         endTrials()
         group.sendToAll { $0.stop() }
         for thread in threads { thread.join() }

@@ -71,7 +71,7 @@ extension Shard {
             } else {
                 let pool = Pool(
                     admission, reactor: reactor,
-                    shard: Pool.ShardNumber(index: index, count: group.count))
+                    shard: Pool.ShardNumber(index: index, count: group.count), desk: workers)
                 admission.noteMoves(explains)
                 pools = pools + [pool]
                 current.append(pool)
@@ -100,6 +100,7 @@ extension Shard {
             farewellNanoseconds = max(farewellNanoseconds, drain - 2 * farewellNanoseconds)
         }
         for pool in pools { pool.admission.drain() }
+        closeRestingWorkers()
         for connection in connections.all { connection.drain() }
         hastenHandshakes()
         for listener in listeners {

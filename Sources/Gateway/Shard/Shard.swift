@@ -74,6 +74,8 @@ final class Shard {
     var clientWaits = ClientWaits()
     /// What has become of the connection cap.
     var capWatch = CapWatch()
+    /// Where requests and workers' connections find each other.
+    let workers: ShardDesk
 
     /// Makes a shard, on its thread.
     init(_ assignment: Assignment) throws(SystemError) {
@@ -88,8 +90,10 @@ final class Shard {
         dialler = Dialler(reactor: reactor)
         var random = SplitMix64(seed: assignment.seed)
         let number = Pool.ShardNumber(index: assignment.index, count: assignment.group.count)
+        let desk = ShardDesk(assignment.group, index: assignment.index, reactor: reactor)
+        workers = desk
         pools = assignment.admissions.map { admission in
-            Pool(admission, reactor: reactor, shard: number)
+            Pool(admission, reactor: reactor, shard: number, desk: desk)
         }
         snapshot = Snapshot(policy, pools: pools)
         if let accessWriter = assignment.accessWriter {
@@ -98,6 +102,7 @@ final class Shard {
         }
         self.random = random
         for pool in pools { pool.admission.noteMoves(explains) }
+        desk.shard = self
         reactor.turnEnded = { [unowned self] in turnEnded() }
         try group.deliver(to: index, self)
     }
@@ -160,7 +165,8 @@ final class Shard {
         var isRepeated = true
         while isRepeated {
             isRepeated = false
-            next = .distantFuture
+            if workers.dueAt <= reactor.now { workers.settle() }
+            next = workers.dueAt
             for pool in pools {
                 var deadline = pool.nextDeadline
                 if deadline <= reactor.now {
@@ -176,6 +182,7 @@ final class Shard {
                 }
                 if deadline < next { next = deadline }
             }
+            if workers.dueAt <= reactor.now { isRepeated = true }
         }
         if explains { for pool in pools { explainMoves(pool) } }
         return forgetRetiredPools() ? reactor.now : next

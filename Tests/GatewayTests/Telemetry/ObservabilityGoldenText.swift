@@ -2,7 +2,9 @@
 // a name, a type or a sample shows up here as a line. SWIFT stands for the compiler's version.
 
 /// What the text format must be.
-let goldenMetrics = goldenTraffic + "\n" + goldenAffinity + "\n" + goldenTLS + "\n" + goldenModels
+let goldenMetrics =
+    goldenTraffic + "\n" + goldenAffinity + "\n" + goldenTLS + "\n" + goldenWorkers
+    + "\n" + goldenModels
 
 /// The gateway and its pools.
 private let goldenTraffic = #"""

@@ -51,6 +51,16 @@ import Testing
         #expect(text == golden.replacing(goldenTLS + "\n", with: ""))
     }
 
+    @Test func withoutWorkersThePageHasNothingOfThem() {
+        var snapshot = sampleSnapshot()
+        snapshot.takesWorkers = false
+        let text = rendered {
+            PrometheusRenderer.render(snapshot, process: sampleProcess(), format: .text, into: &$0)
+        }
+        let golden = goldenMetrics.replacing("SWIFT", with: GatewayMetrics.swiftVersion)
+        #expect(text == golden.replacing(goldenWorkers + "\n", with: ""))
+    }
+
     @Test func affinityIsSaidOfPoolsThatHaveIt() {
         var snapshot = sampleSnapshot()
         let other = PoolMetrics(name: "other", backends: ["http://10.0.0.12:8000"])

@@ -132,6 +132,9 @@ func sampleSnapshot() -> GatewaySnapshot {
     discovery.changes = 3
     snapshot.discovery = discovery
     snapshot.affinity = sampleAffinity()
+    snapshot.workers = (3, 24)
+    pool.workerReturns = 2
+    pool.workersLost = 1
     snapshot.queueRequests = 5
     snapshot.queueBytes = 6_000
     snapshot.oldestWaitNanoseconds = 1_500_000
@@ -153,6 +156,10 @@ func sampleSnapshot() -> GatewaySnapshot {
     ]
     var all = GatewaySnapshot(
         metrics: gateway, wallNanoseconds: 1_700_000_123_456_789_000, pools: [snapshot])
+    all.takesWorkers = true
+    for status in [101, 101, 401] {
+        gateway.countWorkerHandshake(WorkerHandshakeResult(status: status))
+    }
     all.maxConnections = 100
     all.certificates = [
         CertificateSnapshot(
