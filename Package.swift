@@ -59,6 +59,7 @@ let package = Package(
         .target(name: "Bytes", swiftSettings: strict),
         .target(name: "HTTP1", dependencies: ["Bytes"], swiftSettings: strict),
         .target(name: "Inference", dependencies: ["Bytes"], swiftSettings: strict),
+        .target(name: "Bulk", dependencies: ["Bytes", "Inference"], swiftSettings: strict),
         .target(name: "Policy", dependencies: ["Admission", "CShims"], swiftSettings: strict),
         .target(
             name: "Simulator",
@@ -84,7 +85,8 @@ let package = Package(
         .target(
             name: "Gateway",
             dependencies: [
-                "Admission", "Bytes", "HTTP1", "Inference", "Policy", "Reactor", "Telemetry",
+                "Admission", "Bulk", "Bytes", "HTTP1", "Inference", "Policy", "Reactor",
+                "Telemetry",
                 "CShims",
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -108,7 +110,8 @@ let package = Package(
         .executableTarget(
             name: "penstock",
             dependencies: [
-                "Admission", "Control", "Demo", "Policy", "Reactor", "Simulator", "Telemetry",
+                "Admission", "Bulk", "Bytes", "Control", "Demo", "HTTP1", "Policy", "Reactor",
+                "Simulator", "Telemetry",
             ],
             swiftSettings: strict,
             // All symbols are bound at the start, and the table of them is then read-only: no later
@@ -123,6 +126,8 @@ let package = Package(
             name: "InferenceTests", dependencies: ["Inference", "Bytes"], exclude: ["Corpus"],
             swiftSettings: strict),
         .testTarget(
+            name: "BulkTests", dependencies: ["Bulk", "Bytes"], swiftSettings: strict),
+        .testTarget(
             name: "PolicyTests", dependencies: ["Policy", "Admission"], exclude: ["Golden"],
             swiftSettings: strict),
         support,
@@ -131,7 +136,7 @@ let package = Package(
             dependencies: [
                 "TestSupport", "Gateway", "Admission", "Bytes", "Control", "HTTP1", "Inference",
                 "Policy",
-                "Reactor", "Telemetry", "CShims", "Demo",
+                "Reactor", "Telemetry", "CShims", "Demo", "Bulk",
             ],
             swiftSettings: strict),
         .testTarget(

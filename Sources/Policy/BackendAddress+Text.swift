@@ -4,6 +4,17 @@ extension BackendAddress {
     /// What must differ between the backends of a pool; the label is only how it was written.
     var identity: [String] { [scheme.rawValue, host, "\(port)", socketPath, path] }
 
+    /// Reads a URL with a path, such as clients are given; nil where it is none, and `problem` says why, and what
+    /// would be right.
+    package static func read(url text: String, _ problem: inout String) -> BackendAddress? {
+        do throws(Fault) {
+            return try parse(text, takesPath: true)
+        } catch {
+            problem = "\(error.problem); \(error.remedy)"
+            return nil
+        }
+    }
+
     /// Reads a URL; one of `http` or `https` may have a path where `takesPath`.
     static func parse(_ text: String, takesPath: Bool = false) throws(Fault) -> BackendAddress {
         guard let separator = text.firstRange(of: "://") else {

@@ -33,6 +33,8 @@ package struct Policy: Equatable, Sendable {
     package var models = ModelSettings()
     /// Where workers come in; `nil` where none do.
     package var workers: WorkerSettings?
+    /// Requests that come as lines; `nil` for none.
+    package var bulk: BulkSettings?
 }
 
 /// A socket address to listen on.

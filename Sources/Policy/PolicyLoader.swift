@@ -58,6 +58,7 @@ package enum PolicyLoader {
         checkBackends(policy, &reading)
         checkWorkers(policy, &reading)
         checkRoutes(policy, &reading)
+        checkBulk(policy, &reading)
         checkAliases(policy, &reading)
         checkQuotas(policy, &reading)
         if reading.count > 0 { throw PolicyError(reading.diagnostics) }

@@ -71,7 +71,7 @@ extension PolicySections {
     private static let maxNameLength = 64
 
     /// A name that can stand in a header's value, in a metric's label and in the log.
-    private static let claimName = Kind<String>.text(
+    static let claimName = Kind<String>.text(
         "a name of up to 64 visible characters", pattern: "^[!-~]{1,64}$",
         parse: { (text) throws(Fault) in
             let isVisible = text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f }

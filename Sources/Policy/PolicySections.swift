@@ -84,6 +84,10 @@ enum PolicySections {
             Key(
                 "models", \.models, models.kind(),
                 "How requests are routed by the model that their bodies name."),
+            Key(
+                "bulk", \.bulk, bulk.kind().optional(blank: bulk.blank),
+                "Requests that come as lines, each of which is answered by a line: where, and in which class. None "
+                    + "where this is left out."),
         ],
         rules: [
             Rule("admin", "admin_token_file") { policy in

@@ -40,6 +40,12 @@ package final class GatewayMetrics {
     /// What came of workers' handshakes, by `WorkerHandshakeResult.allCases`.
     package private(set) var workerHandshakes = [UInt64](
         repeating: 0, count: WorkerHandshakeResult.allCases.count)
+    /// Bulk requests that began, and that have ended.
+    package private(set) var bulkBegan: UInt64 = 0
+    package private(set) var bulkEnded: UInt64 = 0
+    /// Lines of bulk requests that were answered with a status of 2xx, and otherwise.
+    package private(set) var bulkLinesCompleted: UInt64 = 0
+    package private(set) var bulkLinesFailed: UInt64 = 0
     /// Reloads that put a new policy in force.
     package private(set) var reloads: UInt64 = 0
     /// Reloads that failed and left the old policy in force.
@@ -81,6 +87,10 @@ package final class GatewayMetrics {
         walk.visit(&connectionsEvicted)
         walk.visit(&networkRefusals)
         walk.visit(&unrouted)
+        walk.visit(&bulkBegan)
+        walk.visit(&bulkEnded)
+        walk.visit(&bulkLinesCompleted)
+        walk.visit(&bulkLinesFailed)
         walk.visit(&handshakes.full)
         walk.visit(&handshakes.resumed)
         walk.visit(&failedHandshakes)
@@ -114,6 +124,17 @@ package final class GatewayMetrics {
 
     /// Counts the end of a connection that `countConnectionAccepted` counted.
     package func countConnectionClosed() { connectionsClosed &+= 1 }
+
+    /// Counts a bulk request that begins.
+    package func countBulkBegan() { bulkBegan &+= 1 }
+
+    /// Counts the end of one that `countBulkBegan` counted.
+    package func countBulkEnded() { bulkEnded &+= 1 }
+
+    /// Counts a line of a bulk request that was answered.
+    package func countBulkLine(isCompleted: Bool) {
+        if isCompleted { bulkLinesCompleted &+= 1 } else { bulkLinesFailed &+= 1 }
+    }
 
     /// Counts a handshake that came to a connection after so many nanoseconds.
     package func countHandshake(isResumed: Bool, nanoseconds: Int64) {

@@ -6,6 +6,8 @@
 //
 // A histogram has two dozen series, so there is none for each tenant.
 
+internal import Bytes
+
 /// The counters of one model.
 package final class ModelMetrics {
     /// The model's name, as its label says it; empty for requests whose model is not read, `other` for

@@ -44,6 +44,17 @@ extension FullPolicy {
         return server
     }
 
+    static var expectedBulk: BulkSettings {
+        var bulk = BulkSettings()
+        bulk.path = "/lines"
+        bulk.className = "lead"
+        bulk.maxLineBytes = 80 << 10
+        bulk.maxAnswerBytes = 81 << 10
+        bulk.heldBytes = 82 << 20
+        bulk.stall = .seconds(83)
+        return bulk
+    }
+
     static var expectedLog: LogSettings {
         var log = LogSettings()
         log.level = .trace

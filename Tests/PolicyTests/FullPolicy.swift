@@ -220,12 +220,14 @@ enum FullPolicy {
             workers:
               max: 82
               max_credits: 83
+            priority: {classes: [lead]}
           named:
             backends:
               dns: https://model.svc:8443
               every: 42s
               servers:
                 - 10.0.0.53
+            priority: {classes: [lead]}
           cluster:
             backends:
               kubernetes:
@@ -235,6 +237,7 @@ enum FullPolicy {
                 scheme: https
                 api: https://10.96.0.1:443
                 account: /run/account
+            priority: {classes: [lead]}
         routes:
           - path: /a
             pool: chat
@@ -299,6 +302,13 @@ enum FullPolicy {
           max_held: 61KiB
           max_held_total: 62MiB
           refresh: 63s
+        bulk:
+          path: /lines
+          class: lead
+          max_line: 80KiB
+          max_answer: 81KiB
+          held: 82MiB
+          stall: 83s
 
         """
     }
@@ -362,11 +372,13 @@ enum FullPolicy {
         models.maxHeldBytes = 62_464
         models.maxHeldTotalBytes = 65_011_712
         models.refresh = .seconds(63)
+        let lead = PriorityClassSettings(name: "lead")
         var spare = PoolSettings(name: "spare", backends: [])
         spare.discovery = .file(path: "/etc/penstock/spare.json")
         spare.admission.discoversBackends = true
         spare.admission.takesWorkers = true
         spare.workers = expectedPoolWorkers
+        spare.admission.classes = [lead]
         var dns = DNSDiscovery()
         dns.scheme = .https
         dns.name = "model.svc"
@@ -376,6 +388,7 @@ enum FullPolicy {
         var named = PoolSettings(name: "named", backends: [])
         named.discovery = .dns(dns)
         named.admission.discoversBackends = true
+        named.admission.classes = [lead]
         var service = KubernetesDiscovery()
         service.service = "model"
         service.namespace = "ml"
@@ -387,6 +400,7 @@ enum FullPolicy {
         var cluster = PoolSettings(name: "cluster", backends: [])
         cluster.discovery = .kubernetes(service)
         cluster.admission.discoversBackends = true
+        cluster.admission.classes = [lead]
         var access = SocketAccess(mode: 0o600)
         access.owner = Account(name: "2", number: 2)
         access.group = Account(name: "root", number: 0)
@@ -409,6 +423,7 @@ enum FullPolicy {
         policy.workers = expectedWorkers
         policy.stateFile = "/var/lib/penstock/state.json"
         policy.watchesFiles = true
+        policy.bulk = expectedBulk
         return policy
     }
 

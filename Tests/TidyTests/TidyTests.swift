@@ -18,12 +18,14 @@ import Testing
         "Bytes": [],
         "HTTP1": ["Bytes"],
         "Inference": ["Bytes"],
+        "Bulk": ["Bytes", "Inference"],
         "Policy": ["Admission", "CShims"],
         "Simulator": ["Admission", "Policy"],
         "Reactor": ["Admission", "Bytes", "Policy", "CShims"],
         "Telemetry": ["Admission", "Bytes", "Inference", "Policy", "Reactor", "CShims"],
         "Gateway": [
             "Telemetry", "Reactor", "Admission", "Bytes", "HTTP1", "Inference", "Policy", "CShims",
+            "Bulk",
         ],
         // Reaches shards through `Gateway` alone: everything else of that module is its own.
         "Control": [
@@ -34,7 +36,7 @@ import Testing
         ],
         "penstock": [
             "Reactor", "Admission", "Policy", "Gateway", "Control", "Demo", "Telemetry",
-            "Simulator",
+            "Simulator", "Bulk", "Bytes", "HTTP1",
         ],
     ]
 
@@ -198,7 +200,7 @@ import Testing
         "Sources/Reactor/Curl/TLSSession.swift", "Sources/Reactor/TLS/PEM.swift",
         "Sources/Reactor/ProgramFile.swift",
         "Sources/Reactor/StartedProcess.swift", "Sources/Reactor/HandoverChannel.swift",
-        "Sources/Reactor/ServiceNotifier.swift",
+        "Sources/Reactor/ServiceNotifier.swift", "Sources/Reactor/DataFile.swift",
         "Sources/Reactor/TLS/ServerCertificate.swift",
         "Sources/Reactor/TLS/ServerCredentials.swift",
         "Sources/Reactor/TLS/ServerSession.swift", "Sources/Reactor/TLS/TicketKeys.swift",

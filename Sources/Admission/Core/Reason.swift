@@ -81,6 +81,10 @@ package enum Reason: UInt8, CaseIterable, Sendable {
     /// The request has passed gateways of this one's name twice already.
     case loop
 
+    /// The client of a bulk request took no answer while it had more to send: it reads nothing before it has sent
+    /// everything.
+    case bulkHalfDuplex
+
     // The backend's doing.
     /// No backend could be connected to.
     case connectFailed
@@ -151,6 +155,7 @@ package enum Reason: UInt8, CaseIterable, Sendable {
         case .upgradeRefused: "upgrade_refused"
         case .pathAmbiguous: "path_ambiguous"
         case .loop: "loop"
+        case .bulkHalfDuplex: "bulk_half_duplex"
         case .connectFailed: "connect_failed"
         case .connectTimeout: "connect_timeout"
         case .tlsFailed: "tls_failed"

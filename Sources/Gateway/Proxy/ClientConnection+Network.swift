@@ -34,7 +34,7 @@ extension ClientConnection {
                 return nil
             }
             return .bodies
-        case .delivering, .tunnelling: return nil
+        case .delivering, .tunnelling, .bulk: return nil
         }
     }
 

@@ -238,6 +238,7 @@ final class ClientConnection: StreamConnection, TableMember {
     /// connection that rests waits for a request a moment longer.
     func drain() {
         if isIdle { reactor.setDeadline(of: self, to: nextDeadline()) }
+        if exchange?.stage == .bulk { advance() }
     }
 
     /// Ends whatever is going on, because the time to drain is up.
@@ -287,6 +288,7 @@ final class ClientConnection: StreamConnection, TableMember {
     private var isFresh: Bool { receivedBytes == 0 }
 
     private func nextDeadline(of exchange: Exchange) -> Instant {
+        if exchange.stage == .bulk { return exchange.bulkDeadline(for: self) }
         let limits = shard.snapshot.timeouts
         if isOutputPending {
             return min(
@@ -313,7 +315,9 @@ final class ClientConnection: StreamConnection, TableMember {
             }
             return
         }
-        if hasOutput {
+        if let exchange, exchange.stage == .bulk {
+            exchange.bulkDeadlineReached(for: self)
+        } else if hasOutput {
             if let exchange, !exchange.takesMore(), isWriteStalled {
                 exchange.cut(.writeTimeout)
                 return
@@ -329,7 +333,7 @@ final class ClientConnection: StreamConnection, TableMember {
     }
 
     /// Whether the client has taken nothing for as long as it may.
-    private var isWriteStalled: Bool {
+    var isWriteStalled: Bool {
         writeProgress.isStalled(
             sent: sentBytes, unsent: unsentBytes(),
             stall: shard.snapshot.timeouts.writeStallNanoseconds, now: reactor.now)

@@ -69,7 +69,7 @@ extension Exchange {
     var commentDeadline: Instant {
         switch stage {
         case .parked, .dialling, .forwarding: outlet.commentAt
-        case .readingHead, .readingBody, .delivering, .tunnelling: .distantFuture
+        case .readingHead, .readingBody, .delivering, .tunnelling, .bulk: .distantFuture
         }
     }
 

@@ -113,7 +113,9 @@ extension Exchange {
     /// stream has begun, else by a cut.
     func endDraining() {
         let isTold: Bool
-        if outlet.isBegun {
+        if stage == .bulk {
+            isTold = endBulkAtOnce()
+        } else if outlet.isBegun {
             isTold = endStream(LocalReply(.draining, dialect: claim.dialect))
         } else {
             abandonUpstream()

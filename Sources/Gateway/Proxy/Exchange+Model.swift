@@ -12,6 +12,7 @@ internal import Telemetry
 extension Exchange {
     /// Finds the route, or begins to read the body for it.
     func route(_ head: borrowing RequestHead, from client: ClientConnection) {
+        if snapshot.hasBulk, answersBulk(head, client) { return }
         if case .length(let length) = head.framing, length > snapshot.maxBodyBytes {
             reply(.bodyTooLarge)
             return

@@ -12,6 +12,7 @@ extension Exchange {
             return !attempt.awaitsGrant && (attempt.connection.map { !$0.hasOutput } ?? false)
         case .readingBody: return true
         case .delivering: return intake.isDiscarding
+        case .bulk: return bulkAwaitsBody
         case .readingHead, .parked, .dialling, .tunnelling: return false
         }
     }
@@ -38,7 +39,7 @@ extension Exchange {
             reply(.clientTimeout)
         case .delivering:
             intake.discard(false)
-        case .forwarding, .parked, .dialling, .tunnelling:
+        case .forwarding, .parked, .dialling, .tunnelling, .bulk:
             abandonUpstream()
             replyOrCut(.clientTimeout)
         }

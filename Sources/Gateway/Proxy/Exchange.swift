@@ -66,6 +66,8 @@ final class Exchange: UpstreamUser {
     var asksForTunnel = false
     /// The tunnel that the connection has become.
     var tunnel: Tunnel?
+    /// The many requests that it stands for.
+    var bulk: BulkRun?
     var parkedHandle: ParkedHandle?
     /// The facts that the log and the metrics get.
     var record = ExchangeRecord()
@@ -129,6 +131,10 @@ final class Exchange: UpstreamUser {
         hasFallenBack = false
         asksForTunnel = false
         tunnel = nil
+        if let bulk {
+            bulk.leave()
+            self.bulk = nil
+        }
         parkedHandle = nil
     }
 
@@ -161,6 +167,7 @@ final class Exchange: UpstreamUser {
         case .forwarding: relayBothWays(client)
         case .delivering: deliver(to: client)
         case .tunnelling: relayTunnel()
+        case .bulk: relayBulk()
         }
     }
 

@@ -17,6 +17,8 @@ enum ExchangeStage: UInt8 {
     case delivering
     /// The connection is no longer HTTP's: bytes pass both ways as they come.
     case tunnelling
+    /// Lines are read, asked and answered, many to the exchange.
+    case bulk
 
     /// The stages that may follow.
     ///
@@ -28,9 +30,10 @@ enum ExchangeStage: UInt8 {
         let forwarding = ExchangeStage.forwarding.bit
         let delivering = ExchangeStage.delivering.bit
         let tunnelling = ExchangeStage.tunnelling.bit
+        let bulk = ExchangeStage.bulk.bit
         return switch self {
         // What is not answered at once is offered, after its body has been read or before.
-        case .readingHead: readingBody | parked | dialling | delivering
+        case .readingHead: readingBody | parked | dialling | delivering | bulk
         // Once for the model, and once more for the rest.
         case .readingBody: readingBody | parked | dialling | delivering
         // Refused, it may go to its route's other pool and wait there.
@@ -39,6 +42,8 @@ enum ExchangeStage: UInt8 {
         case .dialling: parked | dialling | forwarding | delivering
         // So does a failure before the client had a byte.
         case .forwarding: parked | dialling | delivering | tunnelling
+        // With the last line.
+        case .bulk: delivering
         case .delivering, .tunnelling: 0
         }
     }

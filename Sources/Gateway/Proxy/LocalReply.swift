@@ -108,7 +108,7 @@ struct LocalReply {
     /// answered.
     static func status(of reason: Reason) -> Int {
         switch reason {
-        case .none, .clientGone, .writeTimeout, .tunnelIdleTimeout: 0
+        case .none, .clientGone, .writeTimeout, .tunnelIdleTimeout, .bulkHalfDuplex: 0
         case .queueFull, .queueBytesFull, .waitTooLong, .queueTimeout, .deadline, .patience,
             .noBackend, .draining, .displaced, .exhausted:
             503
@@ -171,6 +171,8 @@ struct LocalReply {
         case .upgradeRefused: "WebSocket connections are not allowed at this address."
         case .pathAmbiguous:
             "The request's path has dot segments, a backslash or an encoded slash; write it without."
+        case .bulkHalfDuplex:
+            "The client took no answer while it sent; read while sending, or send less at once and go on from done_below."
         case .loop: "The request comes back to this gateway again and again."
         case .connectFailed: "The server behind this gateway could not be reached."
         case .connectTimeout: "The server behind this gateway did not accept a connection in time."

@@ -180,6 +180,11 @@ final class RequestIntake {
         return min(at, clock.reaches(Int64(min(allowed, 9e18))))
     }
 
+    /// When a body that may come as slowly as it likes is given up, as nothing of it comes.
+    func idleDeadline(_ limits: Snapshot.Timeouts) -> Instant {
+        progressAt.advanced(byNanoseconds: limits.bodyIdleNanoseconds)
+    }
+
     // MARK: Throwing away
 
     /// Body bytes read and thrown away to keep a connection; beyond that closing it is cheaper.
@@ -228,6 +233,17 @@ extension RequestIntake {
             &parser, &client.input, in: body, room: room, isRefused: isRefused,
             bytesMax: bytesMax - bodyBytes)
         memory.changeHeld(by: relay.heldBytes)
+        note(relay, step)
+        return step
+    }
+
+    /// Moves what is there of the body to `buffer`, which is empty, until it has ended or `highBytes` are in it.
+    func take(
+        from client: ClientConnection, into buffer: inout ByteBuffer, highBytes: Int
+    ) -> BodyStep {
+        var relay = BodyRelay(highBytes: highBytes, writesChunks: false)
+        let step = relay.moveRequest(
+            &parser, &client.input, into: &buffer, from: buffers, readBy: nil, bytesMax: .max)
         note(relay, step)
         return step
     }

@@ -98,7 +98,7 @@ package struct RequestExplanation: Equatable, Sendable {
         switch exchange.stage {
         case .readingHead, .readingBody, .parked: outcome = .waits
         case .dialling, .forwarding, .tunnelling: outcome = .forwarded
-        case .delivering:
+        case .delivering, .bulk:
             let reason = exchange.record.reason
             outcome = .answered(
                 status: exchange.outlet.status, reason: reason == .none ? nil : "\(reason.name)")

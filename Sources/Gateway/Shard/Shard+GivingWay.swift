@@ -46,7 +46,7 @@ private struct SpareConnection {
                 return nil
             }
             kind = .body
-        case .parked, .dialling, .forwarding, .delivering, .tunnelling: return nil
+        case .parked, .dialling, .forwarding, .delivering, .tunnelling, .bulk: return nil
         }
     }
 

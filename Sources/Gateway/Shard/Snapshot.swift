@@ -18,6 +18,8 @@ final class Snapshot {
     /// Bytes of the largest body that any route takes; where it is not the server's, each route has its own.
     let maxBodyBytes: Int
     let refusesAmbiguousPaths: Bool
+    /// Whether there is a bulk lane.
+    let hasBulk: Bool
     /// Whether some pool refuses requests without a key.
     let requiresKeys: Bool
     let bufferHighBytes: Int
@@ -55,6 +57,7 @@ final class Snapshot {
         spreads = policy.routes.contains { !$0.split.isEmpty || $0.mirror != nil }
         keepsRequestID = policy.forwarding.keepRequestID
         headTexts = HeadTexts(policy.forwarding)
+        hasBulk = policy.bulk != nil
         requiresKeys = policy.pools.contains { $0.claims.keys?.isRequired == true }
         let server = policy.server
         headLimits = HeadLimits(maxHeadBytes: server.maxHeadBytes, maxFields: server.maxFields)

@@ -54,6 +54,13 @@ private let goldenTraffic = #"""
     penstock_unrouted_requests_total{reason="bad_request"} 0
     penstock_unrouted_requests_total{reason="head_too_large"} 1
     penstock_unrouted_requests_total{reason="no_route"} 1
+    # HELP penstock_bulk_requests Bulk requests being answered now.
+    # TYPE penstock_bulk_requests gauge
+    penstock_bulk_requests 0
+    # HELP penstock_bulk_lines_total Lines of bulk requests that were answered, completed with a status of 2xx or failed.
+    # TYPE penstock_bulk_lines_total counter
+    penstock_bulk_lines_total{result="completed"} 0
+    penstock_bulk_lines_total{result="failed"} 0
     # HELP penstock_policy_reloads_total Reloads that put a new policy in force.
     # TYPE penstock_policy_reloads_total counter
     penstock_policy_reloads_total 1

@@ -2,6 +2,7 @@
 // them.
 
 import Admission
+import Bytes
 import Foundation
 import Gateway
 import HTTP1

@@ -1,8 +1,6 @@
-// JSON and plain text into a byte buffer, for logs, /status and /metrics. String literals are
+// JSON and plain text into a byte buffer, for logs, pages and lines of results. String literals are
 // passed as `String`: they are constants of the binary, and their UTF-8 is borrowed as a span
 // without a copy.
-
-internal import Bytes
 
 extension ByteBuffer {
     /// Appends the UTF-8 of `text`.
@@ -11,7 +9,7 @@ extension ByteBuffer {
     }
 
     /// Appends `value` in decimal digits.
-    mutating func append(unsigned value: UInt64) {
+    package mutating func append(unsigned value: UInt64) {
         if value <= UInt64(Int.max) {
             append(decimal: Int(value))
         } else {
@@ -21,7 +19,7 @@ extension ByteBuffer {
     }
 
     /// Appends `value` in decimal digits, with a minus sign where it is negative.
-    mutating func append(signed value: Int) {
+    package mutating func append(signed value: Int) {
         if value < 0 { append(0x2d) }
         append(unsigned: UInt64(value.magnitude))
     }
@@ -65,7 +63,7 @@ extension ByteBuffer {
     }
 
     /// Appends a JSON array of what `write` makes of each of `elements`.
-    mutating func append<Element>(
+    package mutating func append<Element>(
         jsonListOf elements: some Sequence<Element>,
         _ write: (Element, inout ByteBuffer) -> Void
     ) {
@@ -96,9 +94,9 @@ extension ByteBuffer {
 }
 
 /// The parts of UTF-8 (RFC 3629) that logs and labels need.
-enum JSONText {
+package enum JSONText {
     /// Whether `text` is UTF-8.
-    static func isWellFormed(_ text: Span<UInt8>) -> Bool {
+    package static func isWellFormed(_ text: Span<UInt8>) -> Bool {
         var index = 0
         while index < text.count {
             let length =
@@ -111,7 +109,7 @@ enum JSONText {
 
     /// The length of the well-formed multi-byte character at `index`, or 0 where there is none
     /// before `end`.
-    static func characterLength(in text: Span<UInt8>, at index: Int, end: Int) -> Int {
+    package static func characterLength(in text: Span<UInt8>, at index: Int, end: Int) -> Int {
         let first = text[index]
         let length: Int
         switch first {
@@ -137,7 +135,7 @@ enum JSONText {
     }
 
     /// The longest length up to `limit` that does not cut a character of `text` in two.
-    static func characterBoundary(in text: Span<UInt8>, atMost limit: Int) -> Int {
+    package static func characterBoundary(in text: Span<UInt8>, atMost limit: Int) -> Int {
         guard text.count > limit else { return text.count }
         var end = max(0, limit)
         // At most three bytes back there is the first byte of the character, if there is one.
