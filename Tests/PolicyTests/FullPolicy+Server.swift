@@ -113,4 +113,26 @@ extension FullPolicy {
             lowest: 0xffff_c000_0200, prefixLength: 120, text: "192.0.2.0/24")
         pool.claims.networks = [TenantNetwork(network: network, tenant: 0)]
     }
+
+    static var expectedLimit: GradientLimitSettings {
+        var limit = GradientLimitSettings()
+        limit.initial = 12
+        limit.min = 11
+        limit.max = 13
+        limit.tolerance = 2.5
+        limit.smoothing = 0.35
+        limit.longWindow = 101
+        limit.queueSize = 15
+        limit.backoff = 0.82
+        return limit
+    }
+
+    static var expectedHealth: HealthSettings {
+        var health = HealthSettings(path: "/up")
+        health.rules.interval = .seconds(61)
+        health.timeout = .seconds(62)
+        health.rules.fall = 63
+        health.rules.rise = 64
+        return health
+    }
 }

@@ -453,16 +453,7 @@ enum FullPolicy {
         seats.tokens = 56
         seats.most = 57
         pool.seats = seats
-        var limit = GradientLimitSettings()
-        limit.initial = 12
-        limit.min = 11
-        limit.max = 13
-        limit.tolerance = 2.5
-        limit.smoothing = 0.35
-        limit.longWindow = 101
-        limit.queueSize = 15
-        limit.backoff = 0.82
-        pool.admission.limit = .gradient(limit)
+        pool.admission.limit = .gradient(expectedLimit)
         pool.admission.queue.maxRequests = 31
         pool.admission.queue.maxBytes = 32
         pool.admission.queue.maxWait = .seconds(33)
@@ -484,12 +475,7 @@ enum FullPolicy {
         pool.idleTimeout = .seconds(38)
         pool.streamStallTimeout = .seconds(51)
         pool.webSocket = .allow
-        var health = HealthSettings(path: "/up")
-        health.rules.interval = .seconds(61)
-        health.timeout = .seconds(62)
-        health.rules.fall = 63
-        health.rules.rise = 64
-        pool.health = health
+        pool.health = expectedHealth
         pool.signals.agent = AgentAddress(
             scheme: .http, host: "agent.example.com", port: 9777, path: "/ask",
             label: "http://agent.example.com:9777/ask")
