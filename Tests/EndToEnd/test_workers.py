@@ -262,7 +262,10 @@ def test_a_connection_for_each_request(gateway: StartGateway, worker: StartWorke
 
 
 def test_killed_workers_lose_nothing(gateway: StartGateway, worker: StartWorker, tmp_path: Path) -> None:
-    """Three workers, one killed after the other and started anew: what may be done twice is answered."""
+    """Three workers, one killed after the other and started anew: what may be done twice is answered.
+
+    What meets two deaths is told so: it is repeated once.
+    """
     port = free_port()
     through = gateway(policy(tmp_path, port))
     workers = [worker(port, "--credits", "8", "--milliseconds", "30", "--name", f"w{index}") for index in range(3)]
@@ -274,8 +277,10 @@ def test_killed_workers_lose_nothing(gateway: StartGateway, worker: StartWorker,
             workers[index].kill()
             workers.append(worker(port, "--credits", "8", "--milliseconds", "30", "--name", f"n{index}"))
         answers = running.result()
-    assert statuses(answers) == {200: 1200}
-    names = {answer.json()["worker"] for answer in answers}
+    told = statuses(answers)
+    assert told[200] + told.get(502, 0) == 1200
+    assert told.get(502, 0) <= 3
+    names = {answer.json()["worker"] for answer in answers if answer.status == 200}
     assert names >= {"n0", "n1", "n2"}
     through.wait_until_idle()
 
@@ -351,7 +356,8 @@ def test_a_stopped_worker_is_found_out(gateway: StartGateway, worker: StartWorke
             assert lost.result().json()["worker"] == "other"
         finally:
             stopped.signal(signal.SIGCONT)
-    assert through.metric("penstock_workers_lost_total", pool="chat") == 1
+    # The other one may be taken for lost for a moment, where the machine is busy.
+    assert through.metric("penstock_workers_lost_total", pool="chat") >= 1
     # It comes back.
     wait_for_credits(through, 7, 20)
 
