@@ -8,8 +8,9 @@
 
 # Headers of the five C libraries that the binary links.
 readonly BUILD_PACKAGES=(libc-ares-dev libcurl4-openssl-dev libssl-dev libyaml-dev zlib1g-dev)
-# The test suite's peers: an HTTP server, a load generator, a client, certificates, a name server, promtool, Python, a browser.
-readonly TEST_PACKAGES=(nginx-light wrk curl openssl dnsmasq-base prometheus python3-venv chromium)
+# The test suite's peers: an HTTP server, a load generator, a client, certificates, a name server, promtool, Python, a browser,
+# Kafka's client library.
+readonly TEST_PACKAGES=(nginx-light wrk curl openssl dnsmasq-base prometheus python3-venv chromium librdkafka1)
 # What deploy/package.sh makes packages with, and images.
 # shellcheck disable=SC2034  # Used by the scripts that source this one.
 readonly PACKAGE_PACKAGES=(dpkg-dev binutils chrpath python3)
@@ -37,6 +38,7 @@ package_is_there() {
     libcurl4-openssl-dev) header_is_there curl/curl.h && library_is_there libcurl.so ;;
     libssl-dev) header_is_there openssl/ssl.h && library_is_there libssl.so ;;
     libyaml-dev) header_is_there yaml.h && library_is_there libyaml.so ;;
+    librdkafka1) library_is_there librdkafka.so.1 ;;
     zlib1g-dev) header_is_there zlib.h && library_is_there libz.so ;;
     nginx-light) command -v nginx >/dev/null || [[ -x /usr/sbin/nginx ]] ;;
     dnsmasq-base) command -v dnsmasq >/dev/null || [[ -x /usr/sbin/dnsmasq ]] ;;

@@ -201,6 +201,8 @@ import Testing
         "Sources/Reactor/ProgramFile.swift",
         "Sources/Reactor/StartedProcess.swift", "Sources/Reactor/HandoverChannel.swift",
         "Sources/Reactor/ServiceNotifier.swift", "Sources/Reactor/DataFile.swift",
+        "Sources/Reactor/Kafka/KafkaConsumer.swift", "Sources/Reactor/Kafka/KafkaLibrary.swift",
+        "Sources/Reactor/Kafka/KafkaProducer.swift", "Sources/Reactor/Kafka/KafkaProperty.swift",
         "Sources/Reactor/TLS/ServerCertificate.swift",
         "Sources/Reactor/TLS/ServerCredentials.swift",
         "Sources/Reactor/TLS/ServerSession.swift", "Sources/Reactor/TLS/TicketKeys.swift",
