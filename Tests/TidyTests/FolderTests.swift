@@ -1,10 +1,10 @@
-// The order between the folders of the data path: fleet, proxy, lanes, bulk, shard. What a lower one names of a higher
+// The order between the folders of the data path: fleet, proxy, lanes, bulk, topics, shard. What a lower one names of a higher
 // one is listed here, each with its reason; the list may only get shorter.
 
 import Testing
 
 @Suite struct FolderTests {
-    private static let order = ["Fleet", "Proxy", "Lanes", "Bulk", "Shard"]
+    private static let order = ["Fleet", "Proxy", "Lanes", "Bulk", "Topics", "Shard"]
 
     /// Types of higher folders that files of a folder may name.
     private static let exceptions: [String: Set<String>] = [

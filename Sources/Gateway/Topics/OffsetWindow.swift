@@ -1,0 +1,74 @@
+// What is under way of one partition, and where its group goes on: behind the last message whose result is written, with
+// all before it. Results are written in the order of their messages, so that whoever takes the partition over repeats
+// nothing that was written. Offsets may have gaps: markers of transactions and compacted messages are none of ours. Pure.
+
+/// Messages of a partition in order, from the first that has not been written.
+struct OffsetWindow<Outcome> {
+    private struct Entry {
+        let offset: Int64
+        var outcome: Outcome?
+    }
+
+    private var entries: [Entry] = []
+    private let bound: Int
+
+    /// A window of at most `bound` messages.
+    init(bound: Int) { self.bound = bound }
+
+    /// Messages whose results have not been written.
+    var count: Int { entries.count }
+    /// Whether another message may begin.
+    var hasRoom: Bool { entries.count < bound }
+    /// The offset of the message that was taken last; nil where there is none.
+    private(set) var lastOffset: Int64?
+
+    /// Takes a message; false for one that was taken before.
+    mutating func begin(_ offset: Int64) -> Bool {
+        precondition(hasRoom, "a window takes no more than its bound")
+        if let lastOffset, offset <= lastOffset { return false }
+        lastOffset = offset
+        entries.append(Entry(offset: offset))
+        return true
+    }
+
+    /// Its work has ended; false where it is not under way.
+    mutating func finish(_ offset: Int64, _ outcome: Outcome) -> Bool {
+        guard let index = index(of: offset), entries[index].outcome == nil else { return false }
+        entries[index].outcome = outcome
+        return true
+    }
+
+    /// Writes another outcome over that of a message which could not be written as it was.
+    mutating func replace(_ offset: Int64, _ outcome: Outcome) {
+        guard let index = index(of: offset), entries[index].outcome != nil else { return }
+        entries[index].outcome = outcome
+    }
+
+    /// What can be written now, in order.
+    func ready(most: Int) -> [(offset: Int64, outcome: Outcome)] {
+        var found: [(offset: Int64, outcome: Outcome)] = []
+        for entry in entries.prefix(most) {
+            guard let outcome = entry.outcome else { break }
+            found.append((entry.offset, outcome))
+        }
+        return found
+    }
+
+    /// The first messages, up to `offset`, were written.
+    mutating func written(through offset: Int64) {
+        let count = entries.prefix { $0.offset <= offset }.count
+        precondition(
+            entries.prefix(count).allSatisfy { $0.outcome != nil },
+            "what has no outcome was not written")
+        entries.removeFirst(count)
+    }
+
+    private func index(of offset: Int64) -> Int? {
+        var (low, high) = (0, entries.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if entries[middle].offset < offset { low = middle + 1 } else { high = middle }
+        }
+        return low < entries.count && entries[low].offset == offset ? low : nil
+    }
+}

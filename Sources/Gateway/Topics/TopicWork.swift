@@ -1,0 +1,179 @@
+// What a consumer has in hand: messages from when they are read until their results are written, and where its group
+// goes on. What a partition's end with this gateway leaves under way is finished in vain: its result is dropped, because
+// whoever has the partition now begins it anew, and one of the two has to be the result. Pure.
+
+internal import Reactor
+
+/// What became of a message.
+enum TopicOutcome: Equatable {
+    /// Its result.
+    case result([UInt8])
+    /// It failed for good: it goes to where somebody looks at it, with the reason.
+    case dead(reason: String)
+}
+
+/// What is written together, and where the group goes on then.
+struct TopicBatch: Equatable {
+    /// A message with what became of it.
+    struct Entry: Equatable {
+        let message: KafkaMessage
+        let outcome: TopicOutcome
+    }
+
+    var entries: [Entry] = []
+    var offsets: [KafkaOffset] = []
+    /// The bytes of results in it.
+    var bytes = 0
+    var isEmpty: Bool { entries.isEmpty }
+}
+
+/// The messages of a topic that are under way.
+struct TopicWork {
+    private struct Partition {
+        /// Which of its times with this gateway it is: what began in an earlier one is late.
+        let generation: Int
+        var window: OffsetWindow<TopicOutcome>
+        var messages: [Int64: KafkaMessage] = [:]
+    }
+
+    private struct Open {
+        let message: KafkaMessage
+        let generation: Int
+    }
+
+    private let mostOpen: Int
+    private let keepsKeyOrder: Bool
+    private var partitions: [Int32: Partition] = [:]
+    private var open: [Int: Open] = [:]
+    private var order = KeyOrder()
+    /// Those that may begin, in order.
+    private var ready: [Int] = []
+    private var lastID = 0
+    private var lastGeneration = 0
+
+    /// No partition; of each at most `mostOpen` messages are under way.
+    init(mostOpen: Int, keepsKeyOrder: Bool) {
+        self.mostOpen = mostOpen
+        self.keepsKeyOrder = keepsKeyOrder
+    }
+
+    /// Partitions that it has, in order.
+    var assigned: [Int32] { partitions.keys.sorted() }
+    /// Messages that have not ended, late ones included.
+    var openCount: Int { open.count }
+    /// Whether a message that was read waits to begin.
+    var hasReady: Bool { !ready.isEmpty }
+    /// Whether every partition has room for another message.
+    var hasRoom: Bool { partitions.values.allSatisfy(\.window.hasRoom) }
+    /// Whether nothing of its partitions waits for its end or to be written.
+    var isIdle: Bool { partitions.values.allSatisfy { $0.window.count == 0 } }
+
+    /// A partition comes.
+    mutating func given(_ partition: Int32) {
+        lastGeneration += 1
+        partitions[partition] = Partition(
+            generation: lastGeneration, window: OffsetWindow(bound: mostOpen))
+    }
+
+    /// A partition goes: what has not begun never will.
+    mutating func taken(_ partition: Int32) {
+        guard let gone = partitions.removeValue(forKey: partition) else { return }
+        let waits = Set(ready)
+        var dropped: Set<Int> = []
+        order.forget { id in
+            guard open[id]?.generation == gone.generation else { return false }
+            dropped.insert(id)
+            return true
+        }
+        for id in waits where open[id]?.generation == gone.generation {
+            dropped.insert(id)
+        }
+        ready.removeAll { dropped.contains($0) }
+        for id in dropped {
+            let key = open.removeValue(forKey: id)?.message.key
+            // It was the one of its key that was to begin.
+            if waits.contains(id) { passOn(key) }
+        }
+    }
+
+    /// Takes a message that was read; false for one of a partition that is not here, or that was read before.
+    mutating func take(_ message: KafkaMessage) -> Bool {
+        guard var partition = partitions[message.partition] else { return false }
+        guard partition.window.begin(message.offset) else { return false }
+        partition.messages[message.offset] = message
+        partitions[message.partition] = partition
+        lastID += 1
+        open[lastID] = Open(message: message, generation: partition.generation)
+        guard keepsKeyOrder, let key = message.key else {
+            ready.append(lastID)
+            return true
+        }
+        if order.begin(lastID, key: key) { ready.append(lastID) }
+        return true
+    }
+
+    /// The next message that begins, and what it is called.
+    mutating func next() -> (id: Int, message: KafkaMessage)? {
+        guard let id = ready.first, let message = open[id]?.message else { return nil }
+        ready.removeFirst()
+        return (id, message)
+    }
+
+    /// A message has ended; whether anybody still waits for that.
+    @discardableResult
+    mutating func ended(_ id: Int, _ outcome: TopicOutcome) -> Bool {
+        guard let ended = open.removeValue(forKey: id) else { return false }
+        passOn(ended.message.key)
+        let place = ended.message.partition
+        guard partitions[place]?.generation == ended.generation else { return false }
+        return partitions[place]?.window.finish(ended.message.offset, outcome) ?? false
+    }
+
+    /// A message comes to nothing: the gateway ends before it.
+    ///
+    /// Whoever reads it next begins it anew.
+    mutating func givenBack(_ id: Int) {
+        guard let back = open.removeValue(forKey: id) else { return }
+        passOn(back.message.key)
+    }
+
+    private mutating func passOn(_ key: [UInt8]?) {
+        guard keepsKeyOrder, let key, let next = order.end(key: key) else { return }
+        ready.append(next)
+    }
+
+    // MARK: Writing
+
+    /// What can be written now, at most so many messages of each partition.
+    func batch(most: Int) -> TopicBatch {
+        var batch = TopicBatch()
+        for place in assigned {
+            guard let partition = partitions[place] else { continue }
+            let ready = partition.window.ready(most: most)
+            for (offset, outcome) in ready {
+                guard let message = partition.messages[offset] else { continue }
+                if case .result(let line) = outcome { batch.bytes += line.count }
+                batch.entries.append(TopicBatch.Entry(message: message, outcome: outcome))
+            }
+            if let last = ready.last {
+                batch.offsets.append(KafkaOffset(partition: place, offset: last.offset + 1))
+            }
+        }
+        return batch
+    }
+
+    /// A batch was written; of partitions that went meanwhile nothing is left to note.
+    mutating func written(_ batch: TopicBatch) {
+        for entry in batch.entries {
+            partitions[entry.message.partition]?.messages[entry.message.offset] = nil
+        }
+        for offset in batch.offsets {
+            partitions[offset.partition]?.window.written(through: offset.offset - 1)
+        }
+    }
+
+    /// A message's outcome cannot be written as it is; this is written instead.
+    mutating func replace(_ message: KafkaMessage, by outcome: TopicOutcome) {
+        partitions[message.partition]?.window.replace(message.offset, outcome)
+    }
+}
