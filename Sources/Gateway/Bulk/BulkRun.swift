@@ -290,10 +290,12 @@ final class BulkRun: LaneUser {
     private func ask(_ index: Int) {
         var name: [UInt8]?
         do throws(BulkFault) {
-            let line = try BulkLine(reader.line.span, target: terms.target, customID: &name)
+            // A list of its own: its span may not outlive a look at the reader's.
+            let text = reader.line
+            let line = try BulkLine(text.span, target: terms.target, customID: &name)
             let target = line.target.isEmpty ? terms.target : line.target
             guard !isBulk(target) else { throw .invalidURL }
-            let body = Array(reader.line[line.body])
+            let body = Array(text[line.body])
             runningCount += 1
             if let name = line.customID { names[index] = name }
             lane?.submit(
