@@ -160,7 +160,10 @@ final class BulkConnection: StreamConnection {
         while !hasEnded {
             switch reader.next(in: answer.bytes, at: &index) {
             case .needMoreData: return
-            case .line: last = transfer.take(reader.line.span) ?? last
+            case .line:
+                // A list of its own: its span may not outlive a look at the reader's.
+                let line = reader.line
+                last = transfer.take(line.span) ?? last
             case .tooLong: return end()
             }
             // What is wrong with a line or with the file ends it all.
