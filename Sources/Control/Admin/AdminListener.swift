@@ -41,8 +41,7 @@ final class AdminListener: EventHandler {
     private(set) var limits: AdminLimits
     private let socket: ListeningSocket
     private let tls: ServerTLS
-    private let pace = HandshakePace()
-    private var handshakes: [Handshake] = []
+    private let handshakes: ListenerHandshakes
     private var connections: [AdminConnection] = []
 
     /// Connections accepted in one turn before others get theirs.
@@ -63,6 +62,7 @@ final class AdminListener: EventHandler {
         self.dashboard = dashboard
         self.control = control
         tls = ServerTLS(credentials)
+        handshakes = ListenerHandshakes(of: gateway)
         configured = settings
         limits = AdminLimits(server)
         if let given = inherited.first?.take() {
@@ -135,8 +135,7 @@ final class AdminListener: EventHandler {
 
     /// Closes all connections, whatever is under way.
     func end() {
-        for handshake in handshakes { handshake.giveUp() }
-        handshakes = []
+        handshakes.giveUp()
         for connection in connections { connection.end() }
     }
 
@@ -171,29 +170,9 @@ final class AdminListener: EventHandler {
         over descriptor: consuming Descriptor, _ credentials: ServerCredentials
     ) {
         // Who is slowest goes.
-        if handshakes.count >= AdminLimits.maxConnections {
-            handshakes.removeFirst().giveUp()
-            gateway.metrics.countHandshake(failed: .crowded)
-        }
-        guard let session = ServerSession(descriptor, credentials, tls.tickets) else { return }
-        let reactor = gateway.reactor
-        let began = reactor.now
-        let handshake = Handshake(session, in: reactor, pace: pace) {
-            [unowned self] ended, result in
-            handshakes.removeAll { $0 === ended }
-            switch result {
-            case .success(let session):
-                gateway.metrics.countHandshake(
-                    isResumed: session.isResumed, nanoseconds: reactor.now.nanoseconds(since: began)
-                )
-                serve(over: .secured(session))
-            case .failure(let fault): gateway.metrics.countHandshake(failed: fault)
-            }
-        }
-        handshakes.append(handshake)
-        let timeout = credentials.settings.handshakeTimeout.wholeNanoseconds
-        if !handshake.start(timeoutNanoseconds: timeout) {
-            handshakes.removeAll { $0 === handshake }
+        if handshakes.count >= AdminLimits.maxConnections { handshakes.giveUpFirst() }
+        handshakes.begin(over: descriptor, tls, credentials) { [unowned self] session in
+            serve(over: .secured(session))
         }
     }
 

@@ -15,8 +15,7 @@ package final class WorkerListener: EventHandler {
     private(set) var configured: ListenSettings
     private let socket: ListeningSocket
     let tls: ServerTLS
-    private let pace = HandshakePace()
-    private var handshakes: [Handshake] = []
+    private let handshakes: ListenerHandshakes
     private var arrivals = IndexedTable<WorkerArrival>()
     private var keys = WorkerKeyTable([])
     private var takers: Set<String> = []
@@ -36,6 +35,7 @@ package final class WorkerListener: EventHandler {
         _ credentials: ServerCredentials?, gateway: Gateway
     ) throws(SystemError) {
         self.gateway = gateway
+        handshakes = ListenerHandshakes(of: gateway)
         configured = settings
         self.socket = socket
         tls = ServerTLS(credentials)
@@ -82,8 +82,7 @@ package final class WorkerListener: EventHandler {
     func close() {
         reactor.deregister(self, keepingOpen: socket.rawValue)
         socket.file?.remove()
-        for handshake in handshakes { handshake.giveUp() }
-        handshakes = []
+        handshakes.giveUp()
         for arrival in arrivals.all { arrival.end() }
     }
 
@@ -137,24 +136,8 @@ package final class WorkerListener: EventHandler {
 
     private func take(_ descriptor: consuming Descriptor) {
         guard let credentials = tls.credentials else { return serve(.plain(descriptor)) }
-        guard let session = ServerSession(descriptor, credentials, tls.tickets) else { return }
-        let began = reactor.now
-        let handshake = Handshake(session, in: reactor, pace: pace) {
-            [unowned self] ended, result in
-            handshakes.removeAll { $0 === ended }
-            switch result {
-            case .success(let session):
-                gateway.metrics.countHandshake(
-                    isResumed: session.isResumed, nanoseconds: reactor.now.nanoseconds(since: began)
-                )
-                serve(.secured(session))
-            case .failure(let fault): gateway.metrics.countHandshake(failed: fault)
-            }
-        }
-        handshakes.append(handshake)
-        let timeout = credentials.settings.handshakeTimeout.wholeNanoseconds
-        if !handshake.start(timeoutNanoseconds: timeout) {
-            handshakes.removeAll { $0 === handshake }
+        handshakes.begin(over: descriptor, tls, credentials) { [unowned self] session in
+            serve(.secured(session))
         }
     }
 
