@@ -13,7 +13,7 @@ package enum Transport: ~Copyable {
     case secure(TLSSession)
     /// A TLS session with a client.
     case secured(ServerSession)
-    /// A connection in memory, for tests.
+    /// A connection in memory: of the gateway with itself, or for tests.
     case memory(MemoryStream)
     /// Closed.
     case closed

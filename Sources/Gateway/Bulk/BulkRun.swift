@@ -180,12 +180,13 @@ final class BulkRun: LaneUser {
         return runningCount == 0 && !hasResults
     }
 
-    /// Writes the last line.
+    /// Writes the last line, and the end of the answer behind it.
     func writeEnd(to client: ClientConnection, _ outlet: ResponseOutlet) {
         hasEnded = true
         let local = stop.map { LocalReply($0) }
         BulkEnd(window, code: stop?.name).append(message: local?.message, to: &scratch)
         send(to: client, outlet)
+        if outlet.framing.isChunked { client.output.appendLastChunk() }
     }
 
     /// Writes a line that says nothing.

@@ -104,7 +104,6 @@ extension Exchange {
     /// Writes the last line.
     private func endBulk(_ bulk: BulkRun, _ client: ClientConnection) {
         bulk.writeEnd(to: client, outlet)
-        if outlet.framing.isChunked { client.output.appendLastChunk() }
         if let reason = bulk.stop { record.reason = reason }
         if !intake.isComplete { outlet.endClient() }
         // Whoever reads nothing before everything is sent has to be let send it.
@@ -117,7 +116,6 @@ extension Exchange {
         bulk.stop(.draining)
         bulk.cancel()
         bulk.writeEnd(to: client, outlet)
-        if outlet.framing.isChunked { client.output.appendLastChunk() }
         return true
     }
 

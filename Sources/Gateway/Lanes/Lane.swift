@@ -21,7 +21,6 @@ final class Lane: EventHandler, TableMember {
     private var idle: [LaneConnection] = []
     private var busy: [ObjectIdentifier: LaneConnection] = [:]
     private var ended: [LaneConnection] = []
-    private var toldDemand = 0
     private(set) var isCancelled = false
     /// Where the shard keeps it, -1 for nowhere.
     var tableIndex = -1
@@ -151,7 +150,6 @@ final class Lane: EventHandler, TableMember {
 
     private func tell() {
         guard !isCancelled else { return }
-        let demand = demand
         if demand > 0 { user.laneHasDemand() }
         arrangeNextTurn()
     }

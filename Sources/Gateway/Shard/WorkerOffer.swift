@@ -89,12 +89,8 @@ struct WorkerOffer: Equatable {
     private static func pool(_ head: borrowing RequestHead) -> String? {
         let path = head.span(head.path)
         let start = WorkerOffer.path.utf8.count
-        guard path.count > start, path.hasPrefix(Array(WorkerOffer.path.utf8).span) else {
-            return nil
-        }
-        var name: [UInt8] = []
-        for index in start..<path.count { name.append(path[index]) }
-        return String(decoding: name, as: UTF8.self)
+        guard path.count > start, path.hasPrefix(WorkerOffer.path) else { return nil }
+        return path.extracting(start...).text
     }
 
     /// What is spoken after the upgrade; a worker that does not say it means what there is.

@@ -192,7 +192,8 @@ final class BulkConnection: StreamConnection {
     }
 
     private var retryAfterSeconds: Int? {
-        guard let field = parser.head.firstField(.retryAfter) else { return nil }
-        return Int(String(decoding: parser.head.bytes[field.value], as: UTF8.self))
+        let head = parser.head
+        guard let field = head.firstField(.retryAfter) else { return nil }
+        return Int(head.value(of: field).text)
     }
 }
