@@ -13,6 +13,8 @@ package struct GatewaySnapshot {
     package var isDraining = false
     /// Whether workers may come in.
     package var takesWorkers = false
+    /// Whether requests may come as lines.
+    package var takesBulk = false
     /// Client connections that the policy allows at once.
     package var maxConnections = 0
     /// What is alive besides connections and permits.

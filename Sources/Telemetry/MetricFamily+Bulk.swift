@@ -1,7 +1,9 @@
-// The families about requests that come as lines.
+// The families about requests that come as lines. A page of a gateway that takes none has none of them.
 
 extension MetricFamily {
-    static let bulkFamilies: [MetricFamily] = [
+    static let bulkFamilies: [MetricFamily] = bulk.map { $0.of(.bulk) }
+
+    private static let bulk: [MetricFamily] = [
         .single("penstock_bulk_requests", .gauge, "Bulk requests being answered now.") {
             $0.gateway.metrics.bulkBegan &- $0.gateway.metrics.bulkEnded
         },

@@ -46,6 +46,8 @@ package struct MetricFamily: Sendable {
         case tls
         /// Workers may come in.
         case workers
+        /// Requests may come as lines.
+        case bulk
 
         /// Whether the gateway of `snapshot` does that.
         func isDone(by snapshot: GatewaySnapshot) -> Bool {
@@ -54,6 +56,7 @@ package struct MetricFamily: Sendable {
             case .affinity: snapshot.pools.contains { $0.affinity != nil }
             case .tls: !snapshot.certificates.isEmpty
             case .workers: snapshot.takesWorkers
+            case .bulk: snapshot.takesBulk
             }
         }
     }

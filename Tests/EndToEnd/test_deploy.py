@@ -66,6 +66,7 @@ def test_metrics_exist(gateway: StartGateway, tmp_path: Path, path: Path) -> Non
     policy = policy.replace("    limit:", "    affinity: {by: prefix}\n    workers: {}\n    limit:")
     (tmp_path / "workers.keys").touch(0o600)
     policy += f"workers: {{listen: '127.0.0.1:0', keys: {tmp_path}/workers.keys}}\n"
+    policy += "bulk: {path: /bulk, class: default}\n"
     through = gateway(policy)
     shown = {sample.name for sample in through.metrics()}
     shown |= set(re.findall(r"^# TYPE (\S+)", request(through.admin_url, "/metrics").body.decode(), re.M))

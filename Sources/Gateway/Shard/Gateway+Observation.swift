@@ -68,6 +68,7 @@ extension Gateway {
             })
         observed.isDraining = isDraining || isLeaving
         observed.takesWorkers = workerListener != nil
+        observed.takesBulk = policy.bulk != nil
         observed.certificates =
             listening.flatMap(\.certificates) + (workerListener?.certificates ?? [])
             + certificatesBeside()

@@ -52,6 +52,16 @@ import Testing
         #expect(text == golden.replacing(goldenTLS + "\n", with: ""))
     }
 
+    @Test func withoutBulkThePageHasNothingOfIt() {
+        var snapshot = sampleSnapshot()
+        snapshot.takesBulk = false
+        let text = rendered {
+            PrometheusRenderer.render(snapshot, process: sampleProcess(), format: .text, into: &$0)
+        }
+        #expect(goldenMetrics.contains("penstock_bulk_lines_total{"))
+        #expect(!text.contains("bulk"))
+    }
+
     @Test func withoutWorkersThePageHasNothingOfThem() {
         var snapshot = sampleSnapshot()
         snapshot.takesWorkers = false

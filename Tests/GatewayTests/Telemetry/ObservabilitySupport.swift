@@ -157,6 +157,7 @@ func sampleSnapshot() -> GatewaySnapshot {
     var all = GatewaySnapshot(
         metrics: gateway, wallNanoseconds: 1_700_000_123_456_789_000, pools: [snapshot])
     all.takesWorkers = true
+    all.takesBulk = true
     for status in [101, 101, 401] {
         gateway.countWorkerHandshake(WorkerHandshakeResult(status: status))
     }
