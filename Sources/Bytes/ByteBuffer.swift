@@ -104,7 +104,7 @@
     }
 
     /// Appends the bytes of `source`.
-    package mutating func append(_ source: Span<UInt8>) {
+    @usableFromInline package mutating func append(_ source: Span<UInt8>) {
         let count = source.count
         if count == 0 { return }
         reserve(count)
@@ -142,7 +142,7 @@
     }
 
     /// Appends `value`, 0 or more, in decimal digits.
-    package mutating func append(decimal value: Int) {
+    @usableFromInline package mutating func append(decimal value: Int) {
         reserve(20)
         var offset = end
         var bytes = storage.mutableSpan

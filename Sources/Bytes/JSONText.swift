@@ -4,12 +4,12 @@
 
 extension ByteBuffer {
     /// Appends the UTF-8 of `text`.
-    package mutating func append(text: String) {
+    @inlinable package mutating func append(text: String) {
         append(text.utf8.span)
     }
 
     /// Appends `value` in decimal digits.
-    package mutating func append(unsigned value: UInt64) {
+    @inlinable package mutating func append(unsigned value: UInt64) {
         if value <= UInt64(Int.max) {
             append(decimal: Int(value))
         } else {

@@ -7,18 +7,18 @@ extension AdmissionController {
     /// A request that waits for its client keeps the engine from nothing, as long as there are not
     /// too many: each has a connection at the engine.
     @inline(__always) func counted(_ index: Int) -> Int {
-        // A worker's place is its own, whomever the request in it waits for.
-        if backends[index].credits != nil { return backends[index].inFlight }
-        return backends[index].inFlight + backends[index].keptFree
-            - min(backends[index].waitingForClient, mostUncounted(index))
+        let taken = backends[index].inFlight + backends[index].keptFree
+        let waiting = backends[index].waitingForClient
+        return waiting == 0 ? taken : taken - min(waiting, mostUncounted(index))
     }
 
     /// How many may wait for their clients without using up a backend's limit, however small that is.
     package static var leastUncounted: Int { 64 }
 
-    /// How many may wait for their clients without using up a backend's limit.
+    /// How many may wait for their clients without using up a backend's limit; none at a worker, whose place is its own,
+    /// whomever the request in it waits for.
     @inline(__always) private func mostUncounted(_ index: Int) -> Int {
-        max(Self.leastUncounted, 4 * backends[index].limit)
+        backends[index].credits == nil ? max(Self.leastUncounted, 4 * backends[index].limit) : 0
     }
 
     /// Units at a backend that wait for their clients and take slots from others: so many are more

@@ -284,13 +284,13 @@ extension AdmissionController {
             // Of what waits no more is served than fits into the longest wait.
             let longest = Double(maxWaitNanoseconds) / 1e9
             let queued = min(circumstances.predictedWaitSeconds ?? 1, max(longest, 0.25))
+            let outage = secondsUntilAnyReturn
             // To who gets only what is left nothing is promised that others would wait for.
-            var schedule = returns
-            milliseconds = schedule.promise(
-                waitSeconds: secondsUntilAnyReturn ?? queued,
-                requestSeconds: cost / (rate ?? 1), isOutage: secondsUntilAnyReturn != nil,
-                now: clock, random: &random)
-            if !isSlack { returns = schedule }
+            let kept = isSlack ? returns : nil
+            milliseconds = returns.promise(
+                waitSeconds: outage ?? queued, requestSeconds: cost / (rate ?? 1),
+                isOutage: outage != nil, now: clock, random: &random)
+            if let kept { returns = kept }
         }
         var rejection = Rejection(reason: reason, retryAfterMilliseconds: milliseconds)
         rejection.circumstances = circumstances

@@ -8,12 +8,12 @@ internal import Reactor
 /// One reactor's side of all workers.
 class WorkerDesk {
     /// Which of the reactors it is.
-    let index: Int
-    let reactor: Reactor
+    final let index: Int
+    final let reactor: Reactor
     /// Workers whose connections here are to be looked at.
     private var flagged: [WorkerConnections] = []
     /// When to look at them; the distant future for never.
-    private(set) var dueAt = Instant.distantFuture
+    private(set) final var dueAt = Instant.distantFuture
 
     init(index: Int, reactor: Reactor) {
         self.index = index

@@ -178,7 +178,7 @@ final class ClientConnection: StreamConnection, TableMember {
     // MARK: Ends
 
     /// The exchange is over and the client has its last byte.
-    func exchangeFinished(keeps: Bool, lingers: Bool) {
+    @inline(__always) func exchangeFinished(keeps: Bool, lingers: Bool) {
         exchange = nil
         idleSince = reactor.now
         // Whoever was told that the connection stays may be sending already.

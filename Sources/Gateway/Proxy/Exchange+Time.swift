@@ -5,11 +5,14 @@ internal import Reactor
 
 extension Exchange {
     /// Whether the exchange can only go on when the client sends more of the body.
-    var awaitsBody: Bool {
-        guard !intake.isComplete else { return false }
+    @inline(__always) var awaitsBody: Bool { !intake.isComplete && goesOnWithBody }
+
+    /// The same of one whose body is not complete.
+    private var goesOnWithBody: Bool {
         switch stage {
         case .forwarding:
-            return !attempt.awaitsGrant && (attempt.connection.map { !$0.hasOutput } ?? false)
+            guard let connection = attempt.connection, !attempt.awaitsGrant else { return false }
+            return !connection.hasOutput
         case .readingBody: return true
         case .delivering: return intake.isDiscarding
         case .bulk: return bulkAwaitsBody

@@ -151,6 +151,7 @@ final class Shard {
         firstFreeSlot = -1
         freeCount = 0
         reactor.turnEnded = nil
+        workers.shard = nil
     }
 
     // MARK: Turns

@@ -8,8 +8,10 @@ internal import Telemetry
 /// The desk of one shard.
 final class ShardDesk: WorkerDesk {
     private let group: ReactorGroup
-    /// Whose it is; nil before that is made.
-    weak var shard: Shard?
+    /// Whose it is; nil before that is made, and when it has let everything go.
+    ///
+    /// Not weak: that would send every retain of the shard, of which each event has some, through a table beside it.
+    unowned var shard: Shard?
 
     init(_ group: ReactorGroup, index: Int, reactor: Reactor) {
         self.group = group
