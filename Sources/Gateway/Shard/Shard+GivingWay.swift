@@ -82,8 +82,8 @@ extension Shard {
 
     /// The connections that may go, in their order.
     ///
-    /// While somebody has many connections, others' few are left alone for a second: of the many, some will
-    /// have rested long enough by then.
+    /// While somebody has many connections, others' few are left alone for `CapWatch.mercyNanoseconds`: of the
+    /// many, some will have rested long enough by then.
     private func spareConnections() -> [SpareConnection] {
         let now = reactor.now
         let isMercyOver = capWatch.isMercyOver(now: now)
