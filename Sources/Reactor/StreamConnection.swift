@@ -242,8 +242,20 @@ open class StreamConnection: EventHandler {
         return given
     }
 
-    /// Has the kernel find out within fifteen seconds that the peer's machine is gone.
+    /// Has the kernel find out within fifteen seconds that the peer's machine is gone, while nothing is on its way to it.
     package final func watchForDeath() { transport.watchForDeath() }
+
+    /// For how many milliseconds nothing was acknowledged although something is on its way; 0 where nothing is.
+    ///
+    /// One system call.
+    package final var unansweredMilliseconds: Int { transport.unansweredMilliseconds() }
+
+    /// Takes in bytes that were read of this connection before it was this object's.
+    package final func takeIn(_ bytes: [UInt8]) {
+        holdsInput = true
+        input.append(bytes.span)
+        receivedBytes &+= bytes.count
+    }
 
     /// Closes the connection; with `reset`, so that the peer cannot take it for a complete response.
     package final func close(reset: Bool = false) {

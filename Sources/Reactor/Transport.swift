@@ -110,8 +110,10 @@ package enum Transport: ~Copyable {
         }
     }
 
-    /// Has the kernel find out within fifteen seconds that the peer's machine is gone, be anything on its way to it or
-    /// not.
+    /// Has the kernel find out within fifteen seconds that the peer's machine is gone, while nothing is on its way to it.
+    ///
+    /// What is on its way is sent again for a quarter of an hour; `TCP_USER_TIMEOUT` would shorten that, and would also end
+    /// connections whose peers live and take nothing for a while (Linux from 5.11 on counts probes of a closed window).
     package borrowing func watchForDeath() {
         let number = socket()
         guard number >= 0 else { return }
@@ -119,7 +121,6 @@ package enum Transport: ~Copyable {
         setOption(number, Int32(IPPROTO_TCP), TCP_KEEPIDLE, 5)
         setOption(number, Int32(IPPROTO_TCP), TCP_KEEPINTVL, 5)
         setOption(number, Int32(IPPROTO_TCP), TCP_KEEPCNT, 2)
-        setOption(number, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, 15_000)
     }
 
     /// Whether an idle connection has anything to read, its end included; not told of libcurl's.
@@ -142,6 +143,12 @@ package enum Transport: ~Copyable {
         case .memory: nil
         case .closed: nil
         }
+    }
+
+    /// For how many milliseconds nothing was acknowledged although something is on its way; 0 where nothing is.
+    package borrowing func unansweredMilliseconds() -> Int {
+        let number = socket()
+        return number < 0 ? 0 : Int(penstock_unanswered_milliseconds(number))
     }
 
     /// Tells a peer that nothing follows, where the connection can say so and go on.

@@ -101,6 +101,18 @@ struct Parameter<Target: Command> {
         }
     }
 
+    /// An option that may be there more than once, at least once.
+    static func options(
+        _ name: String, value: String, _ property: WritableKeyPath<Target, [String]>, _ help: String
+    ) -> Parameter {
+        let outline = ParameterOutline(
+            names: [name], value: value, help: help, isRequired: true, isRepeated: true)
+        return Parameter(outline: outline) {
+            $0[keyPath: property].append($1)
+            return true
+        }
+    }
+
     /// An option that has a default unless it is required; `values` are all there are, if few.
     static func option<Value: LosslessStringConvertible>(
         _ names: String..., value: String, _ property: WritableKeyPath<Target, Value>,

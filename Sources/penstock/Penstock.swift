@@ -24,7 +24,7 @@ struct Penstock: Command {
             """,
         subcommands: [
             ServeCommand.self, ControlCommand.self, TopCommand.self, CheckCommand.self,
-            SchemaCommand.self, BulkCommand.self, SimulateCommand.self,
+            SchemaCommand.self, WorkerCommand.self, BulkCommand.self, SimulateCommand.self,
             CompareCommand.self, AdversaryCommand.self, DemoCommand.self, KeyCommand.self,
             CompletionCommand.self, ManualCommand.self,
         ])

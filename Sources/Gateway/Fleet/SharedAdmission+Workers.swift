@@ -90,6 +90,13 @@ extension SharedAdmission {
         }
     }
 
+    /// How many requests the backends may have in flight that are present, and how many are there, parked ones included.
+    var room: (limit: Int, taken: Int) {
+        state.withLock {
+            ($0.controller.limit, $0.controller.inFlight + $0.controller.queueLength)
+        }
+    }
+
     /// How many workers have a connection, and how many connections these are.
     var workersPresent: (workers: Int, credits: Int) {
         state.withLock { state in

@@ -25,6 +25,7 @@ final class WorkerConnections {
     /// Who waits for one, in order: at most as many as the worker has credits, since each has a permit.
     private var waiting: [Waiter] = []
     private var probe: WorkerProbe?
+    private var watch = SilenceWatch()
     /// Probes without an answer, one behind the other.
     private var missedProbes = 0
     /// When the worker last answered anything here.
@@ -291,6 +292,13 @@ final class WorkerConnections {
         guard let another = resting.first else { return late.waitLonger() }
         ended(late, isAnswered: false, reusable: false)
         begin(on: another)
+    }
+
+    /// Ends connections whose worker's machine is gone although something is on its way to it.
+    func lookForSilence() {
+        guard all.count > resting.count else { return }
+        let looks = all.map { ($0, unansweredMilliseconds: $1.unansweredMilliseconds) }
+        for key in watch.look(looks) { all[key]?.giveUp() }
     }
 
     /// The worker is taken for lost: all its connections here end, and those whom they serve are told.

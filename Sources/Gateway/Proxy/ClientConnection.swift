@@ -40,6 +40,8 @@ final class ClientConnection: StreamConnection, TableMember {
     let security: ClientSecurity?
     /// The lane's connection that this is the gateway's end of; nil where there is a client.
     var lane: LaneConnection?
+    /// The gateway that this connection was opened to as its worker's; nil where a client has opened it.
+    var link: GatewayLink?
     private var isOutputPending = false
     private var state = State.open
     private var isAdvancing = false
@@ -156,6 +158,7 @@ final class ClientConnection: StreamConnection, TableMember {
                 return false
             case .head(let consumed):
                 input.drop(consumed)
+                if let link { link.noteRequest(exchange.intake.head) }
                 exchange.classify(from: self)
                 return true
             case .body, .end:
@@ -239,6 +242,12 @@ final class ClientConnection: StreamConnection, TableMember {
     func drain() {
         if isIdle { reactor.setDeadline(of: self, to: nextDeadline()) }
         if exchange?.stage == .bulk { advance() }
+    }
+
+    /// The peer's machine is gone.
+    func abandon() {
+        guard let exchange, exchange.stage != .readingHead else { return end() }
+        exchange.clientGone()
     }
 
     /// Ends whatever is going on, because the time to drain is up.

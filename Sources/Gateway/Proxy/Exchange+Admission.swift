@@ -24,6 +24,9 @@ extension Exchange {
         case .connect, .trace:
             reply(.notImplemented)
             return
+        case .options where isSignOfLife(head):
+            answerOptions()
+            return
         default:
             break
         }

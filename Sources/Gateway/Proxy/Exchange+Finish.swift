@@ -86,6 +86,7 @@ extension Exchange {
             if !endStream(local) { cut(local.reason) }
             return
         }
+        if client.link != nil, Exchange.returns(local.reason) { return cut(local.reason) }
         record.reason = local.reason
         beginReply(status: local.status)
         client.prepareOutput()

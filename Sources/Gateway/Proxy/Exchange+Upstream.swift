@@ -130,6 +130,7 @@ extension Exchange {
             upstreamSpokeTooEarly()
             return
         }
+        takeBody(client)
         connection.prepareOutput()
         RequestRewriter(self, in: pool).append(
             head, of: self, in: pool, for: connection.upstream, peer: client.peer,

@@ -14,8 +14,9 @@ struct CapWatch {
 
     /// How long nobody looks again after none was found.
     static let restNanoseconds: Int64 = 100_000_000
-    /// How long those who have few connections are spared although nobody else's can go: twice as long as a
-    /// connection must rest before it may. Those who filled the last places have then rested for long enough
+    /// How long those who have few connections are spared although nobody else's can go.
+    ///
+    /// It is twice as long as a connection must rest before it may go: those who filled the last places have then rested for long enough
     /// themselves, although they began what they do after the first look.
     static let mercyNanoseconds: Int64 = 2_000_000_000
     /// Who has not looked for so long does not know what was there meanwhile: another reactor may have

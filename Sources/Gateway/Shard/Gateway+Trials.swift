@@ -63,8 +63,12 @@ extension Gateway {
         let admission = member.admission
         let key = TriedBackend(admission, address)
         guard trials[key] == nil else { return }
-        let request = FetchRequest(
-            probing: address, of: member.settings, admission.credentials)
+        // Where there is something that says whether all is well, a connection alone says less.
+        let settings = member.settings
+        let request =
+            settings.health.map {
+                FetchRequest(checking: address, of: settings, $0, admission.credentials)
+            } ?? FetchRequest(probing: address, of: settings, admission.credentials)
         trials[key] = trialFetcher.begin(request) { [unowned self] result in
             trials[key] = nil
             // Its place may be another one's by now.

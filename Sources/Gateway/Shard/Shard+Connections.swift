@@ -98,6 +98,7 @@ extension Shard {
     /// Notes that a connection is closed; where accepting waited for room, it goes on.
     func connectionEnded(_ connection: ClientConnection) {
         if let lane = connection.lane { return lane.clientEnded() }
+        connection.link?.ended(connection)
         guard connection.tableIndex >= 0 else { return }
         connections.remove(connection)
         connection.leaveNetwork()

@@ -99,6 +99,7 @@ extension Shard {
             let drain = snapshot.policy.server.drainTimeout.wholeNanoseconds
             farewellNanoseconds = max(farewellNanoseconds, drain - 2 * farewellNanoseconds)
         }
+        credits?.drain()
         for pool in pools { pool.admission.drain() }
         closeRestingWorkers()
         for connection in connections.all { connection.drain() }

@@ -8,6 +8,7 @@ extension Shard {
     /// A worker's connection has come, with its handshake behind it.
     func arrived(_ handed: HandedTransport, of worker: Worker, in admission: SharedAdmission) {
         guard let transport = handed.take() else { return }
+        if workerSweep == nil, !hasEnded { workerSweep = WorkerSweep(of: self) }
         guard !isDraining, !hasEnded, let connections = connections(of: worker, in: admission)
         else {
             return worker.forget()

@@ -74,8 +74,11 @@ final class Shard {
     var clientWaits = ClientWaits()
     /// What has become of the connection cap.
     var capWatch = CapWatch()
+    /// What it takes of other gateways as their worker; nil where it is nobody's.
+    var credits: Credits?
     /// Where requests and workers' connections find each other.
     let workers: ShardDesk
+    var workerSweep: WorkerSweep?
 
     /// Makes a shard, on its thread.
     init(_ assignment: Assignment) throws(SystemError) {
@@ -141,6 +144,10 @@ final class Shard {
         listeners.removeAll()
         giveUpHandshakes()
         for lane in lanes.all { lane.cancel() }
+        credits?.stop()
+        credits = nil
+        workerSweep?.stop()
+        workerSweep = nil
         for connection in connections.all { connection.abort() }
         for response in abandonedResponses.all { response.giveUp() }
         for request in mirrors.all { request.giveUp() }

@@ -21,7 +21,7 @@ struct WorkerField: Equatable {
     /// Bytes of the longest name.
     static let mostNameBytes = 64
     /// The most that a worker can say that it takes.
-    static let mostCredits = 10_000
+    static let mostCredits = CreditSettings.mostCredits
 
     /// Reads the field's value.
     static func read(_ text: Span<UInt8>) throws(Fault) -> WorkerField {

@@ -1,6 +1,5 @@
 // `penstock bulk`: a file of lines in, a file of answers out.
 
-internal import Bytes
 import Demo
 import Policy
 internal import Reactor
@@ -95,6 +94,8 @@ struct BulkCommand: Command {
             if transfer.failedCount > 0 { throw ExitCode.failure }
         } catch let failure as BulkFailure {
             throw fail("error: \(failure.text)")
+        } catch let fault as KeyFile.Fault {
+            throw fail("error: \(fault.text)")
         } catch let error as SystemError {
             throw fail("error: \(error.description)")
         }
@@ -119,22 +120,8 @@ struct BulkCommand: Command {
             }
         }
         return BulkTransfer.Settings(
-            address: address, credentials: credentials, key: try key(),
+            address: address, credentials: credentials, key: try keyFile.map(KeyFile.read) ?? [],
             keepsOrder: order == .input, tries: tries)
-    }
-
-    private func key() throws -> [UInt8] {
-        guard let keyFile else { return [] }
-        let file = try DataFile.reading(keyFile)
-        var text = ByteBuffer()
-        _ = try file.read(into: &text, atMost: 4096, from: 0)
-        var key: [UInt8] = []
-        for index in 0..<text.bytes.count { key.append(text.bytes[index]) }
-        while let last = key.last, last == 0x0a || last == 0x0d || last == 0x20 { key.removeLast() }
-        guard !key.isEmpty, key.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
-            throw BulkFailure(text: "\(keyFile) has no API key: one line, without spaces")
-        }
-        return key
     }
 
     private func fail(_ text: String) -> ExitCode {

@@ -1,0 +1,204 @@
+// What a worker has of one gateway: the connections there, whether they wait or carry a request, and what is on its way.
+
+internal import Admission
+internal import Bytes
+internal import HTTP1
+internal import Logging
+internal import Policy
+internal import Reactor
+
+/// A worker's connections to one gateway.
+final class GatewayLink {
+    private unowned let credits: Credits
+    private let shard: Shard
+    private let place: CreditSettings.Place
+    private let target: DialTarget
+    private let line = DialLine()
+    private let request: [UInt8]
+    private var connections: [ObjectIdentifier: ClientConnection] = [:]
+    private var handshakes: [ObjectIdentifier: CreditHandshake] = [:]
+    private var dials: [Int: Dial] = [:]
+    private var dialCount = 0
+    private var pause = CreditPause()
+    private var waiting = 0
+    private var waitingSaidAt = Instant(nanoseconds: .min / 2)
+    private var bareSince: Instant?
+    /// Connections that the gateway lets be there, as far as it has said so of late.
+    private var most = Int.max
+    private var mostSaidAt = Instant(nanoseconds: .min / 2)
+    private var watch = SilenceWatch()
+    /// What the log was told: of failures, by kind, and whether it says that the gateway is reached.
+    private var lines = QuietLines(2)
+    private var isReached = false
+    private var isStopped = false
+
+    /// For how long it counts what a gateway says of its queue, and that it takes no more connections.
+    private static let waitingNanoseconds: Int64 = 1_000_000_000
+    private static let mostNanoseconds: Int64 = 30_000_000_000
+    private static let dialMilliseconds = 5_000
+
+    init(
+        _ credits: Credits, to place: CreditSettings.Place, in shard: Shard, asking request: [UInt8]
+    ) {
+        self.credits = credits
+        self.shard = shard
+        self.place = place
+        self.request = request
+        target = DialTarget(place.address, credentials: place.credentials)
+        bareSince = shard.reactor.now
+    }
+
+    private var now: Instant { shard.reactor.now }
+
+    /// Where it leads, as it was written.
+    var label: String { place.address.label }
+
+    /// How it stands, for the plan.
+    var state: CreditPlan.Place {
+        var idle = handshakes.count + dials.count
+        var busy = 0
+        for connection in connections.values {
+            if connection.isIdle { idle += 1 } else { busy += 1 }
+        }
+        if idle + busy > 0 { bareSince = nil } else if bareSince == nil { bareSince = now }
+        if now.nanoseconds(since: mostSaidAt) >= GatewayLink.mostNanoseconds { most = .max }
+        let isFresh = now.nanoseconds(since: waitingSaidAt) < GatewayLink.waitingNanoseconds
+        return CreditPlan.Place(
+            idle: idle, busy: busy, waiting: isFresh ? waiting : 0, most: most,
+            isReachable: now >= pause.endsAt && !isStopped, bareSince: bareSince)
+    }
+
+    /// When it may be dialled again; the past where it may be now.
+    var resumesAt: Instant { pause.endsAt }
+
+    // MARK: Opening
+
+    /// Opens so many connections more.
+    func open(_ count: Int) {
+        for _ in 0..<count where !isStopped && now >= pause.endsAt { dial() }
+    }
+
+    private func dial() {
+        let number = dialCount
+        dialCount += 1
+        let dial = shard.dialler.dial(
+            target, in: line, timeoutMilliseconds: GatewayLink.dialMilliseconds, now: now
+        ) { [unowned self] result in
+            dials[number] = nil
+            switch consume result {
+            case .connected(let transport): shakeHands(over: transport)
+            case .failed(let failure): failed("gateway not reached", "\(failure.cause.name)")
+            }
+        }
+        guard let dial else { return failed("gateway not reached", "out of memory") }
+        dials[number] = dial
+    }
+
+    private func shakeHands(over transport: consuming Transport) {
+        let handshake = CreditHandshake(self, transport, in: shard.reactor)
+        handshakes[ObjectIdentifier(handshake)] = handshake
+        handshake.watchForDeath()
+        guard handshake.begin(request) else {
+            handshakes[ObjectIdentifier(handshake)] = nil
+            handshake.close()
+            return failed("gateway not reached", "out of descriptors")
+        }
+    }
+
+    /// A connection has changed sides: the gateway asks, and is answered here.
+    func accepted(_ handshake: CreditHandshake, _ transport: consuming Transport, early: [UInt8]) {
+        handshakes[ObjectIdentifier(handshake)] = nil
+        pause.succeeded()
+        guard !isStopped, !shard.hasEnded, shard.reserveConnection() else {
+            return
+        }
+        if !isReached {
+            isReached = true
+            shard.logger.notice("gateway serves from here", metadata: ["gateway": "\(label)"])
+        }
+        _ = shard.group.assign(acceptedBy: shard.index)
+        let connection = ClientConnection(
+            shard: shard, transport: transport, peer: PeerAddress())
+        connection.link = self
+        connections[ObjectIdentifier(connection)] = connection
+        if !early.isEmpty { connection.takeIn(early) }
+        shard.serve(connection)
+    }
+
+    /// A connection was not taken.
+    func refused(_ handshake: CreditHandshake, _ refusal: CreditRefusal) {
+        handshakes[ObjectIdentifier(handshake)] = nil
+        if refusal.status == 503, !connections.isEmpty {
+            // It takes us, and has enough of us.
+            most = connections.count
+            mostSaidAt = now
+            return credits.lookSoon()
+        }
+        let why =
+            refusal.status == 0
+            ? "the connection ended in its handshake" : "\(refusal.status) \(refusal.text)"
+        failed("gateway refuses", why, retryAfterSeconds: refusal.retryAfterSeconds)
+    }
+
+    private func failed(_ what: String, _ why: String, retryAfterSeconds: Int? = nil) {
+        pause.failed(
+            asked: retryAfterSeconds.map { Int64(clamping: $0) * 1_000_000_000 },
+            random: shard.drawSeed(), now: now)
+        if connections.isEmpty { isReached = false }
+        credits.lookSoon()
+        guard let times = lines.note(retryAfterSeconds == nil ? 0 : 1, now: now) else { return }
+        shard.logger.warning(
+            "\(what)", metadata: ["gateway": "\(label)", "cause": "\(why)", "times": "\(times)"])
+    }
+
+    // MARK: Closing
+
+    /// Closes so many of those that wait, or are only coming.
+    func close(_ count: Int) {
+        var left = count
+        for (number, dial) in dials where left > 0 {
+            dials[number] = nil
+            shard.dialler.cancel(dial)
+            left -= 1
+        }
+        for (key, handshake) in handshakes where left > 0 {
+            handshakes[key] = nil
+            handshake.giveUp()
+            left -= 1
+        }
+        for connection in Array(connections.values) where left > 0 && connection.isIdle {
+            // What has just been asked is answered.
+            if connection.hasPendingInput() { continue }
+            connection.end()
+            left -= 1
+        }
+    }
+
+    /// Opens nothing more, and closes what waits; requests that are under way end by themselves.
+    func stop() {
+        isStopped = true
+        close(.max)
+    }
+
+    // MARK: What connections tell
+
+    /// A connection has ended, for whatever reason.
+    func ended(_ connection: ClientConnection) {
+        guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
+        credits.lookSoon()
+    }
+
+    /// A request has come: it says how many others wait where it came from.
+    func noteRequest(_ head: borrowing RequestHead) {
+        for field in head.fields where head.name(of: field).equals(lowercase: "penstock-queue") {
+            waiting = min(Int(head.value(of: field).text) ?? 0, CreditPlan.mostWaiting)
+            waitingSaidAt = now
+        }
+    }
+
+    /// Ends connections whose gateway's machine is gone although something is on its way to it.
+    func lookForSilence() {
+        let looks = connections.map { ($0, unansweredMilliseconds: $1.unansweredMilliseconds) }
+        for key in watch.look(looks) { connections[key]?.abandon() }
+    }
+}
