@@ -14,7 +14,7 @@ struct WorkerCommand: Command {
             Started where the engine is, behind a NAT or on a machine that lives for an hour, it opens connections to the \
             workers' listener of one or several gateways and answers the requests that come down with those of the engine:
 
-              penstock worker --gateway https://gateway:8090 --pool chat \
+              penstock worker --gateway https://gateway:8090 --pool chat \\
                 --engine http://127.0.0.1:8000 --key-file worker.key
 
             It has as many connections open as the engine can take requests: --credits of them, or with `auto` as many as \
@@ -85,7 +85,7 @@ struct WorkerCommand: Command {
                 "--admin", value: "address", \.admin, "Where its pages are, such as 127.0.0.1:9092."
             ),
             .option(
-                "--drain-timeout", value: "seconds", \.drainSeconds,
+                "--drain", value: "seconds", \.drainSeconds,
                 "Time that requests under way get after SIGTERM, 0 to 86400."),
             .option(
                 "--ca-file", value: "file", \.authorityFile,
@@ -131,7 +131,7 @@ struct WorkerCommand: Command {
             throw ValidationError("--max-credits must be 1 to \(CreditSettings.mostCredits)")
         }
         guard (0...86_400).contains(drainSeconds) else {
-            throw ValidationError("--drain-timeout must be 0 to 86400")
+            throw ValidationError("--drain must be 0 to 86400")
         }
         guard name.map(WorkerName.isValid) ?? true else {
             throw ValidationError(
