@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import worker_scene
 from fleet import Backend, free_port, running_backends
 from processes import ROOT, EmbeddingServer, Engine, Gateway
 
@@ -110,3 +111,37 @@ def pods() -> Iterator[list[Backend]]:
     """Four, at addresses of their own and one port."""
     with running_backends("abcd", free_port()) as made:
         yield made
+
+
+@pytest.fixture
+def counting_engine() -> Iterator[worker_scene.StartEngine]:
+    """Starts engines that end with the test."""
+    with ExitStack() as stack:
+
+        def start(*options: str) -> worker_scene.CountingEngine:
+            started = worker_scene.CountingEngine(*options)
+            stack.callback(started.stop)
+            return started
+
+        yield start
+
+
+@pytest.fixture
+def penstock_worker(penstock: Path, tmp_path: Path) -> Iterator[worker_scene.StartWorker]:
+    """Starts workers that end with the test."""
+    key = tmp_path / "worker.key"
+    key.write_text(worker_scene.KEY + "\n")
+    key.chmod(0o600)
+    with ExitStack() as stack:
+
+        def start(
+            ports: int | list[int], engine: str, *options: str, host: str = "127.0.0.1", scheme: str = "http"
+        ) -> worker_scene.PenstockWorker:
+            places = [ports] if isinstance(ports, int) else ports
+            gateways = [word for port in places for word in ("--gateway", f"{scheme}://{host}:{port}")]
+            command = [str(penstock), "worker", *gateways, "--pool", "chat", "--engine", engine, "--key-file", str(key)]
+            started = worker_scene.PenstockWorker([*command, *options])
+            stack.callback(started.stop)
+            return started
+
+        yield start

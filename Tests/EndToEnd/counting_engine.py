@@ -46,7 +46,7 @@ async def run(path: str, body: bytes, seconds: float, reader: asyncio.StreamRead
     return True
 
 
-async def serve(seconds: float, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def serve(seconds: float, pause: float, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """One connection, a request after another."""
     try:
         while True:
@@ -55,6 +55,7 @@ async def serve(seconds: float, reader: asyncio.StreamReader, writer: asyncio.St
             fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:] if line)}
             body = b""
             if "content-length" in fields:
+                await asyncio.sleep(pause)
                 body = await reader.readexactly(int(fields["content-length"]))
             elif fields.get("transfer-encoding") == "chunked":
                 while size := int((await reader.readline()).strip(), 16):
@@ -88,9 +89,10 @@ async def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--milliseconds", type=float, default=0)
+    parser.add_argument("--pause", type=float, default=0, help="seconds until it reads a body")
     options = parser.parse_args()
     server = await asyncio.start_server(
-        lambda reader, writer: serve(options.milliseconds / 1000, reader, writer), "127.0.0.1", options.port, backlog=1000
+        lambda reader, writer: serve(options.milliseconds / 1000, options.pause, reader, writer), "127.0.0.1", options.port, backlog=1000
     )
     host, port = server.sockets[0].getsockname()
     print(json.dumps({"listening": f"http://{host}:{port}"}), flush=True)

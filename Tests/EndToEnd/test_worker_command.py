@@ -2,140 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from authority import Authority
 from conftest import StartGateway
 from fleet import free_port
-from processes import HERE, Answer, Gateway, Process, eventually, listening_address, parse_log_line, request
+from processes import HERE, Process, eventually, listening_address, request
+from worker_scene import KEY, StartEngine, StartWorker, credits, load, policy, wait_for_credits
 
 pytestmark = pytest.mark.timed
 
-KEY = "pw_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG"
-# What the dialect of OpenAI's interface knows to do no harm twice.
-REPEATABLE = "/v1/chat/completions"
 
-
-class CountingEngine(Process):
-    """One `counting_engine.py`."""
-
-    def __init__(self, *options: str) -> None:
-        super().__init__([sys.executable, str(HERE / "counting_engine.py"), *options])
-        self.url: str = self.wait_for_line(listening_address, "address of the engine")
-
-    def seen(self) -> dict[str, Any]:
-        """What it has seen."""
-        return request(self.url, "/seen").json()
-
-
-class Worker(Process):
-    """One `penstock worker`."""
-
-    def logged(self, message: str) -> list[dict[str, Any]]:
-        """The log's lines with that message."""
-        return [line for line in map(parse_log_line, list(self.errors)) if line.get("message") == message]
-
-    def told(self, message: str, count: int = 1, seconds: float = 10) -> list[dict[str, Any]]:
-        """Waits for so many of them."""
-        eventually(lambda: len(self.logged(message)) >= count, f"{message} {count} times", seconds)
-        return self.logged(message)
-
-
-StartEngine = Callable[..., CountingEngine]
-StartWorker = Callable[..., Worker]
-
-
-@pytest.fixture
-def counting_engine() -> Iterator[StartEngine]:
-    """Starts engines that end with the test."""
-    with ExitStack() as stack:
-
-        def start(*options: str) -> CountingEngine:
-            started = CountingEngine(*options)
-            stack.callback(started.stop)
-            return started
-
-        yield start
-
-
-@pytest.fixture
-def worker(penstock: Path, tmp_path: Path) -> Iterator[StartWorker]:
-    """Starts workers that end with the test."""
-    key = tmp_path / "worker.key"
-    key.write_text(KEY + "\n")
-    key.chmod(0o600)
-    with ExitStack() as stack:
-
-        def start(ports: int | list[int], engine: str, *options: str, scheme: str = "http") -> Worker:
-            places = [ports] if isinstance(ports, int) else ports
-            gateways = [word for port in places for word in ("--gateway", f"{scheme}://127.0.0.1:{port}")]
-            command = [str(penstock), "worker", *gateways, "--pool", "chat", "--engine", engine, "--key-file", str(key), *options]
-            started = Worker(command)
-            stack.callback(started.stop)
-            return started
-
-        yield start
-
-
-def policy(folder: Path, port: int, listener: str = "", queue: str = "max_requests: 2000, max_wait: 30s, cold_wait: 30s") -> str:
-    """A pool of workers."""
-    keys = folder / "workers.keys"
-    keys.write_text(f"chat sha256:{hashlib.sha256(KEY.encode()).hexdigest()}\n")
-    keys.chmod(0o600)
-    address = listener or f"127.0.0.1:{port}"
-    return f"""\
-version: 1
-listen: 127.0.0.1:0
-admin: 127.0.0.1:0
-threads: 2
-workers: {{listen: {address}, keys: {keys}}}
-pools:
-  chat:
-    workers: {{}}
-    queue: {{{queue}}}
-routes: [{{path: /*, pool: chat}}]
-"""
-
-
-def credits(gateway: Gateway) -> int:
-    """How many requests the workers of the pool take."""
-    return gateway.status()["pools"][0]["limit"]
-
-
-def wait_for_credits(gateway: Gateway, count: int, seconds: float = 15) -> None:
-    """Waits until it is so many."""
-    eventually(lambda: credits(gateway) == count, f"{count} credits", seconds)
-
-
-def load(gateway: Gateway, count: int, clients: int, path: str = REPEATABLE) -> Counter[int]:
-    """So many requests by so many clients; how often each status came."""
-
-    def one(_: int) -> Answer:
-        return request(gateway.url, path, "POST", b'{"model": "m"}', timeout=60)
-
-    with ThreadPoolExecutor(clients) as pool:
-        return Counter(answer.status for answer in pool.map(one, range(count)))
-
-
-def test_requests_of_all_kinds(gateway: StartGateway, worker: StartWorker, counting_engine: StartEngine, tmp_path: Path) -> None:
+def test_requests_of_all_kinds(gateway: StartGateway, penstock_worker: StartWorker, counting_engine: StartEngine, tmp_path: Path) -> None:
     """With and without bodies, of known and unknown lengths, longer than any buffer, and streams."""
     port = free_port()
     through = gateway(policy(tmp_path, port))
     engine = counting_engine()
-    one = worker(port, engine.url, "--credits", "4", "--name", "here")
+    one = penstock_worker(port, engine.url, "--credits", "4", "--name", "here")
     wait_for_credits(through, 4)
     assert request(through.url, "/a?b=c").body == b"nothing"
     assert request(through.url, "/a", "POST", b"text").body == b"text"
@@ -155,12 +46,12 @@ def test_requests_of_all_kinds(gateway: StartGateway, worker: StartWorker, count
     through.wait_until_idle()
 
 
-def test_no_more_than_its_credits(gateway: StartGateway, worker: StartWorker, counting_engine: StartEngine, tmp_path: Path) -> None:
+def test_no_more_than_its_credits(gateway: StartGateway, penstock_worker: StartWorker, counting_engine: StartEngine, tmp_path: Path) -> None:
     """64 clients want what eight places have; the engine sees eight at a time, and is seldom without."""
     port = free_port()
     through = gateway(policy(tmp_path, port))
     engine = counting_engine("--milliseconds", "50")
-    worker(port, engine.url, "--credits", "8")
+    penstock_worker(port, engine.url, "--credits", "8")
     wait_for_credits(through, 8)
     began = time.monotonic()
     assert load(through, 800, 64) == {200: 800}
@@ -171,12 +62,12 @@ def test_no_more_than_its_credits(gateway: StartGateway, worker: StartWorker, co
     assert 800 * 0.05 / 8 / seconds > 0.6
 
 
-def test_clients_that_leave(gateway: StartGateway, worker: StartWorker, counting_engine: StartEngine, tmp_path: Path) -> None:
+def test_clients_that_leave(gateway: StartGateway, penstock_worker: StartWorker, counting_engine: StartEngine, tmp_path: Path) -> None:
     """The engine is told at once, and the credit comes back."""
     port = free_port()
     through = gateway(policy(tmp_path, port))
     engine = counting_engine("--milliseconds", "60000")
-    worker(port, engine.url, "--credits", "2")
+    penstock_worker(port, engine.url, "--credits", "2")
     wait_for_credits(through, 2)
     for count in (1, 2, 3):
         with pytest.raises(Exception):
@@ -186,12 +77,12 @@ def test_clients_that_leave(gateway: StartGateway, worker: StartWorker, counting
 
 
 def test_an_engine_that_goes_and_comes(
-    gateway: StartGateway, worker: StartWorker, counting_engine: StartEngine, tmp_path: Path
+    gateway: StartGateway, penstock_worker: StartWorker, counting_engine: StartEngine, tmp_path: Path
 ) -> None:
     """Without it the worker takes nothing, requests wait, and go on when it is there; other workers get them meanwhile."""
     port, engine_port = free_port(), free_port()
     through = gateway(policy(tmp_path, port))
-    lonely = worker(port, f"http://127.0.0.1:{engine_port}", "--credits", "4")
+    lonely = penstock_worker(port, f"http://127.0.0.1:{engine_port}", "--credits", "4")
     time.sleep(2)
     assert credits(through) == 0
     with ThreadPoolExecutor(8) as pool:
@@ -203,7 +94,7 @@ def test_an_engine_that_goes_and_comes(
     first.stop()
     # The first request finds that nobody listens, goes back, and is served by another worker; none is lost.
     other = counting_engine()
-    worker(port, other.url, "--credits", "2")
+    penstock_worker(port, other.url, "--credits", "2")
     eventually(lambda: credits(through) == 6, "both are there")
     assert load(through, 50, 10, "/x") == {200: 50}
     assert other.seen()["answered"] == 50
@@ -213,7 +104,7 @@ def test_an_engine_that_goes_and_comes(
     wait_for_credits(through, 6)
 
 
-def test_a_health_check(gateway: StartGateway, worker: StartWorker, tmp_path: Path) -> None:
+def test_a_health_check(gateway: StartGateway, penstock_worker: StartWorker, tmp_path: Path) -> None:
     """An engine that is loading answers its check with 503, and gets no requests until it is done."""
     code = (
         "import http.server, sys, time; began = time.time()\n"
@@ -231,7 +122,7 @@ def test_a_health_check(gateway: StartGateway, worker: StartWorker, tmp_path: Pa
     engine = Process([sys.executable, "-c", code])
     try:
         url = engine.wait_for_line(listening_address, "address")
-        worker(port, url, "--credits", "3", "--health", "/health")
+        penstock_worker(port, url, "--credits", "3", "--health", "/health")
         time.sleep(3)
         assert credits(through) == 0
         wait_for_credits(through, 3, 30)
@@ -241,13 +132,13 @@ def test_a_health_check(gateway: StartGateway, worker: StartWorker, tmp_path: Pa
 
 
 def test_a_worker_that_is_told_to_end(
-    gateway: StartGateway, worker: StartWorker, counting_engine: StartEngine, tmp_path: Path
+    gateway: StartGateway, penstock_worker: StartWorker, counting_engine: StartEngine, tmp_path: Path
 ) -> None:
     """Under load, one after the other: whatever they had ends well, and nobody notices."""
     port = free_port()
     through = gateway(policy(tmp_path, port))
     engine = counting_engine("--milliseconds", "30")
-    running = [worker(port, engine.url, "--credits", "4") for _ in range(2)]
+    running = [penstock_worker(port, engine.url, "--credits", "4") for _ in range(2)]
     wait_for_credits(through, 8)
     with ThreadPoolExecutor(1) as pool:
         result = pool.submit(load, through, 600, 24, "/x")
@@ -255,24 +146,24 @@ def test_a_worker_that_is_told_to_end(
             time.sleep(0.4)
             running[0].signal(signal.SIGTERM)
             assert running.pop(0).wait(10) == 0
-            running.append(worker(port, engine.url, "--credits", "4"))
+            running.append(penstock_worker(port, engine.url, "--credits", "4"))
         assert result.result() == {200: 600}
     assert engine.seen()["most"] <= 12
 
 
 def test_a_worker_that_is_killed(
-    gateway: StartGateway, worker: StartWorker, counting_engine: StartEngine, tmp_path: Path
+    gateway: StartGateway, penstock_worker: StartWorker, counting_engine: StartEngine, tmp_path: Path
 ) -> None:
     """Under load: what had not been answered runs once more elsewhere, and the engine has stopped what nobody waits for."""
     port = free_port()
     through = gateway(policy(tmp_path, port))
     engine = counting_engine("--milliseconds", "30")
-    stays = worker(port, engine.url, "--credits", "4")
+    stays = penstock_worker(port, engine.url, "--credits", "4")
     wait_for_credits(through, 4)
     with ThreadPoolExecutor(1) as pool:
         result = pool.submit(load, through, 500, 24)
         for _ in range(3):
-            victim = worker(port, engine.url, "--credits", "4")
+            victim = penstock_worker(port, engine.url, "--credits", "4")
             time.sleep(0.6)
             victim.kill()
         answers = result.result()
@@ -281,14 +172,14 @@ def test_a_worker_that_is_killed(
 
 
 def test_gateways_that_die_and_come_back(
-    gateway: StartGateway, worker: StartWorker, counting_engine: StartEngine, tmp_path: Path
+    gateway: StartGateway, penstock_worker: StartWorker, counting_engine: StartEngine, tmp_path: Path
 ) -> None:
     """The engine stops what its client waits for no more, and the worker comes to the next gateway."""
     port = free_port()
     text = policy(tmp_path, port)
     first = gateway(text)
     engine = counting_engine("--milliseconds", "3000")
-    one = worker(port, engine.url, "--credits", "2")
+    one = penstock_worker(port, engine.url, "--credits", "2")
     wait_for_credits(first, 2)
     thread = threading.Thread(target=lambda: pytest.raises(Exception, request, first.url, "/x", "POST", b"{}"))
     thread.start()
@@ -307,7 +198,7 @@ def test_gateways_that_die_and_come_back(
     wait_for_credits(third, 2, 40)
 
 
-def test_two_gateways(gateway: StartGateway, worker: StartWorker, counting_engine: StartEngine, tmp_path: Path) -> None:
+def test_two_gateways(gateway: StartGateway, penstock_worker: StartWorker, counting_engine: StartEngine, tmp_path: Path) -> None:
     """One engine of four places serves both: never more than four together, all the places where only one needs them."""
     folders = [tmp_path / "one", tmp_path / "two"]
     for folder in folders:
@@ -315,7 +206,7 @@ def test_two_gateways(gateway: StartGateway, worker: StartWorker, counting_engin
     ports = [free_port(), free_port()]
     through = [gateway(policy(folder, port)) for folder, port in zip(folders, ports, strict=True)]
     engine = counting_engine("--milliseconds", "40")
-    worker(ports, engine.url, "--credits", "4")
+    penstock_worker(ports, engine.url, "--credits", "4")
     for each in through:
         eventually(lambda: credits(each) == 2, "two at each")  # noqa: B023
     with ThreadPoolExecutor(2) as pool:
@@ -343,14 +234,14 @@ def test_two_gateways(gateway: StartGateway, worker: StartWorker, counting_engin
     eventually(lambda: credits(through[0]) == 4, "all are there", 15)
 
 
-def test_credits_that_are_found(gateway: StartGateway, worker: StartWorker, tmp_path: Path) -> None:
+def test_credits_that_are_found(gateway: StartGateway, penstock_worker: StartWorker, tmp_path: Path) -> None:
     """`auto` finds how many the engine can do at once, for any gateway: eight places, and a queue behind them."""
     port = free_port()
     through = gateway(policy(tmp_path, port))
     engine = Process([sys.executable, str(HERE / "slot_server.py"), "--slots", "8", "--milliseconds", "50"])
     try:
         url = engine.wait_for_line(listening_address, "address of the engine")
-        worker(port, url)
+        penstock_worker(port, url)
         eventually(lambda: credits(through) > 0, "it is there")
 
         def one(_: int) -> int:
@@ -365,7 +256,7 @@ def test_credits_that_are_found(gateway: StartGateway, worker: StartWorker, tmp_
         engine.stop()
 
 
-def test_over_tls(gateway: StartGateway, worker: StartWorker, counting_engine: StartEngine, tmp_path: Path) -> None:
+def test_over_tls(gateway: StartGateway, penstock_worker: StartWorker, counting_engine: StartEngine, tmp_path: Path) -> None:
     """Worker and gateway show each other certificates, and each refuses those of others."""
     authority, stranger = Authority(tmp_path), Authority(tmp_path, "stranger")
     authority.issue("gateway", "IP:127.0.0.1")
@@ -376,13 +267,13 @@ def test_over_tls(gateway: StartGateway, worker: StartWorker, counting_engine: S
     engine = counting_engine()
     own = ("--cert-file", f"{tmp_path}/shown.pem", "--cert-key-file", f"{tmp_path}/shown.key")
     known = ("--ca-file", f"{tmp_path}/ca.pem")
-    deceived = worker(port, engine.url, "--credits", "2", "--ca-file", f"{tmp_path}/stranger.pem", *own, scheme="https")
-    nameless = worker(port, engine.url, "--credits", "2", *known, scheme="https")
+    deceived = penstock_worker(port, engine.url, "--credits", "2", "--ca-file", f"{tmp_path}/stranger.pem", *own, scheme="https")
+    nameless = penstock_worker(port, engine.url, "--credits", "2", *known, scheme="https")
     assert deceived.told("gateway not reached")[0]["cause"] == "certificate"
     eventually(lambda: nameless.logged("gateway not reached") or nameless.logged("gateway refuses"), "it is refused")
     assert credits(through) == 0
     del stranger
-    worker(port, engine.url, "--credits", "4", *known, *own, scheme="https")
+    penstock_worker(port, engine.url, "--credits", "4", *known, *own, scheme="https")
     wait_for_credits(through, 4)
     assert load(through, 100, 10) == {200: 100}
     long = b"x" * (3 << 20)
@@ -391,14 +282,14 @@ def test_over_tls(gateway: StartGateway, worker: StartWorker, counting_engine: S
 
 
 def test_a_key_that_is_not_known(
-    gateway: StartGateway, worker: StartWorker, counting_engine: StartEngine, tmp_path: Path
+    gateway: StartGateway, penstock_worker: StartWorker, counting_engine: StartEngine, tmp_path: Path
 ) -> None:
     """The log says why, without the key; when the gateway learns it, the worker is in."""
     port = free_port()
     text = policy(tmp_path, port)
     (tmp_path / "workers.keys").write_text("")
     through = gateway(text)
-    one = worker(port, counting_engine().url, "--credits", "2")
+    one = penstock_worker(port, counting_engine().url, "--credits", "2")
     line = one.told("gateway refuses")[0]
     assert line["cause"] == "401 the key is not known"
     assert KEY not in "".join(one.errors)
