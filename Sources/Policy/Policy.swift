@@ -247,6 +247,8 @@ package struct PoolSettings: Equatable, Sendable {
     package var admission = AdmissionSettings()
     /// How many units of the limit long requests take; `nil` for one each.
     package var seats: SeatSettings?
+    /// Bytes of bodies a second, of all requests together.
+    package var byteRates = ByteRateSettings()
     /// How the backends are checked; `nil` for not at all.
     package var health: HealthSettings?
     /// Who is asked what the backends may be sent.

@@ -101,6 +101,14 @@ extension PolicySections {
                 "seats", \.seats, seats.kind().optional(blank: SeatSettings()),
                 "Long requests take several units of the limit; without this each takes one."),
             Key(
+                "bytes_per_second", \.byteRates.down, byteRate,
+                "Bytes a second of its responses' bodies, over all requests and threads, all of which get the same "
+                    + "while they want more; streams of events have no part in it. `off` for no bound."
+            ),
+            Key(
+                "bytes_per_second_up", \.byteRates.up, byteRate,
+                "The same of its requests' bodies."),
+            Key(
                 "mode", \.admission.mode, .words,
                 "`observe` decides, counts and logs everything and starts every request at once: for "
                     + "trying a policy without risk."),
@@ -181,6 +189,10 @@ extension PolicySections {
                 pool.admission.discoversBackends = true
             }
         })
+
+    /// Bytes a second, of pools and of tenants.
+    static let byteRate = Kind<Int>.size(1 << 10...1 << 40)
+        .optional(blank: 1 << 20, absent: "off")
 
     private static let seats = Section<SeatSettings>(
         blank: SeatSettings(),

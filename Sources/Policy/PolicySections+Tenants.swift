@@ -51,6 +51,12 @@ private struct TenantKeys: Sendable {
         if given.contains("tokens_per_minute") {
             terms.settings.tokensPerMinute = settings.tokensPerMinute
         }
+        if given.contains("bytes_per_second") {
+            terms.settings.byteRates.down = settings.byteRates.down
+        }
+        if given.contains("bytes_per_second_up") {
+            terms.settings.byteRates.up = settings.byteRates.up
+        }
         if !given.contains("highest_class") { terms.highestClass = others.highestClass }
         return terms
     }
@@ -411,6 +417,13 @@ extension PolicySections {
             "Tokens of prompts and responses that it may use a minute over all pools together; an "
                 + "estimate is charged when a request comes, and put right when it ends. `off` for no "
                 + "bound but that of another pool."),
+        Key(
+            "bytes_per_second", \.settings.byteRates.down, byteRate,
+            "Bytes a second of the bodies of responses to it, in this pool, below what the pool has; `off` for no "
+                + "bound of its own."),
+        Key(
+            "bytes_per_second_up", \.settings.byteRates.up, byteRate,
+            "The same of its requests' bodies."),
     ]
 
     private static let networks = Key<TenantKeys>(

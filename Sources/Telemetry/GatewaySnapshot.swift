@@ -128,6 +128,8 @@ package struct PoolSnapshot {
     package var metrics: PoolMetrics
     /// Its workers that have a connection, and how many connections these are; nil where it takes none.
     package var workers: (workers: Int, credits: Int)?
+    /// Whether bodies pass by a rate.
+    package var hasByteRates = false
     /// Requests that wait in the queue.
     package var queueRequests = 0
     /// Bytes that the waiting requests hold.

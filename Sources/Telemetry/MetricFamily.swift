@@ -48,6 +48,8 @@ package struct MetricFamily: Sendable {
         case workers
         /// Requests may come as lines.
         case bulk
+        /// Bodies pass by a rate in some pool.
+        case pacing
 
         /// Whether the gateway of `snapshot` does that.
         func isDone(by snapshot: GatewaySnapshot) -> Bool {
@@ -57,13 +59,15 @@ package struct MetricFamily: Sendable {
             case .tls: !snapshot.certificates.isEmpty
             case .workers: snapshot.takesWorkers
             case .bulk: snapshot.takesBulk
+            case .pacing: snapshot.pools.contains(where: \.hasByteRates)
             }
         }
     }
 
     /// All families, in the order in which they are shown.
     package static let all: [MetricFamily] =
-        gatewayFamilies + poolFamilies + affinityFamilies + tlsFamilies + workerFamilies
+        gatewayFamilies + poolFamilies + pacingFamilies + affinityFamilies + tlsFamilies
+        + workerFamilies
         + modelFamilies
         + backendFamilies
         + processFamilies

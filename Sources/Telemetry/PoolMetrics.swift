@@ -87,6 +87,10 @@ package final class PoolMetrics {
     package var workerReturns: UInt64 = 0
     /// Workers that were taken for lost because they did not answer.
     package var workersLost: UInt64 = 0
+    /// Bytes that passed by a rate, and for how long bodies waited for that, by `ByteDirection`.
+    private(set) var pacedBytes = [UInt64](repeating: 0, count: ByteDirection.allCases.count)
+    private(set) var pacedNanoseconds = [UInt64](
+        repeating: 0, count: ByteDirection.allCases.count)
     /// Bytes read from clients whose request went to this pool: heads and bodies as they came.
     package var clientReceivedBytes: UInt64 = 0
     /// Bytes written to those clients.
@@ -148,6 +152,10 @@ package final class PoolMetrics {
         walk.visit(&workerReturns)
         walk.visit(&workersLost)
         for index in mirrors.indices { walk.visit(&mirrors[index]) }
+        for index in pacedBytes.indices {
+            walk.visit(&pacedBytes[index])
+            walk.visit(&pacedNanoseconds[index])
+        }
         walk.visit(&clientReceivedBytes)
         walk.visit(&clientSentBytes)
         walk.visit(&upstreamReceivedBytes)
@@ -204,6 +212,16 @@ extension PoolMetrics {
 
     /// Counts what became of a request that was to be copied to this pool.
     package func countMirror(_ outcome: MirrorOutcome) { mirrors[outcome.rawValue] &+= 1 }
+
+    /// Counts bytes of a body that passed by a rate.
+    package func countPaced(_ direction: ByteDirection, bytes: Int) {
+        pacedBytes[Int(direction.rawValue)] &+= UInt64(clamping: bytes)
+    }
+
+    /// Counts for how long a body waited for its rate.
+    package func countPaced(_ direction: ByteDirection, nanoseconds: Int64) {
+        pacedNanoseconds[Int(direction.rawValue)] &+= UInt64(clamping: nanoseconds)
+    }
 
     /// Counts a whole response that came in time.
     package func countResponseInTime() { responsesInTime &+= 1 }

@@ -101,6 +101,7 @@ extension FullPolicy {
         pool.admission.otherTenants.maxQueued = 46
         pool.admission.otherTenants.requestsPerMinute = 51
         pool.admission.otherTenants.tokensPerMinute = 52
+        pool.admission.otherTenants.byteRates = ByteRateSettings(down: 1_073, up: 1_074)
         var acme = TenantSettings(name: "acme")
         acme.weight = 47
         acme.highestClass = 2
@@ -108,6 +109,7 @@ extension FullPolicy {
         acme.maxQueued = 49
         acme.requestsPerMinute = 53
         acme.tokensPerMinute = 54
+        acme.byteRates = ByteRateSettings(down: 1_075, up: 1_076)
         pool.admission.tenants = [acme]
         let network = Network(
             lowest: 0xffff_c000_0200, prefixLength: 120, text: "192.0.2.0/24")

@@ -132,6 +132,8 @@ enum FullPolicy {
             limit:
               \(limit.joined(separator: "\n      "))
             seats: {tokens: 56, max: 57}
+            bytes_per_second: 1071B
+            bytes_per_second_up: 1072B
             mode: observe
             queue:
               max_requests: 31
@@ -166,6 +168,8 @@ enum FullPolicy {
                 max_queued: 46
                 requests_per_minute: 51
                 tokens_per_minute: 52
+                bytes_per_second: 1073B
+                bytes_per_second_up: 1074B
               named:
                 - name: acme
                   weight: 47
@@ -174,18 +178,15 @@ enum FullPolicy {
                   max_queued: 49
                   requests_per_minute: 53
                   tokens_per_minute: 54
+                  bytes_per_second: 1075B
+                  bytes_per_second_up: 1076B
                   networks: [192.0.2.0/24]
             deadline:
               headers: ignore
               longest: 55s
               pass_on: false
             websocket: allow
-            health:
-              path: /up
-              interval: 61s
-              timeout: 62s
-              fall: 63
-              rise: 64
+            health: {path: /up, interval: 61s, timeout: 62s, fall: 63, rise: 64}
             signals:
               agent: http://agent.example.com:9777/ask
               every: 65s
@@ -453,6 +454,7 @@ enum FullPolicy {
         seats.tokens = 56
         seats.most = 57
         pool.seats = seats
+        pool.byteRates = ByteRateSettings(down: 1_071, up: 1_072)
         pool.admission.limit = .gradient(expectedLimit)
         pool.admission.queue.maxRequests = 31
         pool.admission.queue.maxBytes = 32

@@ -254,7 +254,7 @@ extension AdmissionController {
             tokenTime.learn(
                 input: Int(stub.expected.input), output: Int(stub.expected.output),
                 seconds: Double(sample.latencyNanoseconds) / 1e9 * Double(stub.seats))
-            learnCancel(stub, sample)
+            if !work.isHeldBack { learnCancel(stub, sample) }
             if stub.promptSlot >= 0 {
                 affinity.learn(
                     at: index, work,
@@ -263,6 +263,7 @@ extension AdmissionController {
             }
         }
         guard backends[index].isPresent, mayLearn(index, sample) else { return }
+        if work.isHeldBack, !sample.isDropped { return }
         if backends[index].warmth != nil, !sample.isDropped, !mayMove(index) { return }
         if let move = backends[index].limiter.update(sample, backends[index].meter) {
             record(move, at: index)

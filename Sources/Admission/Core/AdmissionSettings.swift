@@ -222,6 +222,8 @@ package struct TenantSettings: Equatable, Sendable {
     package var requestsPerMinute: Int?
     /// Tokens that it may use a minute, 1..1,000,000,000,000; nil for no bound of its own.
     package var tokensPerMinute: Int?
+    /// Bytes of bodies a second in the pool; what is nil has no bound of its own.
+    package var byteRates = ByteRateSettings()
 
     /// A tenant with the defaults.
     package init(name: String) { self.name = name }

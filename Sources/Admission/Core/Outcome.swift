@@ -154,6 +154,8 @@ package struct ServedWork: Sendable {
     /// of the prompt where it does not.
     package var promptTokens: UInt32 = 0
     package var cachedTokens: UInt32 = 0
+    /// Whether it was held back by a rate of bytes, so that its time says nothing of the backend.
+    package var isHeldBack = false
     /// What the tenant's quotas are charged.
     package var charge = Charge.reserved
 

@@ -50,6 +50,8 @@ final class Pool {
     /// Whether what a request costs follows from the length of its body: some tenant has a quota, or long
     /// requests take more of the limit.
     var chargesLengths: Bool { admission.quotas.isInUse || seats != nil }
+    /// Whether bodies pass by a rate, for the data path.
+    private(set) var hasByteRates = false
     /// What is done with requests' deadlines, for the data path.
     private(set) var deadlines = DeadlineSettings()
     /// How long a request is wanted by the policy, in nanoseconds; nil for no end.
@@ -145,7 +147,7 @@ final class Pool {
             || !claims.networks.isEmpty
         tellsShares = responses.tellsShares && knowsTenants
         tenantSlots = settings.admission.tenants.map { metrics.tenantSlot($0.name) }
-        seats = settings.seats
+        (seats, hasByteRates) = (settings.seats, admission.byteRates.isInUse)
         deadlines = settings.deadlines
         longestNanoseconds = deadlines.longest?.wholeNanoseconds
         rules = layout.rules

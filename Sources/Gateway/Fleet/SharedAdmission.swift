@@ -66,6 +66,8 @@ package final class SharedAdmission: Sendable {
     let state: Lock<State>
     /// What its tenants may use, in all pools together.
     let quotas: SharedQuotas
+    /// What may pass a second of its requests' bodies.
+    let byteRates: SharedByteRates
     /// What requests are expected to come to.
     let tokens = TokenEstimates()
     /// `State.version`, to be seen without the lock.
@@ -99,6 +101,7 @@ package final class SharedAdmission: Sendable {
         state.beginFollowingClock(epoch)
         self.state = Lock(state)
         self.quotas = quotas
+        byteRates = SharedByteRates(settings)
     }
 
     /// How far the wall clock was ahead when it was last looked at.
@@ -125,6 +128,7 @@ package final class SharedAdmission: Sendable {
         if isSame { return }
         let classifier = Classifier(settings, hashKey: hashKey)
         let rules = PoolRules(settings)
+        byteRates.reconfigure(settings)
         state.withLock { state in
             state.settings = settings
             state.classifier = classifier

@@ -47,10 +47,12 @@ struct BodyRelay {
         self.writesChunks = writesChunks
     }
 
-    /// What the output takes of a body; a chunk has its size and two line ends beside it, and the
-    /// last one comes behind it.
+    /// What a chunk has beside its content: its size and two line ends, and the last one comes behind it.
+    static let chunkBytes = 32
+
+    /// What the output takes of a body.
     private func room(in output: borrowing ByteBuffer) -> Int {
-        highBytes - output.count - (writesChunks ? 32 : 0)
+        highBytes - output.count - (writesChunks ? BodyRelay.chunkBytes : 0)
     }
 
     /// Less room than this is none: what is read and written in crumbs costs more than it holds.

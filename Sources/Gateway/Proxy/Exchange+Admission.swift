@@ -154,6 +154,7 @@ extension Exchange {
         backendMetrics?.count(outcome)
         var work = attempt.work(outcome, charge)
         if pool.hasAffinity { addCached(to: &work) }
+        if let pacing { work.isHeldBack = pacing.hasWaited }
         pool.complete(permit, outcome, work)
     }
 

@@ -42,6 +42,7 @@ extension Exchange {
         pool.metrics.upstreamSentBytes &+= UInt64(upstream.sentSinceBegun)
         claim.countTokens(attempt)
         attempt.detach()
+        if let pacing { pacing.end(now: now) }
         upstream.changeUser(to: rest)
         rest.upstreamReady()
     }
@@ -52,7 +53,10 @@ extension Exchange {
         guard let held = attempt.awaited, let pool else { return }
         let awaited: Awaited
         switch stage {
-        case .forwarding: awaited = isHeldUp(by: client) ? .client : .backend
+        case .forwarding:
+            // The gateway itself holds it back, from time to time: silence says nothing then.
+            let usual = pacing?.hasWaited == true ? Awaited.nobody : .backend
+            awaited = isHeldUp(by: client) ? .client : usual
         case .tunnelling: awaited = isTunnelQuiet ? .client : .nobody
         default: awaited = .backend
         }

@@ -16,21 +16,30 @@ extension Exchange {
         var moved = false
         if intake.isPaused && upstream.output.count > snapshot.bufferLowBytes { return false }
         intake.pause(false)
+        var high = snapshot.bufferHighBytes
         while true {
+            if let pacing {
+                guard let room = roomAbove(upstream, pacing) else { return moved }
+                high = room
+            }
+            let before = intake.bodyBytes
             let step = intake.relay(
-                from: client, to: upstream, highBytes: snapshot.bufferHighBytes,
-                bytesMax: maxBodyBytes)
+                from: client, to: upstream, highBytes: high, bytesMax: maxBodyBytes)
+            if let pacing { pacing.use(.up, intake.bodyBytes - before) }
             switch step {
             case .needsMore(let movedBody):
                 moved = moved || movedBody
-                guard fillBody(client, for: upstream) else {
+                guard fillBody(client, for: upstream, highBytes: high) else {
                     if client.inputEnded { clientGone() }
                     return moved
                 }
                 moved = true
             case .full(let movedBody):
+                moved = moved || movedBody
+                // More may be had, or is to be waited for.
+                if high < snapshot.bufferHighBytes { continue }
                 intake.pause(true)
-                return moved || movedBody
+                return moved
             case .ended:
                 endChunks(to: upstream)
                 return true
@@ -50,8 +59,18 @@ extension Exchange {
         }
     }
 
-    private func fillBody(_ client: ClientConnection, for upstream: UpstreamConnection) -> Bool {
-        let high = snapshot.bufferHighBytes
+    /// What the backend's output may hold by the pace of the request's body; nil where nothing may pass now.
+    @inline(never)
+    private func roomAbove(_ upstream: UpstreamConnection, _ pacing: Pacing) -> Int? {
+        pacing.room(
+            .up, highBytes: snapshot.bufferHighBytes,
+            outputHolds: upstream.hasOutput ? upstream.output.count : 0,
+            framing: intake.head.framing.isChunked ? BodyRelay.chunkBytes : 0, now: now)
+    }
+
+    private func fillBody(
+        _ client: ClientConnection, for upstream: UpstreamConnection, highBytes high: Int
+    ) -> Bool {
         let held = client.hasInput ? client.input.count : 0
         let wanted = BodyRelay.bytesToRead(
             high, outputHolds: upstream.hasOutput ? upstream.output.count : 0)

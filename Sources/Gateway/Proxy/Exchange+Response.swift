@@ -21,16 +21,22 @@ extension Exchange {
             guard outlet.resumes(outputBytes: client.output.count, snapshot) else { return }
         }
         var high = outlet.highBytes(usual: snapshot.bufferHighBytes)
+        if let pacing {
+            guard let room = room(for: client, pacing) else { return }
+            high = room
+        }
         guard attempt.hasMore(from: upstream, for: client, highBytes: high, now: now) else {
             if upstream.inputEnded { responseEnded(client, upstream) }
             return
         }
         while true {
             let tokensBefore = attempt.response.tokens
+            let bytesBefore = attempt.response.bodyBytes
             let (step, events) = attempt.move(
                 from: upstream, to: client, highBytes: high, writesChunks: outlet.framing.isChunked,
                 isRead: claim.readsResponse)
             if events > 0 { observeEvents(attempt.response.tokens - tokensBefore) }
+            if let pacing { pacing.use(.down, attempt.response.bodyBytes - bytesBefore) }
             switch step {
             case .needsMore:
                 guard attempt.fill(from: upstream, for: client, highBytes: high, now: now) else {
@@ -41,6 +47,10 @@ extension Exchange {
             case .head:
                 receivedResponseHead(client, upstream)
                 if stage != .forwarding || attempt.connection !== upstream { return }
+                if let pacing {
+                    guard let room = room(for: client, pacing) else { return }
+                    high = room
+                }
             case .ended:
                 completeResponse(client, upstream)
                 return
@@ -48,18 +58,38 @@ extension Exchange {
                 upstreamFailed(.upstreamInvalid)
                 return
             case .full:
+                if let pacing, high < outlet.highBytes(usual: snapshot.bufferHighBytes) {
+                    // More may be had, or is to be waited for.
+                    guard let room = room(for: client, pacing) else { return }
+                    high = room
+                    continue
+                }
                 guard outlet.growsFurther(for: client, snapshot) else {
                     outlet.pause(now: now)
                     return
                 }
                 high = outlet.highBytes(usual: snapshot.bufferHighBytes)
+                if let pacing {
+                    guard let room = room(for: client, pacing) else { return }
+                    high = room
+                }
             }
         }
+    }
+
+    /// What the client's output may hold by the pace of the response's body; nil where nothing may pass now.
+    @inline(never)
+    private func room(for client: ClientConnection, _ pacing: Pacing) -> Int? {
+        pacing.room(
+            .down, highBytes: outlet.highBytes(usual: snapshot.bufferHighBytes),
+            outputHolds: client.hasOutput ? client.output.count : 0,
+            framing: outlet.framing.isChunked ? BodyRelay.chunkBytes : 0, now: now)
     }
 
     /// Tells the pool what came, while the permit is held.
     private func reportProgress(since pieces: Int) {
         guard stage == .forwarding, let pool else { return }
+        if let pacing, pacing.hasWaited { return }
         attempt.report(to: pool, since: pieces, now: now)
     }
 
@@ -123,6 +153,7 @@ extension Exchange {
         noteResponse(head)
         if !attempt.isStream { outlet.comment(at: .distantFuture) }
         outlet.begin(status: head.status, framing(of: head))
+        if let pacing { pace(head, pacing) }
         // The client may never send a body that it still waits to be asked for.
         if shard.isDraining || !intake.isComplete && intake.awaitsContinue { outlet.endClient() }
         let seen = ResponseRewriter(exchange: self).append(head, to: &output)

@@ -12,6 +12,7 @@ extension Exchange {
         switch stage {
         case .forwarding:
             guard let connection = attempt.connection, !attempt.awaitsGrant else { return false }
+            if let pacing, pacing.waits(.up, now: now) { return false }
             return !connection.hasOutput
         case .readingBody: return true
         case .delivering: return intake.isDiscarding

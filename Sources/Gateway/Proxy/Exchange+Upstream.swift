@@ -125,6 +125,7 @@ extension Exchange {
         attempt.attach(connection, now: now)
         move(to: .forwarding)
         intake.noteProgress(now: now)
+        if pool.hasByteRates || pacing != nil { beginPacing(in: pool) }
         connection.begin(self, method: head.method, mayBecomeWebSocket: asksForTunnel)
         if isEarly {
             upstreamSpokeTooEarly()
@@ -214,6 +215,7 @@ extension Exchange {
         settleAwaited(for: client)
         if stage == .tunnelling { settleTunnel() }
         guard stage == .forwarding, let upstream = attempt.connection, let pool else { return }
+        if let pacing, settlePacing(pacing, on: upstream) { return }
         var timeout: Int64
         if outlet.isPaused || awaitsBody {
             // The client is the slow one, and its own time-outs watch it.
@@ -242,6 +244,7 @@ extension Exchange {
         }
         claim.countTokens(attempt)
         attempt.detach()
+        if let pacing { pacing.end(now: now) }
         connection.end(reusable: reusable)
     }
 

@@ -68,6 +68,8 @@ final class Exchange: UpstreamUser {
     var tunnel: Tunnel?
     /// The many requests that it stands for.
     var bulk: BulkRun?
+    /// The pace of its bodies, in a pool with rates of bytes.
+    var pacing: Pacing?
     var parkedHandle: ParkedHandle?
     /// The facts that the log and the metrics get.
     var record = ExchangeRecord()
@@ -131,6 +133,10 @@ final class Exchange: UpstreamUser {
         hasFallenBack = false
         asksForTunnel = false
         tunnel = nil
+        if let pacing {
+            pacing.end(now: now)
+            self.pacing = nil
+        }
         if let bulk {
             bulk.leave()
             self.bulk = nil
@@ -151,7 +157,13 @@ final class Exchange: UpstreamUser {
         client?.advance()
     }
 
-    override func upstreamDeadlineReached() { backendTimedOut() }
+    override func upstreamDeadlineReached() {
+        if let pacing, pacing.isDeadlineOurs {
+            client?.advance()
+        } else {
+            backendTimedOut()
+        }
+    }
 
     // MARK: Relaying
 

@@ -109,6 +109,7 @@ extension Gateway {
             })
         observed.discovery = discoveries[member.settings.name]
         if member.settings.workers != nil { observed.workers = admission.workersPresent }
+        observed.hasByteRates = admission.byteRates.isInUse
         observed.affinity = admission.affinity
         observed.queueRequests = admission.queueLength
         observed.queueBytes = admission.queueBytes

@@ -3,7 +3,8 @@
 
 /// What the text format must be.
 let goldenMetrics =
-    goldenTraffic + "\n" + goldenAffinity + "\n" + goldenTLS + "\n" + goldenWorkers
+    goldenTraffic + "\n" + goldenPacing + "\n" + goldenAffinity + "\n" + goldenTLS + "\n"
+    + goldenWorkers
     + "\n" + goldenModels
 
 /// The gateway and its pools.

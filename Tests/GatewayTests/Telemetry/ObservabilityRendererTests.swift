@@ -62,6 +62,16 @@ import Testing
         #expect(!text.contains("bulk"))
     }
 
+    @Test func withoutRatesThePageHasNothingOfThem() {
+        var snapshot = sampleSnapshot()
+        snapshot.pools[0].hasByteRates = false
+        let text = rendered {
+            PrometheusRenderer.render(snapshot, process: sampleProcess(), format: .text, into: &$0)
+        }
+        let golden = goldenMetrics.replacing("SWIFT", with: GatewayMetrics.swiftVersion)
+        #expect(text == golden.replacing(goldenPacing + "\n", with: ""))
+    }
+
     @Test func withoutWorkersThePageHasNothingOfThem() {
         var snapshot = sampleSnapshot()
         snapshot.takesWorkers = false

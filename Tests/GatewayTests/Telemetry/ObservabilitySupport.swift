@@ -135,6 +135,10 @@ func sampleSnapshot() -> GatewaySnapshot {
     snapshot.workers = (3, 24)
     pool.workerReturns = 2
     pool.workersLost = 1
+    snapshot.hasByteRates = true
+    pool.countPaced(.down, bytes: 5_000_000)
+    pool.countPaced(.up, bytes: 7)
+    pool.countPaced(.down, nanoseconds: 1_250_000_000)
     snapshot.queueRequests = 5
     snapshot.queueBytes = 6_000
     snapshot.oldestWaitNanoseconds = 1_500_000

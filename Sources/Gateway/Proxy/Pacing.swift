@@ -1,0 +1,139 @@
+// One request's part in the rates of bytes that hold for it: how much of its bodies may pass now, and when to look again.
+// What may not pass is not read, so that TCP's own window slows its sender down.
+//
+// Life: made with an attempt in a pool that has rates, and kept until its exchange forgets it or tries elsewhere; what it
+// has fetched and not used goes back when the backend's connection does.
+
+internal import Admission
+internal import Reactor
+internal import Telemetry
+
+/// The pace of one request's bodies.
+final class Pacing {
+    private let rates: SharedByteRates
+    private let metrics: PoolMetrics
+    private var down = Side()
+    private var up = Side()
+    /// Whether either body has ever waited: how long the request took says nothing of its backend then.
+    private(set) var hasWaited = false
+    /// Whether the backend's deadline is that of the next look, and no time-out.
+    var isDeadlineOurs = false
+
+    /// One of the two bodies.
+    private struct Side {
+        var lease: ByteLease?
+        /// Nothing may pass before; nil for at once.
+        var waitsUntil: Instant?
+        var waitsSince: Instant?
+    }
+
+    /// The pace in `pool`.
+    init(in pool: Pool) {
+        rates = pool.admission.byteRates
+        metrics = pool.metrics
+    }
+
+    /// A body begins for `tenant`, of which `heldBytes` pass at once.
+    func begin(
+        _ direction: ByteDirection, of tenant: TenantID, heldBytes: Int = 0, now: Instant
+    ) {
+        guard let lease = rates.open(direction, of: tenant, now: now) else { return }
+        if heldBytes > 0 {
+            rates.charge(heldBytes, to: lease)
+            metrics.countPaced(direction, bytes: heldBytes)
+        }
+        switch direction {
+        case .down: down.lease = lease
+        case .up: up.lease = lease
+        }
+    }
+
+    /// What the output may hold, which holds `count` bytes and may hold `highBytes` otherwise, of a body that gets
+    /// `framing` bytes beside its own; nil where nothing may pass now.
+    func room(
+        _ direction: ByteDirection, highBytes: Int, outputHolds count: Int, framing: Int,
+        now: Instant
+    ) -> Int? {
+        switch direction {
+        case .down: room(&down, direction, highBytes, count + framing, now)
+        case .up: room(&up, direction, highBytes, count + framing, now)
+        }
+    }
+
+    private func room(
+        _ side: inout Side, _ direction: ByteDirection, _ highBytes: Int, _ count: Int,
+        _ now: Instant
+    ) -> Int? {
+        guard var lease = side.lease else { return highBytes }
+        if let until = side.waitsUntil, now < until { return nil }
+        // What is less is not worth a step.
+        let least = BodyRelay.roomWorthAStep(highBytes)
+        if lease.bytes < least {
+            let until = rates.fetch(least, for: &lease, now: now)
+            side.lease = lease
+            side.waitsUntil = until
+            if until != nil {
+                hasWaited = true
+                if side.waitsSince == nil { side.waitsSince = now }
+                return nil
+            }
+        }
+        noteWaited(&side, direction, now)
+        return min(highBytes, count + lease.bytes)
+    }
+
+    private func noteWaited(_ side: inout Side, _ direction: ByteDirection, _ now: Instant) {
+        side.waitsUntil = nil
+        guard let since = side.waitsSince else { return }
+        side.waitsSince = nil
+        metrics.countPaced(direction, nanoseconds: now.nanoseconds(since: since))
+    }
+
+    /// So many bytes of a body have passed.
+    func use(_ direction: ByteDirection, _ count: Int) {
+        guard count > 0 else { return }
+        let isPaced =
+            switch direction {
+            case .down: down.lease != nil
+            case .up: up.lease != nil
+            }
+        guard isPaced else { return }
+        switch direction {
+        case .down: down.lease?.use(count)
+        case .up: up.lease?.use(count)
+        }
+        metrics.countPaced(direction, bytes: count)
+    }
+
+    /// Whether the body waits for bytes.
+    func waits(_ direction: ByteDirection, now: Instant) -> Bool {
+        switch direction {
+        case .down: down.waitsUntil.map { now < $0 } ?? false
+        case .up: up.waitsUntil.map { now < $0 } ?? false
+        }
+    }
+
+    /// When a body that waits is to be looked at; nil where none does.
+    func nextLook(now: Instant) -> Instant? {
+        let looks = [down.waitsUntil, up.waitsUntil].compactMap(\.self).filter { now < $0 }
+        return looks.min()
+    }
+
+    /// Gives back what was fetched: the backend is done, or given up.
+    func end(now: Instant) {
+        for direction in ByteDirection.allCases {
+            switch direction {
+            case .down: end(&down, direction, now)
+            case .up: end(&up, direction, now)
+            }
+        }
+        isDeadlineOurs = false
+    }
+
+    private func end(_ side: inout Side, _ direction: ByteDirection, _ now: Instant) {
+        noteWaited(&side, direction, now)
+        guard let lease = side.lease else { return }
+        side.lease = nil
+        rates.close(lease)
+    }
+}
