@@ -3,7 +3,7 @@
 What a request says decides about its answer: `{"input": "a"}` is echoed; `"fail": {"status": 503, "times": 2}` fails
 twice for each `input` before it is answered; `"bytes": 4096` is the length of a text in the answer; `"seconds": 1` is
 how long it takes. Started as a process of its own; prints its address as JSON, like the embedding server. `GET /stats`
-says how many requests came, and the most that ran at once.
+says how many requests came, the most that ran at once, and for how many milliseconds places were taken by those that ended.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import random
+import time
 from collections import Counter, deque
 from typing import Any, cast
 
@@ -18,12 +20,15 @@ from typing import Any, cast
 class Engine:
     """What all connections share."""
 
-    def __init__(self, slots: int, seconds: float) -> None:
+    def __init__(self, slots: int, seconds: float, spread: float = 0) -> None:
         self.slots = slots
         self.seconds = seconds
+        self.spread = spread
+        self.chance = random.Random(1)
         self.running = 0
         self.waiting: deque[tuple[Connection, dict[str, Any]]] = deque()
-        self.stats: dict[str, int] = {"requests": 0, "most": 0, "ended": 0, "dropped": 0}
+        self.stats: dict[str, int] = {"requests": 0, "most": 0, "ended": 0, "dropped": 0, "milliseconds": 0}
+        self.taken = 0.0
         self.failures: Counter[str] = Counter()
 
     def enter(self, connection: Connection, wanted: dict[str, Any]) -> None:
@@ -42,14 +47,18 @@ class Engine:
             self.running += 1
             self.stats["most"] = max(self.stats["most"], self.running)
             seconds = wanted.get("seconds", self.seconds)
+            began = time.monotonic()
             if seconds:
-                asyncio.get_running_loop().call_later(seconds, self.end, connection, wanted)
+                seconds *= 1 + self.chance.uniform(-self.spread, self.spread)
+                asyncio.get_running_loop().call_later(seconds, self.end, connection, wanted, began)
             else:
-                self.end(connection, wanted)
+                self.end(connection, wanted, began)
 
-    def end(self, connection: Connection, wanted: dict[str, Any]) -> None:
+    def end(self, connection: Connection, wanted: dict[str, Any], began: float) -> None:
         """Answers a request."""
         self.running -= 1
+        self.taken += time.monotonic() - began
+        self.stats["milliseconds"] = round(1000 * self.taken)
         self.stats["ended" if not connection.transport.is_closing() else "dropped"] += 1
         status, fields, value = self.answer(connection, wanted)
         connection.send(status, value, fields)
@@ -112,9 +121,9 @@ class Connection(asyncio.Protocol):
         )
 
 
-async def serve(slots: int, milliseconds: float) -> None:
+async def serve(slots: int, milliseconds: float, spread: float) -> None:
     """Serves until the process is ended."""
-    engine = Engine(slots, milliseconds / 1000)
+    engine = Engine(slots, milliseconds / 1000, spread)
     server = await asyncio.get_running_loop().create_server(
         lambda: Connection(engine), "127.0.0.1", 0, backlog=1024
     )
@@ -127,5 +136,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--slots", type=int, default=16)
     parser.add_argument("--milliseconds", type=float, default=0)
+    parser.add_argument("--spread", type=float, default=0)
     options = parser.parse_args()
-    asyncio.run(serve(options.slots, options.milliseconds))
+    asyncio.run(serve(options.slots, options.milliseconds, options.spread))
