@@ -31,6 +31,8 @@ package struct GatewaySnapshot {
     package var pools: [PoolSnapshot]
     /// How routes share their requests among pools, in the policy's order.
     package var splits: [SplitSnapshot] = []
+    /// Bulk requests that are being answered, the oldest first, no more than `BulkSnapshot.mostShown`.
+    package var bulk: [BulkSnapshot] = []
     /// Where routes send copies of requests, in the policy's order.
     package var mirrors: [MirrorSnapshot] = []
 

@@ -55,6 +55,8 @@ package struct ReactorReport: Sendable {
     /// Objects that live in the reactor.
     package var alive = LiveObjects()
     var pools: [PoolReport] = []
+    /// Bulk requests that the reactor answers.
+    package var bulk: [BulkSnapshot] = []
 
     /// A report of those counters, living objects and pools.
     package init(

@@ -52,6 +52,12 @@ package enum StatusRenderer {
             buffer.append(text: ",")
             append(mirror.pool, share: mirror.share, to: &buffer)
         }
+        if snapshot.takesBulk {
+            buffer.append(text: ",\"bulk\":")
+            buffer.append(jsonListOf: snapshot.bulk) {
+                $0.render(wallNanoseconds: snapshot.wallNanoseconds, into: &$1)
+            }
+        }
         buffer.append(text: ",\"overrides\":")
         append(snapshot.overrides, to: &buffer)
         if let history {

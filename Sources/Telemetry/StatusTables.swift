@@ -1,16 +1,16 @@
-// The gateway's state as tables, for `penstock ctl` and `penstock top`: pools, their backends and tenants, and what operators
-// have changed.
+// The gateway's state as tables, for `penstock ctl` and `penstock top`: pools, their backends and tenants, bulk requests, and
+// what operators have changed.
 
 internal import Admission
 package import Bytes
 
 /// Renders the gateway's state as tables.
 package enum StatusTables {
-    /// The gateway, its pools, backends, tenants and changes.
+    /// The gateway, its pools, backends, tenants, bulk requests and changes.
     package static func render(_ snapshot: GatewaySnapshot, into buffer: inout ByteBuffer) {
         let tables = [
             gateway(snapshot), pools(snapshot), backends(snapshot.pools),
-            tenants(snapshot.pools), overrides(snapshot.overrides),
+            tenants(snapshot.pools), bulk(snapshot.bulk), overrides(snapshot.overrides),
         ]
         join(tables, into: &buffer)
     }
@@ -115,6 +115,17 @@ package enum StatusTables {
                     "\(tenant.share)",
                 ])
             }
+        }
+        return table
+    }
+
+    private static func bulk(_ requests: [BulkSnapshot]) -> TextTable {
+        var table = TextTable("bulk_client", "request_id", "seconds", "read", "completed", "failed")
+        for request in requests {
+            table.append([
+                request.client, request.requestID, "\(request.ageNanoseconds / 1_000_000_000)",
+                "\(request.linesRead)", "\(request.linesCompleted)", "\(request.linesFailed)",
+            ])
         }
         return table
     }

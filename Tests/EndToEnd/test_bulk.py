@@ -135,9 +135,11 @@ def check_whole(answers: list[Any], count: int, first: int = 0) -> None:
     assert end["completed"] + end["failed"] == count
     assert end["done_below"] == first + count and "code" not in end
     done: set[int] = set()
+    seen = first
     for result in results:
         done.add(result["index"])
-        assert all(index in done for index in range(first, result["done_below"]))
+        assert all(index in done for index in range(seen, result["done_below"]))
+        seen = max(seen, result["done_below"])
 
 
 def test_lines_are_answered(backend: BulkServer, gateway: StartGateway) -> None:
@@ -188,6 +190,42 @@ def test_head_comes_before_any_line(backend: BulkServer, gateway: StartGateway) 
         "done_below": 2,
     }
     client.close()
+
+
+def test_the_status_names_bulk_requests(
+    penstock: Path, backend: BulkServer, gateway: StartGateway, tmp_path: Path
+) -> None:
+    """Whose they are, and how far they are; once they have ended, nothing."""
+    control = tmp_path / "ctl.sock"
+    through = gateway(policy(backend.url) + f"control: unix:{control}\n")
+    assert through.status()["bulk"] == []
+    client = Duplex(through.url, fields="X-Request-ID: tonight\r\n")
+    client.send(b"".join([batch_line(0), b"nonsense\n", batch_line(2)]))
+    for _ in range(3):
+        client.answer()
+    (shown,) = through.status()["bulk"]
+    assert shown["client"] == "127.0.0.1" and shown["request_id"] == "tonight"
+    assert shown["since"].startswith("20")
+    assert shown["lines"] == {"read": 3, "completed": 2, "failed": 1}
+    words = [str(penstock), "ctl", "status", "--socket", str(control)]
+    table = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    row = next(line.split() for line in table.splitlines() if line.startswith("127.0.0.1"))
+    assert row[:2] == ["127.0.0.1", "tonight"] and row[3:] == ["3", "2", "1"]
+    client.end()
+    client.response.read()
+    assert through.status()["bulk"] == []
+    client.close()
+
+
+def test_paths_without_a_route(backend: BulkServer, gateway: StartGateway) -> None:
+    """What holds for all lines is said once, before any; what a line says itself, in its answer."""
+    through = gateway(policy(backend.url))
+    assert request(through.url, "/bulk/v2/embeddings", "POST", b"{}\n").status == 404
+    elsewhere = json.dumps({"url": "/v2/embeddings", "body": {}}).encode() + b"\n"
+    answers = exchange(through.url, [elsewhere, batch_line(1)])
+    check_whole(answers, 2)
+    statuses = {answer["index"]: answer["response"]["status_code"] for answer in answers[:-1]}
+    assert statuses == {0: 404, 1: 200}
 
 
 def test_bodies_alone_and_resume(backend: BulkServer, gateway: StartGateway) -> None:

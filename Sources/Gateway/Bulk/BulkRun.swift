@@ -17,7 +17,12 @@ internal import Reactor
 internal import Telemetry
 
 /// A bulk request that is being answered.
-final class BulkRun: LaneUser {
+final class BulkRun: LaneUser, TableMember {
+    /// Where the shard keeps it, -1 for nowhere.
+    var tableIndex = -1
+    /// Its `X-Request-ID`.
+    private let requestID: [UInt8]
+    private let beganAt: Instant
     let settings: BulkSettings
     private let terms: BulkTerms
     private let head: BulkHead
@@ -77,8 +82,10 @@ final class BulkRun: LaneUser {
 
     init(
         _ terms: BulkTerms, _ head: borrowing RequestHead, _ settings: BulkSettings,
-        client: ClientConnection, metrics: GatewayMetrics
+        requestID: [UInt8], client: ClientConnection, metrics: GatewayMetrics
     ) {
+        self.requestID = requestID
+        beganAt = client.reactor.now
         self.settings = settings
         self.terms = terms
         self.head = BulkHead(head)
@@ -96,6 +103,14 @@ final class BulkRun: LaneUser {
 
     /// Asks lines through `lane` from now on.
     func begin(_ lane: Lane) { self.lane = lane }
+
+    /// How far it is.
+    func snapshot(now: Instant) -> BulkSnapshot {
+        BulkSnapshot(
+            client: client.peer.text, requestID: String(decoding: requestID, as: UTF8.self),
+            ageNanoseconds: now.nanoseconds(since: beganAt), linesRead: window.total,
+            linesCompleted: window.completed, linesFailed: window.failed)
+    }
 
     // MARK: What the lane tells
 

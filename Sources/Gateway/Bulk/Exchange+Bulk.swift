@@ -23,14 +23,34 @@ extension Exchange {
             reply(.noRoute)
         } else if snapshot.refusesAmbiguousPaths, isAmbiguous(head) {
             reply(.pathAmbiguous)
-        } else if refusesKey(onRoutes: Array(snapshot.policy.routes.indices), head, client) {
-            // Whoever may use no pool at all is told so before sending anything.
         } else if let terms = BulkTerms(head, settings) {
-            beginBulk(terms, head, settings, client)
+            let routes = routes(of: terms, head)
+            // What can be said of all lines is said once, before any is sent.
+            if routes.isEmpty {
+                reply(.noRoute)
+            } else if !refusesKey(onRoutes: routes, head, client) {
+                beginBulk(terms, head, settings, client)
+            }
         } else {
             reply(.badRequest)
         }
         return true
+    }
+
+    /// The routes that lines may take: all, where each line says its own path.
+    private func routes(of terms: BulkTerms, _ head: borrowing RequestHead) -> [Int] {
+        guard !terms.target.isEmpty else { return Array(snapshot.policy.routes.indices) }
+        var parser = RequestParser(limits: snapshot.headLimits)
+        var text = ByteBuffer()
+        text.append(BulkHead(head).bytes(target: terms.target, bodyBytes: 0).span)
+        var ofLine = RequestHead()
+        do throws(ParseError) {
+            guard case .head = try parser.next(in: text, afterReset: false, givingHeadFor: &ofLine)
+            else { return [] }
+        } catch {
+            return []
+        }
+        return snapshot.routes.candidates(ofLine)
     }
 
     private func beginBulk(
@@ -39,7 +59,9 @@ extension Exchange {
     ) {
         guard !shard.isDraining else { return reply(.draining) }
         guard ContentCoding(of: head) == .identity else { return reply(.bodyEncoding) }
-        let run = BulkRun(terms, head, settings, client: client, metrics: shard.metrics)
+        let run = BulkRun(
+            terms, head, settings, requestID: requestID, client: client, metrics: shard.metrics)
+        shard.bulkRuns.insert(run)
         var identity = LaneIdentity(priorityClass: Array(settings.className.utf8))
         identity.peer = client.peer
         identity.security = client.security

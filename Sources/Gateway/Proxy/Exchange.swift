@@ -138,6 +138,7 @@ final class Exchange: UpstreamUser {
             self.pacing = nil
         }
         if let bulk {
+            shard.bulkRuns.remove(bulk)
             bulk.leave()
             self.bulk = nil
         }

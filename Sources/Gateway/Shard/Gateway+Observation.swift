@@ -85,6 +85,7 @@ extension Gateway {
             }
         }
         for report in reports { observed.alive.add(report.alive) }
+        observed.bulk = BulkSnapshot.shown(of: reports.flatMap(\.bulk))
         observed.uptimeNanoseconds = reactor.now.nanoseconds(since: startedAt)
         observed.maxConnections = policy.server.maxConnections
         observed.logs = logWriters.map { ($0.name, $0.writer.statistics) }

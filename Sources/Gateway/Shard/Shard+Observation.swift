@@ -58,9 +58,13 @@ extension Shard {
 
     /// Copies of what this shard has counted, with or without the rows by model, class and tenant.
     func report(withTraffic: Bool = true) -> ReactorReport {
-        ReactorReport(
+        var report = ReactorReport(
             counters: metrics.copies, alive: alive,
-            pools: snapshot.pools.map { report($0, withTraffic) })
+            pools: snapshot.pools.map { self.report($0, withTraffic) })
+        if bulkRuns.count > 0 {
+            report.bulk = BulkSnapshot.shown(of: bulkRuns.all.map { $0.snapshot(now: reactor.now) })
+        }
+        return report
     }
 
     private var alive: LiveObjects {

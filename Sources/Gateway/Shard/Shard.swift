@@ -53,6 +53,8 @@ final class Shard {
     var abandonedResponses = IndexedTable<AbandonedResponse>()
     /// Copies of requests that are under way.
     var mirrors = MirroredRequests()
+    /// Bulk requests that are being answered.
+    var bulkRuns = IndexedTable<BulkRun>()
     /// Who asks without a client's socket.
     var lanes = IndexedTable<Lane>()
     private var exchanges: [Exchange] = []

@@ -25,6 +25,7 @@ import Testing
         override.ageNanoseconds = 2_000_000_000
         override.leftNanoseconds = 1_798_000_000_000
         snapshot.overrides = [override]
+        snapshot.bulk = [sampleBulk()]
         snapshot.mirrors = [MirrorSnapshot(path: "/v2/*", pool: "next", share: 0.01)]
         let text = rendered { StatusRenderer.render(snapshot, into: &$0) }
         let expected =
@@ -63,6 +64,8 @@ import Testing
             + #""splits":[{"path":"/v1/*","sticky":"tenant","spill":true,"#
             + #""pools":[{"pool":"chat","share":0.95},{"pool":"canary","share":0.05}]}],"#
             + #""mirrors":[{"path":"/v2/*","pool":"next","share":0.01}],"#
+            + #""bulk":[{"client":"192.0.2.7","request_id":"a1","since":"2023-11-14T22:13:03.456Z","#
+            + #""lines":{"read":40,"completed":30,"failed":2}}],"#
             + #""overrides":[{"verb":"limit","pool":"chat","value":"64","replaced":"knee","#
             + #""age_seconds":2.0,"ends_in_seconds":1798.0,"uid":1000,"pid":77}]}"#
         #expect(text == expected + "\n")

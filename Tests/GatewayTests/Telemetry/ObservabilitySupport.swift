@@ -277,3 +277,10 @@ func run(
     process.waitUntilExit()
     return ([UInt8](output), process.terminationStatus)
 }
+
+/// A bulk request under way.
+func sampleBulk() -> BulkSnapshot {
+    BulkSnapshot(
+        client: "192.0.2.7", requestID: "a1", ageNanoseconds: 140_000_000_000, linesRead: 40,
+        linesCompleted: 30, linesFailed: 2)
+}

@@ -61,6 +61,7 @@ import Testing
                 path: "/*", stickiness: "none", spills: false, parts: [("chat", 1)])
         ]
         snapshot.mirrors = [MirrorSnapshot(path: "/*", pool: "chat", share: 1)]
+        snapshot.bulk = [sampleBulk()]
         let status = rendered { StatusRenderer.render(snapshot, into: &$0) }
         let object = try JSONSerialization.jsonObject(with: Data(status.utf8))
         expectSame(try page.table("Status").map(\.name), OperatingPageTests.paths(in: object))
