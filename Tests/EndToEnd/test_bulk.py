@@ -280,6 +280,29 @@ def test_order_is_that_of_the_lines(backend: BulkServer, gateway: StartGateway) 
     assert [answer["index"] for answer in answers[:-1]] == list(range(2000))
 
 
+def test_lines_that_end_at_once_are_whole(gateway: StartGateway) -> None:
+    """Five hundred requests of two bulk requests end together; every line is one JSON text."""
+    crowd = BulkServer("--slots", "500", "--milliseconds", "700")
+    try:
+        through = gateway(policy(crowd.url, limit=600))
+        answers: dict[int, list[Any]] = {}
+
+        def run(number: int) -> None:
+            lines = (batch_line(index, bytes=3000) for index in range(2000))
+            answers[number] = exchange(through.url, lines)
+
+        threads = [threading.Thread(target=run, args=(number,)) for number in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(50)
+        for number in range(2):
+            check_whole(answers[number], 2000)
+        assert crowd.stats()["most"] > 400
+    finally:
+        crowd.stop()
+
+
 def test_lines_are_tried_again(backend: BulkServer, gateway: StartGateway) -> None:
     """What fails for a while is tried three times; what would fail again is not."""
     through = gateway(policy(backend.url))
@@ -584,10 +607,20 @@ def test_command_says_what_is_wrong(
     assert done.returncode == 1 and "3 failed" in done.stdout
 
 
+def resident_bytes(pid: int) -> int:
+    """What a process has in memory; 0 where it has ended."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    sizes = [line.split()[1] for line in text.splitlines() if line.startswith("VmRSS:")]
+    return int(sizes[0]) * 1024 if sizes else 0
+
+
 @pytest.mark.long
 @pytest.mark.limit(1800)
 def test_a_million_embeddings(penstock: Path, gateway: StartGateway, tmp_path: Path) -> None:
-    """The gateway's memory does not grow with the lines, and every one is answered once."""
+    """Neither the gateway's memory nor the command's grows with the lines, and every one is answered once."""
     backend = BulkServer("--slots", "64")
     try:
         through = gateway(policy(backend.url, limit=32))
@@ -596,13 +629,21 @@ def test_a_million_embeddings(penstock: Path, gateway: StartGateway, tmp_path: P
         warm.output.unlink()
         before = through.resident_bytes()
         command = Command(penstock, tmp_path, f"{through.url}/bulk", 1_000_000)
+        began = time.monotonic()
         child = subprocess.Popen(command.words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         most = before
+        sizes: list[int] = []
         while child.poll() is None:
             time.sleep(1)
             most = max(most, through.resident_bytes())
+            if size := resident_bytes(child.pid):
+                sizes.append(size)
+        took = time.monotonic() - began
         assert child.returncode == 0, child.stderr.read() if child.stderr else b""
+        grown = max(sizes) - sizes[0]
+        print(f"{1_000_000 / took:.0f} lines a second, the gateway grew by {most - before} bytes, the command by {grown}")
         assert most - before < 16 << 20
+        assert grown < 16 << 20
         seen = bytearray(1_000_000)
         with command.output.open("rb") as file:
             for line in file:

@@ -251,6 +251,19 @@ import Testing
         world.settles(clients: 0)
     }
 
+    @Test func indexesGoOnBeyondThirtyTwoBits() throws {
+        let world = try Self.world()
+        world.echo()
+        let first = 1 << 32 - 1
+        let client = try Self.begin(world, "/bulk?from=\(first)&order=input")
+        for index in 0..<3 { try Self.send(Self.line(index), client) }
+        try client.send("0\r\n\r\n")
+        let lines = try Self.rest(client)
+        #expect(lines.dropLast().map { $0["index"] as? Int } == [first, first + 1, first + 2])
+        #expect(lines.last?["done_below"] as? Int == first + 3)
+        world.settles(clients: 1)
+    }
+
     /// Any split of the bytes is the same request.
     @Test func linesMayComeByteByByte() throws {
         let world = try Self.world()
