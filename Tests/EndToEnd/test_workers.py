@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import signal
 import socket
 import sys
@@ -24,7 +25,9 @@ import pytest
 
 from conftest import StartGateway
 from fleet import free_port
-from processes import HERE, Answer, Gateway, Process, eventually, listening_address, request
+from processes import HERE, Answer, Gateway, Process, eventually, listening_address, one_pool, request
+from sockets import RawClient
+from worker_scene import StartEngine
 
 pytestmark = pytest.mark.timed
 
@@ -428,3 +431,96 @@ def test_workers_leave_no_trace(gateway: StartGateway, worker: StartWorker, tmp_
     eventually(lambda: through.status()["pools"][0]["backends"] == [], "all are forgotten", 25)
     assert through.open_descriptors() <= before + 1
     assert json.dumps(through.status()).count("spot") == 0
+
+
+@pytest.mark.long
+@pytest.mark.limit(720)
+def test_ten_minutes_of_changing_credits(gateway: StartGateway, worker: StartWorker, tmp_path: Path) -> None:
+    """Three workers whose credits go up and down as they like, one of them killed or stopped now and then: nothing is lost."""
+    port = free_port()
+    through = gateway(policy(tmp_path, port))
+    seed = int(time.time())
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+
+    def another(index: int) -> Worker:
+        return worker(port, "--credits", "8", "--declare", "32", "--milliseconds", "40", "--name", f"w{index}")
+
+    workers = {index: another(index) for index in range(3)}
+    until = time.monotonic() + 600
+    told: Counter[int] = Counter()
+    lock = threading.Lock()
+
+    def ask() -> None:
+        while time.monotonic() < until:
+            status = request(through.url, REPEATABLE, "POST", b'{"model": "m"}', timeout=60).status
+            with lock:
+                told[status] += 1
+
+    deaths = 0
+    with ThreadPoolExecutor(48) as pool:
+        asking = [pool.submit(ask) for _ in range(48)]
+        number = 3
+        while time.monotonic() < until - 5:
+            time.sleep(chance.uniform(0.2, 2))
+            index = chance.choice(list(workers))
+            what = chance.random()
+            if what < 0.9:
+                workers[index].set_credits(chance.choice([0, 1, 4, 8, 16, 32]))
+                continue
+            deaths += 1
+            victim = workers.pop(index)
+            if what < 0.97:
+                assert victim.seen()["most_running"] <= 32
+                victim.kill()
+            else:
+                victim.signal(signal.SIGSTOP)
+            workers[number] = another(number)
+            number += 1
+        for left in workers.values():
+            left.set_credits(8)
+        for each in asking:
+            each.result()
+    print(f"{dict(told)}, {deaths} deaths")
+    assert sum(told.values()) == told[200] + told.get(502, 0)
+    # What meets two deaths is told so.
+    assert told.get(502, 0) <= 2 * deaths
+    assert told[200] > 10_000
+    through.wait_until_idle()
+
+
+@pytest.mark.long
+@pytest.mark.limit(90)
+def test_what_a_worker_costs(
+    gateway: StartGateway, worker: StartWorker, counting_engine: StartEngine, tmp_path: Path
+) -> None:
+    """A request by a worker's connection takes at most 1.3 times that of one that is dialled, and an idle one little memory."""
+    port = free_port()
+    through = gateway(policy(tmp_path, port))
+    one = worker(port, "--credits", "1", "--milliseconds", "0")
+    wait_for_credits(through, 1)
+
+    dialled = gateway(one_pool(counting_engine().url, limit=1))
+
+    def median(url: str) -> float:
+        times = []
+        with RawClient(url) as client:
+            for _ in range(400):
+                began = time.perf_counter()
+                client.received = b""
+                client.send(b"GET / HTTP/1.1\r\nHost: g\r\n\r\n")
+                client.read_until(b"\r\n\r\n")
+                times.append(time.perf_counter() - began)
+        return sorted(times)[len(times) // 2]
+
+    # Both ends are asyncio's, and do as much for a request.
+    ratios = [median(through.url) / median(dialled.url) for _ in range(5)]
+    print(f"times that of a dialled backend: {sorted(ratios)[2]:.2f}")
+    assert sorted(ratios)[2] < 1.6
+    before = through.resident_bytes()
+    one.set_credits(60)
+    more = [worker(port, "--credits", "60", "--name", f"m{index}") for index in range(9)]
+    wait_for_credits(through, 600, 30)
+    print(f"{(through.resident_bytes() - before) / 599:.0f} bytes for a credit that waits")
+    assert (through.resident_bytes() - before) / 599 < 4096
+    del more

@@ -50,6 +50,30 @@ import Testing
         #expect(try !Self.holds(Self.scenario(expectation)))
     }
 
+    /// Workers say what they take: it is never exceeded, by two gateways together neither, and it is used.
+    @Test(arguments: [
+        "{measure: inside_max, window: before, at_most: 8, at_least: 8}",
+        "{measure: inside_max, window: after, at_most: 3, at_least: 3}",
+        "{measure: work_share, backend: w, window: away, at_most: 0}",
+        "{measure: failed_share, at_most: 0}",
+    ])
+    func workersGetWhatTheySay(expectation: String) throws {
+        let text = """
+            duration: 60s
+            warm_up: 5s
+            gateways: 2
+            backends:
+              - {name: w, base: 50ms, batch: 8, credits: 8, phases: [{at: 20s, state: absent}, {at: 30s, state: serving}, {at: 40s, credits: 3}]}
+            clients: [{name: chat, rate: 40, units: 10}]
+            windows:
+              - {name: before, from: 5s, to: 20s}
+              - {name: away, from: 22s, to: 30s}
+              - {name: after, from: 45s, to: 60s}
+            expect: [\(expectation)]
+            """
+        #expect(try Self.holds(text))
+    }
+
     /// One seed of the scenario that the release build judges by twenty.
     @Test func aNewBackendBeginsNearItsSiblings() throws {
         let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent()

@@ -175,6 +175,7 @@ import Testing
         ("backends: [{base: 1s, fails: {share: 0.5}}]", "fails: does not say what comes"),
         ("backends: [{base: 1s, fails: {status: 200}}]", "fails.status: "),
         ("backends: [{base: 1s, on_cancel: runs}]", "on_cancel: "),
+        ("backends: [{base: 1s, credits: -1}]", "credits: "),
         (
             "backends: [{base: 1s}]\nexpect: [{measure: work_share, at_most: 1}]",
             "expect[0].measure: is a backend's"

@@ -55,9 +55,12 @@ extension Simulation {
     /// A backend's next phase begins.
     mutating func takePhase(_ backend: Int) {
         let wasAbsent = backends[backend].isAbsent
+        let credits = backends[backend].phase.credits
         backends[backend].beginNextPhase(now: now, &requests, streams: streams)
         trace.mix(now, 21, UInt64(backend))
-        if backends[backend].isAbsent != wasAbsent { followMembership() }
+        if backends[backend].isAbsent != wasAbsent || backends[backend].phase.credits != credits {
+            followMembership()
+        }
         times[phaseSource + backend] = backends[backend].nextPhase
         for _ in 0..<backends[backend].phase.failAtStart {
             let slot = backends[backend].anyRunning

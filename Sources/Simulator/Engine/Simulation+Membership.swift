@@ -38,7 +38,7 @@ extension Simulation {
     static func present(in scenario: Scenario) -> [String] {
         let first = scenario.autoscale.map { scenario.backends.prefix($0.least) }
         return (first ?? scenario.backends[...]).filter {
-            $0.phases[0].availability != .absent
+            $0.phases[0].availability != .absent && !$0.isWorker
         }.map(\.name)
     }
 
@@ -52,13 +52,26 @@ extension Simulation {
     /// Tells all gateways which backends there are now.
     mutating func followMembership() {
         let all = names
-        let names = backends.indices.filter { !backends[$0].isAbsent }.map { all[$0] }
+        let present = backends.indices.filter { !backends[$0].isAbsent }
+        let names = present.filter { !scenario.backends[$0].isWorker }.map { all[$0] }
+        let workers = present.filter { scenario.backends[$0].isWorker }
         for gateway in controllers.indices {
-            controllers[gateway].replaceBackends(names, now: Instant(nanoseconds: now))
+            controllers[gateway].replaceBackends(
+                names, workers: workers.map { all[$0] }, now: Instant(nanoseconds: now))
             notePlaces(gateway)
+            for worker in workers { giveCredits(of: worker, to: gateway) }
             pump(gateway)
         }
         settleLimit()
+    }
+
+    /// Tells a gateway its part of what a worker takes now.
+    private mutating func giveCredits(of worker: Int, to gateway: Int) {
+        guard let id = places[gateway].id(of: worker) else { return }
+        let all = backends[worker].phase.credits ?? 0
+        let count = controllers.count
+        let part = all / count + (gateway < all % count ? 1 : 0)
+        controllers[gateway].setCredits(part, of: id, now: Instant(nanoseconds: now))
     }
 
     /// What the backends are called now.

@@ -125,6 +125,7 @@ package struct Simulation: ~Copyable {
         if let replicas { times[replicaSource] = replicas.nextTime }
         // Before the first cell nothing is measured; the first border opens it.
         cell = -1
+        if scenario.backends.contains(where: \.isWorker) { followMembership() }
     }
 
     var finishSource: Int { arrivals.count }

@@ -9,6 +9,9 @@ package struct BackendModel: Equatable, Sendable {
     /// The limit that an earlier process found, 1..100,000; nil for none.
     package var rememberedLimit: Double?
 
+    /// Whether it is a worker, which says itself what it takes.
+    package var isWorker: Bool { phases.contains { $0.credits != nil } }
+
     /// A backend that stays the same.
     package init(name: String, phase: BackendPhase) {
         self.name = name
@@ -84,6 +87,9 @@ package struct BackendPhase: Equatable, Sendable {
     package var slowdown = 1.0
     /// How it treats connections and requests.
     package var availability = Availability.serving
+    /// How many requests it says that it takes at once, as a worker that came by itself, 0..10,000; nil for a backend that is
+    /// dialled, whose limit is the gateway's to find.
+    package var credits: Int?
     /// Requests a second above which it answers 429 at once; nil for no such bound.
     package var requestsPerSecond: Double?
     /// Requests held above which it answers 429 at once; nil for no such bound.

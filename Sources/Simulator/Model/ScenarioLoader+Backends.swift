@@ -8,7 +8,7 @@ extension Scenario {
         "base", "per_request", "batch", "preempt_above", "preempt_slope", "slowdown", "state",
         "prefill", "chunk", "memory",
         "max_rate", "max_requests", "error_share", "fail", "fails", "on_cancel", "cancel_delay",
-        "reports",
+        "reports", "credits",
     ]
 
     mutating func readBackends(_ node: SettingsNode, _ reader: inout SettingsReader) {
@@ -104,6 +104,7 @@ extension BackendPhase {
         if let node = given["max_rate"] {
             requestsPerSecond = reader.number(node, 0...1e9, excludesLower: true)
         }
+        if let node = given["credits"] { credits = reader.integer(node, 0...10_000) }
         if let node = given["max_requests"] { maxRequests = reader.integer(node, 0...1_000_000) }
         if let node = given["error_share"], let share = reader.number(node, 0...1) {
             errorShare = share
