@@ -164,7 +164,7 @@ struct penstock_kafka {
     rd_kafka_t *handle;
     rd_kafka_queue_t *queue;
     char *topic;
-    int is_consumer, is_paused, is_closing, commit_failure;
+    int is_consumer, is_paused, is_closing, commit_failure, has_error;
     // A rebalance that was not applied yet: at most one, because the group waits for it.
     list_t *change;
     int is_taken, told;
@@ -210,6 +210,7 @@ static void take_error(rd_kafka_t *handle, int code, const char *reason, void *c
     (void)handle;
     struct penstock_kafka *kafka = context;
     snprintf(kafka->last_error, sizeof kafka->last_error, "%s: %s", rd.err2str(code), reason);
+    kafka->has_error = 1;
 }
 
 static void finish_error(struct penstock_kafka *kafka, rd_kafka_error_t *error) {
@@ -312,6 +313,12 @@ void penstock_kafka_free(struct penstock_kafka *kafka) {
 
 const char *penstock_kafka_last_error(struct penstock_kafka *kafka) { return kafka->last_error; }
 
+int penstock_kafka_next_error(struct penstock_kafka *kafka) {
+    int has_error = kafka->has_error;
+    kafka->has_error = 0;
+    return has_error;
+}
+
 // MARK: Reading
 
 int penstock_kafka_poll(struct penstock_kafka *kafka, int milliseconds, struct penstock_kafka_message *message, int *code) {
@@ -388,8 +395,8 @@ void penstock_kafka_pause(struct penstock_kafka *kafka, int32_t partition, int i
 }
 
 int penstock_kafka_offsets(
-    struct penstock_kafka *kafka, int32_t partition, int64_t *low, int64_t *high, int milliseconds) {
-    return rd.query_watermark_offsets(kafka->handle, kafka->topic, partition, low, high, milliseconds);
+    struct penstock_kafka *kafka, const char *topic, int32_t partition, int64_t *low, int64_t *high, int milliseconds) {
+    return rd.query_watermark_offsets(kafka->handle, topic, partition, low, high, milliseconds);
 }
 
 int penstock_kafka_committed(struct penstock_kafka *kafka, int32_t partition, int64_t *offset, int milliseconds) {

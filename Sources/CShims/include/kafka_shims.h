@@ -44,6 +44,9 @@ void penstock_kafka_free(struct penstock_kafka *kafka);
 
 // The text of the last error that a handle was told of, empty without one; valid until the next call with it.
 const char *penstock_kafka_last_error(struct penstock_kafka *kafka);
+// Whether a handle was told since the last call of an error that is no answer to any call, such as a broker that is away:
+// that text has it.
+int penstock_kafka_next_error(struct penstock_kafka *kafka);
 
 // A message as it was read; its bytes are the library's until it is given back.
 struct penstock_kafka_message {
@@ -76,8 +79,9 @@ void penstock_kafka_apply_changes(struct penstock_kafka *kafka);
 // Pauses or resumes a partition, or all of them with -1.
 void penstock_kafka_pause(struct penstock_kafka *kafka, int32_t partition, int is_paused);
 
-// The first and the next offset of a partition; 0, or a code.
-int penstock_kafka_offsets(struct penstock_kafka *kafka, int32_t partition, int64_t *low, int64_t *high, int milliseconds);
+// The first and the next offset of a topic's partition; 0, or a code.
+int penstock_kafka_offsets(
+    struct penstock_kafka *kafka, const char *topic, int32_t partition, int64_t *low, int64_t *high, int milliseconds);
 // The offset that the group goes on from, below 0 for none; 0, or a code.
 int penstock_kafka_committed(struct penstock_kafka *kafka, int32_t partition, int64_t *offset, int milliseconds);
 

@@ -118,6 +118,12 @@ package struct KafkaOffset: Equatable, Sendable {
         unsafe String(cString: penstock_kafka_last_error(open))
     }
 
+    /// What went wrong since the last call that is no answer to any call, such as a broker that is away; the library
+    /// goes on from it by itself.
+    package func newError() -> String? {
+        unsafe penstock_kafka_next_error(open) == 0 ? nil : lastError
+    }
+
     /// Changes since the last call, which hold once they are applied: the group waits for that.
     package func changes() -> [Change] {
         var changes: [Change] = []
@@ -137,15 +143,6 @@ package struct KafkaOffset: Equatable, Sendable {
     /// What was fetched and not read is fetched again.
     package func pause(_ isPaused: Bool) {
         unsafe penstock_kafka_pause(open, -1, isPaused ? 1 : 0)
-    }
-
-    /// The first and the next offset of a partition, by asking its broker for at most so long; nil where it does
-    /// not answer.
-    package func offsets(of partition: Int32, milliseconds: Int32) -> Range<Int64>? {
-        var low: Int64 = 0
-        var high: Int64 = 0
-        let code = unsafe penstock_kafka_offsets(open, partition, &low, &high, milliseconds)
-        return code == 0 && low <= high ? low..<high : nil
     }
 
     /// Where the group goes on with a partition, below 0 where nothing says it; nil where nobody answers in that time.

@@ -9,14 +9,20 @@ package enum KafkaLibrary {
     ///
     /// From any thread, any number of times.
     package static func open() throws(SystemError) {
-        guard let why = unsafe penstock_kafka_load() else { return }
-        // A text that lives as long as the process.
-        let reason = unsafe String(cString: why)
+        guard let reason = fault else { return }
         throw SystemError(
-            "open librdkafka.so.1, which topics need",
-            because: "\(reason); install version 2.0 or later (Debian: apt-get install librdkafka1)"
-        )
+            "open librdkafka.so.1, which topics need", because: "\(reason); \(remedy)")
     }
+
+    /// Why it cannot be had; nil where it is open.
+    package static var fault: String? {
+        // A text that lives as long as the process.
+        unsafe penstock_kafka_load().map { unsafe String(cString: $0) }
+    }
+
+    /// What to do where it cannot be had.
+    package static let remedy =
+        "install version 2.0 or later (Debian: apt-get install librdkafka1)"
 
     /// Its version; empty before it was opened.
     package static var version: String {

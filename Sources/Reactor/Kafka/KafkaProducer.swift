@@ -48,6 +48,8 @@ package struct KafkaRecord: Equatable, Sendable {
         package var tag: Int64
         /// Whether it is longer than brokers take.
         package var isTooLarge: Bool
+        /// Whether the producer is of no use any more.
+        package var isFatal: Bool
         /// Why.
         package var reason: String
     }
@@ -87,6 +89,12 @@ package struct KafkaRecord: Equatable, Sendable {
         unsafe String(cString: penstock_kafka_last_error(open))
     }
 
+    /// What went wrong since the last call that is no answer to any call, such as a broker that is away; the library
+    /// goes on from it by itself.
+    package func newError() -> String? {
+        unsafe penstock_kafka_next_error(open) == 0 ? nil : lastError
+    }
+
     /// Hands a message over, which `tag` names in failures; nil, or why it is not taken.
     package func send(_ record: KafkaRecord, tag: Int64) -> Failure? {
         precondition(record.headers.count <= 3, "a message has more headers than are written")
@@ -104,6 +112,7 @@ package struct KafkaRecord: Equatable, Sendable {
     private static func failure(_ tag: Int64, _ code: Int32) -> Failure {
         Failure(
             tag: tag, isTooLarge: Int(code) == Int(PENSTOCK_KAFKA_TOO_LARGE),
+            isFatal: Int(code) == Int(PENSTOCK_KAFKA_FATAL),
             reason: KafkaLibrary.text(code))
     }
 
@@ -121,6 +130,21 @@ package struct KafkaRecord: Equatable, Sendable {
             failures.append(KafkaProducer.failure(tag, code))
         }
         return failures
+    }
+
+    /// The first and the next offset of a topic's partition, by asking its broker for at most so long; nil where it
+    /// does not answer.
+    ///
+    /// A consumer that reads no further than transactions have ended would be told where that is instead.
+    package func offsets(
+        of topic: String, _ partition: Int32, milliseconds: Int32
+    ) -> Range<Int64>? {
+        var low: Int64 = 0
+        var high: Int64 = 0
+        // The name is borrowed for the call.
+        let code = unsafe penstock_kafka_offsets(
+            open, topic, partition, &low, &high, milliseconds)
+        return code == 0 && low <= high ? low..<high : nil
     }
 
     // MARK: Transactions

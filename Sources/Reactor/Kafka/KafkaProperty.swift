@@ -17,6 +17,13 @@ package struct KafkaProperty: Equatable, Sendable {
 }
 
 extension Collection<KafkaProperty> {
+    /// Throws the first that the library does not take, or why there is no library.
+    package func check() throws(SystemError) {
+        try KafkaLibrary.open()
+        // Nobody makes a handle of it.
+        unsafe try penstock_kafka_settings_free(settings())
+    }
+
     /// The library's object with these settings; throws the first that it does not take.
     ///
     /// Whoever gets it makes a handle of it, which owns it then.

@@ -94,7 +94,9 @@ import Testing
         #expect(first.commit(ends, waits: true) == nil)
         for end in ends {
             #expect(first.committed(end.partition, milliseconds: 2000) == end.offset)
-            #expect(first.offsets(of: end.partition, milliseconds: 2000) == 0..<end.offset)
+            #expect(
+                cluster.offsets(of: "questions", end.partition, milliseconds: 2000)
+                    == 0..<end.offset)
         }
         first.close()
 
