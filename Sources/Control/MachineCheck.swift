@@ -30,7 +30,7 @@ package enum MachineCheck {
             fault(at: "pools.\(policy.pools[found.pool].name).tls", found.fault)
         }
             + credentials.listeners.faults.map { fault(at: "\($0.path).tls", $0.fault) }
-            + logFaults(policy.log) + addressFaults(policy, present)
+            + TopicFaults.faults(policy) + logFaults(policy.log) + addressFaults(policy, present)
             + policy.clashes(
                 besides: sources.all, resolve: FilePlace.resolved, identify: FilePlace.identity)
             + policy.loops(

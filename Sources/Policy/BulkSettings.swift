@@ -71,7 +71,9 @@ extension PolicyLoader {
     /// A class of bulk requests that some pool has not, and routes behind their path.
     static func checkBulk(_ policy: Policy, _ reading: inout Reading) {
         guard let bulk = policy.bulk, !bulk.className.isEmpty else { return }
-        if !reading.isFaulty("bulk.class") { checkClass(bulk.className, policy, &reading) }
+        if !reading.isFaulty("bulk.class") {
+            checkClass(bulk.className, "bulk.class", policy, &reading)
+        }
         guard !reading.isFaulty("bulk.path") else { return }
         for (index, route) in policy.routes.enumerated() {
             let path = "routes[\(index)]"
@@ -83,7 +85,10 @@ extension PolicyLoader {
         }
     }
 
-    private static func checkClass(_ name: String, _ policy: Policy, _ reading: inout Reading) {
+    /// A class that some pool has not, which the setting at `path` names.
+    static func checkClass(
+        _ name: String, _ path: String, _ policy: Policy, _ reading: inout Reading
+    ) {
         let missing = policy.pools.first { pool in
             !reading.isFaulty(Reading.join("pools", pool.name))
                 && !pool.admission.classes.contains { $0.name == name }
@@ -93,7 +98,7 @@ extension PolicyLoader {
         let fault = Fault(
             "there is no class \(name.quoted) in the pool \(missing.name.quoted)",
             "\(Spelling.hint(name, among: known))add it to pools.\(missing.name).priority.classes")
-        reading.report(fault, path: "bulk.class")
+        reading.report(fault, path: path)
     }
 }
 

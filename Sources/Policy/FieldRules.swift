@@ -65,21 +65,27 @@ package struct FieldValue: Equatable, Sendable {
 }
 
 extension Policy {
-    /// All fields that are set, by the paths of their keys in the file.
+    /// All fields and properties that are set, by the paths of their keys in the file.
     var setFields: [(path: String, value: FieldValue)] {
         let owners =
             pools.map { ("pools.\($0.name)", $0.request, $0.response) }
             + routes.enumerated().map { ("routes[\($0)]", $1.request, $1.response) }
-        return owners.flatMap { path, request, response in
+        let fields = owners.flatMap { path, request, response in
             [("request", request), ("response", response)].flatMap { key, rules in
                 rules.fields.map {
                     (Reading.join("\(path).\(key).set_fields", $0.name), $0.value)
                 }
             }
         }
+        return fields
+            + topics.enumerated().flatMap { index, topic in
+                topic.properties.map {
+                    (Reading.join("topics[\(index)].properties", $0.name), $0.value)
+                }
+            }
     }
 
-    /// Changes the value of each field that is set.
+    /// Changes the value of each field and property that is set.
     mutating func updateSetFields(_ change: (inout FieldValue) -> Void) {
         func update(_ rules: inout FieldRules) {
             for index in rules.fields.indices { change(&rules.fields[index].value) }
@@ -91,6 +97,11 @@ extension Policy {
         for index in routes.indices {
             update(&routes[index].request)
             update(&routes[index].response)
+        }
+        for topic in topics.indices {
+            for index in topics[topic].properties.indices {
+                change(&topics[topic].properties[index].value)
+            }
         }
     }
 }

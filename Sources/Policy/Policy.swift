@@ -35,6 +35,8 @@ package struct Policy: Equatable, Sendable {
     package var workers: WorkerSettings?
     /// Requests that come as lines; `nil` for none.
     package var bulk: BulkSettings?
+    /// Topics of Kafka that requests are taken from, names all different; at most 16.
+    package var topics: [TopicSettings] = []
 }
 
 /// A socket address to listen on.

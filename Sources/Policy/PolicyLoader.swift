@@ -59,6 +59,7 @@ package enum PolicyLoader {
         checkWorkers(policy, &reading)
         checkRoutes(policy, &reading)
         checkBulk(policy, &reading)
+        checkTopics(policy, &reading)
         checkAliases(policy, &reading)
         checkQuotas(policy, &reading)
         if reading.count > 0 { throw PolicyError(reading.diagnostics) }

@@ -102,7 +102,7 @@ extension PolicySections {
 
     // MARK: Values
 
-    private static let fieldValue = Kind<FieldValue>(
+    static let fieldValue = Kind<FieldValue>(
         .either([plainValue.shape, .section(secretValue.shape)])
     ) { node, path, value, reading in
         if case .mapping = node.content {

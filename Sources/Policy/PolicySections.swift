@@ -88,6 +88,10 @@ enum PolicySections {
                 "bulk", \.bulk, bulk.kind().optional(blank: bulk.blank),
                 "Requests that come as lines, each of which is answered by a line: where, and in which class. None "
                     + "where this is left out."),
+            Key(
+                "topics", \.topics, topics,
+                "Topics of Kafka that requests are taken from, as many as there is room for. They need librdkafka, "
+                    + "which gateways without topics do not."),
         ],
         rules: [
             Rule("admin", "admin_token_file") { policy in
@@ -100,7 +104,8 @@ enum PolicySections {
         hints: [
             "includes": "write include", "import": "write include",
             "backends": "backends belong to a pool: pools.NAME.backends",
-            "upstreams": "write `pools`", "limit": "limits belong to a pool: pools.NAME.limit",
+            "upstreams": "write `pools`", "kafka": "write topics",
+            "limit": "limits belong to a pool: pools.NAME.limit",
             "queue": "queues belong to a pool: pools.NAME.queue",
             "timeouts": "write server.timeouts or pools.NAME.timeouts",
         ])

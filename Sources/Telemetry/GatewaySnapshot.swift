@@ -15,6 +15,8 @@ package struct GatewaySnapshot {
     package var takesWorkers = false
     /// Whether requests may come as lines.
     package var takesBulk = false
+    /// The topics that requests are taken from, in the policy's order.
+    package var topics: [TopicSnapshot] = []
     /// Client connections that the policy allows at once.
     package var maxConnections = 0
     /// What is alive besides connections and permits.

@@ -4,8 +4,8 @@ import Admission
 
 extension MetricFamily {
     static let gatewayFamilies: [MetricFamily] =
-        [buildInfo] + connectionFamilies + [unroutedRequests] + bulkFamilies + policyFamilies
-        + logFamilies
+        [buildInfo] + connectionFamilies + [unroutedRequests] + bulkFamilies + topicFamilies
+        + policyFamilies + logFamilies
 
     private static let buildInfo = MetricFamily(
         name: "penstock_build_info", kind: .info, unit: nil, labels: ["version", "swift"],

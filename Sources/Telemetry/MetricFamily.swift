@@ -50,6 +50,8 @@ package struct MetricFamily: Sendable {
         case bulk
         /// Bodies pass by a rate in some pool.
         case pacing
+        /// Requests are taken from topics.
+        case topics
 
         /// Whether the gateway of `snapshot` does that.
         func isDone(by snapshot: GatewaySnapshot) -> Bool {
@@ -60,6 +62,7 @@ package struct MetricFamily: Sendable {
             case .workers: snapshot.takesWorkers
             case .bulk: snapshot.takesBulk
             case .pacing: snapshot.pools.contains(where: \.hasByteRates)
+            case .topics: !snapshot.topics.isEmpty
             }
         }
     }

@@ -58,6 +58,10 @@ package enum StatusRenderer {
                 $0.render(wallNanoseconds: snapshot.wallNanoseconds, into: &$1)
             }
         }
+        if !snapshot.topics.isEmpty {
+            buffer.append(text: ",\"topics\":")
+            buffer.append(jsonListOf: snapshot.topics) { append($0, to: &$1) }
+        }
         buffer.append(text: ",\"overrides\":")
         append(snapshot.overrides, to: &buffer)
         if let history {

@@ -10,7 +10,8 @@ package enum StatusTables {
     package static func render(_ snapshot: GatewaySnapshot, into buffer: inout ByteBuffer) {
         let tables = [
             gateway(snapshot), pools(snapshot), backends(snapshot.pools),
-            tenants(snapshot.pools), bulk(snapshot.bulk), overrides(snapshot.overrides),
+            tenants(snapshot.pools), bulk(snapshot.bulk), topics(snapshot.topics),
+            overrides(snapshot.overrides),
         ]
         join(tables, into: &buffer)
     }
@@ -42,6 +43,22 @@ package enum StatusTables {
             if index > 0 { buffer.append(text: "\n") }
             table.render(into: &buffer)
         }
+    }
+
+    private static func topics(_ topics: [TopicSnapshot]) -> TextTable {
+        var table = TextTable(
+            "topic", "up", "paused", "partitions", "lag", "open", "completed", "failed", "dead",
+            "error")
+        for topic in topics {
+            let figures = topic.figures
+            table.append([
+                topic.name, figures.isUp ? "yes" : "no", figures.isPaused ? "yes" : "no",
+                "\(figures.partitionCount)", "\(figures.lag)", "\(figures.openCount)",
+                "\(figures.completedCount)", "\(figures.failedCount)", "\(figures.deadCount)",
+                figures.lastError,
+            ])
+        }
+        return table
     }
 
     private static func gateway(_ snapshot: GatewaySnapshot) -> TextTable {

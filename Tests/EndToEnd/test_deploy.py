@@ -298,6 +298,18 @@ def test_scaled_object_asks_for_what_there_is(gateway: StartGateway) -> None:
     assert answer.status == 200 and isinstance(answer.json()[direct["metadata"]["valueLocation"]], float)
 
 
+def test_scaled_object_of_topics_asks_for_what_is_documented() -> None:
+    """The same of the object for topics: its metric is one that pages have."""
+    scaled, _ = scaling("kafka.yaml")
+    spec = scaled["spec"]
+    assert set(spec) <= SCALED_OBJECT and 1 <= spec["minReplicaCount"] <= spec["maxReplicaCount"]
+    check_behavior(spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"])
+    (trigger,) = spec["triggers"]
+    assert set(trigger) <= TRIGGER and trigger["metricType"] == "AverageValue"
+    found = re.fullmatch(r"sum\((\w+)\{topic=\"questions\"\}\)", trigger["metadata"]["query"])
+    assert found and f"| `{found[1]}` | gauge | `topic`, `partition` |" in (ROOT / "docs/operating.md").read_text()
+
+
 def test_autoscaler_asks_for_what_there_is(gateway: StartGateway) -> None:
     """The same of Kubernetes' own object, and of the rule in its comment."""
     scaled, text = scaling("hpa.yaml")

@@ -311,7 +311,7 @@ enum FullPolicy {
           held: 82MiB
           stall: 83s
 
-        """
+        """ + topicsText
     }
 
     /// What `gradient` says, put together by hand.
@@ -425,6 +425,7 @@ enum FullPolicy {
         policy.stateFile = "/var/lib/penstock/state.json"
         policy.watchesFiles = true
         policy.bulk = expectedBulk
+        policy.topics = [expectedTopic]
         return policy
     }
 

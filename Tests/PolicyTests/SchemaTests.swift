@@ -135,7 +135,8 @@ extension SchemaValue {
 
     /// Mappings whose keys are names that the operator chose.
     private static func isNamed(_ path: String) -> Bool {
-        [".pools", ".models.aliases"].contains(path) || path.hasSuffix(".set_fields")
+        [".pools", ".models.aliases", ".topics.properties"].contains(path)
+            || path.hasSuffix(".set_fields")
     }
 
     private static func keys(_ value: SchemaValue, path: String) -> Set<String> {
@@ -174,7 +175,8 @@ extension SchemaValue {
         let reference = PolicyReference.markdown()
         for key in Self.keys(validator.schema, path: "") {
             var path = String(key.dropFirst())
-            for list in ["listen", "routes", "classes", "named", "split", "certificates"] {
+            for list in ["listen", "routes", "classes", "named", "split", "certificates", "topics"]
+            {
                 path = path.replacing("\(list).", with: "\(list)[].")
             }
             // Workers come in at one place.

@@ -18,6 +18,8 @@ import Testing
         "Bulk": [],
         // What a worker gives and the most that a gateway takes are one number.
         "Credits": ["Shard"],
+        // A topic's lane is opened at a shard.
+        "Topics": ["Shard"],
         "Shard": [],
     ]
 

@@ -69,6 +69,7 @@ extension Gateway {
         observed.isDraining = isDraining || isLeaving
         observed.takesWorkers = workerListener != nil
         observed.takesBulk = policy.bulk != nil
+        observed.topics = observedTopics
         observed.certificates =
             listening.flatMap(\.certificates) + (workerListener?.certificates ?? [])
             + certificatesBeside()

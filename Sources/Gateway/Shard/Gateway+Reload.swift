@@ -3,6 +3,7 @@
 
 internal import Admission
 package import Inference
+internal import Logging
 package import Policy
 package import Reactor
 package import Telemetry
@@ -38,6 +39,11 @@ extension Gateway {
                 policy: policy, admissions: admissions, logs: logs, modelList: modelList,
                 stays: listening.map(\.number), sockets: opened.sockets(ofShard: index))
             group.send(to: index) { $0.apply(change) }
+        }
+        do throws(SystemError) {
+            try followTopics()
+        } catch {
+            logger.error("\(error.description)")
         }
         metrics.countReload(atNanoseconds: ProcessClock.wallNanoseconds())
     }

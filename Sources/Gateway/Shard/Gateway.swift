@@ -60,6 +60,9 @@ package final class Gateway {
     var workerListener: WorkerListener?
     /// How many connections workers have.
     let workerTotal = WorkerTotal()
+    /// Topics that requests are taken from, those that end included, and the number of the last one that began.
+    var topics: [TopicService] = []
+    var topicNumber = 0
     /// Listeners that were opened so far.
     var openedCount = 0
     /// The logs whose losses are counted, with the names of their metric labels.
@@ -122,6 +125,7 @@ package final class Gateway {
             try startShards(opened, accessWriter)
             noteListening(opened)
             followWorkers(workers, policy, files.listeners)
+            try followTopics()
         } catch {
             end()
             throw error
@@ -195,6 +199,7 @@ package final class Gateway {
             byNanoseconds: policy.server.drainTimeout.wholeNanoseconds)
         arrangeTimer()
         removeFiles()
+        finishTopics()
         group.sendToAll { $0.drain(handedOver: handedOver) }
     }
 
@@ -213,6 +218,8 @@ package final class Gateway {
 
     /// Ends a drain when no shard has a client any more.
     func stopIfDrained() {
+        // What topics have ended is written before they leave.
+        guard topics.isEmpty else { return }
         if isDraining && acceptingShards <= 0 && group.isDeserted { stop() }
     }
 
@@ -229,6 +236,7 @@ package final class Gateway {
         workerListener?.close()
         workerListener = nil
         endTrials()
+        endTopics()
         group.sendToAll { $0.stop() }
         for thread in threads { thread.join() }
         threads.removeAll()

@@ -57,6 +57,8 @@ final class Shard {
     var bulkRuns = IndexedTable<BulkRun>()
     /// Who asks without a client's socket.
     var lanes = IndexedTable<Lane>()
+    /// Who asks for what topics have, by their numbers.
+    var topics: [Int: TopicLane] = [:]
     private var exchanges: [Exchange] = []
     /// The place of the first of those that are free, -1 for none, and how many they are.
     private var firstFreeSlot = -1
@@ -145,6 +147,7 @@ final class Shard {
         for listener in listeners { listener.close() }
         listeners.removeAll()
         giveUpHandshakes()
+        topics.removeAll()
         for lane in lanes.all { lane.cancel() }
         credits?.stop()
         credits = nil

@@ -38,10 +38,14 @@ struct OffsetWindow<Outcome> {
         return true
     }
 
-    /// Writes another outcome over that of a message which could not be written as it was.
-    mutating func replace(_ offset: Int64, _ outcome: Outcome) {
-        guard let index = index(of: offset), entries[index].outcome != nil else { return }
+    /// Writes another outcome over that of a message which could not be written as it was; the former one, nil where
+    /// there is none.
+    mutating func replace(_ offset: Int64, _ outcome: Outcome) -> Outcome? {
+        guard let index = index(of: offset), let former = entries[index].outcome else {
+            return nil
+        }
         entries[index].outcome = outcome
+        return former
     }
 
     /// What can be written now, in order.
@@ -54,13 +58,14 @@ struct OffsetWindow<Outcome> {
         return found
     }
 
-    /// The first messages, up to `offset`, were written.
-    mutating func written(through offset: Int64) {
+    /// The first messages, up to `offset`, were written; their outcomes.
+    @discardableResult
+    mutating func written(through offset: Int64) -> [(offset: Int64, outcome: Outcome)] {
         let count = entries.prefix { $0.offset <= offset }.count
-        precondition(
-            entries.prefix(count).allSatisfy { $0.outcome != nil },
-            "what has no outcome was not written")
+        let gone = ready(most: count)
+        precondition(gone.count == count, "what has no outcome was not written")
         entries.removeFirst(count)
+        return gone
     }
 
     private func index(of offset: Int64) -> Int? {

@@ -4,29 +4,6 @@
 
 internal import Reactor
 
-/// What became of a message.
-enum TopicOutcome: Equatable {
-    /// Its result.
-    case result([UInt8])
-    /// It failed for good: it goes to where somebody looks at it, with the reason.
-    case dead(reason: String)
-}
-
-/// What is written together, and where the group goes on then.
-struct TopicBatch: Equatable {
-    /// A message with what became of it.
-    struct Entry: Equatable {
-        let message: KafkaMessage
-        let outcome: TopicOutcome
-    }
-
-    var entries: [Entry] = []
-    var offsets: [KafkaOffset] = []
-    /// The bytes of results in it.
-    var bytes = 0
-    var isEmpty: Bool { entries.isEmpty }
-}
-
 /// The messages of a topic that are under way.
 struct TopicWork {
     private struct Partition {
@@ -34,6 +11,8 @@ struct TopicWork {
         let generation: Int
         var window: OffsetWindow<TopicOutcome>
         var messages: [Int64: KafkaMessage] = [:]
+        /// Bytes of its messages and of their results.
+        var heldBytes = 0
     }
 
     private struct Open {
@@ -48,23 +27,32 @@ struct TopicWork {
     private var order = KeyOrder()
     /// Those that may begin, in order.
     private var ready: [Int] = []
-    private var lastID = 0
+    /// What the last message that was taken is called.
+    private(set) var lastID: Int
     private var lastGeneration = 0
 
     /// No partition; of each at most `mostOpen` messages are under way.
-    init(mostOpen: Int, keepsKeyOrder: Bool) {
+    ///
+    /// They are called by numbers above `lastID`.
+    init(mostOpen: Int, keepsKeyOrder: Bool, after lastID: Int = 0) {
         self.mostOpen = mostOpen
         self.keepsKeyOrder = keepsKeyOrder
+        self.lastID = lastID
     }
 
     /// Partitions that it has, in order.
     var assigned: [Int32] { partitions.keys.sorted() }
+    /// Whether it has a partition.
+    func has(_ partition: Int32) -> Bool { partitions[partition] != nil }
+
     /// Messages that have not ended, late ones included.
     var openCount: Int { open.count }
     /// Whether a message that was read waits to begin.
     var hasReady: Bool { !ready.isEmpty }
     /// Whether every partition has room for another message.
     var hasRoom: Bool { partitions.values.allSatisfy(\.window.hasRoom) }
+    /// Bytes of messages that were not written yet, and of their results.
+    var heldBytes: Int { partitions.values.reduce(0) { $0 + $1.heldBytes } }
     /// Whether nothing of its partitions waits for its end or to be written.
     var isIdle: Bool { partitions.values.allSatisfy { $0.window.count == 0 } }
 
@@ -101,6 +89,7 @@ struct TopicWork {
         guard var partition = partitions[message.partition] else { return false }
         guard partition.window.begin(message.offset) else { return false }
         partition.messages[message.offset] = message
+        partition.heldBytes += message.bytes
         partitions[message.partition] = partition
         lastID += 1
         open[lastID] = Open(message: message, generation: partition.generation)
@@ -125,8 +114,12 @@ struct TopicWork {
         guard let ended = open.removeValue(forKey: id) else { return false }
         passOn(ended.message.key)
         let place = ended.message.partition
-        guard partitions[place]?.generation == ended.generation else { return false }
-        return partitions[place]?.window.finish(ended.message.offset, outcome) ?? false
+        guard var partition = partitions[place], partition.generation == ended.generation,
+            partition.window.finish(ended.message.offset, outcome)
+        else { return false }
+        partition.heldBytes += outcome.heldBytes
+        partitions[place] = partition
+        return true
     }
 
     /// A message comes to nothing: the gateway ends before it.
@@ -152,28 +145,58 @@ struct TopicWork {
             let ready = partition.window.ready(most: most)
             for (offset, outcome) in ready {
                 guard let message = partition.messages[offset] else { continue }
-                if case .result(let line) = outcome { batch.bytes += line.count }
                 batch.entries.append(TopicBatch.Entry(message: message, outcome: outcome))
             }
             if let last = ready.last {
-                batch.offsets.append(KafkaOffset(partition: place, offset: last.offset + 1))
+                batch.places.append(
+                    TopicBatch.Place(
+                        offset: KafkaOffset(partition: place, offset: last.offset + 1),
+                        generation: partition.generation))
             }
         }
         return batch
     }
 
+    /// Where the partitions of a batch go on that are still those of its time.
+    ///
+    /// Those that went since then are somebody else's to say.
+    func offsets(of batch: TopicBatch) -> [KafkaOffset] {
+        batch.places.filter { isPresent($0) }.map(\.offset)
+    }
+
     /// A batch was written; of partitions that went meanwhile nothing is left to note.
     mutating func written(_ batch: TopicBatch) {
-        for entry in batch.entries {
-            partitions[entry.message.partition]?.messages[entry.message.offset] = nil
-        }
-        for offset in batch.offsets {
-            partitions[offset.partition]?.window.written(through: offset.offset - 1)
+        for place in batch.places where isPresent(place) {
+            let number = place.offset.partition
+            guard var partition = partitions[number] else { continue }
+            for entry in batch.entries where entry.message.partition == number {
+                partition.messages[entry.message.offset] = nil
+                partition.heldBytes -= entry.message.bytes
+            }
+            for (_, outcome) in partition.window.written(through: place.offset.offset - 1) {
+                partition.heldBytes -= outcome.heldBytes
+            }
+            partitions[number] = partition
         }
     }
 
-    /// A message's outcome cannot be written as it is; this is written instead.
-    mutating func replace(_ message: KafkaMessage, by outcome: TopicOutcome) {
-        partitions[message.partition]?.window.replace(message.offset, outcome)
+    /// The outcome of a batch's message cannot be written as it is; this is written instead.
+    mutating func replace(_ message: KafkaMessage, of batch: TopicBatch, by outcome: TopicOutcome) {
+        guard
+            let place = batch.places.first(where: { $0.offset.partition == message.partition }),
+            isPresent(place), var partition = partitions[message.partition],
+            let former = partition.window.replace(message.offset, outcome)
+        else { return }
+        partition.heldBytes += outcome.heldBytes - former.heldBytes
+        partitions[message.partition] = partition
     }
+
+    private func isPresent(_ place: TopicBatch.Place) -> Bool {
+        partitions[place.offset.partition]?.generation == place.generation
+    }
+}
+
+extension KafkaMessage {
+    /// Bytes that it takes.
+    fileprivate var bytes: Int { value.count + (key?.count ?? 0) }
 }

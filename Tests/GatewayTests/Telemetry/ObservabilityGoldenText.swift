@@ -62,6 +62,40 @@ private let goldenTraffic = #"""
     # TYPE penstock_bulk_lines_total counter
     penstock_bulk_lines_total{result="completed"} 0
     penstock_bulk_lines_total{result="failed"} 0
+    # HELP penstock_source_up 1 while the topic's brokers answer what they are asked, else 0.
+    # TYPE penstock_source_up gauge
+    penstock_source_up{topic="questions"} 1
+    # HELP penstock_source_lag Messages that the topic's group has not got behind, of each partition that this gateway has.
+    # TYPE penstock_source_lag gauge
+    penstock_source_lag{topic="questions",partition="0"} 1
+    penstock_source_lag{topic="questions",partition="3"} 7
+    # HELP penstock_source_partitions Partitions of the topic that the group has given this gateway.
+    # TYPE penstock_source_partitions gauge
+    penstock_source_partitions{topic="questions"} 2
+    # HELP penstock_source_messages_open Messages of the topic that are under way in this gateway.
+    # TYPE penstock_source_messages_open gauge
+    penstock_source_messages_open{topic="questions"} 2
+    # HELP penstock_source_paused 1 while nothing of the topic is read, because there is no room for more, else 0.
+    # TYPE penstock_source_paused gauge
+    penstock_source_paused{topic="questions"} 0
+    # HELP penstock_source_messages_read_total Messages of the topic that were read.
+    # TYPE penstock_source_messages_read_total counter
+    penstock_source_messages_read_total{topic="questions"} 9
+    # HELP penstock_source_messages_total Messages by what came of them: completed with a status of 2xx, failed, dead, or late and dropped.
+    # TYPE penstock_source_messages_total counter
+    penstock_source_messages_total{topic="questions",result="completed"} 4
+    penstock_source_messages_total{topic="questions",result="failed"} 1
+    penstock_source_messages_total{topic="questions",result="dead"} 2
+    penstock_source_messages_total{topic="questions",result="late"} 0
+    # HELP penstock_source_commits_total Times that it was said where the topic's group goes on.
+    # TYPE penstock_source_commits_total counter
+    penstock_source_commits_total{topic="questions"} 3
+    # HELP penstock_source_rebalances_total Times that the topic's group has given this gateway partitions or taken some.
+    # TYPE penstock_source_rebalances_total counter
+    penstock_source_rebalances_total{topic="questions"} 1
+    # HELP penstock_source_errors_total Times that something went wrong between this gateway and the topic's brokers.
+    # TYPE penstock_source_errors_total counter
+    penstock_source_errors_total{topic="questions"} 5
     # HELP penstock_policy_reloads_total Reloads that put a new policy in force.
     # TYPE penstock_policy_reloads_total counter
     penstock_policy_reloads_total 1

@@ -72,6 +72,16 @@ import Testing
         #expect(text == golden.replacing(goldenPacing + "\n", with: ""))
     }
 
+    @Test func withoutTopicsThePageHasNothingOfThem() {
+        var snapshot = sampleSnapshot()
+        snapshot.topics = []
+        let text = rendered {
+            PrometheusRenderer.render(snapshot, process: sampleProcess(), format: .text, into: &$0)
+        }
+        #expect(goldenMetrics.contains("penstock_source_lag{"))
+        #expect(!text.contains("penstock_source"))
+    }
+
     @Test func withoutWorkersThePageHasNothingOfThem() {
         var snapshot = sampleSnapshot()
         snapshot.takesWorkers = false

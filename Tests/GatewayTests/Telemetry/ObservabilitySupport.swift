@@ -162,6 +162,20 @@ func sampleSnapshot() -> GatewaySnapshot {
         metrics: gateway, wallNanoseconds: 1_700_000_123_456_789_000, pools: [snapshot])
     all.takesWorkers = true
     all.takesBulk = true
+    var topic = TopicFigures()
+    topic.isUp = true
+    topic.readCount = 9
+    topic.completedCount = 4
+    topic.failedCount = 1
+    topic.deadCount = 2
+    topic.openCount = 2
+    topic.commitCount = 3
+    topic.rebalanceCount = 1
+    topic.errorCount = 5
+    topic.lastError = "a broker is \"away\""
+    topic.lags = [3: 7, 0: 1]
+    topic.partitionCount = 2
+    all.topics = [TopicSnapshot(name: "questions", figures: topic)]
     for status in [101, 101, 401] {
         gateway.countWorkerHandshake(WorkerHandshakeResult(status: status))
     }

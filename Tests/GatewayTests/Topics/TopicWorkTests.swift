@@ -24,7 +24,9 @@ private func some<Value>(_ value: Value?) throws -> Value { try #require(value) 
             partition: partition, offset: offset, key: key.map { Array($0.utf8) }, value: [])
     }
 
-    static func result(_ text: String) -> TopicOutcome { .result(Array(text.utf8)) }
+    static func result(_ text: String) -> TopicOutcome {
+        .result(Array(text.utf8), isCompleted: true)
+    }
 
     @Test func resultsAreWrittenInTheOrderOfTheirMessages() throws {
         var work = TopicWork(mostOpen: 8, keepsKeyOrder: false)
@@ -37,12 +39,12 @@ private func some<Value>(_ value: Value?) throws -> Value { try #require(value) 
         isTrue(work.ended(first.id, Self.result("a")))
         let batch = work.batch(most: 10)
         #expect(batch.entries.map(\.message.offset) == [5, 6])
-        #expect(batch.offsets == [KafkaOffset(partition: 3, offset: 7)])
+        #expect(work.offsets(of: batch) == [KafkaOffset(partition: 3, offset: 7)])
         work.written(batch)
         #expect(!work.isIdle)
         let third = try some(work.next())
         isTrue(work.ended(third.id, .dead(reason: "x")))
-        #expect(work.batch(most: 10).offsets == [KafkaOffset(partition: 3, offset: 10)])
+        #expect(work.offsets(of: work.batch(most: 10)) == [KafkaOffset(partition: 3, offset: 10)])
     }
 
     @Test func whatEndsAfterItsPartitionWentIsDropped() throws {
@@ -150,7 +152,7 @@ private func some<Value>(_ value: Value?) throws -> Value { try #require(value) 
                 for entry in batch.entries {
                     broker.written[Int(entry.message.partition)].append(entry.message.offset)
                 }
-                for offset in batch.offsets {
+                for offset in work.offsets(of: batch) {
                     broker.committed[Int(offset.partition)] = offset.offset
                 }
                 work.written(batch)

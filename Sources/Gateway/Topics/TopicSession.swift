@@ -1,0 +1,284 @@
+// One membership of a topic's group: from joining it to leaving it, or to its loss. Everything happens in one loop on the
+// topic's thread; no step of it waits for long, so that the group is told all the while that the member lives.
+//
+// Bounds: messages in hand, `max_open` of each partition; bytes of messages and results that are not written,
+// `mostHeldBytes` before another message is read; what the lane has, its demand.
+
+internal import Admission
+internal import Glibc
+internal import Logging
+internal import Policy
+internal import Reactor
+internal import Telemetry
+
+/// A member of a topic's group.
+struct TopicSession {
+    private let reader: TopicReader
+    private let settings: TopicSettings
+    private let channel: TopicChannel
+    private let text: TopicText
+    private let consumer: KafkaConsumer
+    private var publisher: TopicPublisher
+    private var work: TopicWork
+    private var pacing = TopicPacing()
+    private var lag: TopicLag
+    /// What the lane has, and what its message calls itself.
+    private var asked: [Int: Asked] = [:]
+    /// When it ends although something is under way; far away before it is to finish.
+    private var endsAt = Instant.distantFuture
+    /// When it is said again where the group goes on, since that has failed.
+    private var saysAgainAt = Instant.distantFuture
+
+    /// Since when the brokers answer and take nothing all the same; nil where it is not so.
+    private var stuckSince: Instant?
+
+    private struct Asked {
+        let message: KafkaMessage
+        let customID: [UInt8]?
+    }
+
+    private static let pollMilliseconds: Int32 = 100
+    /// The same while something is being written.
+    private static let busyPollMilliseconds: Int32 = 5
+    /// A moment without demand, before the consumer is paused.
+    private static let momentMicroseconds: UInt32 = 2000
+    /// Messages that are read before anything else has its turn.
+    private static let mostPerTurn = 64
+    private static let mostHeldBytes = 64 << 20
+    /// For how long what has ended is written when partitions go, and at the end.
+    private static let settleNanoseconds: Int64 = 3_000_000_000
+    private static let sayAgainNanoseconds: Int64 = 1_000_000_000
+    /// For how long brokers that answer may take nothing: those that have lost what they knew of a writer never will.
+    private static let stuckNanoseconds: Int64 = 15_000_000_000
+
+    /// A member that reads by `consumer` and writes by `producer`; messages are called by numbers above `lastID`.
+    init(
+        _ reader: TopicReader, _ producer: KafkaProducer, _ consumer: KafkaConsumer,
+        after lastID: Int
+    ) {
+        self.reader = reader
+        self.consumer = consumer
+        settings = reader.settings
+        channel = reader.channel
+        text = TopicText(host: settings.name)
+        publisher = TopicPublisher(settings, producer) { reader.note($0) }
+        lag = TopicLag(settings.topic, producer)
+        work = TopicWork(
+            mostOpen: settings.mostOpen, keepsKeyOrder: settings.order == .key, after: lastID)
+    }
+
+    /// What the last message that was read is called.
+    var lastID: Int { work.lastID }
+
+    /// Serves until the channel says that it ends; throws where it is no member any more.
+    mutating func run() throws(SystemError) {
+        while true {
+            let now = MonotonicClock.now
+            takeResults()
+            try publish(now)
+            begin()
+            if isOver(now) { return try settle() }
+            try poll(now)
+            lag.look(consumer, work.assigned, now: now)
+            sayAgain(now)
+            try checkProgress(now)
+            tell()
+        }
+    }
+
+    private mutating func isOver(_ now: Instant) -> Bool {
+        switch channel.phase {
+        case .reads: return false
+        case .ends: return true
+        case .finishes:
+            if endsAt == .distantFuture {
+                endsAt = now.advanced(byNanoseconds: reader.finishNanoseconds)
+            }
+            return asked.isEmpty || now >= endsAt
+        }
+    }
+
+    // MARK: In
+
+    private var wantsMore: Bool {
+        channel.phase == .reads && !work.hasReady && work.hasRoom && channel.hasCredit
+            && work.heldBytes < TopicSession.mostHeldBytes
+    }
+
+    private mutating func poll(_ now: Instant) throws(SystemError) {
+        switch pacing.look(wantsMore: wantsMore, now: now) {
+        case .pause: consumer.pause(true)
+        case .resume: consumer.pause(false)
+        case nil: break
+        }
+        guard wantsMore || pacing.isPaused else {
+            usleep(TopicSession.momentMicroseconds)
+            return
+        }
+        var waits =
+            publisher.isBusy ? TopicSession.busyPollMilliseconds : TopicSession.pollMilliseconds
+        var count = 0
+        repeat {
+            count += 1
+            guard try read(waits) else { break }
+            begin()
+            waits = 0
+        } while wantsMore && count < TopicSession.mostPerTurn
+    }
+
+    /// Waits for a message for so long; whether there was one.
+    private mutating func read(_ milliseconds: Int32) throws(SystemError) -> Bool {
+        let event = consumer.poll(milliseconds: milliseconds)
+        if let error = consumer.newError() { reader.note(error) }
+        try applyChanges()
+        switch event {
+        case .nothing: return false
+        case .message(let message):
+            if work.take(message) {
+                channel.note { $0.readCount += 1 }
+            } else if work.has(message.partition) {
+                // Brokers have lost what they had; whoever joins anew goes on from what they know.
+                throw SystemError(
+                    "read topic \(settings.topic)",
+                    because: "the offsets of partition \(message.partition) have gone back")
+            }
+            return true
+        case .failed(let reason):
+            reader.note(reason)
+            return false
+        case .lost(let reason):
+            throw SystemError("read topic \(settings.topic)", because: reason)
+        }
+    }
+
+    private mutating func applyChanges() throws(SystemError) {
+        let changes = consumer.changes()
+        if changes.contains(where: { if case .taken = $0 { true } else { false } }) {
+            takeResults()
+            try settle()
+        }
+        for change in changes {
+            switch change {
+            case .given(let partition): work.given(partition)
+            case .taken(let partition):
+                work.taken(partition)
+                lag.forget(partition)
+            }
+        }
+        consumer.applyChanges()
+        guard !changes.isEmpty else { return }
+        channel.note { $0.rebalanceCount += 1 }
+        reader.logger.info(
+            "topic partitions changed",
+            metadata: [
+                "topic": "\(settings.name)",
+                "partitions": .array(work.assigned.map { "\($0)" }),
+            ])
+    }
+
+    /// Hands over what there is room for.
+    private mutating func begin() {
+        guard channel.phase == .reads else { return }
+        while work.hasReady, channel.takeCredit() {
+            guard let (id, message) = work.next() else {
+                channel.arrived()
+                break
+            }
+            switch text.question(message, id: id) {
+            case .request(let request, let customID):
+                asked[id] = Asked(message: message, customID: customID)
+                if !reader.submit(request) { channel.arrived() }
+            case .fault(let outcome):
+                channel.arrived()
+                work.ended(id, outcome)
+            }
+        }
+    }
+
+    // MARK: Out
+
+    private mutating func takeResults() {
+        var bytes = 0
+        for result in channel.takeResults() {
+            bytes += result.body.count
+            // What an earlier membership has asked is not known here.
+            guard let asked = asked.removeValue(forKey: result.key) else {
+                channel.note { $0.lateCount += 1 }
+                continue
+            }
+            guard let outcome = TopicText.outcome(of: asked.message, asked.customID, result)
+            else {
+                work.givenBack(result.key)
+                continue
+            }
+            if !work.ended(result.key, outcome) { channel.note { $0.lateCount += 1 } }
+        }
+        // From here on the bounds of the work hold, not those of the lane.
+        if bytes > 0 { reader.release(bytes) }
+    }
+
+    private mutating func publish(_ now: Instant) throws(SystemError) {
+        guard let written = try publisher.step(&work, consumer, now: now) else { return }
+        stuckSince = nil
+        for offset in work.offsets(of: written) { lag.committed(offset) }
+        channel.note { figures in
+            figures.commitCount += 1
+            for entry in written.entries {
+                switch entry.outcome {
+                case .result(_, isCompleted: true): figures.completedCount += 1
+                case .result: figures.failedCount += 1
+                case .dead: figures.deadCount += 1
+                }
+            }
+        }
+    }
+
+    /// Writes what has ended, for as long as that may take.
+    private mutating func settle() throws(SystemError) {
+        let end = MonotonicClock.now.advanced(byNanoseconds: TopicSession.settleNanoseconds)
+        while publisher.isBusy || !work.batch(most: 1).isEmpty {
+            let now = MonotonicClock.now
+            guard now < end else { return }
+            try publish(now)
+            // Where a step has nothing to wait for, it waits for its time.
+            usleep(200)
+        }
+    }
+
+    /// Says again where the group goes on, after the brokers did not take it.
+    private mutating func sayAgain(_ now: Instant) {
+        if let failure = consumer.commitFailure() {
+            reader.note(failure)
+            saysAgainAt = now.advanced(byNanoseconds: TopicSession.sayAgainNanoseconds)
+        }
+        guard now >= saysAgainAt, !settings.isTransactional else { return }
+        saysAgainAt = .distantFuture
+        let offsets = lag.offsets(of: work.assigned)
+        if !offsets.isEmpty { consumer.commit(offsets, waits: false) }
+    }
+
+    private mutating func checkProgress(_ now: Instant) throws(SystemError) {
+        guard publisher.isBusy, lag.isAnswered else {
+            stuckSince = nil
+            return
+        }
+        let since = stuckSince ?? now
+        stuckSince = since
+        guard now.nanoseconds(since: since) > TopicSession.stuckNanoseconds else { return }
+        throw SystemError(
+            "write results of topic \(settings.topic)",
+            because: "its brokers answer, and have not taken any for 15 s")
+    }
+
+    private func tell() {
+        let (open, lags, isPaused) = (work.openCount, lag.lags, pacing.isPaused)
+        let (partitions, isAnswered) = (work.assigned.count, lag.isAnswered)
+        channel.note { figures in
+            figures.openCount = open
+            figures.lags = lags
+            figures.isPaused = isPaused
+            figures.partitionCount = partitions
+            figures.isUp = isAnswered
+        }
+    }
+}
