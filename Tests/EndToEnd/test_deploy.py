@@ -63,10 +63,12 @@ def test_metrics_exist(gateway: StartGateway, tmp_path: Path, path: Path) -> Non
     listen += f"key_file: {tmp_path}/own.key}}]}}}}"
     found = "pools:\n  found: {backends: {file: /nowhere/backends.json}}\n"
     policy = one_pool(closed_address(), listen=listen).replace("pools:\n", found)
-    policy = policy.replace("    limit:", "    affinity: {by: prefix}\n    workers: {}\n    limit:")
+    policy = policy.replace("    limit:", "    affinity: {by: prefix}\n    bytes_per_second: 1MiB\n    workers: {}\n    limit:")
     (tmp_path / "workers.keys").touch(0o600)
     policy += f"workers: {{listen: '127.0.0.1:0', keys: {tmp_path}/workers.keys}}\n"
     policy += "bulk: {path: /bulk, class: default}\n"
+    topic = "name: questions, topic: asked, group: g, results: answered, class: default"
+    policy += f"topics: [{{{topic}, brokers: ['{urlsplit(closed_address()).netloc}']}}]\n"
     through = gateway(policy)
     shown = {sample.name for sample in through.metrics()}
     shown |= set(re.findall(r"^# TYPE (\S+)", request(through.admin_url, "/metrics").body.decode(), re.M))
