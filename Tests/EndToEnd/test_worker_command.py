@@ -16,7 +16,7 @@ from authority import Authority
 from conftest import StartGateway
 from fleet import free_port
 from processes import HERE, Process, eventually, listening_address, request
-from worker_scene import KEY, StartEngine, StartWorker, credits, load, policy, wait_for_credits
+from worker_scene import KEY, REPEATABLE, StartEngine, StartWorker, credits, load, policy, wait_for_credits
 
 pytestmark = pytest.mark.timed
 
@@ -169,6 +169,34 @@ def test_a_worker_that_is_killed(
         answers = result.result()
     assert answers == {200: 500}
     assert stays.returncode is None
+
+
+@pytest.mark.limit(90)
+def test_a_worker_that_is_stopped(
+    gateway: StartGateway, penstock_worker: StartWorker, counting_engine: StartEngine, tmp_path: Path
+) -> None:
+    """All its connections carry requests and stay open; its control connection tells, and another worker has them."""
+    port = free_port()
+    through = gateway(policy(tmp_path, port))
+    slow = counting_engine("--milliseconds", "60000")
+    stopped = penstock_worker(port, slow.url, "--credits", "2")
+    wait_for_credits(through, 2)
+    with ThreadPoolExecutor(2) as pool:
+        running = [pool.submit(request, through.url, REPEATABLE, "POST", b'{"model": "m"}', None, 80) for _ in range(2)]
+        eventually(lambda: slow.seen()["running"] == 2, "they run")
+        time.sleep(1)
+        stopped.signal(signal.SIGSTOP)
+        began = time.monotonic()
+        try:
+            eventually(lambda: credits(through) == 0, "it is given up", 20)
+            print(f"given up after {time.monotonic() - began:.1f} s")
+            assert time.monotonic() - began < 11
+            penstock_worker(port, counting_engine().url, "--credits", "2")
+            assert [answer.result().status for answer in running] == [200, 200]
+        finally:
+            stopped.signal(signal.SIGCONT)
+    eventually(lambda: slow.seen()["cancelled"] == 2, "its engine is told")
+    wait_for_credits(through, 4)
 
 
 def test_gateways_that_die_and_come_back(

@@ -18,6 +18,8 @@ struct CreditRefusal: Equatable {
 /// One connection that asks to change sides.
 final class CreditHandshake: StreamConnection {
     private unowned let link: GatewayLink
+    /// Whether it is to be the connection that is no credit.
+    let isControl: Bool
     private var parser = ResponseParser(limits: HeadLimits())
     private var isOver = false
     private var refusal = CreditRefusal()
@@ -27,8 +29,12 @@ final class CreditHandshake: StreamConnection {
     private static let mostTextBytes = 4096
     private static let patienceNanoseconds: Int64 = 10_000_000_000
 
-    init(_ link: GatewayLink, _ transport: consuming Transport, in reactor: Reactor) {
+    init(
+        _ link: GatewayLink, _ transport: consuming Transport, in reactor: Reactor,
+        isControl: Bool
+    ) {
         self.link = link
+        self.isControl = isControl
         super.init(reactor: reactor)
         open(transport)
     }

@@ -27,20 +27,23 @@ final class Credits: EventHandler {
         self.shard = shard
         super.init()
         links = settings.places.map { place in
-            GatewayLink(self, to: place, in: shard, asking: request(to: place))
+            GatewayLink(
+                self, to: place, in: shard,
+                asking: { [unowned self] in request(to: place, isControl: $0) })
         }
         shard.reactor.register(self)
         look()
     }
 
-    private func request(to place: CreditSettings.Place) -> [UInt8] {
+    private func request(to place: CreditSettings.Place, isControl: Bool) -> [UInt8] {
         var text = ByteBuffer()
         text.append("GET \(place.address.path)/v1/workers/\(settings.pool) HTTP/1.1\r\n")
         text.append("Host: \(place.address.authority)\r\nConnection: upgrade\r\nUpgrade: ptth\r\n")
         text.append("ALPN: http%2F1.1\r\nAuthorization: Bearer ")
         let key = settings.key
         text.append(key.span)
-        text.append("\r\nPenstock-Worker: \(settings.name); credits=\(settings.most)\r\n\r\n")
+        text.append("\r\nPenstock-Worker: \(settings.name); credits=\(settings.most)")
+        text.append(isControl ? "; control\r\n\r\n" : "\r\n\r\n")
         return text.takeList()
     }
 
@@ -59,6 +62,7 @@ final class Credits: EventHandler {
             for link in links { link.lookForSilence() }
             looksForSilenceAt = now.advanced(byNanoseconds: SilenceWatch.lookNanoseconds)
         }
+        for link in links { link.keepControl() }
         let plan = CreditPlan(free: freeCount, places: links.map(\.state), now: now)
         for (link, count) in zip(links, plan.closed) where count > 0 { link.close(count) }
         for (link, count) in zip(links, plan.opened) where count > 0 { link.open(count) }

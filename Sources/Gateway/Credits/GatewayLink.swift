@@ -14,7 +14,12 @@ final class GatewayLink {
     private let place: CreditSettings.Place
     private let target: DialTarget
     private let line = DialLine()
-    private let request: [UInt8]
+    private let request: (_ isControl: Bool) -> [UInt8]
+    /// The connection that is no credit, over which the gateway asks for signs of life.
+    private var control: ClientConnection?
+    private var controlDial: Dial?
+    private var controlHandshake: CreditHandshake?
+    private var controlPause = CreditPause()
     private var connections: [ObjectIdentifier: ClientConnection] = [:]
     private var handshakes: [ObjectIdentifier: CreditHandshake] = [:]
     private var dials: [Int: Dial] = [:]
@@ -38,7 +43,8 @@ final class GatewayLink {
     private static let dialMilliseconds = 5_000
 
     init(
-        _ credits: Credits, to place: CreditSettings.Place, in shard: Shard, asking request: [UInt8]
+        _ credits: Credits, to place: CreditSettings.Place, in shard: Shard,
+        asking request: @escaping (_ isControl: Bool) -> [UInt8]
     ) {
         self.credits = credits
         self.shard = shard
@@ -95,38 +101,73 @@ final class GatewayLink {
     }
 
     private func shakeHands(over transport: consuming Transport) {
-        let handshake = CreditHandshake(self, transport, in: shard.reactor)
+        let handshake = CreditHandshake(self, transport, in: shard.reactor, isControl: false)
         handshakes[ObjectIdentifier(handshake)] = handshake
         handshake.watchForDeath()
-        guard handshake.begin(request) else {
+        guard handshake.begin(request(false)) else {
             handshakes[ObjectIdentifier(handshake)] = nil
             handshake.close()
             return failed("gateway not reached", "out of descriptors")
         }
     }
 
+    /// Opens the connection that is no credit, where there is none and the gateway is there.
+    func keepControl() {
+        guard !isStopped, !connections.isEmpty, now >= controlPause.endsAt, control == nil,
+            controlDial == nil, controlHandshake == nil
+        else { return }
+        controlDial = shard.dialler.dial(
+            target, in: line, timeoutMilliseconds: GatewayLink.dialMilliseconds, now: now
+        ) { [unowned self] result in
+            controlDial = nil
+            guard case .connected(let transport) = consume result else { return missControl() }
+            let handshake = CreditHandshake(self, transport, in: shard.reactor, isControl: true)
+            controlHandshake = handshake
+            handshake.watchForDeath()
+            if !handshake.begin(request(true)) { missControl() }
+        }
+        if controlDial == nil { missControl() }
+    }
+
+    private func missControl() {
+        controlHandshake = nil
+        controlPause.failed(random: shard.drawSeed(), now: now)
+    }
+
     /// A connection has changed sides: the gateway asks, and is answered here.
     func accepted(_ handshake: CreditHandshake, _ transport: consuming Transport, early: [UInt8]) {
+        if handshake.isControl {
+            controlHandshake = nil
+            controlPause.succeeded()
+            return serve(transport, early: early, isControl: true)
+        }
         handshakes[ObjectIdentifier(handshake)] = nil
         pause.succeeded()
-        guard !isStopped, !shard.hasEnded, shard.reserveConnection() else {
-            return
-        }
-        if !isReached {
-            isReached = true
-            shard.logger.notice("gateway serves from here", metadata: ["gateway": "\(label)"])
-        }
+        serve(transport, early: early, isControl: false)
+        guard !isReached else { return }
+        isReached = true
+        shard.logger.notice("gateway serves from here", metadata: ["gateway": "\(label)"])
+    }
+
+    private func serve(_ transport: consuming Transport, early: [UInt8], isControl: Bool) {
+        guard !isStopped, !shard.hasEnded, shard.reserveConnection() else { return }
         _ = shard.group.assign(acceptedBy: shard.index)
         let connection = ClientConnection(
             shard: shard, transport: transport, peer: PeerAddress())
         connection.link = self
-        connections[ObjectIdentifier(connection)] = connection
+        // It may end at once.
+        if isControl {
+            control = connection
+        } else {
+            connections[ObjectIdentifier(connection)] = connection
+        }
         if !early.isEmpty { connection.takeIn(early) }
         shard.serve(connection)
     }
 
     /// A connection was not taken.
     func refused(_ handshake: CreditHandshake, _ refusal: CreditRefusal) {
+        if handshake.isControl { return missControl() }
         handshakes[ObjectIdentifier(handshake)] = nil
         if refusal.status == 503, !connections.isEmpty {
             // It takes us, and has enough of us.
@@ -178,12 +219,21 @@ final class GatewayLink {
     func stop() {
         isStopped = true
         close(.max)
+        if let controlDial { shard.dialler.cancel(controlDial) }
+        controlDial = nil
+        controlHandshake?.giveUp()
+        controlHandshake = nil
+        control?.end()
     }
 
     // MARK: What connections tell
 
     /// A connection has ended, for whatever reason.
     func ended(_ connection: ClientConnection) {
+        if connection === control {
+            control = nil
+            return
+        }
         guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
         credits.lookSoon()
     }

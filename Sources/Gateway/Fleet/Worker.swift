@@ -25,6 +25,7 @@ final class Worker: Sendable {
     private let connections = Atomic<Int>(0)
     private let most = Atomic<Int>(0)
     private let total: WorkerTotal
+    private let hasControl = Atomic<Bool>(false)
 
     private final class Count: Sendable {
         let value = Atomic<Int>(0)
@@ -65,8 +66,26 @@ final class Worker: Sendable {
         total.add(-1)
     }
 
+    /// The same of one that may be no credit.
+    func forget(isControl: Bool) { isControl ? forgetControl() : forget() }
+
     /// How many it has.
     var connectionCount: Int { connections.load(ordering: .acquiring) }
+
+    /// Takes the place of the one connection that is no credit; false where there is one.
+    func reserveControl() -> Bool {
+        let isTaken = hasControl.compareExchange(
+            expected: false, desired: true, ordering: .acquiringAndReleasing
+        ).exchanged
+        if isTaken { total.add(1) }
+        return isTaken
+    }
+
+    /// That one has ended, or did not come.
+    func forgetControl() {
+        hasControl.store(false, ordering: .releasing)
+        total.add(-1)
+    }
 
     // MARK: Where they rest
 

@@ -25,6 +25,8 @@ final class WorkerConnections {
     /// Who waits for one, in order: at most as many as the worker has credits, since each has a permit.
     private var waiting: [Waiter] = []
     private var probe: WorkerProbe?
+    /// The connection that is no credit, where the worker has opened one and it came to this reactor.
+    private var control: WorkerControl?
     private var watch = SilenceWatch()
     /// Probes without an answer, one behind the other.
     private var missedProbes = 0
@@ -50,7 +52,7 @@ final class WorkerConnections {
     /// answers that do not come are the worker's end.
     static let probeNanoseconds: Int64 = 5_000_000_000
     static let answerNanoseconds: Int64 = 2_500_000_000
-    private static let mostMissed = 2
+    static let mostMissed = 2
     /// How long a request waits for a connection that no reactor has, which may be on its way.
     private static let searchNanoseconds: Int64 = 100_000_000
     private static let lookNanoseconds: Int64 = 1_000_000
@@ -160,6 +162,7 @@ final class WorkerConnections {
 
     /// Closes all that rest.
     func closeResting() {
+        controlEnded()
         for connection in resting { endedWhileResting(connection) }
     }
 
@@ -301,8 +304,28 @@ final class WorkerConnections {
         for key in watch.look(looks) { all[key]?.giveUp() }
     }
 
+    /// Takes in a connection that is no credit.
+    func takeControl(_ transport: consuming Transport) {
+        controlEnded()
+        let control = WorkerControl(transport, of: self, in: desk.reactor)
+        self.control = control
+        if !control.begin() { controlEnded() }
+    }
+
+    /// The connection that is no credit is gone, or no good any more.
+    func controlEnded() {
+        guard let control else { return }
+        self.control = nil
+        control.close()
+        worker.forgetControl()
+    }
+
+    /// It has not answered in time.
+    func controlIsSilent() { desk.lost(worker, in: admission, pool) }
+
     /// The worker is taken for lost: all its connections here end, and those whom they serve are told.
     func giveUp() {
+        controlEnded()
         missedProbes = 0
         if let probe { ended(probe, isAnswered: false, reusable: false) }
         closeResting()

@@ -56,8 +56,8 @@ extension Exchange {
         case .forwarding:
             // The gateway itself holds it back, from time to time: silence says nothing then.
             let usual = pacing?.hasWaited == true ? Awaited.nobody : .backend
-            awaited = isHeldUp(by: client) ? .client : usual
-        case .tunnelling: awaited = isTunnelQuiet ? .client : .nobody
+            awaited = isHeldUp(by: client) ? heldUp(client) : usual
+        case .tunnelling: awaited = isTunnelQuiet ? heldUp(client) : .nobody
         default: awaited = .backend
         }
         guard awaited != held else { return }
@@ -77,6 +77,13 @@ extension Exchange {
             cut(.writeTimeout)
         }
         client?.advance()
+    }
+
+    /// Whom a request waits for that its client holds up.
+    ///
+    /// Between a gateway and its worker a credit is one request, and no more: whoever has one keeps it.
+    private func heldUp(_ client: ClientConnection) -> Awaited {
+        client.link != nil || attempt.connection?.upstream.worker != nil ? .nobody : .client
     }
 
     /// Whether nothing moves until the client takes, or sends, something.

@@ -87,7 +87,9 @@ extension Gateway {
             offer.field.name, credits: offer.field.credits, reactors: group.count,
             total: workerTotal, now: reactor.now)
         guard let worker else { throw .tooManyWorkers }
-        guard worker.reserve() else { throw .tooManyConnections }
+        guard offer.field.isControl ? worker.reserveControl() : worker.reserve() else {
+            throw .tooManyConnections
+        }
         if worker.connectionCount == 1 {
             logger.notice(
                 "worker came",
@@ -100,11 +102,16 @@ extension Gateway {
     }
 
     /// Gives a worker's connection to the reactor that has the fewest of them.
-    func hand(_ handed: HandedTransport, to worker: Worker, in admission: SharedAdmission) {
+    ///
+    /// One that `isControl` is no credit.
+    func hand(
+        _ handed: HandedTransport, to worker: Worker, in admission: SharedAdmission,
+        isControl: Bool
+    ) {
         let isTaken = group.send(to: worker.reactorWithFewest) {
-            $0.arrived(handed, of: worker, in: admission)
+            $0.arrived(handed, of: worker, in: admission, isControl: isControl)
         }
-        if !isTaken { worker.forget() }
+        if !isTaken { worker.forget(isControl: isControl) }
     }
 
     /// Forgets workers that have had no connection for so long.

@@ -6,13 +6,19 @@ internal import Reactor
 
 extension Shard {
     /// A worker's connection has come, with its handshake behind it.
-    func arrived(_ handed: HandedTransport, of worker: Worker, in admission: SharedAdmission) {
+    ///
+    /// One that `isControl` is no credit.
+    func arrived(
+        _ handed: HandedTransport, of worker: Worker, in admission: SharedAdmission,
+        isControl: Bool
+    ) {
         guard let transport = handed.take() else { return }
         if workerSweep == nil, !hasEnded { workerSweep = WorkerSweep(of: self) }
         guard !isDraining, !hasEnded, let connections = connections(of: worker, in: admission)
         else {
-            return worker.forget()
+            return worker.forget(isControl: isControl)
         }
+        if isControl { return connections.takeControl(transport) }
         connections.take(transport, isNew: true)
     }
 

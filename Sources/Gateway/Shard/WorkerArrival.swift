@@ -9,11 +9,22 @@ internal import Telemetry
 
 /// A connection that wants to be a worker's.
 final class WorkerArrival: StreamConnection, TableMember {
+    /// Where a connection is to go.
+    struct Place {
+        let worker: Worker
+        let admission: SharedAdmission
+        /// Whether it is no credit.
+        let isControl: Bool
+
+        /// It does not come.
+        func giveUp() { worker.forget(isControl: isControl) }
+    }
+
     private enum State {
         /// The head has not come whole.
         case reading
         /// The connection is a worker's as soon as the word for it has left.
-        case taken(Worker, SharedAdmission)
+        case taken(Place)
         /// The refusal is being sent.
         case refused
         /// Our side is closed; what still comes is thrown away, so that the refusal can be read.
@@ -55,7 +66,7 @@ final class WorkerArrival: StreamConnection, TableMember {
         guard !hasOutput else { return }
         switch state {
         case .reading: releaseBuffers()
-        case .taken(let worker, let admission): hand(to: worker, in: admission)
+        case .taken(let place): hand(to: place)
         case .refused:
             shutdownWriting()
             state = .lingering
@@ -89,14 +100,14 @@ final class WorkerArrival: StreamConnection, TableMember {
 
     private func decide() {
         do throws(WorkerRefusal) {
-            let (worker, admission) = try listener.admit(parser.head)
+            let place = try listener.admit(parser.head)
             // Who sends more before it is asked anything does not speak this protocol.
             if hasInput || fill(highBytes: Self.highBytes) > 0 {
-                worker.forget()
+                place.giveUp()
                 throw .spokeEarly
             }
             listener.count(status: 101)
-            state = .taken(worker, admission)
+            state = .taken(place)
             prepareOutput()
             output.append(Self.acceptance)
         } catch {
@@ -126,16 +137,16 @@ final class WorkerArrival: StreamConnection, TableMember {
     }
 
     /// Gives the connection to the reactor that has the fewest of its worker's.
-    private func hand(to worker: Worker, in admission: SharedAdmission) {
+    private func hand(to place: Place) {
         releaseBuffers()
         guard !hasInput, !peerClosed else {
-            worker.forget()
+            place.giveUp()
             return end()
         }
         watchForDeath()
         let handed = HandedTransport(surrender())
         listener.forget(self)
-        listener.hand(handed, to: worker, in: admission)
+        listener.hand(handed, to: place)
     }
 
     private func throwAwayInput() {
@@ -146,7 +157,7 @@ final class WorkerArrival: StreamConnection, TableMember {
     /// Closes it.
     func end() {
         guard isOpen else { return }
-        if case .taken(let worker, _) = state { worker.forget() }
+        if case .taken(let place) = state { place.giveUp() }
         state = .lingering
         close()
         listener.forget(self)

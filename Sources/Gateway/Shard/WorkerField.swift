@@ -9,6 +9,8 @@ struct WorkerField: Equatable {
     var name = ""
     /// How many requests it takes at once, 1..10,000.
     var credits = 0
+    /// Whether the connection is no credit: signs of life are asked for over it.
+    var isControl = false
 
     /// What is wrong with the field.
     enum Fault: Error {
@@ -40,6 +42,9 @@ struct WorkerField: Equatable {
             if reader.skip(UInt8(ascii: "="), rest) {
                 guard let read = reader.item(rest) else { throw .name }
                 value = read
+            }
+            if rest.extracting(key).equals("control"), case .other = value {
+                field.isControl = true
             }
             guard rest.extracting(key).equals("credits") else { continue }
             guard case .integer(let credits) = value, (1...mostCredits).contains(credits) else {

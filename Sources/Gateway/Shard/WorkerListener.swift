@@ -166,9 +166,11 @@ package final class WorkerListener: EventHandler {
     /// The worker whose connection this head is of, with room for one more.
     func admit(
         _ head: borrowing RequestHead
-    ) throws(WorkerRefusal) -> (Worker, SharedAdmission) {
+    ) throws(WorkerRefusal) -> WorkerArrival.Place {
         let offer = try WorkerOffer(head, keys: keys, takers: takers)
-        return try gateway.admit(offer, most: mostConnections)
+        let (worker, admission) = try gateway.admit(offer, most: mostConnections)
+        return WorkerArrival.Place(
+            worker: worker, admission: admission, isControl: offer.field.isControl)
     }
 
     /// Counts what came of a handshake.
@@ -177,7 +179,7 @@ package final class WorkerListener: EventHandler {
     }
 
     /// Gives a connection to a reactor.
-    func hand(_ handed: HandedTransport, to worker: Worker, in admission: SharedAdmission) {
-        gateway.hand(handed, to: worker, in: admission)
+    func hand(_ handed: HandedTransport, to place: WorkerArrival.Place) {
+        gateway.hand(handed, to: place.worker, in: place.admission, isControl: place.isControl)
     }
 }

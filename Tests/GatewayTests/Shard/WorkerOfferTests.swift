@@ -49,6 +49,16 @@ import Testing
     }
 
     @Test(arguments: [
+        ("w; credits=2; control", true), ("w; control; credits=2", true),
+        ("w; credits=2; controls", false), ("w; credits=2; control=1", false),
+        ("w; credits=2; control=\"yes\"", false),
+    ])
+    func aControlConnectionSaysSo(text: String, isControl: Bool) throws {
+        let field = try WorkerField.read(Array(text.utf8).span)
+        #expect(field == WorkerField(name: "w", credits: 2, isControl: isControl))
+    }
+
+    @Test(arguments: [
         (1, "Host: other", 101), (2, "Connection: keep-alive, Upgrade", 101),
         (2, "Connection: close", 426), (3, "Upgrade: websocket", 426), (3, "Upgrade: PTTH", 101),
         (3, "Upgrade: ptth, ptth", 426), (4, "ALPN: h2 , http%2f1.1", 101), (4, "ALPN: h2", 400),
