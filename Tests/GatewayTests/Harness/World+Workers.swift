@@ -31,7 +31,10 @@ extension World {
             worker.reserve()
         else { throw TimedOut(description: "the worker is not taken") }
         let line = Line()
-        turn { gateway.arrived(HandedTransport(.memory(line.stream)), of: worker, in: admission) }
+        turn {
+            gateway.arrived(
+                HandedTransport(.memory(line.stream)), of: worker, in: admission, isControl: false)
+        }
         return Peer(self, line)
     }
 
