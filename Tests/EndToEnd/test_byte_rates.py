@@ -189,7 +189,6 @@ def test_an_upload_takes_its_time(shards: str, gateway: StartGateway) -> None:
     client.request("POST", "/", b"u" * 10 * MEGABYTE)
     answer = client.getresponse()
     assert answer.status == 200 and answer.read() == str(10 * MEGABYTE).encode()
-    # What was read before the queue went at once, and is owed.
     assert time.monotonic() - began == pytest.approx(4.9, rel=0.06)
     assert through.metric("penstock_paced_bytes_total", direction="up") == 10 * MEGABYTE
     client.close()

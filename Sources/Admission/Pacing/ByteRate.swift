@@ -12,7 +12,7 @@
 struct ByteRate: Sendable {
     /// Bytes a second; nil for no bound any more.
     private(set) var perSecond: Int?
-    /// What may be handed out now; negative where something passed before it was asked for.
+    /// What may be handed out now, from 0.
     private var level = 0.0
     private var filledAt: Instant?
     private var places: [Place] = []
@@ -61,7 +61,7 @@ struct ByteRate: Sendable {
 
     private var burst: Double { Double(ByteRate.burstBytes(perSecond ?? 0)) }
 
-    /// Puts another rate in force; what is owed stays owed.
+    /// Puts another rate in force; what is saved up stays, up to its burst.
     mutating func reconfigure(perSecond: Int?) {
         guard perSecond != self.perSecond else { return }
         self.perSecond = perSecond
@@ -100,11 +100,6 @@ struct ByteRate: Sendable {
         } else {
             freePlaces.append(place)
         }
-    }
-
-    /// Takes what has passed without being asked for: it is owed.
-    mutating func charge(_ bytes: Int) {
-        if perSecond != nil { level -= Double(bytes) }
     }
 
     /// Gives a stream its next step, or tells when to ask again.

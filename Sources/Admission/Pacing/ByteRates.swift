@@ -133,12 +133,6 @@ package struct ByteRates: Sendable {
         if case .wait(let until) = answer { until } else { nil }
     }
 
-    /// So many bytes of `lease`'s body have passed before they were asked for.
-    package mutating func charge(_ bytes: Int, to lease: ByteLease) {
-        if lease.ofTenant != nil { tenants[lease.tenant]?.charge(bytes) }
-        if lease.ofPool != nil { pool[Int(lease.direction.rawValue)]?.charge(bytes) }
-    }
-
     /// The body has ended; what was fetched and not used goes back.
     package mutating func close(_ lease: ByteLease) {
         if let share = lease.ofTenant {

@@ -39,11 +39,6 @@ final class SharedByteRates: Sendable {
         rates.withLock { $0.fetch(least, for: &lease, now: now) }
     }
 
-    /// So many bytes of `lease`'s body have passed before they were asked for.
-    func charge(_ bytes: Int, to lease: ByteLease) {
-        rates.withLock { $0.charge(bytes, to: lease) }
-    }
-
     /// The body has ended.
     func close(_ lease: ByteLease) { rates.withLock { $0.close(lease) } }
 }

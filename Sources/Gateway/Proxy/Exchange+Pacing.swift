@@ -14,9 +14,8 @@ extension Exchange {
         guard pool.hasByteRates else { return }
         let begun = Pacing(in: pool)
         if !intake.isBodyless {
-            // What was read before the queue has its backend's place and goes at once.
             let held = intake.body.map { $0.isHolding ? $0.held.count : 0 } ?? 0
-            begun.begin(.up, of: claim.tenant, heldBytes: held, now: now)
+            begun.beginRequest(for: claim.tenant, heldBytes: held, now: now)
         }
         pacing = begun
     }
@@ -26,7 +25,7 @@ extension Exchange {
     @inline(never)
     func pace(_ head: borrowing ResponseHead, _ pacing: Pacing) {
         if head.framing == .none || head.framing == .length(0) || Exchange.isEvents(head) { return }
-        pacing.begin(.down, of: claim.tenant, now: now)
+        pacing.beginResponse(for: claim.tenant, now: now)
     }
 
     private static func isEvents(_ head: borrowing ResponseHead) -> Bool {

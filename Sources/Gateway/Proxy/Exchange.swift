@@ -197,7 +197,7 @@ final class Exchange: UpstreamUser {
         }
         if stage == .forwarding {
             if intake.sent.isKept { intake.sent.keep(from: upstream) }
-            if upstream.flush() > 0 {
+            if pacing?.maySend(now: now) != false, upstream.flush() > 0 {
                 attempt.noteProgress(now: now)
                 goesOn = goesOn || !intake.isComplete
             }

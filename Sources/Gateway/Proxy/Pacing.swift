@@ -14,6 +14,8 @@ final class Pacing {
     private let metrics: PoolMetrics
     private var down = Side()
     private var up = Side()
+    /// Bytes of the request's body that were read before it came to its backend, and may not be sent yet.
+    private var heldBytes = 0
     /// Whether either body has ever waited: how long the request took says nothing of its backend then.
     private(set) var hasWaited = false
     /// Whether the backend's deadline is that of the next look, and no time-out.
@@ -33,19 +35,26 @@ final class Pacing {
         metrics = pool.metrics
     }
 
-    /// A body begins for `tenant`, of which `heldBytes` pass at once.
-    func begin(
-        _ direction: ByteDirection, of tenant: TenantID, heldBytes: Int = 0, now: Instant
-    ) {
-        guard let lease = rates.open(direction, of: tenant, now: now) else { return }
-        if heldBytes > 0 {
-            rates.charge(heldBytes, to: lease)
-            metrics.countPaced(direction, bytes: heldBytes)
+    /// The response's body begins, for `tenant`.
+    func beginResponse(for tenant: TenantID, now: Instant) {
+        down.lease = rates.open(.down, of: tenant, now: now)
+    }
+
+    /// The request's body begins, for `tenant`, of which `heldBytes` are in the backend's output already.
+    func beginRequest(for tenant: TenantID, heldBytes: Int, now: Instant) {
+        up.lease = rates.open(.up, of: tenant, now: now)
+        self.heldBytes = up.lease == nil ? 0 : heldBytes
+    }
+
+    /// Whether what is in the backend's output may be sent.
+    func maySend(now: Instant) -> Bool {
+        while heldBytes > 0 {
+            guard let lease = fetch(1, &up, .up, now) else { return false }
+            let count = min(lease, heldBytes)
+            heldBytes -= count
+            use(.up, count)
         }
-        switch direction {
-        case .down: down.lease = lease
-        case .up: up.lease = lease
-        }
+        return true
     }
 
     /// What the output may hold, which holds `count` bytes and may hold `highBytes` otherwise, of a body that gets
@@ -56,7 +65,7 @@ final class Pacing {
     ) -> Int? {
         switch direction {
         case .down: room(&down, direction, highBytes, count + framing, now)
-        case .up: room(&up, direction, highBytes, count + framing, now)
+        case .up: maySend(now: now) ? room(&up, direction, highBytes, count + framing, now) : nil
         }
     }
 
@@ -64,10 +73,18 @@ final class Pacing {
         _ side: inout Side, _ direction: ByteDirection, _ highBytes: Int, _ count: Int,
         _ now: Instant
     ) -> Int? {
-        guard var lease = side.lease else { return highBytes }
-        if let until = side.waitsUntil, now < until { return nil }
+        guard side.lease != nil else { return highBytes }
         // What is less is not worth a step.
         let least = BodyRelay.roomWorthAStep(highBytes)
+        return fetch(least, &side, direction, now).map { min(highBytes, count + $0) }
+    }
+
+    /// Bytes that may pass now, `least` and more; nil where there are fewer.
+    private func fetch(
+        _ least: Int, _ side: inout Side, _ direction: ByteDirection, _ now: Instant
+    ) -> Int? {
+        guard var lease = side.lease else { return .max }
+        if let until = side.waitsUntil, now < until { return nil }
         if lease.bytes < least {
             let until = rates.fetch(least, for: &lease, now: now)
             side.lease = lease
@@ -79,7 +96,7 @@ final class Pacing {
             }
         }
         noteWaited(&side, direction, now)
-        return min(highBytes, count + lease.bytes)
+        return lease.bytes
     }
 
     private func noteWaited(_ side: inout Side, _ direction: ByteDirection, _ now: Instant) {

@@ -127,17 +127,6 @@ import Testing
         #expect(again == Set(places.prefix(2)))
     }
 
-    @Test func whatPassedUnaskedIsOwed() {
-        var rate = ByteRate(perSecond: 1_000_000)
-        let place = rate.open()
-        rate.charge(1_100_000)
-        guard case .wait(let until) = rate.take(place, now: Self.at(0)) else {
-            Issue.record("it had to wait")
-            return
-        }
-        #expect(abs(until.seconds(since: Self.at(0)) - 1.01) < 0.001)
-    }
-
     @Test func anotherRateIsInForceAtOnce() {
         var random = SplitMix64(seed: 3)
         var rate = ByteRate(perSecond: 1_000_000)

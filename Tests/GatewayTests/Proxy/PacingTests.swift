@@ -64,6 +64,26 @@ import Testing
         world.settles(clients: 1, idle: 1)
     }
 
+    /// Bodies that were read whole before they queued wait for their turn with their head, and nobody is late for it.
+    @Test func bodiesThatAreHeldPassByTheirRate() throws {
+        let world = try World(
+            pool: "limit: 10, bytes_per_second_up: 100KiB, timeouts: {first_byte: 100ms}")
+        world.serve { backend, _ in try backend.answer("") }
+        for _ in 0..<10 {
+            let client = world.connect()
+            try client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 50000\r\n\r\n")
+            try client.send(String(repeating: "~", count: 50_000))
+        }
+        for step in 0..<48 {
+            let sent = world.requests.reduce(0) { $0 + $1.body.count }
+            #expect(Double(sent) <= 65_536 + Double(102_400 * step) / 10)
+            world.pass(milliseconds: 100)
+        }
+        #expect(world.requests.count == 10, "each was sent when there was enough for all of it")
+        #expect(world.metric { $0.pacedBytes[1] } == 500_000)
+        #expect(world.metric { $0.count(of: .success, .none) } == 10)
+    }
+
     /// Chunks, whose framing is not counted.
     @Test func chunksPassByTheirRate() throws {
         let world = try World(pool: "bytes_per_second: 100KiB")
