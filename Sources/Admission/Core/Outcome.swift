@@ -150,12 +150,13 @@ package struct ServedWork: Sendable {
     package var retryAfterNanoseconds: Int64?
     /// What the request came to, in the unit of `Ticket.cost`; nil when that is not known.
     package var cost: Double?
+    // Behind what leaves room for it: this is copied often.
+    /// Whether it was held back by a rate of bytes, so that its time says nothing of the backend.
+    package var isHeldBack = false
     /// Tokens of the prompt, and how many of them the backend had in its cache, as it says itself; no tokens
     /// of the prompt where it does not.
     package var promptTokens: UInt32 = 0
     package var cachedTokens: UInt32 = 0
-    /// Whether it was held back by a rate of bytes, so that its time says nothing of the backend.
-    package var isHeldBack = false
     /// What the tenant's quotas are charged.
     package var charge = Charge.reserved
 

@@ -10,12 +10,11 @@ extension Exchange {
     @inline(never)
     func beginPacing(in pool: Pool) {
         pacing?.end(now: now)
-        pacing = nil
-        guard pool.hasByteRates else { return }
         let begun = Pacing(in: pool)
         if !intake.isBodyless {
             let held = intake.body.map { $0.isHolding ? $0.held.count : 0 } ?? 0
-            begun.beginRequest(for: claim.tenant, heldBytes: held, now: now)
+            begun.beginRequest(
+                for: claim.tenant, after: intake.bodyBytes, heldBytes: held, now: now)
         }
         pacing = begun
     }
@@ -24,6 +23,8 @@ extension Exchange {
     /// once.
     @inline(never)
     func pace(_ head: borrowing ResponseHead, _ pacing: Pacing) {
+        // What it was given in a pool with rates stays when it goes to one without.
+        guard pool?.hasByteRates == true else { return }
         if head.framing == .none || head.framing == .length(0) || Exchange.isEvents(head) { return }
         pacing.beginResponse(for: claim.tenant, now: now)
     }

@@ -22,10 +22,9 @@ extension Exchange {
                 guard let room = roomAbove(upstream, pacing) else { return moved }
                 high = room
             }
-            let before = intake.bodyBytes
             let step = intake.relay(
                 from: client, to: upstream, highBytes: high, bytesMax: maxBodyBytes)
-            if let pacing { pacing.use(.up, intake.bodyBytes - before) }
+            if let pacing { pacing.note(.up, passed: intake.bodyBytes) }
             switch step {
             case .needsMore(let movedBody):
                 moved = moved || movedBody

@@ -31,12 +31,11 @@ extension Exchange {
         }
         while true {
             let tokensBefore = attempt.response.tokens
-            let bytesBefore = attempt.response.bodyBytes
             let (step, events) = attempt.move(
                 from: upstream, to: client, highBytes: high, writesChunks: outlet.framing.isChunked,
                 isRead: claim.readsResponse)
             if events > 0 { observeEvents(attempt.response.tokens - tokensBefore) }
-            if let pacing { pacing.use(.down, attempt.response.bodyBytes - bytesBefore) }
+            if let pacing { pacing.note(.down, passed: attempt.response.bodyBytes) }
             switch step {
             case .needsMore:
                 guard attempt.fill(from: upstream, for: client, highBytes: high, now: now) else {

@@ -125,7 +125,7 @@ extension Exchange {
         attempt.attach(connection, now: now)
         move(to: .forwarding)
         intake.noteProgress(now: now)
-        if pool.hasByteRates || pacing != nil { beginPacing(in: pool) }
+        if pool.hasByteRates { beginPacing(in: pool) }
         connection.begin(self, method: head.method, mayBecomeWebSocket: asksForTunnel)
         if isEarly {
             upstreamSpokeTooEarly()

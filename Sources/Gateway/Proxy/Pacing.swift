@@ -27,6 +27,8 @@ final class Pacing {
         /// Nothing may pass before; nil for at once.
         var waitsUntil: Instant?
         var waitsSince: Instant?
+        /// Bytes of the body that were counted.
+        var counted = 0
     }
 
     /// The pace in `pool`.
@@ -40,9 +42,11 @@ final class Pacing {
         down.lease = rates.open(.down, of: tenant, now: now)
     }
 
-    /// The request's body begins, for `tenant`, of which `heldBytes` are in the backend's output already.
-    func beginRequest(for tenant: TenantID, heldBytes: Int, now: Instant) {
+    /// The request's body goes on, for `tenant`, of which `count` bytes were read and `heldBytes` are in the backend's
+    /// output already.
+    func beginRequest(for tenant: TenantID, after count: Int, heldBytes: Int, now: Instant) {
         up.lease = rates.open(.up, of: tenant, now: now)
+        up.counted = count
         self.heldBytes = up.lease == nil ? 0 : heldBytes
     }
 
@@ -52,7 +56,7 @@ final class Pacing {
             guard let lease = fetch(1, &up, .up, now) else { return false }
             let count = min(lease, heldBytes)
             heldBytes -= count
-            use(.up, count)
+            use(&up, .up, count)
         }
         return true
     }
@@ -106,19 +110,21 @@ final class Pacing {
         metrics.countPaced(direction, nanoseconds: now.nanoseconds(since: since))
     }
 
-    /// So many bytes of a body have passed.
-    func use(_ direction: ByteDirection, _ count: Int) {
-        guard count > 0 else { return }
-        let isPaced =
-            switch direction {
-            case .down: down.lease != nil
-            case .up: up.lease != nil
-            }
-        guard isPaced else { return }
+    /// So many bytes of a body have passed since it began.
+    func note(_ direction: ByteDirection, passed total: Int) {
         switch direction {
-        case .down: down.lease?.use(count)
-        case .up: up.lease?.use(count)
+        case .down:
+            use(&down, direction, total - down.counted)
+            down.counted = total
+        case .up:
+            use(&up, direction, total - up.counted)
+            up.counted = total
         }
+    }
+
+    private func use(_ side: inout Side, _ direction: ByteDirection, _ count: Int) {
+        guard side.lease != nil, count > 0 else { return }
+        side.lease?.use(count)
         metrics.countPaced(direction, bytes: count)
     }
 
