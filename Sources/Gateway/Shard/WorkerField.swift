@@ -39,13 +39,12 @@ struct WorkerField: Equatable {
             reader.skipSpaces(rest)
             guard let key = reader.key(rest) else { throw .name }
             var value = StructuredReader.Value.other
-            if reader.skip(UInt8(ascii: "="), rest) {
+            let isAlone = !reader.skip(UInt8(ascii: "="), rest)
+            if !isAlone {
                 guard let read = reader.item(rest) else { throw .name }
                 value = read
             }
-            if rest.extracting(key).equals("control"), case .other = value {
-                field.isControl = true
-            }
+            if rest.extracting(key).equals("control"), isAlone { field.isControl = true }
             guard rest.extracting(key).equals("credits") else { continue }
             guard case .integer(let credits) = value, (1...mostCredits).contains(credits) else {
                 throw .credits
