@@ -1,0 +1,145 @@
+// A topic's thread, between brokers that librdkafka plays and a lane that is a test.
+
+import Foundation
+import Logging
+import Policy
+import Reactor
+import Synchronization
+import Testing
+
+@testable import Gateway
+@testable import Telemetry
+
+/// What a topic's thread has handed over.
+private final class Desk: Sendable {
+    let channel = TopicChannel()
+    private let requests = Mutex<[LaneRequest]>([])
+    private let releasedBytes = Mutex(0)
+
+    var count: Int { requests.withLock { $0.count } }
+    var released: Int { releasedBytes.withLock { $0 } }
+
+    func take(_ request: LaneRequest) -> Bool {
+        requests.withLock { $0.append(request) }
+        channel.arrived()
+        return true
+    }
+
+    func release(_ bytes: Int) { releasedBytes.withLock { $0 += bytes } }
+
+    /// Answers those of the requests that `range` says, in another order.
+    func answer(_ range: Range<Int>, status: Int = 200) {
+        for request in requests.withLock({ Array($0[range]) }).reversed() {
+            var result = LaneResult(key: request.key)
+            result.status = status
+            result.body = Array("{}".utf8)
+            channel.give(result)
+        }
+    }
+}
+
+@Suite(.serialized) struct TopicReaderTests {
+    private static func settings(_ addresses: String) -> TopicSettings {
+        var settings = TopicSettings()
+        settings.name = "questions"
+        settings.brokers = addresses.split(separator: ",").map(String.init)
+        settings.topic = "asked"
+        settings.group = "gateways"
+        settings.results = "answered"
+        // These brokers forget members that leave no sooner than others.
+        settings.properties = [
+            SetField(name: "session.timeout.ms", value: FieldValue(text: "6000"))
+        ]
+        return settings
+    }
+
+    private static func write(_ count: Int, to addresses: String) throws {
+        let producer = try KafkaProducer([KafkaProperty("bootstrap.servers", addresses)])
+        for index in 0..<count {
+            let line = #"{"custom_id":"r\#(index)","method":"POST","url":"/v1/x","body":{}}"#
+            let record = KafkaRecord(topic: "asked", key: nil, value: Array(line.utf8))
+            #expect(producer.send(record, tag: 0) == nil)
+        }
+        #expect(producer.flush(milliseconds: 10_000))
+        producer.close()
+    }
+
+    private static func within(_ seconds: Int = 20, _ what: String, _ holds: () -> Bool) {
+        for _ in 0..<seconds * 100 {
+            if holds() { return }
+            Thread.sleep(forTimeInterval: 0.01)
+        }
+        Issue.record("not within \(seconds) s: \(what)")
+    }
+
+    private static func ends(_ cluster: KafkaProducer, of topic: String) -> Int64 {
+        (0..<4).reduce(0) {
+            $0 + (cluster.offsets(of: topic, $1, milliseconds: 2000)?.upperBound ?? 0)
+        }
+    }
+
+    private static func begin(_ settings: TopicSettings, _ desk: Desk) throws -> SystemThread {
+        let reader = TopicReader(
+            settings, desk.channel, identity: "test", finishNanoseconds: 5_000_000_000,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            submit: { desk.take($0) }, release: { desk.release($0) })
+        return try SystemThread(name: "topic") { reader.run() }
+    }
+
+    @Test func aTopicIsReadAsItsLaneHasDemand() throws {
+        let cluster = try KafkaProducer([KafkaProperty("test.mock.num.brokers", "1")])
+        defer { cluster.close() }
+        let addresses = try #require(cluster.playedBrokers)
+        try Self.write(40, to: addresses)
+        let desk = Desk()
+        let channel = desk.channel
+        let thread = try Self.begin(Self.settings(addresses), desk)
+        Thread.sleep(forTimeInterval: 1)
+        #expect(desk.count == 0)
+        channel.offer(4)
+        Self.within(20, "four requests") { desk.count == 4 }
+        Thread.sleep(forTimeInterval: 0.5)
+        #expect(desk.count == 4)
+        // One is in hand.
+        #expect(channel.figures.readCount <= 5)
+        desk.answer(0..<4)
+        channel.offer(100)
+        Self.within(20, "all requests") { desk.count == 40 }
+        desk.answer(4..<40)
+        Self.within(20, "all results") { channel.figures.completedCount == 40 }
+        #expect(desk.released == 80)
+        #expect(Self.ends(cluster, of: "answered") == 40)
+        Self.within(20, "no lag") { channel.figures.lags == [0: 0, 1: 0, 2: 0, 3: 0] }
+        channel.enter(.finishes)
+        thread.join()
+    }
+
+    @Test func whatIsUnderWayIsWrittenAtTheEndAndTheRestIsReadAgain() throws {
+        let cluster = try KafkaProducer([KafkaProperty("test.mock.num.brokers", "1")])
+        defer { cluster.close() }
+        let addresses = try #require(cluster.playedBrokers)
+        try Self.write(20, to: addresses)
+        let first = Desk()
+        first.channel.offer(8)
+        let thread = try Self.begin(Self.settings(addresses), first)
+        Self.within(20, "eight requests") { first.count == 8 }
+        first.channel.enter(.finishes)
+        first.answer(0..<8)
+        thread.join()
+        #expect(first.channel.figures.completedCount == 8)
+        let second = Desk()
+        second.channel.offer(100)
+        let other = try Self.begin(Self.settings(addresses), second)
+        Self.within(40, "the others") { second.count == 12 }
+        try #require(second.count == 12)
+        second.answer(0..<11)
+        second.answer(11..<12, status: 503)
+        Self.within(20, "their results") {
+            second.channel.figures.completedCount == 11 && second.channel.figures.deadCount == 1
+        }
+        second.channel.enter(.ends)
+        other.join()
+        #expect(Self.ends(cluster, of: "answered") == 19)
+        #expect(Self.ends(cluster, of: "asked.dead") == 1)
+    }
+}
