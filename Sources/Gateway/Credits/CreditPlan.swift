@@ -22,6 +22,8 @@ struct CreditPlan: Equatable {
         var isReachable = true
         /// Since when it has none at all; nil while it has one.
         var bareSince: Instant?
+        /// Since when it has one again; nil where it always had.
+        var hadSince: Instant?
     }
 
     /// Connections to open, by place.
@@ -31,7 +33,8 @@ struct CreditPlan: Equatable {
 
     /// Requests that a gateway may say wait there, at most.
     static let mostWaiting = 1_000_000
-    /// How long a gateway may have no connection while others have one that waits: it cannot say that somebody waits there.
+    /// How long a gateway may have no connection while others have one that waits, since it cannot say that somebody waits
+    /// there; and how long it keeps the one that it then gets, unless that is used.
     static let bareNanoseconds: Int64 = 1_000_000_000
 
     /// What to do where `free` more requests may be taken than are under way.
@@ -61,7 +64,7 @@ struct CreditPlan: Equatable {
     private mutating func move(toward wanted: [Int], _ places: [Place]) {
         for (index, place) in places.enumerated() where place.isReachable {
             let has = place.idle - closed[index] + opened[index]
-            let isUrgent = place.waiting > 0 || place.idle + place.busy == 0
+            let isUrgent = place.waiting > has || place.idle + place.busy == 0
             let lack = wanted[index] - has
             guard lack > 0, isUrgent || lack > max(2, wanted[index] / 4) else { continue }
             for (other, giver) in places.enumerated() where other != index && giver.isReachable {
@@ -105,6 +108,8 @@ struct CreditPlan: Equatable {
     /// Who gets his first connection first.
     private static func inTurn(_ reachable: [Int], _ places: [Place], now: Instant) -> [Int] {
         reachable.sorted { first, second in
+            let isNew = isNew(places[first], now: now)
+            if isNew != CreditPlan.isNew(places[second], now: now) { return isNew }
             let one = bareFor(places[first], now: now)
             let other = bareFor(places[second], now: now)
             if one != other { return one > other }
@@ -117,6 +122,12 @@ struct CreditPlan: Equatable {
             }
             return first < second
         }
+    }
+
+    /// Whether a place has a connection that waits, and has had one only for a moment.
+    private static func isNew(_ place: Place, now: Instant) -> Bool {
+        guard place.idle > 0, let since = place.hadSince else { return false }
+        return now.nanoseconds(since: since) < bareNanoseconds
     }
 
     /// For how long a place has had none, in nanoseconds; 0 where that is not too long yet.

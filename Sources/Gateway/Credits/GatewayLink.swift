@@ -28,6 +28,7 @@ final class GatewayLink {
     private var waiting = 0
     private var waitingSaidAt = Instant(nanoseconds: .min / 2)
     private var bareSince: Instant?
+    private var hadSince: Instant?
     /// Connections that the gateway lets be there, as far as it has said so of late.
     private var most = Int.max
     private var mostSaidAt = Instant(nanoseconds: .min / 2)
@@ -66,12 +67,18 @@ final class GatewayLink {
         for connection in connections.values {
             if connection.isIdle { idle += 1 } else { busy += 1 }
         }
-        if idle + busy > 0 { bareSince = nil } else if bareSince == nil { bareSince = now }
+        if idle + busy == 0 {
+            bareSince = bareSince ?? now
+        } else if bareSince != nil {
+            bareSince = nil
+            hadSince = now
+        }
         if now.nanoseconds(since: mostSaidAt) >= GatewayLink.mostNanoseconds { most = .max }
         let isFresh = now.nanoseconds(since: waitingSaidAt) < GatewayLink.waitingNanoseconds
         return CreditPlan.Place(
             idle: idle, busy: busy, waiting: isFresh ? waiting : 0, most: most,
-            isReachable: now >= pause.endsAt && !isStopped, bareSince: bareSince)
+            isReachable: now >= pause.endsAt && !isStopped, bareSince: bareSince,
+            hadSince: hadSince)
     }
 
     /// When it may be dialled again; the past where it may be now.
