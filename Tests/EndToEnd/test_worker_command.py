@@ -16,6 +16,7 @@ from authority import Authority
 from conftest import StartGateway
 from fleet import free_port
 from processes import HERE, Process, eventually, listening_address, request
+from sockets import RawClient
 from worker_scene import KEY, REPEATABLE, StartEngine, StartWorker, credits, load, policy, wait_for_credits
 
 pytestmark = pytest.mark.timed
@@ -36,6 +37,11 @@ def test_requests_of_all_kinds(gateway: StartGateway, penstock_worker: StartWork
     assert request(through.url, "/s/stream").body.count(b"data: ") == 10
     busy = request(through.url, "/x/busy", "POST", b"{}")
     assert (busy.status, busy.headers["retry-after"]) == (503, "2")
+    with RawClient(through.url) as client:
+        client.send(b"GET /a HTTP/1.1\r\nHost: g\r\n\r\n")
+        head = client.read_until(b"\r\n\r\n").lower()
+    # Of the two that it passed one alone speaks of itself.
+    assert [head.count(name) for name in (b"\r\nx-penstock-queue-ms:", b"\r\nserver-timing:", b"\r\nvia:")] == [1, 1, 1]
     seen = engine.seen()
     assert seen["answered"] >= 6
     # What is between gateways and workers stays there.

@@ -85,6 +85,7 @@ package struct WorkerTerms: Sendable {
                 timeouts: {connect: 3s, first_byte: 24h, idle: 24h, stream_stall: 24h}
                 websocket: allow
                 deadline: {headers: ignore}
+                responses: {timing: false}
             routes: [{path: /*, pool: engine}]
 
             """
