@@ -5,8 +5,9 @@
 #   2. end-to-end, long      the tests of Tests/EndToEnd marked `long`: a gigabyte to a slow reader and from a slow
 #                            sender, slowloris, a hundred thousand clients that leave (PENSTOCK_CYCLES), all cases of
 #                            clients that are impatient or slow and of backends that are ill; certificates that are swapped
-#                            200 times and 2,000 handshakes that only begin; twenty upgrades in a minute; packages installed,
-#                            upgraded and purged in systems of debootstrap's, and the image served
+#                            200 times and 2,000 handshakes that only begin; twenty upgrades in a minute; ten minutes of workers
+#                            that come, go, stop and die; a million lines of a bulk request; packages installed, upgraded and
+#                            purged in systems of debootstrap's, and the image served
 #   3. thread sanitizer      the Swift tests under it
 #   4. address sanitizer     the Swift tests under it
 #   5. soak                  twice the load with random faults, 30 minutes unless said otherwise
