@@ -365,6 +365,8 @@ void penstock_kafka_apply_changes(struct penstock_kafka *kafka) {
     kafka->change = NULL;
     const char *protocol = rd.rebalance_protocol(kafka->handle);
     int is_cooperative = protocol && strcmp(protocol, "COOPERATIVE") == 0;
+    // The library remembers of a partition that goes that it was paused, and would read nothing of it when it comes again.
+    if (kafka->is_taken && kafka->is_paused) rd.resume_partitions(kafka->handle, change);
     if (is_cooperative && kafka->is_taken) {
         finish_error(kafka, rd.incremental_unassign(kafka->handle, change));
     } else if (is_cooperative) {

@@ -45,6 +45,14 @@ final class TopicChannel: Sendable {
         }
     }
 
+    /// Room that was taken is not needed.
+    func giveBackCredit() {
+        state.withLock {
+            $0.underWay -= 1
+            $0.credit += 1
+        }
+    }
+
     /// What has ended since the last call.
     func takeResults() -> [LaneResult] {
         state.withLock { state in

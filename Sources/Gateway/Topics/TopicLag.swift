@@ -50,7 +50,7 @@ struct TopicLag {
                 of: topic, partition, milliseconds: TopicLag.patienceMilliseconds)
         else { return false }
         if isAssigned, let place = places[partition] {
-            lags[partition] = offsets.upperBound - max(place, offsets.lowerBound)
+            lags[partition] = max(0, offsets.upperBound - max(place, offsets.lowerBound))
         }
         return true
     }

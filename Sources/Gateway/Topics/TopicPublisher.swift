@@ -41,6 +41,9 @@ struct TopicPublisher {
         isInitialized = !settings.isTransactional
     }
 
+    /// How often brokers have answered all that was handed over, be it that they take none of it.
+    private(set) var answerCount = 0
+
     /// Whether it waits for brokers.
     var isBusy: Bool { if case .idle = state { false } else { true } }
 
@@ -48,6 +51,7 @@ struct TopicPublisher {
     /// Steps of a transaction, each of which may begin anew where it was left.
     private static let stepMilliseconds: Int32 = 1000
     private static let mostOfPartition = 64
+    private static let mostKeyBytes = 64 << 10
     private static let pauseNanoseconds: Int64 = 1_000_000_000
 
     /// Does what can be done now; what was written, once all of it is; throws where the producer is lost.
@@ -126,6 +130,7 @@ struct TopicPublisher {
         _ left: [Int], _ work: inout TopicWork, _ consumer: KafkaConsumer, now: Instant
     ) throws(SystemError) -> TopicBatch? {
         guard producer.flush(milliseconds: TopicPublisher.waitMilliseconds) else { return nil }
+        answerCount += 1
         let failures = producer.failures()
         guard failures.isEmpty, left.isEmpty else {
             try shorten(failures, &work)
@@ -181,18 +186,20 @@ struct TopicPublisher {
 
     private func record(_ entry: TopicBatch.Entry) -> KafkaRecord {
         let message = entry.message
+        // A key may be as long as its message may be, and then nothing fits beside it.
+        let key = (message.key?.count ?? 0) <= TopicPublisher.mostKeyBytes ? message.key : nil
         let place = [
             (name: "penstock-partition", value: "\(message.partition)"),
             (name: "penstock-offset", value: "\(message.offset)"),
         ]
         switch entry.outcome {
         case .result(let line, _):
-            var record = KafkaRecord(topic: settings.results, key: message.key, value: line)
+            var record = KafkaRecord(topic: settings.results, key: key, value: line)
             record.headers = place
             return record
         case .dead(let reason):
             var record = KafkaRecord(
-                topic: settings.deadLetterTopic, key: message.key, value: message.value)
+                topic: settings.deadLetterTopic, key: key, value: message.value)
             record.headers = [(name: "penstock-reason", value: reason)] + place
             return record
         }

@@ -28,6 +28,8 @@ final class TopicReader: Sendable {
     private let quietLines = Mutex(QuietLines(1))
 
     private static let mostPauseSeconds = 30
+    /// A member that lasted for so long was no failed try to become one.
+    private static let calmSeconds = 60.0
     private static let looksPerSecond = 10
 
     init(
@@ -50,10 +52,14 @@ final class TopicReader: Sendable {
         var pauseSeconds = 1
         var lastID = 0
         while channel.phase == .reads {
+            let begun = MonotonicClock.now
             do throws(SystemError) {
                 return try serve(&lastID)
             } catch {
                 note(error.description)
+            }
+            if MonotonicClock.now.seconds(since: begun) > TopicReader.calmSeconds {
+                pauseSeconds = 1
             }
             // What was asked before is told late, and dropped: the group has begun it anew.
             var left = pauseSeconds * TopicReader.looksPerSecond

@@ -31,6 +31,7 @@ struct TopicSession {
 
     /// Since when the brokers answer and take nothing all the same; nil where it is not so.
     private var stuckSince: Instant?
+    private var answerCount = 0
 
     private struct Asked {
         let message: KafkaMessage
@@ -179,9 +180,11 @@ struct TopicSession {
     /// Hands over what there is room for.
     private mutating func begin() {
         guard channel.phase == .reads else { return }
-        while work.hasReady, channel.takeCredit() {
+        while work.hasReady, asked.isEmpty || work.heldBytes < TopicSession.mostHeldBytes,
+            channel.takeCredit()
+        {
             guard let (id, message) = work.next() else {
-                channel.arrived()
+                channel.giveBackCredit()
                 break
             }
             switch text.question(message, id: id) {
@@ -189,7 +192,7 @@ struct TopicSession {
                 asked[id] = Asked(message: message, customID: customID)
                 if !reader.submit(request) { channel.arrived() }
             case .fault(let outcome):
-                channel.arrived()
+                channel.giveBackCredit()
                 work.ended(id, outcome)
             }
         }
@@ -258,8 +261,10 @@ struct TopicSession {
     }
 
     private mutating func checkProgress(_ now: Instant) throws(SystemError) {
-        guard publisher.isBusy, lag.isAnswered else {
+        // A writer that is told no is none that they have forgotten.
+        guard publisher.isBusy, lag.isAnswered, publisher.answerCount == answerCount else {
             stuckSince = nil
+            answerCount = publisher.answerCount
             return
         }
         let since = stuckSince ?? now

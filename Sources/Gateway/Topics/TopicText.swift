@@ -16,9 +16,13 @@ struct TopicText {
         case fault(TopicOutcome)
     }
 
+    /// Bytes of the longest line that is looked at; what brokers send compressed may be any length.
+    private static let mostLineBytes = 16 << 20
+
     func question(_ message: KafkaMessage, id: Int) -> Question {
         var customID: [UInt8]?
         do throws(BulkFault) {
+            guard message.value.count <= TopicText.mostLineBytes else { throw .tooLong }
             let line = try BulkLine(message.value.span, target: [], customID: &customID)
             var head = Array("POST ".utf8)
             head += line.target

@@ -137,20 +137,28 @@ struct TopicWork {
 
     // MARK: Writing
 
-    /// What can be written now, at most so many messages of each partition.
+    /// Bytes of messages and results that are written together: what brokers take within seconds, also where they slow writers.
+    static let mostBatchBytes = 4 << 20
+
+    /// What can be written now, at most so many messages of each partition, and no more bytes than `mostBatchBytes` but for
+    /// the last message's.
     func batch(most: Int) -> TopicBatch {
         var batch = TopicBatch()
-        for place in assigned {
+        var bytes = 0
+        for place in assigned where bytes < TopicWork.mostBatchBytes {
             guard let partition = partitions[place] else { continue }
-            let ready = partition.window.ready(most: most)
-            for (offset, outcome) in ready {
+            var last: Int64?
+            for (offset, outcome) in partition.window.ready(most: most)
+            where bytes < TopicWork.mostBatchBytes {
+                last = offset
                 guard let message = partition.messages[offset] else { continue }
+                bytes += message.bytes + outcome.heldBytes
                 batch.entries.append(TopicBatch.Entry(message: message, outcome: outcome))
             }
-            if let last = ready.last {
+            if let last {
                 batch.places.append(
                     TopicBatch.Place(
-                        offset: KafkaOffset(partition: place, offset: last.offset + 1),
+                        offset: KafkaOffset(partition: place, offset: last + 1),
                         generation: partition.generation))
             }
         }

@@ -32,6 +32,9 @@ package struct KafkaOffset: Equatable, Sendable {
     /// The offset of the next message that is read.
     package var offset: Int64
 
+    /// Offsets are below it: one more can be added to each, and many added up.
+    static let end: Int64 = 1 << 56
+
     /// `offset` of `partition`.
     package init(partition: Int32, offset: Int64) {
         self.partition = partition
@@ -109,6 +112,9 @@ package struct KafkaOffset: Equatable, Sendable {
         let read = unsafe KafkaMessage(
             partition: message.partition, offset: message.offset, key: key, value: value)
         unsafe penstock_kafka_release(&message)
+        guard (0..<KafkaOffset.end).contains(read.offset) else {
+            return .failed("a message has the offset \(read.offset), which is none")
+        }
         return .message(read)
     }
 

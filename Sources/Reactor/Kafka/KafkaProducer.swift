@@ -144,7 +144,7 @@ package struct KafkaRecord: Equatable, Sendable {
         // The name is borrowed for the call.
         let code = unsafe penstock_kafka_offsets(
             open, topic, partition, &low, &high, milliseconds)
-        return code == 0 && low <= high ? low..<high : nil
+        return code == 0 && 0 <= low && low <= high && high < KafkaOffset.end ? low..<high : nil
     }
 
     // MARK: Transactions

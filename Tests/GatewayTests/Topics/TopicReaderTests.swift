@@ -53,10 +53,12 @@ private final class Desk: Sendable {
         return settings
     }
 
-    private static func write(_ count: Int, to addresses: String) throws {
+    private static func write(_ count: Int, after bad: Int = 0, to addresses: String) throws {
         let producer = try KafkaProducer([KafkaProperty("bootstrap.servers", addresses)])
-        for index in 0..<count {
-            let line = #"{"custom_id":"r\#(index)","method":"POST","url":"/v1/x","body":{}}"#
+        for index in 0..<bad + count {
+            let line =
+                index < bad
+                ? "none" : #"{"custom_id":"r\#(index)","method":"POST","url":"/v1/x","body":{}}"#
             let record = KafkaRecord(topic: "asked", key: nil, value: Array(line.utf8))
             #expect(producer.send(record, tag: 0) == nil)
         }
@@ -110,6 +112,25 @@ private final class Desk: Sendable {
         #expect(desk.released == 80)
         #expect(Self.ends(cluster, of: "answered") == 40)
         Self.within(20, "no lag") { channel.figures.lags == [0: 0, 1: 0, 2: 0, 3: 0] }
+        channel.enter(.finishes)
+        thread.join()
+    }
+
+    /// A lane has no part in what is no request, and gives no further demand for it.
+    @Test func linesThatAreNoneTakeNoRoomFromOthers() throws {
+        let cluster = try KafkaProducer([KafkaProperty("test.mock.num.brokers", "1")])
+        defer { cluster.close() }
+        let addresses = try #require(cluster.playedBrokers)
+        try Self.write(3, after: 40, to: addresses)
+        let desk = Desk()
+        let channel = desk.channel
+        channel.offer(4)
+        let thread = try Self.begin(Self.settings(addresses), desk)
+        Self.within(20, "three requests") { desk.count == 3 }
+        desk.answer(0..<3)
+        Self.within(20, "all results") {
+            channel.figures.completedCount == 3 && channel.figures.failedCount == 40
+        }
         channel.enter(.finishes)
         thread.join()
     }
