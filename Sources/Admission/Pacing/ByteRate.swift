@@ -56,8 +56,10 @@ struct ByteRate: Sendable {
     /// Bytes that a stream gets in its turn: what comes in in ten milliseconds, from 4 to 64 KiB.
     static func stepBytes(_ perSecond: Int) -> Int { min(max(4 << 10, perSecond / 100), 64 << 10) }
 
-    /// Nobody asks again before a millisecond is over: what came in meanwhile is taken step by step then.
+    // Nobody asks again before a millisecond is over: what came in meanwhile is taken step by step then. And everybody asks
+    // after a quarter of a second: those before him may have left, or the rate be another one.
     private static let leastWaitNanoseconds: Int64 = 1_000_000
+    private static let mostWaitNanoseconds: Int64 = 250_000_000
 
     private var burst: Double { Double(ByteRate.burstBytes(perSecond ?? 0)) }
 
@@ -124,10 +126,11 @@ struct ByteRate: Sendable {
         }
         let steps = places[place].turn - turnsServed + 1
         let missing = max(0, Double(steps) * Double(step) - level)
-        let nanoseconds = Int64((missing / Double(perSecond) * 1e9).rounded(.up))
+        let nanoseconds = (missing / Double(perSecond) * 1e9).rounded(.up)
+        let most = Double(ByteRate.mostWaitNanoseconds)
         return .wait(
             until: now.advanced(
-                byNanoseconds: max(ByteRate.leastWaitNanoseconds, nanoseconds)))
+                byNanoseconds: max(ByteRate.leastWaitNanoseconds, Int64(min(most, nanoseconds)))))
     }
 
     /// Clocks of several threads may be a moment apart; the latest instant counts.

@@ -39,8 +39,10 @@ package struct ByteRates: Sendable {
     private var pool: [ByteRate?]
     private var tenants: [TenantRow: ByteRate] = [:]
     private var sweepsAbove = ByteRates.leastSwept
+    private var nextSweepAt = Instant(nanoseconds: .min / 2)
 
     private static let leastSwept = 64
+    private static let sweepNanoseconds: Int64 = 100_000_000
     /// Rates of tenants at once.
     static let mostRows = 16_384
     /// Whose the others' are.
@@ -98,9 +100,16 @@ package struct ByteRates: Sendable {
     ) -> TenantRow {
         var row = TenantRow(tenant: tenant, direction: direction)
         guard let perSecond, tenants[row] == nil else { return row }
-        if tenants.count >= sweepsAbove { sweep(now) }
+        if tenants.count >= sweepsAbove, now >= nextSweepAt { sweep(now) }
+        // Those that the policy names are few, and have their own.
+        if case .named(let key) = tenant, settings.named[key] != nil {
+            tenants[row] = ByteRate(perSecond: perSecond)
+            return row
+        }
         if tenants.count >= ByteRates.mostRows { row.tenant = ByteRates.crowd }
-        if tenants[row] == nil { tenants[row] = ByteRate(perSecond: perSecond) }
+        if tenants[row] == nil {
+            tenants[row] = ByteRate(perSecond: settings.others[direction] ?? perSecond)
+        }
         return row
     }
 
@@ -108,7 +117,9 @@ package struct ByteRates: Sendable {
         for row in Array(tenants.keys) where tenants[row]?.isUnused(now: now) == true {
             tenants[row] = nil
         }
-        sweepsAbove = max(ByteRates.leastSwept, 2 * tenants.count)
+        sweepsAbove = min(ByteRates.mostRows, max(ByteRates.leastSwept, 2 * tenants.count))
+        // It may have been in vain.
+        nextSweepAt = now.advanced(byNanoseconds: ByteRates.sweepNanoseconds)
     }
 
     /// Fetches bytes until `lease` has `least`, from 1; nil where it has them, else when to ask again.

@@ -125,7 +125,12 @@ extension Exchange {
         attempt.attach(connection, now: now)
         move(to: .forwarding)
         intake.noteProgress(now: now)
-        if pool.hasByteRates { beginPacing(in: pool) }
+        if pool.hasByteRates {
+            beginPacing(in: pool)
+        } else if pacing != nil {
+            // It was another pool's.
+            pacing = nil
+        }
         connection.begin(self, method: head.method, mayBecomeWebSocket: asksForTunnel)
         if isEarly {
             upstreamSpokeTooEarly()
