@@ -82,7 +82,7 @@ package struct WorkerTerms: Sendable {
                 backends: [\(quoted(engine.label))]
                 limit: \(limit)
             \(health)    queue: {max_requests: \(CreditSettings.mostCredits), max_wait: 8s}
-                timeouts: {connect: 3s, first_byte: 24h, idle: 24h, stream_stall: 24h}
+                timeouts: {connect: 3s, first_byte: 24h, idle: 24h, stream_stall: 24h, tunnel_idle: 24h}
                 websocket: allow
                 deadline: {headers: ignore}
                 responses: {timing: false}

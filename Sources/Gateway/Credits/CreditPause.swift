@@ -24,7 +24,7 @@ struct CreditPause {
         guard now >= endsAt else { return }
         var nanoseconds = Int64(random % UInt64(mostNanoseconds))
         mostNanoseconds = min(CreditPause.longestNanoseconds, 2 * mostNanoseconds)
-        if let asked { nanoseconds += min(asked, CreditPause.longestNanoseconds) }
+        if let asked { nanoseconds += min(max(0, asked), CreditPause.longestNanoseconds) }
         endsAt = now.advanced(byNanoseconds: nanoseconds)
     }
 }

@@ -20,6 +20,9 @@ struct CreditPlan: Equatable {
         var most = Int.max
         /// Whether connections can be opened there now.
         var isReachable = true
+        /// Whether it has taken one: one that has not gets a single one, so that a gateway which answers nobody keeps nothing from
+        /// others.
+        var isProven = true
         /// Since when it has none at all; nil while it has one.
         var bareSince: Instant?
         /// Since when it has one again; nil where it always had.
@@ -42,11 +45,11 @@ struct CreditPlan: Equatable {
         let wanted = CreditPlan.wanted(free: free, places: places, now: now)
         opened = places.map { _ in 0 }
         closed = places.map { _ in 0 }
-        var left = places.reduce(0) { $0 + ($1.isReachable ? $1.idle : 0) }
+        var left = places.reduce(0) { $0 + $1.idle }
         // Fewer than there are: who has most beyond what he is to have gives first.
         for (index, place) in places.enumerated() {
             let excess = place.idle - wanted[index]
-            guard place.isReachable, excess > 0 else { continue }
+            guard excess > 0 else { continue }
             let surplus = min(excess, max(0, left - free))
             closed[index] = surplus
             left -= surplus
@@ -85,12 +88,21 @@ struct CreditPlan: Equatable {
         let reachable = places.indices.filter {
             places[$0].isReachable && places[$0].busy < places[$0].most
         }
-        guard free > 0, !reachable.isEmpty else { return wanted }
-        for index in inTurn(reachable, places, now: now).prefix(free) { wanted[index] = 1 }
-        var left = free - wanted.reduce(0, +)
+        // Where none can be opened, what is there stays.
+        var left = free
+        for index in places.indices where !places[index].isReachable {
+            wanted[index] = min(places[index].idle, left)
+            left -= wanted[index]
+        }
+        for index in inTurn(reachable, places, now: now).prefix(max(0, left)) {
+            wanted[index] = 1
+            left -= 1
+        }
         while left > 0 {
             // Who has most waiting that no connection is meant for; where nobody has, whoever has fewest.
-            let open = reachable.filter { places[$0].busy + wanted[$0] < places[$0].most }
+            let open = reachable.filter {
+                places[$0].busy + wanted[$0] < (places[$0].isProven ? places[$0].most : 1)
+            }
             let next = open.max { first, second in
                 let waiting = places[first].waiting - wanted[first]
                 let others = places[second].waiting - wanted[second]

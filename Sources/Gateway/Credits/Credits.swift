@@ -48,7 +48,9 @@ final class Credits: EventHandler {
     }
 
     /// Has it look again in the next turn.
-    func lookSoon() { shard.reactor.resumeLater(self) }
+    func lookSoon() {
+        if !isEnding { shard.reactor.resumeLater(self) }
+    }
 
     override func resume() { look() }
 
@@ -64,8 +66,15 @@ final class Credits: EventHandler {
         }
         for link in links { link.keepControl() }
         let plan = CreditPlan(free: freeCount, places: links.map(\.state), now: now)
-        for (link, count) in zip(links, plan.closed) where count > 0 { link.close(count) }
-        for (link, count) in zip(links, plan.opened) where count > 0 { link.open(count) }
+        // What could not be closed is somebody's credit still.
+        var kept = 0
+        for (link, count) in zip(links, plan.closed) where count > 0 {
+            kept += count - link.close(count)
+        }
+        for (link, count) in zip(links, plan.opened) where count > 0 {
+            link.open(max(0, count - kept))
+            kept = max(0, kept - count)
+        }
         shard.reactor.setDeadline(
             of: self, to: now.advanced(byNanoseconds: Credits.lookNanoseconds))
     }

@@ -37,11 +37,14 @@ final class GatewayLink {
     private var lines = QuietLines(2)
     private var isReached = false
     private var isStopped = false
+    /// Whether connections end because they are closed here.
+    private var isClosing = false
 
     /// For how long it counts what a gateway says of its queue, and that it takes no more connections.
     private static let waitingNanoseconds: Int64 = 1_000_000_000
     private static let mostNanoseconds: Int64 = 30_000_000_000
     private static let dialMilliseconds = 5_000
+    private static let mostRetryAfterSeconds = 30
 
     init(
         _ credits: Credits, to place: CreditSettings.Place, in shard: Shard,
@@ -77,8 +80,8 @@ final class GatewayLink {
         let isFresh = now.nanoseconds(since: waitingSaidAt) < GatewayLink.waitingNanoseconds
         return CreditPlan.Place(
             idle: idle, busy: busy, waiting: isFresh ? waiting : 0, most: most,
-            isReachable: now >= pause.endsAt && !isStopped, bareSince: bareSince,
-            hadSince: hadSince)
+            isReachable: now >= pause.endsAt && !isStopped, isProven: !connections.isEmpty,
+            bareSince: bareSince, hadSince: hadSince)
     }
 
     /// When it may be dialled again; the past where it may be now.
@@ -145,11 +148,10 @@ final class GatewayLink {
     func accepted(_ handshake: CreditHandshake, _ transport: consuming Transport, early: [UInt8]) {
         if handshake.isControl {
             controlHandshake = nil
-            controlPause.succeeded()
             return serve(transport, early: early, isControl: true)
         }
         handshakes[ObjectIdentifier(handshake)] = nil
-        pause.succeeded()
+        credits.lookSoon()
         serve(transport, early: early, isControl: false)
         guard !isReached else { return }
         isReached = true
@@ -170,6 +172,8 @@ final class GatewayLink {
         }
         if !early.isEmpty { connection.takeIn(early) }
         shard.serve(connection)
+        // The kernel may have refused to watch it.
+        if !connection.isOpen { ended(connection) }
     }
 
     /// A connection was not taken.
@@ -190,7 +194,9 @@ final class GatewayLink {
 
     private func failed(_ what: String, _ why: String, retryAfterSeconds: Int? = nil) {
         pause.failed(
-            asked: retryAfterSeconds.map { Int64(clamping: $0) * 1_000_000_000 },
+            asked: retryAfterSeconds.map {
+                Int64(max(0, min($0, GatewayLink.mostRetryAfterSeconds))) * 1_000_000_000
+            },
             random: shard.drawSeed(), now: now)
         if connections.isEmpty { isReached = false }
         credits.lookSoon()
@@ -201,8 +207,13 @@ final class GatewayLink {
 
     // MARK: Closing
 
-    /// Closes so many of those that wait, or are only coming.
-    func close(_ count: Int) {
+    /// Closes so many of those that wait, or are only coming; how many it could.
+    ///
+    /// What has just been asked is answered.
+    @discardableResult
+    func close(_ count: Int) -> Int {
+        isClosing = true
+        defer { isClosing = false }
         var left = count
         for (number, dial) in dials where left > 0 {
             dials[number] = nil
@@ -215,11 +226,11 @@ final class GatewayLink {
             left -= 1
         }
         for connection in Array(connections.values) where left > 0 && connection.isIdle {
-            // What has just been asked is answered.
             if connection.hasPendingInput() { continue }
             connection.end()
             left -= 1
         }
+        return count - left
     }
 
     /// Opens nothing more, and closes what waits; requests that are under way end by themselves.
@@ -230,7 +241,7 @@ final class GatewayLink {
         controlDial = nil
         controlHandshake?.giveUp()
         controlHandshake = nil
-        control?.end()
+        control?.abandon()
     }
 
     // MARK: What connections tell
@@ -239,23 +250,38 @@ final class GatewayLink {
     func ended(_ connection: ClientConnection) {
         if connection === control {
             control = nil
+            if connection.receivedBytes == 0 { missControl() }
             return
         }
         guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
+        // A gateway that takes connections and ends them at once is one that could not be reached.
+        if connection.receivedBytes == 0, !isClosing {
+            pause.failed(random: shard.drawSeed(), now: now)
+        }
         credits.lookSoon()
     }
 
-    /// A request has come: it says how many others wait where it came from.
-    func noteRequest(_ head: borrowing RequestHead) {
+    /// Whether a request that has come is to be served; it says how many others wait where it came from.
+    ///
+    /// The connection that is no credit carries nothing but questions whether the worker lives.
+    func takes(_ head: borrowing RequestHead, on connection: ClientConnection) -> Bool {
+        if connection === control {
+            controlPause.succeeded()
+            return head.method == .options
+        }
+        pause.succeeded()
         for field in head.fields where head.name(of: field).equals(lowercase: "penstock-queue") {
-            waiting = min(Int(head.value(of: field).text) ?? 0, CreditPlan.mostWaiting)
+            waiting = max(0, min(Int(head.value(of: field).text) ?? 0, CreditPlan.mostWaiting))
             waitingSaidAt = now
         }
+        return true
     }
 
     /// Ends connections whose gateway's machine is gone although something is on its way to it.
     func lookForSilence() {
-        let looks = connections.map { ($0, unansweredMilliseconds: $1.unansweredMilliseconds) }
-        for key in watch.look(looks) { connections[key]?.abandon() }
+        var all = connections
+        if let control { all[ObjectIdentifier(control)] = control }
+        let looks = all.map { ($0, unansweredMilliseconds: $1.unansweredMilliseconds) }
+        for key in watch.look(looks) { all[key]?.abandon() }
     }
 }

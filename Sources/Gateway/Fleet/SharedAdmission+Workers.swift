@@ -64,7 +64,7 @@ extension SharedAdmission {
     func forgetWorkers(emptyFor nanoseconds: Int64, now: Instant) -> [Worker] {
         state.withLock { state in
             let gone = state.workers.filter { row in
-                guard let since = row.emptySince, row.worker.connectionCount == 0 else {
+                guard let since = row.emptySince, row.worker.connectionCount <= 0 else {
                     return false
                 }
                 return now.nanoseconds(since: since) >= nanoseconds

@@ -215,6 +215,7 @@ final class WorkerConnections {
     private func search() -> Instant {
         var next = Instant.distantFuture
         var left: [Waiter] = []
+        var unserved: [RequestID] = []
         for waiter in waiting {
             var waiter = waiter
             switch waiter.requester {
@@ -230,7 +231,7 @@ final class WorkerConnections {
                 }
                 if !waiter.isSought, probe == nil {
                     if now.nanoseconds(since: waiter.since) > Self.searchNanoseconds {
-                        desk.tellNone(id)
+                        unserved.append(id)
                         continue
                     }
                     next = now.advanced(byNanoseconds: Self.lookNanoseconds)
@@ -239,6 +240,8 @@ final class WorkerConnections {
             left.append(waiter)
         }
         waiting = left
+        // They may come to wait here again.
+        for id in unserved { desk.tellNone(id) }
         return next
     }
 

@@ -158,7 +158,10 @@ final class ClientConnection: StreamConnection, TableMember {
                 return false
             case .head(let consumed):
                 input.drop(consumed)
-                if let link { link.noteRequest(exchange.intake.head) }
+                if let link, !link.takes(exchange.intake.head, on: self) {
+                    end()
+                    return false
+                }
                 exchange.classify(from: self)
                 return true
             case .body, .end:

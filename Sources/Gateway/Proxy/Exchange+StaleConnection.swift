@@ -67,7 +67,7 @@ extension Exchange {
     ///
     /// It has not where its end was there before anything was written, and not where its kernel had
     /// taken none of what was written when it sent the end: an end says how much has been taken.
-    private func isProvablyUnread(on connection: UpstreamConnection) -> Bool {
+    func isProvablyUnread(on connection: UpstreamConnection) -> Bool {
         let sent = connection.sentSinceBegun
         if sent == 0 || connection.endedBeforeUse { return true }
         guard connection.endedInOrder, let untaken = connection.unsentBytes() else { return false }

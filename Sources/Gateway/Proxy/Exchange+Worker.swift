@@ -91,9 +91,12 @@ extension Exchange {
         replyOrCut(isEnd ? .workerLost : reason)
     }
 
-    /// Whether the worker cannot have begun with the request.
+    /// Whether the worker cannot have begun with the request, and the client has nothing of an answer.
+    ///
+    /// A worker closes what rests whenever it takes less; a request that was on its way then was read by nobody.
     private func hasNotBegun(_ connection: UpstreamConnection) -> Bool {
-        attempt.awaitsGrant || connection.sentSinceBegun == 0
+        guard outlet.isOpenToAnother, !attempt.response.hasBegun else { return false }
+        return attempt.awaitsGrant || isProvablyUnread(on: connection)
     }
 
     /// Whether the request, which the worker may have begun, may be given to another one, once.

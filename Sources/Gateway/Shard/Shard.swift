@@ -150,10 +150,11 @@ final class Shard {
         topics.removeAll()
         for lane in lanes.all { lane.cancel() }
         credits?.stop()
-        credits = nil
         workerSweep?.stop()
         workerSweep = nil
         for connection in connections.all { connection.abort() }
+        // Its connections have told it of their ends.
+        credits = nil
         for response in abandonedResponses.all { response.giveUp() }
         for request in mirrors.all { request.giveUp() }
         for pool in pools { pool.retire() }

@@ -35,6 +35,8 @@ final class WorkerArrival: StreamConnection, TableMember {
     private unowned let listener: WorkerListener
     private var parser: RequestParser
     private var state = State.reading
+    /// When it came.
+    let startedAt: Instant
 
     private static let highBytes = 64 * 1024
     private static let lingerNanoseconds: Int64 = 2_000_000_000
@@ -42,6 +44,7 @@ final class WorkerArrival: StreamConnection, TableMember {
     init(_ listener: WorkerListener, transport: consuming Transport, limits: HeadLimits) {
         self.listener = listener
         parser = RequestParser(limits: limits)
+        startedAt = listener.reactor.now
         super.init(reactor: listener.reactor)
         open(transport)
     }
@@ -56,6 +59,9 @@ final class WorkerArrival: StreamConnection, TableMember {
         if case .reading = state { refuse(.late) } else { end() }
         advance()
     }
+
+    /// Whether its head has not come whole.
+    var isReading: Bool { if case .reading = state { true } else { false } }
 
     /// Does what can be done.
     func advance() {
@@ -139,10 +145,8 @@ final class WorkerArrival: StreamConnection, TableMember {
     /// Gives the connection to the reactor that has the fewest of its worker's.
     private func hand(to place: Place) {
         releaseBuffers()
-        guard !hasInput, !peerClosed else {
-            place.giveUp()
-            return end()
-        }
+        // Its end gives the place up.
+        guard !hasInput, !peerClosed else { return end() }
         watchForDeath()
         let handed = HandedTransport(surrender())
         listener.forget(self)

@@ -25,6 +25,8 @@ package final class WorkerListener: EventHandler {
     /// Handshakes at once, of HTTP as of TLS: they take a moment, and more wait in the kernel's backlog.
     private static let mostArrivals = 256
     private static let acceptsPerTurn = 64
+    /// How long a handshake's head may take at most: workers send it at once.
+    private static let headNanoseconds: Int64 = 5_000_000_000
     private static let pauseNanoseconds: Int64 = 100_000_000
     /// How often it is looked which workers have gone, and how long one is remembered that has no connection.
     private static let lookNanoseconds: Int64 = 5_000_000_000
@@ -124,6 +126,7 @@ package final class WorkerListener: EventHandler {
     private func accept() {
         guard slot >= 0, !isPaused else { return }
         for _ in 0..<Self.acceptsPerTurn {
+            if arrivals.count + handshakes.count >= Self.mostArrivals { makeRoom() }
             guard arrivals.count + handshakes.count < Self.mostArrivals else { return pause() }
             switch socket.accept() {
             case .connection(let descriptor, _): take(descriptor)
@@ -132,6 +135,13 @@ package final class WorkerListener: EventHandler {
             }
         }
         // The kernel tells of those who still wait.
+    }
+
+    /// Ends whoever has said nothing for longest: who has no key keeps nobody out.
+    private func makeRoom() {
+        if handshakes.count > 0 { return handshakes.giveUpFirst() }
+        let reading = arrivals.all.filter(\.isReading)
+        reading.min { $0.startedAt < $1.startedAt }?.end()
     }
 
     private func take(_ descriptor: consuming Descriptor) {
@@ -150,7 +160,8 @@ package final class WorkerListener: EventHandler {
         arrivals.insert(arrival)
         reactor.setDeadline(
             of: arrival,
-            to: reactor.now.advanced(byNanoseconds: server.headTimeout.wholeNanoseconds))
+            to: reactor.now.advanced(
+                byNanoseconds: min(server.headTimeout.wholeNanoseconds, Self.headNanoseconds)))
         arrival.advance()
     }
 
