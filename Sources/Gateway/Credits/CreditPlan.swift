@@ -69,7 +69,7 @@ struct CreditPlan: Equatable {
             let has = place.idle - closed[index] + opened[index]
             let isUrgent = place.waiting > has || place.idle + place.busy == 0
             let lack = wanted[index] - has
-            guard lack > 0, isUrgent || lack > max(2, wanted[index] / 4) else { continue }
+            guard lack > 0, isUrgent || lack > wanted[index] / 4 else { continue }
             for (other, giver) in places.enumerated() where other != index && giver.isReachable {
                 let spare = giver.idle - closed[other] + opened[other] - wanted[other]
                 let moved = min(max(0, spare), wanted[index] - place.idle - opened[index])
