@@ -130,7 +130,6 @@ package final class Server {
         facts["addresses"] = .array(gateway.addresses.map { Logger.MetadataValue.string($0.text) })
         facts["admin"] = .string(control.adminAddress?.text ?? "off")
         if let address = gateway.workerAddress { facts["workers"] = .string(address.text) }
-        if let address = gateway.workerAddress { facts["workers"] = .string(address.text) }
         facts["threads"] = .stringConvertible(gateway.threadCount)
         facts["version"] = .string(version)
         logger.notice("listening", metadata: facts)

@@ -16,15 +16,18 @@ struct CreditPause {
     /// A handshake was answered as it should be.
     mutating func succeeded() { mostNanoseconds = CreditPause.leastNanoseconds }
 
-    /// A dial or a handshake failed; `asked` is what the answer said, in nanoseconds.
+    /// A dial or a handshake failed; `askedSeconds` is what the answer said, whatever that is.
     ///
     /// The whole pause is random ("full jitter"): workers that all lost their gateway at once come back one by one.
-    mutating func failed(asked: Int64? = nil, random: UInt64, now: Instant) {
+    mutating func failed(askedSeconds: Int? = nil, random: UInt64, now: Instant) {
         // Others of the same moment have failed for the same reason.
         guard now >= endsAt else { return }
         var nanoseconds = Int64(random % UInt64(mostNanoseconds))
         mostNanoseconds = min(CreditPause.longestNanoseconds, 2 * mostNanoseconds)
-        if let asked { nanoseconds += min(max(0, asked), CreditPause.longestNanoseconds) }
+        if let askedSeconds {
+            let most = Int(CreditPause.longestNanoseconds / 1_000_000_000)
+            nanoseconds += Int64(min(max(0, askedSeconds), most)) * 1_000_000_000
+        }
         endsAt = now.advanced(byNanoseconds: nanoseconds)
     }
 }

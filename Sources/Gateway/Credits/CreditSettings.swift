@@ -42,4 +42,17 @@ package struct CreditSettings: Sendable {
     /// Gateways that one worker may serve, and requests that it may take at once.
     package static let mostPlaces = 16
     package static let mostCredits = 10_000
+    /// Bytes of a worker's name.
+    package static let mostNameBytes = 64
+
+    /// Whether a worker's name may have that byte.
+    package static func isNamePart(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: ":"),
+            UInt8(ascii: "_"), UInt8(ascii: "-"):
+            true
+        default: false
+        }
+    }
 }

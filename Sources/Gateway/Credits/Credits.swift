@@ -65,7 +65,9 @@ final class Credits: EventHandler {
             looksForSilenceAt = now.advanced(byNanoseconds: SilenceWatch.lookNanoseconds)
         }
         for link in links { link.keepControl() }
-        let plan = CreditPlan(free: freeCount, places: links.map(\.state), now: now)
+        let places = links.map { $0.look() }
+        let busy = places.reduce(0) { $0 + $1.busy }
+        let plan = CreditPlan(free: freeCount(besides: busy, now: now), places: places, now: now)
         // What could not be closed is somebody's credit still.
         var kept = 0
         for (link, count) in zip(links, plan.closed) where count > 0 {
@@ -79,9 +81,8 @@ final class Credits: EventHandler {
             of: self, to: now.advanced(byNanoseconds: Credits.lookNanoseconds))
     }
 
-    /// How many more requests the engine can take than it has.
-    private var freeCount: Int {
-        let now = shard.reactor.now
+    /// How many more requests the engine can take than it has, where `busy` connections carry one.
+    private func freeCount(besides busy: Int, now: Instant) -> Int {
         var room = 0
         var works = false
         for pool in shard.snapshot.pools {
@@ -91,7 +92,6 @@ final class Credits: EventHandler {
             room += max(0, limit - taken)
         }
         tell(works)
-        let busy = links.reduce(0) { $0 + $1.state.busy }
         return max(0, min(room, settings.most - busy))
     }
 

@@ -44,7 +44,6 @@ final class GatewayLink {
     private static let waitingNanoseconds: Int64 = 1_000_000_000
     private static let mostNanoseconds: Int64 = 30_000_000_000
     private static let dialMilliseconds = 5_000
-    private static let mostRetryAfterSeconds = 30
 
     init(
         _ credits: Credits, to place: CreditSettings.Place, in shard: Shard,
@@ -63,8 +62,8 @@ final class GatewayLink {
     /// Where it leads, as it was written.
     var label: String { place.address.label }
 
-    /// How it stands, for the plan.
-    var state: CreditPlan.Place {
+    /// How it stands now, for the plan.
+    func look() -> CreditPlan.Place {
         var idle = handshakes.count + dials.count
         var busy = 0
         for connection in connections.values {
@@ -83,9 +82,6 @@ final class GatewayLink {
             isReachable: now >= pause.endsAt && !isStopped, isProven: !connections.isEmpty,
             bareSince: bareSince, hadSince: hadSince)
     }
-
-    /// When it may be dialled again; the past where it may be now.
-    var resumesAt: Instant { pause.endsAt }
 
     // MARK: Opening
 
@@ -194,10 +190,7 @@ final class GatewayLink {
 
     private func failed(_ what: String, _ why: String, retryAfterSeconds: Int? = nil) {
         pause.failed(
-            asked: retryAfterSeconds.map {
-                Int64(max(0, min($0, GatewayLink.mostRetryAfterSeconds))) * 1_000_000_000
-            },
-            random: shard.drawSeed(), now: now)
+            askedSeconds: retryAfterSeconds, random: shard.drawSeed(), now: now)
         if connections.isEmpty { isReached = false }
         credits.lookSoon()
         guard let times = lines.note(retryAfterSeconds == nil ? 0 : 1, now: now) else { return }

@@ -43,9 +43,6 @@ final class TopicService {
         group.send(to: shard) { $0.begin(settings, number: number, channel) }
     }
 
-    /// Whether it reads nothing more.
-    var isLeaving: Bool { channel.phase > .reads }
-
     /// Waits for the end of its thread, which comes soon; called once.
     func join() { thread.join() }
 }

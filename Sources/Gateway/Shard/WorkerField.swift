@@ -21,7 +21,7 @@ struct WorkerField: Equatable {
     }
 
     /// Bytes of the longest name.
-    static let mostNameBytes = 64
+    static let mostNameBytes = CreditSettings.mostNameBytes
     /// The most that a worker can say that it takes.
     static let mostCredits = CreditSettings.mostCredits
 
@@ -29,7 +29,7 @@ struct WorkerField: Equatable {
     static func read(_ text: Span<UInt8>) throws(Fault) -> WorkerField {
         var field = WorkerField()
         var end = 0
-        while end < text.count, isNamePart(text[end]) { end += 1 }
+        while end < text.count, CreditSettings.isNamePart(text[end]) { end += 1 }
         guard (1...mostNameBytes).contains(end) else { throw .name }
         for index in 0..<end { field.name.unicodeScalars.append(Unicode.Scalar(text[index])) }
         let rest = text.extracting(droppingFirst: end)
@@ -53,15 +53,5 @@ struct WorkerField: Equatable {
         }
         guard field.credits > 0 else { throw .credits }
         return field
-    }
-
-    private static func isNamePart(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: ":"),
-            UInt8(ascii: "_"), UInt8(ascii: "-"):
-            true
-        default: false
-        }
     }
 }

@@ -161,9 +161,9 @@ import Testing
 
     @Test func whatIsAskedForIsKept() {
         var pause = CreditPause()
-        pause.failed(asked: 5_000_000_000, random: 0, now: Self.instant(0))
+        pause.failed(askedSeconds: 5, random: 0, now: Self.instant(0))
         #expect(pause.endsAt == Self.instant(5))
-        pause.failed(asked: .max, random: 0, now: Self.instant(6))
+        pause.failed(askedSeconds: .max, random: 0, now: Self.instant(6))
         #expect(pause.endsAt == Self.instant(36))
     }
 }
