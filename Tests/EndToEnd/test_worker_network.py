@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,104 +16,104 @@ import namespaces
 from conftest import StartGateway
 from fleet import free_port
 from namespaces import Namespace, Wire
-from processes import eventually, request
-from worker_scene import REPEATABLE, StartEngine, StartWorker, credits, load, policy, wait_for_credits
+from processes import Gateway, eventually, request
+from sockets import RawClient
+from worker_scene import REPEATABLE, CountingEngine, StartEngine, StartWorker, credits, load, policy, wait_for_credits
 
 pytestmark = [pytest.mark.timed, pytest.mark.limit(150)]
 
 in_namespaces = pytest.mark.skipif(bool(namespaces.why_not()), reason=namespaces.why_not() or "namespaces can be made")
 
 
-@contextmanager
-def two_places() -> Iterator[tuple[Namespace, Namespace, Wire]]:
-    """A gateway's network and a worker's, with a wire between them."""
+@dataclass
+class Remote:
+    """A gateway in one network, an engine and its worker in another one, and the wire between them."""
+
+    near: Namespace
+    far: Namespace
+    wire: Wire
+    port: int
+    through: Gateway
+    engine: CountingEngine
+
+
+@pytest.fixture
+def remote(
+    gateway: StartGateway, penstock_worker: StartWorker, counting_engine: StartEngine, tmp_path: Path
+) -> Iterator[Callable[[int, int], Remote]]:
+    """Starts all of it, with an engine that works for so many milliseconds and so many credits."""
     with Namespace() as near, Namespace() as far, Wire(near, far) as wire:
-        yield near, far, wire
+
+        def start(milliseconds: int, count: int) -> Remote:
+            port = free_port()
+            with near.inside():
+                through = gateway(policy(tmp_path, port, listener=f"{Wire.ADDRESSES[0]}:{port}"))
+            with far.inside():
+                engine = counting_engine("--milliseconds", str(milliseconds))
+                penstock_worker(port, engine.url, "--credits", str(count), host=Wire.ADDRESSES[0])
+            with near.inside():
+                wait_for_credits(through, count)
+            return Remote(near, far, wire, port, through, engine)
+
+        yield start
 
 
 @in_namespaces
-def test_lost_packets(
-    gateway: StartGateway, penstock_worker: StartWorker, counting_engine: StartEngine, tmp_path: Path
-) -> None:
+def test_lost_packets(remote: Callable[[int, int], Remote]) -> None:
     """One in fifty each way: everything is answered, once."""
-    port = free_port()
-    with two_places() as (near, far, wire):
-        with near.inside():
-            through = gateway(policy(tmp_path, port, listener=f"{Wire.ADDRESSES[0]}:{port}"))
-        with far.inside():
-            engine = counting_engine("--milliseconds", "20")
-            penstock_worker(port, engine.url, "--credits", "8", host=Wire.ADDRESSES[0])
-        with near.inside():
-            wait_for_credits(through, 8)
-            wire.loss = 0.02
-            assert load(through, 300, 16) == {200: 300}
-            wire.loss = 0.0
-        assert wire.lost > 0
-        with far.inside():
-            seen = engine.seen()
-        assert seen["most"] <= 8
-        print(f"{wire.lost} packets lost, {seen['answered']} answers of the engine")
+    scene = remote(20, 8)
+    with scene.near.inside():
+        scene.wire.loss = 0.02
+        assert load(scene.through, 300, 16) == {200: 300}
+        scene.wire.loss = 0.0
+    assert scene.wire.lost > 0
+    with scene.far.inside():
+        seen = scene.engine.seen()
+    assert seen["most"] <= 8
+    print(f"{scene.wire.lost} packets lost, {seen['answered']} answers of the engine")
 
 
 @pytest.mark.long
 @in_namespaces
 def test_a_worker_that_vanishes(
-    gateway: StartGateway, penstock_worker: StartWorker, counting_engine: StartEngine, tmp_path: Path
+    remote: Callable[[int, int], Remote], penstock_worker: StartWorker, counting_engine: StartEngine
 ) -> None:
     """No packet gets through any more: what it had runs once more elsewhere, its engine stops, and it comes back."""
-    port = free_port()
-    with two_places() as (near, far, wire):
-        with near.inside():
-            through = gateway(policy(tmp_path, port, listener=f"{Wire.ADDRESSES[0]}:{port}"))
-            other = counting_engine()
-        with far.inside():
-            engine = counting_engine("--milliseconds", "60000")
-            penstock_worker(port, engine.url, "--credits", "4", host=Wire.ADDRESSES[0])
-        with near.inside(), ThreadPoolExecutor(3) as pool:
-            wait_for_credits(through, 4)
-            running = [
-                pool.submit(request, through.url, REPEATABLE, "POST", b'{"model": "m"}', None, 100) for _ in range(3)
-            ]
-            with far.inside():
-                eventually(lambda: engine.seen()["running"] == 3, "they run")
-            wire.loss = 1.0
-            began = time.monotonic()
-            eventually(lambda: credits(through) == 0, "it is given up", 25)
-            print(f"given up after {time.monotonic() - began:.1f} s")
-            penstock_worker(port, other.url, "--credits", "2", host=Wire.ADDRESSES[0])
-            assert [answer.result().status for answer in running] == [200] * 3
-            with far.inside():
-                eventually(lambda: engine.seen()["cancelled"] == 3, "its engine stops", 25)
-                print(f"its engine stopped after {time.monotonic() - began:.1f} s")
-            wire.loss = 0.0
-            wait_for_credits(through, 6, 60)
+    scene = remote(60_000, 4)
+    through, engine = scene.through, scene.engine
+    with scene.near.inside(), ThreadPoolExecutor(3) as pool:
+        other = counting_engine()
+        running = [
+            pool.submit(request, through.url, REPEATABLE, "POST", b'{"model": "m"}', None, 100) for _ in range(3)
+        ]
+        with scene.far.inside():
+            eventually(lambda: engine.seen()["running"] == 3, "they run")
+        scene.wire.loss = 1.0
+        began = time.monotonic()
+        eventually(lambda: credits(through) == 0, "it is given up", 25)
+        print(f"given up after {time.monotonic() - began:.1f} s")
+        penstock_worker(scene.port, other.url, "--credits", "2", host=Wire.ADDRESSES[0])
+        assert [answer.result().status for answer in running] == [200] * 3
+        with scene.far.inside():
+            eventually(lambda: engine.seen()["cancelled"] == 3, "its engine stops", 25)
+            print(f"its engine stopped after {time.monotonic() - began:.1f} s")
+        scene.wire.loss = 0.0
+        wait_for_credits(through, 6, 60)
 
 
 @pytest.mark.long
 @in_namespaces
-def test_a_worker_that_vanishes_within_streams(
-    gateway: StartGateway, penstock_worker: StartWorker, counting_engine: StartEngine, tmp_path: Path
-) -> None:
+def test_a_worker_that_vanishes_within_streams(remote: Callable[[int, int], Remote]) -> None:
     """Something is always on its way: the kernel's probes are not sent then, and the engine stops all the same."""
-    port = free_port()
-    with two_places() as (near, far, wire):
-        with near.inside():
-            through = gateway(policy(tmp_path, port, listener=f"{Wire.ADDRESSES[0]}:{port}"))
-        with far.inside():
-            engine = counting_engine("--milliseconds", "100000")
-            penstock_worker(port, engine.url, "--credits", "2", host=Wire.ADDRESSES[0])
-        with near.inside():
-            wait_for_credits(through, 2)
-            parts = urlsplit(through.url)
-            client = socket.create_connection((parts.hostname or "", parts.port or 0))
-            client.sendall(b"GET /s/stream HTTP/1.1\r\nHost: g\r\n\r\n")
-            assert client.recv(65536)
-        wire.loss = 1.0
+    scene = remote(100_000, 2)
+    with scene.near.inside(), RawClient(scene.through.url) as client:
+        client.send(b"GET /s/stream HTTP/1.1\r\nHost: g\r\n\r\n")
+        client.read_until(b"data: ")
+        scene.wire.loss = 1.0
         began = time.monotonic()
-        with far.inside():
-            eventually(lambda: engine.seen()["cancelled"] == 1, "its engine stops", 45)
+        with scene.far.inside():
+            eventually(lambda: scene.engine.seen()["cancelled"] == 1, "its engine stops", 45)
         print(f"its engine stopped after {time.monotonic() - began:.1f} s")
-        client.close()
 
 
 @pytest.mark.long
