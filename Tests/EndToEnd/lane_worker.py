@@ -67,7 +67,16 @@ class Worker:
             await asyncio.sleep(random.uniform(0, pause))
             pause = min(30.0, 2 * pause)
 
-    async def connection(self) -> bool:
+    async def keep_control(self) -> None:
+        """Keeps a connection that carries nothing but signs of life, also while all others carry requests."""
+        while True:
+            try:
+                await self.connection(is_control=True)
+            except (OSError, asyncio.IncompleteReadError, ssl.SSLError):
+                pass
+            await asyncio.sleep(random.uniform(0.1, 1))
+
+    async def connection(self, is_control: bool = False) -> bool:
         """One connection, to its end; whether it was taken."""
         options = self.options
         context = ssl.create_default_context(cafile=options.ca) if options.ca else None
@@ -76,7 +85,7 @@ class Worker:
             writer.write(
                 f"GET /v1/workers/{options.pool} HTTP/1.1\r\nHost: gw\r\nConnection: upgrade\r\nUpgrade: ptth\r\n"
                 f"ALPN: http%2F1.1\r\nAuthorization: Bearer {options.key}\r\n"
-                f'Penstock-Worker: {options.name}; credits={options.declare or max(1, self.credits)}; engine="test"\r\n\r\n'.encode()
+                f'Penstock-Worker: {options.name}; credits={options.declare or max(1, self.credits)}; engine="test"{"; control" if is_control else ""}\r\n\r\n'.encode()
             )
             head = await reader.readuntil(b"\r\n\r\n")
             status = int(head.split()[1])
@@ -84,6 +93,10 @@ class Worker:
                 self.seen.refused.append(status)
                 return False
             assert b"upgrade: ptth" in head.lower(), head
+            if is_control:
+                while await reader.readuntil(b"\r\n\r\n"):
+                    self.seen.probes += 1
+                    writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
             self.seen.opened += 1
             while await self.serve_one(reader, writer):
                 pass
@@ -184,7 +197,10 @@ async def main(options: argparse.Namespace) -> None:
     host, port = server.sockets[0].getsockname()
     print(json.dumps({"listening": f"http://{host}:{port}"}), flush=True)
     worker.set_credits(options.credits)
-    await server.serve_forever()
+    async with asyncio.TaskGroup() as tasks:
+        if options.control:
+            tasks.create_task(worker.keep_control())
+        tasks.create_task(server.serve_forever())
 
 
 if __name__ == "__main__":
@@ -198,6 +214,7 @@ if __name__ == "__main__":
     parser.add_argument("--declare", type=int, default=0, help="what it says that it opens, instead")
     parser.add_argument("--milliseconds", type=float, default=0)
     parser.add_argument("--hold", type=float, default=0, help="milliseconds until it takes a request with a body")
+    parser.add_argument("--control", action="store_true", help="a connection besides that shows that it lives")
     parser.add_argument("--once", action="store_true", help="a connection for each request")
     parser.add_argument("--ca", help="authorities of a gateway that speaks TLS")
     asyncio.run(main(parser.parse_args()))

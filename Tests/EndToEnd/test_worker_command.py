@@ -185,7 +185,7 @@ def test_a_worker_that_is_stopped(
     port = free_port()
     through = gateway(policy(tmp_path, port))
     slow = counting_engine("--milliseconds", "60000")
-    stopped = penstock_worker(port, slow.url, "--credits", "2")
+    stopped = penstock_worker(port, slow.url, "--credits", "2", "--cancel", "stops")
     wait_for_credits(through, 2)
     with ThreadPoolExecutor(2) as pool:
         running = [pool.submit(request, through.url, REPEATABLE, "POST", b'{"model": "m"}', None, 80) for _ in range(2)]
@@ -201,9 +201,8 @@ def test_a_worker_that_is_stopped(
             assert [answer.result().status for answer in running] == [200, 200]
         finally:
             stopped.signal(signal.SIGCONT)
-    # Of two that end at once one may be read to its end, to find out what such engines do.
-    eventually(lambda: slow.seen()["cancelled"] >= 1, "its engine is told")
-    eventually(lambda: credits(through) >= 3, "it is back", 15)
+    eventually(lambda: slow.seen()["cancelled"] == 2, "its engine is told")
+    eventually(lambda: credits(through) == 4, "it is back", 15)
 
 
 def test_gateways_that_die_and_come_back(

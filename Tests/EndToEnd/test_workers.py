@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
 import signal
 import socket
@@ -444,10 +445,10 @@ def test_ten_minutes_of_changing_credits(gateway: StartGateway, worker: StartWor
     chance = random.Random(seed)
 
     def another(index: int) -> Worker:
-        return worker(port, "--credits", "8", "--declare", "32", "--milliseconds", "40", "--name", f"w{index}")
+        return worker(port, "--credits", "8", "--declare", "32", "--milliseconds", "40", "--name", f"w{index}", "--control")
 
     workers = {index: another(index) for index in range(3)}
-    until = time.monotonic() + 600
+    until = time.monotonic() + float(os.environ.get("SECONDS_OF_CHANGES", "600"))
     told: Counter[int] = Counter()
     lock = threading.Lock()
 

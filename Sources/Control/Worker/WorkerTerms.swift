@@ -1,6 +1,6 @@
 // What a worker process is told, and the policy that follows: one pool with its engine, and nobody who listens.
 
-internal import Admission
+package import Admission
 package import Gateway
 package import Policy
 
@@ -22,6 +22,8 @@ package struct WorkerTerms: Sendable {
     package var limit: Credits
     /// A path that the engine is asked for, to see that it works; nil for a connection alone.
     package var healthPath: String?
+    /// What the engine does when the connection to it is closed.
+    package var cancel = CancelRule.auto
     /// Where its own pages are; nil for nowhere.
     package var admin: String?
     /// Seconds that requests under way get after SIGTERM, 0..86,400.
@@ -81,7 +83,8 @@ package struct WorkerTerms: Sendable {
               engine:
                 backends: [\(quoted(engine.label))]
                 limit: \(limit)
-            \(health)    queue: {max_requests: \(CreditSettings.mostCredits), max_wait: 8s}
+            \(health)    cancel: \(cancel.rawValue)
+                queue: {max_requests: \(CreditSettings.mostCredits), max_wait: 8s}
                 timeouts: {connect: 3s, first_byte: 24h, idle: 24h, stream_stall: 24h, tunnel_idle: 24h}
                 websocket: allow
                 deadline: {headers: ignore}

@@ -1,5 +1,6 @@
 // `penstock worker`: an engine that comes to gateways which cannot come to it.
 
+internal import Admission
 import Control
 import Gateway
 import Policy
@@ -82,6 +83,10 @@ struct WorkerCommand: Command {
                 "Path that the engine is asked for every few seconds, such as /health; what is not answered with 2xx takes no requests."
             ),
             .option(
+                "--cancel", value: "rule", \.cancel,
+                "What the engine does when a connection to it is closed: stops, continues, or auto, where that is learnt.",
+                values: CancelRule.allCases.map(\.rawValue)),
+            .option(
                 "--admin", value: "address", \.admin, "Where its pages are, such as 127.0.0.1:9092."
             ),
             .option(
@@ -108,6 +113,7 @@ struct WorkerCommand: Command {
     var mostCredits = 1_000
     var name: String?
     var healthPath: String?
+    var cancel = CancelRule.auto
     var admin: String?
     var drainSeconds = 30
     var authorityFile: String?
@@ -193,6 +199,7 @@ struct WorkerCommand: Command {
         var terms = WorkerTerms(
             credits: settings, engine: try address(engine, "--engine"), limit: limit)
         terms.healthPath = healthPath
+        terms.cancel = cancel
         terms.admin = admin
         terms.drainSeconds = drainSeconds
         return terms
@@ -203,4 +210,12 @@ struct WorkerCommand: Command {
         print(text, to: &standardError)
         return .failure
     }
+}
+
+extension CancelRule: LosslessStringConvertible {
+    /// Its word in policies.
+    public var description: String { rawValue }
+
+    /// The rule of that word, where there is one.
+    public init?(_ description: String) { self.init(rawValue: description) }
 }
