@@ -3,7 +3,8 @@
 It opens connections to the gateway, asks on each to change sides (`Upgrade: ptth`), and then answers the requests that come
 down, one after the other. A connection that waits is a credit. It works for `--milliseconds` on each request, or sends
 events for as long on a path that ends in /stream; `/error` is answered with 500. As a process it has a page of its own on a
-port that it prints: `GET /` tells what it has seen, `PUT /credits/N` opens and closes connections.
+port that it prints: `GET /` tells what it has seen, `PUT /credits/N` opens and closes connections. With `--listen` it is a
+backend instead, so that the two ways can be compared.
 """
 
 from __future__ import annotations
@@ -104,6 +105,14 @@ class Worker:
         finally:
             writer.close()
 
+    async def dialled(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection that a gateway has opened."""
+        try:
+            while await self.serve_one(reader, writer):
+                pass
+        finally:
+            writer.close()
+
     async def serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answers one request; false where none came."""
         self.resting.append(writer)
@@ -125,7 +134,7 @@ class Worker:
             return True
         self.seen.running += 1
         self.seen.most_running = max(self.seen.most_running, self.seen.running)
-        self.seen.queue.append(int(fields["penstock-queue"]))
+        self.seen.queue.append(int(fields.get("penstock-queue", "0")))
         try:
             body = b""
             if fields.get("expect", "").lower() == "100-continue":
@@ -162,12 +171,12 @@ class Worker:
             text = json.dumps({"worker": self.options.name, "method": method, "target": target, "body": body.decode()})
             status = b"500 Internal Server Error" if target.endswith("/error") else b"200 OK"
             writer.write(b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n" % (status, len(text)))
-            if len(self.tasks) > self.credits or self.options.once:
+            if (len(self.tasks) > self.credits and not self.options.listen) or self.options.once:
                 writer.write(b"Connection: close\r\n")
             writer.write(b"\r\n" + text.encode())
         await writer.drain()
         self.seen.answered += 1
-        return len(self.tasks) <= self.credits and not self.options.once
+        return (self.options.listen or len(self.tasks) <= self.credits) and not self.options.once
 
     async def closed_within(self, seconds: float, reader: asyncio.StreamReader) -> bool:
         """Waits, and tells whether the gateway closed meanwhile: nobody wants the answer any more."""
@@ -193,10 +202,11 @@ class Worker:
 async def main(options: argparse.Namespace) -> None:
     """Works until the process is ended."""
     worker = Worker(options)
-    server = await asyncio.start_server(worker.page, "127.0.0.1", 0)
+    server = await asyncio.start_server(worker.dialled if options.listen else worker.page, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
     print(json.dumps({"listening": f"http://{host}:{port}"}), flush=True)
-    worker.set_credits(options.credits)
+    if not options.listen:
+        worker.set_credits(options.credits)
     async with asyncio.TaskGroup() as tasks:
         if options.control:
             tasks.create_task(worker.keep_control())
@@ -214,6 +224,7 @@ if __name__ == "__main__":
     parser.add_argument("--declare", type=int, default=0, help="what it says that it opens, instead")
     parser.add_argument("--milliseconds", type=float, default=0)
     parser.add_argument("--hold", type=float, default=0, help="milliseconds until it takes a request with a body")
+    parser.add_argument("--listen", action="store_true", help="is a backend that is dialled, at the address that it prints")
     parser.add_argument("--control", action="store_true", help="a connection besides that shows that it lives")
     parser.add_argument("--once", action="store_true", help="a connection for each request")
     parser.add_argument("--ca", help="authorities of a gateway that speaks TLS")

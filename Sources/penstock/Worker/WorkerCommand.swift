@@ -214,8 +214,8 @@ struct WorkerCommand: Command {
 
 extension CancelRule: LosslessStringConvertible {
     /// Its word in policies.
-    public var description: String { rawValue }
+    package var description: String { rawValue }
 
     /// The rule of that word, where there is one.
-    public init?(_ description: String) { self.init(rawValue: description) }
+    package init?(_ description: String) { self.init(rawValue: description) }
 }
