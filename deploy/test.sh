@@ -28,8 +28,9 @@ report=()
 scratch=$(mktemp -d)
 prepare=
 scenarios=
-timed=
-trap 'for job in $prepare $scenarios $timed; do kill "$job" 2>/dev/null || true; done; rm -rf "$scratch"' EXIT
+timed_first=
+timed_second=
+trap 'for job in $prepare $scenarios $timed_first $timed_second; do kill "$job" 2>/dev/null || true; done; rm -rf "$scratch"' EXIT
 
 stage() {
     printf '\n== %s, after %d s ==\n' "$1" "$SECONDS"
@@ -142,11 +143,14 @@ end_to_end_tests_again() {
     count_again "$name" "$list" "$log"
 }
 
-# End-to-end tests that wait for most of their time run beside those that work.
+# End-to-end tests that wait for most of their time run beside those that work, half of them beside the other half.
 begin_timed_tests() {
-    FAILED_TESTS="$scratch/end-to-end, timed.failed" \
-        Tests/EndToEnd/run -m "timed and not long" >"$scratch/timed.log" 2>&1 &
-    timed=$!
+    FAILED_TESTS="$scratch/end-to-end, timed 1.failed" \
+        Tests/EndToEnd/run -m "timed and not long" --part 1/2 >"$scratch/timed_first.log" 2>&1 &
+    timed_first=$!
+    FAILED_TESTS="$scratch/end-to-end, timed 2.failed" \
+        Tests/EndToEnd/run -m "timed and not long" --part 2/2 >"$scratch/timed_second.log" 2>&1 &
+    timed_second=$!
 }
 
 # Scenarios depend on no clock, and end-to-end tests wait for most of their time: the first run beside the second, on
@@ -223,12 +227,14 @@ if $release_built; then
     end_to_end_tests "end-to-end" -m "not timed and not long"
     PENSTOCK_TEST_THREADS=4 end_to_end_tests "end-to-end, 4 threads" \
         -k "test_life or test_limits or test_client_leaves or test_backend_dies or test_metrics"
-    end_job "end-to-end, timed" timed
+    end_job "end-to-end, timed 1" timed_first
+    end_job "end-to-end, timed 2" timed_second
     stage "scenarios"
     end_job "scenarios" scenarios
     end_to_end_tests_again "end-to-end"
     PENSTOCK_TEST_THREADS=4 end_to_end_tests_again "end-to-end, 4 threads"
-    end_to_end_tests_again "end-to-end, timed"
+    end_to_end_tests_again "end-to-end, timed 1"
+    end_to_end_tests_again "end-to-end, timed 2"
     stage "README's commands"
     readme_commands
     stage "cost gates"

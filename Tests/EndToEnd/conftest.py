@@ -22,6 +22,21 @@ StartServer = Callable[..., EmbeddingServer]
 StartEngine = Callable[..., Engine]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--part 1/2`."""
+    parser.addoption("--part", default="1/1", help="runs each Nth test only, from the Ith on: I/N")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keeps the part of the chosen tests that is asked for."""
+    number, count = map(int, config.getoption("part").split("/"))
+    left_out = [item for index, item in enumerate(items) if index % count != number - 1]
+    items[:] = items[number - 1 :: count]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+
+
 @pytest.fixture(autouse=True)
 def time_limit(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fails a test that takes longer than its `limit` mark, or a minute, wherever it hangs."""

@@ -8,7 +8,7 @@ import Testing
 @Suite struct InterleavingTests {
     /// One under a sanitizer, which takes minutes for each and has a single thread to look at.
     static let seeds: ClosedRange<UInt64> =
-        ProcessInfo.processInfo.environment["PENSTOCK_SANITIZER"] == nil ? 1...10 : 1...1
+        ProcessInfo.processInfo.environment["PENSTOCK_SANITIZER"] == nil ? 1...5 : 1...1
 
     @Test(arguments: seeds)
     func thePromisesHold(seed: UInt64) {
