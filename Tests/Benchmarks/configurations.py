@@ -5,6 +5,7 @@ One worker or thread, no access log, connections kept on both sides, the fields 
     /          the origin's small answer        /bytes/...   its files
     /tls       the same over TLS                /upload      takes a body
     /shed      is refused                       /stream/...  events, passed on as they come
+    /v1/...    an engine's answer to a chat request, or a stream of them
 
 With a certificate clients are spoken to over TLS, as each does it by default, but with TLS 1.3 and without sessions
 that go on.
@@ -58,6 +59,7 @@ server {
     location / { proxy_pass http://origin; }
     location /tls { proxy_pass https://tls; }
     location /stream { proxy_buffering off; proxy_pass http://stream; }
+    location /v1 { proxy_buffering off; proxy_request_buffering off; proxy_pass http://stream; }
     location /upload { proxy_request_buffering off; proxy_pass http://stream; }
     location /shed { return 503; }
 }
@@ -80,7 +82,7 @@ defaults
 frontend front
     bind 127.0.0.1:$port $secured backlog 4096
     http-request deny deny_status 503 if { path /shed }
-    use_backend stream if { path_beg /stream } || { path_beg /upload }
+    use_backend stream if { path_beg /stream } || { path_beg /upload } || { path_beg /v1 }
     use_backend tls if { path /tls }
     default_backend origin
 backend origin
@@ -124,6 +126,7 @@ pools:
 routes:
   - {path: /shed, pool: held}
   - {path: /stream/*, pool: stream}
+  - {path: /v1/*, models: [x], pool: stream}
   - {path: /upload, pool: stream}
   - {path: /tls, pool: tls}
   - {path: /*, pool: origin}
@@ -159,7 +162,7 @@ def envoy(ports: dict[str, int], directory: str, is_adaptive: bool, certificate:
         })
     routes = [
         ({"path": "/shed"}, "held"), ({"prefix": "/stream"}, "stream"), ({"path": "/upload"}, "stream"),
-        ({"path": "/tls"}, "tls"), ({"prefix": "/"}, "origin"),
+        ({"prefix": "/v1"}, "stream"), ({"path": "/tls"}, "tls"), ({"prefix": "/"}, "origin"),
     ]
     manager = {
         "@type": f"{base}.filters.network.http_connection_manager.v3.HttpConnectionManager",

@@ -1,9 +1,10 @@
 // The load that wrk cannot make: event streams at a steady pace, and requests at a given rate.
 //
-//   load streams PORT COUNT PERIOD_MILLISECONDS SECONDS PROBES
+//   load streams PORT COUNT PERIOD_MILLISECONDS SECONDS PROBES [chat]
 //       Opens COUNT streams, spread over a period, and counts events. Prints `begin`, after SECONDS `end EVENTS`, and
 //       then opens PROBES more, 100 a second and each on a connection of its own that is closed after its first event:
-//       `first P50 P99`, nanoseconds from the request to that event. The connection was there before the request.
+//       `first P50 P99`, nanoseconds from the request to that event. The connection was there before the request. With
+//       `chat` a stream is the answer to a chat request, which PERIOD does not go with: it has to be the origin's, 20.
 //
 //   load rate PORT REQUESTS_PER_SECOND SECONDS CONNECTIONS
 //       Sends GET / at random moments (a Poisson process) whatever the answers do, on connections that are kept:
@@ -40,7 +41,7 @@ struct connection {
 static int poller;
 static struct sockaddr_in server;
 static char buffer[BUFFER_BYTES];
-static char request[128];
+static char request[512];
 static long *samples;
 static size_t sample_count, sample_max;
 
@@ -143,8 +144,17 @@ static long count_events(long instant) {
     return total;
 }
 
-static void run_streams(long count, long period, long seconds, long probes) {
-    snprintf(request, sizeof request, "GET /stream/%ld HTTP/1.1\r\nHost: x\r\n\r\n", period);
+static const char chat_body[] =
+    "{\"model\":\"x\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"What does a penstock do?\"}]}";
+
+static void run_streams(long count, long period, long seconds, long probes, bool is_chat) {
+    if (is_chat)
+        snprintf(
+            request, sizeof request,
+            "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            "Content-Length: %zu\r\n\r\n%s", sizeof chat_body - 1, chat_body);
+    else
+        snprintf(request, sizeof request, "GET /stream/%ld HTTP/1.1\r\nHost: x\r\n\r\n", period);
     make_samples((size_t)probes);
     // Opened three periods apart and a little, they fall on all moments of a period.
     long spacing = period * 1000000 * 3 / count + 1000000;
@@ -228,12 +238,13 @@ int main(int argc, char **argv) {
     server.sin_family = AF_INET;
     server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (argc > 2) server.sin_port = htons(atoi(argv[2]));
-    if (argc == 7 && strcmp(argv[1], "streams") == 0) {
-        run_streams(atol(argv[3]), atol(argv[4]), atol(argv[5]), atol(argv[6]));
+    bool is_chat = argc == 8 && strcmp(argv[7], "chat") == 0;
+    if ((argc == 7 || is_chat) && strcmp(argv[1], "streams") == 0) {
+        run_streams(atol(argv[3]), atol(argv[4]), atol(argv[5]), atol(argv[6]), is_chat);
     } else if (argc == 6 && strcmp(argv[1], "rate") == 0) {
         run_rate(atof(argv[3]), atol(argv[4]), atol(argv[5]));
     } else {
-        fprintf(stderr, "usage: load streams PORT COUNT PERIOD SECONDS PROBES | load rate PORT RATE SECONDS CONNECTIONS\n");
+        fprintf(stderr, "usage: load streams PORT COUNT PERIOD SECONDS PROBES [chat] | load rate PORT RATE SECONDS CONNECTIONS\n");
         return 2;
     }
     return 0;

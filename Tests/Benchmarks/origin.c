@@ -5,6 +5,9 @@
 //   GET /stream/MILLISECONDS    an event at once and then one every so often (1 to 1,000), until the other side leaves
 //   GET /stream/0               an event at once and then one for every GET /tick; there is one such stream, the last
 //   POST /upload                reads a body with a Content-Length to its end and says so
+//   POST /v1/chat/completions   the same, and answers as an engine does: at once, or where the body has `"stream":true`
+//                               with a stream as above, an event every 20 ms
+//   GET /...                    what routers ask a new engine for: its health, its models, what it is
 //
 // Every event holds exactly one tilde, by which its readers count. A reader that does not keep up is cut off.
 
@@ -29,6 +32,8 @@ enum { BUFFER_BYTES = 256 * 1024, HEAD_MAX = 8192, EVENTS_MAX = 256, WHEEL_SLOTS
 struct connection {
     int fd;
     bool is_closed, is_timed, is_stream;
+    bool is_chat;               // What it reads is a chat request.
+    size_t matched;             // How much of `stream_wish` the last bytes of its body are.
     char head[HEAD_MAX];
     size_t head_bytes;
     long body_left;             // Of an upload that is being read; -1 for none.
@@ -46,6 +51,15 @@ static const char event_text[] =
     "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\","
     "\"choices\":[{\"index\":0,\"delta\":{\"content\":\" tok~\"}}]}\n\n";
 static const char upload_answer[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nread\n";
+static const char stream_wish[] = "\"stream\":true";
+static const char chat_answer[] =
+    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 242\r\n\r\n"
+    "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion\",\"created\":1700000000,\"model\":\"x\",\"choices\":[{\"index\":0,"
+    "\"message\":{\"role\":\"assistant\",\"content\":\"tok\"},\"finish_reason\":\"stop\"}],"
+    "\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":1,\"total_tokens\":10}}\n";
+static const char about[] =
+    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 72\r\n\r\n"
+    "{\"object\":\"list\",\"data\":[{\"id\":\"x\",\"object\":\"model\"}],\"model_path\":\"x\"}\n";
 static const char ticked[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 static const char not_found[] = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
 static char event_chunk[256];
@@ -128,11 +142,22 @@ static long content_length(const char *head) {
     return 0;
 }
 
-static void read_body(struct connection *c, long count) {
+// No beginning of the wish comes again within it but its first byte.
+static void look_for_wish(struct connection *c, const char *bytes, long count) {
+    for (long i = 0; i < count && c->matched < sizeof stream_wish - 1; i++) {
+        if (bytes[i] == stream_wish[c->matched]) c->matched++;
+        else c->matched = bytes[i] == stream_wish[0];
+    }
+}
+
+static void read_body(struct connection *c, const char *bytes, long count) {
+    if (c->is_chat) look_for_wish(c, bytes, count);
     c->body_left -= count;
     if (c->body_left > 0) return;
     c->body_left = -1;
-    send_all(c, upload_answer, sizeof upload_answer - 1);
+    if (!c->is_chat) send_all(c, upload_answer, sizeof upload_answer - 1);
+    else if (c->matched == sizeof stream_wish - 1) begin_stream(c, "20");
+    else send_all(c, chat_answer, sizeof chat_answer - 1);
 }
 
 static void read_head(struct connection *c, const char *bytes, size_t count) {
@@ -150,9 +175,12 @@ static void read_head(struct connection *c, const char *bytes, size_t count) {
     c->head_bytes = 0;
     if (strncmp(c->head, "GET /stream/", 12) == 0) return begin_stream(c, c->head + 12);
     if (strncmp(c->head, "GET /tick", 9) == 0) return tick(c);
-    if (strncmp(c->head, "POST /upload", 12) != 0) return send_all(c, not_found, sizeof not_found - 1);
+    if (strncmp(c->head, "GET ", 4) == 0) return send_all(c, about, sizeof about - 1);
+    c->is_chat = strncmp(c->head, "POST /v1/chat/completions", 25) == 0;
+    if (!c->is_chat && strncmp(c->head, "POST /upload", 12) != 0) return send_all(c, not_found, sizeof not_found - 1);
     c->body_left = content_length(c->head);
-    read_body(c, (long)(count - (length - had)));
+    c->matched = 0;
+    read_body(c, bytes + (length - had), (long)(count - (length - had)));
 }
 
 static void readable(struct connection *c) {
@@ -160,7 +188,7 @@ static void readable(struct connection *c) {
     if (got < 0 && errno == EAGAIN) return;
     if (got <= 0) return drop(c);
     if (c->is_stream) return;
-    if (c->body_left >= 0) read_body(c, got);
+    if (c->body_left >= 0) read_body(c, buffer, got);
     else read_head(c, buffer, (size_t)got);
 }
 

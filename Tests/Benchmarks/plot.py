@@ -9,7 +9,8 @@ from figures import NGINX, Figure
 
 COLOURS = {
     "Penstock": "#c2410c", "Penstock before": "#f59e0b", "nginx": "#15803d", "HAProxy": "#1d4ed8",
-    "Envoy": "#a21caf", "Envoy adaptive": "#6b21a8", "relay in C": "#525252"}
+    "Envoy": "#a21caf", "Envoy adaptive": "#6b21a8", "relay in C": "#525252",
+    "sglang-router": "#0e7490", "sglang-router in turn": "#22d3ee", "vllm-router": "#be123c", "vllm-router in turn": "#fb7185"}
 LOWEST, HIGHEST = 1 / 8, 16.0
 LEFT, WIDTH, ROW, TOP = 300, 620, 24, 56
 

@@ -9,11 +9,11 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from figures import ADAPTIVE, GOALS, HAPROXY, NGINX, RELAY, Figure, held
+from figures import ADAPTIVE, CHEAPEST, HAPROXY, NGINX, RELAY, Figure, cheapest, goals_of, held
 
 OWN = "Penstock"
 # Whose figures Penstock's are divided by.
-BASES = (NGINX, HAPROXY, ADAPTIVE, RELAY)
+BASES = (CHEAPEST, NGINX, HAPROXY, ADAPTIVE, RELAY)
 # What README.md shows of it.
 HEADLINES = (
     "proxied request, CPU", "shed request, CPU", "stream event, CPU", "10 MB answer, CPU per MB",
@@ -38,6 +38,8 @@ def find(figures: list[Figure], work: str, subject: str) -> Figure | None:
 def ratio(figures: list[Figure], work: str, base: str) -> str:
     """Penstock's figure as a multiple of another's."""
     own, other = find(figures, work, OWN), find(figures, work, base)
+    if base == CHEAPEST:
+        other = cheapest(own, figures) if own else None
     if not own or not other or other.median <= 0:
         return ""
     return number(own.ratio(other))
@@ -47,9 +49,11 @@ def verdict(figures: list[Figure], work: str) -> str:
     """What was wanted and whether it was reached."""
     own = find(figures, work, OWN)
     told = []
-    for goal in GOALS.get(work, []) if own else []:
+    for goal in goals_of(work) if own else []:
         if result := held(own, goal, figures):
             wanted = f"{number(goal.most)} {'× ' + goal.of if goal.of else own.unit}".strip()
+            if goal.or_relay and find(figures, work, RELAY):
+                wanted += f" or {number(goal.or_relay)} × {RELAY}"
             told.append(f"≤ {wanted}: {'yes' if result[1] else '**no**'}")
     return "; ".join(told)
 
@@ -57,7 +61,7 @@ def verdict(figures: list[Figure], work: str) -> str:
 def table(figures: list[Figure], works: list[str], goals: bool = True) -> str:
     """A row a work: medians, Penstock's as multiples of the others', and the goals."""
     subjects = list(dict.fromkeys(figure.subject for figure in figures))
-    bases = [base for base in BASES if base in subjects and OWN in subjects]
+    bases = [base for base in BASES if OWN in subjects and (base in subjects or base == CHEAPEST)]
     head = ["work", *subjects, *(f"to {base}" for base in bases)] + (["goal"] if goals else [])
     lines = [f"| {' | '.join(head)} |", "|---|" + "---:|" * (len(subjects) + len(bases)) + ("---|" if goals else "")]
     for work in works:

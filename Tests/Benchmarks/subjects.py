@@ -1,4 +1,5 @@
-"""What is measured: Penstock, nginx, HAProxy, Envoy and the relay in C, each as a proxy to the same origins.
+"""What is measured: Penstock, nginx, HAProxy, Envoy, the routers of SGLang and vLLM and the relay in C, each as a proxy to
+the same origins.
 
 configurations.py has how they are set up.
 """
@@ -10,6 +11,8 @@ import re
 import shutil
 import socket
 import subprocess
+import time
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -34,6 +37,8 @@ class Setting:
     directory: Path
     penstock: Path
     envoy: Path | None
+    # The Python that has the routers.
+    routers: Path | None
     proxy_core: int
     load_core: int
     origin_port: int
@@ -50,6 +55,8 @@ class Subject:
 
     name = ""
     pid = 0
+    # Whether it answers nothing but what engines are asked.
+    is_router = False
 
     def __init__(
         self, setting: Setting, work: str = "proxied", environment: dict[str, str] | None = None
@@ -276,6 +283,72 @@ class AdaptiveEnvoy(Envoy):
     is_adaptive = True
 
 
+class Router(Subject):
+    """A router of inference servers, with its default policy: it knows one engine, refuses nothing, and is told of no model."""
+
+    is_router = True
+    module: tuple[str, ...] = ()
+    policy: str | None = None
+
+    def command(self) -> list[str]:
+        if not self.setting.routers:
+            raise BenchError("there are no routers; leave them out with --subjects")
+        policy = ["--policy", self.policy] if self.policy else []
+        return [
+            str(self.setting.routers), "-m", *self.module, "--host", "127.0.0.1", "--port", str(self.port),
+            "--worker-urls", f"http://127.0.0.1:{self.setting.stream_port}", "--prometheus-port", str(free_port()),
+            "--max-concurrent-requests", "20000", *policy]
+
+    def started(self) -> None:
+        super().started()
+        # It listens before it has looked at its engine.
+        deadline = time.monotonic() + 30
+        while not clients_answer(self.port):
+            if time.monotonic() > deadline:
+                raise BenchError(f"{self.name} has no engine: {self.process.told()}")
+            time.sleep(0.1)
+
+
+class SGLangRouter(Router):
+    """SGLang's."""
+
+    name = "sglang-router"
+    module = ("sglang_router.launch_router", "--log-level", "error")
+
+
+class SGLangRoundRobin(SGLangRouter):
+    """The same in turn, which costs least."""
+
+    name = "sglang-router in turn"
+    policy = "round_robin"
+
+
+class VLLMRouter(Router):
+    """vLLM's."""
+
+    name = "vllm-router"
+    module = ("vllm_router.launch_router", "--log-level", "error")
+
+
+class VLLMRoundRobin(VLLMRouter):
+    """The same in turn."""
+
+    name = "vllm-router in turn"
+    policy = "round_robin"
+
+
+def clients_answer(port: int) -> bool:
+    """Whether a chat request is answered with 200 on that port."""
+    asked = urllib.request.Request(
+        f"http://127.0.0.1:{port}/v1/chat/completions", b'{"model":"x","messages":[{"role":"user","content":"x"}]}',
+        {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(asked, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
 class Relay(Subject):
     """The relay in C: the practical limit of a proxy with one write and one read a message.
 
@@ -311,6 +384,10 @@ SUBJECTS: dict[str, type[Subject]] = {
     "haproxy": HAProxy,
     "envoy": Envoy,
     "envoy-adaptive": AdaptiveEnvoy,
+    "sglang-router": SGLangRouter,
+    "sglang-router-in-turn": SGLangRoundRobin,
+    "vllm-router": VLLMRouter,
+    "vllm-router-in-turn": VLLMRoundRobin,
     "relay": Relay,
 }
 
@@ -364,7 +441,7 @@ def make_certificate(directory: Path) -> None:
         (directory / f"{name}.both").write_text(both)
 
 
-def versions(penstock: Path, envoy: Path | None) -> dict[str, str]:
+def versions(penstock: Path, envoy: Path | None, routers: Path | None) -> dict[str, str]:
     """What was measured, and with what."""
     found = {
         "Penstock": first_line(str(penstock), "--version"),
@@ -377,6 +454,10 @@ def versions(penstock: Path, envoy: Path | None) -> dict[str, str]:
     if envoy:
         told = re.search(r"/(\d+\.\d+\.\d+)/", first_line(str(envoy), "--version"))
         found["Envoy"] = told[1] if told else "?"
+    if routers:
+        for package in ("sglang-router", "vllm-router"):
+            found[package] = first_line(
+                str(routers), "-c", f"import importlib.metadata as m; print(m.version('{package}'))")
     return found
 
 

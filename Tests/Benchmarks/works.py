@@ -62,6 +62,19 @@ def a_request(title: str, path: str, *wrk: str, shed: bool = False) -> Callable[
     return measure
 
 
+def a_chat(title: str, prompt_bytes: int) -> Callable[[Subject, Options], Values]:
+    """A work that is a chat request, whose prompt has about so many bytes."""
+    def measure(subject: Subject, options: Options) -> Values:
+        before = cpu_seconds(subject.pid)
+        load = clients.run_wrk(
+            subject, "/v1/chat/completions", options.seconds, clients.CONNECTIONS, "-s", CHAT, after=(str(prompt_bytes),))
+        spent = cpu_seconds(subject.pid) - before
+        if load.refused:
+            raise BenchError(f"chat requests on {subject.name}: {load.refused} of {load.requests} refused")
+        return {(f"{title}, CPU", "µs"): spent / load.requests * 1e6}
+    return measure
+
+
 def a_megabyte(title: str, path: str, size: int, connections: int, *wrk: str) -> Callable[[Subject, Options], Values]:
     """A work that is bytes moved: CPU time for 10⁶ of them."""
     def measure(subject: Subject, options: Options) -> Values:
@@ -70,14 +83,17 @@ def a_megabyte(title: str, path: str, size: int, connections: int, *wrk: str) ->
     return measure
 
 
-def events(subject: Subject, options: Options) -> Values:
+def events(prefix: str, *more: str) -> Callable[[Subject, Options], Values]:
     """Streams at 50 events a second each: CPU time for an event, and how long a new stream waits for its first."""
-    run = clients.run_streams(subject, options.streams, 20, max(1, round(options.seconds)), options.probes)
-    return {
-        ("stream event, CPU", "µs"): run.cpu_seconds / run.events * 1e6,
-        ("first event, p50", "µs"): run.first_p50_seconds * 1e6,
-        ("first event, p99", "µs"): run.first_p99_seconds * 1e6,
-    }
+    def measure(subject: Subject, options: Options) -> Values:
+        run = clients.run_streams(
+            subject, options.streams, 20, max(1, round(options.seconds)), options.probes, *more)
+        return {
+            (f"{prefix}stream event, CPU", "µs"): run.cpu_seconds / run.events * 1e6,
+            (f"{prefix}first event, p50", "µs"): run.first_p50_seconds * 1e6,
+            (f"{prefix}first event, p99", "µs"): run.first_p99_seconds * 1e6,
+        }
+    return measure
 
 
 def latency(subject: Subject | Direct, options: Options) -> Values:
@@ -122,13 +138,23 @@ class Work:
 
     measure: Callable[..., Values]
     lacks: tuple[type[Subject], ...] = ()
+    # Whether routers can do it.
+    is_chat: bool = False
+
+    def is_done_by(self, kind: type[Subject]) -> bool:
+        """Whether that subject can do it."""
+        return kind not in self.lacks and (self.is_chat or not kind.is_router)
 
 
 UPLOAD = str(HERE / "upload.lua")
+CHAT = str(HERE / "chat.lua")
 WORKS: dict[str, Work] = {
     "proxied": Work(a_request("proxied request", "/")),
     "shed": Work(a_request("shed request", "/shed", shed=True)),
-    "stream": Work(events),
+    "stream": Work(events("")),
+    "chat": Work(a_chat("chat request", 1000), (Relay,), is_chat=True),
+    "chat-200k": Work(a_chat("chat request of 200 kB", 200_000), (Relay,), is_chat=True),
+    "chat-stream": Work(events("chat ", "chat"), (Relay,), is_chat=True),
     "64k": Work(a_megabyte("64 KiB answer", "/bytes/64k", FILES["64k"], 64)),
     "10m": Work(a_megabyte("10 MB answer", "/bytes/10m", FILES["10m"], 8)),
     "upload": Work(a_megabyte("10 MB upload", "/upload", FILES["10m"], 8, "-s", UPLOAD), (Relay,)),
@@ -153,7 +179,7 @@ def timed(
     try:
         for name in names:
             wanted: list[type[Subject] | type[Direct]] = [
-                kind for kind in kinds if kind not in WORKS[name].lacks]
+                kind for kind in kinds if WORKS[name].is_done_by(kind)]
             if setting.before:
                 wanted.insert(0, PenstockBefore)
             if name == "latency":
