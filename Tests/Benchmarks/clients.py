@@ -12,6 +12,13 @@ from processes import BenchError, cpu_seconds
 from subjects import Direct, Setting, Subject
 
 CONNECTIONS = 64
+CHAT = "/v1/chat/completions"
+
+
+def chat_body(prompt_bytes: int) -> bytes:
+    """A chat request whose prompt has about so many bytes, as chat.lua has it."""
+    words = "the quick brown fox " * -(-prompt_bytes // 20)
+    return f'{{"model":"x","messages":[{{"role":"user","content":"{words}"}}],"max_tokens":16}}'.encode()
 
 
 @dataclass(frozen=True)
@@ -190,4 +197,8 @@ class Clients:
                 received += receive(client)
 
     def _request(self, path: str) -> bytes:
-        return f"GET {path} HTTP/1.1\r\nHost: {self._host}\r\n\r\n".encode()
+        if path != CHAT:
+            return f"GET {path} HTTP/1.1\r\nHost: {self._host}\r\n\r\n".encode()
+        body = chat_body(1000)
+        fields = f"Host: {self._host}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+        return f"POST {path} HTTP/1.1\r\n{fields}\r\n\r\n".encode() + body

@@ -13,7 +13,7 @@ import clients
 from allocations import AllocationCounter, describe
 from figures import Figure, Say
 from processes import BenchError
-from subjects import CountedPenstock, CountedPenstockBefore, Penstock, Setting, Subject
+from subjects import CountedPenstock, CountedPenstockBefore, Penstock, Relay, Setting, Subject
 
 SHED = "/shed"
 PROXIED = "/"
@@ -25,16 +25,14 @@ EVENTS = 2000
 PAGES = 20
 
 
-def exchanges(path: str) -> tuple[str, int]:
-    """The name of a path's requests, and the status that they get."""
-    return ("shed", 503) if path == SHED else ("proxied", 200)
+# The paths whose requests are counted: what they are called, and the status that they get.
+PATHS = {PROXIED: ("proxied", 200), SHED: ("shed", 503), clients.CHAT: ("chat", 200)}
 
 
 def allocations(setting: Setting, say: Say) -> Iterator[Figure]:
     """Heap allocations of Penstock for a request, when everything that is kept has been made."""
     library = setting.directory / "allocations.so"
-    for path in (PROXIED, SHED):
-        name, status = exchanges(path)
+    for path, (name, status) in PATHS.items():
         say(f"allocations of a {name} request")
         counter = AllocationCounter(library, setting.directory / f"allocations-{name}")
         subject = Penstock(setting, name, counter.environment)
@@ -72,8 +70,7 @@ def instructions(setting: Setting, say: Say) -> Iterator[Figure]:
         subject = kind(setting)
         try:
             with clients.Clients(subject, clients.CONNECTIONS) as many:
-                for path in (PROXIED, SHED):
-                    name, status = exchanges(path)
+                for path, (name, status) in PATHS.items():
                     each = instructions_of_requests(subject, many, name, path, status)
                     yield Figure(f"{name} request, instructions", kind.name, "", [each])
             yield Figure("relayed event, instructions", kind.name, "", [instructions_of_events(subject)])
@@ -126,9 +123,11 @@ def instructions_of_pages(subject: CountedPenstock) -> float:
 
 def system_calls(setting: Setting, kinds: list[type[Subject]], say: Say) -> Iterator[Figure]:
     """System calls for a request, by name in the details."""
-    for path in (PROXIED, SHED):
-        name, status = exchanges(path)
+    for path, (name, status) in PATHS.items():
         for kind in kinds:
+            # The relay's works are without bodies.
+            if kind is Relay and path == clients.CHAT:
+                continue
             say(f"system calls of {kind.name}, {name}")
             subject = kind(setting, name)
             try:

@@ -67,7 +67,7 @@ def a_chat(title: str, prompt_bytes: int) -> Callable[[Subject, Options], Values
     def measure(subject: Subject, options: Options) -> Values:
         before = cpu_seconds(subject.pid)
         load = clients.run_wrk(
-            subject, "/v1/chat/completions", options.seconds, clients.CONNECTIONS, "-s", CHAT, after=(str(prompt_bytes),))
+            subject, clients.CHAT, options.seconds, clients.CONNECTIONS, "-s", CHAT, after=(str(prompt_bytes),))
         spent = cpu_seconds(subject.pid) - before
         if load.refused:
             raise BenchError(f"chat requests on {subject.name}: {load.refused} of {load.requests} refused")

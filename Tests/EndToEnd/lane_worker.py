@@ -80,13 +80,14 @@ class Worker:
     async def connection(self, is_control: bool = False) -> bool:
         """One connection, to its end; whether it was taken."""
         options = self.options
+        asked = f'credits={options.declare or max(1, self.credits)}; engine="test"{"; control" if is_control else ""}'
         context = ssl.create_default_context(cafile=options.ca) if options.ca else None
         reader, writer = await asyncio.open_connection(options.host, options.port, ssl=context)
         try:
             writer.write(
                 f"GET /v1/workers/{options.pool} HTTP/1.1\r\nHost: gw\r\nConnection: upgrade\r\nUpgrade: ptth\r\n"
                 f"ALPN: http%2F1.1\r\nAuthorization: Bearer {options.key}\r\n"
-                f'Penstock-Worker: {options.name}; credits={options.declare or max(1, self.credits)}; engine="test"{"; control" if is_control else ""}\r\n\r\n'.encode()
+                f"Penstock-Worker: {options.name}; {asked}\r\n\r\n".encode()
             )
             head = await reader.readuntil(b"\r\n\r\n")
             status = int(head.split()[1])
