@@ -172,6 +172,27 @@ import Testing
         ),
         ("backends: 5", "a.yaml:2:11: error: backends: found"),
         ("backends: [{base: 0s}]", "no time at all"),
+        (
+            "backends: [{base: 1s, curve: [{requests: 1, throughput: 1}]}]",
+            "a.yaml:2:30: error: backends[0].curve: says what base and per_request say, too"
+        ),
+        ("backends: [{curve: []}]", "backends[0].curve: found"),
+        (
+            "backends: [{curve: [{requests: 1}]}]",
+            "a.yaml:2:21: error: backends[0].curve[0].throughput: is missing"
+        ),
+        ("backends: [{curve: [{requests: 1, throughput: 0}]}]", "curve[0].throughput: "),
+        ("backends: [{curve: [{requests: 4097, throughput: 1}]}]", "curve[0].requests: "),
+        (
+            "backends: [{curve: [{requests: 8, throughput: 1}, {requests: 8, throughput: 2}]}]",
+            "backends[0].curve[1].requests: is not above the point before"
+        ),
+        (
+            "backends: [{curve: ["
+                + (1...65).map { "{requests: \($0), throughput: 1}" }.joined(separator: ", ")
+                + "]}]", "backends[0].curve: has 65 points; write at most 64 of them"
+        ),
+        ("backends: [{batch: 4}]", "backends[0].base: is missing"),
         ("backends: [{base: 1s, fails: {share: 0.5}}]", "fails: does not say what comes"),
         ("backends: [{base: 1s, fails: {status: 200}}]", "fails.status: "),
         ("backends: [{base: 1s, on_cancel: runs}]", "on_cancel: "),
@@ -200,6 +221,42 @@ import Testing
             if !found.contains(expected) { Issue.record("\(found)") }
             return found.contains(expected)
         }
+    }
+
+    @Test func throughputCanBeSaidByPoints() throws {
+        let scenario = try ScenarioLoader.load(
+            text: """
+                duration: 10s
+                backends:
+                  - curve: [{requests: 2, throughput: 10}, {requests: 4, throughput: 10}, {requests: 6, throughput: 30}]
+                    slowdown: 2
+                    phases: [{at: 2s, slowdown: 1}, {at: 4s, base: 1s}, {at: 6s, curve: [{requests: 1, throughput: 7}]}]
+                clients: [{rate: 1}]
+                """, file: "a.yaml")
+        let phases = scenario.backends[0].phases
+        let counts = [1, 2, 3, 4, 5, 6, 60]
+        let found = counts.map { Double($0) / phases[1].secondsPerUnit(running: $0) }
+        for (one, other) in zip(found, [5.0, 10, 10, 10, 20, 30, 30]) {
+            #expect(abs(one - other) < 1e-9)
+        }
+        #expect(abs(phases[0].secondsPerUnit(running: 6) - 0.4) < 1e-9)
+        #expect(abs(phases[0].unitsPerSecond - 15) < 1e-9)
+        #expect(phases[2].curve == nil && phases[2].secondsPerUnit(running: 3) == 1)
+        #expect(abs(phases[3].unitsPerSecond - 7) < 1e-9)
+    }
+
+    /// Twice as many as the first point has do all that the curve gives, to the last unit.
+    @Test func workIsDoneAsTheCurveSays() {
+        var scenario = Example.slots(8, load: 2, limit: 8, seconds: 60)
+        scenario.backends[0].phases[0].curve = ThroughputCurve([
+            .init(requests: 4, unitsPerSecond: 40), .init(requests: 8, unitsPerSecond: 120),
+        ])
+        let whole = scenario.whole
+        #expect(
+            abs(Simulation.run(scenario, seed: 1).value(.throughput, over: whole) / 120 - 1) < 0.03)
+        scenario.admission.limit = .fixed(FixedLimitSettings(limit: 6))
+        #expect(
+            abs(Simulation.run(scenario, seed: 1).value(.throughput, over: whole) / 80 - 1) < 0.03)
     }
 
     @Test func theOracleFindsTheSlots() {

@@ -44,7 +44,7 @@ extension KneeLimit {
     /// Measures a level by the requests that began at it.
     mutating func measureGeneration(_ meter: ConcurrencyMeter, now: Instant) -> LimitMove? {
         guard let begin = lastMeter else {
-            if high != nil {
+            if high != nil, !isLookingBeyond {
                 // On the way down what is too much has to end first.
                 let isDrained = Double(meter.inFlight) <= max(limit, 1)
                 guard isDrained || now.seconds(since: sideStart) > Self.longestDrain else {
@@ -70,9 +70,10 @@ extension KneeLimit {
         }
         if servesFew { return retreat(now: now) }
         guard hasGeneration(meter, now: now) else { return giveUpLower(meter, now: now) }
-        side.isGeneration = generationTimes != nil
+        if passesFirstGeneration(now: now) { return nil }
+        side.isGeneration = generationTimes != nil && !isLookingBeyond
         noteSignal()
-        return endClimbSide(now: now)
+        return endClimbSide(meter, now: now)
     }
 
     /// How long the level's requests took, where that is known at the level that it is compared with, too.
@@ -95,9 +96,13 @@ extension KneeLimit {
             && side.seconds >= Self.leastBoundShare * elapsed
     }
 
-    mutating func endClimbSide(now: Instant) -> LimitMove? {
+    mutating func endClimbSide(_ meter: ConcurrencyMeter, now: Instant) -> LimitMove? {
         let measured = side
-        if let above = high { return endLower(measured, above: above, now: now) }
+        if let other = high {
+            return isLookingBeyond
+                ? endLookBeyond(measured, plateau: other, now: now)
+                : endLower(measured, above: other, now: now)
+        }
         var factor = Self.climbFactors.usual
         if let below = low {
             let isFirst = elasticity == nil
@@ -105,6 +110,9 @@ extension KneeLimit {
                 elasticity = verdict.elasticity
                 noteNeed(verdict)
                 guard isHoped(verdict, despite: measured) else {
+                    if let move = lookBeyond(verdict, meter, isFirst: isFirst, now: now) {
+                        return move
+                    }
                     if isFirst, let move = tryLower(than: below, now: now) { return move }
                     return endClimb(verdict, low: below, high: measured, now: now)
                 }
@@ -157,7 +165,7 @@ extension KneeLimit {
     ///
     /// It was where twice as much is not worth it, and where many clients leave before the response, since
     /// they do so for requests that wait inside the engine. What ends well says whether less serves more.
-    private mutating func tryLower(than above: KneeSide, now: Instant) -> LimitMove? {
+    mutating func tryLower(than above: KneeSide, now: Instant) -> LimitMove? {
         let lower = clamp(above.level / Self.climbFactors.usual)
         guard !usesSlots, lower.rounded(.down) < above.level.rounded(.down) else { return nil }
         high = above
@@ -202,6 +210,12 @@ extension KneeLimit {
                 knee.hold(knee.clamp(above.level * Self.climbFactors.usual), now: now)
             }
         }
+        if let plateau = low, plateau.level < measured.level,
+            let verdict = self.verdict(plateau, measured)
+        {
+            // What lies below was looked at before.
+            return endClimb(verdict, low: plateau, high: measured, now: now)
+        }
         low = measured
         return tryLower(than: measured, now: now)
             ?? endClimb(verdict, low: measured, high: above, now: now)
@@ -224,7 +238,7 @@ extension KneeLimit {
     }
 
     /// Begins to compare around the last two levels.
-    private mutating func endClimb(
+    mutating func endClimb(
         _ verdict: KneeVerdict, low: KneeSide, high: KneeSide, now: Instant
     ) -> LimitMove? {
         change(.elasticity) { knee in

@@ -71,7 +71,7 @@ extension KneeLimit {
             return change(.probe) { $0.beginRest(now: now) }
         }
         noteSignal()
-        return phase == .climb ? endClimbSide(now: now) : endPairSide(now: now)
+        return phase == .climb ? endClimbSide(meter, now: now) : endPairSide(now: now)
     }
 
     /// Learns from a side that was measured to its end what is counted, and how evenly it comes.

@@ -46,7 +46,7 @@ extension KneeLimit {
 
     mutating func measureSlot(_ meter: ConcurrencyMeter, now: Instant) -> LimitMove? {
         let slot = slot(at: now)
-        guard slot == slots.current else { return endSlot(beginning: slot, now: now) }
+        guard slot == slots.current else { return endSlot(beginning: slot, meter, now: now) }
         let elapsed = wallNanoseconds(now) % KneeSlots.nanoseconds
         guard 2 * elapsed >= KneeSlots.nanoseconds else { return nil }
         if let begin = lastMeter { side.add(from: begin, to: meter) } else { measuredSince = now }
@@ -54,7 +54,9 @@ extension KneeLimit {
         return nil
     }
 
-    private mutating func endSlot(beginning slot: Int64, now: Instant) -> LimitMove? {
+    private mutating func endSlot(
+        beginning slot: Int64, _ meter: ConcurrencyMeter, now: Instant
+    ) -> LimitMove? {
         let wasHigh = isHigh(slot: slots.current)
         let isMeasured = side.seconds >= KneeSlots.leastSeconds
         slots.current = slot
@@ -65,7 +67,7 @@ extension KneeLimit {
         }
         guard isMeasured else { return change(.probe) { $0.holdSlot(now: now) } }
         noteSignal()
-        if phase == .climb { return endClimbSide(now: now) }
+        if phase == .climb { return endClimbSide(meter, now: now) }
         if wasHigh { high = side } else { low = side }
         guard slot & 1 == 0, let low, let high, let verdict = verdict(low, high) else {
             return change(.probe) { $0.holdSlot(now: now) }

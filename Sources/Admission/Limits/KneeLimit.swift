@@ -46,6 +46,9 @@ struct KneeLimit: Sendable {
     /// is left.
     var comingHigh: Bool?
     var rounds = 0
+    /// Whether a level beyond a plateau was looked at, whether the plateau was where the climb
+    /// began, and whether the first generation beyond it has passed; see `+Beyond`.
+    var looked = (beyond: false, fromStart: false, firstPassed: false)
     /// The part of the ends that were departures when levels were last compared; 0 for streams.
     var leavingShare = 0.0
     /// See `+Slots`.

@@ -23,7 +23,8 @@ package struct BackendModel: Equatable, Sendable {
 ///
 /// All running requests get one unit of work done every `tau(n)` seconds, where n is their number:
 /// `tau(n) = (baseSeconds + perRequestSeconds n) (1 + cliffSlope max(0, n - cliffThreshold))
-/// slowdown`. With `perRequestSeconds` 0 and a batch of K it is K fixed slots.
+/// slowdown`. With `perRequestSeconds` 0 and a batch of K it is K fixed slots. With a `curve` the
+/// first factor is n over what the curve says instead.
 ///
 /// With `prefillSeconds` prompts are read first, one after the other, in pieces of `chunkTokens`: each
 /// step of the engine then takes that much longer for all. `n` is the number of those whose prompts
@@ -71,6 +72,8 @@ package struct BackendPhase: Equatable, Sendable {
     package var baseSeconds = 0.02
     /// Seconds by which each running request makes a unit longer, from 0.
     package var perRequestSeconds = 0.0
+    /// What it does with how many requests; nil where the two times above say so.
+    package var curve: ThroughputCurve?
     /// Requests that are worked on at once; further ones wait in order.
     package var batch = Int.max
     /// Running requests above which the backend has to preempt; nil for never.
@@ -113,6 +116,11 @@ package struct BackendPhase: Equatable, Sendable {
     /// Seconds for one unit of work while `running` requests run.
     package func secondsPerUnit(running: Int) -> Double {
         var time = baseSeconds + perRequestSeconds * Double(running)
+        if let curve {
+            // While all read their prompts a unit takes what it would take one of them.
+            let count = max(running, 1)
+            time = Double(count) / curve.unitsPerSecond(running: count)
+        }
         if let threshold = cliffThreshold, running > threshold {
             time *= 1 + cliffSlope * Double(running - threshold)
         }

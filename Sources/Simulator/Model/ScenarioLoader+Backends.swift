@@ -5,7 +5,8 @@ import Policy
 
 extension Scenario {
     private static let phaseKeys = [
-        "base", "per_request", "batch", "preempt_above", "preempt_slope", "slowdown", "state",
+        "base", "per_request", "curve", "batch", "preempt_above", "preempt_slope", "slowdown",
+        "state",
         "prefill", "chunk", "memory",
         "max_rate", "max_requests", "error_share", "fail", "fails", "on_cancel", "cancel_delay",
         "reports", "credits",
@@ -16,8 +17,9 @@ extension Scenario {
             let given = reader.mapping(
                 item, keys: ["name", "phases", "remembered"] + Self.phaseKeys)
             var phase = BackendPhase()
-            if given["base"] == nil, item.isMapping {
-                reader.reportMissing("base", in: item, "write the time of a unit, such as 20ms")
+            if given["base"] == nil, given["curve"] == nil, item.isMapping {
+                reader.reportMissing(
+                    "base", in: item, "write the time of a unit, such as 20ms, or a curve")
             }
             phase.read(given, &reader)
             let name = given["name"].flatMap { reader.text($0) } ?? "backend-\(index)"
@@ -66,15 +68,7 @@ extension BackendPhase {
         _ given: [String: SettingsNode], _ reader: inout SettingsReader
     ) {
         let times = Duration.zero...Duration.seconds(3600)
-        if let node = given["base"], let time = reader.duration(node, times) {
-            baseSeconds = time.inSeconds
-        }
-        if let node = given["per_request"], let time = reader.duration(node, times) {
-            perRequestSeconds = time.inSeconds
-        }
-        if let node = given["base"], baseSeconds + perRequestSeconds == 0 {
-            reader.report(node, "no time at all for a unit", "write base or per_request above 0")
-        }
+        readSpeed(given, times, &reader)
         if let node = given["batch"], let count = reader.integer(node, 1...1_000_000) {
             batch = count
         }
@@ -125,7 +119,63 @@ extension BackendPhase {
     }
 }
 
+extension BackendPhase {
+    /// How long a unit takes: by two times, or by a curve.
+    private mutating func readSpeed(
+        _ given: [String: SettingsNode], _ times: ClosedRange<Duration>,
+        _ reader: inout SettingsReader
+    ) {
+        if let node = given["curve"] {
+            if given["base"] != nil || given["per_request"] != nil {
+                reader.report(
+                    node, "says what base and per_request say, too", "leave out one or the other")
+            }
+            curve = reader.curve(node)
+        } else if given["base"] != nil {
+            curve = nil
+        }
+        if let node = given["base"], let time = reader.duration(node, times) {
+            baseSeconds = time.inSeconds
+        }
+        if let node = given["per_request"], let time = reader.duration(node, times) {
+            perRequestSeconds = time.inSeconds
+        }
+        if let node = given["base"], baseSeconds + perRequestSeconds == 0 {
+            reader.report(node, "no time at all for a unit", "write base or per_request above 0")
+        }
+    }
+}
+
 extension SettingsReader {
+    /// Throughput by points; nil where one of them is faulty.
+    fileprivate mutating func curve(_ node: SettingsNode) -> ThroughputCurve? {
+        let items = list(node)
+        if items.count > ThroughputCurve.mostPoints {
+            report(
+                node, "has \(items.count) points",
+                "write at most \(ThroughputCurve.mostPoints) of them")
+            return nil
+        }
+        var points: [ThroughputCurve.Point] = []
+        for item in items {
+            let given = mapping(item, keys: ["requests", "throughput"])
+            for key in ["requests", "throughput"] where given[key] == nil && item.isMapping {
+                reportMissing(key, in: item, "write {requests: 8, throughput: 120}")
+            }
+            guard let place = given["requests"], let height = given["throughput"],
+                let requests = integer(place, ThroughputCurve.requests),
+                let throughput = number(height, 0...1e9, excludesLower: true)
+            else { continue }
+            if let last = points.last, requests <= last.requests {
+                report(
+                    place, "is not above the point before", "put points in order of requests")
+                continue
+            }
+            points.append(.init(requests: requests, unitsPerSecond: throughput))
+        }
+        return points.isEmpty || points.count < items.count ? nil : ThroughputCurve(points)
+    }
+
     /// How requests fail; a share of 0 is for phases in which they do not.
     fileprivate mutating func failure(_ node: SettingsNode) -> BackendFailure? {
         let given = mapping(

@@ -9,6 +9,9 @@ final class BatchServer {
     var stepSeconds: (base: Double, each: Double)
     /// Requests past which every step is 2 % slower for each one more; nil for never.
     var cliff: Int?
+    /// Requests up to which all of them together get as many units a second, whatever their number; nil where
+    /// there is no such plateau.
+    var plateau: (until: Int, unitsPerSecond: Double)?
     /// Whether it answers at all.
     var isSilent = false
     /// Whether its answers are streamed.
@@ -84,6 +87,9 @@ final class BatchServer {
     /// One step of the batch; ends what is done.
     private func step() {
         var seconds = stepSeconds.base + stepSeconds.each * Double(running.count)
+        if let plateau, running.count <= plateau.until {
+            seconds = Double(running.count) / plateau.unitsPerSecond
+        }
         if let cliff, running.count > cliff {
             seconds *= 1 + 0.02 * Double(running.count - cliff)
         }
