@@ -236,6 +236,19 @@ extension AdmissionController {
         }
     }
 
+    /// Lets limits grow at which nothing has ended yet, since a request was given up that waited for them.
+    mutating func growUnheard() {
+        for index in backends.indices where isMeasured(index) && isProven(index) {
+            guard backends[index].warmth == nil, !backends[index].isCapped else { continue }
+            backends[index].meter.advance(to: clock)
+            if let move = backends[index].limiter.growUnheard(
+                backends[index].meter, now: clock)
+            {
+                record(move, at: index)
+            }
+        }
+    }
+
     /// Sums the capacity up anew, in O(backends): only when a limit or a backend's standing
     /// changes.
     mutating func recount() {

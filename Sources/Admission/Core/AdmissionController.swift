@@ -154,6 +154,7 @@ package struct AdmissionController: ~Copyable, Sendable {
             return .reject(waiting.id, refuse(.displaced, waiting))
         }
         if let waiting = queue.popExpired(now: clock) {
+            if drainEstimate.seatSecondsPerUnit == nil { growUnheard() }
             return .reject(waiting.id, refuse(expiryReason(waiting), waiting))
         }
         if let decision = startNext() { return decision }

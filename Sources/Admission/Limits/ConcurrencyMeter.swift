@@ -113,6 +113,12 @@ struct ConcurrencyMeter: Sendable {
         clock.seconds(since: lastSuccess) > max(3 * serviceSeconds, Self.leastSilenceSeconds)
     }
 
+    /// Whether nothing has ever come of the backend's requests: no response or a part of one, nor that a client left.
+    var isUnheard: Bool {
+        successes == 0 && drops == 0 && departures == 0
+            && lastHeard == Instant(nanoseconds: .min / 2)
+    }
+
     /// Requests whose client left without a byte since one last ended well.
     var departuresSinceSuccess: Int { departures - departuresBeforeSuccess }
 

@@ -44,7 +44,8 @@ extension KneeLimit {
     /// Measures a level by the requests that began at it.
     mutating func measureGeneration(_ meter: ConcurrencyMeter, now: Instant) -> LimitMove? {
         guard let begin = lastMeter else {
-            if high != nil, !isLookingBeyond {
+            let isAbove = high != nil && !isLookingBeyond
+            if isAbove || Double(meter.inFlight) > limit {
                 // On the way down what is too much has to end first.
                 let isDrained = Double(meter.inFlight) <= max(limit, 1)
                 guard isDrained || now.seconds(since: sideStart) > Self.longestDrain else {
@@ -60,10 +61,12 @@ extension KneeLimit {
         lastMeter = meter
         if side.units >= Self.streamedUnits, side.hasProgress {
             usesProgress = true
+            if growth.take() != nil { low = nil }
             hold(level, now: now)
             lastMeter = nil
             return nil
         }
+        if let growth { return endGrowth(growth, now: now) }
         // Clients that had waited in the queue before leave first.
         guard side.seconds >= min(windowSeconds(meter), 4 * meter.serviceSeconds) else {
             return nil

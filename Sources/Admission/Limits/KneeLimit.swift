@@ -39,6 +39,9 @@ struct KneeLimit: Sendable {
     /// What is still to be taken off on the way down to `level`: slots that come free are kept
     /// back one in a few, so that the others are given away meanwhile.
     var descent = 0.0
+    /// How the limit was raised before anything was heard of the backend; nil when it was not, or that
+    /// is judged; see `+Unheard`.
+    var growth: KneeGrowth?
     var side: KneeSide
     var low: KneeSide?
     var high: KneeSide?
@@ -149,6 +152,8 @@ struct KneeLimit: Sendable {
             let began = sample.now.nanoseconds(since: measuredSince) >= age
             if phase != .climb || sample.now.nanoseconds(since: sideStart) >= age {
                 side.add(seconds: seconds, kind: sample.kind)
+            } else {
+                addToFirst(seconds: seconds, sample)
             }
             if began, sample.size > 0 { side.add(seconds: seconds, size: sample.size) }
         }

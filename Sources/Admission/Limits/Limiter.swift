@@ -45,6 +45,11 @@ struct Limiter: Sendable {
         usesKnee ? knee.look(meter, now: now) : nil
     }
 
+    /// A request was given up in the queue while nothing was ever heard of the backend; the move it led to, if any.
+    mutating func growUnheard(_ meter: ConcurrencyMeter, now: Instant) -> LimitMove? {
+        usesKnee ? knee.growUnheard(meter, now: now) : nil
+    }
+
     /// The limit is in force again after a time in which less was allowed.
     mutating func resume(now: Instant) { if usesKnee { knee.resume(now: now) } }
 
