@@ -69,7 +69,7 @@ private struct BulkAnswerReader {
         case .number: note(scanner.number)
         case .string:
             if field == .object { isEnd = scanner.text.span.equals("bulk.end") }
-            if field == .code { end.code = String(decoding: scanner.text, as: UTF8.self) }
+            if field == .code { end.code = String(decoding: scanner.text.bytes, as: UTF8.self) }
         case .literal, .needMoreData: break
         }
         field = .other

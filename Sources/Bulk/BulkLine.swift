@@ -164,8 +164,8 @@ private struct BulkObjectReader {
             customID = BulkObjectReader.copy(line.extracting(scanner.textRange))
         case .method: hasOtherMethod = !(isText && scanner.text.span.equals("POST"))
         case .target:
-            guard isText, BulkObjectReader.isTarget(scanner.text) else { throw .invalidURL }
-            target = scanner.text
+            guard isText, BulkObjectReader.isTarget(scanner.text.bytes) else { throw .invalidURL }
+            target = scanner.text.bytes
         case .stream: isStreamed = isStreamed || BulkObjectReader.isYes(event)
         case .streamOfBody: isBodyStreamed = isBodyStreamed || BulkObjectReader.isYes(event)
         case .body, .other: break

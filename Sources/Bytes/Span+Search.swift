@@ -11,19 +11,19 @@ extension Span<UInt8> {
     @inlinable @inline(__always)
     package func endOfPlainText(from start: Int) -> Int {
         var index = start
+        // Keys and names are short, and the start of a vector is dear.
+        let short = Swift.min(start &+ 16, count &- 8)
+        while index <= short {
+            let marks = plainTextMarks(at: index)
+            if marks != 0 { return index &+ WordMask.firstIndex(marks) }
+            index &+= 8
+        }
         while index <= count &- 64 {
-            let words = vector(at: index)
-            let marks =
-                Marks.zeroes(words ^ Marks.quotes) | Marks.zeroes(words ^ Marks.backslashes)
-                | ((words &- Marks.spaces) & ~words)
-            if Marks.any(marks) { break }
+            if Marks.any(Marks.ofPlainText(vector(at: index))) { break }
             index &+= 64
         }
         while index <= count &- 8 {
-            let word = word(at: index)
-            let marks =
-                WordMask.firstEqual(word, 0x22) | WordMask.firstEqual(word, 0x5c)
-                | WordMask.firstBelowSpace(word)
+            let marks = plainTextMarks(at: index)
             if marks != 0 { return index &+ WordMask.firstIndex(marks) }
             index &+= 8
         }
@@ -33,6 +33,12 @@ extension Span<UInt8> {
             index &+= 1
         }
         return count
+    }
+
+    /// Not 0 if one of the eight bytes from `index` on ends or interrupts a JSON string.
+    @inlinable @inline(__always)
+    func plainTextMarks(at index: Int) -> UInt64 {
+        WordMask.firstOfPlainTextEnd(word(at: index))
     }
 
     /// The first index from `start` on of a carriage return or a line feed; `count` when there is
@@ -63,20 +69,17 @@ extension Span<UInt8> {
 /// The tests of `WordMask` for eight words at once.
 @usableFromInline
 enum Marks {
-    @inlinable static var quotes: SIMD8<UInt64> { repeated(0x22) }
-    @inlinable static var backslashes: SIMD8<UInt64> { repeated(0x5c) }
-    @inlinable static var spaces: SIMD8<UInt64> { repeated(0x20) }
+    /// Sets highest bits as `WordMask.firstOfPlainTextEnd` does, and others that mean nothing.
+    @inlinable @inline(__always)
+    static func ofPlainText(_ words: SIMD8<UInt64>) -> SIMD8<UInt64> {
+        (((words ^ repeated(0x02)) &- repeated(0x21)) | ((words ^ repeated(0x5c)) &- repeated(1)))
+            & ~words
+    }
 
     /// Words in which every byte is `byte`.
     @inlinable @inline(__always)
     static func repeated(_ byte: UInt64) -> SIMD8<UInt64> {
         SIMD8(repeating: WordMask.ones &* byte)
-    }
-
-    /// Sets the highest bit of the lowest byte of each word that is 0, and perhaps of others above it.
-    @inlinable @inline(__always)
-    static func zeroes(_ words: SIMD8<UInt64>) -> SIMD8<UInt64> {
-        (words &- repeated(1)) & ~words
     }
 
     /// Whether a highest bit is set.

@@ -45,12 +45,15 @@
         ((word &- ones &* 0x20) | (word &+ ones)) & ~word & high
     }
 
-    /// Not 0 if there is a byte below 0x20.
+    /// Not 0 if there is a quotation mark, a backslash or a byte below 0x20: what ends or interrupts a string of JSON.
     ///
-    /// The lowest bit is then in the first one; what is set above it means nothing.
+    /// The lowest bit is then in the first one; what is set above it means nothing. With its second bit changed a quotation
+    /// mark is 0x20, all that is below stays there, and what was 0x20 is more: one difference finds both.
     @inlinable @inline(__always)
-    package static func firstBelowSpace(_ word: UInt64) -> UInt64 {
-        (word &- ones &* 0x20) & ~word & high
+    package static func firstOfPlainTextEnd(_ word: UInt64) -> UInt64 {
+        let quotes = (word ^ (ones &* 0x02)) &- ones &* 0x21
+        let backslashes = (word ^ (ones &* 0x5c)) &- ones
+        return (quotes | backslashes) & ~word & high
     }
 
     /// Not 0 if there is such a byte.

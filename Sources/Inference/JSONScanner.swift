@@ -22,9 +22,6 @@ package struct JSONScanner {
 
     /// Containers within each other.
     package static let maxDepth = 128
-    /// Bytes of a key or text that are kept.
-    package static let maxTextBytes = 256
-
     /// Whether what is no JSON to some readers is passed over.
     package var isLenient = false
     /// Containers that are open; of a lenient scanner's no more than `maxDepth`.
@@ -34,7 +31,7 @@ package struct JSONScanner {
     /// Whether the value that comes next is kept if it is a text; for one value.
     package var captures = false
     /// The last reported key or kept text, with escapes resolved.
-    package private(set) var text: [UInt8] = []
+    package private(set) var text = ShortText()
     /// Whether the text was longer than what is kept.
     package private(set) var isTextCut = false
     /// The last reported number if it is a whole one of at most 18 digits, else nil.
@@ -92,7 +89,7 @@ package struct JSONScanner {
         depth = 0
         reportedDepth = 1
         captures = false
-        text.removeAll(keepingCapacity: true)
+        text.clear()
         base = 0
         state = .value
         objects = 0
@@ -126,6 +123,16 @@ package struct JSONScanner {
                 let at = index
                 index &+= 1
                 if byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09 { continue }
+                // Most of what comes between texts, in one look.
+                if byte == UInt8(ascii: "\"") && state == .value {
+                    valueStart = base &+ at
+                    beginText(isKey: false, keeps: captures, at)
+                    continue
+                }
+                if byte == UInt8(ascii: ",") && state == .afterValue {
+                    passComma(bytes, &index)
+                    continue
+                }
                 event = try scanStructure(byte, at)
             }
             if let event { return event }
@@ -153,10 +160,6 @@ package struct JSONScanner {
             return nil
         case .afterValue:
             let isObject = objects & 1 == 1
-            if byte == UInt8(ascii: ",") {
-                state = isObject ? .key : .value
-                return nil
-            }
             guard byte == (isObject ? UInt8(ascii: "}") : UInt8(ascii: "]")) else {
                 throw .notJSON
             }
@@ -165,13 +168,25 @@ package struct JSONScanner {
         }
     }
 
+    /// A value is followed by another one, or by a key, which may be there at once.
+    @inline(__always) private mutating func passComma(_ bytes: Span<UInt8>, _ index: inout Int) {
+        guard objects & 1 == 1 else {
+            state = .value
+            return
+        }
+        state = .key
+        guard index < bytes.count, bytes[index] == UInt8(ascii: "\"") else { return }
+        beginText(isKey: true, keeps: depth <= reportedDepth, index)
+        index &+= 1
+    }
+
     private mutating func beginKey(_ byte: UInt8, _ at: Int) throws(BodyFault) -> JSONEvent? {
         guard byte == UInt8(ascii: "\"") else { throw .notJSON }
         beginText(isKey: true, keeps: depth <= reportedDepth, at)
         return nil
     }
 
-    private mutating func beginText(isKey: Bool, keeps: Bool, _ at: Int) {
+    @inline(__always) private mutating func beginText(isKey: Bool, keeps: Bool, _ at: Int) {
         self.isKey = isKey
         keepsText = keeps
         captures = false
@@ -180,7 +195,7 @@ package struct JSONScanner {
         guard keeps else { return }
         isTextCut = false
         highSurrogate = 0
-        text.removeAll(keepingCapacity: true)
+        text.clear()
     }
 
     private mutating func beginValue(_ byte: UInt8, _ at: Int) throws(BodyFault) -> JSONEvent? {
@@ -274,7 +289,12 @@ package struct JSONScanner {
         isStringEmpty = base &+ end == textStart
         if keepsText { textRange = textStart..<(base &+ end) }
         guard isKey else { return ended(.string) }
-        state = .colon
+        if index < bytes.count, bytes[index] == UInt8(ascii: ":") {
+            index &+= 1
+            state = .value
+        } else {
+            state = .colon
+        }
         return keepsText ? .key : nil
     }
 
@@ -335,16 +355,11 @@ package struct JSONScanner {
 
     private mutating func keep(_ byte: UInt8) {
         guard keepsText else { return }
-        if text.count < JSONScanner.maxTextBytes { text.append(byte) } else { isTextCut = true }
+        if !text.append(byte) { isTextCut = true }
     }
 
     private mutating func keep(_ bytes: Span<UInt8>) {
-        let room = JSONScanner.maxTextBytes &- text.count
-        let kept = min(room, bytes.count)
-        text.append(addingCapacity: kept) { output in
-            for index in 0..<kept { output.append(bytes[index]) }
-        }
-        if bytes.count > room { isTextCut = true }
+        if !text.append(bytes) { isTextCut = true }
     }
 
     // MARK: Literals and numbers

@@ -38,7 +38,7 @@ private struct JSONReport {
         case .needMoreData: return true
         case .key:
             guard !scanner.isTextCut else { return false }
-            name = scanner.text
+            name = scanner.text.bytes
             scanner.captures = true
             if scanner.depth == 1 { map = LoadReportEntries.Map(key: name.span) }
             return true

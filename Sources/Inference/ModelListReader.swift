@@ -58,7 +58,7 @@ package struct ModelListReader {
 
     private mutating func take(_ event: JSONEvent) {
         switch (event, scanner.depth) {
-        case (.key, 1): isListNext = scanner.text == Array("data".utf8)
+        case (.key, 1): isListNext = scanner.text.span.equals("data")
         case (.open(isObject: false), 2) where isListNext:
             isInList = true
             hasList = true
@@ -67,7 +67,7 @@ package struct ModelListReader {
         case (.open(isObject: true), 3): model = ListedModel(name: [])
         case (.close, 2): endModel()
         case (.key, 3):
-            field = ModelListReader.field(scanner.text)
+            field = ModelListReader.field(scanner.text.span)
             scanner.captures = field == .name || field == .owner
         case (.string, 3), (.number, 3):
             note(event)
@@ -76,8 +76,7 @@ package struct ModelListReader {
         }
     }
 
-    private static func field(_ name: [UInt8]) -> Field {
-        let name = name.span
+    private static func field(_ name: Span<UInt8>) -> Field {
         if name.equals("id") { return .name }
         if name.equals("created") { return .created }
         if name.equals("owned_by") { return .owner }
@@ -98,8 +97,7 @@ package struct ModelListReader {
 
     /// The text in hand, if it is whole and can stand in a list.
     private var keptText: [UInt8]? {
-        let isFit = !scanner.isTextCut && scanner.text.allSatisfy { $0 >= 0x20 && $0 != 0x7f }
-        return isFit ? scanner.text : nil
+        scanner.isTextCut || scanner.text.hasControls ? nil : scanner.text.bytes
     }
 
     private mutating func endModel() {

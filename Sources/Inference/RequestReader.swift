@@ -110,7 +110,7 @@ package struct RequestReader {
     }
 
     /// Notes that the body has ended.
-    package func finish() throws(BodyFault) {
+    package mutating func finish() throws(BodyFault) {
         guard scanner.isComplete else { throw .truncated }
     }
 
@@ -216,11 +216,18 @@ package struct RequestReader {
 
     private struct KnownField: Sendable {
         let name: [UInt8]
+        let first: UInt8
         let value: Value
 
         init(_ name: String, _ value: Value) {
             self.name = Array(name.utf8)
+            first = self.name[0]
             self.value = value
+        }
+
+        /// Whether some server may take a key that begins with `byte` for it: a long s folds to an s.
+        @inline(__always) func mayBegin(with byte: UInt8) -> Bool {
+            byte.lowered == first || byte >= 0x80
         }
     }
 
@@ -243,7 +250,13 @@ package struct RequestReader {
 
     /// Which field some server may take `key` for; nil for none.
     private static func index(of key: Span<UInt8>) -> Int? {
-        fields.firstIndex { key.folds(to: $0.name.span) }
+        guard !key.isEmpty else { return nil }
+        let known = fields.span
+        for index in known.indices
+        where known[index].mayBegin(with: key[0]) && key.folds(to: known[index].name.span) {
+            return index
+        }
+        return nil
     }
 
     private mutating func takeModel() throws(BodyFault) {
@@ -251,14 +264,13 @@ package struct RequestReader {
             if isStrict { throw .invalidModel }
             return
         }
-        model.append(contentsOf: scanner.text)
+        scanner.text.append(to: &model)
         modelRange = scanner.textRange
     }
 
     /// Whether the text in hand can be a model's name: these go into logs and labels.
     private var isName: Bool {
-        !scanner.text.isEmpty && !scanner.isTextCut
-            && scanner.text.allSatisfy { $0 >= 0x20 && $0 != 0x7f }
+        !scanner.text.isEmpty && !scanner.isTextCut && !scanner.text.hasControls
     }
 
     private mutating func takeNumber() {

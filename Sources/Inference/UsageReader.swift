@@ -21,13 +21,25 @@ package struct UsageReader {
         case type, generated, generatedObject, delta, response, choices
     }
 
-    /// What was found so far, over all texts since `reset`.
-    package var usage: TokenUsage {
-        TokenUsage(
-            input: input.map { $0 + (cachedRead ?? 0) + cachedWritten },
-            cached: cached ?? cachedRead, output: output)
+    /// Numbers as they were read.
+    package struct Reported: Sendable {
+        /// What Anthropic calls input is what did not come from its cache and did not go into it.
+        fileprivate var input: Int?
+        fileprivate var cachedRead: Int?
+        fileprivate var cachedWritten = 0
+        fileprivate var cached: Int?
+        fileprivate var output: Int?
+
+        /// What they come to.
+        package var usage: TokenUsage {
+            TokenUsage(
+                input: input.map { $0 + (cachedRead ?? 0) + cachedWritten },
+                cached: cached ?? cachedRead, output: output)
+        }
     }
 
+    /// What was found so far, over all texts since `reset`.
+    package private(set) var reported = Reported()
     var scanner = JSONScanner()
     private var next = Value.other
     /// Whether the response is a stream, of which each text is an event.
@@ -35,12 +47,6 @@ package struct UsageReader {
     /// What is known of the present event.
     var tokens = TokenFinder()
     private var isBroken = false
-    /// What Anthropic calls input is what did not come from its cache and did not go into it.
-    private var input: Int?
-    private var cachedRead: Int?
-    private var cachedWritten = 0
-    private var cached: Int?
-    private var output: Int?
 
     /// A reader that has found nothing.
     package init() {}
@@ -48,11 +54,7 @@ package struct UsageReader {
     /// Begins another response, which is a stream of events where `isStream` says so.
     package mutating func reset(isStream: Bool = false) {
         self.isStream = isStream
-        input = nil
-        cachedRead = nil
-        cached = nil
-        cachedWritten = 0
-        output = nil
+        reported = Reported()
         beginText()
     }
 
@@ -150,11 +152,11 @@ package struct UsageReader {
     private mutating func takeNumber() {
         guard let number = scanner.number, (0...UsageReader.most).contains(number) else { return }
         switch next {
-        case .input: input = number
-        case .cached: cached = number
-        case .cachedRead: cachedRead = number
-        case .cachedWritten: cachedWritten = number
-        case .output: output = number
+        case .input: reported.input = number
+        case .cached: reported.cached = number
+        case .cachedRead: reported.cachedRead = number
+        case .cachedWritten: reported.cachedWritten = number
+        case .output: reported.output = number
         case .other, .container, .usage, .type, .generated, .generatedObject, .delta, .response,
             .choices:
             break

@@ -1,12 +1,13 @@
 // Storage for connections' buffers, acquired while bytes are in them. An idle connection holds
 // none.
 //
-// There are three sizes: one for heads, events and short responses, one for bodies that keep filling
-// the first, which then take a quarter of the system calls, and one for prompts that are held whole.
+// There are four sizes: one for heads, events and short responses, one for bodies that keep filling
+// the first, which then take a quarter of the system calls, one for prompts that are held whole, and one for those that
+// are short, of which many may wait.
 
 package import Bytes
 
-/// Storage of three sizes, kept for reuse up to a bound.
+/// Storage of four sizes, kept for reuse up to a bound.
 package final class BufferPool {
     /// Bytes of one piece of storage.
     package static let pieceBytes = 16 * 1024
@@ -14,6 +15,10 @@ package final class BufferPool {
     package static let largePieceBytes = 64 * 1024
     /// Bytes of a piece for what is held whole.
     package static let hugePieceBytes = 256 * 1024
+    /// Bytes of a piece for what is short and held.
+    package static let smallPieceBytes = 2 * 1024
+    /// Small pieces kept at most besides the last one; 128 KiB.
+    package static let keptSmallPieces = 64
     /// Pieces kept at most besides the last one; 1 MiB.
     package static let keptPieces = 64
     /// Large pieces kept at most; 1 MiB.
@@ -26,6 +31,8 @@ package final class BufferPool {
     /// Changing places with them counts no references, as moving pieces in and out of an array does.
     private var lastPiece = ByteBuffer()
     private var nextPiece = ByteBuffer()
+    private var lastSmallPiece = ByteBuffer()
+    private var smallPieces: [[UInt8]] = []
     private var pieces: [[UInt8]] = []
     private var largePieces: [[UInt8]] = []
     private var hugePieces: [[UInt8]] = []
@@ -54,6 +61,10 @@ package final class BufferPool {
     /// Acquires storage for so many bytes: a piece of a size that holds them, or what is made for
     /// them where none does.
     package func acquire(for buffer: inout ByteBuffer, atLeast count: Int) {
+        if count <= BufferPool.smallPieceBytes {
+            acquireSmall(for: &buffer)
+            return
+        }
         if count <= BufferPool.largePieceBytes {
             acquire(for: &buffer, large: count > BufferPool.pieceBytes)
             return
@@ -67,6 +78,14 @@ package final class BufferPool {
         }
     }
 
+    private func acquireSmall(for buffer: inout ByteBuffer) {
+        precondition(buffer.capacity == 0, "acquiring storage for a buffer that has some")
+        swap(&buffer, &lastSmallPiece)
+        if buffer.capacity > 0 { return }
+        buffer.takeStorage(
+            smallPieces.popLast() ?? [UInt8](repeating: 0, count: BufferPool.smallPieceBytes))
+    }
+
     /// Takes the storage of `buffer` back, whose bytes go; what has grown is let go, so that the
     /// pool's size stays bounded.
     package func release(from buffer: inout ByteBuffer) {
@@ -78,6 +97,13 @@ package final class BufferPool {
             if buffer.capacity == 0 { return }
             let piece = buffer.giveStorage()
             if pieces.count < BufferPool.keptPieces - 1 { pieces.append(piece) }
+            return
+        }
+        if buffer.capacity == BufferPool.smallPieceBytes {
+            swap(&buffer, &lastSmallPiece)
+            if buffer.capacity == 0 { return }
+            let piece = buffer.giveStorage()
+            if smallPieces.count < BufferPool.keptSmallPieces { smallPieces.append(piece) }
             return
         }
         let piece = buffer.giveStorage()

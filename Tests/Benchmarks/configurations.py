@@ -126,7 +126,7 @@ pools:
 routes:
   - {path: /shed, pool: held}
   - {path: /stream/*, pool: stream}
-  - {path: /v1/*, models: [x], pool: stream}
+  - {path: /v1/*, pool: stream$models}
   - {path: /upload, pool: stream}
   - {path: /tls, pool: tls}
   - {path: /*, pool: origin}

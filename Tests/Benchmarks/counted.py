@@ -69,11 +69,14 @@ def instructions(setting: Setting, say: Say) -> Iterator[Figure]:
         say(f"instructions of {kind.name}")
         subject = kind(setting)
         try:
-            with clients.Clients(subject, clients.CONNECTIONS) as many:
-                for path, (name, status) in PATHS.items():
-                    each = instructions_of_requests(subject, many, name, path, status)
-                    yield Figure(f"{name} request, instructions", kind.name, "", [each])
+            for path in (PROXIED, SHED):
+                yield instructions_of_requests(subject, path)
             yield Figure("relayed event, instructions", kind.name, "", [instructions_of_events(subject)])
+        finally:
+            subject.stop()
+        subject = kind(setting, "chat")
+        try:
+            yield instructions_of_requests(subject, clients.CHAT)
         finally:
             subject.stop()
         subject = kind(setting, "pages")
@@ -83,20 +86,21 @@ def instructions(setting: Setting, say: Say) -> Iterator[Figure]:
             subject.stop()
 
 
-def instructions_of_requests(
-    subject: CountedPenstock, many: clients.Clients, name: str, path: str, status: int
-) -> float:
+def instructions_of_requests(subject: CountedPenstock, path: str) -> Figure:
     """For one request on connections that are warm."""
-    for _ in range(10):
-        many.exchange(path, status)
+    name, status = PATHS[path]
     figures = []
-    for number in range(COUNTS):
-        subject.count(True)
-        for _ in range(COUNTED_ROUNDS // 4):
+    with clients.Clients(subject, clients.CONNECTIONS) as many:
+        for _ in range(10):
             many.exchange(path, status)
-        subject.count(False)
-        figures.append(subject.counted(f"{name}-{number}.callgrind") / (COUNTED_ROUNDS // 4 * clients.CONNECTIONS))
-    return statistics.median(figures)
+        for number in range(COUNTS):
+            subject.count(True)
+            for _ in range(COUNTED_ROUNDS // 4):
+                many.exchange(path, status)
+            subject.count(False)
+            requests = COUNTED_ROUNDS // 4 * clients.CONNECTIONS
+            figures.append(subject.counted(f"{name}-{number}.callgrind") / requests)
+    return Figure(f"{name} request, instructions", subject.name, "", [statistics.median(figures)])
 
 
 def instructions_of_events(subject: CountedPenstock) -> float:

@@ -103,7 +103,7 @@ def gateway_figures(penstock: Path, directory: Path) -> Iterator[Figure]:
         streams, stream_port = start_streams(directory, core)
         origins.append(streams)
         setting = Setting(
-            directory, penstock, None, min(os.sched_getaffinity(0)), core, port, tls, stream_port)
+            directory, penstock, None, None, min(os.sched_getaffinity(0)), core, port, tls, stream_port)
         yield from fresh_memory(setting)
         yield from counted.instructions(setting, quiet)
         yield from counted.allocations(setting, quiet)

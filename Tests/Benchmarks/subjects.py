@@ -26,6 +26,9 @@ HERE = Path(__file__).resolve().parent
 SECURED = {"https": "origin", "handshake": "origin", "handshake-rsa": "rsa", "memory-tls": "origin"}
 
 
+# Works in which Penstock routes by model, as the routers do: whoever does not pays nothing for that.
+ROUTED_BY_MODEL = {"chat", "chat-200k", "chat-stream"}
+
 # TLS 1.3, which this nginx does not speak by default, and no sessions that go on: wrk would use them.
 NGINX_TLS = "ssl_protocols TLSv1.2 TLSv1.3; ssl_session_tickets off; ssl_session_cache off;"
 
@@ -123,7 +126,8 @@ class Penstock(Subject):
         hole = self._hole.getsockname()[1]
         policy.write_text(configurations.PENSTOCK.substitute(
             self.ports(), hole=hole, admin=self.admin_address(), threads=self.threads,
-            directory=self.setting.directory, secured=self.secured()))
+            directory=self.setting.directory, secured=self.secured(),
+            models=", models: [x]" if self.work in ROUTED_BY_MODEL else ""))
         return [str(self.binary()), "serve", "--policy", str(policy)]
 
     def admin_address(self) -> str:

@@ -18,7 +18,9 @@ from subjects import (
     Direct,
     FourReactors,
     OneReactor,
+    Penstock,
     PenstockBefore,
+    ROUTED_BY_MODEL,
     Relay,
     SECURED,
     Setting,
@@ -187,8 +189,9 @@ def timed(
             if name == "reactors":
                 wanted = list(REACTORS)
             for kind in wanted:
-                # The relay is another process for each work, and who speaks TLS is one for each certificate.
-                key = (kind, name if kind is Relay else SECURED.get(name, ""))
+                # The relay is another process for each work, as Penstock is where it routes by model, and who speaks TLS is one for each certificate.
+                is_own = kind is Relay or (name in ROUTED_BY_MODEL and issubclass(kind, Penstock))
+                key = (kind, name if is_own else SECURED.get(name, ""))
                 if key not in running:
                     running[key] = kind(setting, name)
                 cells.append((name, running[key]))

@@ -31,7 +31,8 @@ enum InferenceProbe {
                 }
             }
         }
-        precondition(events == count && reader.usage == TokenUsage(input: 1234, output: 66))
+        precondition(
+            events == count && reader.reported.usage == TokenUsage(input: 1234, output: 66))
     }
 
     /// A request such as the OpenAI library sends, with the model behind a prompt of 200 kB.

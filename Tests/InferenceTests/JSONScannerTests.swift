@@ -115,4 +115,49 @@ import Testing
         }
         #expect([UInt8](repeating: 0x20, count: 100).span.endOfPlainText(from: 3) == 100)
     }
+
+    /// Among bytes that are nearly such marks, in words and in vectors.
+    @Test(arguments: 1...20 as ClosedRange<UInt64>)
+    func marksAreToldFromWhatIsLikeThem(seed: UInt64) {
+        var random = Random(seed: seed)
+        let like: [UInt8] = [
+            0x20, 0x21, 0x23, 0x5b, 0x5d, 0x5e, 0x7e, 0x7f, 0x80, 0x9f, 0xa0, 0xa2, 0xdc, 0xff,
+        ]
+        let marks: [UInt8] = [0x22, 0x5c, 0x00, 0x02, 0x1f]
+        for _ in 0..<500 {
+            let bytes = (0..<Int(random.next() % 200)).map { _ in
+                random.next() % 40 == 0
+                    ? marks[Int(random.next() % 5)] : like[Int(random.next() % 14)]
+            }
+            let expected = bytes.firstIndex { $0 < 0x20 || $0 == 0x22 || $0 == 0x5c }
+            #expect(
+                bytes.span.endOfPlainText(from: 0) == expected ?? bytes.count,
+                "seed \(seed): \(bytes)")
+        }
+    }
+
+    /// Keys of any length, cut anywhere: as much is kept as fits, and it is told that there was more.
+    @Test(arguments: [0, 1, 7, 8, 31, 33, 255, 256, 257, 600])
+    func keysAreKeptUpToTheirBound(length: Int) throws {
+        let key = (0..<length).map { UInt8(ascii: "a") + UInt8($0 % 26) }
+        let text = Array("{\"".utf8) + key + Array("\":1,\"b\\u0041\\n\":[2,\"x\"],\"c\" :3}".utf8)
+        for pieces in Corpus.cuts(text) {
+            var scanner = JSONScanner()
+            var keys: [[UInt8]] = []
+            var cut: [Bool] = []
+            for piece in pieces {
+                var index = 0
+                while true {
+                    let event = try scanner.next(in: piece.span, at: &index)
+                    if event == .needMoreData { break }
+                    guard event == .key else { continue }
+                    keys.append(scanner.text.bytes)
+                    cut.append(scanner.isTextCut)
+                }
+            }
+            #expect(scanner.isComplete)
+            #expect(keys == [Array(key.prefix(256)), Array("bA\n".utf8), Array("c".utf8)])
+            #expect(cut == [length > 256, false, false])
+        }
+    }
 }

@@ -35,7 +35,7 @@ import Testing
         for pieces in Corpus.cuts(try Corpus.bytes("Answers/\(name).json")) {
             var reader = UsageReader()
             for piece in pieces { reader.read(piece.span) }
-            #expect(reader.usage == usage)
+            #expect(reader.reported.usage == usage)
             #expect(reader.isTextComplete)
             reader.read([0x7b].span)
             #expect(!reader.isTextComplete, "what comes after the answer breaks it")
@@ -130,12 +130,12 @@ import Testing
         var reader = UsageReader()
         reader.read(Array("{\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}".utf8).span)
         reader.reset()
-        #expect(reader.usage == TokenUsage())
+        #expect(reader.reported.usage == TokenUsage())
         reader.read(Array("nonsense".utf8).span)
         #expect(!reader.isTextComplete)
         reader.beginText()
         reader.read(Array("{\"usage\":{\"prompt_tokens\":-1,\"completion_tokens\":1e3}}".utf8).span)
-        #expect(reader.usage == TokenUsage(), "no counts of tokens")
+        #expect(reader.reported.usage == TokenUsage(), "no counts of tokens")
         #expect(reader.isTextComplete)
     }
 }
@@ -152,7 +152,7 @@ struct FollowedStream {
         reader.reset(isStream: true)
     }
 
-    var usage: TokenUsage { reader.usage }
+    var usage: TokenUsage { reader.reported.usage }
 
     mutating func read(_ bytes: [UInt8]) {
         var index = 0

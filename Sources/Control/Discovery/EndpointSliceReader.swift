@@ -150,7 +150,7 @@ struct EndpointSliceReader {
         switch event {
         case .needMoreData: break
         case .key:
-            trail.name(JSONTrail.Name(scanner.isTextCut ? [] : scanner.text))
+            trail.name(JSONTrail.Name(scanner.isTextCut ? [] : scanner.text.bytes))
             scanner.captures = true
         case .open(let isObject):
             guard isObject || scanner.depth > 1 else { throw Fault(text: "is no object") }
@@ -216,7 +216,7 @@ struct EndpointSliceReader {
     private static let statusMessage = JSONTrail(.message)
 
     private mutating func takeText() throws(Fault) {
-        let text = String(decoding: scanner.text, as: UTF8.self)
+        let text = String(decoding: scanner.text.bytes, as: UTF8.self)
         if form == .list, trail == Self.listVersion { return version = try whole(text) }
         if form == .watch, trail == Self.eventType { return type = text }
         guard let place else { return }
@@ -235,7 +235,7 @@ struct EndpointSliceReader {
 
     private func whole(_ text: String) throws(Fault) -> String {
         guard !scanner.isTextCut else {
-            throw Fault(text: "has a name of more than \(JSONScanner.maxTextBytes) bytes")
+            throw Fault(text: "has a name of more than \(ShortText.mostBytes) bytes")
         }
         return text
     }

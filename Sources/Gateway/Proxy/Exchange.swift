@@ -121,8 +121,9 @@ final class Exchange: UpstreamUser {
         generation &+= 1
         stage = .readingHead
         client = nil
-        intake.reset()
+        // The body's reader keeps the storage of a name that nobody else has any more.
         claim.reset()
+        intake.reset()
         attempt.reset()
         if prompt != nil { prompt = nil }
         outlet.reset()

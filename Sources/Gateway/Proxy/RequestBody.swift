@@ -98,7 +98,9 @@ final class RequestBody {
     /// Holds a piece of the content until it can be forwarded.
     func hold(_ content: Range<Int>, of input: borrowing ByteBuffer) {
         let count = held.count + content.count
-        if count > held.capacity, count > RequestBody.smallBytes {
+        if held.capacity == 0, count <= BufferPool.smallPieceBytes {
+            pool.acquire(for: &held, atLeast: count)
+        } else if count > held.capacity, count > RequestBody.smallBytes {
             var larger = ByteBuffer()
             pool.acquire(for: &larger, atLeast: count)
             larger.append(0..<held.count, of: held)

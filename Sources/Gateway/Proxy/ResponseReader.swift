@@ -101,7 +101,7 @@ final class ResponseReader {
     }
 
     /// What was reported so far.
-    var usage: TokenUsage { reader.usage }
+    var usage: TokenUsage { reader.reported.usage }
 
     /// Forgets the response.
     func reset() {

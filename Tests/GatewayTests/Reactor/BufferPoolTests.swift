@@ -9,7 +9,9 @@ import Testing
 
 @Suite struct BufferPoolTests {
     /// Storage from `pool` for at least so many bytes: how much it is, and its first byte.
-    private func lent(_ pool: BufferPool, atLeast count: Int = 1) -> (capacity: Int, first: UInt8) {
+    private func lent(_ pool: BufferPool, atLeast count: Int = BufferPool.pieceBytes) -> (
+        capacity: Int, first: UInt8
+    ) {
         var buffer = ByteBuffer()
         pool.acquire(for: &buffer, atLeast: count)
         let isEmpty = buffer.isEmpty
@@ -33,6 +35,8 @@ import Testing
             lent(pool, atLeast: BufferPool.largePieceBytes).capacity == BufferPool.largePieceBytes)
         reclaim(BufferPool.pieceBytes, of: 7, by: pool)
         reclaim(BufferPool.largePieceBytes, of: 8, by: pool)
+        reclaim(BufferPool.smallPieceBytes, of: 9, by: pool)
+        #expect(lent(pool, atLeast: 1).first == 9)
         #expect(lent(pool, atLeast: BufferPool.largePieceBytes).first == 8)
         #expect(lent(pool).first == 7)
     }
@@ -58,6 +62,12 @@ import Testing
         while lent(pool).first == 7 { kept += 1 }
         // The last one is kept beside the others.
         #expect(kept == BufferPool.keptPieces + 1)
+        for _ in 0..<(2 * BufferPool.keptSmallPieces) {
+            reclaim(BufferPool.smallPieceBytes, of: 9, by: pool)
+        }
+        var small = 0
+        while lent(pool, atLeast: 1).first == 9 { small += 1 }
+        #expect(small == BufferPool.keptSmallPieces + 1)
         var large = 0
         while lent(pool, atLeast: BufferPool.largePieceBytes).first == 8 { large += 1 }
         #expect(large == BufferPool.keptLargePieces)
@@ -66,7 +76,9 @@ import Testing
     @Test func whatIsHeldWholeGetsEnough() {
         let pool = BufferPool()
         for (count, size) in [
-            (1, BufferPool.pieceBytes), (BufferPool.pieceBytes + 1, BufferPool.largePieceBytes),
+            (1, BufferPool.smallPieceBytes), (BufferPool.smallPieceBytes, 2048),
+            (2049, BufferPool.pieceBytes),
+            (BufferPool.pieceBytes + 1, BufferPool.largePieceBytes),
             (200_000, BufferPool.hugePieceBytes), (262_144, 262_144), (262_145, 524_288),
             (3_000_000, 4_194_304),
         ] {
