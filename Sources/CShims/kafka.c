@@ -91,7 +91,6 @@ enum {
     F(rd_kafka_error_t *, incremental_assign, (rd_kafka_t *, const list_t *))                                         \
     F(rd_kafka_error_t *, incremental_unassign, (rd_kafka_t *, const list_t *))                                       \
     F(int, assign, (rd_kafka_t *, const list_t *))                                                                    \
-    F(int, assignment, (rd_kafka_t *, list_t **))                                                                     \
     F(list_t *, topic_partition_list_new, (int))                                                                      \
     F(list_t *, topic_partition_list_copy, (const list_t *))                                                          \
     F(rd_kafka_topic_partition_t *, topic_partition_list_add, (list_t *, const char *, int32_t))                      \
@@ -164,7 +163,7 @@ struct penstock_kafka {
     rd_kafka_t *handle;
     rd_kafka_queue_t *queue;
     char *topic;
-    int is_consumer, is_paused, is_closing, commit_failure, has_error;
+    int is_consumer, is_closing, commit_failure, has_error;
     // A rebalance that was not applied yet: at most one, because the group waits for it.
     list_t *change;
     int is_taken, told;
@@ -366,7 +365,7 @@ void penstock_kafka_apply_changes(struct penstock_kafka *kafka) {
     const char *protocol = rd.rebalance_protocol(kafka->handle);
     int is_cooperative = protocol && strcmp(protocol, "COOPERATIVE") == 0;
     // The library remembers of a partition that goes that it was paused, and would read nothing of it when it comes again.
-    if (kafka->is_taken && kafka->is_paused) rd.resume_partitions(kafka->handle, change);
+    if (kafka->is_taken) rd.resume_partitions(kafka->handle, change);
     if (is_cooperative && kafka->is_taken) {
         finish_error(kafka, rd.incremental_unassign(kafka->handle, change));
     } else if (is_cooperative) {
@@ -374,26 +373,18 @@ void penstock_kafka_apply_changes(struct penstock_kafka *kafka) {
     } else {
         rd.assign(kafka->handle, kafka->is_taken ? NULL : change);
     }
-    // A new partition is never paused.
-    if (!kafka->is_taken && kafka->is_paused) rd.pause_partitions(kafka->handle, change);
     rd.topic_partition_list_destroy(change);
 }
 
-void penstock_kafka_pause(struct penstock_kafka *kafka, int32_t partition, int is_paused) {
-    list_t *partitions = NULL;
-    if (partition < 0) {
-        kafka->is_paused = is_paused;
-        if (rd.assignment(kafka->handle, &partitions) != 0) return;
-    } else {
-        partitions = rd.topic_partition_list_new(1);
-        rd.topic_partition_list_add(partitions, kafka->topic, partition);
-    }
+void penstock_kafka_pause(struct penstock_kafka *kafka, const int32_t *partitions, size_t count, int is_paused) {
+    list_t *list = rd.topic_partition_list_new((int)count);
+    for (size_t index = 0; index < count; index++) rd.topic_partition_list_add(list, kafka->topic, partitions[index]);
     if (is_paused) {
-        rd.pause_partitions(kafka->handle, partitions);
+        rd.pause_partitions(kafka->handle, list);
     } else {
-        rd.resume_partitions(kafka->handle, partitions);
+        rd.resume_partitions(kafka->handle, list);
     }
-    rd.topic_partition_list_destroy(partitions);
+    rd.topic_partition_list_destroy(list);
 }
 
 int penstock_kafka_offsets(

@@ -73,11 +73,11 @@ struct penstock_kafka_change {
 };
 // The next change since the last call; 0 where there is none. What they say holds once they are applied.
 int penstock_kafka_next_change(struct penstock_kafka *kafka, struct penstock_kafka_change *change);
-// Has the changes that were told hold; until then the group waits. New partitions are paused where all are.
+// Has the changes that were told hold; until then the group waits. New partitions are not paused.
 void penstock_kafka_apply_changes(struct penstock_kafka *kafka);
 
-// Pauses or resumes a partition, or all of them with -1.
-void penstock_kafka_pause(struct penstock_kafka *kafka, int32_t partition, int is_paused);
+// Pauses or resumes partitions of its own.
+void penstock_kafka_pause(struct penstock_kafka *kafka, const int32_t *partitions, size_t count, int is_paused);
 
 // The first and the next offset of a topic's partition; 0, or a code.
 int penstock_kafka_offsets(

@@ -4,13 +4,23 @@
 
 /// Messages of a partition in order, from the first that has not been written.
 struct OffsetWindow<Outcome> {
+    /// What became of a message that was offered.
+    enum Beginning {
+        case taken
+        /// It was taken before.
+        case known
+        /// There is no room for it.
+        case full
+    }
+
     private struct Entry {
         let offset: Int64
         var outcome: Outcome?
     }
 
     private var entries: [Entry] = []
-    private let bound: Int
+    /// How many messages there are at most.
+    let bound: Int
 
     /// A window of at most `bound` messages.
     init(bound: Int) { self.bound = bound }
@@ -22,13 +32,13 @@ struct OffsetWindow<Outcome> {
     /// The offset of the message that was taken last; nil where there is none.
     private(set) var lastOffset: Int64?
 
-    /// Takes a message; false for one that was taken before.
-    mutating func begin(_ offset: Int64) -> Bool {
-        precondition(hasRoom, "a window takes no more than its bound")
-        if let lastOffset, offset <= lastOffset { return false }
+    /// Takes a message, if there is room and it stands behind all others.
+    mutating func begin(_ offset: Int64) -> Beginning {
+        if let lastOffset, offset <= lastOffset { return .known }
+        guard hasRoom else { return .full }
         lastOffset = offset
         entries.append(Entry(offset: offset))
-        return true
+        return .taken
     }
 
     /// Its work has ended; false where it is not under way.

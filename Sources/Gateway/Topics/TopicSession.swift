@@ -1,8 +1,8 @@
 // One membership of a topic's group: from joining it to leaving it, or to its loss. Everything happens in one loop on the
 // topic's thread; no step of it waits for long, so that the group is told all the while that the member lives.
 //
-// Bounds: messages in hand, `max_open` of each partition; bytes of messages and results that are not written,
-// `mostHeldBytes` before another message is read; what the lane has, its demand.
+// Bounds: messages in hand, `max_open` of each partition; bytes of messages and results that are not written, those of
+// its work; what the lane has, its demand.
 
 internal import Admission
 internal import Glibc
@@ -45,7 +45,6 @@ struct TopicSession {
     private static let momentMicroseconds: UInt32 = 2000
     /// Messages that are read before anything else has its turn.
     private static let mostPerTurn = 64
-    private static let mostHeldBytes = 64 << 20
     /// For how long what has ended is written when partitions go, and at the end.
     private static let settleNanoseconds: Int64 = 3_000_000_000
     private static let sayAgainNanoseconds: Int64 = 1_000_000_000
@@ -101,18 +100,25 @@ struct TopicSession {
 
     // MARK: In
 
-    private var wantsMore: Bool {
-        channel.phase == .reads && !work.hasReady && work.hasRoom && channel.hasCredit
-            && work.heldBytes < TopicSession.mostHeldBytes
+    /// Whether another message is wanted, of partitions with that room.
+    private func wantsMore(_ rooms: [Int32: TopicWork.Room]) -> Bool {
+        channel.phase == .reads && !work.hasReady && work.hasRoomForBytes && channel.hasCredit
+            && (rooms.isEmpty || rooms.values.contains { $0 != .none })
+    }
+
+    /// Whether whatever message came would have room.
+    private var mayRead: Bool {
+        let rooms = work.rooms
+        return wantsMore(rooms)
+            && rooms.allSatisfy { $0.value != .none || pacing.isPaused($0.key) }
     }
 
     private mutating func poll(_ now: Instant) throws(SystemError) {
-        switch pacing.look(wantsMore: wantsMore, now: now) {
-        case .pause: consumer.pause(true)
-        case .resume: consumer.pause(false)
-        case nil: break
-        }
-        guard wantsMore || pacing.isPaused else {
+        let rooms = work.rooms
+        let step = pacing.look(rooms, wantsMore: wantsMore(rooms), now: now)
+        consumer.pause(step.pauses, true)
+        consumer.pause(step.resumes, false)
+        guard mayRead || pacing.isPaused else {
             usleep(TopicSession.momentMicroseconds)
             return
         }
@@ -124,7 +130,7 @@ struct TopicSession {
             guard try read(waits) else { break }
             begin()
             waits = 0
-        } while wantsMore && count < TopicSession.mostPerTurn
+        } while count < TopicSession.mostPerTurn && mayRead
     }
 
     /// Waits for a message for so long; whether there was one.
@@ -135,14 +141,7 @@ struct TopicSession {
         switch event {
         case .nothing: return false
         case .message(let message):
-            if work.take(message) {
-                channel.note { $0.readCount += 1 }
-            } else if work.has(message.partition) {
-                // Brokers have lost what they had; whoever joins anew goes on from what they know.
-                throw SystemError(
-                    "read topic \(settings.topic)",
-                    because: "the offsets of partition \(message.partition) have gone back")
-            }
+            try take(message)
             return true
         case .failed(let reason):
             reader.note(reason)
@@ -150,6 +149,19 @@ struct TopicSession {
         case .lost(let reason):
             throw SystemError("read topic \(settings.topic)", because: reason)
         }
+    }
+
+    private mutating func take(_ message: KafkaMessage) throws(SystemError) {
+        let why: String
+        switch work.take(message) {
+        case .taken: return channel.note { $0.readCount += 1 }
+        case .elsewhere: return
+        // Brokers have lost what they had; whoever joins anew goes on from what they know.
+        case .known: why = "the offsets of partition \(message.partition) have gone back"
+        // Nothing would read it again, and the group would go on behind it.
+        case .full: why = "a message of partition \(message.partition) came while it was paused"
+        }
+        throw SystemError("read topic \(settings.topic)", because: why)
     }
 
     private mutating func applyChanges() throws(SystemError) {
@@ -164,6 +176,7 @@ struct TopicSession {
             case .taken(let partition):
                 work.taken(partition)
                 lag.forget(partition)
+                pacing.forget(partition)
             }
         }
         consumer.applyChanges()
@@ -180,8 +193,7 @@ struct TopicSession {
     /// Hands over what there is room for.
     private mutating func begin() {
         guard channel.phase == .reads else { return }
-        while work.hasReady, asked.isEmpty || work.heldBytes < TopicSession.mostHeldBytes,
-            channel.takeCredit()
+        while work.hasReady, asked.isEmpty || work.hasRoomForBytes, channel.takeCredit()
         {
             guard let (id, message) = work.next() else {
                 channel.giveBackCredit()

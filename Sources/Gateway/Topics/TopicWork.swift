@@ -1,6 +1,9 @@
 // What a consumer has in hand: messages from when they are read until their results are written, and where its group
 // goes on. What a partition's end with this gateway leaves under way is finished in vain: its result is dropped, because
 // whoever has the partition now begins it anew, and one of the two has to be the result. Pure.
+//
+// Room is each partition's own, so that a message that takes long holds up those behind it and no others. Bytes are all
+// partitions' together: of these one takes no more than it leaves to the others.
 
 internal import Reactor
 
@@ -20,7 +23,28 @@ struct TopicWork {
         let generation: Int
     }
 
+    /// How much more may be read of a partition.
+    enum Room {
+        /// Nothing.
+        case none
+        case some
+        /// At least half of what it may have.
+        case much
+    }
+
+    /// What became of a message that was read.
+    enum Taking {
+        case taken
+        /// Its partition is not here.
+        case elsewhere
+        /// It was read before.
+        case known
+        /// Its partition has no room.
+        case full
+    }
+
     private let mostOpen: Int
+    private let mostHeldBytes: Int
     private let keepsKeyOrder: Bool
     private var partitions: [Int32: Partition] = [:]
     private var open: [Int: Open] = [:]
@@ -31,11 +55,15 @@ struct TopicWork {
     private(set) var lastID: Int
     private var lastGeneration = 0
 
-    /// No partition; of each at most `mostOpen` messages are under way.
+    /// No partition; of each at most `mostOpen` messages are under way, and of all at most `mostHeldBytes` when another
+    /// one is read.
     ///
     /// They are called by numbers above `lastID`.
-    init(mostOpen: Int, keepsKeyOrder: Bool, after lastID: Int = 0) {
+    init(
+        mostOpen: Int, mostHeldBytes: Int = 64 << 20, keepsKeyOrder: Bool, after lastID: Int = 0
+    ) {
         self.mostOpen = mostOpen
+        self.mostHeldBytes = mostHeldBytes
         self.keepsKeyOrder = keepsKeyOrder
         self.lastID = lastID
     }
@@ -49,12 +77,25 @@ struct TopicWork {
     var openCount: Int { open.count }
     /// Whether a message that was read waits to begin.
     var hasReady: Bool { !ready.isEmpty }
-    /// Whether every partition has room for another message.
-    var hasRoom: Bool { partitions.values.allSatisfy(\.window.hasRoom) }
+    /// Whether there is room for the bytes of another message.
+    var hasRoomForBytes: Bool { heldBytes < mostHeldBytes }
+    /// How much room each partition has.
+    var rooms: [Int32: Room] {
+        let freeBytes = mostHeldBytes - heldBytes
+        return partitions.mapValues { room($0, freeBytes: freeBytes) }
+    }
     /// Bytes of messages that were not written yet, and of their results.
     var heldBytes: Int { partitions.values.reduce(0) { $0 + $1.heldBytes } }
     /// Whether nothing of its partitions waits for its end or to be written.
     var isIdle: Bool { partitions.values.allSatisfy { $0.window.count == 0 } }
+
+    private func room(_ partition: Partition, freeBytes: Int) -> Room {
+        let window = partition.window
+        if window.count == 0 { return .much }
+        let left = partitions.count == 1 ? mostHeldBytes : freeBytes
+        guard window.hasRoom, partition.heldBytes < left else { return .none }
+        return 2 * window.count <= window.bound && 2 * partition.heldBytes < left ? .much : .some
+    }
 
     /// A partition comes.
     mutating func given(_ partition: Int32) {
@@ -84,10 +125,14 @@ struct TopicWork {
         }
     }
 
-    /// Takes a message that was read; false for one of a partition that is not here, or that was read before.
-    mutating func take(_ message: KafkaMessage) -> Bool {
-        guard var partition = partitions[message.partition] else { return false }
-        guard partition.window.begin(message.offset) else { return false }
+    /// Takes a message that was read.
+    mutating func take(_ message: KafkaMessage) -> Taking {
+        guard var partition = partitions[message.partition] else { return .elsewhere }
+        switch partition.window.begin(message.offset) {
+        case .taken: break
+        case .known: return .known
+        case .full: return .full
+        }
         partition.messages[message.offset] = message
         partition.heldBytes += message.bytes
         partitions[message.partition] = partition
@@ -95,10 +140,10 @@ struct TopicWork {
         open[lastID] = Open(message: message, generation: partition.generation)
         guard keepsKeyOrder, let key = message.key else {
             ready.append(lastID)
-            return true
+            return .taken
         }
         if order.begin(lastID, key: key) { ready.append(lastID) }
-        return true
+        return .taken
     }
 
     /// The next message that begins, and what it is called.

@@ -144,11 +144,14 @@ package struct KafkaOffset: Equatable, Sendable {
     /// Has the changes that were told hold.
     package func applyChanges() { unsafe penstock_kafka_apply_changes(open) }
 
-    /// Reads nothing of any partition from now on, be it given later, or reads on.
+    /// Reads nothing of those partitions from now on, or reads on.
     ///
-    /// What was fetched and not read is fetched again.
-    package func pause(_ isPaused: Bool) {
-        unsafe penstock_kafka_pause(open, -1, isPaused ? 1 : 0)
+    /// They are partitions that it has. What was fetched and not read is fetched again. A partition that comes is never
+    /// paused.
+    package func pause(_ partitions: [Int32], _ isPaused: Bool) {
+        guard !partitions.isEmpty else { return }
+        // The list is borrowed for the call.
+        unsafe penstock_kafka_pause(open, partitions, partitions.count, isPaused ? 1 : 0)
     }
 
     /// Where the group goes on with a partition, below 0 where nothing says it; nil where nobody answers in that time.

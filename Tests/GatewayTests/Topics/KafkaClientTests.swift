@@ -120,14 +120,14 @@ import Testing
         let member = try Self.member(
             properties + [KafkaProperty("max.poll.interval.ms", "6000")])
         defer { member.close() }
-        member.pause(true)
         var held: Set<Int32> = []
         Self.poll(member, &held) { _, held in held.count == 4 }
+        member.pause([0, 1, 2, 3], true)
         for _ in 0..<10 {
             #expect(member.poll(milliseconds: 100) == .nothing)
             #expect(member.changes().isEmpty)
         }
-        member.pause(false)
+        member.pause([0, 1, 2, 3], false)
         var count = 0
         Self.poll(member, &held) { event, _ in
             if case .message = event { count += 1 }

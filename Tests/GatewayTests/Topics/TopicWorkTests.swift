@@ -10,7 +10,7 @@ private func isTrue(_ value: Bool, _ location: SourceLocation = #_sourceLocation
 }
 
 private func isSame(
-    _ step: TopicPacing.Step?, _ expected: TopicPacing.Step?,
+    _ step: TopicPacing.Step, _ expected: TopicPacing.Step,
     _ location: SourceLocation = #_sourceLocation
 ) {
     #expect(step == expected, sourceLocation: location)
@@ -31,7 +31,7 @@ private func some<Value>(_ value: Value?) throws -> Value { try #require(value) 
     @Test func resultsAreWrittenInTheOrderOfTheirMessages() throws {
         var work = TopicWork(mostOpen: 8, keepsKeyOrder: false)
         work.given(3)
-        for offset in [5, 6, 9] as [Int64] { isTrue(work.take(Self.message(3, offset))) }
+        for offset in [5, 6, 9] as [Int64] { isTrue(work.take(Self.message(3, offset)) == .taken) }
         let first = try some(work.next())
         let second = try some(work.next())
         isTrue(work.ended(second.id, Self.result("b")))
@@ -50,11 +50,11 @@ private func some<Value>(_ value: Value?) throws -> Value { try #require(value) 
     @Test func whatEndsAfterItsPartitionWentIsDropped() throws {
         var work = TopicWork(mostOpen: 8, keepsKeyOrder: false)
         work.given(0)
-        isTrue(work.take(Self.message(0, 1)))
+        isTrue(work.take(Self.message(0, 1)) == .taken)
         let late = try some(work.next())
         work.taken(0)
         work.given(0)
-        isTrue(work.take(Self.message(0, 1)))
+        isTrue(work.take(Self.message(0, 1)) == .taken)
         isTrue(!work.ended(late.id, Self.result("late")))
         #expect(work.batch(most: 10).isEmpty)
         let again = try some(work.next())
@@ -64,20 +64,69 @@ private func some<Value>(_ value: Value?) throws -> Value { try #require(value) 
 
     @Test func aMessageIsTakenOnceAndOnlyOfItsPartitions() {
         var work = TopicWork(mostOpen: 8, keepsKeyOrder: false)
-        isTrue(!work.take(Self.message(0, 1)))
+        isTrue(work.take(Self.message(0, 1)) == .elsewhere)
         work.given(0)
-        isTrue(work.take(Self.message(0, 1)))
-        isTrue(!work.take(Self.message(0, 1)))
-        isTrue(!work.take(Self.message(0, 0)))
+        isTrue(work.take(Self.message(0, 1)) == .taken)
+        isTrue(work.take(Self.message(0, 1)) == .known)
+        isTrue(work.take(Self.message(0, 0)) == .known)
+    }
+
+    @Test func roomIsEachPartitionsOwn() throws {
+        var work = TopicWork(mostOpen: 4, keepsKeyOrder: false)
+        work.given(0)
+        work.given(1)
+        for offset in 0..<4 { isTrue(work.take(Self.message(0, Int64(offset))) == .taken) }
+        #expect(work.rooms == [0: .none, 1: .much])
+        isTrue(work.take(Self.message(0, 4)) == .full)
+        for offset in 0..<3 { isTrue(work.take(Self.message(1, Int64(offset))) == .taken) }
+        #expect(work.rooms == [0: .none, 1: .some])
+        for _ in 0..<2 { work.ended(try some(work.next()).id, Self.result("")) }
+        work.written(work.batch(most: 1))
+        #expect(work.rooms == [0: .some, 1: .some])
+        work.written(work.batch(most: 1))
+        #expect(work.rooms == [0: .much, 1: .some])
+        // What was refused is read again.
+        isTrue(work.take(Self.message(0, 4)) == .taken)
+    }
+
+    /// Of the bytes a partition takes no more than it leaves; one that is alone takes all.
+    @Test func bytesAreLeftToOthers() {
+        func long(_ partition: Int32, _ offset: Int64) -> KafkaMessage {
+            KafkaMessage(
+                partition: partition, offset: offset, key: nil,
+                value: Array(repeating: 0, count: 100))
+        }
+        var work = TopicWork(mostOpen: 100, mostHeldBytes: 1000, keepsKeyOrder: false)
+        work.given(0)
+        var count: Int64 = 0
+        while work.rooms[0] != TopicWork.Room.none {
+            isTrue(work.take(long(0, count)) == .taken)
+            count += 1
+        }
+        #expect(count == 10 && !work.hasRoomForBytes)
+        work.taken(0)
+        work.given(0)
+        work.given(1)
+        count = 0
+        while work.rooms[0] != TopicWork.Room.none {
+            isTrue(work.take(long(0, count)) == .taken)
+            count += 1
+        }
+        #expect(count == 5 && work.hasRoomForBytes)
+        #expect(work.rooms == [0: .none, 1: .much])
+        isTrue(work.take(long(1, 0)) == .taken)
+        #expect(work.rooms == [0: .none, 1: .much])
+        isTrue(work.take(long(1, 1)) == .taken)
+        #expect(work.rooms == [0: .none, 1: .some])
     }
 
     @Test func messagesOfAKeyGoOneAfterTheOther() throws {
         var work = TopicWork(mostOpen: 8, keepsKeyOrder: true)
         work.given(0)
         work.given(1)
-        isTrue(work.take(Self.message(0, 0, key: "a")))
-        isTrue(work.take(Self.message(1, 0, key: "a")))
-        isTrue(work.take(Self.message(1, 1, key: "b")))
+        isTrue(work.take(Self.message(0, 0, key: "a")) == .taken)
+        isTrue(work.take(Self.message(1, 0, key: "a")) == .taken)
+        isTrue(work.take(Self.message(1, 1, key: "b")) == .taken)
         let first = try some(work.next())
         let other = try some(work.next())
         #expect(other.message == Self.message(1, 1, key: "b"))
@@ -91,8 +140,8 @@ private func some<Value>(_ value: Value?) throws -> Value { try #require(value) 
     @Test func whatIsGivenBackIsNeverWritten() throws {
         var work = TopicWork(mostOpen: 8, keepsKeyOrder: true)
         work.given(0)
-        isTrue(work.take(Self.message(0, 0, key: "a")))
-        isTrue(work.take(Self.message(0, 1, key: "a")))
+        isTrue(work.take(Self.message(0, 0, key: "a")) == .taken)
+        isTrue(work.take(Self.message(0, 1, key: "a")) == .taken)
         work.givenBack(try some(work.next()).id)
         let next = try some(work.next())
         isTrue(work.ended(next.id, Self.result("b")))
@@ -130,13 +179,14 @@ private func some<Value>(_ value: Value?) throws -> Value { try #require(value) 
                     work.given(place)
                 }
             case 1...7:
-                guard work.hasRoom, let place = broker.mine.randomElement(using: &random),
+                guard let place = broker.mine.randomElement(using: &random),
+                    work.rooms[place] != TopicWork.Room.none,
                     broker.next[Int(place)] < last
                 else { continue }
                 let offset = broker.next[Int(place)]
                 broker.next[Int(place)] += 1
                 let key = Int64.random(in: 0..<3, using: &random)
-                isTrue(work.take(Self.message(place, offset, key: "\(key)")))
+                isTrue(work.take(Self.message(place, offset, key: "\(key)")) == .taken)
             case 8...12:
                 guard let next = work.next() else { continue }
                 if keepsKeyOrder {
@@ -168,31 +218,77 @@ private func some<Value>(_ value: Value?) throws -> Value { try #require(value) 
 }
 
 @Suite struct TopicPacingTests {
+    private typealias Step = TopicPacing.Step
+    private let free: [Int32: TopicWork.Room] = [0: .some, 1: .much]
+
     private static func at(_ milliseconds: Int64) -> Instant {
         Instant(nanoseconds: milliseconds * 1_000_000)
     }
 
     @Test func aShortMomentWithoutDemandIsBridged() {
         var pacing = TopicPacing()
-        isSame(pacing.look(wantsMore: true, now: Self.at(0)), nil)
-        isSame(pacing.look(wantsMore: false, now: Self.at(10)), nil)
-        isSame(pacing.look(wantsMore: false, now: Self.at(1009)), nil)
-        isSame(pacing.look(wantsMore: true, now: Self.at(1010)), nil)
-        isSame(pacing.look(wantsMore: false, now: Self.at(1020)), nil)
-        isSame(pacing.look(wantsMore: false, now: Self.at(2020)), .pause)
+        isSame(pacing.look(free, wantsMore: true, now: Self.at(0)), Step())
+        isSame(pacing.look(free, wantsMore: false, now: Self.at(10)), Step())
+        isSame(pacing.look(free, wantsMore: false, now: Self.at(1009)), Step())
+        isSame(pacing.look(free, wantsMore: true, now: Self.at(1010)), Step())
+        isSame(pacing.look(free, wantsMore: false, now: Self.at(1020)), Step())
+        isSame(pacing.look(free, wantsMore: false, now: Self.at(2020)), Step(pauses: [0, 1]))
         #expect(pacing.isPaused)
-        isSame(pacing.look(wantsMore: false, now: Self.at(3000)), nil)
-        isSame(pacing.look(wantsMore: true, now: Self.at(3001)), .resume)
-        isSame(pacing.look(wantsMore: true, now: Self.at(3002)), nil)
+        isSame(pacing.look(free, wantsMore: false, now: Self.at(3000)), Step())
+        isSame(pacing.look(free, wantsMore: true, now: Self.at(3001)), Step(resumes: [0, 1]))
+        isSame(pacing.look(free, wantsMore: true, now: Self.at(3002)), Step())
+    }
+
+    @Test func aPartitionWithoutRoomIsPausedByItselfUntilItHasMuch() {
+        var pacing = TopicPacing()
+        isSame(pacing.look([0: .none, 1: .some], wantsMore: true, now: Self.at(0)), Step())
+        isSame(pacing.look([0: .some, 1: .some], wantsMore: true, now: Self.at(40)), Step())
+        isSame(pacing.look([0: .none, 1: .some], wantsMore: true, now: Self.at(60)), Step())
+        isSame(pacing.look([0: .none, 1: .some], wantsMore: true, now: Self.at(109)), Step())
+        isSame(
+            pacing.look([0: .none, 1: .some], wantsMore: true, now: Self.at(110)),
+            Step(pauses: [0]))
+        #expect(pacing.isPaused(0) && !pacing.isPaused(1) && !pacing.isPaused)
+        isSame(pacing.look([0: .some, 1: .some], wantsMore: true, now: Self.at(120)), Step())
+        isSame(pacing.look(free, wantsMore: false, now: Self.at(200)), Step())
+        isSame(pacing.look(free, wantsMore: false, now: Self.at(1200)), Step(pauses: [1]))
+        isSame(pacing.look(free, wantsMore: true, now: Self.at(1300)), Step(resumes: [1]))
+        isSame(
+            pacing.look([0: .much, 1: .some], wantsMore: true, now: Self.at(1400)),
+            Step(resumes: [0]))
+    }
+
+    /// The consumer has it resumed, and a partition that comes is never paused.
+    @Test func aPartitionThatComesAgainIsRead() {
+        var pacing = TopicPacing()
+        isSame(pacing.look([0: .none, 1: .some], wantsMore: true, now: Self.at(0)), Step())
+        isSame(
+            pacing.look([0: .none, 1: .some], wantsMore: true, now: Self.at(100)),
+            Step(pauses: [0]))
+        pacing.forget(0)
+        isSame(pacing.look([1: .some], wantsMore: true, now: Self.at(200)), Step())
+        isSame(pacing.look(free, wantsMore: true, now: Self.at(300)), Step())
+        #expect(!pacing.isPaused(0))
+        isSame(pacing.look([0: .none, 1: .some], wantsMore: true, now: Self.at(400)), Step())
+    }
+
+    @Test func aPartitionThatComesWhileNothingIsReadIsPausedToo() {
+        var pacing = TopicPacing()
+        isSame(pacing.look([1: .some], wantsMore: false, now: Self.at(0)), Step())
+        isSame(pacing.look([1: .some], wantsMore: false, now: Self.at(1000)), Step(pauses: [1]))
+        isSame(pacing.look(free, wantsMore: false, now: Self.at(1100)), Step(pauses: [0]))
+        isSame(pacing.look(free, wantsMore: true, now: Self.at(1200)), Step(resumes: [0, 1]))
     }
 }
 
 @Suite struct OffsetWindowTests {
     @Test func offsetsMayHaveGaps() {
         var window = OffsetWindow<Int>(bound: 3)
-        isTrue(window.begin(10))
-        isTrue(window.begin(20))
-        isTrue(window.begin(21))
+        isTrue(window.begin(10) == .taken)
+        isTrue(window.begin(20) == .taken)
+        isTrue(window.begin(21) == .taken)
+        isTrue(window.begin(22) == .full)
+        isTrue(window.begin(21) == .known)
         #expect(!window.hasRoom)
         isTrue(!window.finish(15, 1))
         isTrue(window.finish(20, 2))
