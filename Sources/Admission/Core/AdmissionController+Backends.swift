@@ -59,7 +59,7 @@ extension AdmissionController {
         let stub = permit.spend()
         note(outcome, stub, work)
         release(stub)
-        judge(outcome, stub)
+        judge(outcome, stub, work)
         learn(outcome, stub, work)
         return startElsewhere(stub, id, ticket)
     }

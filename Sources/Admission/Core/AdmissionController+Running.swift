@@ -172,7 +172,7 @@ extension AdmissionController {
     }
 
     /// What the end says of the backend's health, once the slot is free.
-    mutating func judge(_ outcome: Outcome, _ stub: Permit.Stub) {
+    mutating func judge(_ outcome: Outcome, _ stub: Permit.Stub, _ work: ServedWork) {
         let index = stub.backend.index
         if outcome == .overload {
             backends[index].noteOverload(counted: counted(index), now: clock)
@@ -187,7 +187,8 @@ extension AdmissionController {
                 now: clock)
             if changed { refresh(index) }
         } else if case .cancelled = outcome {
-            if isOverdue(outcome, stub) {
+            // What a rate held back says nothing of how long its backend takes.
+            if !work.isHeldBack, isOverdue(outcome, stub) {
                 noteOverdue(stub)
             } else if stub.isOnSuspicion {
                 backends[index].suspicion.endTrial(now: clock)

@@ -178,7 +178,7 @@ package struct AdmissionController: ~Copyable, Sendable {
         if isBusy, outcome.isWorkDone { drainEstimate.recordBusyCompletion(cost: stub.cost) }
         note(outcome, stub, work)
         release(stub, extraCost: stub.isCharged ? cost - stub.cost : 0)
-        judge(outcome, stub)
+        judge(outcome, stub, work)
         learn(outcome, stub, work)
     }
 

@@ -226,6 +226,22 @@ import Testing
         #expect((20...45).contains(trials[0]) && (8...12).contains(trials[1]), "\(trials)")
     }
 
+    /// Whose client leaves while a rate holds it back says nothing of its backend, however long it has been there.
+    @Test func whatARateHeldBackIsNoSilence() {
+        let pool = pool()
+        for id in 0..<20_000 as Range<UInt64> {
+            let now = 2_000 + Int64(id) * 10
+            guard case .forwarded(let backend) = pool.offer(100 + id, at: at(now)) else { continue }
+            if backend == 1 { pool.complete(100 + id, at: at(now + 9)) }
+            if id >= 100, pool.permits[id] != nil {
+                var work = ServedWork()
+                work.isHeldBack = true
+                pool.complete(id, work, .cancelled(by: .client, in: .waiting), at: at(now + 9))
+            }
+        }
+        #expect(pool.status(0)?.suspicion == nil)
+    }
+
     /// One that answers every request with an error is not silent.
     @Test func errorsAreNoSilence() {
         let pool = pool(["a"])

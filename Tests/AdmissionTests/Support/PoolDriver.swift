@@ -135,9 +135,11 @@ final class PoolDriver {
     }
 
     /// Spends the permit of a request that was answered well.
-    func complete(_ id: UInt64, _ work: ServedWork, at now: Instant) {
+    func complete(
+        _ id: UInt64, _ work: ServedWork, _ outcome: Outcome = .success, at now: Instant
+    ) {
         guard let box = permits.removeValue(forKey: id) else { fatalError("no permit of \(id)") }
-        controller.complete(box.take(), .success, work, now: now)
+        controller.complete(box.take(), outcome, work, now: now)
     }
 
     func wait(on awaited: Awaited, _ id: UInt64, at now: Instant) {
