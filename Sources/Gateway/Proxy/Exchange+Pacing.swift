@@ -12,7 +12,10 @@ extension Exchange {
         pacing?.end(now: now)
         let begun = Pacing(in: pool)
         if !intake.isBodyless {
-            let held = intake.body.map { $0.isHolding ? $0.held.count : 0 } ?? 0
+            // What another backend had of it goes once more, and all of it is kept.
+            let held =
+                intake.sent.isKept
+                ? intake.sent.count : intake.body.map { $0.isHolding ? $0.held.count : 0 } ?? 0
             begun.beginRequest(
                 for: claim.tenant, after: intake.bodyBytes, heldBytes: held, now: now)
         }
@@ -36,11 +39,13 @@ extension Exchange {
 
     /// Sets the backend's deadline to the next look where a body waits for bytes; whether it does.
     func settlePacing(_ pacing: Pacing, on upstream: UpstreamConnection) -> Bool {
-        guard let next = pacing.nextLook(now: now) else {
+        guard let look = pacing.nextLook(now: now) else {
             pacing.isDeadlineOurs = false
             return false
         }
-        pacing.isDeadlineOurs = true
+        // The request's own deadline goes on, until the response begins.
+        let next = attempt.response.hasBegun ? look : min(look, claim.deadline)
+        pacing.isDeadlineOurs = look == next
         // Nobody is slow but the gateway itself.
         attempt.noteProgress(now: now)
         shard.reactor.setDeadline(of: upstream, to: next)

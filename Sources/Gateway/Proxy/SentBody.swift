@@ -11,6 +11,8 @@ final class SentBody {
     private(set) var isKept = false
     /// What was sent, framing included.
     private var bytes = ByteBuffer()
+    /// Bytes that are kept, framing included.
+    var count: Int { bytes.count }
     /// Bytes that were sent before it on its connection: the request's head.
     private var headBytes = 0
     private let pool: BufferPool

@@ -84,6 +84,56 @@ import Testing
         #expect(world.metric { $0.count(of: .success, .none) } == 10)
     }
 
+    /// What goes to a second backend after the first one failed is paced as what went to the first.
+    @Test func bodiesThatAreSentAgainPassByTheirRate() throws {
+        let world = try World(
+            text: """
+                version: 1
+                listen: [127.0.0.1:0]
+                admin: off
+                log: {access: off}
+                pools:
+                  main:
+                    backends: ["http://127.0.0.1:9", "http://127.0.0.2:9"]
+                    bytes_per_second_up: 100KiB
+                routes:
+                  - {path: /*, pool: main}
+                """)
+        let client = world.connect()
+        try client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 60000\r\n\r\n")
+        try client.send(String(repeating: "~", count: 60_000))
+        let first = try world.accept()
+        #expect(Self.bytes(first) == 60_000)
+        try first.send("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+        let second = try world.accept()
+        #expect(Self.bytes(second) == 0)
+        world.pass(milliseconds: 400)
+        #expect(Self.bytes(second) < 60_000)
+        world.pass(milliseconds: 300)
+        #expect(Self.bytes(second) == 60_000)
+        #expect(world.metric { $0.pacedBytes[1] } == 120_000)
+        try second.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        #expect(try client.readResponse().status == 200)
+    }
+
+    /// A deadline counts while the body waits for its rate.
+    @Test(arguments: ["", "body_before_queue: 0B, timeouts: {body_idle: 100ms}"])
+    func aDeadlineHoldsWhileABodyWaits(_ server: String) throws {
+        let world = try World(pool: "bytes_per_second_up: 10KiB", server: server)
+        let client = world.connect()
+        try client.send(
+            "POST / HTTP/1.1\r\nHost: h\r\nX-Request-Timeout: 2\r\nContent-Length: 200000\r\n\r\n")
+        try client.send(String(repeating: "~", count: 200_000))
+        _ = try world.accept()
+        world.pass(milliseconds: 1_900)
+        #expect(world.inFlight == 1)
+        world.pass(milliseconds: 300)
+        let response = try client.readResponse()
+        #expect(response.status == 504)
+        #expect(response.value("X-Penstock-Reason") == "deadline_passed")
+        #expect(world.inFlight == 0)
+    }
+
     /// Chunks, whose framing is not counted.
     @Test func chunksPassByTheirRate() throws {
         let world = try World(pool: "bytes_per_second: 100KiB")
