@@ -75,6 +75,11 @@ extension SharedAdmission {
         state.withLock { $0.controller.backend(id, now: now) }
     }
 
+    /// Whether any backend may be sent requests, at least on trial.
+    func hasUsableBackend(now: Instant) -> Bool {
+        state.withLock { $0.controller.hasUsableBackend(now: now) }
+    }
+
     /// Whether any backend may be sent requests that is not on trial.
     func hasWorkingBackend(now: Instant) -> Bool {
         state.withLock { $0.controller.hasWorkingBackend(now: now) }

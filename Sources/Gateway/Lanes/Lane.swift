@@ -30,6 +30,8 @@ final class Lane: EventHandler, TableMember {
         /// The try that comes next, from 1.
         let tries: Int
         let notBefore: Instant
+        /// Whether it waits for its pool's backends without holding up the others.
+        var isSetAside = false
     }
 
     init(in shard: Shard, as identity: LaneIdentity, _ settings: LaneSettings, user: LaneUser) {
@@ -52,7 +54,23 @@ final class Lane: EventHandler, TableMember {
     /// How many more requests may be submitted now.
     var demand: Int {
         if isCancelled || shard.isDraining || shard.reactor.now < window.resumesAt { return 0 }
-        return window.demand(runningCount: busy.values.count { $0.isRunning })
+        return window.demand(
+            runningCount: busy.values.count { $0.isRunning }, stranded: strandedBytes)
+    }
+
+    /// The bytes of bodies of requests that wait in pools where nobody can be sent any.
+    private var strandedBytes: [Int] {
+        var pools: [ObjectIdentifier: Bool] = [:]
+        var found: [Int] = []
+        for connection in busy.values {
+            guard let pool = connection.waitsIn, let request = connection.request else { continue }
+            let name = ObjectIdentifier(pool)
+            let isEmpty =
+                pools[name] ?? !pool.admission.hasUsableBackend(now: shard.reactor.now)
+            pools[name] = isEmpty
+            if isEmpty { found.append(request.body.count) }
+        }
+        return found
     }
 
     /// Takes a request, for which there is demand.
@@ -85,6 +103,28 @@ final class Lane: EventHandler, TableMember {
         shard.reactor.deregister(self)
         shard.group.openLaneRequests(by: -window.openCount)
         shard.noteDrained()
+    }
+
+    /// Ends those requests, as far as they are under way; nothing more is told of them.
+    func cancel(_ keys: Set<Int>) {
+        guard !isCancelled else { return }
+        let before = waiting.count
+        waiting.removeAll {
+            guard keys.contains($0.request.key) else { return false }
+            if $0.isSetAside { window.broughtBack(bytes: $0.request.body.count) }
+            return true
+        }
+        var count = before - waiting.count
+        for (id, connection) in busy {
+            guard let request = connection.request, keys.contains(request.key) else { continue }
+            busy[id] = nil
+            connection.drop()
+            count += 1
+        }
+        window.cancelled(count)
+        shard.group.openLaneRequests(by: -count)
+        shard.noteDrained()
+        shard.reactor.resumeLater(self)
     }
 
     /// A connection has a result; it is taken in the next turn.
@@ -127,16 +167,17 @@ final class Lane: EventHandler, TableMember {
     private func send() {
         guard !isCancelled, !waiting.isEmpty else { return }
         let now = shard.reactor.now
-        guard now >= window.resumesAt else { return }
+        let isHeldUp = now < window.resumesAt
         var kept: [Waiting] = []
         var sent = 0
         for next in waiting {
             // Others have their turn, too.
-            guard next.notBefore <= now, sent < Lane.mostPerTurn, !isCancelled else {
+            guard next.notBefore <= now, !isHeldUp, sent < Lane.mostPerTurn, !isCancelled else {
                 kept.append(next)
                 continue
             }
             sent += 1
+            if next.isSetAside { window.broughtBack(bytes: next.request.body.count) }
             let connection = idle.popLast() ?? LaneConnection(self, in: shard, as: identity)
             busy[ObjectIdentifier(connection)] = connection
             connection.begin(next.request, tries: next.tries)
@@ -198,6 +239,7 @@ final class Lane: EventHandler, TableMember {
         _ request: LaneRequest, refusedFor reason: Reason, _ tries: Int, _ retryAfterSeconds: Int?
     ) -> Bool {
         if reason == .draining { return false }
+        let now = shard.reactor.now
         var least: Int64 = 0
         switch reason {
         // They tell when there is something to be had again; others come back as soon as somebody makes room.
@@ -205,7 +247,15 @@ final class Lane: EventHandler, TableMember {
             least = Int64(min(retryAfterSeconds ?? 1, Lane.mostRetryAfterSeconds)) * 1_000_000_000
         default: break
         }
-        window.foundNoRoom(now: shard.reactor.now, atLeastNanoseconds: least)
+        // Other pools may have backends.
+        if reason == .noBackend, window.setAside(bytes: request.body.count) {
+            waiting.append(
+                Waiting(
+                    request: request, tries: tries, notBefore: now.advanced(byNanoseconds: least),
+                    isSetAside: true))
+            return true
+        }
+        window.foundNoRoom(now: now, atLeastNanoseconds: least)
         waiting.insert(
             Waiting(request: request, tries: tries, notBefore: window.resumesAt), at: 0)
         return true

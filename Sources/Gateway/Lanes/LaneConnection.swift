@@ -55,6 +55,12 @@ final class LaneConnection {
     /// Whether a backend works on its request.
     var isRunning: Bool { client?.exchange?.attempt.hasPermit ?? false }
 
+    /// The pool in whose queue its request is; nil where it is in none.
+    var waitsIn: Pool? {
+        guard let exchange = client?.exchange, exchange.stage == .parked else { return nil }
+        return exchange.pool
+    }
+
     /// Sends a request, for the `tries`th time.
     func begin(_ request: LaneRequest, tries: Int) {
         precondition(isUsable, "a connection has one request at a time")

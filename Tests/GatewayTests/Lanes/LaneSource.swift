@@ -11,7 +11,7 @@ final class LaneSource: LaneUser {
     var lane: Lane { made.first ?? { preconditionFailure("the lane is made at once") }() }
     private var made: [Lane] = []
     private var bodies: [String]
-    private let path: String
+    private let paths: [String]
     private var next = 0
     private(set) var results: [LaneResult] = []
     /// The most requests that were open at a time.
@@ -22,12 +22,13 @@ final class LaneSource: LaneUser {
     private(set) var mostDepth = 0
 
     init(
-        _ world: World, _ bodies: [String], path: String = "/v1/x", class name: String = "bulk",
+        _ world: World, _ bodies: [String], path: String = "/v1/x", paths: [String] = [],
+        class name: String = "bulk",
         tenant: String? = nil, _ settings: LaneSettings = LaneSettings(), releases: Bool = true
     ) {
         self.world = world
         self.bodies = bodies
-        self.path = path
+        self.paths = paths.isEmpty ? [path] : paths
         self.releases = releases
         super.init()
         var identity = LaneIdentity(priorityClass: Array(name.utf8))
@@ -59,6 +60,7 @@ final class LaneSource: LaneUser {
     private func submit() {
         while next < bodies.count, lane.demand > 0 {
             let body = bodies[next]
+            let path = paths[next % paths.count]
             lane.submit(
                 LaneRequest(
                     key: next,

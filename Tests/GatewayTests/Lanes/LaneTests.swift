@@ -213,6 +213,81 @@ import Testing
         #expect(world.gateway.lanes.count == 0)
     }
 
+    /// A pool without backends, and one that answers.
+    private func twoPools() throws -> World {
+        try World(
+            text: """
+                version: 1
+                listen: [127.0.0.1:0]
+                admin: off
+                log: {access: off}
+                workers: {listen: 127.0.0.1:0, keys: workers.keys}
+                pools:
+                  main: {backends: ["http://127.0.0.1:9"], limit: 4, \(LaneTests.slack)}
+                  none: {workers: {}, queue: {cold_wait: 0s}, \(LaneTests.slack)}
+                routes:
+                  - {path: /none, pool: none}
+                  - {path: /*, pool: main}
+                """)
+    }
+
+    @Test func aPoolWithoutBackendsHoldsUpNoOther() throws {
+        let world = try twoPools()
+        world.echo()
+        let away = (0..<20).map { "a\($0)" }
+        let here = (0..<20).map { "h\($0)" }
+        let source = LaneSource(
+            world, zip(away, here).flatMap { [$0, $1] },
+            paths: Array(repeating: ["/none", "/x"], count: 20).flatMap(\.self))
+        try world.wait(for: "the answers of the other pool", within: 2) {
+            source.results.count == 20
+        }
+        #expect(source.answers.values.sorted() == here.sorted())
+        #expect(source.lane.openCount == 20)
+        world.pass(milliseconds: 5000)
+        #expect(source.results.count == 20)
+        world.turn { source.lane.cancel() }
+        #expect(world.gateway.group.isDeserted)
+    }
+
+    /// Beyond a bound they hold up the others after all.
+    @Test func thoseThatWaitForBackendsHaveABound() throws {
+        let world = try twoPools()
+        world.echo()
+        var settings = LaneSettings()
+        settings.mostSetAside = 8
+        let source = LaneSource(
+            world, Array(repeating: "x", count: 100), path: "/none", settings)
+        world.pass(milliseconds: 5000)
+        #expect((9...12).contains(source.lane.openCount))
+        settings.mostSetAside = 64
+        settings.mostSetAsideBytes = 20
+        let long = LaneSource(
+            world, Array(repeating: "xxxxxxxxxx", count: 100), path: "/none", settings)
+        world.pass(milliseconds: 5000)
+        #expect((3...6).contains(long.lane.openCount))
+        for source in [source, long] { world.turn { source.lane.cancel() } }
+    }
+
+    @Test func whatNobodyWaitsForIsEnded() throws {
+        let world = try world("limit: 2")
+        let held = Held()
+        held.serve(world)
+        let source = LaneSource(world, Array(repeating: "x", count: 4))
+        world.pass(milliseconds: 100)
+        #expect(held.all.count == 2 && world.queued == 2)
+        // One that runs, and one that waits.
+        world.turn { source.lane.cancel([0, 2]) }
+        world.pass(milliseconds: 100)
+        #expect(held.all.count == 3 && world.queued == 0 && world.inFlight == 2)
+        #expect(source.lane.openCount == 2)
+        try held.all[1].0.answer("")
+        try held.all[2].0.answer("")
+        try world.wait(for: "the others") { source.results.count == 2 }
+        #expect(source.results.map(\.key).sorted() == [1, 3])
+        #expect(world.gateway.group.isDeserted)
+    }
+
     /// What is answered at once calls nobody from within itself.
     @Test func instantAnswersDoNotRecur() throws {
         let world = try World(
