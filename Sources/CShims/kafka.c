@@ -1,4 +1,5 @@
 // See kafka_shims.h. What stands here of librdkafka's types is what its ABI promises; everything else is opaque.
+#define _GNU_SOURCE
 #include "kafka_shims.h"
 
 #include <dlfcn.h>
@@ -7,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
+#include <time.h>
 
 typedef struct rd_kafka_s rd_kafka_t;
 typedef struct rd_kafka_conf_s rd_kafka_conf_t;
@@ -59,6 +61,12 @@ enum {
     HEADER = 9,
     COPY = 2,
     PURGE_ALL = 7,
+    // Times that stand for the ends of a partition.
+    LAST = -1,
+    FIRST = -2,
+    DESTROY_WITHOUT_LEAVING = 8,
+    // For how long the end of a handle is waited for before it goes on by itself.
+    FREE_MILLISECONDS = 200,
     ASSIGN = -175,
     PARTITION_EOF = -191,
     TIMED_OUT = -185,
@@ -78,16 +86,20 @@ enum {
     F(void, conf_set_log_cb, (rd_kafka_conf_t *, void (*)(const rd_kafka_t *, int, const char *, const char *)))      \
     F(void, conf_set_dr_msg_cb, (rd_kafka_conf_t *, void (*)(rd_kafka_t *, const rd_kafka_message_t *, void *)))      \
     F(rd_kafka_t *, new, (int, rd_kafka_conf_t *, char *, size_t))                                                    \
-    F(void, destroy, (rd_kafka_t *))                                                                                  \
+    F(void, destroy_flags, (rd_kafka_t *, int))                                                                       \
     F(int, poll_set_consumer, (rd_kafka_t *))                                                                         \
     F(int, subscribe, (rd_kafka_t *, const list_t *))                                                                 \
     F(rd_kafka_message_t *, consumer_poll, (rd_kafka_t *, int))                                                       \
     F(void, message_destroy, (rd_kafka_message_t *))                                                                  \
-    F(int, consumer_close, (rd_kafka_t *))                                                                            \
+    F(rd_kafka_error_t *, consumer_close_queue, (rd_kafka_t *, rd_kafka_queue_t *))                                   \
+    F(int, consumer_closed, (rd_kafka_t *))                                                                           \
+    F(rd_kafka_queue_t *, queue_new, (rd_kafka_t *))                                                                  \
+    F(rd_kafka_message_t *, consume_queue, (rd_kafka_queue_t *, int))                                                 \
     F(rd_kafka_queue_t *, queue_get_consumer, (rd_kafka_t *))                                                         \
     F(void, queue_yield, (rd_kafka_queue_t *))                                                                        \
     F(void, queue_destroy, (rd_kafka_queue_t *))                                                                      \
     F(const char *, rebalance_protocol, (rd_kafka_t *))                                                               \
+    F(int, assignment_lost, (rd_kafka_t *))                                                                           \
     F(rd_kafka_error_t *, incremental_assign, (rd_kafka_t *, const list_t *))                                         \
     F(rd_kafka_error_t *, incremental_unassign, (rd_kafka_t *, const list_t *))                                       \
     F(int, assign, (rd_kafka_t *, const list_t *))                                                                    \
@@ -97,7 +109,7 @@ enum {
     F(void, topic_partition_list_destroy, (list_t *))                                                                 \
     F(int, pause_partitions, (rd_kafka_t *, list_t *))                                                                \
     F(int, resume_partitions, (rd_kafka_t *, list_t *))                                                               \
-    F(int, query_watermark_offsets, (rd_kafka_t *, const char *, int32_t, int64_t *, int64_t *, int))                 \
+    F(int, offsets_for_times, (rd_kafka_t *, list_t *, int))                                                          \
     F(int, committed, (rd_kafka_t *, list_t *, int))                                                                  \
     F(int, commit, (rd_kafka_t *, const list_t *, int))                                                               \
     F(int, producev, (rd_kafka_t *, ...))                                                                             \
@@ -118,13 +130,17 @@ enum {
     F(int, error_txn_requires_abort, (const rd_kafka_error_t *))                                                      \
     F(void, error_destroy, (rd_kafka_error_t *))                                                                      \
     F(rd_kafka_mock_cluster_t *, handle_mock_cluster, (const rd_kafka_t *))                                           \
-    F(const char *, mock_cluster_bootstraps, (const rd_kafka_mock_cluster_t *))
+    F(const char *, mock_cluster_bootstraps, (const rd_kafka_mock_cluster_t *))                                       \
+    F(int, mock_broker_set_rtt, (rd_kafka_mock_cluster_t *, int32_t, int))                                            \
+    F(void, mock_push_request_errors_array, (rd_kafka_mock_cluster_t *, int16_t, size_t, const int *))                \
+    F(void, mock_topic_set_error, (rd_kafka_mock_cluster_t *, const char *, int))
 
 #define DECLARE(result, name, parameters) result(*name) parameters;
 static struct { FUNCTIONS(DECLARE) } rd;
 
 static char load_failure[512];
-static pthread_once_t load_once = PTHREAD_ONCE_INIT;
+static int is_loaded;
+static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static int find(void *library, const char *name, void *place) {
     void *found = dlsym(library, name);
@@ -143,11 +159,18 @@ static void load(void) {
 #define FIND(result, name, parameters) \
     if (!find(library, "rd_kafka_" #name, &rd.name)) return;
     FUNCTIONS(FIND)
+    is_loaded = 1;
 }
 
 const char *penstock_kafka_load(void) {
-    pthread_once(&load_once, load);
-    return *load_failure ? load_failure : NULL;
+    static _Thread_local char told[sizeof load_failure];
+    pthread_mutex_lock(&load_lock);
+    // It may have been installed since the last look.
+    if (!is_loaded) load();
+    int found = is_loaded;
+    memcpy(told, load_failure, sizeof told);
+    pthread_mutex_unlock(&load_lock);
+    return found ? NULL : told;
 }
 
 const char *penstock_kafka_version(void) { return rd.version_str(); }
@@ -286,7 +309,7 @@ struct penstock_kafka *penstock_kafka_consumer(
     rd.topic_partition_list_destroy(topics);
     if (code == 0) return kafka;
     snprintf(why, room, "%s", rd.err2str(code));
-    penstock_kafka_free(kafka);
+    penstock_kafka_free(kafka, 0);
     return NULL;
 }
 
@@ -294,20 +317,56 @@ struct penstock_kafka *penstock_kafka_producer(struct penstock_kafka_settings *s
     return make(settings, PRODUCER, NULL, why, room);
 }
 
-void penstock_kafka_free(struct penstock_kafka *kafka) {
-    kafka->is_closing = 1;
-    if (kafka->change) penstock_kafka_apply_changes(kafka);
-    if (kafka->queue) rd.queue_destroy(kafka->queue);
-    if (kafka->is_consumer) {
-        rd.consumer_close(kafka->handle);
-    } else {
-        // What waits here would be waited for.
-        penstock_kafka_purge(kafka);
+static int64_t milliseconds_now(clockid_t clock) {
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+// Leaves the group, if that can be done in that time.
+static void leave(struct penstock_kafka *kafka, int milliseconds) {
+    int64_t end = milliseconds_now(CLOCK_MONOTONIC) + milliseconds;
+    rd_kafka_queue_t *queue = rd.queue_new(kafka->handle);
+    rd_kafka_error_t *error = rd.consumer_close_queue(kafka->handle, queue);
+    finish_error(kafka, error);
+    while (!error && !rd.consumer_closed(kafka->handle)) {
+        int64_t left = end - milliseconds_now(CLOCK_MONOTONIC);
+        if (left <= 0) break;
+        // Messages that nobody has read come as well.
+        rd_kafka_message_t *message = rd.consume_queue(queue, left < 100 ? (int)left : 100);
+        if (message) rd.message_destroy(message);
     }
-    rd.destroy(kafka->handle);
+    rd.queue_destroy(queue);
+}
+
+static void *destroy(void *context) {
+    struct penstock_kafka *kafka = context;
+    rd.destroy_flags(kafka->handle, DESTROY_WITHOUT_LEAVING);
     free(kafka->failures);
     free(kafka->topic);
     free(kafka);
+    return NULL;
+}
+
+void penstock_kafka_free(struct penstock_kafka *kafka, int milliseconds) {
+    kafka->is_closing = 1;
+    if (kafka->change) penstock_kafka_apply_changes(kafka);
+    if (kafka->queue) rd.queue_destroy(kafka->queue);
+    if (!kafka->is_consumer) {
+        // What waits here would be waited for.
+        penstock_kafka_purge(kafka);
+    } else if (milliseconds > 0) {
+        leave(kafka, milliseconds);
+    }
+    // The library waits for answers that are due, such as that to a commit, for as long as its sockets' time-out.
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, destroy, kafka) != 0) {
+        destroy(kafka);
+        return;
+    }
+    int64_t end = milliseconds_now(CLOCK_REALTIME) + FREE_MILLISECONDS;
+    struct timespec until = {end / 1000, end % 1000 * 1000000};
+    if (pthread_timedjoin_np(thread, NULL, &until) != 0) pthread_detach(thread);
 }
 
 const char *penstock_kafka_last_error(struct penstock_kafka *kafka) { return kafka->last_error; }
@@ -358,6 +417,8 @@ int penstock_kafka_next_change(struct penstock_kafka *kafka, struct penstock_kaf
     return 1;
 }
 
+int penstock_kafka_has_lost(struct penstock_kafka *kafka) { return rd.assignment_lost(kafka->handle); }
+
 void penstock_kafka_apply_changes(struct penstock_kafka *kafka) {
     list_t *change = kafka->change;
     if (!change) return;
@@ -387,9 +448,22 @@ void penstock_kafka_pause(struct penstock_kafka *kafka, const int32_t *partition
     rd.topic_partition_list_destroy(list);
 }
 
+static int ask_offset(
+    struct penstock_kafka *kafka, const char *topic, int32_t partition, int64_t time, int64_t *offset, int milliseconds) {
+    list_t *list = rd.topic_partition_list_new(1);
+    rd.topic_partition_list_add(list, topic, partition)->offset = time;
+    int code = rd.offsets_for_times(kafka->handle, list, milliseconds);
+    if (code == 0) code = list->elems[0].err;
+    *offset = list->elems[0].offset;
+    rd.topic_partition_list_destroy(list);
+    return code;
+}
+
 int penstock_kafka_offsets(
     struct penstock_kafka *kafka, const char *topic, int32_t partition, int64_t *low, int64_t *high, int milliseconds) {
-    return rd.query_watermark_offsets(kafka->handle, topic, partition, low, high, milliseconds);
+    // The library's own question about both waits for as long as its sockets' time-out, whatever it is told.
+    int code = ask_offset(kafka, topic, partition, LAST, high, milliseconds);
+    return code != 0 ? code : ask_offset(kafka, topic, partition, FIRST, low, milliseconds);
 }
 
 int penstock_kafka_committed(struct penstock_kafka *kafka, int32_t partition, int64_t *offset, int milliseconds) {
@@ -499,4 +573,20 @@ int penstock_kafka_transaction_abort(struct penstock_kafka *kafka, int milliseco
 const char *penstock_kafka_played_brokers(struct penstock_kafka *kafka) {
     rd_kafka_mock_cluster_t *cluster = rd.handle_mock_cluster(kafka->handle);
     return cluster ? rd.mock_cluster_bootstraps(cluster) : NULL;
+}
+
+void penstock_kafka_play_delay(struct penstock_kafka *kafka, int milliseconds) {
+    rd_kafka_mock_cluster_t *cluster = rd.handle_mock_cluster(kafka->handle);
+    if (cluster) rd.mock_broker_set_rtt(cluster, 1, milliseconds);
+}
+
+void penstock_kafka_play_refusals(struct penstock_kafka *kafka, int request, int code, size_t count) {
+    rd_kafka_mock_cluster_t *cluster = rd.handle_mock_cluster(kafka->handle);
+    for (size_t index = 0; cluster && index < count; index++)
+        rd.mock_push_request_errors_array(cluster, (int16_t)request, 1, &code);
+}
+
+void penstock_kafka_play_fault(struct penstock_kafka *kafka, const char *topic, int code) {
+    rd_kafka_mock_cluster_t *cluster = rd.handle_mock_cluster(kafka->handle);
+    if (cluster) rd.mock_topic_set_error(cluster, topic, code);
 }

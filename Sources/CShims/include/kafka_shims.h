@@ -10,7 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Opens the library, once in a process; NULL where it is there, else a constant text that says why not.
+// Opens the library, unless it is open; NULL where it is there, else a text that says why not, valid until the next call on
+// this thread.
 const char *penstock_kafka_load(void);
 // Its version, such as "2.0.2"; after it was opened.
 const char *penstock_kafka_version(void);
@@ -25,6 +26,11 @@ enum {
     PENSTOCK_KAFKA_NO_OFFSET = -168,
     PENSTOCK_KAFKA_FATAL = -150,
     PENSTOCK_KAFKA_TOO_LARGE = 10,
+    // Three words for a topic that is not there: the brokers', and the library's for the topic and its partitions.
+    PENSTOCK_KAFKA_NO_TOPIC = 3,
+    PENSTOCK_KAFKA_NO_SUCH_TOPIC = -188,
+    PENSTOCK_KAFKA_NO_PARTITION = -190,
+    PENSTOCK_KAFKA_FORBIDDEN = 29,
 };
 
 struct penstock_kafka_settings *penstock_kafka_settings_make(void);
@@ -39,8 +45,9 @@ void penstock_kafka_settings_free(struct penstock_kafka_settings *settings);
 struct penstock_kafka *penstock_kafka_consumer(
     struct penstock_kafka_settings *settings, const char *topic, char *why, size_t room);
 struct penstock_kafka *penstock_kafka_producer(struct penstock_kafka_settings *settings, char *why, size_t room);
-// Leaves the group, where it is a member, and frees the handle.
-void penstock_kafka_free(struct penstock_kafka *kafka);
+// Leaves the group, where it is a member and brokers let it go within `milliseconds`, else leaves that to its time-out there;
+// and frees the handle, which goes on by itself where the library waits for brokers.
+void penstock_kafka_free(struct penstock_kafka *kafka, int milliseconds);
 
 // The text of the last error that a handle was told of, empty without one; valid until the next call with it.
 const char *penstock_kafka_last_error(struct penstock_kafka *kafka);
@@ -73,6 +80,8 @@ struct penstock_kafka_change {
 };
 // The next change since the last call; 0 where there is none. What they say holds once they are applied.
 int penstock_kafka_next_change(struct penstock_kafka *kafka, struct penstock_kafka_change *change);
+// Whether partitions that are taken have been given to others already, because the group took this member for dead.
+int penstock_kafka_has_lost(struct penstock_kafka *kafka);
 // Has the changes that were told hold; until then the group waits. New partitions are not paused.
 void penstock_kafka_apply_changes(struct penstock_kafka *kafka);
 
@@ -128,5 +137,11 @@ int penstock_kafka_transaction_abort(struct penstock_kafka *kafka, int milliseco
 
 // The addresses of the brokers that a handle with test.mock.num.brokers plays; NULL where it has none.
 const char *penstock_kafka_played_brokers(struct penstock_kafka *kafka);
+// Has the first broker that it plays answer so much later.
+void penstock_kafka_play_delay(struct penstock_kafka *kafka, int milliseconds);
+// Has them refuse the next requests of a kind, a number of Kafka's protocol, with a code.
+void penstock_kafka_play_refusals(struct penstock_kafka *kafka, int request, int code, size_t count);
+// Has them say of a topic that it has a fault; 0 for none.
+void penstock_kafka_play_fault(struct penstock_kafka *kafka, const char *topic, int code);
 
 #endif

@@ -82,10 +82,12 @@ package struct KafkaOffset: Equatable, Sendable {
 
     deinit { unsafe precondition(handle == nil, "a consumer was let go without being closed") }
 
-    /// Leaves the group; called once.
-    package func close() {
+    /// Leaves the group, and is closed; called once.
+    ///
+    /// Where the brokers do not let it go within that time, or that is 0, they find out by the session's time-out.
+    package func close(leavingWithinMilliseconds milliseconds: Int32 = 5000) {
         waker.forget()
-        if let handle = unsafe handle { unsafe penstock_kafka_free(handle) }
+        if let handle = unsafe handle { unsafe penstock_kafka_free(handle, milliseconds) }
         unsafe handle = nil
     }
 
@@ -140,6 +142,9 @@ package struct KafkaOffset: Equatable, Sendable {
         }
         return changes
     }
+
+    /// Whether partitions that it is told to give have been taken from it before, because it was silent for too long.
+    package var hasLostPartitions: Bool { unsafe penstock_kafka_has_lost(open) != 0 }
 
     /// Has the changes that were told hold.
     package func applyChanges() { unsafe penstock_kafka_apply_changes(open) }

@@ -16,7 +16,7 @@ package enum KafkaLibrary {
 
     /// Why it cannot be had; nil where it is open.
     package static var fault: String? {
-        // A text that lives as long as the process.
+        // A text that lives until the next call on this thread; copied at once.
         unsafe penstock_kafka_load().map { unsafe String(cString: $0) }
     }
 

@@ -50,6 +50,8 @@ package struct KafkaRecord: Equatable, Sendable {
         package var isTooLarge: Bool
         /// Whether the producer is of no use any more.
         package var isFatal: Bool
+        /// What would have it written; empty where nothing is known to.
+        package var remedy: String
         /// Why.
         package var reason: String
     }
@@ -74,7 +76,7 @@ package struct KafkaRecord: Equatable, Sendable {
 
     /// Drops what is not written yet, and ends; called once.
     package func close() {
-        if let handle = unsafe handle { unsafe penstock_kafka_free(handle) }
+        if let handle = unsafe handle { unsafe penstock_kafka_free(handle, 0) }
         unsafe handle = nil
     }
 
@@ -112,8 +114,18 @@ package struct KafkaRecord: Equatable, Sendable {
     private static func failure(_ tag: Int64, _ code: Int32) -> Failure {
         Failure(
             tag: tag, isTooLarge: Int(code) == Int(PENSTOCK_KAFKA_TOO_LARGE),
-            isFatal: Int(code) == Int(PENSTOCK_KAFKA_FATAL),
+            isFatal: Int(code) == Int(PENSTOCK_KAFKA_FATAL), remedy: remedy(Int(code)),
             reason: KafkaLibrary.text(code))
+    }
+
+    private static func remedy(_ code: Int) -> String {
+        switch code {
+        case Int(PENSTOCK_KAFKA_NO_TOPIC), Int(PENSTOCK_KAFKA_NO_SUCH_TOPIC),
+            Int(PENSTOCK_KAFKA_NO_PARTITION):
+            "make the topic, or have brokers make it (auto.create.topics.enable)"
+        case Int(PENSTOCK_KAFKA_FORBIDDEN): "allow the gateway's user to write to it"
+        default: ""
+        }
     }
 
     /// Waits until everything that was handed over was written or has failed, for at most so long; whether it is so.
@@ -197,5 +209,22 @@ package struct KafkaRecord: Equatable, Sendable {
     package var playedBrokers: String? {
         // The text lives as long as the handle; copied at once.
         unsafe penstock_kafka_played_brokers(open).map { unsafe String(cString: $0) }
+    }
+
+    /// Has the first broker that it plays answer so much later.
+    package func playDelay(milliseconds: Int32) {
+        unsafe penstock_kafka_play_delay(open, milliseconds)
+    }
+
+    /// Has the brokers that it plays refuse that many requests of a kind, a number of Kafka's protocol, with one of its
+    /// codes.
+    package func playRefusals(of request: Int32, code: Int32, count: Int) {
+        unsafe penstock_kafka_play_refusals(open, request, code, count)
+    }
+
+    /// Has the brokers that it plays say with one of Kafka's codes what is wrong with a topic; 0 for nothing.
+    package func playFault(of topic: String, code: Int32) {
+        // The name is borrowed for the call.
+        unsafe penstock_kafka_play_fault(open, topic, code)
     }
 }

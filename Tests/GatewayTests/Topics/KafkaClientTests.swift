@@ -135,6 +135,60 @@ import Testing
         }
     }
 
+    @Test func aPausedPartitionHoldsUpNoOther() throws {
+        let (cluster, properties) = try Self.brokers()
+        defer { cluster.close() }
+        let member = try Self.member(properties)
+        defer { member.close() }
+        var held: Set<Int32> = []
+        Self.poll(member, &held) { _, held in held.count == 4 }
+        member.pause([1], true)
+        try Self.write(40, to: properties)
+        let ends = try (0..<4).map { partition in
+            try #require(cluster.offsets(of: "questions", partition, milliseconds: 2000))
+                .upperBound
+        }
+        #expect(ends[1] > 0)
+        var counts: [Int32: Int64] = [:]
+        var last: [Int32: Int64] = [:]
+        func read(_ event: KafkaConsumer.Event) {
+            guard case .message(let message) = event else { return }
+            counts[message.partition, default: 0] += 1
+            #expect(message.offset == last[message.partition].map { $0 + 1 } ?? 0)
+            last[message.partition] = message.offset
+            // One after the other, in the middle of what was fetched.
+            if message.offset == 1, message.partition != 1 {
+                member.pause([message.partition], true)
+                member.pause([message.partition], false)
+            }
+        }
+        Self.poll(member, &held) { event, _ in
+            read(event)
+            return counts.values.reduce(0, +) == 40 - ends[1]
+        }
+        for _ in 0..<5 { #expect(member.poll(milliseconds: 100) == .nothing) }
+        #expect(counts[1] == nil)
+        member.pause([1], false)
+        Self.poll(member, &held) { event, _ in
+            read(event)
+            return counts.values.reduce(0, +) == 40
+        }
+    }
+
+    /// The library waits for the answer to a commit, for as long as its sockets' time-out.
+    @Test func brokersThatAreSilentDelayNoEnd() throws {
+        let (cluster, properties) = try Self.brokers()
+        defer { cluster.close() }
+        let member = try Self.member(properties)
+        var held: Set<Int32> = []
+        Self.poll(member, &held) { _, held in held.count == 4 }
+        cluster.playDelay(milliseconds: 20_000)
+        member.commit([KafkaOffset(partition: 0, offset: 0)], waits: false)
+        let begin = ContinuousClock.now
+        member.close(leavingWithinMilliseconds: 500)
+        #expect(ContinuousClock.now - begin < .seconds(4))
+    }
+
     @Test func anotherThreadEndsAPoll() throws {
         let (cluster, properties) = try Self.brokers()
         defer { cluster.close() }
