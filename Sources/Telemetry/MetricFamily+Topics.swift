@@ -6,7 +6,7 @@ extension MetricFamily {
     private static let topic: [MetricFamily] = [
         .source(
             "penstock_source_up", .gauge,
-            "1 while the topic's brokers answer what they are asked, else 0."
+            "1 while the topic's brokers answer what they are asked and take what is written, else 0."
         ) { $0.isUp ? 1 : 0 },
         MetricFamily(
             name: "penstock_source_lag", kind: .gauge, unit: nil, labels: ["topic", "partition"],

@@ -21,6 +21,8 @@ extension StatusRenderer {
             buffer.append(text: ",\"\(name)\":")
             buffer.append(signed: number)
         }
+        buffer.append(text: ",\"stuck\":")
+        buffer.append(jsonString: figures.refusal)
         buffer.append(text: ",\"error\":")
         buffer.append(jsonString: figures.lastError)
         buffer.append(text: "}")

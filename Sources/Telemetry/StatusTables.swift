@@ -55,7 +55,7 @@ package enum StatusTables {
                 topic.name, figures.isUp ? "yes" : "no", figures.isPaused ? "yes" : "no",
                 "\(figures.partitionCount)", "\(figures.lag)", "\(figures.openCount)",
                 "\(figures.completedCount)", "\(figures.failedCount)", "\(figures.deadCount)",
-                figures.lastError,
+                figures.refusal.isEmpty ? figures.lastError : figures.refusal,
             ])
         }
         return table

@@ -2,8 +2,10 @@
 
 /// The figures of a topic.
 package struct TopicFigures: Equatable, Sendable {
-    /// Whether the brokers have answered what they were last asked.
+    /// Whether the brokers have answered what they were last asked, and take what is written.
     package var isUp = false
+    /// Why they take nothing, and what would have them; empty while they do.
+    package var refusal = ""
     /// Messages that were read.
     package var readCount = 0
     /// Results that were written, with a status of 2xx and others.

@@ -62,7 +62,7 @@ private let goldenTraffic = #"""
     # TYPE penstock_bulk_lines_total counter
     penstock_bulk_lines_total{result="completed"} 0
     penstock_bulk_lines_total{result="failed"} 0
-    # HELP penstock_source_up 1 while the topic's brokers answer what they are asked, else 0.
+    # HELP penstock_source_up 1 while the topic's brokers answer what they are asked and take what is written, else 0.
     # TYPE penstock_source_up gauge
     penstock_source_up{topic="questions"} 1
     # HELP penstock_source_lag Messages that the topic's group has not got behind, of each partition that this gateway has.

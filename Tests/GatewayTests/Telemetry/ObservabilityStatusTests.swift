@@ -67,7 +67,7 @@ import Testing
             + #""bulk":[{"client":"192.0.2.7","request_id":"a1","since":"2023-11-14T22:13:03.456Z","#
             + #""lines":{"read":40,"completed":30,"failed":2}}],"#
             + #""topics":[{"name":"questions","up":true,"paused":false,"partitions":2,"lag":8,"open":2,"read":9,"#
-            + #""completed":4,"failed":1,"dead":2,"late":0,"errors":5,"error":"a broker is \"away\""}],"#
+            + #""completed":4,"failed":1,"dead":2,"late":0,"errors":5,"stuck":"","error":"a broker is \"away\""}],"#
             + #""overrides":[{"verb":"limit","pool":"chat","value":"64","replaced":"knee","#
             + #""age_seconds":2.0,"ends_in_seconds":1798.0,"uid":1000,"pid":77}]}"#
         #expect(text == expected + "\n")
