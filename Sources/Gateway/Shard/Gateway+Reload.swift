@@ -40,11 +40,7 @@ extension Gateway {
                 stays: listening.map(\.number), sockets: opened.sockets(ofShard: index))
             group.send(to: index) { $0.apply(change) }
         }
-        do throws(SystemError) {
-            try followTopics()
-        } catch {
-            logger.error("\(error.description)")
-        }
+        followTopicsOrTryAgain()
         metrics.countReload(atNanoseconds: ProcessClock.wallNanoseconds())
     }
 

@@ -8,20 +8,40 @@ internal import Reactor
 internal import Telemetry
 
 extension Gateway {
-    /// Serves the topics of the policy in force, and has all others end; throws where one cannot begin.
+    /// Serves the topics of the policy in force, as far as they can begin; those that cannot are tried again after a pause.
+    func followTopicsOrTryAgain() {
+        do throws(SystemError) {
+            guard !isDraining else { return topicRetry.ended() }
+            try followTopics()
+            topicRetry.ended()
+        } catch {
+            topicRetry.failed(now: reactor.now)
+            logger.error("\(error.description)")
+        }
+        arrangeTimer()
+    }
+
+    /// Serves the topics of the policy in force, and has all others end; throws where one cannot begin, after the others
+    /// have.
     func followTopics() throws(SystemError) {
+        var failure: SystemError?
         for service in topics where !policy.topics.contains(service.settings) {
             service.channel.enter(.finishes)
         }
         for settings in policy.topics where !topics.contains(where: { $0.isOf(settings) }) {
             topicNumber += 1
-            topics.append(
-                try TopicService(
-                    settings, number: topicNumber, in: group,
-                    identity: String(random.next(), radix: 16),
-                    finishNanoseconds: policy.server.drainTimeout.wholeNanoseconds,
-                    logger: logger))
+            do throws(SystemError) {
+                topics.append(
+                    try TopicService(
+                        settings, number: topicNumber, in: group,
+                        identity: String(random.next(), radix: 16),
+                        finishNanoseconds: policy.server.drainTimeout.wholeNanoseconds,
+                        logger: logger))
+            } catch {
+                failure = error
+            }
         }
+        if let failure { throw failure }
     }
 
     /// The thread of a topic has come to its end.
@@ -31,11 +51,7 @@ extension Gateway {
         service.join()
         group.send(to: service.shard) { $0.endTopic(number) }
         guard !isDraining else { return stopIfDrained() }
-        do throws(SystemError) {
-            try followTopics()
-        } catch {
-            logger.error("\(error.description)")
-        }
+        followTopicsOrTryAgain()
     }
 
     /// Has all topics finish what is under way.

@@ -63,6 +63,8 @@ package final class Gateway {
     /// Topics that requests are taken from, those that end included, and the number of the last one that began.
     var topics: [TopicService] = []
     var topicNumber = 0
+    /// When topics that could not begin are tried again.
+    var topicRetry = GrowingPause()
     /// Listeners that were opened so far.
     var openedCount = 0
     /// The logs whose losses are counted, with the names of their metric labels.
@@ -252,7 +254,8 @@ package final class Gateway {
     /// Has the timer wake when the drain has lasted long enough, or a shard is silent for too long.
     func arrangeTimer() {
         guard let timer else { return }
-        let next = gatherings.reduce(min(drainBeginsAt, drainEndsAt)) { min($0, $1.endsAt) }
+        let soonest = min(drainBeginsAt, drainEndsAt, topicRetry.endsAt)
+        let next = gatherings.reduce(soonest) { min($0, $1.endsAt) }
         reactor.setDeadline(of: timer, to: next)
     }
 
@@ -276,6 +279,7 @@ package final class Gateway {
             tellCut()
             return stop()
         }
+        if reactor.now >= topicRetry.endsAt { followTopicsOrTryAgain() }
         giveUpGatherings()
         arrangeTimer()
     }
