@@ -69,12 +69,15 @@ def begin(
     folder = library_folder(tmp_path)
 
     def start(
-        topic: str = "", limit: int = 16, session: int = 3000, properties: str = ""
+        topic: str = "", limit: int = 16, session: int = 3000, properties: str = "", without_topics: bool = False
     ) -> Gateway:
         policy = POLICY.format(
             url=backend.url, broker=broker.address, limit=limit, topic=topic, session=session,
             properties=properties,
         )
+        setattr(start, "policy", policy)
+        if without_topics:
+            policy = policy[: policy.index("topics:")]
         return gateway(policy, environment={"LD_LIBRARY_PATH": str(folder)})
 
     return start
@@ -354,6 +357,72 @@ def test_without_the_library_it_says_what_to_install(penstock: Path, tmp_path: P
         assert "error: topics: librdkafka.so.1 cannot be opened: " in ended.stderr
         assert "apt-get install librdkafka1" in ended.stderr
     subprocess.run([penstock, "check", "--policy-only", policy], env=environment, timeout=20, check=True)
+
+
+def test_the_library_may_be_installed_later(begin: Any, broker: Broker, tmp_path: Path) -> None:
+    library = tmp_path / "lib" / "librdkafka.so.1"
+    real = library.readlink()
+    library.unlink()
+    library.write_bytes(b"none")
+    gateway = begin(without_topics=True)
+    gateway.reload(begin.policy)
+    eventually(
+        lambda: any("librdkafka.so.1 cannot be opened" in line for line in gateway.errors), "what is missing"
+    )
+    library.unlink()
+    library.symlink_to(real)
+    gateway.reload(begin.policy)
+    gateway.told("policy reloaded")
+    broker.write("asked", messages(0, 4))
+    results = Results(broker, "answered")
+    results.wait(4)
+    results.close()
+
+
+@pytest.mark.timed
+def test_long_messages_are_fetched_as_fast_as_they_are_worked_on(begin: Any, broker: Broker) -> None:
+    gateway = begin(limit=64)
+    broker.write("asked", messages(0, 400, padding="x" * 100_000))
+    results = Results(broker, "answered")
+    begun = time.monotonic()
+    results.wait(400, 60)
+    # Ten a second and partition come where each fetch waits for a second.
+    assert time.monotonic() - begun < 20
+    assert gateway.metric("penstock_source_errors_total") == 0
+    results.close()
+
+
+@pytest.mark.timed
+def test_the_end_waits_for_no_silent_brokers(begin: Any, broker: Broker) -> None:
+    gateway = begin()
+    broker.write("asked", messages(0, 40))
+    results = Results(broker, "answered")
+    results.wait(40)
+    results.close()
+    broker.write("asked", messages(40, 8, seconds=2))
+    eventually(lambda: gateway.metric("penstock_inflight") == 8, "some under way")
+    broker.process.signal(signal.SIGSTOP)
+    begun = time.monotonic()
+    gateway.signal(signal.SIGTERM)
+    assert gateway.wait(20) == 0
+    # Its time is 10 s.
+    assert time.monotonic() - begun < 11
+    broker.process.signal(signal.SIGCONT)
+
+
+@pytest.mark.timed
+def test_a_slow_message_holds_up_its_partition_only(begin: Any, broker: Broker) -> None:
+    gateway = begin("    max_open: 8")
+    broker.write("asked", messages(0, 1, seconds=15))
+    broker.write("asked", messages(1, 399))
+    results = Results(broker, "answered")
+    results.wait(300, 12)
+    done = names(results.values())
+    assert not any(int(name[1:]) % 4 == 0 for name in done)
+    results.wait(400)
+    all_committed(broker)
+    assert gateway.metric("penstock_source_errors_total") == 0
+    results.close()
 
 
 @pytest.mark.timed

@@ -34,6 +34,9 @@ final class TopicService {
             },
             release: { bytes in
                 group.send(to: shard) { $0.topics[number]?.release(bytes: bytes) }
+            },
+            cancel: { keys in
+                group.send(to: shard) { $0.topics[number]?.cancel(keys) }
             })
         thread = try SystemThread(name: "topic-\(number)") {
             reader.run()

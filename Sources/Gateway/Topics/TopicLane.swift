@@ -36,6 +36,13 @@ final class TopicLane: LaneUser {
         lane.release(bytes: bytes)
     }
 
+    /// Nobody waits for those requests any more.
+    func cancel(_ keys: Set<Int>) {
+        guard let lane, !lane.isCancelled else { return }
+        lane.cancel(keys)
+        channel.offer(lane.demand)
+    }
+
     /// The topic is read no more.
     func end() {
         lane?.cancel()

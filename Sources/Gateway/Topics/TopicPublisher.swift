@@ -15,8 +15,9 @@ struct TopicPublisher {
         case idle
         /// The entries at these places are to be handed over.
         case sending([Int])
-        /// What was handed over has no answer yet; the entries at these places were not taken.
-        case flushing([Int])
+        /// What was handed over has no answer yet: so many entries. Those at `refused` were not taken, those at `waiting`
+        /// have not been handed over.
+        case flushing(Int, refused: [Int], waiting: [Int])
         /// What was written needs its offsets in the transaction, its end, or to be undone.
         case sendingOffsets, committing, aborting
     }
@@ -27,6 +28,12 @@ struct TopicPublisher {
     private let note: (String) -> Void
     private var state = State.idle
     private var batch = TopicBatch()
+    /// Entries of the batch that go by themselves: brokers refuse all that came together where one of it is too large.
+    private var alone: Set<Int> = []
+    /// Batches of one entry that are next, for the same reason, where a batch is a transaction.
+    private var singleCount = 0
+    /// Entries without their keys, because they were too large with them.
+    private var keyless: Set<Int> = []
     /// Nothing is begun before; what failed is tried again then.
     private var notBefore = Instant(nanoseconds: .min / 2)
     private var isInitialized: Bool
@@ -43,6 +50,9 @@ struct TopicPublisher {
 
     /// How often brokers have answered all that was handed over, be it that they take none of it.
     private(set) var answerCount = 0
+
+    /// Why brokers take nothing, and what would have them; nil while they do.
+    private(set) var refusal: String?
 
     /// Whether it waits for brokers.
     var isBusy: Bool { if case .idle = state { false } else { true } }
@@ -62,21 +72,29 @@ struct TopicPublisher {
         switch state {
         case .idle:
             guard now >= notBefore, try initialize() else { return nil }
-            batch = work.batch(most: TopicPublisher.mostOfPartition)
+            batch =
+                singleCount > 0
+                ? work.batch(most: 1, ofOne: true)
+                : work.batch(most: TopicPublisher.mostOfPartition)
             guard !batch.isEmpty else { return nil }
             if settings.isTransactional, try !took(producer.begin()) { return nil }
             state = .sending(Array(batch.entries.indices))
             return nil
         case .sending(let places):
             guard now >= notBefore else { return nil }
-            let left = try send(places, &work)
+            let together = places.prefix { !alone.contains($0) }
+            let chosen = together.isEmpty ? places.prefix(1) : together
+            let refused = try send(Array(chosen), &work)
             guard settings.isTransactional else {
-                state = .flushing(left)
+                state = .flushing(
+                    chosen.count - refused.count, refused: refused,
+                    waiting: Array(places.dropFirst(chosen.count)))
                 return nil
             }
-            state = left.isEmpty ? .sendingOffsets : .aborting
+            state = refused.isEmpty ? .sendingOffsets : .aborting
             return nil
-        case .flushing(let left): return try flush(left, &work, consumer, now: now)
+        case .flushing(let count, let refused, let waiting):
+            return try flush(count, refused, waiting, &work, consumer, now: now)
         case .sendingOffsets:
             let offsets = work.offsets(of: batch)
             guard offsets.count == batch.places.count else {
@@ -95,9 +113,14 @@ struct TopicPublisher {
             guard try took(producer.abort(milliseconds: TopicPublisher.stepMilliseconds)) else {
                 return nil
             }
-            try shorten(producer.failures(), &work)
+            let failures = producer.failures()
+            try take(failures, of: batch.entries.count, &work)
             state = .idle
-            notBefore = now.advanced(byNanoseconds: TopicPublisher.pauseNanoseconds)
+            if !alone.isEmpty { singleCount = batch.entries.count }
+            forgetPlaces()
+            if !failures.contains(where: \.isTooLarge) {
+                notBefore = now.advanced(byNanoseconds: TopicPublisher.pauseNanoseconds)
+            }
             return nil
         }
     }
@@ -127,15 +150,20 @@ struct TopicPublisher {
 
     /// Waits for the answers to what was handed over; what was written where that is everything.
     private mutating func flush(
-        _ left: [Int], _ work: inout TopicWork, _ consumer: KafkaConsumer, now: Instant
+        _ count: Int, _ refused: [Int], _ waiting: [Int], _ work: inout TopicWork,
+        _ consumer: KafkaConsumer, now: Instant
     ) throws(SystemError) -> TopicBatch? {
         guard producer.flush(milliseconds: TopicPublisher.waitMilliseconds) else { return nil }
         answerCount += 1
         let failures = producer.failures()
-        guard failures.isEmpty, left.isEmpty else {
-            try shorten(failures, &work)
-            state = .sending((left + failures.map { Int($0.tag) }).sorted())
-            notBefore = now.advanced(byNanoseconds: TopicPublisher.pauseNanoseconds)
+        try take(failures, of: count, &work)
+        let left = refused + failures.map { Int($0.tag) } + waiting
+        guard left.isEmpty else {
+            state = .sending(left.sorted())
+            // What goes by itself now, or is shorter, has nothing to wait for.
+            if !refused.isEmpty || failures.contains(where: { !$0.isTooLarge }) {
+                notBefore = now.advanced(byNanoseconds: TopicPublisher.pauseNanoseconds)
+            }
             return nil
         }
         let offsets = work.offsets(of: batch)
@@ -146,7 +174,15 @@ struct TopicPublisher {
     private mutating func finish(_ work: inout TopicWork) -> TopicBatch {
         work.written(batch)
         state = .idle
+        refusal = nil
+        singleCount = max(0, singleCount - 1)
+        forgetPlaces()
         return batch
+    }
+
+    private mutating func forgetPlaces() {
+        alone.removeAll()
+        keyless.removeAll()
     }
 
     /// Hands entries over; those that were not taken.
@@ -155,52 +191,75 @@ struct TopicPublisher {
     ) throws(SystemError) -> [Int] {
         var left: [Int] = []
         for place in places {
-            guard var failure = producer.send(record(batch.entries[place]), tag: Int64(place))
-            else { continue }
-            try shorten([failure], &work)
-            if failure.isTooLarge {
-                guard let again = producer.send(record(batch.entries[place]), tag: Int64(place))
-                else { continue }
-                failure = again
+            guard let failure = producer.send(record(place), tag: Int64(place)) else { continue }
+            // The library says it of this one.
+            try take([failure], of: 1, &work)
+            guard failure.isTooLarge else {
+                left.append(place)
+                continue
             }
-            left.append(place)
+            if producer.send(record(place), tag: Int64(place)) != nil { left.append(place) }
         }
         return left
     }
 
-    /// Has those that are too large say so instead; throws where the producer is lost.
-    private mutating func shorten(
-        _ failures: [KafkaProducer.Failure], _ work: inout TopicWork
+    /// Notes what was not written of so many entries that went together; throws where the producer is lost.
+    private mutating func take(
+        _ failures: [KafkaProducer.Failure], of count: Int, _ work: inout TopicWork
     ) throws(SystemError) {
-        if let failure = failures.first { note(failure.reason) }
+        if let failure = failures.first(where: { !$0.isTooLarge }) {
+            let text = reason(failure)
+            note(text)
+            refusal = text
+        }
         for failure in failures {
             if failure.isFatal { throw lost(failure.reason) }
             guard failure.isTooLarge else { continue }
-            let place = Int(failure.tag)
-            let message = batch.entries[place].message
-            let outcome = TopicText.tooLarge(message, nil)
-            batch.entries[place].outcome = outcome
-            work.replace(message, of: batch, by: outcome)
+            if count > 1 {
+                // Which of them is too large is not said.
+                alone.insert(Int(failure.tag))
+            } else {
+                shorten(Int(failure.tag), &work)
+            }
         }
     }
 
-    private func record(_ entry: TopicBatch.Entry) -> KafkaRecord {
+    /// Has an entry that is too large say so instead; where it did, it goes without its key.
+    private mutating func shorten(_ place: Int, _ work: inout TopicWork) {
+        let message = batch.entries[place].message
+        let outcome = TopicText.tooLarge(message, nil)
+        if batch.entries[place].outcome == outcome { keyless.insert(place) }
+        batch.entries[place].outcome = outcome
+        work.replace(message, of: batch, by: outcome)
+    }
+
+    private func reason(_ failure: KafkaProducer.Failure) -> String {
+        let place = Int(failure.tag)
+        guard batch.entries.indices.contains(place) else { return failure.reason }
+        let remedy = failure.remedy.isEmpty ? "" : "; \(failure.remedy)"
+        return "topic \(record(place).topic) takes nothing: \(failure.reason)\(remedy)"
+    }
+
+    private func record(_ place: Int) -> KafkaRecord {
+        let entry = batch.entries[place]
         let message = entry.message
         // A key may be as long as its message may be, and then nothing fits beside it.
-        let key = (message.key?.count ?? 0) <= TopicPublisher.mostKeyBytes ? message.key : nil
-        let place = [
+        let isBare =
+            keyless.contains(place) || (message.key?.count ?? 0) > TopicPublisher.mostKeyBytes
+        let key = isBare ? nil : message.key
+        let origin = [
             (name: "penstock-partition", value: "\(message.partition)"),
             (name: "penstock-offset", value: "\(message.offset)"),
         ]
         switch entry.outcome {
         case .result(let line, _):
             var record = KafkaRecord(topic: settings.results, key: key, value: line)
-            record.headers = place
+            record.headers = origin
             return record
         case .dead(let reason):
             var record = KafkaRecord(
                 topic: settings.deadLetterTopic, key: key, value: message.value)
-            record.headers = [(name: "penstock-reason", value: reason)] + place
+            record.headers = [(name: "penstock-reason", value: reason)] + origin
             return record
         }
     }

@@ -25,6 +25,8 @@ final class TopicReader: Sendable {
     let submit: @Sendable (LaneRequest) -> Bool
     /// Tells the lane that so many bytes of answers were taken over.
     let release: @Sendable (Int) -> Void
+    /// Tells the lane that nobody waits for those requests any more.
+    let cancel: @Sendable (Set<Int>) -> Void
     private let quietLines = Mutex(QuietLines(1))
 
     private static let mostPauseSeconds = 30
@@ -36,7 +38,8 @@ final class TopicReader: Sendable {
         _ settings: TopicSettings, _ channel: TopicChannel, identity: String,
         finishNanoseconds: Int64, logger: Logger,
         submit: @escaping @Sendable (LaneRequest) -> Bool,
-        release: @escaping @Sendable (Int) -> Void
+        release: @escaping @Sendable (Int) -> Void,
+        cancel: @escaping @Sendable (Set<Int>) -> Void
     ) {
         self.settings = settings
         self.channel = channel
@@ -45,6 +48,7 @@ final class TopicReader: Sendable {
         self.logger = logger
         self.submit = submit
         self.release = release
+        self.cancel = cancel
     }
 
     /// Runs until the channel says that it ends.
@@ -77,12 +81,13 @@ final class TopicReader: Sendable {
         defer { producer.close() }
         let consumer = try KafkaConsumer(topic: settings.topic, settings.consumerProperties)
         channel.wakes(consumer.waker)
-        defer {
-            channel.wakes(nil)
-            consumer.close()
-        }
         var session = TopicSession(self, producer, consumer, after: lastID)
-        defer { lastID = session.lastID }
+        defer {
+            lastID = session.lastID
+            channel.wakes(nil)
+            let milliseconds = session.leaveMilliseconds(MonotonicClock.now)
+            consumer.close(leavingWithinMilliseconds: milliseconds)
+        }
         try session.run()
     }
 

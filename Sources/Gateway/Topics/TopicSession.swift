@@ -24,8 +24,8 @@ struct TopicSession {
     private var lag: TopicLag
     /// What the lane has, and what its message calls itself.
     private var asked: [Int: Asked] = [:]
-    /// When it ends although something is under way; far away before it is to finish.
-    private var endsAt = Instant.distantFuture
+    /// The time that its end has; nil before it is to finish.
+    private var ending: TopicEnding?
     /// When it is said again where the group goes on, since that has failed.
     private var saysAgainAt = Instant.distantFuture
 
@@ -47,6 +47,9 @@ struct TopicSession {
     private static let mostPerTurn = 64
     /// For how long what has ended is written when partitions go, and at the end.
     private static let settleNanoseconds: Int64 = 3_000_000_000
+    /// The same where everything is to end at once.
+    private static let hurriedNanoseconds: Int64 = 300_000_000
+    private static let mostLeaveMilliseconds: Int32 = 3000
     private static let sayAgainNanoseconds: Int64 = 1_000_000_000
     /// For how long brokers that answer may take nothing: those that have lost what they knew of a writer never will.
     private static let stuckNanoseconds: Int64 = 15_000_000_000
@@ -72,6 +75,16 @@ struct TopicSession {
 
     /// Serves until the channel says that it ends; throws where it is no member any more.
     mutating func run() throws(SystemError) {
+        do throws(SystemError) {
+            try serve()
+        } catch {
+            // The next member reads it again.
+            cancel(Array(asked.keys))
+            throw error
+        }
+    }
+
+    private mutating func serve() throws(SystemError) {
         while true {
             let now = MonotonicClock.now
             takeResults()
@@ -91,10 +104,23 @@ struct TopicSession {
         case .reads: return false
         case .ends: return true
         case .finishes:
-            if endsAt == .distantFuture {
-                endsAt = now.advanced(byNanoseconds: reader.finishNanoseconds)
-            }
-            return asked.isEmpty || now >= endsAt
+            let ending =
+                ending ?? TopicEnding(now: now, nanoseconds: reader.finishNanoseconds)
+            self.ending = ending
+            return asked.isEmpty || now >= ending.cutsAt
+        }
+    }
+
+    /// For how long it tries to leave its group.
+    func leaveMilliseconds(_ now: Instant) -> Int32 {
+        switch channel.phase {
+        case .reads: TopicSession.mostLeaveMilliseconds
+        case .finishes:
+            ending.map {
+                let left = max(0, $0.leavesUntil.nanoseconds(since: now) / 1_000_000)
+                return min(Int32(clamping: left), TopicSession.mostLeaveMilliseconds)
+            } ?? 0
+        case .ends: 0
         }
     }
 
@@ -166,7 +192,9 @@ struct TopicSession {
 
     private mutating func applyChanges() throws(SystemError) {
         let changes = consumer.changes()
-        if changes.contains(where: { if case .taken = $0 { true } else { false } }) {
+        let takes = changes.contains { if case .taken = $0 { true } else { false } }
+        // What was lost is somebody else's already, who may have written it.
+        if takes && !consumer.hasLostPartitions {
             takeResults()
             try settle()
         }
@@ -174,7 +202,7 @@ struct TopicSession {
             switch change {
             case .given(let partition): work.given(partition)
             case .taken(let partition):
-                work.taken(partition)
+                cancel(work.taken(partition))
                 lag.forget(partition)
                 pacing.forget(partition)
             }
@@ -190,11 +218,19 @@ struct TopicSession {
             ])
     }
 
+    /// Has what is under way of a partition that went come to an end: whoever has it now asks it anew.
+    private mutating func cancel(_ messages: [Int]) {
+        let gone = messages.filter { asked.removeValue(forKey: $0) != nil }
+        for id in gone { work.givenBack(id) }
+        guard !gone.isEmpty else { return }
+        channel.note { $0.lateCount += gone.count }
+        reader.cancel(Set(gone))
+    }
+
     /// Hands over what there is room for.
     private mutating func begin() {
         guard channel.phase == .reads else { return }
-        while work.hasReady, asked.isEmpty || work.hasRoomForBytes, channel.takeCredit()
-        {
+        while work.hasReady, asked.isEmpty || work.hasRoomForBytes, channel.takeCredit() {
             guard let (id, message) = work.next() else {
                 channel.giveBackCredit()
                 break
@@ -216,11 +252,8 @@ struct TopicSession {
         var bytes = 0
         for result in channel.takeResults() {
             bytes += result.body.count
-            // What an earlier membership has asked is not known here.
-            guard let asked = asked.removeValue(forKey: result.key) else {
-                channel.note { $0.lateCount += 1 }
-                continue
-            }
+            // What was cancelled, or an earlier membership has asked, was counted then.
+            guard let asked = asked.removeValue(forKey: result.key) else { continue }
             guard let outcome = TopicText.outcome(of: asked.message, asked.customID, result)
             else {
                 work.givenBack(result.key)
@@ -250,14 +283,22 @@ struct TopicSession {
 
     /// Writes what has ended, for as long as that may take.
     private mutating func settle() throws(SystemError) {
-        let end = MonotonicClock.now.advanced(byNanoseconds: TopicSession.settleNanoseconds)
+        let begun = MonotonicClock.now
         while publisher.isBusy || !work.batch(most: 1).isEmpty {
             let now = MonotonicClock.now
-            guard now < end else { return }
+            guard now < settleEnd(begun) else { return }
             try publish(now)
             // Where a step has nothing to wait for, it waits for its time.
             usleep(200)
         }
+    }
+
+    private func settleEnd(_ begun: Instant) -> Instant {
+        if channel.phase == .ends {
+            return begun.advanced(byNanoseconds: TopicSession.hurriedNanoseconds)
+        }
+        let end = begun.advanced(byNanoseconds: TopicSession.settleNanoseconds)
+        return ending.map { min(end, $0.settlesUntil) } ?? end
     }
 
     /// Says again where the group goes on, after the brokers did not take it.
@@ -290,12 +331,14 @@ struct TopicSession {
     private func tell() {
         let (open, lags, isPaused) = (work.openCount, lag.lags, pacing.isPaused)
         let (partitions, isAnswered) = (work.assigned.count, lag.isAnswered)
+        let refusal = publisher.refusal ?? ""
         channel.note { figures in
             figures.openCount = open
             figures.lags = lags
             figures.isPaused = isPaused
             figures.partitionCount = partitions
-            figures.isUp = isAnswered
+            figures.isUp = isAnswered && refusal.isEmpty
+            figures.refusal = refusal
         }
     }
 }

@@ -12,6 +12,19 @@ extension TopicSettings {
         }
     }
 
+    /// A property, where the library has it.
+    ///
+    /// Versions from 2.2 on wait for a second before they fetch more where anything is left of what was fetched.
+    private static func known(_ name: String, _ value: String) -> [KafkaProperty] {
+        let properties = [KafkaProperty(name, value)]
+        do throws(SystemError) {
+            try properties.check()
+            return properties
+        } catch {
+            return []
+        }
+    }
+
     private var shared: [KafkaProperty] {
         [KafkaProperty("bootstrap.servers", brokers.joined(separator: ","))]
     }
@@ -20,7 +33,9 @@ extension TopicSettings {
     var consumerProperties: [KafkaProperty] {
         [
             KafkaProperty("client.id", "penstock"), KafkaProperty("auto.offset.reset", "earliest"),
-        ] + given + shared + [
+            // A partition that is read again waits for the answer to what was asked without it.
+            KafkaProperty("fetch.wait.max.ms", "100"),
+        ] + TopicSettings.known("fetch.queue.backoff.ms", "10") + given + shared + [
             KafkaProperty("group.id", group), KafkaProperty("enable.auto.commit", "false"),
             KafkaProperty("enable.auto.offset.store", "false"),
             KafkaProperty("partition.assignment.strategy", "cooperative-sticky"),
@@ -35,6 +50,8 @@ extension TopicSettings {
     func producerProperties(_ identity: String) -> [KafkaProperty] {
         let own = [
             KafkaProperty("client.id", "penstock"), KafkaProperty("linger.ms", "0"),
+            // A topic that is not there is told after that, and not taken for brokers that have forgotten their writer.
+            KafkaProperty("topic.metadata.propagation.max.ms", "5000"),
         ]
         let promises = [
             // What it is asked about ends of partitions is of all that is written.

@@ -104,9 +104,9 @@ struct TopicWork {
             generation: lastGeneration, window: OffsetWindow(bound: mostOpen))
     }
 
-    /// A partition goes: what has not begun never will.
-    mutating func taken(_ partition: Int32) {
-        guard let gone = partitions.removeValue(forKey: partition) else { return }
+    /// A partition goes: what has not begun never will; what has, and comes to nothing now.
+    mutating func taken(_ partition: Int32) -> [Int] {
+        guard let gone = partitions.removeValue(forKey: partition) else { return [] }
         let waits = Set(ready)
         var dropped: Set<Int> = []
         order.forget { id in
@@ -123,6 +123,7 @@ struct TopicWork {
             // It was the one of its key that was to begin.
             if waits.contains(id) { passOn(key) }
         }
+        return open.filter { $0.value.generation == gone.generation }.map(\.key).sorted()
     }
 
     /// Takes a message that was read.
@@ -185,12 +186,13 @@ struct TopicWork {
     /// Bytes of messages and results that are written together: what brokers take within seconds, also where they slow writers.
     static let mostBatchBytes = 4 << 20
 
-    /// What can be written now, at most so many messages of each partition, and no more bytes than `mostBatchBytes` but for
-    /// the last message's.
-    func batch(most: Int) -> TopicBatch {
+    /// What can be written now, at most so many messages of each partition, of the first that has some or of all of them,
+    /// and no more bytes than `mostBatchBytes` but for the last message's.
+    func batch(most: Int, ofOne: Bool = false) -> TopicBatch {
         var batch = TopicBatch()
         var bytes = 0
         for place in assigned where bytes < TopicWork.mostBatchBytes {
+            if ofOne && !batch.isEmpty { break }
             guard let partition = partitions[place] else { continue }
             var last: Int64?
             for (offset, outcome) in partition.window.ready(most: most)

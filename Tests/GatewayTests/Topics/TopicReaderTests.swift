@@ -15,6 +15,10 @@ private final class Desk: Sendable {
     let channel = TopicChannel()
     private let requests = Mutex<[LaneRequest]>([])
     private let releasedBytes = Mutex(0)
+    private let cancelled = Mutex<Set<Int>>([])
+    private let answered = Mutex(0)
+
+    var cancelledCount: Int { cancelled.withLock { $0.count } }
 
     var count: Int { requests.withLock { $0.count } }
     var released: Int { releasedBytes.withLock { $0 } }
@@ -23,6 +27,18 @@ private final class Desk: Sendable {
         requests.withLock { $0.append(request) }
         channel.arrived()
         return true
+    }
+
+    func cancel(_ keys: Set<Int>) { cancelled.withLock { $0.formUnion(keys) } }
+
+    /// Answers what came since the last call, but for those at the places of `exceptions`.
+    func answerNew(except exceptions: Set<Int> = []) {
+        let range = answered.withLock { done in
+            let range = done..<count
+            done = range.upperBound
+            return range
+        }
+        for index in range where !exceptions.contains(index) { answer(index..<index + 1) }
     }
 
     func release(_ bytes: Int) { releasedBytes.withLock { $0 += bytes } }
@@ -53,17 +69,42 @@ private final class Desk: Sendable {
         return settings
     }
 
-    private static func write(_ count: Int, after bad: Int = 0, to addresses: String) throws {
+    private static func write(
+        _ count: Int, after bad: Int = 0, keyed: Bool = false, to addresses: String
+    ) throws {
         let producer = try KafkaProducer([KafkaProperty("bootstrap.servers", addresses)])
         for index in 0..<bad + count {
             let line =
                 index < bad
                 ? "none" : #"{"custom_id":"r\#(index)","method":"POST","url":"/v1/x","body":{}}"#
-            let record = KafkaRecord(topic: "asked", key: nil, value: Array(line.utf8))
+            let key = keyed ? Array("k\(index)".utf8) : nil
+            let record = KafkaRecord(topic: "asked", key: key, value: Array(line.utf8))
             #expect(producer.send(record, tag: 0) == nil)
         }
         #expect(producer.flush(milliseconds: 10_000))
         producer.close()
+    }
+
+    /// The results in a topic, when there are so many.
+    private static func results(_ count: Int, in topic: String, of addresses: String) throws
+        -> [String]
+    {
+        let reader = try KafkaConsumer(
+            topic: topic,
+            [
+                KafkaProperty("bootstrap.servers", addresses), KafkaProperty("group.id", "tests"),
+                KafkaProperty("auto.offset.reset", "earliest"),
+            ])
+        defer { reader.close() }
+        var found: [String] = []
+        for _ in 0..<200 where found.count < count {
+            if case .message(let message) = reader.poll(milliseconds: 100) {
+                found.append(String(decoding: message.value, as: UTF8.self))
+            }
+            _ = reader.changes()
+            reader.applyChanges()
+        }
+        return found
     }
 
     private static func within(_ seconds: Int = 20, _ what: String, _ holds: () -> Bool) {
@@ -84,7 +125,8 @@ private final class Desk: Sendable {
         let reader = TopicReader(
             settings, desk.channel, identity: "test", finishNanoseconds: 5_000_000_000,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-            submit: { desk.take($0) }, release: { desk.release($0) })
+            submit: { desk.take($0) }, release: { desk.release($0) },
+            cancel: { desk.cancel($0) })
         return try SystemThread(name: "topic") { reader.run() }
     }
 
@@ -162,5 +204,142 @@ private final class Desk: Sendable {
         other.join()
         #expect(Self.ends(cluster, of: "answered") == 19)
         #expect(Self.ends(cluster, of: "asked.dead") == 1)
+    }
+
+    /// A partition with a message that takes long is full; the others are not.
+    @Test func oneSlowMessageHoldsUpItsPartitionOnly() throws {
+        let cluster = try KafkaProducer([KafkaProperty("test.mock.num.brokers", "1")])
+        defer { cluster.close() }
+        let addresses = try #require(cluster.playedBrokers)
+        try Self.write(200, keyed: true, to: addresses)
+        let sizes = (0..<4).map {
+            cluster.offsets(of: "asked", $0, milliseconds: 2000)?.upperBound ?? 0
+        }
+        #expect(sizes.min() ?? 0 > 20)
+        var settings = Self.settings(addresses)
+        settings.mostOpen = 4
+        let desk = Desk()
+        let channel = desk.channel
+        channel.offer(16)
+        let thread = try Self.begin(settings, desk)
+        let others = 200 - Int(sizes.max() ?? 0)
+        Self.within(30, "results of the other partitions") {
+            desk.answerNew(except: [0])
+            channel.offer(16)
+            return channel.figures.completedCount >= others
+        }
+        desk.answer(0..<1)
+        Self.within(20, "all results") {
+            desk.answerNew()
+            channel.offer(16)
+            return channel.figures.completedCount == 200
+        }
+        #expect(channel.figures.errorCount == 0)
+        #expect(desk.count == 200)
+        #expect(Self.ends(cluster, of: "answered") == 200)
+        channel.enter(.finishes)
+        thread.join()
+    }
+
+    /// Brokers refuse a batch as a whole, and do not say for which of its messages.
+    @Test func onlyWhatIsTooLargeIsToldSo() throws {
+        let cluster = try KafkaProducer([KafkaProperty("test.mock.num.brokers", "1")])
+        defer { cluster.close() }
+        let addresses = try #require(cluster.playedBrokers)
+        try Self.write(20, to: addresses)
+        let desk = Desk()
+        let channel = desk.channel
+        channel.offer(20)
+        let thread = try Self.begin(Self.settings(addresses), desk)
+        Self.within(20, "all requests") { desk.count == 20 }
+        cluster.playRefusals(of: 0, code: 10, count: 1)
+        desk.answer(0..<1)
+        Self.within(20, "the one that went by itself") { channel.figures.failedCount == 1 }
+        cluster.playRefusals(of: 0, code: 10, count: 1)
+        desk.answer(1..<20)
+        Self.within(20, "those that went together") { channel.figures.completedCount == 19 }
+        let results = try Self.results(20, in: "answered", of: addresses)
+        #expect(results.count == 20)
+        #expect(results.count { $0.contains("answer_too_large") } == 1)
+        channel.enter(.finishes)
+        thread.join()
+    }
+
+    @Test func aTopicOfResultsThatIsNotThereIsTold() throws {
+        let cluster = try KafkaProducer([KafkaProperty("test.mock.num.brokers", "1")])
+        defer { cluster.close() }
+        let addresses = try #require(cluster.playedBrokers)
+        try Self.write(4, to: addresses)
+        cluster.playFault(of: "answered", code: 3)
+        let desk = Desk()
+        let channel = desk.channel
+        channel.offer(20)
+        let thread = try Self.begin(Self.settings(addresses), desk)
+        Self.within(20, "all requests") { desk.count == 4 }
+        desk.answer(0..<4)
+        Self.within(30, "what is wrong") {
+            channel.figures.refusal.hasPrefix("topic answered takes nothing: ")
+                && channel.figures.refusal.hasSuffix(
+                    "; make the topic, or have brokers make it (auto.create.topics.enable)")
+                && !channel.figures.isUp
+        }
+        cluster.playFault(of: "answered", code: 0)
+        Self.within(40, "all results") { channel.figures.completedCount == 4 }
+        Self.within(10, "nothing wrong") {
+            channel.figures.refusal.isEmpty && channel.figures.isUp
+        }
+        // Nothing was asked anew.
+        #expect(desk.count == 4)
+        channel.enter(.finishes)
+        thread.join()
+    }
+
+    /// Whoever gets the partition asks it anew.
+    @Test func whatIsUnderWayOfAPartitionThatGoesIsEnded() throws {
+        let cluster = try KafkaProducer([KafkaProperty("test.mock.num.brokers", "1")])
+        defer { cluster.close() }
+        let addresses = try #require(cluster.playedBrokers)
+        try Self.write(40, keyed: true, to: addresses)
+        let first = Desk()
+        first.channel.offer(100)
+        let thread = try Self.begin(Self.settings(addresses), first)
+        Self.within(20, "all requests") { first.count == 40 }
+        let second = Desk()
+        second.channel.offer(100)
+        let other = try Self.begin(Self.settings(addresses), second)
+        Self.within(40, "some requests at the other") { second.count > 0 }
+        Self.within(20, "those of the partitions that went, ended") {
+            first.cancelledCount == second.count
+        }
+        #expect((1..<40).contains(second.count))
+        #expect(first.channel.figures.lateCount == second.count)
+        first.answerNew()
+        second.answerNew()
+        Self.within(20, "all results") {
+            first.channel.figures.completedCount + second.channel.figures.completedCount == 40
+        }
+        #expect(Self.ends(cluster, of: "answered") == 40)
+        for desk in [first, second] { desk.channel.enter(.finishes) }
+        thread.join()
+        other.join()
+    }
+
+    @Test func brokersThatAreSilentDelayNoEnd() throws {
+        let cluster = try KafkaProducer([KafkaProperty("test.mock.num.brokers", "1")])
+        defer { cluster.close() }
+        let addresses = try #require(cluster.playedBrokers)
+        try Self.write(20, to: addresses)
+        let desk = Desk()
+        desk.channel.offer(20)
+        let thread = try Self.begin(Self.settings(addresses), desk)
+        Self.within(20, "all requests") { desk.count == 20 }
+        cluster.playDelay(milliseconds: 30_000)
+        desk.answer(0..<10)
+        Thread.sleep(forTimeInterval: 0.2)
+        let begin = ContinuousClock.now
+        desk.channel.enter(.finishes)
+        // Ten never end.
+        thread.join()
+        #expect(ContinuousClock.now - begin < .milliseconds(6500))
     }
 }

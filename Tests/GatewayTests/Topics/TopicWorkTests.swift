@@ -52,7 +52,8 @@ private func some<Value>(_ value: Value?) throws -> Value { try #require(value) 
         work.given(0)
         isTrue(work.take(Self.message(0, 1)) == .taken)
         let late = try some(work.next())
-        work.taken(0)
+        isTrue(work.take(Self.message(0, 2)) == .taken)
+        isTrue(work.taken(0) == [late.id])
         work.given(0)
         isTrue(work.take(Self.message(0, 1)) == .taken)
         isTrue(!work.ended(late.id, Self.result("late")))
@@ -104,7 +105,7 @@ private func some<Value>(_ value: Value?) throws -> Value { try #require(value) 
             count += 1
         }
         #expect(count == 10 && !work.hasRoomForBytes)
-        work.taken(0)
+        _ = work.taken(0)
         work.given(0)
         work.given(1)
         count = 0
@@ -172,7 +173,7 @@ private func some<Value>(_ value: Value?) throws -> Value { try #require(value) 
             case 0:
                 let place = Int32.random(in: 0..<Int32(count), using: &random)
                 if broker.mine.remove(place) != nil {
-                    work.taken(place)
+                    _ = work.taken(place)
                 } else {
                     broker.mine.insert(place)
                     broker.next[Int(place)] = broker.committed[Int(place)]
