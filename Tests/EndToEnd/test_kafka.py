@@ -411,6 +411,26 @@ def test_the_end_waits_for_no_silent_brokers(begin: Any, broker: Broker) -> None
 
 
 @pytest.mark.timed
+def test_who_was_taken_for_dead_ends_what_it_runs(begin: Any, broker: Broker) -> None:
+    first = begin()
+    broker.write("asked", messages(0, 8, seconds=15))
+    eventually(lambda: first.metric("penstock_inflight") == 8, "all under way", 20)
+    begun = time.monotonic()
+    second = begin()
+    first.signal(signal.SIGSTOP)
+    eventually(lambda: second.metric("penstock_inflight") == 8, "all under way at the other", 30)
+    first.signal(signal.SIGCONT)
+    eventually(lambda: first.metric("penstock_source_messages_total", result="late") > 0, "the loss", 10)
+    eventually(lambda: first.metric("penstock_inflight") == 0, "nothing under way", 2)
+    assert time.monotonic() - begun < 14
+    results = Results(broker, "answered")
+    results.wait(8, 40)
+    results.read(2)
+    assert names(results.values()) == {f"r{index}": 1 for index in range(8)}
+    results.close()
+
+
+@pytest.mark.timed
 def test_a_slow_message_holds_up_its_partition_only(begin: Any, broker: Broker) -> None:
     gateway = begin("    max_open: 8")
     broker.write("asked", messages(0, 1, seconds=15))
