@@ -34,6 +34,8 @@ struct TopicPublisher {
     private var singleCount = 0
     /// Entries without their keys, because they were too large with them.
     private var keyless: Set<Int> = []
+    /// Entries that are not written, because their partitions have gone.
+    private var gone: Set<Int> = []
     /// Nothing is begun before; what failed is tried again then.
     private var notBefore = Instant(nanoseconds: .min / 2)
     private var isInitialized: Bool
@@ -80,8 +82,10 @@ struct TopicPublisher {
             if settings.isTransactional, try !took(producer.begin()) { return nil }
             state = .sending(Array(batch.entries.indices))
             return nil
-        case .sending(let places):
+        case .sending(let all):
             guard now >= notBefore else { return nil }
+            let places = stillHere(all, work)
+            guard !places.isEmpty else { return finish(&work) }
             let together = places.prefix { !alone.contains($0) }
             let chosen = together.isEmpty ? places.prefix(1) : together
             let refused = try send(Array(chosen), &work)
@@ -173,16 +177,31 @@ struct TopicPublisher {
 
     private mutating func finish(_ work: inout TopicWork) -> TopicBatch {
         work.written(batch)
+        var written = batch
+        written.entries = batch.entries.indices.filter { !gone.contains($0) }.map {
+            batch.entries[$0]
+        }
         state = .idle
         refusal = nil
         singleCount = max(0, singleCount - 1)
         forgetPlaces()
-        return batch
+        return written
+    }
+
+    /// Those of the entries whose partitions have not gone since the batch began: others are written by whoever has them now.
+    ///
+    /// A transaction is written as a whole, or not.
+    private mutating func stillHere(_ places: [Int], _ work: TopicWork) -> [Int] {
+        if settings.isTransactional { return places }
+        let left = places.filter { work.isPresent(batch.entries[$0].message, of: batch) }
+        gone.formUnion(Set(places).subtracting(left))
+        return left
     }
 
     private mutating func forgetPlaces() {
         alone.removeAll()
         keyless.removeAll()
+        gone.removeAll()
     }
 
     /// Hands entries over; those that were not taken.

@@ -246,6 +246,11 @@ struct TopicWork {
         partitions[message.partition] = partition
     }
 
+    /// Whether the partition of a batch's message is still that of the batch's time.
+    func isPresent(_ message: KafkaMessage, of batch: TopicBatch) -> Bool {
+        batch.places.contains { $0.offset.partition == message.partition && isPresent($0) }
+    }
+
     private func isPresent(_ place: TopicBatch.Place) -> Bool {
         partitions[place.offset.partition]?.generation == place.generation
     }

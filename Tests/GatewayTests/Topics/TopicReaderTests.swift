@@ -324,6 +324,39 @@ private final class Desk: Sendable {
         other.join()
     }
 
+    /// What could not be written of a partition before it went is its next owner's to write.
+    @Test func whatWaitsToBeWrittenGoesWithItsPartition() throws {
+        let cluster = try KafkaProducer([KafkaProperty("test.mock.num.brokers", "1")])
+        defer { cluster.close() }
+        let addresses = try #require(cluster.playedBrokers)
+        try Self.write(40, keyed: true, to: addresses)
+        cluster.playFault(of: "answered", code: 3)
+        let first = Desk()
+        first.channel.offer(100)
+        let thread = try Self.begin(Self.settings(addresses), first)
+        Self.within(20, "all requests") { first.count == 40 }
+        first.answerNew()
+        Self.within(30, "what is wrong") { !first.channel.figures.refusal.isEmpty }
+        let second = Desk()
+        second.channel.offer(100)
+        let other = try Self.begin(Self.settings(addresses), second)
+        Self.within(40, "some requests at the other") { second.count > 0 }
+        Self.within(20, "partitions that went") { first.channel.figures.partitionCount == 2 }
+        Self.within(20, "all requests at the other") {
+            second.channel.figures.partitionCount == 2 && second.channel.figures.openCount > 5
+        }
+        cluster.playFault(of: "answered", code: 0)
+        Self.within(40, "all results") {
+            second.answerNew()
+            return first.channel.figures.completedCount + second.channel.figures.completedCount
+                == 40
+        }
+        #expect(Self.ends(cluster, of: "answered") == 40)
+        for desk in [first, second] { desk.channel.enter(.finishes) }
+        thread.join()
+        other.join()
+    }
+
     @Test func brokersThatAreSilentDelayNoEnd() throws {
         let cluster = try KafkaProducer([KafkaProperty("test.mock.num.brokers", "1")])
         defer { cluster.close() }
