@@ -32,6 +32,10 @@ static int drop_unwritten(struct dl_phdr_info *object, size_t size, void *page_b
     return 0;
 }
 
+void penstock_give_freed_memory_back(void) {
+    malloc_trim(0);
+}
+
 void penstock_give_memory_back(void) {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     malloc_trim(0);

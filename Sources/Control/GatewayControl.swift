@@ -23,6 +23,7 @@ package final class GatewayControl {
     private var agents: BackendAgents?
     private var keeper: LimitKeeper?
     private var certificates: CertificateWatch?
+    private var memory: MemoryWatch?
     private let logger: Logger
 
     /// Starts both; throws when an address cannot be had.
@@ -69,6 +70,7 @@ package final class GatewayControl {
         }
         gateway.overridesBeside = { [unowned self] in overrides.shown }
         certificates = CertificateWatch(of: self, logger: logger)
+        memory = MemoryWatch(in: reactor)
         hearOfBackends()
     }
 
@@ -98,6 +100,7 @@ package final class GatewayControl {
         agents?.stop()
         agents = nil
         certificates?.stop()
+        memory?.stop()
         certificates = nil
         overrides.stop()
         listeners.stop()

@@ -141,7 +141,7 @@ extension Server {
         tell(changes, next.policy)
         policyWatch?.follow()
         service.say("READY=1", "STATUS=serving")
-        StartMemory.release()
+        SpareMemory.release()
     }
 
     /// What differs from the policy in force, with what its files hold.

@@ -140,7 +140,7 @@ package final class Server {
         serviceTimer = ServiceTimer(of: self)
         policyWatch = PolicyWatch(of: self, loaded: loadedContents)
         service.say("READY=1", "STATUS=serving", "MAINPID=\(ProcessNumber.own)")
-        StartMemory.release()
+        SpareMemory.release()
         control.run()
         mailbox.close(for: self)
         successor?.stop()

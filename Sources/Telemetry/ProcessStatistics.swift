@@ -24,6 +24,12 @@ package struct ProcessStatistics: Equatable, Sendable {
     /// Statistics of nothing.
     package init() {}
 
+    /// Resident memory of this process in bytes; 0 where that cannot be read.
+    package static var residentBytesNow: Int {
+        let pages = numbers(in: KernelFile.contents(of: "/proc/self/statm"), from: 0)
+        return pages.count < 2 ? 0 : Int(pages[1]) * Int(sysconf(Int32(_SC_PAGESIZE)))
+    }
+
     /// Reads this process's statistics; what cannot be read stays 0.
     package static func read() -> ProcessStatistics {
         var statistics = ProcessStatistics()

@@ -7,4 +7,7 @@
 /// after all come back from the page cache by themselves.
 void penstock_give_memory_back(void);
 
+/// Gives back free heap pages, of all threads' heaps.
+void penstock_give_freed_memory_back(void);
+
 #endif

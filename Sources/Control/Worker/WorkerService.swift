@@ -68,7 +68,7 @@ package final class WorkerService {
         watch = EngineWatch(of: control.gateway)
         control.gateway.giveCredits(credits)
         service.say("READY=1", "STATUS=serving")
-        StartMemory.release()
+        SpareMemory.release()
         control.run()
         watch?.stop()
         logger.notice("ended")
