@@ -2,8 +2,8 @@
 //
 // A word is made of eight reads behind one check of the range, which the optimizer turns into a
 // single move. A byte of the word is 0 after the exclusive or with what is looked for; subtracting
-// 1 then borrows into its highest bit. A borrow can also mark a byte above a real one, never the
-// lowest one, so the first mark is exact.
+// 1 then borrows into its highest bit, and subtracting more finds all that is less. A borrow can also mark a byte above a
+// real one, never the lowest one, so the first mark is exact.
 
 extension Span<UInt8> {
     /// The first index from `start` on of a byte that ends or interrupts a JSON string: a quotation

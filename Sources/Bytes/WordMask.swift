@@ -48,7 +48,7 @@
     /// Not 0 if there is a quotation mark, a backslash or a byte below 0x20: what ends or interrupts a string of JSON.
     ///
     /// The lowest bit is then in the first one; what is set above it means nothing. With its second bit changed a quotation
-    /// mark is 0x20, all that is below stays there, and what was 0x20 is more: one difference finds both.
+    /// mark is 0x20, a space is 0x22, and bytes below 0x20 stay there: one comparison with 0x21 finds both.
     @inlinable @inline(__always)
     package static func firstOfPlainTextEnd(_ word: UInt64) -> UInt64 {
         let quotes = (word ^ (ones &* 0x02)) &- ones &* 0x21

@@ -123,7 +123,7 @@ package struct JSONScanner {
                 let at = index
                 index &+= 1
                 if byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09 { continue }
-                // Most of what comes between texts, in one look.
+                // Quotation marks and commas first: most of what stands between texts.
                 if byte == UInt8(ascii: "\"") && state == .value {
                     valueStart = base &+ at
                     beginText(isKey: false, keeps: captures, at)

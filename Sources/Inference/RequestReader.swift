@@ -110,6 +110,8 @@ package struct RequestReader {
     }
 
     /// Notes that the body has ended.
+    ///
+    /// It changes nothing: who only lends a reader that is part of an object copies it.
     package mutating func finish() throws(BodyFault) {
         guard scanner.isComplete else { throw .truncated }
     }

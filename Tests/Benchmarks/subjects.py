@@ -26,7 +26,7 @@ HERE = Path(__file__).resolve().parent
 SECURED = {"https": "origin", "handshake": "origin", "handshake-rsa": "rsa", "memory-tls": "origin"}
 
 
-# Works in which Penstock routes by model, as the routers do: whoever does not pays nothing for that.
+# Works in which Penstock routes by model, as the routers can: who routes by path alone does not pay for it.
 ROUTED_BY_MODEL = {"chat", "chat-200k", "chat-stream"}
 
 # TLS 1.3, which this nginx does not speak by default, and no sessions that go on: wrk would use them.

@@ -24,13 +24,15 @@ StartEngine = Callable[..., Engine]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--part 1/2`."""
-    parser.addoption("--part", default="1/1", help="runs each Nth test only, from the Ith on: I/N")
+    parser.addoption("--part", default="1/1", help="runs every Nth test, beginning with the Ith: I/N")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keeps the part of the chosen tests that is asked for."""
     number, count = map(int, config.getoption("part").split("/"))
+    if not 1 <= number <= count:
+        raise pytest.UsageError(f"--part {number}/{count}: the first number is 1 to the second")
     left_out = [item for index, item in enumerate(items) if index % count != number - 1]
     items[:] = items[number - 1 :: count]
     if left_out:

@@ -112,9 +112,13 @@ def run_a_million(through: Gateway, words: list[str], source: Path, target: Path
     began = time.monotonic()
     with source.open("rb") as lines:
         child = subprocess.Popen(words, stdin=lines if standard_input else subprocess.DEVNULL, stderr=subprocess.PIPE)
-        while child.poll() is None:
-            time.sleep(1)
-            most = max(most, through.resident_bytes())
+        try:
+            while child.poll() is None:
+                time.sleep(1)
+                most = max(most, through.resident_bytes())
+        finally:
+            child.kill()
+            child.wait()
     took = time.monotonic() - began
     assert child.returncode == 0, child.stderr.read() if child.stderr else b""
     print(f"{A_MILLION / took:.0f} lines a second, the gateway grew by {most - before} bytes")

@@ -437,7 +437,10 @@ def test_workers_leave_no_trace(gateway: StartGateway, worker: StartWorker, tmp_
 @pytest.mark.long
 @pytest.mark.limit(720)
 def test_ten_minutes_of_changing_credits(gateway: StartGateway, worker: StartWorker, tmp_path: Path) -> None:
-    """Three workers whose credits go up and down as they like, one of them killed or stopped now and then: nothing is lost."""
+    """Three workers whose credits go up and down as they like, one of them killed or stopped now and then: nothing is lost.
+
+    SECONDS_OF_CHANGES has it take another time.
+    """
     port = free_port()
     through = gateway(policy(tmp_path, port))
     seed = int(time.time())
@@ -448,7 +451,8 @@ def test_ten_minutes_of_changing_credits(gateway: StartGateway, worker: StartWor
         return worker(port, "--credits", "8", "--declare", "32", "--milliseconds", "40", "--name", f"w{index}", "--control")
 
     workers = {index: another(index) for index in range(3)}
-    until = time.monotonic() + float(os.environ.get("SECONDS_OF_CHANGES", "600"))
+    seconds = float(os.environ.get("SECONDS_OF_CHANGES", "600"))
+    until = time.monotonic() + seconds
     told: Counter[int] = Counter()
     lock = threading.Lock()
 
@@ -486,7 +490,7 @@ def test_ten_minutes_of_changing_credits(gateway: StartGateway, worker: StartWor
     assert sum(told.values()) == told[200] + told.get(502, 0)
     # What meets two deaths is told so.
     assert told.get(502, 0) <= 2 * deaths
-    assert told[200] > 10_000
+    assert told[200] > 16 * seconds
     through.wait_until_idle()
 
 

@@ -20,6 +20,11 @@ import Testing
         return scanner.isComplete
     }
 
+    /// What stands between two things, with or without spaces around it.
+    private func makeMark(_ random: inout Random, _ mark: String) -> String {
+        [mark, mark, "\(mark) ", " \(mark)", " \(mark)\n"][Int(random.next() % 5)]
+    }
+
     private func makeText(_ random: inout Random, depth: Int) -> String {
         switch random.next() % (depth > 4 ? 5 : 7) {
         case 0: return ["true", "false", "null"][Int(random.next() % 3)]
@@ -29,12 +34,12 @@ import Testing
         case 2, 3, 4: return makeString(&random)
         case 5:
             let items = (0..<random.next() % 4).map { _ in makeText(&random, depth: depth + 1) }
-            return "[" + items.joined(separator: " ,") + "]"
+            return "[" + items.joined(separator: makeMark(&random, ",")) + "]"
         default:
             let items = (0..<random.next() % 4).map { _ in
-                "\(makeString(&random)):\n\(makeText(&random, depth: depth + 1))"
+                "\(makeString(&random))\(makeMark(&random, ":"))\(makeText(&random, depth: depth + 1))"
             }
-            return "{" + items.joined(separator: ", ") + "\t}"
+            return "{" + items.joined(separator: makeMark(&random, ",")) + "\t}"
         }
     }
 
@@ -129,10 +134,33 @@ import Testing
                 random.next() % 40 == 0
                     ? marks[Int(random.next() % 5)] : like[Int(random.next() % 14)]
             }
-            let expected = bytes.firstIndex { $0 < 0x20 || $0 == 0x22 || $0 == 0x5c }
+            let start = Int(random.next() % UInt64(bytes.count + 1))
+            let expected = bytes[start...].firstIndex { $0 < 0x20 || $0 == 0x22 || $0 == 0x5c }
             #expect(
-                bytes.span.endOfPlainText(from: 0) == expected ?? bytes.count,
-                "seed \(seed): \(bytes)")
+                bytes.span.endOfPlainText(from: start) == expected ?? bytes.count,
+                "seed \(seed), from \(start): \(bytes)")
+        }
+    }
+
+    /// An escape at the bound: what does not fit is told.
+    @Test(arguments: [254, 255, 256, 257])
+    func escapesAtTheBoundAreKeptOrTold(length: Int) throws {
+        let escapes: [(String, [UInt8])] = [
+            ("\\n", [0x0a]), ("\\u00e9", [0xc3, 0xa9]),
+            ("\\ud83d\\ude00", [0xf0, 0x9f, 0x98, 0x80]),
+        ]
+        for (escape, bytes) in escapes {
+            let key = [UInt8](repeating: 0x61, count: length)
+            let text = Array("{\"".utf8) + key + Array(escape.utf8) + Array("\":1}".utf8)
+            for pieces in Corpus.cuts(text) {
+                var scanner = JSONScanner()
+                for piece in pieces {
+                    var index = 0
+                    while try scanner.next(in: piece.span, at: &index) != .needMoreData {}
+                }
+                #expect(scanner.text.bytes == Array((key + bytes).prefix(256)))
+                #expect(scanner.isTextCut == (length + bytes.count > 256))
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 
 /// Bytes of bodies that one thread's exchanges have in memory.
 final class BodyMemory {
-    /// Of requests, held until they are forwarded.
+    /// Of requests, held until they are forwarded; a body that has begun takes a piece of 2 KiB at least.
     private(set) var heldBytes = 0
     /// Of requests, in storage that is kept because they may have to be sent again.
     private(set) var keptBytes = 0

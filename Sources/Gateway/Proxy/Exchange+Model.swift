@@ -111,12 +111,12 @@ extension Exchange {
             takeModel([], orElse: .noRoute)
             return
         }
-        readBodyFirst()
+        readBodyFirst(head)
     }
 
     /// Begins to read the body for what decides about the request.
-    private func readBodyFirst() {
-        switch intake.makeBody().begin(intake.head) {
+    private func readBodyFirst(_ head: borrowing RequestHead) {
+        switch intake.makeBody().begin(head) {
         case .encoding?:
             reply(.bodyEncoding)
             return
@@ -204,10 +204,11 @@ extension Exchange {
         let isFixed = name.isEmpty || isModelOnlySeen
         let alias = isFixed ? nil : routes.modelBehind(name)
         claim.setModel(alias ?? name)
-        switch routes.match(intake.head, model: claim.model) {
+        let head = intake.head
+        switch routes.match(head, model: claim.model) {
         case .route(let index):
             if let alias, !replaceModel(alias) { return }
-            if let client { take(index, intake.head, from: client) }
+            if let client { take(index, head, from: client) }
         case .none, .needsModel:
             reply(name.isEmpty ? missing : .modelUnknown)
         }

@@ -115,7 +115,12 @@ extension Exchange {
         if attempt.awaitsGrant, upstream.parser.head.status == 100 {
             return takeGrant(client, upstream)
         }
-        if isRetried(instead: upstream.parser.head) { return }
+        // Passing the head copies it; a success needs no copy.
+        if mayBeRetried(instead: upstream.parser.head.status),
+            isRetried(instead: upstream.parser.head)
+        {
+            return
+        }
         client.prepareOutput()
         if outlet.isStreamPromised, !upstream.parser.head.isInformational {
             takePromised(upstream)
@@ -127,12 +132,15 @@ extension Exchange {
 
     /// Whether the request goes to another backend instead of this response to the client.
     private func isRetried(instead head: borrowing ResponseHead) -> Bool {
-        let outcome = Outcome(status: head.status)
-        guard !head.isInformational, outcome != .success else { return false }
         attempt.noteRetryAfter(head)
         // What it says goes for the choice of another backend.
         heedSignals(head)
-        return triesElsewhere(after: outcome)
+        return triesElsewhere(after: Outcome(status: head.status))
+    }
+
+    /// Whether a response with that status is a failure that another backend may make good.
+    private func mayBeRetried(instead status: Int) -> Bool {
+        status >= 200 && Outcome(status: status) != .success
     }
 
     /// Writes what the client gets for a response's head; false where the backend sends nonsense.

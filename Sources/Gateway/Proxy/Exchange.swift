@@ -121,7 +121,7 @@ final class Exchange: UpstreamUser {
         generation &+= 1
         stage = .readingHead
         client = nil
-        // The body's reader keeps the storage of a name that nobody else has any more.
+        // First the claim: then the reader alone has the name's storage, and empties it without a new one.
         claim.reset()
         intake.reset()
         attempt.reset()

@@ -36,8 +36,6 @@ final class RequestBody {
     private var form: MultipartReader?
     private var inflater: Inflater?
     private let pool: BufferPool
-    /// Up to this many bytes are held in storage of their own size: many requests may wait.
-    private static let smallBytes = 8 * 1024
 
     /// A body that nothing has come of, whose storage `pool` lends.
     init(pool: BufferPool) { self.pool = pool }
@@ -97,16 +95,7 @@ final class RequestBody {
 
     /// Holds a piece of the content until it can be forwarded.
     func hold(_ content: Range<Int>, of input: borrowing ByteBuffer) {
-        let count = held.count + content.count
-        if held.capacity == 0, count <= BufferPool.smallPieceBytes {
-            pool.acquire(for: &held, atLeast: count)
-        } else if count > held.capacity, count > RequestBody.smallBytes {
-            var larger = ByteBuffer()
-            pool.acquire(for: &larger, atLeast: count)
-            larger.append(0..<held.count, of: held)
-            swap(&larger, &held)
-            pool.release(from: &larger)
-        }
+        pool.makeRoom(in: &held, for: held.count + content.count)
         held.append(content, of: input)
     }
 

@@ -65,7 +65,7 @@ final class SentBody {
     }
 
     private func append(last count: Int, of output: borrowing ByteBuffer) {
-        if bytes.capacity == 0 { pool.acquire(for: &bytes, atLeast: count) }
+        pool.makeRoom(in: &bytes, for: bytes.count + count)
         bytes.append((output.count - count)..<output.count, of: output)
     }
 
