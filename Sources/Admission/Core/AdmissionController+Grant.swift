@@ -237,7 +237,11 @@ extension AdmissionController {
     }
 
     /// Lets limits grow at which nothing has ended yet, since a request was given up that waited for them.
+    ///
+    /// However many are, all backends are looked at twenty times a second at most: refusing stays cheap.
     mutating func growUnheard() {
+        guard clock >= nextUnheardLook else { return }
+        nextUnheardLook = clock.advanced(byNanoseconds: 50_000_000)
         for index in backends.indices where isMeasured(index) && isProven(index) {
             guard backends[index].warmth == nil, !backends[index].isCapped else { continue }
             backends[index].meter.advance(to: clock)

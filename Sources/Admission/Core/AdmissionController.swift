@@ -28,6 +28,8 @@ package struct AdmissionController: ~Copyable, Sendable {
     var inForce: Set<String>
     var queue: FairQueue
     var drainEstimate = DrainRate()
+    /// From when on limits at which nothing has ended yet are looked at again.
+    var nextUnheardLook = Instant(nanoseconds: .min / 2)
     var returns = ReturnSchedule()
     var demand = DemandEstimate()
     var retryBudget: RetryBudget
