@@ -54,6 +54,8 @@ struct TopicWork {
     /// What the last message that was taken is called.
     private(set) var lastID: Int
     private var lastGeneration = 0
+    /// The partition that was written last.
+    private var lastWritten: Int32 = -1
 
     /// No partition; of each at most `mostOpen` messages are under way, and of all at most `mostHeldBytes` when another
     /// one is read.
@@ -188,10 +190,15 @@ struct TopicWork {
 
     /// What can be written now, at most so many messages of each partition, of the first that has some or of all of them,
     /// and no more bytes than `mostBatchBytes` but for the last message's.
+    ///
+    /// It begins behind the partition that was written last: where there is more than fits, all have their turn.
     func batch(most: Int, ofOne: Bool = false) -> TopicBatch {
         var batch = TopicBatch()
         var bytes = 0
-        for place in assigned where bytes < TopicWork.mostBatchBytes {
+        let (before, behind) = (
+            assigned.filter { $0 <= lastWritten }, assigned.drop { $0 <= lastWritten }
+        )
+        for place in behind + before where bytes < TopicWork.mostBatchBytes {
             if ofOne && !batch.isEmpty { break }
             guard let partition = partitions[place] else { continue }
             var last: Int64?
@@ -221,6 +228,7 @@ struct TopicWork {
 
     /// A batch was written; of partitions that went meanwhile nothing is left to note.
     mutating func written(_ batch: TopicBatch) {
+        if let last = batch.places.last { lastWritten = last.offset.partition }
         for place in batch.places where isPresent(place) {
             let number = place.offset.partition
             guard var partition = partitions[number] else { continue }

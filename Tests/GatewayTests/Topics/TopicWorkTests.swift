@@ -121,6 +121,29 @@ private func some<Value>(_ value: Value?) throws -> Value { try #require(value) 
         #expect(work.rooms == [0: .none, 1: .some])
     }
 
+    /// However much the first one has: of what is more than fits, each partition has its turn.
+    @Test(arguments: [true, false]) func allPartitionsAreWrittenInTurn(_ isSingle: Bool) throws {
+        var work = TopicWork(mostOpen: 100, keepsKeyOrder: false)
+        let value = [UInt8](repeating: 0, count: TopicWork.mostBatchBytes)
+        for partition in 0..<3 as Range<Int32> {
+            work.given(partition)
+            for offset in 0..<5 as Range<Int64> {
+                let message = KafkaMessage(
+                    partition: partition, offset: offset, key: nil, value: isSingle ? [] : value)
+                isTrue(work.take(message) == .taken)
+                work.ended(try some(work.next()).id, Self.result("x"))
+            }
+        }
+        var order: [Int32] = []
+        for _ in 0..<7 {
+            let batch = isSingle ? work.batch(most: 1, ofOne: true) : work.batch(most: 64)
+            #expect(batch.entries.count == 1)
+            order += batch.entries.map(\.message.partition)
+            work.written(batch)
+        }
+        #expect(order == [0, 1, 2, 0, 1, 2, 0])
+    }
+
     @Test func messagesOfAKeyGoOneAfterTheOther() throws {
         var work = TopicWork(mostOpen: 8, keepsKeyOrder: true)
         work.given(0)
