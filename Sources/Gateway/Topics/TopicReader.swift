@@ -60,6 +60,7 @@ final class TopicReader: Sendable {
             do throws(SystemError) {
                 return try serve(&lastID)
             } catch {
+                hasNothing()
                 note(error.description)
             }
             if MonotonicClock.now.seconds(since: begun) > TopicReader.calmSeconds {
@@ -89,6 +90,17 @@ final class TopicReader: Sendable {
             consumer.close(leavingWithinMilliseconds: milliseconds)
         }
         try session.run()
+    }
+
+    /// Tells nothing more of partitions that another gateway may have by now, which tells it as well.
+    private func hasNothing() {
+        channel.note { figures in
+            figures.isUp = false
+            figures.partitionCount = 0
+            figures.lags = [:]
+            figures.openCount = 0
+            figures.isPaused = false
+        }
     }
 
     /// Counts something that went wrong, and says it where that is not said too often.

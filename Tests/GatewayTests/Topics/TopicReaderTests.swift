@@ -357,6 +357,28 @@ private final class Desk: Sendable {
         other.join()
     }
 
+    /// Its partitions are another's then, who tells of them.
+    @Test func aMemberThatIsLostTellsNothingMore() throws {
+        let cluster = try KafkaProducer([KafkaProperty("test.mock.num.brokers", "1")])
+        defer { cluster.close() }
+        let addresses = try #require(cluster.playedBrokers)
+        try Self.write(4, to: addresses)
+        let desk = Desk()
+        let channel = desk.channel
+        channel.offer(20)
+        let thread = try Self.begin(Self.settings(addresses), desk)
+        Self.within(20, "all requests") { desk.count == 4 }
+        Self.within(20, "figures") { channel.figures.isUp && channel.figures.lag == 4 }
+        // A heartbeat is answered with: another one has its name.
+        cluster.playRefusals(of: 12, code: 82, count: 1)
+        Self.within(20, "the loss") { channel.figures.lastError.hasPrefix("cannot read topic") }
+        let figures = channel.figures
+        #expect(!figures.isUp && figures.partitionCount == 0 && figures.openCount == 0)
+        #expect(figures.lags.isEmpty && !figures.isPaused)
+        channel.enter(.finishes)
+        thread.join()
+    }
+
     @Test func brokersThatAreSilentDelayNoEnd() throws {
         let cluster = try KafkaProducer([KafkaProperty("test.mock.num.brokers", "1")])
         defer { cluster.close() }
