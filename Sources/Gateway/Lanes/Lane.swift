@@ -121,10 +121,24 @@ final class Lane: EventHandler, TableMember {
             connection.drop()
             count += 1
         }
+        count += cancelEnded(keys)
         window.cancelled(count)
         shard.group.openLaneRequests(by: -count)
         shard.noteDrained()
         shard.reactor.resumeLater(self)
+    }
+
+    /// Drops those of the requests whose results nobody has taken; how many.
+    ///
+    /// Another try would be made of what was answered with a 503 in this turn.
+    private func cancelEnded(_ keys: Set<Int>) -> Int {
+        let isMeant = { (connection: LaneConnection) in
+            connection.request.map { keys.contains($0.key) } ?? false
+        }
+        let dropped = ended.filter(isMeant)
+        ended.removeAll(where: isMeant)
+        for connection in dropped { connection.drop() }
+        return dropped.count
     }
 
     /// A connection has a result; it is taken in the next turn.

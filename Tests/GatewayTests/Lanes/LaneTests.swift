@@ -288,6 +288,33 @@ import Testing
         #expect(world.gateway.group.isDeserted)
     }
 
+    /// Nobody has taken the answers yet when it turns out that nobody waits for them.
+    @Test(arguments: [200, 503]) func whatIsAnsweredAndNotTakenIsEndedToo(_ status: Int) throws {
+        let world = try world("limit: 2")
+        let held = Held()
+        held.serve(world)
+        let source = LaneSource(world, ["a", "b"])
+        world.pass(milliseconds: 100)
+        #expect(held.all.count == 2)
+        let (first, second) = (held.all[0], held.all[1])
+        let key = first.1.bodyText == "a" ? 0 : 1
+        held.all.removeAll()
+        var problem: (any Error)?
+        world.turn {
+            do { try first.0.answer("", status: status) } catch { problem = error }
+            source.lane.cancel([key])
+        }
+        #expect(problem == nil)
+        #expect(source.lane.openCount == 1)
+        world.pass(milliseconds: 5000)
+        #expect(held.all.isEmpty && source.results.isEmpty)
+        try second.0.answer("")
+        try world.wait(for: "the other") { source.results.count == 1 }
+        #expect(source.results.map(\.key) == [1 - key])
+        #expect(source.lane.openCount == 0)
+        #expect(world.gateway.group.isDeserted)
+    }
+
     /// What is answered at once calls nobody from within itself.
     @Test func instantAnswersDoNotRecur() throws {
         let world = try World(
