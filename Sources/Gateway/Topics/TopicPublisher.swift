@@ -246,7 +246,7 @@ struct TopicPublisher {
     /// Has an entry that is too large say so instead; where it did, it goes without its key.
     private mutating func shorten(_ place: Int, _ work: inout TopicWork) {
         let message = batch.entries[place].message
-        let outcome = TopicText.tooLarge(message, nil)
+        let outcome = TopicText.tooLarge(message, TopicText.customID(of: message))
         if batch.entries[place].outcome == outcome { keyless.insert(place) }
         batch.entries[place].outcome = outcome
         work.replace(message, of: batch, by: outcome)

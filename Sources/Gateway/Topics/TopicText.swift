@@ -39,6 +39,15 @@ struct TopicText {
         }
     }
 
+    /// What a message calls itself, where that can be read.
+    static func customID(of message: KafkaMessage) -> [UInt8]? {
+        guard message.value.count <= mostLineBytes else { return nil }
+        var customID: [UInt8]?
+        // What stands before a fault is known, as when it was asked for.
+        _ = try? BulkLine(message.value.span, target: [], customID: &customID)
+        return customID
+    }
+
     /// What became of a message; nil where it has to be asked again, by whoever reads it next.
     static func outcome(
         of message: KafkaMessage, _ customID: [UInt8]?, _ result: borrowing LaneResult
