@@ -25,6 +25,9 @@ struct penstock_kafka;
 enum {
     PENSTOCK_KAFKA_NO_OFFSET = -168,
     PENSTOCK_KAFKA_FATAL = -150,
+    // What became of messages that nobody is to write any more: they had been sent, or not.
+    PENSTOCK_KAFKA_PURGED_IN_FLIGHT = -151,
+    PENSTOCK_KAFKA_PURGED = -152,
     PENSTOCK_KAFKA_TOO_LARGE = 10,
     // Three words for a topic that is not there: the brokers', and the library's for the topic and its partitions.
     PENSTOCK_KAFKA_NO_TOPIC = 3,

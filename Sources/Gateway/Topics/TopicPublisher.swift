@@ -120,6 +120,8 @@ struct TopicPublisher {
             let failures = producer.failures()
             try take(failures, of: batch.entries.count, &work)
             state = .idle
+            // What stands in the way of none of its partitions is no reason any more.
+            if work.offsets(of: batch).isEmpty { refusal = nil }
             if !alone.isEmpty { singleCount = batch.entries.count }
             forgetPlaces()
             if !failures.contains(where: \.isTooLarge) {
@@ -226,7 +228,7 @@ struct TopicPublisher {
     private mutating func take(
         _ failures: [KafkaProducer.Failure], of count: Int, _ work: inout TopicWork
     ) throws(SystemError) {
-        if let failure = failures.first(where: { !$0.isTooLarge }) {
+        if let failure = failures.first(where: { !$0.isTooLarge && !$0.isGivenUp }) {
             let text = reason(failure)
             note(text)
             refusal = text

@@ -50,6 +50,8 @@ package struct KafkaRecord: Equatable, Sendable {
         package var isTooLarge: Bool
         /// Whether the producer is of no use any more.
         package var isFatal: Bool
+        /// Whether the gateway itself has given it up, as by aborting its transaction.
+        package var isGivenUp: Bool
         /// What would have it written; empty where nothing is known to.
         package var remedy: String
         /// Why.
@@ -114,8 +116,9 @@ package struct KafkaRecord: Equatable, Sendable {
     private static func failure(_ tag: Int64, _ code: Int32) -> Failure {
         Failure(
             tag: tag, isTooLarge: Int(code) == Int(PENSTOCK_KAFKA_TOO_LARGE),
-            isFatal: Int(code) == Int(PENSTOCK_KAFKA_FATAL), remedy: remedy(Int(code)),
-            reason: KafkaLibrary.text(code))
+            isFatal: Int(code) == Int(PENSTOCK_KAFKA_FATAL),
+            isGivenUp: [Int(PENSTOCK_KAFKA_PURGED_IN_FLIGHT), Int(PENSTOCK_KAFKA_PURGED)]
+                .contains(Int(code)), remedy: remedy(Int(code)), reason: KafkaLibrary.text(code))
     }
 
     private static func remedy(_ code: Int) -> String {
