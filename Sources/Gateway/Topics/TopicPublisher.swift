@@ -22,6 +22,16 @@ struct TopicPublisher {
         case sendingOffsets, committing, aborting
     }
 
+    private struct Origin: Hashable {
+        let partition: Int32
+        let offset: Int64
+
+        init(_ message: KafkaMessage) {
+            partition = message.partition
+            offset = message.offset
+        }
+    }
+
     private let settings: TopicSettings
     private let producer: KafkaProducer
     /// Hears what goes wrong on the way.
@@ -32,8 +42,8 @@ struct TopicPublisher {
     private var alone: Set<Int> = []
     /// Batches of one entry that are next, for the same reason, where a batch is a transaction.
     private var singleCount = 0
-    /// Entries without their keys, because they were too large with them.
-    private var keyless: Set<Int> = []
+    /// Messages whose results go without their keys, because they were too large with them; of messages in hand.
+    private var keyless: Set<Origin> = []
     /// Entries that are not written, because their partitions have gone.
     private var gone: Set<Int> = []
     /// Nothing is begun before; what failed is tried again then.
@@ -74,6 +84,7 @@ struct TopicPublisher {
         switch state {
         case .idle:
             guard now >= notBefore, try initialize() else { return nil }
+            if !keyless.isEmpty { keyless = keyless.filter { work.has($0.partition, $0.offset) } }
             batch =
                 singleCount > 0
                 ? work.batch(most: 1, ofOne: true)
@@ -88,7 +99,7 @@ struct TopicPublisher {
             guard !places.isEmpty else { return finish(&work) }
             let together = places.prefix { !alone.contains($0) }
             let chosen = together.isEmpty ? places.prefix(1) : together
-            let refused = try send(Array(chosen), &work)
+            let refused = try send(Array(chosen), &work, now: now)
             guard settings.isTransactional else {
                 state = .flushing(
                     chosen.count - refused.count, refused: refused,
@@ -118,7 +129,7 @@ struct TopicPublisher {
                 return nil
             }
             let failures = producer.failures()
-            try take(failures, of: batch.entries.count, &work)
+            try take(failures, of: batch.entries.count, &work, now: now)
             state = .idle
             // What stands in the way of none of its partitions is no reason any more.
             if work.offsets(of: batch).isEmpty { refusal = nil }
@@ -162,7 +173,7 @@ struct TopicPublisher {
         guard producer.flush(milliseconds: TopicPublisher.waitMilliseconds) else { return nil }
         answerCount += 1
         let failures = producer.failures()
-        try take(failures, of: count, &work)
+        try take(failures, of: count, &work, now: now)
         let left = refused + failures.map { Int($0.tag) } + waiting
         guard left.isEmpty else {
             state = .sending(left.sorted())
@@ -202,19 +213,18 @@ struct TopicPublisher {
 
     private mutating func forgetPlaces() {
         alone.removeAll()
-        keyless.removeAll()
         gone.removeAll()
     }
 
     /// Hands entries over; those that were not taken.
     private mutating func send(
-        _ places: [Int], _ work: inout TopicWork
+        _ places: [Int], _ work: inout TopicWork, now: Instant
     ) throws(SystemError) -> [Int] {
         var left: [Int] = []
         for place in places {
             guard let failure = producer.send(record(place), tag: Int64(place)) else { continue }
             // The library says it of this one.
-            try take([failure], of: 1, &work)
+            try take([failure], of: 1, &work, now: now)
             guard failure.isTooLarge else {
                 left.append(place)
                 continue
@@ -226,12 +236,10 @@ struct TopicPublisher {
 
     /// Notes what was not written of so many entries that went together; throws where the producer is lost.
     private mutating func take(
-        _ failures: [KafkaProducer.Failure], of count: Int, _ work: inout TopicWork
+        _ failures: [KafkaProducer.Failure], of count: Int, _ work: inout TopicWork, now: Instant
     ) throws(SystemError) {
         if let failure = failures.first(where: { !$0.isTooLarge && !$0.isGivenUp }) {
-            let text = reason(failure)
-            note(text)
-            refusal = text
+            blame(failure)
         }
         for failure in failures {
             if failure.isFatal { throw lost(failure.reason) }
@@ -239,19 +247,39 @@ struct TopicPublisher {
             if count > 1 {
                 // Which of them is too large is not said.
                 alone.insert(Int(failure.tag))
-            } else {
-                shorten(Int(failure.tag), &work)
+            } else if !shorten(Int(failure.tag), &work) {
+                blame(failure)
+                notBefore = now.advanced(byNanoseconds: TopicPublisher.pauseNanoseconds)
             }
         }
     }
 
-    /// Has an entry that is too large say so instead; where it did, it goes without its key.
-    private mutating func shorten(_ place: Int, _ work: inout TopicWork) {
+    private mutating func blame(_ failure: KafkaProducer.Failure) {
+        let text = reason(failure)
+        note(text)
+        refusal = text
+    }
+
+    /// Has an entry that is too large say so instead; where it did, it goes without its key; whether it could be shorter.
+    private mutating func shorten(_ place: Int, _ work: inout TopicWork) -> Bool {
         let message = batch.entries[place].message
         let outcome = TopicText.tooLarge(message, TopicText.customID(of: message))
-        if batch.entries[place].outcome == outcome { keyless.insert(place) }
+        if batch.entries[place].outcome == outcome {
+            if isBare(message) { return false }
+            keyless.insert(Origin(message))
+            return true
+        }
         batch.entries[place].outcome = outcome
         work.replace(message, of: batch, by: outcome)
+        return true
+    }
+
+    /// Whether a message's result goes without its key.
+    ///
+    /// A key may be as long as its message may be, and then nothing fits beside it.
+    private func isBare(_ message: KafkaMessage) -> Bool {
+        guard let key = message.key else { return true }
+        return key.count > TopicPublisher.mostKeyBytes || keyless.contains(Origin(message))
     }
 
     private func reason(_ failure: KafkaProducer.Failure) -> String {
@@ -264,10 +292,7 @@ struct TopicPublisher {
     private func record(_ place: Int) -> KafkaRecord {
         let entry = batch.entries[place]
         let message = entry.message
-        // A key may be as long as its message may be, and then nothing fits beside it.
-        let isBare =
-            keyless.contains(place) || (message.key?.count ?? 0) > TopicPublisher.mostKeyBytes
-        let key = isBare ? nil : message.key
+        let key = isBare(message) ? nil : message.key
         let origin = [
             (name: "penstock-partition", value: "\(message.partition)"),
             (name: "penstock-offset", value: "\(message.offset)"),

@@ -75,6 +75,11 @@ struct TopicWork {
     /// Whether it has a partition.
     func has(_ partition: Int32) -> Bool { partitions[partition] != nil }
 
+    /// Whether it has a message whose result is not written.
+    func has(_ partition: Int32, _ offset: Int64) -> Bool {
+        partitions[partition]?.messages[offset] != nil
+    }
+
     /// Messages that have not ended, late ones included.
     var openCount: Int { open.count }
     /// Whether a message that was read waits to begin.

@@ -89,6 +89,14 @@ private final class Desk: Sendable {
     private static func results(_ count: Int, in topic: String, of addresses: String) throws
         -> [String]
     {
+        try messages(count, in: topic, of: addresses).map {
+            String(decoding: $0.value, as: UTF8.self)
+        }
+    }
+
+    private static func messages(_ count: Int, in topic: String, of addresses: String) throws
+        -> [KafkaMessage]
+    {
         let reader = try KafkaConsumer(
             topic: topic,
             [
@@ -96,10 +104,10 @@ private final class Desk: Sendable {
                 KafkaProperty("auto.offset.reset", "earliest"),
             ])
         defer { reader.close() }
-        var found: [String] = []
+        var found: [KafkaMessage] = []
         for _ in 0..<200 where found.count < count {
             if case .message(let message) = reader.poll(milliseconds: 100) {
-                found.append(String(decoding: message.value, as: UTF8.self))
+                found.append(message)
             }
             _ = reader.changes()
             reader.applyChanges()
@@ -263,6 +271,35 @@ private final class Desk: Sendable {
         let told = results.filter { $0.contains("answer_too_large") }
         #expect(told.count == 1)
         #expect(told.allSatisfy { $0.contains(#""custom_id":"r"#) })
+        channel.enter(.finishes)
+        thread.join()
+    }
+
+    /// It says so in the end, and tries again after a while.
+    @Test(arguments: [false, true])
+    func whatIsTooLargeHoweverShortIsTold(_ isTransactional: Bool) throws {
+        let cluster = try KafkaProducer([KafkaProperty("test.mock.num.brokers", "1")])
+        defer { cluster.close() }
+        let addresses = try #require(cluster.playedBrokers)
+        try Self.write(1, keyed: true, to: addresses)
+        var settings = Self.settings(addresses)
+        settings.isTransactional = isTransactional
+        let desk = Desk()
+        let channel = desk.channel
+        channel.offer(20)
+        let thread = try Self.begin(settings, desk)
+        Self.within(20, "the request") { desk.count == 1 }
+        // As it is, as an error, and that without its key.
+        cluster.playRefusals(of: 0, code: 10, count: 3)
+        desk.answer(0..<1)
+        Self.within(20, "what is wrong") {
+            channel.figures.refusal.hasPrefix("topic answered takes nothing: ")
+        }
+        Self.within(20, "the result") { channel.figures.failedCount == 1 }
+        let found = try Self.messages(1, in: "answered", of: addresses)
+        #expect(found.map(\.key) == [nil])
+        #expect(found.allSatisfy { String(decoding: $0.value, as: UTF8.self).contains("r0") })
+        Self.within(10, "nothing wrong") { channel.figures.refusal.isEmpty }
         channel.enter(.finishes)
         thread.join()
     }
