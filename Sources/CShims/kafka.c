@@ -516,6 +516,11 @@ int penstock_kafka_flush(struct penstock_kafka *kafka, int milliseconds) {
     return rd.outq_len(kafka->handle);
 }
 
+int penstock_kafka_give_up(struct penstock_kafka *kafka, int milliseconds) {
+    rd.purge(kafka->handle, PURGE_ALL);
+    return penstock_kafka_flush(kafka, milliseconds);
+}
+
 void penstock_kafka_purge(struct penstock_kafka *kafka) {
     rd.purge(kafka->handle, PURGE_ALL);
     rd.poll(kafka->handle, 0);

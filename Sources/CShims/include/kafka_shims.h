@@ -115,6 +115,9 @@ int penstock_kafka_send(
     const char *second_value, const char *third_name, const char *third_value, int64_t tag);
 // Waits until all that was handed over has its answer, for so long; how many have none yet.
 int penstock_kafka_flush(struct penstock_kafka *kafka, int milliseconds);
+// Has what was handed over and has no answer fail, and waits for so long until all of it has; how many have not yet. What was
+// sent before may be written all the same.
+int penstock_kafka_give_up(struct penstock_kafka *kafka, int milliseconds);
 // Drops what has no answer yet.
 void penstock_kafka_purge(struct penstock_kafka *kafka);
 // The next message that was not written, with its code; 0 where there is none.

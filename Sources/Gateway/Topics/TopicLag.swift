@@ -7,7 +7,7 @@ internal import Reactor
 /// The lags of a topic's partitions that this gateway has.
 struct TopicLag {
     private let topic: String
-    private let producer: KafkaProducer
+    private var producer: KafkaProducer
     /// Where the group goes on, by partition; below 0 where nothing says it.
     private var places: [Int32: Int64] = [:]
     /// Messages behind that; none where it is not known.
@@ -27,6 +27,9 @@ struct TopicLag {
         self.topic = topic
         self.producer = producer
     }
+
+    /// Asks `other` from now on.
+    mutating func goOn(by other: KafkaProducer) { producer = other }
 
     /// Asks about the partition whose turn it is; where there is none, about the first of the topic.
     mutating func look(_ consumer: KafkaConsumer, _ assigned: [Int32], now: Instant) {

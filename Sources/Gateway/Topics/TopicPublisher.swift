@@ -15,9 +15,9 @@ struct TopicPublisher {
         case idle
         /// The entries at these places are to be handed over.
         case sending([Int])
-        /// What was handed over has no answer yet: so many entries. Those at `refused` were not taken, those at `waiting`
-        /// have not been handed over.
-        case flushing(Int, refused: [Int], waiting: [Int])
+        /// What was handed over has no answer yet: the entries at these places. Those at `refused` were not taken, those
+        /// at `waiting` have not been handed over.
+        case flushing([Int], refused: [Int], waiting: [Int])
         /// What was written needs its offsets in the transaction, its end, or to be undone.
         case sendingOffsets, committing, aborting
     }
@@ -33,7 +33,7 @@ struct TopicPublisher {
     }
 
     private let settings: TopicSettings
-    private let producer: KafkaProducer
+    private var producer: KafkaProducer
     /// Hears what goes wrong on the way.
     private let note: (String) -> Void
     private var state = State.idle
@@ -70,11 +70,37 @@ struct TopicPublisher {
     var isBusy: Bool { if case .idle = state { false } else { true } }
 
     private static let waitMilliseconds: Int32 = 50
+    private static let giveUpMilliseconds: Int32 = 500
     /// Steps of a transaction, each of which may begin anew where it was left.
     private static let stepMilliseconds: Int32 = 1000
     private static let mostOfPartition = 64
     private static let mostKeyBytes = 64 << 10
     private static let pauseNanoseconds: Int64 = 1_000_000_000
+
+    /// Closes its producer; what is not sent by then will not be.
+    func close() { producer.close() }
+
+    /// Goes on by another producer, outside transactions, and closes the one before.
+    ///
+    /// What that one has not written comes to nothing as far as it has not been sent, and is written by the other one.
+    mutating func goOn(by other: KafkaProducer) {
+        if case .flushing(let sent, let refused, let waiting) = state {
+            let isKnown = producer.giveUp(milliseconds: TopicPublisher.giveUpMilliseconds)
+            let failed = producer.failures().map { Int($0.tag) }
+            state = .sending(((isKnown ? failed : sent) + refused + waiting).sorted())
+        }
+        producer.close()
+        producer = other
+    }
+
+    /// Brokers have not answered what was handed over to them for so long, while they answer everything else.
+    mutating func keptWaiting(seconds: Int64) {
+        let text =
+            "topic \(settings.results) takes nothing: its brokers answer, and have taken nothing for "
+            + "\(seconds) s; see whether its partitions have leaders and enough replicas"
+        note(text)
+        refusal = text
+    }
 
     /// Does what can be done now; what was written, once all of it is; throws where the producer is lost.
     mutating func step(
@@ -102,14 +128,14 @@ struct TopicPublisher {
             let refused = try send(Array(chosen), &work, now: now)
             guard settings.isTransactional else {
                 state = .flushing(
-                    chosen.count - refused.count, refused: refused,
+                    chosen.filter { !refused.contains($0) }, refused: refused,
                     waiting: Array(places.dropFirst(chosen.count)))
                 return nil
             }
             state = refused.isEmpty ? .sendingOffsets : .aborting
             return nil
-        case .flushing(let count, let refused, let waiting):
-            return try flush(count, refused, waiting, &work, consumer, now: now)
+        case .flushing(let sent, let refused, let waiting):
+            return try flush(sent, refused, waiting, &work, consumer, now: now)
         case .sendingOffsets:
             let offsets = work.offsets(of: batch)
             guard offsets.count == batch.places.count else {
@@ -167,13 +193,13 @@ struct TopicPublisher {
 
     /// Waits for the answers to what was handed over; what was written where that is everything.
     private mutating func flush(
-        _ count: Int, _ refused: [Int], _ waiting: [Int], _ work: inout TopicWork,
+        _ sent: [Int], _ refused: [Int], _ waiting: [Int], _ work: inout TopicWork,
         _ consumer: KafkaConsumer, now: Instant
     ) throws(SystemError) -> TopicBatch? {
         guard producer.flush(milliseconds: TopicPublisher.waitMilliseconds) else { return nil }
         answerCount += 1
         let failures = producer.failures()
-        try take(failures, of: count, &work, now: now)
+        try take(failures, of: sent.count, &work, now: now)
         let left = refused + failures.map { Int($0.tag) } + waiting
         guard left.isEmpty else {
             state = .sending(left.sorted())

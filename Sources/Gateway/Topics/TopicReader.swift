@@ -78,18 +78,30 @@ final class TopicReader: Sendable {
 
     /// Serves as one member of the group until the end; messages are called by numbers above `lastID`.
     private func serve(_ lastID: inout Int) throws(SystemError) {
-        let producer = try KafkaProducer(settings.producerProperties(identity))
-        defer { producer.close() }
-        let consumer = try KafkaConsumer(topic: settings.topic, settings.consumerProperties)
+        let producer = try makeProducer()
+        let consumer: KafkaConsumer
+        do throws(SystemError) {
+            consumer = try KafkaConsumer(topic: settings.topic, settings.consumerProperties)
+        } catch {
+            producer.close()
+            throw error
+        }
         channel.wakes(consumer.waker)
         var session = TopicSession(self, producer, consumer, after: lastID)
         defer {
             lastID = session.lastID
             channel.wakes(nil)
+            // What is not written by now is the next owner's to write.
+            session.closeProducer()
             let milliseconds = session.leaveMilliseconds(MonotonicClock.now)
             consumer.close(leavingWithinMilliseconds: milliseconds)
         }
         try session.run()
+    }
+
+    /// A writer of results, which whoever asked for it closes.
+    func makeProducer() throws(SystemError) -> KafkaProducer {
+        try KafkaProducer(settings.producerProperties(identity))
     }
 
     /// Tells nothing more of partitions that another gateway may have by now, which tells it as well.

@@ -31,6 +31,8 @@ struct TopicSession {
 
     /// Since when the brokers answer and take nothing all the same; nil where it is not so.
     private var stuckSince: Instant?
+    /// For how long that goes on before another producer tries.
+    private var patienceNanoseconds = TopicSession.stuckNanoseconds
     private var answerCount = 0
 
     private struct Asked {
@@ -53,6 +55,8 @@ struct TopicSession {
     private static let sayAgainNanoseconds: Int64 = 1_000_000_000
     /// For how long brokers that answer may take nothing: those that have lost what they knew of a writer never will.
     private static let stuckNanoseconds: Int64 = 15_000_000_000
+    /// Between two tries of another producer at most: each may double what the one before had sent.
+    private static let mostStuckNanoseconds: Int64 = 240_000_000_000
 
     /// A member that reads by `consumer` and writes by `producer`; messages are called by numbers above `lastID`.
     init(
@@ -123,6 +127,9 @@ struct TopicSession {
         case .ends: 0
         }
     }
+
+    /// Ends what is being written; called once.
+    func closeProducer() { publisher.close() }
 
     // MARK: In
 
@@ -317,15 +324,30 @@ struct TopicSession {
         // A writer that is told no is none that they have forgotten.
         guard publisher.isBusy, lag.isAnswered, publisher.answerCount == answerCount else {
             stuckSince = nil
+            patienceNanoseconds = TopicSession.stuckNanoseconds
             answerCount = publisher.answerCount
             return
         }
         let since = stuckSince ?? now
         stuckSince = since
-        guard now.nanoseconds(since: since) > TopicSession.stuckNanoseconds else { return }
-        throw SystemError(
-            "write results of topic \(settings.topic)",
-            because: "its brokers answer, and have not taken any for 15 s")
+        let stuckNanoseconds = now.nanoseconds(since: since)
+        guard stuckNanoseconds > patienceNanoseconds else { return }
+        let seconds = stuckNanoseconds / 1_000_000_000
+        guard !settings.isTransactional else {
+            throw SystemError(
+                "write results of topic \(settings.topic)",
+                because: "its brokers answer, and have not taken any for \(seconds) s")
+        }
+        patienceNanoseconds += min(patienceNanoseconds, TopicSession.mostStuckNanoseconds)
+        publisher.keptWaiting(seconds: seconds)
+        try renewProducer()
+    }
+
+    /// Has another producer write what is not written: brokers know nothing of it that they could have forgotten.
+    private mutating func renewProducer() throws(SystemError) {
+        let producer = try reader.makeProducer()
+        publisher.goOn(by: producer)
+        lag.goOn(by: producer)
     }
 
     private func tell() {

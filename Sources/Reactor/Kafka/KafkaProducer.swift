@@ -136,6 +136,13 @@ package struct KafkaRecord: Equatable, Sendable {
         unsafe penstock_kafka_flush(open, milliseconds) == 0
     }
 
+    /// Has what was handed over and has no answer fail, and waits for that, for at most so long; whether all of it did.
+    ///
+    /// What was sent before may be written all the same.
+    package func giveUp(milliseconds: Int32) -> Bool {
+        unsafe penstock_kafka_give_up(open, milliseconds) == 0
+    }
+
     /// Messages that were not written, since the last call.
     package func failures() -> [Failure] {
         var failures: [Failure] = []

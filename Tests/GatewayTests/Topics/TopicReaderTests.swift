@@ -333,6 +333,35 @@ private final class Desk: Sendable {
         thread.join()
     }
 
+    /// It stays a member, says why it waits, and asks nothing anew.
+    @Test func aTopicOfResultsWithoutReplicasIsWaitedFor() throws {
+        let cluster = try KafkaProducer([KafkaProperty("test.mock.num.brokers", "1")])
+        defer { cluster.close() }
+        let addresses = try #require(cluster.playedBrokers)
+        try Self.write(1, to: addresses)
+        let desk = Desk()
+        let channel = desk.channel
+        channel.offer(20)
+        let thread = try Self.begin(Self.settings(addresses), desk)
+        Self.within(20, "the request") { desk.count == 1 }
+        // Too few replicas, ten times a second.
+        cluster.playRefusals(of: 0, code: 19, count: 190)
+        desk.answer(0..<1)
+        Self.within(30, "what is wrong") {
+            channel.figures.refusal.contains("its brokers answer, and have taken nothing for 1")
+                && !channel.figures.isUp
+        }
+        #expect(channel.figures.partitionCount == 4)
+        Self.within(40, "the result") { channel.figures.completedCount == 1 }
+        Self.within(10, "nothing wrong") {
+            channel.figures.refusal.isEmpty && channel.figures.isUp
+        }
+        #expect(desk.count == 1)
+        #expect(Self.ends(cluster, of: "answered") == 1)
+        channel.enter(.finishes)
+        thread.join()
+    }
+
     /// Whoever gets the partition asks it anew.
     @Test func whatIsUnderWayOfAPartitionThatGoesIsEnded() throws {
         let cluster = try KafkaProducer([KafkaProperty("test.mock.num.brokers", "1")])
