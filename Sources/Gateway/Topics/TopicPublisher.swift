@@ -80,6 +80,12 @@ struct TopicPublisher {
     /// Closes its producer; what is not sent by then will not be.
     func close() { producer.close() }
 
+    /// Whether something that was handed over, and has no answer yet, is of partitions that have gone.
+    func isWritingGone(_ work: TopicWork) -> Bool {
+        guard case .flushing(let sent, _, _) = state else { return false }
+        return sent.contains { !work.isPresent(batch.entries[$0].message, of: batch) }
+    }
+
     /// Goes on by another producer, outside transactions, and closes the one before.
     ///
     /// What that one has not written comes to nothing as far as it has not been sent, and is written by the other one.

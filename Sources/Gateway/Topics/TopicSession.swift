@@ -214,6 +214,8 @@ struct TopicSession {
                 pacing.forget(partition)
             }
         }
+        // What was handed over would be written once that is possible, beside what the next owner writes.
+        if takes, !settings.isTransactional, publisher.isWritingGone(work) { try renewProducer() }
         consumer.applyChanges()
         guard !changes.isEmpty else { return }
         channel.note { $0.rebalanceCount += 1 }

@@ -447,6 +447,34 @@ private final class Desk: Sendable {
         thread.join()
     }
 
+    /// It waits in the library, which would write it when it can, beside what is asked anew.
+    @Test func whatWaitsInTheLibraryGoesWithItsPartition() throws {
+        let cluster = try KafkaProducer([KafkaProperty("test.mock.num.brokers", "1")])
+        defer { cluster.close() }
+        let addresses = try #require(cluster.playedBrokers)
+        try Self.write(1, to: addresses)
+        let desk = Desk()
+        let channel = desk.channel
+        channel.offer(20)
+        let thread = try Self.begin(Self.settings(addresses), desk)
+        Self.within(20, "the request") { desk.count == 1 }
+        // Too few replicas, ten times a second.
+        cluster.playRefusals(of: 0, code: 19, count: 80)
+        desk.answer(0..<1)
+        Thread.sleep(forTimeInterval: 0.5)
+        // A heartbeat is answered with: nobody knows this member.
+        cluster.playRefusals(of: 12, code: 25, count: 1)
+        channel.offer(20)
+        Self.within(30, "the request anew") { desk.count == 2 }
+        desk.answer(1..<2)
+        Self.within(30, "its result") { channel.figures.completedCount == 1 }
+        Thread.sleep(forTimeInterval: 1)
+        #expect(Self.ends(cluster, of: "answered") == 1)
+        #expect(channel.figures.completedCount == 1)
+        channel.enter(.finishes)
+        thread.join()
+    }
+
     @Test func brokersThatAreSilentDelayNoEnd() throws {
         let cluster = try KafkaProducer([KafkaProperty("test.mock.num.brokers", "1")])
         defer { cluster.close() }
