@@ -224,7 +224,9 @@ build "release build of cost-probe" -c release --static-swift-stdlib --product c
 if $tests_built; then
     stage "swift test"
     swift_tests "swift test"
-    PENSTOCK_TEST_THREADS=4 swift_tests "swift test, 4 threads" --filter GatewayTests
+    # Topics are read by threads of their own, however many serve.
+    PENSTOCK_TEST_THREADS=4 swift_tests "swift test, 4 threads" --filter GatewayTests \
+        --skip 'TopicReaderTests|KafkaClientTests'
 fi
 if $release_built; then
     stage "end-to-end tests"
