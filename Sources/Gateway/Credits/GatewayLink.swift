@@ -34,7 +34,7 @@ final class GatewayLink {
     private var mostSaidAt = Instant(nanoseconds: .min / 2)
     private var watch = SilenceWatch()
     /// What the log was told: of failures, by kind, and whether it says that the gateway is reached.
-    private var lines = QuietLines(2)
+    private var lines = QuietLines(3)
     private var isReached = false
     private var isStopped = false
     /// Whether connections end because they are closed here.
@@ -193,7 +193,9 @@ final class GatewayLink {
             askedSeconds: retryAfterSeconds, random: shard.drawSeed(), now: now)
         if connections.isEmpty { isReached = false }
         credits.lookSoon()
-        guard let times = lines.note(retryAfterSeconds == nil ? 0 : 1, now: now) else { return }
+        // A handshake that was cut when the gateway ended is another thing than that nobody is there.
+        let kind = retryAfterSeconds != nil ? 2 : what == "gateway refuses" ? 1 : 0
+        guard let times = lines.note(kind, now: now) else { return }
         shard.logger.warning(
             "\(what)", metadata: ["gateway": "\(label)", "cause": "\(why)", "times": "\(times)"])
     }
