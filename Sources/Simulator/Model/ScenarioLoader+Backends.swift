@@ -131,7 +131,8 @@ extension BackendPhase {
                     node, "says what base and per_request say, too", "leave out one or the other")
             }
             curve = reader.curve(node)
-        } else if given["base"] != nil {
+        } else if given["base"] != nil || given["per_request"] != nil {
+            // What a phase says of the time of a unit stands instead of the curve before.
             curve = nil
         }
         if let node = given["base"], let time = reader.duration(node, times) {
