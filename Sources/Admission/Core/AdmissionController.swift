@@ -156,8 +156,12 @@ package struct AdmissionController: ~Copyable, Sendable {
             return .reject(waiting.id, refuse(.displaced, waiting))
         }
         if let waiting = queue.popExpired(now: clock) {
-            if drainEstimate.seatSecondsPerUnit == nil { growUnheard() }
-            return .reject(waiting.id, refuse(expiryReason(waiting), waiting))
+            let reason = expiryReason(waiting)
+            // Who leaves early, or says when it is too late, has no say in that.
+            if reason == .queueTimeout, !waiting.isSlack, drainEstimate.seatSecondsPerUnit == nil {
+                growUnheard()
+            }
+            return .reject(waiting.id, refuse(reason, waiting))
         }
         if let decision = startNext() { return decision }
         if queue.isUnclaimed, room > 0 { returns.ranDry(now: clock) }

@@ -17,7 +17,7 @@ extension KneeLimit {
     var inForce: Double? {
         switch phase {
         case .compare, .settled, .rest: center
-        case .climb where level >= clamp(.infinity): level
+        case .climb where growth == nil && !isLookingBeyond && level >= clamp(.infinity): level
         case .climb, .approach: nil
         }
     }

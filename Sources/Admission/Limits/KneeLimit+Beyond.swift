@@ -3,7 +3,7 @@
 // the hardware does less than a smaller one. Who compares neighbours alone takes the first level at which more buys
 // nothing for the last one.
 //
-// So once on each way up, where a level buys nothing and nobody leaves for it, one well above it is tried before the
+// So once, on the first way up, where a level buys nothing and nobody leaves for it, one well above it is tried before the
 // climb ends. That costs those who are let in a longer wait inside the engine, and no throughput.
 
 extension KneeLimit {
@@ -14,6 +14,8 @@ extension KneeLimit {
     /// How long a request may take at the level looked at if it buys nothing, in seconds: clients who bore what they had to
     /// at the plateau may not bear that.
     private static let longestLook = 10.0
+    /// For how long it may go unused, in seconds, and in service times.
+    private static let longestUnused = (seconds: 20.0, services: 8.0)
     /// Elasticity from the plateau to the level looked at from which on there is more to be had.
     private static let pays = 0.2
 
@@ -27,7 +29,7 @@ extension KneeLimit {
     mutating func lookBeyond(
         _ verdict: KneeVerdict, _ meter: ConcurrencyMeter, isFirst: Bool, now: Instant
     ) -> LimitMove? {
-        guard !looked.beyond, !usesSlots, remembered == nil,
+        guard !looked.beyond, !usesSlots, remembered == nil, objective == nil,
             verdict.elasticity - verdict.standardError < wantedElasticity,
             side.departureShare < KneeSide.fewDepartures, let low,
             low.departureShare < KneeSide.fewDepartures
@@ -67,6 +69,23 @@ extension KneeLimit {
                 ? endClimb(verdict, low: plateau, high: measured, now: now)
                 : tryLower(than: measured, now: now)
         }
+        return returnToPlateau(plateau, now: now)
+    }
+
+    /// Goes back from a level beyond a plateau that is not used up: nobody needs to know then what it would buy, and who queues
+    /// inside the engine would queue by turns before it.
+    mutating func giveUpLook(_ meter: ConcurrencyMeter, now: Instant) -> LimitMove? {
+        guard isLookingBeyond, let plateau = high else { return nil }
+        let longest = max(
+            Self.longestUnused.seconds, Self.longestUnused.services * meter.serviceSeconds)
+        guard now.seconds(since: sideStart) > longest, side.seconds < windowSeconds(meter) else {
+            return nil
+        }
+        high = nil
+        return returnToPlateau(plateau, now: now)
+    }
+
+    private mutating func returnToPlateau(_ plateau: KneeSide, now: Instant) -> LimitMove? {
         guard let below = low, let verdict = verdict(below, plateau) else {
             return change(.probe) { knee in
                 knee.phase = .compare

@@ -45,12 +45,13 @@ extension KneeLimit {
     mutating func measureGeneration(_ meter: ConcurrencyMeter, now: Instant) -> LimitMove? {
         guard let begin = lastMeter else {
             let isAbove = high != nil && !isLookingBeyond
-            if isAbove || Double(meter.inFlight) > limit {
+            if isAbove || drainsUntil != nil {
                 // On the way down what is too much has to end first.
                 let isDrained = Double(meter.inFlight) <= max(limit, 1)
-                guard isDrained || now.seconds(since: sideStart) > Self.longestDrain else {
-                    return nil
-                }
+                let end =
+                    drainsUntil ?? sideStart.advanced(byNanoseconds: nanoseconds(Self.longestDrain))
+                guard isDrained || now > end else { return nil }
+                drainsUntil = nil
                 restart(now: now)
             }
             lastMeter = meter
@@ -61,12 +62,11 @@ extension KneeLimit {
         lastMeter = meter
         if side.units >= Self.streamedUnits, side.hasProgress {
             usesProgress = true
-            if growth.take() != nil { low = nil }
-            hold(level, now: now)
+            if growth == nil { hold(level, now: now) } else { endGrowthOfStreams(now: now) }
             lastMeter = nil
             return nil
         }
-        if let growth { return endGrowth(growth, now: now) }
+        if let growth { return endGrowth(growth, meter, now: now) }
         // Clients that had waited in the queue before leave first.
         guard side.seconds >= min(windowSeconds(meter), 4 * meter.serviceSeconds) else {
             return nil

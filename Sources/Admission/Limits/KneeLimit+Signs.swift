@@ -127,6 +127,7 @@ extension KneeLimit {
     mutating func becomeStale(_ meter: ConcurrencyMeter, now: Instant) -> LimitMove? {
         let floor = Double(max(settings.initial, 2 * meter.peakInFlight))
         return change(.stale) { knee in
+            if knee.isLookingBeyond { knee.high = nil }
             knee.center = max(knee.center, knee.level)
             knee.forgetPlace()
             knee.elasticity = nil
@@ -182,6 +183,7 @@ extension KneeLimit {
     /// What was learnt of where the knee lies holds no more.
     mutating func forgetPlace() {
         low = nil
+        growth = nil
         settled.forgetLevels()
         spread = Self.unknownSpread
     }

@@ -24,11 +24,20 @@ extension KneeLimit {
 
     /// The part of the requests that has to have ended for that.
     private static let judgedPart = 0.75
+    /// Seconds in which the first ones should have ended, and what the later ones get: so many times their time, and seconds.
+    private static let longestUnheard = 60.0
+    private static let overdue = (times: 3.0, seconds: 5.0)
+    /// How many times say something, and what they are of the first ones' at most where there was room.
+    private static let leastTimes = 4.0
+    private static let harmlessFactor = 1.5
+    /// For how long it is waited at most until an engine is empty of what was too much, in seconds.
+    private static let longestDrainAfter = 600.0
 
     /// A request was given up in the queue and nothing was ever heard of the backend; the move it led to, if any.
     mutating func growUnheard(_ meter: ConcurrencyMeter, now: Instant) -> LimitMove? {
         let next = clamp(min(Self.highestUnheard, level * Self.climbFactors.usual))
         guard phase == .climb, !usesSlots, remembered == nil, high == nil, elasticity == nil,
+            objective == nil,
             growth != nil || low == nil, meter.isUnheard, next >= level + 1,
             now.seconds(since: sideStart) >= Self.unheardSeconds,
             Double(meter.inFlight) >= limit.rounded(.down)
@@ -41,6 +50,7 @@ extension KneeLimit {
             low = first
         }
         return change(.slowStart) { knee in
+            knee.center = next
             knee.hold(next, now: now)
             knee.lastMeter = meter
             knee.measuredSince = now
@@ -56,8 +66,14 @@ extension KneeLimit {
     }
 
     /// Judges what the limit was raised to unheard, once most that began at it has ended; nil while it has not.
-    mutating func endGrowth(_ begin: KneeGrowth, now: Instant) -> LimitMove? {
-        guard side.ends >= Self.judgedPart * level else {
+    ///
+    /// Where too few end in the time in which they should have, or the limit is not used up, the first ones' times beside
+    /// those of the later ones decide alone.
+    mutating func endGrowth(
+        _ begin: KneeGrowth, _ meter: ConcurrencyMeter, now: Instant
+    ) -> LimitMove? {
+        let isMeasured = side.ends >= Self.judgedPart * level
+        guard isMeasured || isOverdue(begin, now: now) else {
             // They end close to one another, and then none for long.
             nextLook = now
             return nil
@@ -65,13 +81,22 @@ extension KneeLimit {
         growth = nil
         side.isGeneration = true
         let measured = side
-        guard let first = low.take(), !measured.isLeftByMany,
-            let verdict = verdict(first, measured)
-        else { return change(.departures) { $0.hold(begin.begin, now: now) } }
+        let first = low.take()
+        if !isMeasured, let first, wasHarmless(first, measured) {
+            // There is room, as far as anybody can tell; what it buys is found out once it is used.
+            center = level
+            restart(now: now)
+            return nil
+        }
+        guard isMeasured, let first, !measured.isLeftByMany, let verdict = verdict(first, measured)
+        else {
+            let reason: LimitMoveReason = measured.isLeftByMany ? .departures : .probe
+            return undoGrowth(begin, to: begin.begin, reason, meter, now: now)
+        }
         guard verdict.elasticity > Self.goesOn.usual else {
             // As on any way up, from where the first ones say that there are slots.
-            let slots = min(max(verdict.slots.rounded(), begin.begin), level / 2)
-            return change(.elasticity) { $0.hold($0.clamp(slots), now: now) }
+            let slots = max(begin.begin, min(verdict.slots.rounded(), level / 2))
+            return undoGrowth(begin, to: slots, .elasticity, meter, now: now)
         }
         elasticity = verdict.elasticity
         low = measured
@@ -81,5 +106,46 @@ extension KneeLimit {
         return change(.slowStart) { knee in
             knee.hold(knee.clamp(knee.level * factor), now: now)
         }
+    }
+
+    /// Whether most that began at the raised limit should have ended by now: in three times what the first ones took, or,
+    /// where not all of those have ended, in a minute.
+    private func isOverdue(_ begin: KneeGrowth, now: Instant) -> Bool {
+        let elapsed = now.seconds(since: begin.leftAt)
+        guard let times = low?.wholeTimes, times.count >= begin.begin, let mean = times.meanSeconds
+        else { return elapsed > Self.longestUnheard }
+        return elapsed
+            > min(Self.overdue.times * mean + Self.overdue.seconds, 2 * Self.longestUnheard)
+    }
+
+    /// Whether requests took no longer at the raised limit than the first ones, as far as they have ended.
+    private func wasHarmless(_ first: KneeSide, _ raised: KneeSide) -> Bool {
+        guard let before = first.wholeTimes?.meanSeconds, let times = raised.wholeTimes,
+            times.count >= Self.leastTimes, let after = times.meanSeconds
+        else { return false }
+        return after < Self.harmlessFactor * before
+    }
+
+    /// Goes back, and lets what is too much inside the engine end first: what is measured before that is not the level's.
+    private mutating func undoGrowth(
+        _ begin: KneeGrowth, to newLevel: Double, _ reason: LimitMoveReason,
+        _ meter: ConcurrencyMeter, now: Instant
+    ) -> LimitMove? {
+        let excess = max(0, Double(meter.inFlight) - newLevel)
+        let seconds = min(
+            max(Self.longestDrain, excess * meter.serviceSeconds), Self.longestDrainAfter)
+        return change(reason) { knee in
+            knee.center = knee.clamp(newLevel)
+            knee.hold(knee.center, now: now)
+            knee.drainsUntil = now.advanced(byNanoseconds: knee.nanoseconds(seconds))
+        }
+    }
+
+    /// A raised limit that turns out to be of streams is taken back: they tell within seconds what it should have been.
+    mutating func endGrowthOfStreams(now: Instant) {
+        guard let begin = growth.take() else { return }
+        low = nil
+        center = clamp(begin.begin)
+        hold(center, now: now)
     }
 }

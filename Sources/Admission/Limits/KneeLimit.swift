@@ -27,7 +27,10 @@ struct KneeLimit: Sendable {
     }
 
     var settings: KneeLimitSettings
-    var phase = Phase.climb
+    var phase = Phase.climb {
+        // What was raised on the way up is judged there or not at all.
+        didSet { if phase != .climb { growth = nil } }
+    }
     /// What the levels lie around: the present estimate of the right limit.
     var center: Double
     /// The level that is to be in force, before caps.
@@ -42,6 +45,9 @@ struct KneeLimit: Sendable {
     /// How the limit was raised before anything was heard of the backend; nil when it was not, or that
     /// is judged; see `+Unheard`.
     var growth: KneeGrowth?
+    /// Until when an engine is waited for at most that has more inside than the level allows, after a
+    /// growth was taken back; nil where it is not.
+    var drainsUntil: Instant?
     var side: KneeSide
     var low: KneeSide?
     var high: KneeSide?
@@ -131,7 +137,10 @@ struct KneeLimit: Sendable {
         }
         self.settings = settings
         center = clamp(center)
+        let wasLookingBeyond = isLookingBeyond
         hold(clamp(level), now: now)
+        // The level beyond is not above the plateau any more.
+        if wasLookingBeyond, !isLookingBeyond { high = nil }
     }
 
     /// Learns from one request that ended well, or badly; the move it led to, if any.
@@ -174,6 +183,7 @@ struct KneeLimit: Sendable {
         case .climb, .compare, .settled, .rest:
             if isStale(meter, now: now) { return becomeStale(meter, now: now) }
             if let move = judgeObjective(meter, now: now) { return move }
+            if let move = giveUpLook(meter, now: now) { return move }
             if let move = makeRoom(meter, now: now) { return move }
             if phase == .rest { return rest(meter, now: now) }
             if phase == .settled { return watch(meter, now: now) }

@@ -95,6 +95,52 @@ import Testing
         #expect(backend.knee.limit == 128, "\(backend.knee.limit)")
     }
 
+    /// It ends within a time, whatever the load does: one slot would take four minutes for most of 32 requests.
+    @Test(arguments: [Int.max, 36, 1])
+    func oneThatCannotBeJudgedIsTakenBack(demand: Int) {
+        var backend = Backend(slots: 1)
+        backend.run(seconds: 5)
+        #expect(backend.knee.limit == 32)
+        backend.run(seconds: 100, demand: demand)
+        #expect(backend.knee.growth == nil)
+        #expect(backend.knee.limit <= 4 && backend.knee.center <= 4)
+    }
+
+    /// Nothing that is heard, for as long as anybody waits: what a black hole takes is bounded again.
+    @Test func beforeABlackHoleItIsTakenBack() {
+        var backend = Backend(slots: 1)
+        backend.run(seconds: 3)
+        #expect(backend.knee.limit == 32)
+        let end = backend.now.advanced(byNanoseconds: 70_000_000_000)
+        #expect(backend.knee.look(backend.meter, now: end)?.to == 4)
+    }
+
+    /// The load never uses it up, and all took as long as the first: there is room, and nothing speaks against it.
+    @Test func whereItIsNotUsedUpAndDidNoHarmItStays() {
+        var backend = Backend(slots: 100)
+        backend.run(seconds: 60, demand: 20)
+        #expect(backend.knee.growth == nil && backend.knee.limit == 32)
+        #expect(backend.knee.center == 32 && backend.knee.phase == .climb)
+    }
+
+    /// What says overload at a raised limit lowers that one, and not the one before.
+    @Test func overloadCutsWhatIsInForce() {
+        var backend = Backend(slots: 100)
+        backend.run(seconds: 5)
+        let move = backend.knee.cut(now: backend.now)
+        #expect(backend.knee.growth == nil)
+        #expect(backend.knee.center > 30 && (move?.to ?? 32) > 24)
+    }
+
+    @Test func withAnObjectiveItDoesNotGrow() {
+        var settings = KneeLimitSettings()
+        settings.objective = LatencyObjective(measure: .unit, target: .seconds(2))
+        var knee = KneeLimit(settings, seed: 1, now: Instant(nanoseconds: 0))
+        var meter = ConcurrencyMeter(now: Instant(nanoseconds: 0))
+        meter.set(inFlight: 4, limit: 4, now: Instant(nanoseconds: 0))
+        #expect(knee.growUnheard(meter, now: Instant(nanoseconds: 2_000_000_000)) == nil)
+    }
+
     /// Those that came later waited for the first ones.
     @Test(arguments: [(1, 4), (2, 4), (4, 4), (8, 8)])
     func whereTheyHadToWaitItReturns(slots: Int, expected: Int) {
