@@ -17,6 +17,7 @@ BODY = b'{"model":"x","messages":[{"role":"user","content":"' + b"x" * 200_000 +
 
 
 @pytest.mark.timed
+@pytest.mark.limit(120)
 def test_memory_of_a_burst_goes_back(gateway: StartGateway) -> None:
     """Five hundred prompts of 200 kB wait for an engine that says nothing, and their clients leave: their memory is the system's again."""
     with socket.create_server(("127.0.0.1", 0), backlog=10) as engine:
