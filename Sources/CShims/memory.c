@@ -38,6 +38,6 @@ void penstock_give_freed_memory_back(void) {
 
 void penstock_give_memory_back(void) {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    malloc_trim(0);
+    penstock_give_freed_memory_back();
     dl_iterate_phdr(drop_unwritten, &page);
 }

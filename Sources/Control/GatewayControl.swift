@@ -100,8 +100,9 @@ package final class GatewayControl {
         agents?.stop()
         agents = nil
         certificates?.stop()
-        memory?.stop()
         certificates = nil
+        memory?.stop()
+        memory = nil
         overrides.stop()
         listeners.stop()
     }

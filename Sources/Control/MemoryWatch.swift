@@ -30,7 +30,7 @@ final class MemoryWatch: EventHandler {
 
     override func deadlineReached() {
         pause()
-        let resident = Self.residentBytes
+        let resident = ProcessStatistics.residentBytesNow
         guard let mailbox, !isGivingBack, surplus.isDue(residentBytes: resident, now: reactor.now)
         else { return }
         isGivingBack = true
@@ -46,13 +46,11 @@ final class MemoryWatch: EventHandler {
 
     private func gaveBack(of before: Int) {
         isGivingBack = false
-        surplus.gaveBack(leaving: Self.residentBytes, of: before, now: reactor.now)
+        surplus.gaveBack(leaving: ProcessStatistics.residentBytesNow, of: before, now: reactor.now)
     }
 
     private func pause() {
         reactor.setDeadline(
             of: self, to: reactor.now.advanced(byNanoseconds: MemorySurplus.lookNanoseconds))
     }
-
-    private static var residentBytes: Int { ProcessStatistics.residentBytesNow }
 }

@@ -25,21 +25,21 @@ package struct ProcessStatistics: Equatable, Sendable {
     package init() {}
 
     /// Resident memory of this process in bytes; 0 where that cannot be read.
-    package static var residentBytesNow: Int {
+    package static var residentBytesNow: Int { Int(memory.resident) }
+
+    /// Virtual and resident memory of this process in bytes; 0 where they cannot be read.
+    private static var memory: (virtual: UInt64, resident: UInt64) {
         let pages = numbers(in: KernelFile.contents(of: "/proc/self/statm"), from: 0)
-        return pages.count < 2 ? 0 : Int(pages[1]) * Int(sysconf(Int32(_SC_PAGESIZE)))
+        guard pages.count >= 2 else { return (0, 0) }
+        let pageBytes = UInt64(sysconf(Int32(_SC_PAGESIZE)))
+        return (pages[0] &* pageBytes, pages[1] &* pageBytes)
     }
 
     /// Reads this process's statistics; what cannot be read stays 0.
     package static func read() -> ProcessStatistics {
         var statistics = ProcessStatistics()
         statistics.cpuNanoseconds = ProcessClock.nanoseconds(of: CLOCK_PROCESS_CPUTIME_ID)
-        let pages = numbers(in: KernelFile.contents(of: "/proc/self/statm"), from: 0)
-        if pages.count >= 2 {
-            let pageBytes = UInt64(sysconf(Int32(_SC_PAGESIZE)))
-            statistics.virtualBytes = pages[0] &* pageBytes
-            statistics.residentBytes = pages[1] &* pageBytes
-        }
+        (statistics.virtualBytes, statistics.residentBytes) = memory
         statistics.openDescriptors = countDescriptors()
         var limit = rlimit()
         // The kernel writes one rlimit, a local that outlives the call.

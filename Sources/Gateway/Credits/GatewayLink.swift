@@ -34,7 +34,7 @@ final class GatewayLink {
     private var mostSaidAt = Instant(nanoseconds: .min / 2)
     private var watch = SilenceWatch()
     /// What the log was told: of failures, by kind, and whether it says that the gateway is reached.
-    private var lines = QuietLines(3)
+    private var lines = QuietLines(Trouble.allCases.count)
     private var isReached = false
     private var isStopped = false
     /// Whether connections end because they are closed here.
@@ -44,6 +44,13 @@ final class GatewayLink {
     private static let waitingNanoseconds: Int64 = 1_000_000_000
     private static let mostNanoseconds: Int64 = 30_000_000_000
     private static let dialMilliseconds = 5_000
+
+    /// What the log tells of, each kind in lines of its own.
+    private enum Trouble: Int, CaseIterable {
+        case notReached, refuses, asksToWait
+
+        var text: String { self == .notReached ? "gateway not reached" : "gateway refuses" }
+    }
 
     init(
         _ credits: Credits, to place: CreditSettings.Place, in shard: Shard,
@@ -99,10 +106,10 @@ final class GatewayLink {
             dials[number] = nil
             switch consume result {
             case .connected(let transport): shakeHands(over: transport)
-            case .failed(let failure): failed("gateway not reached", "\(failure.cause.name)")
+            case .failed(let failure): failed(.notReached, "\(failure.cause.name)")
             }
         }
-        guard let dial else { return failed("gateway not reached", "out of memory") }
+        guard let dial else { return failed(.notReached, "out of memory") }
         dials[number] = dial
     }
 
@@ -113,7 +120,7 @@ final class GatewayLink {
         guard handshake.begin(request(false)) else {
             handshakes[ObjectIdentifier(handshake)] = nil
             handshake.close()
-            return failed("gateway not reached", "out of descriptors")
+            return failed(.notReached, "out of descriptors")
         }
     }
 
@@ -185,19 +192,20 @@ final class GatewayLink {
         let why =
             refusal.status == 0
             ? "the connection ended in its handshake" : "\(refusal.status) \(refusal.text)"
-        failed("gateway refuses", why, retryAfterSeconds: refusal.retryAfterSeconds)
+        failed(.refuses, why, retryAfterSeconds: refusal.retryAfterSeconds)
     }
 
-    private func failed(_ what: String, _ why: String, retryAfterSeconds: Int? = nil) {
+    private func failed(_ trouble: Trouble, _ why: String, retryAfterSeconds: Int? = nil) {
         pause.failed(
             askedSeconds: retryAfterSeconds, random: shard.drawSeed(), now: now)
         if connections.isEmpty { isReached = false }
         credits.lookSoon()
         // A handshake that was cut when the gateway ended is another thing than that nobody is there.
-        let kind = retryAfterSeconds != nil ? 2 : what == "gateway refuses" ? 1 : 0
-        guard let times = lines.note(kind, now: now) else { return }
+        let kind = retryAfterSeconds == nil ? trouble : .asksToWait
+        guard let times = lines.note(kind.rawValue, now: now) else { return }
         shard.logger.warning(
-            "\(what)", metadata: ["gateway": "\(label)", "cause": "\(why)", "times": "\(times)"])
+            "\(trouble.text)",
+            metadata: ["gateway": "\(label)", "cause": "\(why)", "times": "\(times)"])
     }
 
     // MARK: Closing
