@@ -96,6 +96,12 @@ def cheapest(figure: Figure, figures: list[Figure]) -> Figure | None:
     return max(peers, key=figure.ratio, default=None)
 
 
+def relay_instead(figure: Figure, goal: Goal, figures: list[Figure]) -> Figure | None:
+    """The relay's figure where it is the measure instead of the cheapest: it too is above that goal."""
+    peer, relay = cheapest(figure, figures), others_in(figure.work, figures).get(RELAY)
+    return relay if goal.or_relay and peer and relay and relay.ratio(peer) > goal.most else None
+
+
 def held(figure: Figure, goal: Goal, figures: list[Figure]) -> tuple[float, bool] | None:
     """What is compared with the goal and whether it holds; nothing where the other was not measured."""
     if goal.of is None:
@@ -104,8 +110,8 @@ def held(figure: Figure, goal: Goal, figures: list[Figure]) -> tuple[float, bool
         peer = cheapest(figure, figures)
         if not peer:
             return None
-        ratio, relay = figure.ratio(peer), others_in(figure.work, figures).get(RELAY)
-        if ratio > goal.most and goal.or_relay and relay and relay.ratio(peer) > goal.most:
+        ratio, relay = figure.ratio(peer), relay_instead(figure, goal, figures)
+        if relay and goal.or_relay and ratio > goal.most:
             return ratio, figure.ratio(relay) <= goal.or_relay
         return ratio, ratio <= goal.most
     for other in figures:

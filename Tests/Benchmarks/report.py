@@ -9,7 +9,20 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from figures import ADAPTIVE, CHEAPEST, HAPROXY, NGINX, RELAY, Figure, cheapest, goals_of, held
+from figures import (
+    ADAPTIVE,
+    CHEAPEST,
+    HAPROXY,
+    LEAST,
+    NGINX,
+    RELAY,
+    Figure,
+    Goal,
+    cheapest,
+    goals_of,
+    held,
+    relay_instead,
+)
 
 OWN = "Penstock"
 # Whose figures Penstock's are divided by.
@@ -52,10 +65,33 @@ def verdict(figures: list[Figure], work: str) -> str:
     for goal in goals_of(work) if own else []:
         if result := held(own, goal, figures):
             wanted = f"{number(goal.most)} {'× ' + goal.of if goal.of else own.unit}".strip()
-            if goal.or_relay and find(figures, work, RELAY):
+            peer = cheapest(own, figures)
+            if goal.of == CHEAPEST and peer:
+                wanted += f" ({peer.subject})"
+            if goal.or_relay and relay_instead(own, goal, figures):
                 wanted += f" or {number(goal.or_relay)} × {RELAY}"
             told.append(f"≤ {wanted}: {'yes' if result[1] else '**no**'}")
     return "; ".join(told)
+
+
+def summary(figures: list[Figure]) -> str:
+    """How many rows keep all their goals, how many that of the cheapest, and which do not."""
+    rows: dict[str, list[tuple[Goal, bool]]] = {}
+    for own in figures:
+        if own.subject == OWN:
+            results = [(goal, held(own, goal, figures)) for goal in goals_of(own.work)]
+            if judged := [(goal, result[1]) for goal, result in results if result]:
+                rows[own.work] = judged
+    if not rows:
+        return ""
+    failing = [work for work, judged in rows.items() if not all(is_held for _, is_held in judged)]
+    least = [is_held for judged in rows.values() for goal, is_held in judged if goal is LEAST]
+    told = f"Goals: {len(rows) - len(failing)} of {len(rows)} rows keep all of theirs"
+    if least:
+        told += f", {sum(least)} of {len(least)} that of {CHEAPEST}"
+    if failing:
+        told += f". These do not: {'; '.join(failing)}"
+    return textwrap.fill(f"{told}.", 118, break_on_hyphens=False)
 
 
 def table(figures: list[Figure], works: list[str], goals: bool = True) -> str:
@@ -132,7 +168,8 @@ def as_markdown(figures: list[Figure], told: str) -> str:
     """The whole report."""
     works = list(dict.fromkeys(figure.work for figure in figures))
     return "\n\n".join(
-        part for part in (table(figures, works), told, spread(figures), details(figures).strip()) if part)
+        part for part in (
+            table(figures, works), summary(figures), told, spread(figures), details(figures).strip()) if part)
 
 
 def write_json(file: Path, figures: list[Figure], machine: dict[str, Any], versions: dict[str, str]) -> None:
@@ -167,6 +204,6 @@ def replace_block(file: Path, name: str, content: str) -> None:
 def record(root: Path, figures: list[Figure], told: str) -> None:
     """Puts the figures where they are read: docs/measurements.md and README.md."""
     works = list(dict.fromkeys(figure.work for figure in figures))
-    replace_block(root / "docs" / "measurements.md", "benchmarks", f"{table(figures, works)}\n\n{told}")
+    replace_block(root / "docs" / "measurements.md", "benchmarks", f"{table(figures, works)}\n\n{summary(figures)}\n\n{told}")
     headlines = [work for work in HEADLINES if work in works]
     replace_block(root / "README.md", "benchmarks", table(figures, headlines, goals=False))
