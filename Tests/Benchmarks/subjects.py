@@ -127,8 +127,12 @@ class Penstock(Subject):
         policy.write_text(configurations.PENSTOCK.substitute(
             self.ports(), hole=hole, admin=self.admin_address(), threads=self.threads,
             directory=self.setting.directory, secured=self.secured(),
-            models=", models: [x]" if self.work in ROUTED_BY_MODEL else ""))
+            models=", models: [x]" if self.is_by_model() else ""))
         return [str(self.binary()), "serve", "--policy", str(policy)]
+
+    def is_by_model(self) -> bool:
+        """Whether the model in a request's body decides where it goes."""
+        return self.work in ROUTED_BY_MODEL
 
     def admin_address(self) -> str:
         """Where its pages are."""
@@ -188,6 +192,13 @@ class FourReactors(OneReactor):
     """With four."""
 
     threads = 4
+
+
+class Forwarding(Penstock):
+    """Penstock where the path decides: what its routing by model is compared with."""
+
+    def is_by_model(self) -> bool:
+        return False
 
 
 class CountedPenstock(Penstock):

@@ -16,6 +16,7 @@ from subjects import (
     FILES,
     HERE,
     Direct,
+    Forwarding,
     FourReactors,
     OneReactor,
     Penstock,
@@ -29,6 +30,9 @@ from subjects import (
 )
 
 MEGABYTE = 1e6
+LONG_CHAT = "chat request of 200 kB"
+# The same by Penstock where the path decides, and no peer is beside it.
+FORWARDED = f"{LONG_CHAT} by its path, CPU of Penstock"
 # What a work measures of one subject in one round: values by the figures' names, in the figures' units.
 Values = dict[tuple[str, str], float]
 
@@ -73,8 +77,19 @@ def a_chat(title: str, prompt_bytes: int) -> Callable[[Subject, Options], Values
         spent = cpu_seconds(subject.pid) - before
         if load.refused:
             raise BenchError(f"chat requests on {subject.name}: {load.refused} of {load.requests} refused")
-        return {(f"{title}, CPU", "µs"): spent / load.requests * 1e6}
+        name = FORWARDED if isinstance(subject, Forwarding) else f"{title}, CPU"
+        return {(name, "µs"): spent / load.requests * 1e6}
     return measure
+
+
+def by_model_compared(figures: list[Figure]) -> list[Figure]:
+    """What routing by the model makes of a request's CPU time, round by round."""
+    found = {figure.work: figure for figure in figures if figure.subject == Penstock.name}
+    plain, routed = found.get(FORWARDED), found.get(f"{LONG_CHAT}, CPU")
+    if not plain or not routed:
+        return []
+    ratios = [more / less for more, less in zip(routed.values, plain.values, strict=True)]
+    return [Figure(f"CPU of a {LONG_CHAT}, by its model to by its path", Penstock.name, "", ratios)]
 
 
 def a_megabyte(title: str, path: str, size: int, connections: int, *wrk: str) -> Callable[[Subject, Options], Values]:
@@ -155,7 +170,7 @@ WORKS: dict[str, Work] = {
     "shed": Work(a_request("shed request", "/shed", shed=True)),
     "stream": Work(events("")),
     "chat": Work(a_chat("chat request", 1000), (Relay,), is_chat=True),
-    "chat-200k": Work(a_chat("chat request of 200 kB", 200_000), (Relay,), is_chat=True),
+    "chat-200k": Work(a_chat(LONG_CHAT, 200_000), (Relay,), is_chat=True),
     "chat-stream": Work(events("chat ", "chat"), (Relay,), is_chat=True),
     "64k": Work(a_megabyte("64 KiB answer", "/bytes/64k", FILES["64k"], 64)),
     "10m": Work(a_megabyte("10 MB answer", "/bytes/10m", FILES["10m"], 8)),
@@ -186,6 +201,8 @@ def timed(
                 wanted.insert(0, PenstockBefore)
             if name == "latency":
                 wanted.insert(0, Direct)
+            if name == "chat-200k" and Penstock in kinds:
+                wanted.append(Forwarding)
             if name == "reactors":
                 wanted = list(REACTORS)
             for kind in wanted:
@@ -204,7 +221,7 @@ def timed(
         for subject in running.values():
             subject.stop()
     figures = in_order(list(found.values()))
-    return without_direct(figures + reactors_compared(figures))
+    return without_direct(figures + by_model_compared(figures) + reactors_compared(figures))
 
 
 def measure(
