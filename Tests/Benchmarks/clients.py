@@ -81,14 +81,24 @@ def run_streams(
     return Streams(events, spent, int(first[1]) / 1e9, int(first[2]) / 1e9)
 
 
-def run_rate(subject: Subject | Direct, rate: int, seconds: int) -> tuple[float, float]:
-    """Sends requests at a rate (load.c); the median and the 99th percentile of their times, in seconds."""
-    load = start_load(subject.setting, "rate", subject.port, rate, seconds, CONNECTIONS)
+@dataclass(frozen=True)
+class Rate:
+    """What a run of requests at a rate was: their times, connections that were closed, and requests asked again for it."""
+
+    p50_seconds: float
+    p99_seconds: float
+    reopened: int
+    repeated: int
+
+
+def run_rate(subject: Subject | Direct, rate: int, seconds: int, *more: str) -> Rate:
+    """Sends requests at a rate (load.c)."""
+    load = start_load(subject.setting, "rate", subject.port, rate, seconds, CONNECTIONS, *more)
     told, _ = load.communicate()
-    times = re.search(r"latency (\d+) (\d+) (\d+)", told)
-    if load.returncode != 0 or not times:
+    run = re.search(r"latency (\d+) (\d+) \d+ (\d+) (\d+)", told)
+    if load.returncode != 0 or not run:
         raise BenchError(f"{rate} requests a second to {subject.name}: {told}")
-    return int(times[1]) / 1e9, int(times[2]) / 1e9
+    return Rate(int(run[1]) / 1e9, int(run[2]) / 1e9, int(run[3]), int(run[4]))
 
 
 def start_load(setting: Setting, *arguments: object) -> subprocess.Popen[str]:

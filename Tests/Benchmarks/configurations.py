@@ -1,6 +1,7 @@
 """The configurations of everything that is started: the proxies, all alike, and nginx as the origin.
 
-One worker or thread, no access log, connections kept on both sides, the fields that say where a request came from. By path:
+One worker or thread, connections kept on both sides, the fields that say where a request came from, and no access log but
+where it is part of the work (upkeep.py). By path:
 
     /          the origin's small answer        /bytes/...   its files
     /tls       the same over TLS                /upload      takes a body
@@ -52,6 +53,7 @@ upstream stream { server 127.0.0.1:$stream; keepalive 256; }
 server {
     listen 127.0.0.1:$port $secured backlog=4096;
     $certificate
+    $upkeep
     proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $$host;
     proxy_set_header X-Forwarded-For $$proxy_add_x_forwarded_for;
     proxy_max_temp_file_size 0;
@@ -65,11 +67,15 @@ server {
 }
 """
 
+# Where operators look after it: a line for each request, and a page of figures.
+NGINX_UPKEEP = "access_log $access_log; location /status { access_log off; stub_status; }"
+
 HAPROXY = Template("""\
 global
     nbthread 1
     tune.ssl.cachesize 0
     maxconn 9500
+    $upkeep_global
 defaults
     mode http
     option forwardfor
@@ -79,6 +85,7 @@ defaults
     timeout server 1h
     timeout connect 5s
     timeout http-keep-alive 1h
+    $upkeep_defaults
 frontend front
     bind 127.0.0.1:$port $secured backlog 4096
     http-request deny deny_status 503 if { path /shed }
@@ -93,7 +100,20 @@ backend stream
     # Else events are held back for up to 200 ms, to be sent together.
     option http-no-delay
     server stream 127.0.0.1:$stream pool-max-conn 256
+$upkeep_page
 """)
+
+# It writes its log where its standard output goes. Who is replaced ends when its connections have.
+HAPROXY_UPKEEP = {
+    "upkeep_global": "log stdout format raw daemon\n    hard-stop-after 10s",
+    "upkeep_defaults": "log global\n    option httplog",
+    "upkeep_page": """\
+frontend page
+    bind 127.0.0.1:$admin
+    no log
+    http-request use-service prometheus-exporter if { path /metrics }
+""",
+}
 
 # Limits are learnt, as they are by default, but not below what the clients do at once: nothing is refused, the queue is
 # there and empty. The only slot of `held` is taken by a request that is never answered, and nothing may wait there.
@@ -102,8 +122,8 @@ version: 1
 listen: {address: "127.0.0.1:$port"$secured}
 admin: $admin
 threads: $threads
-log: {access: {to: off}}
-server: {max_connections: 12000, max_body_size: 1GiB, timeouts: {keep_alive: 1h}}
+log: {access: {to: $access_log}}
+server: {max_connections: 12000, max_body_size: ${body_gibibytes}GiB, timeouts: {keep_alive: 1h}}
 pools:
   origin:
     backends: [http://127.0.0.1:$origin]
@@ -133,7 +153,9 @@ routes:
 """)
 
 
-def envoy(ports: dict[str, int], directory: str, is_adaptive: bool, certificate: str | None) -> str:
+def envoy(
+    ports: dict[str, int], directory: str, is_adaptive: bool, certificate: str | None, access_log: str | None
+) -> str:
     """Envoy's configuration; JSON is what it reads fastest.
 
     /shed meets a circuit breaker that lets no request pass, as what Envoy refuses for overload does. The adaptive filter
@@ -176,6 +198,12 @@ def envoy(ports: dict[str, int], directory: str, is_adaptive: bool, certificate:
                 for match, cluster in routes],
         }]},
     }
+    if access_log:
+        manager["access_log"] = [{
+            "name": "envoy.access_loggers.file",
+            "typed_config": {
+                "@type": f"{base}.access_loggers.file.v3.FileAccessLog", "path": access_log},
+        }]
     clusters = [
         envoy_cluster("origin", ports["origin"]),
         envoy_cluster("stream", ports["stream"]),

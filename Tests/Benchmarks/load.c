@@ -6,10 +6,12 @@
 //       `first P50 P99`, nanoseconds from the request to that event. The connection was there before the request. With
 //       `chat` a stream is the answer to a chat request, which PERIOD does not go with: it has to be the origin's, 20.
 //
-//   load rate PORT REQUESTS_PER_SECOND SECONDS CONNECTIONS
+//   load rate PORT REQUESTS_PER_SECOND SECONDS CONNECTIONS [again]
 //       Sends GET / at random moments (a Poisson process) whatever the answers do, on connections that are kept:
-//       `latency P50 P99 COUNT`, nanoseconds. Where a connection was free the time counts from the write, so that a late
-//       wake-up of this process is not laid to the proxy; where none was, from the moment the request was due.
+//       `latency P50 P99 COUNT REOPENED REPEATED`, nanoseconds. Where a connection was free the time counts from the write,
+//       so that a late wake-up of this process is not laid to the proxy; where none was, from the moment the request was
+//       due. A connection that is closed is an error, and with `again` what it is to a browser: it is opened again, and a
+//       request that had no byte of an answer goes out again on it, with its time going on.
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -27,12 +29,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BUFFER_BYTES = 256 * 1024, EVENTS_MAX = 256, PROBES_A_SECOND = 100 };
+enum { BUFFER_BYTES = 256 * 1024, EVENTS_MAX = 256, PROBES_A_SECOND = 100, REOPENED_MAX = 100000 };
 static const long SECOND = 1000000000;
 
 struct connection {
     int fd;
     bool is_probe;
+    bool is_asked;              // And not yet answered whole.
     bool is_answered;           // In part.
     long asked_at;
     struct connection *next_free;
@@ -44,6 +47,8 @@ static char buffer[BUFFER_BYTES];
 static char request[512];
 static long *samples;
 static size_t sample_count, sample_max;
+static bool is_reopening;       // What is closed is opened again.
+static long reopened, repeated;
 
 static void require(bool held, const char *what) {
     if (held) return;
@@ -68,9 +73,7 @@ static int wait_for(struct epoll_event *events, long instant) {
     return count;
 }
 
-static struct connection *open_connection(void) {
-    struct connection *c = calloc(1, sizeof *c);
-    require(c != NULL, "calloc");
+static void dial(struct connection *c) {
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     require(c->fd >= 0, "socket");
     require(connect(c->fd, (struct sockaddr *)&server, sizeof server) == 0, "connect");
@@ -78,13 +81,41 @@ static struct connection *open_connection(void) {
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
     require(epoll_ctl(poller, EPOLL_CTL_ADD, c->fd, &event) == 0, "epoll_ctl");
+}
+
+static struct connection *open_connection(void) {
+    struct connection *c = calloc(1, sizeof *c);
+    require(c != NULL, "calloc");
+    dial(c);
     return c;
 }
 
-static void ask(struct connection *c) {
+static void send_request(struct connection *c);
+
+// Opens a connection anew, and asks again what was asked on it.
+static void reopen(struct connection *c) {
+    if (++reopened > REOPENED_MAX) {
+        fprintf(stderr, "connections are closed again and again\n");
+        exit(1);
+    }
+    close(c->fd);
+    dial(c);
+    if (!c->is_asked) return;
+    repeated++;
+    send_request(c);
+}
+
+static void send_request(struct connection *c) {
     size_t length = strlen(request);
+    ssize_t sent = write(c->fd, request, length);
+    if (sent < 0 && is_reopening) return reopen(c);
+    require(sent == (ssize_t)length, "write");
+}
+
+static void ask(struct connection *c) {
     c->asked_at = now();
-    require(write(c->fd, request, length) == (ssize_t)length, "write");
+    c->is_asked = true;
+    send_request(c);
 }
 
 static void note(long nanoseconds) {
@@ -186,14 +217,23 @@ static void run_streams(long count, long period, long seconds, long probes, bool
 
 // Whether the answer that the connection was asked for is complete: its body ends as no part of it before does.
 static bool read_answer(struct connection *c) {
-    ssize_t got = recv(c->fd, buffer, sizeof buffer, MSG_DONTWAIT);
+    ssize_t got = recv(c->fd, buffer, sizeof buffer - 1, MSG_DONTWAIT);
     if (got < 0 && errno == EAGAIN) return false;
+    if (got <= 0 && is_reopening && !c->is_answered) return reopen(c), false;
     if (got <= 0 || (!c->is_answered && (got < 12 || memcmp(buffer + 9, "200", 3) != 0))) {
         fprintf(stderr, "a request was not answered with 200\n");
         exit(1);
     }
+    bool is_last = false;
+    if (is_reopening && !c->is_answered) {
+        buffer[got] = 0;
+        is_last = strcasestr(buffer, "\r\nconnection: close\r\n") != NULL;
+    }
     c->is_answered = got < 2 || memcmp(buffer + got - 2, "}\n", 2) != 0;
-    return !c->is_answered;
+    if (c->is_answered) return false;
+    c->is_asked = false;
+    if (is_last) reopen(c);
+    return true;
 }
 
 static void run_rate(double rate, long seconds, long connections) {
@@ -229,7 +269,7 @@ static void run_rate(double rate, long seconds, long connections) {
         }
         is_starved = !free_list;
     }
-    printf("latency %ld %ld %zu\n", percentile(.5), percentile(.99), sample_count);
+    printf("latency %ld %ld %zu %ld %ld\n", percentile(.5), percentile(.99), sample_count, reopened, repeated);
 }
 
 int main(int argc, char **argv) {
@@ -239,12 +279,15 @@ int main(int argc, char **argv) {
     server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (argc > 2) server.sin_port = htons(atoi(argv[2]));
     bool is_chat = argc == 8 && strcmp(argv[7], "chat") == 0;
+    is_reopening = argc == 7 && strcmp(argv[6], "again") == 0;
     if ((argc == 7 || is_chat) && strcmp(argv[1], "streams") == 0) {
         run_streams(atol(argv[3]), atol(argv[4]), atol(argv[5]), atol(argv[6]), is_chat);
-    } else if (argc == 6 && strcmp(argv[1], "rate") == 0) {
+    } else if ((argc == 6 || is_reopening) && strcmp(argv[1], "rate") == 0) {
         run_rate(atof(argv[3]), atol(argv[4]), atol(argv[5]));
     } else {
-        fprintf(stderr, "usage: load streams PORT COUNT PERIOD SECONDS PROBES [chat] | load rate PORT RATE SECONDS CONNECTIONS\n");
+        fprintf(
+            stderr,
+            "usage: load streams PORT COUNT PERIOD SECONDS PROBES [chat] | load rate PORT RATE SECONDS CONNECTIONS [again]\n");
         return 2;
     }
     return 0;

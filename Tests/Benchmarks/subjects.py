@@ -26,6 +26,9 @@ HERE = Path(__file__).resolve().parent
 SECURED = {"https": "origin", "handshake": "origin", "handshake-rsa": "rsa", "memory-tls": "origin"}
 
 
+# The work in which subjects are reloaded, scraped and have their logs opened again.
+UPKEEP = "upkeep"
+
 # Works in which Penstock routes by model, as the routers can: who routes by path alone does not pay for it.
 ROUTED_BY_MODEL = {"chat", "chat-200k", "chat-stream"}
 
@@ -66,9 +69,15 @@ class Subject:
     ) -> None:
         self.setting = setting
         self.work = work
+        self.port = free_port()
+        # What is worth saying beside a figure, by its title.
+        self.details: dict[str, list[str]] = {}
+        # Where requests are told, in the work in which they are.
+        self.access_log = self.file("access") if work == UPKEEP else None
+        # Where its pages of figures are, if it has a port of its own for them.
+        self.admin = free_port()
         # The certificate's files without their endings, where clients are spoken to over TLS.
         self.certificate = str(setting.directory / SECURED[work]) if work in SECURED else None
-        self.port = free_port()
         self.process = Process(
             self.command(), self.cores(), self.file("log"), environment)
         try:
@@ -109,6 +118,7 @@ class Subject:
             "origin": self.setting.origin_port,
             "tls": self.setting.tls_port,
             "stream": self.setting.stream_port,
+            "admin": self.admin,
         }
 
 
@@ -121,14 +131,16 @@ class Penstock(Subject):
     def command(self) -> list[str]:
         self._hole = socket.create_server(("127.0.0.1", free_port()))
         self._holder: socket.socket | None = None
-        self.admin = free_port()
-        policy = self.file("yaml")
+        self.write_policy()
+        return [str(self.binary()), "serve", "--policy", str(self.file("yaml"))]
+
+    def write_policy(self, body_gibibytes: int = 1) -> None:
+        """Writes the policy, with a bound for bodies that nobody comes near."""
         hole = self._hole.getsockname()[1]
-        policy.write_text(configurations.PENSTOCK.substitute(
-            self.ports(), hole=hole, admin=self.admin_address(), threads=self.threads,
-            directory=self.setting.directory, secured=self.secured(),
-            models=", models: [x]" if self.is_by_model() else ""))
-        return [str(self.binary()), "serve", "--policy", str(policy)]
+        self.file("yaml").write_text(configurations.PENSTOCK.substitute(
+            self.ports() | {"admin": self.admin_address()}, hole=hole, threads=self.threads,
+            directory=self.setting.directory, secured=self.secured(), access_log=self.access_log or "off",
+            body_gibibytes=body_gibibytes, models=", models: [x]" if self.is_by_model() else ""))
 
     def is_by_model(self) -> bool:
         """Whether the model in a request's body decides where it goes."""
@@ -252,7 +264,8 @@ class Nginx(Subject):
         http = Template(configurations.NGINX_PROXY).substitute(
             self.ports(), directory=self.setting.directory, secured="ssl" if self.certificate else "",
             certificate=f"ssl_certificate {self.certificate}.pem; ssl_certificate_key {self.certificate}.key; {NGINX_TLS}"
-            if self.certificate else "")
+            if self.certificate else "",
+            upkeep=Template(configurations.NGINX_UPKEEP).substitute(access_log=self.access_log) if self.access_log else "")
         return nginx_command(self.setting.directory, f"{self.name}-{self.port}", http)
 
     def started(self) -> None:
@@ -260,17 +273,20 @@ class Nginx(Subject):
 
 
 class HAProxy(Subject):
-    """HAProxy with one thread and no master."""
+    """HAProxy with one thread; with a master only where it is reloaded, which takes one."""
 
     name = "HAProxy"
 
     def command(self) -> list[str]:
         configuration = self.file("cfg")
-        configuration.write_text(
-            configurations.HAPROXY.substitute(
-                self.ports(), directory=self.setting.directory,
-                secured=f"ssl crt {self.certificate}.both no-tls-tickets" if self.certificate else ""))
-        return ["haproxy", "-db", "-f", str(configuration)]
+        upkeep = configurations.HAPROXY_UPKEEP
+        if not self.access_log:
+            upkeep = dict.fromkeys(upkeep, "")
+        text = Template(configurations.HAPROXY.safe_substitute(upkeep)).substitute(
+            self.ports(), directory=self.setting.directory,
+            secured=f"ssl crt {self.certificate}.both no-tls-tickets" if self.certificate else "")
+        configuration.write_text(text)
+        return ["haproxy", "-W" if self.access_log else "-db", "-f", str(configuration)]
 
 
 class Envoy(Subject):
@@ -283,9 +299,9 @@ class Envoy(Subject):
         if not self.setting.envoy:
             raise BenchError("there is no envoy; leave it out with --subjects")
         configuration = self.file("json")
-        ports = self.ports() | {"admin": free_port()}
-        configuration.write_text(
-            configurations.envoy(ports, str(self.setting.directory), self.is_adaptive, self.certificate))
+        configuration.write_text(configurations.envoy(
+            self.ports(), str(self.setting.directory), self.is_adaptive, self.certificate,
+            str(self.access_log) if self.access_log else None))
         return [
             str(self.setting.envoy), "--config-path", str(configuration), "--concurrency", "1",
             "--disable-hot-restart", "--log-level", "error"]
@@ -386,6 +402,7 @@ class Direct:
     def __init__(self, setting: Setting, work: str) -> None:
         self.setting = setting
         self.work = work
+        self.details: dict[str, list[str]] = {}
         self.port = setting.origin_port
 
     def stop(self) -> None:

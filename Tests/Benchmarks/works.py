@@ -27,7 +27,9 @@ from subjects import (
     Setting,
     Subject,
     TwoReactors,
+    UPKEEP,
 )
+from upkeep import Upkeep
 
 MEGABYTE = 1e6
 LONG_CHAT = "chat request of 200 kB"
@@ -115,8 +117,19 @@ def events(prefix: str, *more: str) -> Callable[[Subject, Options], Values]:
 
 def latency(subject: Subject | Direct, options: Options) -> Values:
     """Requests at a rate: the time that each takes. What is added is taken off in `timed`."""
-    median, tail = clients.run_rate(subject, options.rate, max(1, round(options.seconds)))
-    return {("added latency, p50", "µs"): median * 1e6, ("added latency, p99", "µs"): tail * 1e6}
+    run = clients.run_rate(subject, options.rate, max(1, round(options.seconds)))
+    return {("added latency, p50", "µs"): run.p50_seconds * 1e6, ("added latency, p99", "µs"): run.p99_seconds * 1e6}
+
+
+def latency_in_upkeep(subject: Subject | Direct, options: Options) -> Values:
+    """The same while the subject is reloaded, scraped and has its log rotated."""
+    with Upkeep(subject) as upkeep:
+        run = clients.run_rate(subject, options.rate, max(1, round(options.seconds)), "again")
+    tail = "added latency in upkeep, p99"
+    subject.details[tail] = [
+        f"the last round: reloads {upkeep.reloads}, pages {upkeep.reads}, logs opened again {upkeep.rotations}, "
+        f"connections closed {run.reopened}, requests asked again {run.repeated}"]
+    return {("added latency in upkeep, p50", "µs"): run.p50_seconds * 1e6, (tail, "µs"): run.p99_seconds * 1e6}
 
 
 # What the work `reactors` is done by.
@@ -182,6 +195,7 @@ WORKS: dict[str, Work] = {
     "handshake-rsa": Work(
         a_request("TLS handshake with RSA and request", "/", "-H", "Connection: close"), (Relay,)),
     "latency": Work(latency),
+    UPKEEP: Work(latency_in_upkeep),
     "reactors": Work(by_reactors),
 }
 
@@ -199,15 +213,16 @@ def timed(
                 kind for kind in kinds if WORKS[name].is_done_by(kind)]
             if setting.before:
                 wanted.insert(0, PenstockBefore)
-            if name == "latency":
+            if name in ("latency", UPKEEP):
                 wanted.insert(0, Direct)
             if name == "chat-200k" and Penstock in kinds:
                 wanted.append(Forwarding)
             if name == "reactors":
                 wanted = list(REACTORS)
             for kind in wanted:
-                # The relay is another process for each work, as Penstock is where it routes by model, and who speaks TLS is one for each certificate.
-                is_own = kind is Relay or (name in ROUTED_BY_MODEL and issubclass(kind, Penstock))
+                # The relay is another process for each work, as Penstock is where it routes by model and all are who get
+                # upkeep, and who speaks TLS is one for each certificate.
+                is_own = kind is Relay or name == UPKEEP or (name in ROUTED_BY_MODEL and issubclass(kind, Penstock))
                 key = (kind, name if is_own else SECURED.get(name, ""))
                 if key not in running:
                     running[key] = kind(setting, name)
@@ -235,6 +250,7 @@ def measure(
             if key not in found:
                 found[key] = Figure(title, subject.name, unit)
             found[key].values.append(value)
+            found[key].details = subject.details.get(title, [])
 
 
 def in_order(figures: list[Figure]) -> list[Figure]:
@@ -251,5 +267,5 @@ def without_direct(figures: list[Figure]) -> list[Figure]:
             if figure is not base:
                 pairs = zip(figure.values, base.values, strict=True)
                 figure.values = [own - theirs for own, theirs in pairs]
-                figure.details = [f"direct: {base.median:.1f} µs"]
+                figure.details = [f"direct: {base.median:.1f} µs", *figure.details]
     return [figure for figure in figures if figure.subject != Direct.name]
