@@ -17,7 +17,7 @@ import plot
 import report
 import works
 from figures import Figure
-from memory import memory
+from memory import Counts, memory
 from processes import BenchError, Process, warn
 from subjects import HERE, SUBJECTS, Setting, start_origin, start_streams, versions
 
@@ -109,8 +109,7 @@ def run_works(options: argparse.Namespace, setting: Setting) -> list[Figure]:
         figures += works.timed(setting, names, kinds, how, warn)
     kinds = [kind for kind in kinds if not kind.is_router]
     if "memory" in options.only:
-        connections, streams = (1000, 200) if options.quick else (9000, 2000)
-        figures += memory(setting, kinds, connections, streams, warn)
+        figures += memory(setting, kinds, Counts(1000, 200, 100) if options.quick else Counts.most(), warn)
     if "allocations" in options.only:
         figures += counted.allocations(setting, warn)
     if "instructions" in options.only:

@@ -206,6 +206,12 @@ class Clients:
             while b"data:" not in received:
                 received += receive(client)
 
+    def post(self, path: str, body: bytes) -> None:
+        """Sends a request with a body on each connection, and waits for no answer."""
+        fields = f"Host: {self._host}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+        for client in self._sockets:
+            client.sendall(f"POST {path} HTTP/1.1\r\n{fields}\r\n\r\n".encode() + body)
+
     def _request(self, path: str) -> bytes:
         if path != CHAT:
             return f"GET {path} HTTP/1.1\r\nHost: {self._host}\r\n\r\n".encode()

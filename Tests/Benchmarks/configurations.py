@@ -6,6 +6,7 @@ where it is part of the work (upkeep.py). By path:
     /          the origin's small answer        /bytes/...   its files
     /tls       the same over TLS                /upload      takes a body
     /shed      is refused                       /stream/...  events, passed on as they come
+    /never     takes a body and waits
     /v1/...    an engine's answer to a chat request, or a stream of them
 
 With a certificate clients are spoken to over TLS, as each does it by default, but with TLS 1.3 and without sessions
@@ -64,6 +65,7 @@ server {
     location /v1 { proxy_buffering off; proxy_request_buffering off; proxy_pass http://stream; }
     location /upload { proxy_request_buffering off; proxy_pass http://stream; }
     location /shed { return 503; }
+    location /never { client_body_buffer_size 256k; proxy_read_timeout 1h; proxy_pass http://stream; }
 }
 """
 
@@ -74,7 +76,8 @@ HAPROXY = Template("""\
 global
     nbthread 1
     tune.ssl.cachesize 0
-    maxconn 9500
+    maxconn 9920
+    $tune
     $upkeep_global
 defaults
     mode http
@@ -89,6 +92,7 @@ defaults
 frontend front
     bind 127.0.0.1:$port $secured backlog 4096
     http-request deny deny_status 503 if { path /shed }
+    use_backend never if { path /never }
     use_backend stream if { path_beg /stream } || { path_beg /upload } || { path_beg /v1 }
     use_backend tls if { path /tls }
     default_backend origin
@@ -100,8 +104,15 @@ backend stream
     # Else events are held back for up to 200 ms, to be sent together.
     option http-no-delay
     server stream 127.0.0.1:$stream pool-max-conn 256
+backend never
+    option http-buffer-request
+    timeout queue 1h
+    server never 127.0.0.1:$stream maxconn 1
 $upkeep_page
 """)
+
+# A body waits in one buffer or not whole.
+HAPROXY_BODIES = "tune.bufsize 262144"
 
 # It writes its log where its standard output goes. Who is replaced ends when its connections have.
 HAPROXY_UPKEEP = {
@@ -123,7 +134,7 @@ listen: {address: "127.0.0.1:$port"$secured}
 admin: $admin
 threads: $threads
 log: {access: {to: $access_log}}
-server: {max_connections: 12000, max_body_size: ${body_gibibytes}GiB, timeouts: {keep_alive: 1h}}
+server: {max_connections: 12000, max_body_size: ${body_gibibytes}GiB, timeouts: {keep_alive: 1h}$holding_server}
 pools:
   origin:
     backends: [http://127.0.0.1:$origin]
@@ -136,14 +147,16 @@ pools:
     keep_alive: {idle: 1h}
   stream:
     backends: [http://127.0.0.1:$stream]
-    limit: {algorithm: knee, min: 5000, max: 10000}
+    limit: {algorithm: knee, min: 10000, max: 20000}
     keep_alive: {idle: 1h}
   held:
     backends: [http://127.0.0.1:$hole]
     limit: {algorithm: fixed, limit: 1}
     queue: {max_requests: 0}
     timeouts: {first_byte: 24h}
+$holding_pool
 routes:
+$holding_route
   - {path: /shed, pool: held}
   - {path: /stream/*, pool: stream}
   - {path: /v1/*, pool: stream$models}
@@ -152,14 +165,28 @@ routes:
   - {path: /*, pool: origin}
 """)
 
+# By default what waits may have 64 MiB, and the rest of it stays with its clients.
+PENSTOCK_BODIES = {
+    "holding_server": ", body_before_queue_total: 1GiB",
+    "holding_pool": """\
+  never:
+    backends: [http://127.0.0.1:$stream]
+    limit: {algorithm: fixed, limit: 1}
+    queue: {max_requests: 2000, max_wait: 1h, max_bytes: 1GiB}
+    timeouts: {first_byte: 24h}
+""",
+    "holding_route": "  - {path: /never, pool: never, models: [x]}",
+}
+
 
 def envoy(
-    ports: dict[str, int], directory: str, is_adaptive: bool, certificate: str | None, access_log: str | None
+    ports: dict[str, int], directory: str, is_adaptive: bool, certificate: str | None, access_log: str | None,
+    is_holding: bool,
 ) -> str:
     """Envoy's configuration; JSON is what it reads fastest.
 
     /shed meets a circuit breaker that lets no request pass, as what Envoy refuses for overload does. The adaptive filter
-    may not refuse what the clients do at once, as with Penstock.
+    may not refuse what the clients do at once, as with Penstock. Where it is to hold bodies, a filter reads them whole first.
     """
     base = "type.googleapis.com/envoy.extensions"
     filters = [{
@@ -182,8 +209,13 @@ def envoy(
                 "enabled": {"default_value": True, "runtime_key": "adaptive_concurrency.enabled"},
             },
         })
+    if is_holding:
+        filters.insert(0, {
+            "name": "envoy.filters.http.buffer",
+            "typed_config": {"@type": f"{base}.filters.http.buffer.v3.Buffer", "max_request_bytes": 1 << 20},
+        })
     routes = [
-        ({"path": "/shed"}, "held"), ({"prefix": "/stream"}, "stream"), ({"path": "/upload"}, "stream"),
+        ({"path": "/never"}, "never"), ({"path": "/shed"}, "held"), ({"prefix": "/stream"}, "stream"), ({"path": "/upload"}, "stream"),
         ({"prefix": "/v1"}, "stream"), ({"path": "/tls"}, "tls"), ({"prefix": "/"}, "origin"),
     ]
     manager = {
@@ -209,6 +241,7 @@ def envoy(
         envoy_cluster("stream", ports["stream"]),
         envoy_cluster("tls", ports["tls"], authority=f"{directory}/origin.pem"),
         envoy_cluster("held", ports["origin"], requests_max=0),
+        envoy_cluster("never", ports["stream"], connections_max=1),
     ]
     return json.dumps({
         "admin": {"address": envoy_address(ports["admin"])},
@@ -246,11 +279,12 @@ def envoy_address(port: int) -> dict[str, object]:
 
 
 def envoy_cluster(
-    name: str, port: int, requests_max: int = CONNECTIONS_MAX, authority: str | None = None
+    name: str, port: int, requests_max: int = CONNECTIONS_MAX, authority: str | None = None,
+    connections_max: int = CONNECTIONS_MAX,
 ) -> dict[str, object]:
     """One backend, with or without TLS."""
     breaker = {
-        "max_connections": CONNECTIONS_MAX, "max_requests": requests_max,
+        "max_connections": connections_max, "max_requests": requests_max,
         "max_pending_requests": requests_max}
     cluster: dict[str, object] = {
         "name": name, "type": "STATIC", "connect_timeout": "5s",

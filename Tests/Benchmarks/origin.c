@@ -5,6 +5,7 @@
 //   GET /stream/MILLISECONDS    an event at once and then one every so often (1 to 1,000), until the other side leaves
 //   GET /stream/0               an event at once and then one for every GET /tick; there is one such stream, the last
 //   POST /upload                reads a body with a Content-Length to its end and says so
+//   POST /never                 reads whatever comes and never answers
 //   POST /v1/chat/completions   the same, and answers as an engine does: at once, or where the body has `"stream":true`
 //                               with a stream as above, an event every 20 ms
 //   GET /...                    what routers ask a new engine for: its health, its models, what it is
@@ -31,7 +32,8 @@ enum { BUFFER_BYTES = 256 * 1024, HEAD_MAX = 8192, EVENTS_MAX = 256, WHEEL_SLOTS
 
 struct connection {
     int fd;
-    bool is_closed, is_timed, is_stream;
+    bool is_closed, is_timed;
+    bool is_silent;             // Whatever it says has no answer any more.
     bool is_chat;               // What it reads is a chat request.
     size_t matched;             // How much of `stream_wish` the last bytes of its body are.
     char head[HEAD_MAX];
@@ -122,7 +124,7 @@ static void send_due(long due) {
 static void begin_stream(struct connection *c, const char *path) {
     c->period = strtol(path, NULL, 10);
     if (c->period < 0 || c->period > 1000) return drop(c);
-    c->is_stream = true;
+    c->is_silent = true;
     memcpy(buffer, stream_head, sizeof stream_head - 1);
     memcpy(buffer + sizeof stream_head - 1, event_chunk, event_bytes);
     send_all(c, buffer, sizeof stream_head - 1 + event_bytes);
@@ -176,6 +178,10 @@ static void read_head(struct connection *c, const char *bytes, size_t count) {
     if (strncmp(c->head, "GET /stream/", 12) == 0) return begin_stream(c, c->head + 12);
     if (strncmp(c->head, "GET /tick", 9) == 0) return tick(c);
     if (strncmp(c->head, "GET ", 4) == 0) return send_all(c, about, sizeof about - 1);
+    if (strncmp(c->head, "POST /never", 11) == 0) {
+        c->is_silent = true;
+        return;
+    }
     c->is_chat = strncmp(c->head, "POST /v1/chat/completions", 25) == 0;
     if (!c->is_chat && strncmp(c->head, "POST /upload", 12) != 0) return send_all(c, not_found, sizeof not_found - 1);
     c->body_left = content_length(c->head);
@@ -187,7 +193,7 @@ static void readable(struct connection *c) {
     ssize_t got = read(c->fd, buffer, sizeof buffer);
     if (got < 0 && errno == EAGAIN) return;
     if (got <= 0) return drop(c);
-    if (c->is_stream) return;
+    if (c->is_silent) return;
     if (c->body_left >= 0) read_body(c, buffer, got);
     else read_head(c, buffer, (size_t)got);
 }

@@ -18,6 +18,7 @@ from pathlib import Path
 from string import Template
 
 import configurations
+from configurations import CONNECTIONS_MAX
 from processes import BenchError, Process, free_port, first_line
 
 HERE = Path(__file__).resolve().parent
@@ -28,6 +29,11 @@ SECURED = {"https": "origin", "handshake": "origin", "handshake-rsa": "rsa", "me
 
 # The work in which subjects are reloaded, scraped and have their logs opened again.
 UPKEEP = "upkeep"
+
+# The work in which as many streams are open as descriptors allow.
+MANY_STREAMS = "memory-streams"
+# The work in which bodies wait in subjects.
+HELD_BODIES = "memory-bodies"
 
 # Works in which Penstock routes by model, as the routers can: who routes by path alone does not pay for it.
 ROUTED_BY_MODEL = {"chat", "chat-200k", "chat-stream"}
@@ -74,6 +80,8 @@ class Subject:
         self.details: dict[str, list[str]] = {}
         # Where requests are told, in the work in which they are.
         self.access_log = self.file("access") if work == UPKEEP else None
+        # Whether bodies wait in it, in the work that is about them.
+        self.is_holding = work == HELD_BODIES
         # Where its pages of figures are, if it has a port of its own for them.
         self.admin = free_port()
         # The certificate's files without their endings, where clients are spoken to over TLS.
@@ -137,7 +145,10 @@ class Penstock(Subject):
     def write_policy(self, body_gibibytes: int = 1) -> None:
         """Writes the policy, with a bound for bodies that nobody comes near."""
         hole = self._hole.getsockname()[1]
-        self.file("yaml").write_text(configurations.PENSTOCK.substitute(
+        holding = configurations.PENSTOCK_BODIES
+        if not self.is_holding:
+            holding = dict.fromkeys(holding, "")
+        self.file("yaml").write_text(Template(configurations.PENSTOCK.safe_substitute(holding)).substitute(
             self.ports() | {"admin": self.admin_address()}, hole=hole, threads=self.threads,
             directory=self.setting.directory, secured=self.secured(), access_log=self.access_log or "off",
             body_gibibytes=body_gibibytes, models=", models: [x]" if self.is_by_model() else ""))
@@ -266,7 +277,9 @@ class Nginx(Subject):
             certificate=f"ssl_certificate {self.certificate}.pem; ssl_certificate_key {self.certificate}.key; {NGINX_TLS}"
             if self.certificate else "",
             upkeep=Template(configurations.NGINX_UPKEEP).substitute(access_log=self.access_log) if self.access_log else "")
-        return nginx_command(self.setting.directory, f"{self.name}-{self.port}", http)
+        # Of few that are free it takes back those that have not asked yet.
+        connections = CONNECTIONS_MAX * 6 // 5 if self.work == MANY_STREAMS else CONNECTIONS_MAX
+        return nginx_command(self.setting.directory, f"{self.name}-{self.port}", http, connections)
 
     def started(self) -> None:
         self.pid = self.process.only_child()
@@ -283,7 +296,7 @@ class HAProxy(Subject):
         if not self.access_log:
             upkeep = dict.fromkeys(upkeep, "")
         text = Template(configurations.HAPROXY.safe_substitute(upkeep)).substitute(
-            self.ports(), directory=self.setting.directory,
+            self.ports(), directory=self.setting.directory, tune=configurations.HAPROXY_BODIES if self.is_holding else "",
             secured=f"ssl crt {self.certificate}.both no-tls-tickets" if self.certificate else "")
         configuration.write_text(text)
         return ["haproxy", "-W" if self.access_log else "-db", "-f", str(configuration)]
@@ -301,7 +314,7 @@ class Envoy(Subject):
         configuration = self.file("json")
         configuration.write_text(configurations.envoy(
             self.ports(), str(self.setting.directory), self.is_adaptive, self.certificate,
-            str(self.access_log) if self.access_log else None))
+            str(self.access_log) if self.access_log else None, self.is_holding))
         return [
             str(self.setting.envoy), "--config-path", str(configuration), "--concurrency", "1",
             "--disable-hot-restart", "--log-level", "error"]
@@ -389,7 +402,7 @@ class Relay(Subject):
     name = "relay in C"
 
     def command(self) -> list[str]:
-        origins = {"shed": 0, "stream": self.setting.stream_port}
+        origins = {"shed": 0, "stream": self.setting.stream_port, MANY_STREAMS: self.setting.stream_port}
         origin = origins.get(self.work, self.setting.origin_port)
         return [str(self.setting.directory / "relay"), str(self.port), str(origin)]
 
@@ -424,14 +437,14 @@ SUBJECTS: dict[str, type[Subject]] = {
 }
 
 
-def nginx_command(directory: Path, name: str, http: str) -> list[str]:
+def nginx_command(directory: Path, name: str, http: str, connections: int = CONNECTIONS_MAX) -> list[str]:
     """Writes a configuration and returns the command that runs nginx with it."""
     configuration = directory / f"{name}.conf"
     # A worker of root's master would be `nobody`, who may not write here.
     user = "user root;" if os.geteuid() == 0 else ""
     configuration.write_text(configurations.NGINX.substitute(
         directory=directory, name=name, user=user, http=http,
-        connections=configurations.CONNECTIONS_MAX, descriptors=2 * configurations.CONNECTIONS_MAX))
+        connections=connections, descriptors=2 * CONNECTIONS_MAX))
     return ["nginx", "-e", "stderr", "-p", str(directory), "-c", str(configuration)]
 
 
