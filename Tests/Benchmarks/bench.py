@@ -18,8 +18,10 @@ import report
 import works
 from figures import Figure
 from memory import Counts, memory
+from origins import start_origin, start_streams
 from processes import BenchError, Process, warn
-from subjects import HERE, SUBJECTS, Setting, start_origin, start_streams, versions
+from subjects import HERE, SUBJECTS, Setting
+from versions import versions
 
 COUNTED = ("memory", "allocations", "instructions", "system-calls")
 WORKS = (*works.WORKS, *COUNTED)

@@ -17,8 +17,9 @@ import counted
 from allocations import AllocationCounter
 from bench import compile_tools, raise_descriptor_limit
 from figures import Figure
+from origins import start_origin, start_streams
 from processes import BenchError, Process, private_bytes
-from subjects import HERE, Penstock, Setting, start_origin, start_streams
+from subjects import HERE, Penstock, Setting
 
 # Below this share of its threshold a figure has become so good that the threshold should follow.
 WORTH_LOWERING = 0.85

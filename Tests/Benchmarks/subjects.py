@@ -19,7 +19,7 @@ from string import Template
 
 import configurations
 from configurations import CONNECTIONS_MAX
-from processes import BenchError, Process, free_port, first_line
+from processes import BenchError, Process, free_port
 
 HERE = Path(__file__).resolve().parent
 
@@ -446,71 +446,3 @@ def nginx_command(directory: Path, name: str, http: str, connections: int = CONN
         directory=directory, name=name, user=user, http=http,
         connections=connections, descriptors=2 * CONNECTIONS_MAX))
     return ["nginx", "-e", "stderr", "-p", str(directory), "-c", str(configuration)]
-
-
-FILES = {"64k": 64 * 1024, "10m": 10 * 1024 * 1024}
-
-
-def start_origin(directory: Path, core: int) -> tuple[Process, int, int]:
-    """Starts nginx as the server behind the proxies; the ports, plain and TLS, are its own."""
-    files = directory / "files" / "bytes"
-    files.mkdir(parents=True)
-    for name, size in FILES.items():
-        (files / name).write_bytes(b"x" * size)
-    make_certificate(directory)
-    port, tls = free_port(), free_port()
-    http = Template(configurations.ORIGIN).substitute(port=port, tls=tls, directory=directory)
-    origin = Process(nginx_command(directory, "origin", http), core, directory / "origin.log")
-    origin.wait_for_port(port)
-    return origin, port, tls
-
-
-def start_streams(directory: Path, core: int) -> tuple[Process, int]:
-    """Starts the origin of streams and uploads."""
-    port = free_port()
-    origin = Process([str(directory / "origin"), str(port)], core, directory / "streams.log")
-    origin.wait_for_port(port)
-    return origin, port
-
-
-def make_certificate(directory: Path) -> None:
-    """Certificates for 127.0.0.1 that are their own authorities: P-256, which all subjects' TLS libraries do fastest, and
-    RSA with 2048 bits. HAProxy wants certificate and key in one file."""
-    for name, key in (("origin", ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]), ("rsa", ["rsa:2048"])):
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", *key, "-nodes",
-             "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
-             "-keyout", str(directory / f"{name}.key"), "-out", str(directory / f"{name}.pem")],
-            check=True, capture_output=True)
-        both = (directory / f"{name}.pem").read_text() + (directory / f"{name}.key").read_text()
-        (directory / f"{name}.both").write_text(both)
-
-
-def versions(penstock: Path, envoy: Path | None, routers: Path | None) -> dict[str, str]:
-    """What was measured, and with what."""
-    found = {
-        "Penstock": first_line(str(penstock), "--version"),
-        "nginx": first_line("nginx", "-v").removeprefix("nginx version: nginx/"),
-        "HAProxy": first_line("haproxy", "-v").split()[2],
-        "gcc": first_line("gcc", "-dumpfullversion"),
-        "wrk": first_line("wrk", "-v").split()[1],
-        "libcurl": curl_version(penstock),
-    }
-    if envoy:
-        told = re.search(r"/(\d+\.\d+\.\d+)/", first_line(str(envoy), "--version"))
-        found["Envoy"] = told[1] if told else "?"
-    if routers:
-        for package in ("sglang-router", "vllm-router"):
-            found[package] = first_line(
-                str(routers), "-c", f"import importlib.metadata as m; print(m.version('{package}'))")
-    return found
-
-
-def curl_version(penstock: Path) -> str:
-    """The file name of the libcurl that Penstock is linked with."""
-    listing = subprocess.run(["ldd", str(penstock)], capture_output=True, text=True, check=False)
-    for line in listing.stdout.splitlines():
-        words = line.split()
-        if words and words[0].startswith("libcurl") and len(words) > 2:
-            return Path(words[2]).resolve().name
-    return "?"

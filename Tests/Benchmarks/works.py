@@ -11,9 +11,9 @@ from typing import Callable
 
 import clients
 from figures import Figure, Say
+from origins import FILES
 from processes import BenchError, cpu_seconds
 from subjects import (
-    FILES,
     HERE,
     Direct,
     Forwarding,
