@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import resource
 import shutil
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import counted
@@ -121,12 +123,12 @@ def run_works(options: argparse.Namespace, setting: Setting) -> list[Figure]:
     return figures
 
 
-def told(options: argparse.Namespace) -> str:
-    """How it was measured."""
+def told(options: argparse.Namespace, seconds: float) -> str:
+    """How it was measured, and how long that took."""
     return (
         f"CPU is the user and system time of the proxy's process divided by the work done, medians of {options.rounds} "
         f"interleaved rounds of {options.seconds:g} s, ratios the medians of the rounds' own; the proxy on core "
-        f"{options.proxy_core}, load and origins on core {options.load_core}.")
+        f"{options.proxy_core}, load and origins on core {options.load_core}; {math.ceil(seconds / 60)} minutes in all.")
 
 
 def main() -> int:
@@ -141,6 +143,7 @@ def main() -> int:
     directory.chmod(0o755)
     cores = os.sched_getaffinity(0)
     machine = report.machine()
+    begun = time.monotonic()
     os.sched_setaffinity(0, {options.load_core})
     origins: list[Process] = []
     try:
@@ -162,7 +165,7 @@ def main() -> int:
             process.stop()
         shutil.rmtree(directory)
     found = versions(penstock, envoy, routers)
-    setting_told = report.setting(machine, found, told(options))
+    setting_told = report.setting(machine, found, told(options, time.monotonic() - begun))
     text = report.as_markdown(figures, setting_told)
     print(text)
     if options.json:

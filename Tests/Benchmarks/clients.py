@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
+import signal
 import socket
 import ssl
 import subprocess
+import time
 from dataclasses import dataclass
 
 from processes import BenchError, cpu_seconds
@@ -35,15 +38,25 @@ def run_wrk(
 ) -> Load:
     """Keeps connections busy for a while. Requests that got no answer are an error; `after` are a script's arguments."""
     core = subject.setting.load_core
-    command = ["taskset", "-c", str(core), "wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", *options]
-    result = subprocess.run(
-        [*command, subject.url(path), *(("--", *after) if after else ())], capture_output=True, text=True, check=False)
-    requests = re.search(r"(\d+) requests in", result.stdout)
-    if result.returncode != 0 or not requests or int(requests[1]) == 0:
-        raise BenchError(f"wrk on {subject.name}: {result.stdout}{result.stderr}")
-    if "Socket errors" in result.stdout:
-        raise BenchError(f"wrk on {subject.name} lost connections: {result.stdout}")
-    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", result.stdout)
+    command = ["taskset", "-c", str(core), "wrk", "-t1", f"-c{connections}", f"-d{math.ceil(seconds)}s", *options]
+    wrk = subprocess.Popen(
+        [*command, subject.url(path), *(("--", *after) if after else ())],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        if seconds != math.ceil(seconds):
+            # It knows whole seconds, but ends with its report when it is interrupted.
+            time.sleep(seconds)
+            wrk.send_signal(signal.SIGINT)
+        told, _ = wrk.communicate()
+    except BaseException:
+        wrk.kill()
+        raise
+    requests = re.search(r"(\d+) requests in", told)
+    if wrk.returncode != 0 or not requests or int(requests[1]) == 0:
+        raise BenchError(f"wrk on {subject.name}: {told}")
+    if "Socket errors" in told:
+        raise BenchError(f"wrk on {subject.name} lost connections: {told}")
+    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", told)
     return Load(int(requests[1]), int(refused[1]) if refused else 0)
 
 
@@ -58,7 +71,7 @@ class Streams:
 
 
 def run_streams(
-    subject: Subject, count: int, period: int, seconds: int, probes: int, *more: str
+    subject: Subject, count: int, period: int, seconds: float, probes: int, *more: str
 ) -> Streams:
     """Reads event streams at a steady pace (load.c); `period` is in milliseconds."""
     load = start_load(
@@ -91,7 +104,7 @@ class Rate:
     repeated: int
 
 
-def run_rate(subject: Subject | Direct, rate: int, seconds: int, *more: str) -> Rate:
+def run_rate(subject: Subject | Direct, rate: int, seconds: float, *more: str) -> Rate:
     """Sends requests at a rate (load.c)."""
     load = start_load(subject.setting, "rate", subject.port, rate, seconds, CONNECTIONS, *more)
     told, _ = load.communicate()

@@ -178,7 +178,7 @@ static long count_events(long instant) {
 static const char chat_body[] =
     "{\"model\":\"x\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"What does a penstock do?\"}]}";
 
-static void run_streams(long count, long period, long seconds, long probes, bool is_chat) {
+static void run_streams(long count, long period, double seconds, long probes, bool is_chat) {
     if (is_chat)
         snprintf(
             request, sizeof request,
@@ -196,7 +196,7 @@ static void run_streams(long count, long period, long seconds, long probes, bool
     count_events(now() + SECOND / 2);
     printf("begin\n");
     fflush(stdout);
-    long total = count_events(now() + seconds * SECOND);
+    long total = count_events(now() + (long)(seconds * SECOND));
     printf("end %ld\n", total);
     fflush(stdout);
     for (long i = 0; i < probes; i++) {
@@ -236,16 +236,16 @@ static bool read_answer(struct connection *c) {
     return true;
 }
 
-static void run_rate(double rate, long seconds, long connections) {
+static void run_rate(double rate, double seconds, long connections) {
     snprintf(request, sizeof request, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
-    make_samples((size_t)(rate * (double)seconds * 1.2) + 1000);
+    make_samples((size_t)(rate * seconds * 1.2) + 1000);
     struct connection *free_list = NULL;
     for (long i = 0; i < connections; i++) {
         struct connection *c = open_connection();
         c->next_free = free_list;
         free_list = c;
     }
-    long due = now() + SECOND / 10, end = due + seconds * SECOND, unanswered = 0;
+    long due = now() + SECOND / 10, end = due + (long)(seconds * SECOND), unanswered = 0;
     bool is_starved = false;
     srand48(1);
     while (due < end || unanswered) {
@@ -281,9 +281,9 @@ int main(int argc, char **argv) {
     bool is_chat = argc == 8 && strcmp(argv[7], "chat") == 0;
     is_reopening = argc == 7 && strcmp(argv[6], "again") == 0;
     if ((argc == 7 || is_chat) && strcmp(argv[1], "streams") == 0) {
-        run_streams(atol(argv[3]), atol(argv[4]), atol(argv[5]), atol(argv[6]), is_chat);
+        run_streams(atol(argv[3]), atol(argv[4]), atof(argv[5]), atol(argv[6]), is_chat);
     } else if ((argc == 6 || is_reopening) && strcmp(argv[1], "rate") == 0) {
-        run_rate(atof(argv[3]), atol(argv[4]), atol(argv[5]));
+        run_rate(atof(argv[3]), atof(argv[4]), atol(argv[5]));
     } else {
         fprintf(
             stderr,

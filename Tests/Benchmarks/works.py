@@ -32,6 +32,8 @@ from subjects import (
 from upkeep import Upkeep
 
 MEGABYTE = 1e6
+# How long each cell is done before the first round.
+WARM_SECONDS = 0.3
 LONG_CHAT = "chat request of 200 kB"
 # The same by Penstock where the path decides, and no peer is beside it.
 FORWARDED = f"{LONG_CHAT} by its path, CPU of Penstock"
@@ -105,8 +107,7 @@ def a_megabyte(title: str, path: str, size: int, connections: int, *wrk: str) ->
 def events(prefix: str, *more: str) -> Callable[[Subject, Options], Values]:
     """Streams at 50 events a second each: CPU time for an event, and how long a new stream waits for its first."""
     def measure(subject: Subject, options: Options) -> Values:
-        run = clients.run_streams(
-            subject, options.streams, 20, max(1, round(options.seconds)), options.probes, *more)
+        run = clients.run_streams(subject, options.streams, 20, options.seconds, options.probes, *more)
         return {
             (f"{prefix}stream event, CPU", "µs"): run.cpu_seconds / run.events * 1e6,
             (f"{prefix}first event, p50", "µs"): run.first_p50_seconds * 1e6,
@@ -117,14 +118,14 @@ def events(prefix: str, *more: str) -> Callable[[Subject, Options], Values]:
 
 def latency(subject: Subject | Direct, options: Options) -> Values:
     """Requests at a rate: the time that each takes. What is added is taken off in `timed`."""
-    run = clients.run_rate(subject, options.rate, max(1, round(options.seconds)))
+    run = clients.run_rate(subject, options.rate, options.seconds)
     return {("added latency, p50", "µs"): run.p50_seconds * 1e6, ("added latency, p99", "µs"): run.p99_seconds * 1e6}
 
 
 def latency_in_upkeep(subject: Subject | Direct, options: Options) -> Values:
     """The same while the subject is reloaded, scraped and has its log rotated."""
     with Upkeep(subject) as upkeep:
-        run = clients.run_rate(subject, options.rate, max(1, round(options.seconds)), "again")
+        run = clients.run_rate(subject, options.rate, options.seconds, "again")
     tail = "added latency in upkeep, p99"
     subject.details[tail] = [
         f"the last round: reloads {upkeep.reloads}, pages {upkeep.reads}, logs opened again {upkeep.rotations}, "
@@ -227,7 +228,7 @@ def timed(
                 if key not in running:
                     running[key] = kind(setting, name)
                 cells.append((name, running[key]))
-        measure(cells, Options(1, 1, options.streams, 20, options.rate), {}, False)
+        measure(cells, Options(1, WARM_SECONDS, options.streams, 20, options.rate), {}, False)
         for number in range(options.rounds):
             say(f"round {number + 1} of {options.rounds}")
             # Every other round goes backwards: no subject always follows the same one.
