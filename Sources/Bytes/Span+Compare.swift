@@ -3,11 +3,24 @@
 
 extension Span<UInt8> {
     /// Whether these are exactly the bytes of `word`.
-    package func equals(_ word: String) -> Bool { equals(word.utf8.span) }
+    package func equals(_ word: String) -> Bool {
+        // Its length is a part of it, and its bytes are asked for by a call.
+        count == word.utf8.count && equals(word.utf8.span)
+    }
 
     /// Whether these are exactly the bytes of `other`.
     @inlinable package func equals(_ other: Span<UInt8>) -> Bool {
         guard count == other.count else { return false }
+        if count >= 8 {
+            // By words, the last of which overlaps the one before.
+            let last = count &- 8
+            var index = 0
+            while index < last {
+                if word(at: index) != other.word(at: index) { return false }
+                index &+= 8
+            }
+            return word(at: last) == other.word(at: last)
+        }
         for index in 0..<count where self[index] != other[index] { return false }
         return true
     }
@@ -82,6 +95,8 @@ extension Span<UInt8> {
     /// cases.
     @inlinable package func hasPrefix(lowercase other: Span<UInt8>) -> Bool {
         guard count >= other.count else { return false }
+        // As a rule they are in lower case too, and words are compared at once.
+        if extracting(0..<other.count).equals(other) { return true }
         for index in 0..<other.count where self[index].lowered != other[index] { return false }
         return true
     }

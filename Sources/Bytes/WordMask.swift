@@ -99,6 +99,13 @@
         return Int(truncatingIfNeeded: (first &+ second) &>> 32)
     }
 
+    /// All bits of the first `count` bytes; of all eight where there are more, of none where there are fewer than one.
+    @inlinable @inline(__always)
+    package static func present(_ count: Int) -> UInt64 {
+        if count >= 8 { return ~0 }
+        return count <= 0 ? 0 : (1 &<< UInt64(truncatingIfNeeded: 8 &* count)) &- 1
+    }
+
     /// How many bytes stand before the first for which `mask` is set; `mask` is not 0.
     @inlinable @inline(__always)
     package static func firstIndex(_ mask: UInt64) -> Int {

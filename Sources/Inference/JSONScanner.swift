@@ -15,9 +15,8 @@ package struct JSONScanner {
     private enum State: UInt8 {
         case value, firstElement, firstKey, key, colon, afterValue, done
         case text, escape, unicode
-        case literal, word
+        case literal, word, number
         case deep, deepText, deepEscape
-        case minus, zero, whole, point, fraction, exponent, exponentSign, exponentDigits
     }
 
     /// Containers within each other.
@@ -35,9 +34,9 @@ package struct JSONScanner {
     /// Whether the text was longer than what is kept.
     package private(set) var isTextCut = false
     /// The last reported number if it is a whole one of at most 18 digits, else nil.
-    package var number: Int? { isWhole ? (isNegative ? -magnitude : magnitude) : nil }
+    package var number: Int? { inHand.value }
     /// Whether the last reported number is nought, however it is written.
-    package var isZero: Bool { magnitude == 0 && isFractionZero }
+    package var isZero: Bool { inHand.isZero }
     /// Whether the last string was empty.
     package private(set) var isStringEmpty = true
     /// Bytes of the text before those that are shown.
@@ -63,11 +62,8 @@ package struct JSONScanner {
     private var word: UInt64 = 0
     /// Containers that are open beyond those that are checked.
     private var deeper = 0
-    private var magnitude = 0
-    private var digits = 0
-    private var isNegative = false
-    private var isWhole = false
-    private var isFractionZero = true
+    /// The number that is read, or was read last.
+    private var inHand = JSONNumber()
 
     /// A scanner at the beginning of a text.
     package init() {}
@@ -115,14 +111,14 @@ package struct JSONScanner {
                 scanDeep(bytes[index])
                 index &+= 1
                 continue
-            case .minus, .zero, .whole, .point, .fraction, .exponent, .exponentSign,
-                .exponentDigits:
-                event = try scanNumber(bytes, &index)
+            case .number: event = try scanNumber(bytes, &index)
             default:
                 let byte = bytes[index]
                 let at = index
                 index &+= 1
-                if byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09 { continue }
+                if byte <= 0x20, byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09 {
+                    continue
+                }
                 // Quotation marks and commas first: most of what stands between texts.
                 if byte == UInt8(ascii: "\"") && state == .value {
                     valueStart = base &+ at
@@ -143,7 +139,7 @@ package struct JSONScanner {
 
     // MARK: Structure
 
-    private mutating func scanStructure(
+    @inline(__always) private mutating func scanStructure(
         _ byte: UInt8, _ at: Int
     ) throws(BodyFault) -> JSONEvent? {
         switch state {
@@ -263,12 +259,13 @@ package struct JSONScanner {
 
     // MARK: Texts
 
-    private mutating func scanText(
+    @inline(__always) private mutating func scanText(
         _ bytes: Span<UInt8>, _ index: inout Int
     ) throws(BodyFault) -> JSONEvent? {
-        var end = bytes.endOfPlainText(from: index)
+        let start = index
+        var end = bytes.endOfPlainText(from: start)
         if keepsText {
-            keep(bytes.extracting(index..<end))
+            if !text.append(start..<end, of: bytes) { isTextCut = true }
         } else {
             // Prompts are full of escaped line ends.
             while end &+ 1 < bytes.count, bytes[end] == UInt8(ascii: "\\"),
@@ -280,7 +277,7 @@ package struct JSONScanner {
         index = end
         guard end < bytes.count else { return nil }
         let byte = bytes[end]
-        index &+= 1
+        index = end &+ 1
         if byte == UInt8(ascii: "\\") {
             state = .escape
             return nil
@@ -288,14 +285,29 @@ package struct JSONScanner {
         guard byte == UInt8(ascii: "\"") else { throw .notJSON }
         isStringEmpty = base &+ end == textStart
         if keepsText { textRange = textStart..<(base &+ end) }
-        guard isKey else { return ended(.string) }
-        if index < bytes.count, bytes[index] == UInt8(ascii: ":") {
-            index &+= 1
-            state = .value
-        } else {
-            state = .colon
+        guard isKey else {
+            guard depth > reportedDepth else { return ended(.string) }
+            // What follows is there, as a rule: there is nothing to tell in between.
+            state = .afterValue
+            if index < bytes.count, bytes[index] == UInt8(ascii: ",") {
+                index &+= 1
+                passComma(bytes, &index)
+            }
+            return nil
         }
-        return keepsText ? .key : nil
+        guard index < bytes.count, bytes[index] == UInt8(ascii: ":") else {
+            state = .colon
+            return keepsText ? .key : nil
+        }
+        index &+= 1
+        state = .value
+        if keepsText { return .key }
+        if index < bytes.count, bytes[index] == UInt8(ascii: "\"") {
+            valueStart = base &+ index
+            beginText(isKey: false, keeps: captures, index)
+            index &+= 1
+        }
+        return nil
     }
 
     private static func isPlainEscape(_ byte: UInt8) -> Bool {
@@ -358,10 +370,6 @@ package struct JSONScanner {
         if !text.append(byte) { isTextCut = true }
     }
 
-    private mutating func keep(_ bytes: Span<UInt8>) {
-        if !text.append(bytes) { isTextCut = true }
-    }
-
     // MARK: Literals and numbers
 
     private mutating func beginLiteral(_ value: Bool?) {
@@ -393,8 +401,7 @@ package struct JSONScanner {
     /// A word has begun that stands for a number, which is not known.
     private mutating func beginWord(_ rest: UInt64) {
         word = rest
-        isWhole = false
-        magnitude = 1
+        inHand.beginWord()
         state = .word
     }
 
@@ -411,76 +418,23 @@ package struct JSONScanner {
     private static let restOfInfinity: UInt64 = 0x79_7469_6e69_666e
 
     private mutating func beginNumber(_ byte: UInt8) {
-        isNegative = byte == UInt8(ascii: "-")
-        isWhole = true
-        isFractionZero = true
-        magnitude = isNegative ? 0 : Int(byte &- 0x30)
-        digits = isNegative ? 0 : 1
-        state = isNegative ? .minus : byte == UInt8(ascii: "0") ? .zero : .whole
+        inHand.begin(byte)
+        state = .number
     }
 
     private mutating func scanNumber(
         _ bytes: Span<UInt8>, _ index: inout Int
     ) throws(BodyFault) -> JSONEvent? {
-        if state == .whole, depth > reportedDepth { passWholeNumbers(bytes, &index) }
-        while index < bytes.count {
-            let byte = bytes[index]
-            if byte &- 0x30 < 10 {
-                guard state != .zero else { throw .notJSON }
-                takeDigit(byte)
-            } else if byte == UInt8(ascii: "."), state == .zero || state == .whole {
-                isWhole = false
-                state = .point
-            } else if byte | 0x20 == UInt8(ascii: "e"),
-                state == .zero || state == .whole || state == .fraction
-            {
-                isWhole = false
-                state = .exponent
-            } else if byte == UInt8(ascii: "+") || byte == UInt8(ascii: "-"), state == .exponent {
-                state = .exponentSign
-            } else {
-                switch state {
-                case .minus where isLenient && byte == UInt8(ascii: "I"):
-                    beginWord(JSONScanner.restOfInfinity)
-                    index &+= 1
-                    return nil
-                case .zero, .whole, .fraction, .exponentDigits: return ended(.number)
-                default: throw .notJSON
-                }
-            }
+        let found = try inHand.scan(
+            bytes, &index, isLenient: isLenient, isPassed: depth > reportedDepth,
+            isInArray: objects & 1 == 0)
+        switch found {
+        case .more: return nil
+        case .end: return ended(.number)
+        case .infinity:
+            beginWord(JSONScanner.restOfInfinity)
             index &+= 1
+            return nil
         }
-        return nil
-    }
-
-    /// Prompts can be lists of token ids: passes over whole numbers with commas between them.
-    private func passWholeNumbers(_ bytes: Span<UInt8>, _ index: inout Int) {
-        let isInArray = objects & 1 == 0
-        while index < bytes.count {
-            if bytes[index] &- 0x30 < 10 {
-                index &+= 1
-            } else if isInArray, index &+ 1 < bytes.count, bytes[index] == UInt8(ascii: ","),
-                bytes[index &+ 1] &- 0x31 < 9
-            {
-                index &+= 2
-            } else {
-                return
-            }
-        }
-    }
-
-    private mutating func takeDigit(_ byte: UInt8) {
-        switch state {
-        case .minus: state = byte == UInt8(ascii: "0") ? .zero : .whole
-        case .point: state = .fraction
-        case .exponent, .exponentSign: state = .exponentDigits
-        default: break
-        }
-        guard state == .whole || state == .zero else {
-            if state == .fraction, byte != 0x30 { isFractionZero = false }
-            return
-        }
-        digits &+= 1
-        if digits > 18 { isWhole = false } else { magnitude = magnitude &* 10 &+ Int(byte &- 0x30) }
     }
 }

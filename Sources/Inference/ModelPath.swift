@@ -11,7 +11,20 @@ package enum ModelPath {
     /// The range of `path` that is the model's name, still percent-encoded; nil where it names
     /// none.
     package static func range(in path: Span<UInt8>) -> Range<Int>? {
-        range(in: path, after: "/v2/models/") ?? range(in: path, after: "/openai/deployments/")
+        guard mayNameModel(path) else { return nil }
+        return range(in: path, after: "/v2/models/")
+            ?? range(in: path, after: "/openai/deployments/")
+    }
+
+    /// Whether the first bytes of `path` may begin what means one of the two: those of most paths do not.
+    @inline(__always) private static func mayNameModel(_ path: Span<UInt8>) -> Bool {
+        guard path.count > 2, path[0] == UInt8(ascii: "/") else { return true }
+        switch path[1] {
+        case UInt8(ascii: "v"): return path[2] == UInt8(ascii: "2") || path[2] == UInt8(ascii: "%")
+        case UInt8(ascii: "o"): return path[2] == UInt8(ascii: "p") || path[2] == UInt8(ascii: "%")
+        case UInt8(ascii: "/"), UInt8(ascii: "%"): return true
+        default: return false
+        }
     }
 
     private static func range(in path: Span<UInt8>, after prefix: String) -> Range<Int>? {

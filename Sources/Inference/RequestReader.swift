@@ -176,7 +176,7 @@ package struct RequestReader {
         }
         if scanner.isTextCut { return }
         let (value, bit) = try RequestReader.value(
-            of: scanner.text.span, depth: scanner.depth, isStrict: isStrict)
+            of: scanner.text, depth: scanner.depth, isStrict: isStrict)
         if seen & bit != 0 {
             if isStrict { throw value == .model ? .repeatedModel : .repeatedField }
             forget(value)
@@ -198,15 +198,16 @@ package struct RequestReader {
 
     /// What comes behind a key, and the field's bit in `seen`; 0 where a second one may come.
     private static func value(
-        of key: Span<UInt8>, depth: Int, isStrict: Bool
+        of text: borrowing ShortText, depth: Int, isStrict: Bool
     ) throws(BodyFault) -> (value: Value, bit: UInt16) {
         guard depth == 1 else {
+            let key = text.span
             let isLimit = limitsInContainers.contains { key.equals($0) }
             return (isLimit ? .maxTokens : .other, 0)
         }
-        guard let index = index(of: key) else { return (.other, 0) }
+        guard let index = index(of: text) else { return (.other, 0) }
         let value = fields[index].value
-        guard key.equals(fields[index].name) else {
+        guard text.span.equals(fields[index].name) else {
             // Go's JSON reader takes `MODEL` for `model`, and so do servers that are made with it. What only
             // looks still has to know whether there is a stream.
             let decides = isStrict || value == .streams || value == .streamOptions
@@ -218,18 +219,14 @@ package struct RequestReader {
 
     private struct KnownField: Sendable {
         let name: [UInt8]
-        let first: UInt8
+        /// Its bytes up to eight, folded.
+        let first: UInt64
         let value: Value
 
         init(_ name: String, _ value: Value) {
             self.name = Array(name.utf8)
-            first = self.name[0]
+            first = self.name.prefix(8).reversed().reduce(0) { $0 << 8 | UInt64($1 | 0x20) }
             self.value = value
-        }
-
-        /// Whether some server may take a key that begins with `byte` for it: a long s folds to an s.
-        @inline(__always) func mayBegin(with byte: UInt8) -> Bool {
-            byte.lowered == first || byte >= 0x80
         }
     }
 
@@ -250,12 +247,21 @@ package struct RequestReader {
         Array($0.utf8)
     }
 
-    /// Which field some server may take `key` for; nil for none.
-    private static func index(of key: Span<UInt8>) -> Int? {
-        guard !key.isEmpty else { return nil }
+    /// Which field some server may take a key for; nil for none.
+    private static func index(of text: borrowing ShortText) -> Int? {
+        let size = text.count
+        // Three more than the longest field has: a long s takes one byte more than an s, and the Kelvin sign two
+        // more than a k.
+        guard size > 0, size <= 24 else { return nil }
         let known = fields.span
+        guard text.isASCII else {
+            let key = text.span
+            for index in known.indices where key.folds(to: known[index].name.span) { return index }
+            return nil
+        }
+        let first = WordMask.folded(text.firstWord) & WordMask.present(size)
         for index in known.indices
-        where known[index].mayBegin(with: key[0]) && key.folds(to: known[index].name.span) {
+        where known[index].first == first && text.span.folds(to: known[index].name.span) {
             return index
         }
         return nil

@@ -13,13 +13,19 @@ package enum ResponseForm: Sendable {
 
     /// The form of a response with that `Content-Type`.
     package init(contentType: Span<UInt8>) {
-        if contentType.hasPrefix(lowercase: "text/event-stream") {
-            self = .events(.serverSent)
-        } else if contentType.hasPrefix(lowercase: "application/x-ndjson") {
-            self = .events(.lines)
-        } else if contentType.hasPrefix(lowercase: "application/json") {
-            self = .json
-        } else {
+        // The first letter leaves few words to compare with.
+        switch contentType.isEmpty ? 0 : contentType[0].lowered {
+        case UInt8(ascii: "a"):
+            if contentType.hasPrefix(lowercase: "application/json") {
+                self = .json
+            } else {
+                let isLines = contentType.hasPrefix(lowercase: "application/x-ndjson")
+                self = isLines ? .events(.lines) : .other
+            }
+        case UInt8(ascii: "t"):
+            let isStream = contentType.hasPrefix(lowercase: "text/event-stream")
+            self = isStream ? .events(.serverSent) : .other
+        default:
             self = .other
         }
     }

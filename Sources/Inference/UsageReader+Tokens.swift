@@ -20,46 +20,49 @@ internal import Bytes
 extension UsageReader {
     /// What the value of the key in hand may be of tokens.
     func tokenValue() -> Value {
-        let key = scanner.text.span
         switch scanner.depth {
-        case 1: return UsageReader.tokenValueAtRoot(key)
-        case 2: return UsageReader.isGenerated(key) ? .generated : .other
+        case 1: return UsageReader.tokenValueAtRoot(scanner.text)
+        case 2: return UsageReader.isGenerated(scanner.text) ? .generated : .other
         case 3 where tokens.isInChoices:
-            if key.equals("delta") { return .delta }
-            return key.equals("text") ? .generated : .other
+            switch scanner.text.count {
+            case 4: return scanner.text.equals(Word.text) ? .generated : .other
+            case 5: return scanner.text.equals(Word.delta) ? .delta : .other
+            default: return .other
+            }
         case 4 where tokens.isInChoices:
+            let key = scanner.text.span
             if key.equals("audio") || key.equals("function_call") { return .generatedObject }
-            return UsageReader.isGenerated(key) ? .generated : .other
+            return UsageReader.isGenerated(scanner.text) ? .generated : .other
         default: return .other
         }
     }
 
-    private static func tokenValueAtRoot(_ key: Span<UInt8>) -> Value {
+    private static func tokenValueAtRoot(_ key: borrowing ShortText) -> Value {
         switch key.count {
         case 4:
-            if key.equals("type") { return .type }
-            return key.equals("text") ? .generated : .other
+            if key.equals(Word.type) { return .type }
+            return key.equals(Word.text) ? .generated : .other
         case 5:
-            if key.equals("token") { return .generatedObject }
-            return key.equals("delta") ? .delta : .other
-        case 7: return key.equals("choices") ? .choices : .other
-        case 8: return key.equals("thinking") ? .generated : .other
-        case 10: return key.equals("completion") ? .generated : .other
-        case 11: return key.equals("text_output") ? .generated : .other
+            if key.equals(Word.token) { return .generatedObject }
+            return key.equals(Word.delta) ? .delta : .other
+        case 7: return key.equals(Word.choices) ? .choices : .other
+        case 8: return key.equals(Word.thinking) ? .generated : .other
+        case 10: return key.span.equals("completion") ? .generated : .other
+        case 11: return key.span.equals("text_output") ? .generated : .other
         default: return .other
         }
     }
 
     /// Whether a key of a delta, or of a message, has tokens for its value.
-    private static func isGenerated(_ key: Span<UInt8>) -> Bool {
+    private static func isGenerated(_ key: borrowing ShortText) -> Bool {
         switch key.count {
-        case 4: key.equals("text")
-        case 7: key.equals("content") || key.equals("refusal")
-        case 8: key.equals("thinking")
-        case 9: key.equals("reasoning")
-        case 10: key.equals("tool_calls")
-        case 12: key.equals("partial_json")
-        case 17: key.equals("reasoning_content")
+        case 4: key.equals(Word.text)
+        case 7: key.equals(Word.content) || key.equals(Word.refusal)
+        case 8: key.equals(Word.thinking)
+        case 9: key.span.equals("reasoning")
+        case 10: key.span.equals("tool_calls")
+        case 12: key.span.equals("partial_json")
+        case 17: key.span.equals("reasoning_content")
         default: false
         }
     }

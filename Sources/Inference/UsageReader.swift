@@ -114,37 +114,40 @@ package struct UsageReader {
     private mutating func takeKey() {
         next =
             scanner.isTextCut
-            ? .other : UsageReader.value(of: scanner.text.span, depth: scanner.depth)
+            ? .other : UsageReader.value(of: scanner.text, depth: scanner.depth)
         guard isStream, next == .other else { return }
         next = tokenValue()
         if next == .type { scanner.captures = true }
     }
 
-    private static func value(of key: Span<UInt8>, depth: Int) -> Value {
-        // Their lengths rule most keys out.
+    private static func value(of key: borrowing ShortText, depth: Int) -> Value {
+        // Their lengths rule most keys out, and most of the others two words.
         switch key.count {
-        case 5: return key.equals("usage") ? .usage : .other
+        case 5: return key.equals(Word.usage) ? .usage : .other
         case 7:
-            if key.equals("details") || key.equals("timings") { return .usage }
-            if key.equals("cache_n") { return .cached }
-            return depth == 1 && key.equals("message") ? .container : .other
-        case 8: return depth == 1 && key.equals("response") ? .response : .other
-        case 9: return key.equals("meta_info") ? .usage : .other
-        case 10: return key.equals("eval_count") ? .output : .other
+            if key.equals(Word.details) || key.equals(Word.timings) { return .usage }
+            if key.equals(Word.cacheN) { return .cached }
+            return depth == 1 && key.equals(Word.message) ? .container : .other
+        case 8: return depth == 1 && key.equals(Word.response) ? .response : .other
+        case 9: return key.span.equals("meta_info") ? .usage : .other
+        case 10: return key.span.equals("eval_count") ? .output : .other
         case 12:
+            let key = key.span
             return key.equals("input_tokens") || key.equals("input_length") ? .input : .other
         case 13:
-            if key.equals("prompt_tokens") { return .input }
-            if key.equals("cached_tokens") { return .cached }
-            return key.equals("output_tokens") ? .output : .other
-        case 16: return key.equals("generated_tokens") ? .output : .other
+            if key.equals(Word.promptStart, Word.tokensBehindT) { return .input }
+            if key.equals(Word.cachedStart, Word.tokensBehindD) { return .cached }
+            return key.equals(Word.outputStart, Word.tokensBehindT) ? .output : .other
+        case 16: return key.span.equals("generated_tokens") ? .output : .other
         case 17:
-            if key.equals("prompt_eval_count") { return .input }
-            return key.equals("completion_tokens") ? .output : .other
-        case 20: return key.equals("input_tokens_details") ? .usage : .other
-        case 21: return key.equals("prompt_tokens_details") ? .usage : .other
-        case 23: return key.equals("cache_read_input_tokens") ? .cachedRead : .other
-        case 27: return key.equals("cache_creation_input_tokens") ? .cachedWritten : .other
+            guard key.span.equals("completion_tokens") else {
+                return key.span.equals("prompt_eval_count") ? .input : .other
+            }
+            return .output
+        case 20: return key.span.equals("input_tokens_details") ? .usage : .other
+        case 21: return key.span.equals("prompt_tokens_details") ? .usage : .other
+        case 23: return key.span.equals("cache_read_input_tokens") ? .cachedRead : .other
+        case 27: return key.span.equals("cache_creation_input_tokens") ? .cachedWritten : .other
         default: return .other
         }
     }
