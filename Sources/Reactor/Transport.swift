@@ -54,13 +54,12 @@ package enum Transport: ~Copyable {
 
     /// Whether a read that filled less than it was offered shows that nothing is left.
     ///
-    /// TLS may hold decrypted bytes that the socket's readiness does not know of, so there only
-    /// `wouldBlock` shows it.
+    /// TLS may hold decrypted bytes that the socket's readiness does not know of, so a session is asked.
     package borrowing func shortReadMeansDrained() -> Bool {
         switch self {
         case .plain: true
-        case .secure: false
-        case .secured: false
+        case .secure(let session): session.isDrained
+        case .secured(let session): session.isDrained
         case .memory: true
         case .closed: false
         }

@@ -35,6 +35,25 @@ static inline CURLcode penstock_curl_set_tls_context(CURL *handle, curl_ssl_ctx_
     return code == CURLE_OK ? curl_easy_setopt(handle, CURLOPT_SSL_CTX_DATA, context) : code;
 }
 
+// The TLS session of a connection that libcurl keeps for the handle and has read from or written to; NULL where there is
+// none, or it is no `SSL`. It is libcurl's.
+static inline SSL *penstock_curl_tls_session(CURL *handle) {
+    const struct curl_tlssessioninfo *found = NULL;
+    if (curl_easy_getinfo(handle, CURLINFO_TLS_SSL_PTR, &found) != CURLE_OK || found == NULL) return NULL;
+    return found->backend == CURLSSLBACKEND_OPENSSL ? found->internals : NULL;
+}
+
+// Has a session read and write `socket` itself, as much as has come with each call, from and to buffers that move; 1 on
+// success. What it read before by other means was read whole.
+static inline int penstock_tls_use_socket(SSL *session, int socket) {
+    SSL_set_mode(session, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    SSL_set_read_ahead(session, 1);
+    return SSL_set_fd(session, socket);
+}
+
+// Bytes that a session has read of its socket.
+static inline uint64_t penstock_tls_read_bytes(const SSL *session) { return BIO_number_read(SSL_get_rbio(session)); }
+
 // The file of authorities that libcurl was built to trust; NULL for none.
 static inline const char *penstock_curl_authority_file(void) {
     return curl_version_info(CURLVERSION_NOW)->cainfo;

@@ -1,8 +1,12 @@
-// A TLS connection that libcurl dialled and keeps: bytes go through curl_easy_send and
-// curl_easy_recv.
+// A TLS connection that libcurl dialled and keeps. It is handed over with the first read: from then on its bytes go
+// through OpenSSL alone, which libcurl has used until then. libcurl's own calls look for the connection among all that it
+// has, and read a kilobyte of it at a time, with two system calls for each record.
 //
 // The easy handle must stay in the multi handle that dialled it for as long as the connection
 // lives: taking it out closes the connection, and that is how this one is closed.
+//
+// OpenSSL keeps errors for a thread, and asks what was the last one: they are cleared before each call, or one
+// connection's fault would be another's.
 
 internal import Bytes
 internal import CShims
@@ -12,8 +16,16 @@ internal import CShims
     private let easy: EasyHandle
     /// Where `easy` was added.
     private let multi: CurlMulti
-    /// The connection's socket, which libcurl owns; for readiness only.
+    /// The connection's socket, which libcurl owns.
     let socket: Int32
+    /// The `SSL`, of which this object has a reference beside libcurl's; nil before the first read, and where libcurl
+    /// has none.
+    private var session: OpaquePointer?
+    /// Whether the last read has shown that nothing is left to read, be it in OpenSSL or in the kernel.
+    private(set) var isDrained = false
+
+    /// Fewer bytes than OpenSSL has room for, and asks the kernel for, where nothing is left of what it read before.
+    private static let shortReadBytes: UInt64 = 16 * 1024
 
     /// Takes ownership of a connected easy handle.
     init(owning easy: EasyHandle, in multi: CurlMulti, socket: Int32) {
@@ -22,12 +34,54 @@ internal import CShims
         self.socket = socket
     }
 
-    deinit { multi.remove(easy) }
+    deinit {
+        // libcurl says goodbye and closes the socket.
+        multi.remove(easy)
+        if let session = unsafe session { unsafe SSL_free(session) }
+    }
 
-    /// Reads decrypted bytes once.
+    /// Reads decrypted bytes: what has come, as far as there is room.
     ///
-    /// There may be more than the socket's readiness tells: read until `wouldBlock`.
+    /// There may be more than the socket's readiness tells: read until `wouldBlock`, or until it `isDrained`.
     func read(into buffer: inout ByteBuffer, atMost limit: Int) -> TransferResult {
+        guard let session = unsafe session else { return readFirst(into: &buffer, atMost: limit) }
+        ERR_clear_error()
+        let beganEmpty = unsafe SSL_has_pending(session) == 0
+        let before = unsafe penstock_tls_read_bytes(session)
+        isDrained = false
+        var result = TransferResult.wouldBlock
+        buffer.withFreeStorage(atMost: limit) { bytes, free in
+            var total = 0
+            while total < free.count {
+                var count = 0
+                let code = unsafe bytes.withUnsafeMutableBytes { storage in
+                    // The range lies within the storage: ByteBuffer computed it from the storage's own count, and
+                    // less than that was filled.
+                    unsafe SSL_read_ex(
+                        session, storage.baseAddress?.advanced(by: free.lowerBound + total),
+                        free.count - total, &count)
+                }
+                guard code == 1 else {
+                    // What went wrong behind the data is met again.
+                    if total == 0 { result = unsafe failure(session, code) }
+                    break
+                }
+                total += count
+                guard unsafe SSL_has_pending(session) == 1 else {
+                    // The kernel had less than it was asked for.
+                    let read = unsafe penstock_tls_read_bytes(session) &- before
+                    isDrained = beganEmpty && read < TLSSession.shortReadBytes
+                    break
+                }
+            }
+            if total > 0 { result = .moved(total) }
+            return total
+        }
+        return result
+    }
+
+    /// Reads once by libcurl, which then tells of its session.
+    private func readFirst(into buffer: inout ByteBuffer, atMost limit: Int) -> TransferResult {
         var result = TransferResult.wouldBlock
         buffer.withFreeStorage(atMost: limit) { bytes, free in
             var count = 0
@@ -45,11 +99,46 @@ internal import CShims
             }
             return code == CURLE_OK ? count : 0
         }
+        takeOver()
         return result
     }
 
-    /// Writes once from the front of the buffer and drops what was taken.
+    private func takeOver() {
+        guard let found = unsafe penstock_curl_tls_session(easy.pointer),
+            unsafe penstock_tls_use_socket(found, socket) == 1
+        else { return }
+        // libcurl frees its own reference when the handle is taken out.
+        unsafe SSL_up_ref(found)
+        unsafe session = found
+    }
+
+    /// Writes from the front of the buffer until all is written or nothing more is taken, and drops what was taken.
     func write(from buffer: inout ByteBuffer) -> TransferResult {
+        guard let session = unsafe session else { return writeFirst(from: &buffer) }
+        ERR_clear_error()
+        var total = 0
+        while !buffer.isEmpty {
+            var count = 0
+            let code: Int32
+            do {
+                let bytes = buffer.bytes
+                code = unsafe bytes.withUnsafeBytes { storage in
+                    // The pointer and the count are those of one live span.
+                    unsafe SSL_write_ex(session, storage.baseAddress, storage.count, &count)
+                }
+            }
+            guard code == 1 else {
+                let failure = unsafe failure(session, code)
+                return total > 0 && failure == .wouldBlock ? .moved(total) : failure
+            }
+            buffer.drop(count)
+            total += count
+        }
+        return total > 0 ? .moved(total) : .wouldBlock
+    }
+
+    /// Writes once by libcurl.
+    private func writeFirst(from buffer: inout ByteBuffer) -> TransferResult {
         var count = 0
         let code: CURLcode
         do {
@@ -64,5 +153,14 @@ internal import CShims
             return .moved(count)
         }
         return code == CURLE_OK || code == CURLE_AGAIN ? .wouldBlock : .failed(0)
+    }
+
+    private func failure(_ session: OpaquePointer, _ code: Int32) -> TransferResult {
+        switch unsafe SSL_get_error(session, code) {
+        // A peer that asks for new keys is answered with the next write.
+        case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: .wouldBlock
+        case SSL_ERROR_ZERO_RETURN: .ended
+        default: .failed(0)
+        }
     }
 }
