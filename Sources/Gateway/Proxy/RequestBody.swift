@@ -258,6 +258,9 @@ final class RequestBody {
     /// Exchanges what is held for `output`, which is empty.
     func moveHeld(to output: inout ByteBuffer) { swap(&output, &held) }
 
+    /// Gives what is held to `sent`, which keeps it.
+    func giveHeld(to sent: SentBody) { sent.take(&held) }
+
     /// Gives up what is held.
     func release() { pool.release(from: &held) }
 

@@ -281,6 +281,7 @@ extension RequestIntake {
         } else {
             connection.prepareOutput()
             connection.output.append(0..<body.held.count, of: body.held)
+            if sent.isKept, sent.count == 0 { body.giveHeld(to: sent) }
         }
         body.release()
     }

@@ -64,6 +64,17 @@ final class SentBody {
         memory.changeKept(by: bytes.capacity)
     }
 
+    /// Keeps `body`, whose storage it takes, as what `connection` is about to send behind the head: nothing is copied
+    /// then; gives up where that is too much.
+    func take(_ body: inout ByteBuffer) {
+        precondition(bytes.capacity == 0, "something was kept of the body already")
+        guard body.count <= SentBody.mostBytes,
+            memory.keptBytes + body.count <= SentBody.mostTotalBytes
+        else { return drop() }
+        swap(&bytes, &body)
+        memory.changeKept(by: bytes.capacity)
+    }
+
     private func append(last count: Int, of output: borrowing ByteBuffer) {
         pool.makeRoom(in: &bytes, for: bytes.count + count)
         bytes.append((output.count - count)..<output.count, of: output)
