@@ -3,7 +3,9 @@
 /// A request's head.
 ///
 /// It owns a copy of its bytes, and all ranges are offsets in that copy.
-package struct RequestHead: Sendable {
+///
+/// It is looked at where it is, by many, for every request: so it is never copied unless somebody says so.
+package struct RequestHead: ~Copyable, Sendable {
     /// The head as received, with the empty line that ends it.
     package internal(set) var bytes: [UInt8] = []
     /// The field lines in order.
@@ -62,6 +64,27 @@ package struct RequestHead: Sendable {
 
     /// Makes an empty head, for a parser to fill.
     package init() {}
+
+    /// Another one like it, which shares its bytes for as long as neither changes.
+    package func copy() -> RequestHead {
+        var other = RequestHead()
+        other.bytes = bytes
+        other.fields = fields
+        other.methodRange = methodRange
+        other.target = target
+        other.path = path
+        other.query = query
+        other.authority = authority
+        other.framing = framing
+        other.method = method
+        other.form = form
+        other.version = version
+        other.keepAlive = keepAlive
+        other.expectsContinue = expectsContinue
+        other.asksForWebSocket = asksForWebSocket
+        other.asksForReverse = asksForReverse
+        return other
+    }
 
     /// The name of `field`, as received.
     @_lifetime(borrow self)

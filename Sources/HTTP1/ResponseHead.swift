@@ -3,7 +3,9 @@
 /// A response's head.
 ///
 /// It owns a copy of its bytes, and all ranges are offsets in that copy.
-package struct ResponseHead: Sendable {
+///
+/// As a request's it is looked at where it is, and never copied unless somebody says so.
+package struct ResponseHead: ~Copyable, Sendable {
     /// The head as received, with the empty line that ends it.
     package internal(set) var bytes: [UInt8] = []
     /// The field lines in order.
@@ -25,6 +27,19 @@ package struct ResponseHead: Sendable {
 
     /// Makes an empty head, for a parser to fill.
     package init() {}
+
+    /// Another one like it, which shares its bytes for as long as neither changes.
+    package func copy() -> ResponseHead {
+        var other = ResponseHead()
+        other.bytes = bytes
+        other.fields = fields
+        other.version = version
+        other.status = status
+        other.reasonPhrase = reasonPhrase
+        other.framing = framing
+        other.keepAlive = keepAlive
+        return other
+    }
 
     /// Whether this is an interim response (1xx but 101), after which another head comes.
     package var isInformational: Bool { status < 200 && status != 101 }

@@ -13,7 +13,7 @@ struct AdminAccess {
     let token: AdminToken?
 
     /// Why a page is not shown to who asks with `head`; nil where it is.
-    func refusal(of head: RequestHead) -> AdminPage? {
+    func refusal(of head: borrowing RequestHead) -> AdminPage? {
         if let authority = head.authority {
             let name = AdminAccess.name(head.span(authority))
             guard settings?.accepts(host: name) ?? true else {
@@ -36,7 +36,7 @@ struct AdminAccess {
     /// Why a request with `head` may change nothing; nil where it may.
     ///
     /// A password does not count here: a browser sends it on its own, to whoever has it send something.
-    func refusalOfChange(_ head: RequestHead) -> AdminPage? {
+    func refusalOfChange(_ head: borrowing RequestHead) -> AdminPage? {
         guard let token else {
             return AdminPage(
                 status: 403,
@@ -52,7 +52,7 @@ struct AdminAccess {
         return page
     }
 
-    private func shows(_ token: AdminToken, _ head: RequestHead) -> Bool {
+    private func shows(_ token: AdminToken, _ head: borrowing RequestHead) -> Bool {
         for field in head.fields where field.known == .authorization {
             let value = head.value(of: field)
             if shows(token, bearer: value) || shows(token, basic: value) { return true }

@@ -134,7 +134,7 @@ final class AdminConnection: StreamConnection {
                     body.removeAll()
                     change(to: .readingBody)
                 } else {
-                    answer(parser.head, keeps: !parser.head.hasBody)
+                    answer(AdminRequest(parser.head), keeps: !parser.head.hasBody)
                 }
                 return true
             case .body, .end:
@@ -167,7 +167,7 @@ final class AdminConnection: StreamConnection {
                 return true
             case .end(let consumed):
                 input.drop(consumed)
-                answer(parser.head, keeps: true)
+                answer(AdminRequest(parser.head), keeps: true)
                 return true
             case .head: preconditionFailure("a head in a body")
             }
@@ -182,20 +182,22 @@ final class AdminConnection: StreamConnection {
         for index in content { body.append(bytes[index]) }
     }
 
-    private func answer(_ head: RequestHead, keeps: Bool) {
+    private func answer(_ request: AdminRequest, keeps: Bool) {
         change(to: .waiting)
         let answered = { [weak self] (page: consuming AdminPage) in
             guard let self, isOpen else { return }
             body.removeAll()
-            reply(page, to: head, keeps: head.keepAlive && keeps)
+            reply(page, to: request, keeps: request.head.keepAlive && keeps)
             advance()
         }
-        guard let control = listener.control else { return pages.make(for: head, body, answered) }
+        guard let control = listener.control else {
+            return pages.make(for: request, body, answered)
+        }
         guard let author = peerCredentials else { return end() }
-        control.make(for: head, body, by: author, answered)
+        control.make(for: request.head, body, by: author, answered)
     }
 
-    private func reply(_ page: consuming AdminPage, to head: RequestHead? = nil, keeps: Bool) {
+    private func reply(_ page: consuming AdminPage, to request: AdminRequest? = nil, keeps: Bool) {
         var page = page
         var keeps = keeps
         if page.watchedSecond != nil {
@@ -203,7 +205,7 @@ final class AdminConnection: StreamConnection {
             if !listener.dashboard.join(self) { page = AdminPages.tooManyWatchers }
         }
         prepareOutput()
-        page.append(to: &output, answering: head, keeps: keeps)
+        page.append(to: &output, answering: request, keeps: keeps)
         parser.reset()
         if let second = page.watchedSecond {
             watchedSecond = second

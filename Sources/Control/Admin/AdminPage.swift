@@ -28,12 +28,12 @@ struct AdminPage: ~Copyable {
         body.append(text)
     }
 
-    /// Appends the response that answers a request with `head`, nil for one that could not be read.
-    func append(to output: inout ByteBuffer, answering head: RequestHead?, keeps: Bool) {
+    /// Appends the response that answers `request`, nil for one that could not be read.
+    func append(to output: inout ByteBuffer, answering request: AdminRequest?, keeps: Bool) {
         var compressed = ByteBuffer()
         let isCompressed =
             body.count >= AdminPage.compressFromBytes && watchedSecond == nil
-            && head.map(AdminPage.wantsGzip) ?? false
+            && request.map { AdminPage.wantsGzip($0.head) } ?? false
             && Gzip.compress(body.bytes, into: &compressed)
         output.appendStatusLine(status: status)
         var dates = DateWriter()
@@ -54,15 +54,15 @@ struct AdminPage: ~Copyable {
         }
         if !keeps {
             output.append("Connection: close\r\n")
-        } else if head?.version.isHTTP10 ?? false {
+        } else if request?.head.version.isHTTP10 ?? false {
             output.append("Connection: keep-alive\r\n")
         }
         output.appendLineEnd()
-        if head?.method == .head { return }
+        if request?.head.method == .head { return }
         if isCompressed { output.append(compressed.bytes) } else { output.append(body.bytes) }
     }
 
-    private static func wantsGzip(_ head: RequestHead) -> Bool {
+    private static func wantsGzip(_ head: borrowing RequestHead) -> Bool {
         var encodings = AcceptEncoding()
         for field in head.fields where field.known == .acceptEncoding {
             encodings.consider(head.value(of: field))

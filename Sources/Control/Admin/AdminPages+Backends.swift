@@ -9,7 +9,7 @@ internal import Telemetry
 
 extension AdminPages {
     /// The page of a backend whose place is asked for with that head and body; nil where the path is no such place.
-    func backendPage(for head: RequestHead, _ body: [UInt8]) -> AdminPage? {
+    func backendPage(for head: borrowing RequestHead, _ body: [UInt8]) -> AdminPage? {
         let path = head.span(head.path)
         guard path.hasPrefix(AdminPages.backends.span) else { return nil }
         let isChange = head.method == .put

@@ -9,7 +9,7 @@ internal import Telemetry
 
 extension AdminPages {
     /// The page of a pool whose place is asked for with that head; nil where the path is no such place.
-    func scalePage(for head: RequestHead) -> AdminPage? {
+    func scalePage(for head: borrowing RequestHead) -> AdminPage? {
         let path = head.span(head.path)
         guard path.hasPrefix(AdminPages.scale.span) else { return nil }
         guard head.method == .get || head.method == .head else {

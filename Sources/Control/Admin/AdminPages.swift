@@ -20,17 +20,18 @@ struct AdminPages {
         AdminAccess(settings: gateway.policy.admin, token: gateway.policy.adminToken)
     }
 
-    /// Calls `then` with the page that a request with `head` and `body` asks for, at once or as soon as the shards
-    /// have answered.
+    /// Calls `then` with the page that `request` asks for with `body`, at once or as soon as the shards have answered.
     func make(
-        for head: RequestHead, _ body: [UInt8] = [],
+        for request: AdminRequest, _ body: [UInt8] = [],
         _ then: @escaping (consuming AdminPage) -> Void
     ) {
-        let name = Name(head.span(head.path))
-        if name?.isForAll != true, let refusal = access.refusal(of: head) { return then(refusal) }
-        if let page = backendPage(for: head, body) { return then(page) }
-        if let page = scalePage(for: head) { return then(page) }
-        guard head.method == .get || head.method == .head else {
+        let name = Name(of: request.head)
+        if name?.isForAll != true, let refusal = access.refusal(of: request.head) {
+            return then(refusal)
+        }
+        if let page = backendPage(for: request.head, body) { return then(page) }
+        if let page = scalePage(for: request.head) { return then(page) }
+        guard request.head.method == .get || request.head.method == .head else {
             return then(AdminPage(status: 405, "only GET and HEAD are answered here\n"))
         }
         guard let name else {
@@ -47,7 +48,7 @@ struct AdminPages {
             guard let observed else {
                 return then(AdminPage(status: 503, "a thread does not answer\n"))
             }
-            then(make(name, head, observed))
+            then(make(name, request.head, observed))
         }
     }
 
@@ -66,7 +67,8 @@ struct AdminPages {
         case health = "/healthz"
         case readiness = "/readyz"
 
-        init?(_ path: Span<UInt8>) {
+        init?(of head: borrowing RequestHead) {
+            let path = head.span(head.path)
             // A target in absolute form may have none.
             if path.isEmpty {
                 self = .dashboard
@@ -84,7 +86,7 @@ struct AdminPages {
     }
 
     private func make(
-        _ name: Name, _ head: RequestHead, _ observed: GatewaySnapshot
+        _ name: Name, _ head: borrowing RequestHead, _ observed: GatewaySnapshot
     ) -> AdminPage {
         switch name {
         case .dashboard: return dashboardPage
@@ -109,7 +111,7 @@ struct AdminPages {
         }
     }
 
-    private func metrics(_ head: RequestHead, _ observed: GatewaySnapshot) -> AdminPage {
+    private func metrics(_ head: borrowing RequestHead, _ observed: GatewaySnapshot) -> AdminPage {
         var page = AdminPage()
         var format = MetricsFormat.text
         if let field = head.firstField(.accept) {
@@ -144,7 +146,7 @@ extension AdminPages {
     private static let lastEvent = Array("last-event-id".utf8)
 
     /// The first event: all of the history, or what who has been here before has not had.
-    private func events(_ head: RequestHead, _ observed: GatewaySnapshot) -> AdminPage {
+    private func events(_ head: borrowing RequestHead, _ observed: GatewaySnapshot) -> AdminPage {
         var page = AdminPage()
         page.contentType = "text/event-stream"
         if head.method == .head { return page }

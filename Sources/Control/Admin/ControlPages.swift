@@ -35,7 +35,7 @@ struct ControlPages {
 
     /// Calls `then` with the answer to a request with `head` and `body` of `author`.
     func make(
-        for head: RequestHead, _ body: [UInt8], by author: PeerCredentials,
+        for head: borrowing RequestHead, _ body: [UInt8], by author: PeerCredentials,
         _ then: @escaping (consuming AdminPage) -> Void
     ) {
         let path = head.span(head.path).text
@@ -52,7 +52,8 @@ struct ControlPages {
     // MARK: What is shown
 
     private func show(
-        _ path: String, _ head: RequestHead, _ then: @escaping (consuming AdminPage) -> Void
+        _ path: String, _ head: borrowing RequestHead,
+        _ then: @escaping (consuming AdminPage) -> Void
     ) {
         let query = head.span(head.query).text
         guard let form = Form(query.hasPrefix("?") ? String(query.dropFirst()) : query) else {
@@ -151,7 +152,7 @@ struct ControlPages {
         return page
     }
 
-    private static func wantsTables(_ head: RequestHead) -> Bool {
+    private static func wantsTables(_ head: borrowing RequestHead) -> Bool {
         guard let field = head.firstField(.accept) else { return false }
         return head.value(of: field).text.hasPrefix("text/")
     }

@@ -87,12 +87,12 @@ final class CreditHandshake: StreamConnection {
     }
 
     private func takeHead() {
-        let head = parser.head
-        refusal.status = head.status
-        if head.status == 101 { return accepted() }
-        guard !head.isInformational, let field = head.firstField(.retryAfter) else { return }
-        let value = head.value(of: field)
-        refusal.retryAfterSeconds = Int(value.text)
+        refusal.status = parser.head.status
+        if parser.head.isSwitch { return accepted() }
+        guard !parser.head.isInformational, let field = parser.head.firstField(.retryAfter) else {
+            return
+        }
+        refusal.retryAfterSeconds = Int(parser.head.value(of: field).text)
     }
 
     /// The connection is a client's from now on; what has come behind the answer is its first request.

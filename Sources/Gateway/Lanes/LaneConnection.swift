@@ -148,10 +148,9 @@ final class LaneConnection {
     }
 
     private func takeHead() {
-        let head = parser.head
-        result.status = head.status
-        guard let field = head.firstField(.retryAfter) else { return }
-        retryAfterSeconds = Int(head.value(of: field).text)
+        result.status = parser.head.status
+        guard let field = parser.head.firstField(.retryAfter) else { return }
+        retryAfterSeconds = Int(parser.head.value(of: field).text)
     }
 
     private func end(_ failure: LaneFailure?) {

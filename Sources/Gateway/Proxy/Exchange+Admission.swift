@@ -11,9 +11,11 @@ internal import Telemetry
 extension Exchange {
     /// The head that `client` sent is complete: finds the pool and asks for a permit.
     func classify(from client: ClientConnection) {
-        // One copy for all that look at it, down to where it is written to a backend's connection;
-        // each call would make its own of a property.
-        let head = intake.head
+        // One look for all, down to where it is written to a backend's connection.
+        classify(intake.head, from: client)
+    }
+
+    private func classify(_ head: borrowing RequestHead, from client: ClientConnection) {
         let latest = shard.snapshot
         if snapshot !== latest { snapshot = latest }
         intake.beginBody(head.hasBody)
@@ -102,9 +104,8 @@ extension Exchange {
     /// It is to be started by `startBy`, where that is said.
     func makeTicket(_ pool: Pool, startBy: Instant? = nil) -> Ticket {
         guard let client else { return Ticket() }
-        let head = intake.head
         var ticket = claim.ticket(
-            claim.identify(in: pool, head, from: client), in: pool, head, of: intake,
+            claim.identify(in: pool, intake.head, from: client), in: pool, intake.head, of: intake,
             from: client, arrivedAt: record.offeredAt)
         ticket.startBy = startBy
         return ticket

@@ -30,7 +30,13 @@ extension Exchange {
 
     /// Appends what browsers are told with a response.
     func appendCrossOrigin(_ crossOrigin: CrossOriginTexts, to output: inout ByteBuffer) {
-        let head = intake.head
+        Exchange.append(crossOrigin, for: intake.head, to: &output)
+    }
+
+    private static func append(
+        _ crossOrigin: CrossOriginTexts, for head: borrowing RequestHead,
+        to output: inout ByteBuffer
+    ) {
         if let range = Exchange.originRange(in: head) {
             crossOrigin.append(for: head.span(range), to: &output)
         } else {

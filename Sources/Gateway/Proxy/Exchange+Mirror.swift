@@ -56,7 +56,7 @@ extension Exchange {
             MirroredRequest(
                 permit, of: pool, in: shard, to: upstream, request: request,
                 MirroredRequest.Origin(
-                    head: intake.head, requestID: requestID, peer: client.peer,
+                    head: intake.head.copy(), requestID: requestID, peer: client.peer,
                     readsResponse: claim.readsResponse)))
     }
 

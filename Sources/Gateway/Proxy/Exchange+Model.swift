@@ -37,7 +37,7 @@ extension Exchange {
             if isPreflight(head), let first = routes.candidates(head).first {
                 take(first, head, from: client)
             } else if !refusesKey(onRoutes: routes.candidates(head), head, client) {
-                readModel()
+                readModel(head)
             }
         }
     }
@@ -86,8 +86,7 @@ extension Exchange {
     }
 
     /// Finds the model in the path, or begins to read the body.
-    private func readModel() {
-        let head = intake.head
+    private func readModel(_ head: borrowing RequestHead) {
         if let range = Exchange.modelRange(in: head) {
             claim.noteModelPath(range)
             var name: [UInt8] = []
@@ -204,11 +203,10 @@ extension Exchange {
         let isFixed = name.isEmpty || isModelOnlySeen
         let alias = isFixed ? nil : routes.modelBehind(name)
         claim.setModel(alias ?? name)
-        let head = intake.head
-        switch routes.match(head, model: claim.model) {
+        switch routes.match(intake.head, model: claim.model) {
         case .route(let index):
             if let alias, !replaceModel(alias) { return }
-            if let client { take(index, head, from: client) }
+            if let client { take(index, intake.head, from: client) }
         case .none, .needsModel:
             reply(name.isEmpty ? missing : .modelUnknown)
         }

@@ -115,9 +115,9 @@ extension Exchange {
         if attempt.awaitsGrant, upstream.parser.head.status == 100 {
             return takeGrant(client, upstream)
         }
-        // Passing the head copies it; a success needs no copy.
+        // The connection, and with it the head, may be given up meanwhile.
         if mayBeRetried(instead: upstream.parser.head.status),
-            isRetried(instead: upstream.parser.head)
+            isRetried(instead: upstream.parser.head.copy())
         {
             return
         }

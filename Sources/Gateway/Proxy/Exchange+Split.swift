@@ -33,8 +33,7 @@ extension Exchange {
             let split = snapshot.routes.split(ofRoute: routeIndex), split.spills, let client,
             let former = pool
         else { return false }
-        let head = intake.head
-        let hash = hash(for: split, head, client)
+        let hash = hash(for: split, intake.head, client)
         while let part = split.part(for: hash, besides: spread.triedParts) {
             spread.triedParts |= 1 << UInt32(part)
             let other = snapshot.pools[split.pool(of: part)]
@@ -44,7 +43,7 @@ extension Exchange {
             former.metrics.spills &+= 1
             pool = other
             if other.chargesLengths { intake.noteCoding() }
-            ask(other, head, from: client)
+            ask(other, intake.head, from: client)
             return true
         }
         return false

@@ -14,7 +14,7 @@ internal import Telemetry
 /// A copy of a request under way.
 final class MirroredRequest: UpstreamUser, TableMember {
     /// What is remembered of the request that it is a copy of.
-    struct Origin {
+    struct Origin: ~Copyable {
         let head: RequestHead
         let requestID: [UInt8]
         let peer: PeerAddress
@@ -52,7 +52,7 @@ final class MirroredRequest: UpstreamUser, TableMember {
 
     init(
         _ permit: consuming Permit, of pool: Pool, in shard: Shard, to upstream: Upstream,
-        request: consuming ByteBuffer, _ origin: Origin
+        request: consuming ByteBuffer, _ origin: consuming Origin
     ) {
         self.permit = consume permit
         self.pool = pool

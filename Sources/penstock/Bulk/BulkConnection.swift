@@ -192,7 +192,10 @@ final class BulkConnection: StreamConnection {
     }
 
     private var retryAfterSeconds: Int? {
-        let head = parser.head
+        BulkConnection.retryAfterSeconds(parser.head)
+    }
+
+    private static func retryAfterSeconds(_ head: borrowing ResponseHead) -> Int? {
         guard let field = head.firstField(.retryAfter) else { return nil }
         return Int(head.value(of: field).text)
     }

@@ -14,7 +14,7 @@ extension RouteTable {
         var input = ByteBuffer()
         input.append("\(request) HTTP/1.1\r\nHost: h\r\n\r\n")
         _ = try parser.next(in: input)
-        return parser.head
+        return parser.head.copy()
     }
 
     /// The routes that `METHOD PATH` may take, whatever its model.
