@@ -17,6 +17,7 @@ from subjects import CountedPenstock, CountedPenstockBefore, Penstock, Relay, Se
 
 SHED = "/shed"
 PROXIED = "/"
+TLS = "/tls"
 # Rounds on 64 connections: enough that what is done once a second, or once a connection, drops out.
 COUNTED_ROUNDS = 200
 # Of so many counts the middle one is the figure: what a clock has done now and then falls into one of them at most.
@@ -26,7 +27,8 @@ PAGES = 20
 
 
 # The paths whose requests are counted: what they are called, and the status that they get.
-PATHS = {PROXIED: ("proxied", 200), SHED: ("shed", 503), clients.CHAT: ("chat", 200)}
+PATHS = {
+    PROXIED: ("proxied", 200), SHED: ("shed", 503), clients.CHAT: ("chat", 200), TLS: ("backend TLS", 200)}
 
 
 def allocations(setting: Setting, say: Say) -> Iterator[Figure]:
@@ -129,8 +131,8 @@ def system_calls(setting: Setting, kinds: list[type[Subject]], say: Say) -> Iter
     """System calls for a request, by name in the details."""
     for path, (name, status) in PATHS.items():
         for kind in kinds:
-            # The relay's works are without bodies.
-            if kind is Relay and path == clients.CHAT:
+            # The relay's works are without bodies, and without TLS.
+            if kind is Relay and path in (clients.CHAT, TLS):
                 continue
             say(f"system calls of {kind.name}, {name}")
             subject = kind(setting, name)
