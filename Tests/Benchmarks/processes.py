@@ -82,12 +82,19 @@ class Process:
         """The id of the only process that this one started: a master's one worker."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
-            text = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
-            children = [int(word) for word in text.split()]
+            children = self._children()
             if len(children) == 1:
                 return children[0]
             time.sleep(0.02)
         raise BenchError(f"{self._child.args} has no worker: {self.told()}")
+
+    def newest_child(self) -> int:
+        """The id of the process that it has started last, of those that have not ended; 0 without any."""
+        return max(self._children(), default=0)
+
+    def _children(self) -> list[int]:
+        text = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+        return [int(word) for word in text.split()]
 
     def stop(self) -> None:
         """Ends the process."""

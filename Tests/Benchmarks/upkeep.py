@@ -29,13 +29,15 @@ class Manner:
     """How a subject is seen to: nothing where it knows no such thing."""
 
     reload: Deed | None = None
+    # What is another one after a reload that was done.
+    generation: Callable[[], object] | None = None
     # Has the log opened again, which has another name by then.
     reopen: Deed | None = None
     read: Deed | None = None
 
 
 def manner_of(subject: Subject | Direct) -> Manner:
-    """Each in its own way. Nobody is to pass over a reload because nothing has changed; Penstock alone may."""
+    """Each in its own way. Penstock's policy says something else each time, as it passes over what has not changed."""
     if isinstance(subject, Penstock):
         bounds = itertools.cycle((2, 1))
 
@@ -44,20 +46,22 @@ def manner_of(subject: Subject | Direct) -> Manner:
             os.kill(subject.pid, signal.SIGHUP)
 
         return Manner(
-            reload, lambda: os.kill(subject.pid, signal.SIGUSR1), lambda: ask(subject.admin, "GET", "/metrics"))
+            reload, lambda: subject.file("log").read_text().count("policy reloaded"),
+            lambda: os.kill(subject.pid, signal.SIGUSR1), lambda: ask(subject.admin, "GET", "/metrics"))
     if isinstance(subject, Nginx):
         master = subject.process.pid
         return Manner(
-            lambda: os.kill(master, signal.SIGHUP), lambda: os.kill(master, signal.SIGUSR1),
-            lambda: ask(subject.port, "GET", "/status"))
+            lambda: os.kill(master, signal.SIGHUP), subject.process.newest_child,
+            lambda: os.kill(master, signal.SIGUSR1), lambda: ask(subject.port, "GET", "/status"))
     if isinstance(subject, HAProxy):
         # Its log is somebody else's: that of who reads its standard output.
         return Manner(
-            lambda: os.kill(subject.process.pid, signal.SIGUSR2), None, lambda: ask(subject.admin, "GET", "/metrics"))
+            lambda: os.kill(subject.process.pid, signal.SIGUSR2), subject.process.newest_child, None,
+            lambda: ask(subject.admin, "GET", "/metrics"))
     if isinstance(subject, Envoy):
         # What it has in place of a reload is a server that it asks for its configuration, piece by piece.
         return Manner(
-            None, lambda: ask(subject.admin, "POST", "/reopen_logs"),
+            None, None, lambda: ask(subject.admin, "POST", "/reopen_logs"),
             lambda: ask(subject.admin, "GET", "/stats/prometheus"))
     return Manner()
 
@@ -112,9 +116,13 @@ class Upkeep:
             self._fault = fault
 
     def _reload(self) -> None:
-        if self._manner.reload:
-            self._manner.reload()
-            self.reloads += 1
+        if not self._manner.reload or not self._manner.generation:
+            return
+        generation = self._manner.generation
+        former = generation()
+        self._manner.reload()
+        self._wait(lambda: generation() != former, "the configuration was not read again")
+        self.reloads += 1
 
     def _read(self) -> None:
         if self._manner.read:
@@ -127,10 +135,13 @@ class Upkeep:
         former = Path(f"{self._log}.1")
         os.replace(self._log, former)
         self._manner.reopen()
-        deadline = time.monotonic() + 5
-        # Whose log does not come back did not do it.
-        while not self._log.exists():
-            if time.monotonic() > deadline:
-                raise BenchError(f"{self._log} was not opened again")
-            time.sleep(0.01)
+        self._wait(self._log.exists, f"{self._log} was not opened again")
         self.rotations += 1
+
+    def _wait(self, is_done: Callable[[], bool], fault: str) -> None:
+        """Who does not do what it is told would be measured without it."""
+        deadline = time.monotonic() + 5
+        while not is_done():
+            if time.monotonic() > deadline:
+                raise BenchError(fault)
+            time.sleep(0.01)
