@@ -51,6 +51,11 @@ static inline int penstock_tls_use_socket(SSL *session, int socket) {
     return SSL_set_fd(session, socket);
 }
 
+// Forgets errors of earlier calls, of which there are hardly ever any: looking is a quarter of the work.
+static inline void penstock_tls_forget_errors(void) {
+    if (ERR_peek_error() != 0) ERR_clear_error();
+}
+
 // Bytes that a session has read of its socket.
 static inline uint64_t penstock_tls_read_bytes(const SSL *session) { return BIO_number_read(SSL_get_rbio(session)); }
 

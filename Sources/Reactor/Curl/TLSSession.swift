@@ -45,7 +45,7 @@ internal import CShims
     /// There may be more than the socket's readiness tells: read until `wouldBlock`, or until it `isDrained`.
     func read(into buffer: inout ByteBuffer, atMost limit: Int) -> TransferResult {
         guard let session = unsafe session else { return readFirst(into: &buffer, atMost: limit) }
-        ERR_clear_error()
+        penstock_tls_forget_errors()
         let beganEmpty = unsafe SSL_has_pending(session) == 0
         let before = unsafe penstock_tls_read_bytes(session)
         isDrained = false
@@ -115,7 +115,7 @@ internal import CShims
     /// Writes from the front of the buffer until all is written or nothing more is taken, and drops what was taken.
     func write(from buffer: inout ByteBuffer) -> TransferResult {
         guard let session = unsafe session else { return writeFirst(from: &buffer) }
-        ERR_clear_error()
+        penstock_tls_forget_errors()
         var total = 0
         while !buffer.isEmpty {
             var count = 0

@@ -136,7 +136,7 @@ internal import Policy
     /// There may be more than the socket's readiness tells: read until `wouldBlock`, and once more later where it
     /// `holdsBack`, or until it `isDrained`.
     func read(into buffer: inout ByteBuffer, atMost limit: Int) -> TransferResult {
-        ERR_clear_error()
+        penstock_tls_forget_errors()
         readsAfterWriting = false
         holdsBack = false
         isDrained = false
@@ -189,7 +189,7 @@ internal import Policy
 
     /// Writes from the front of the buffer until all is written or nothing more is taken, and drops what was taken.
     func write(from buffer: inout ByteBuffer) -> TransferResult {
-        ERR_clear_error()
+        penstock_tls_forget_errors()
         var total = 0
         while !buffer.isEmpty {
             var count = 0
