@@ -149,7 +149,12 @@ extension Exchange {
 
     /// Gives the permit back, once; later calls find none.
     func spendPermit(_ outcome: Outcome) {
-        guard let pool, let permit = attempt.takePermit() else { return }
+        if let pool { spendPermit(outcome, in: pool) }
+    }
+
+    /// The same for who has the pool in hand.
+    func spendPermit(_ outcome: Outcome, in pool: Pool) {
+        guard let permit = attempt.takePermit() else { return }
         claim.traffic?.countCost(
             nanoseconds: now.nanoseconds(since: permit.grantedAt), units: permit.seats)
         backendMetrics?.count(outcome)

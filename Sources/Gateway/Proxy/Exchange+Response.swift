@@ -199,19 +199,23 @@ extension Exchange {
                 client.output.appendLastChunk(trailers: connection.parser.trailers)
             }
         }
-        heedSignals(connection.parser.trailers, of: connection.upstream)
+        // Few responses have any, and passing them counts references to all that they are.
+        if !connection.parser.trailers.ownFields.isEmpty {
+            heedSignals(connection.parser.trailers, of: connection.upstream)
+        }
         // Who answers without the body that was announced may still wait for it.
         let reusable =
             connection.parser.head.keepAlive && intake.isComplete && !attempt.awaitsGrant
         attempt.noteEnd(now: now)
-        release(connection, reusable: reusable)
+        let pool = pool
+        release(connection, of: pool, reusable: reusable)
         if let pool {
             if attempt.response.status / 100 == 2, now <= claim.responseDeadline {
                 pool.metrics.countResponseInTime()
             }
             claim.learn(attempt, intake, in: pool, now: now)
+            spendPermit(Outcome(status: attempt.response.status), in: pool)
         }
-        spendPermit(Outcome(status: attempt.response.status))
         beginDelivering()
     }
 

@@ -14,6 +14,7 @@ extension Exchange {
     ) {
         guard let upstream = pool.upstream(backend) else {
             // The backend left the policy between the grant and now.
+            record.noteLostBackend()
             spendPermit(.failed(.local))
             reply(.noBackend)
             return
@@ -243,6 +244,11 @@ extension Exchange {
 
     /// Detaches from a backend's connection and counts what it moved.
     func release(_ connection: UpstreamConnection, reusable: Bool) {
+        release(connection, of: pool, reusable: reusable)
+    }
+
+    /// The same for who has the pool in hand.
+    func release(_ connection: UpstreamConnection, of pool: Pool?, reusable: Bool) {
         if let pool {
             pool.metrics.upstreamSentBytes &+= UInt64(connection.sentSinceBegun)
             pool.metrics.upstreamReceivedBytes &+= UInt64(connection.receivedSinceBegun)

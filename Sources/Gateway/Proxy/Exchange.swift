@@ -111,10 +111,7 @@ final class Exchange: UpstreamUser {
     }
 
     /// The counters of the last backend that was tried.
-    @inline(__always) var backendMetrics: BackendMetrics? {
-        guard let pool, let backend = attempt.backend else { return nil }
-        return pool.upstream(backend)?.metrics
-    }
+    @inline(__always) var backendMetrics: BackendMetrics? { record.lastBackend }
 
     /// Forgets everything but the storage.
     func reset() {

@@ -31,9 +31,9 @@ struct ExchangeRecord {
     var workerReturns = 0
     /// Connections that were asked for.
     private(set) var attempts = 0
-    /// Backends that it was to go to before the last, oldest first, and the last.
+    /// Backends that it was to go to before the last, oldest first, and the last; nil before the first.
     private(set) var formerBackends: [BackendMetrics] = []
-    private var lastBackend: BackendMetrics?
+    private(set) var lastBackend: BackendMetrics?
     /// Whether it was sent once more because a connection closed under it.
     var wasSentAgain = false
 
@@ -43,11 +43,21 @@ struct ExchangeRecord {
     /// A connection to `backend` is asked for.
     mutating func noteAttempt(at backend: BackendMetrics) {
         attempts += 1
+        noteFormerBackend()
+        lastBackend = backend
+    }
+
+    /// The backend that it was to go to has left the policy, and no other takes its place yet.
+    mutating func noteLostBackend() {
+        noteFormerBackend()
+        lastBackend = nil
+    }
+
+    private mutating func noteFormerBackend() {
         // A request that is tried once, as most are, has no list.
         if let lastBackend, formerBackends.count < Self.mostFormerBackends {
             formerBackends.append(lastBackend)
         }
-        lastBackend = backend
     }
 
     /// Whether `instant` has happened.
