@@ -11,7 +11,7 @@ from typing import Iterator
 
 import clients
 from figures import Figure, Say
-from processes import BenchError, resident_bytes
+from processes import BenchError, private_bytes, resident_bytes
 from subjects import HELD_BODIES, MANY_STREAMS, PenstockBefore, Relay, Setting, Subject
 
 # A stream's events are this far apart, so that most of it is silence.
@@ -51,6 +51,7 @@ def memory(setting: Setting, kinds: list[type[Subject]], counts: Counts, say: Sa
         say(f"memory of {kind.name}")
         with fresh(kind, setting, "memory") as subject:
             note("base", "MiB", mebibytes(subject))
+            note("base without pages of files", "MiB", private_bytes(subject.pid) / 2**20)
             note("idle connection", "KiB", idle_bytes(subject, counts.connections) / 1024)
         with fresh(kind, setting, MANY_STREAMS) as subject:
             each, total = stream_bytes(subject, counts.streams)
