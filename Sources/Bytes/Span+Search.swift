@@ -60,9 +60,24 @@ extension Span<UInt8> {
     @inlinable @inline(__always)
     func vector(at index: Int) -> SIMD8<UInt64> {
         let part = extracting(index..<(index &+ 64))
+        // It is; the optimizer then asks no more.
+        precondition(part.count == 64, "another range than asked for")
         return SIMD8(
-            part.word(at: 0), part.word(at: 8), part.word(at: 16), part.word(at: 24),
-            part.word(at: 32), part.word(at: 40), part.word(at: 48), part.word(at: 56))
+            part.inner(at: 0), part.inner(at: 8), part.inner(at: 16), part.inner(at: 24),
+            part.inner(at: 32), part.inner(at: 40), part.inner(at: 48), part.inner(at: 56))
+    }
+
+    /// `word(at:)` for a place of which the optimizer knows that it is within: a part of a part would be a pointer that
+    /// is looked at once more.
+    @inlinable @inline(__always)
+    func inner(at index: Int) -> UInt64 {
+        let low =
+            UInt64(self[index]) | UInt64(self[index &+ 1]) << 8 | UInt64(self[index &+ 2]) << 16
+            | UInt64(self[index &+ 3]) << 24
+        let high =
+            UInt64(self[index &+ 4]) | UInt64(self[index &+ 5]) << 8
+            | UInt64(self[index &+ 6]) << 16 | UInt64(self[index &+ 7]) << 24
+        return low | high << 32
     }
 }
 
