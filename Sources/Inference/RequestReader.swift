@@ -205,9 +205,9 @@ package struct RequestReader {
             let isLimit = limitsInContainers.contains { key.equals($0) }
             return (isLimit ? .maxTokens : .other, 0)
         }
-        guard let index = index(of: text) else { return (.other, 0) }
+        guard let (index, isExact) = index(of: text) else { return (.other, 0) }
         let value = fields[index].value
-        guard text.span.equals(fields[index].name) else {
+        guard isExact else {
             // Go's JSON reader takes `MODEL` for `model`, and so do servers that are made with it. What only
             // looks still has to know whether there is a stream.
             let decides = isStrict || value == .streams || value == .streamOptions
@@ -247,8 +247,8 @@ package struct RequestReader {
         Array($0.utf8)
     }
 
-    /// Which field some server may take a key for; nil for none.
-    private static func index(of text: borrowing ShortText) -> Int? {
+    /// Which field some server may take a key for, and whether it is written so; nil for none.
+    private static func index(of text: borrowing ShortText) -> (index: Int, isExact: Bool)? {
         let size = text.count
         // Three more than the longest field has: a long s takes one byte more than an s, and the Kelvin sign two
         // more than a k.
@@ -256,13 +256,16 @@ package struct RequestReader {
         let known = fields.span
         guard text.isASCII else {
             let key = text.span
-            for index in known.indices where key.folds(to: known[index].name.span) { return index }
+            for index in known.indices where key.folds(to: known[index].name.span) {
+                return (index, false)
+            }
             return nil
         }
         let first = WordMask.folded(text.firstWord) & WordMask.present(size)
-        for index in known.indices
-        where known[index].first == first && text.span.folds(to: known[index].name.span) {
-            return index
+        for index in known.indices where known[index].first == first {
+            let key = text.span
+            if key.equals(known[index].name) { return (index, true) }
+            if key.folds(to: known[index].name.span) { return (index, false) }
         }
         return nil
     }

@@ -18,21 +18,26 @@
 internal import Bytes
 
 extension UsageReader {
-    /// What the value of the key in hand may be of tokens.
-    func tokenValue() -> Value {
-        switch scanner.depth {
-        case 1: return UsageReader.tokenValueAtRoot(scanner.text)
-        case 2: return UsageReader.isGenerated(scanner.text) ? .generated : .other
-        case 3 where tokens.isInChoices:
-            switch scanner.text.count {
-            case 4: return scanner.text.equals(Word.text) ? .generated : .other
-            case 5: return scanner.text.equals(Word.delta) ? .delta : .other
+    /// What the value of that key may be of tokens, in a container of that depth.
+    ///
+    /// It is told what it looks at: a call that only looks at a reader has it copied.
+    static func tokenValue(
+        of key: borrowing ShortText, depth: Int, isInChoices: Bool
+    ) -> Value {
+        switch depth {
+        case 1: return tokenValueAtRoot(key)
+        case 2: return isGenerated(key) ? .generated : .other
+        case 3 where isInChoices:
+            switch key.count {
+            case 4: return key.equals(Word.text) ? .generated : .other
+            case 5: return key.equals(Word.delta) ? .delta : .other
             default: return .other
             }
-        case 4 where tokens.isInChoices:
-            let key = scanner.text.span
-            if key.equals("audio") || key.equals("function_call") { return .generatedObject }
-            return UsageReader.isGenerated(scanner.text) ? .generated : .other
+        case 4 where isInChoices:
+            if key.span.equals("audio") || key.span.equals("function_call") {
+                return .generatedObject
+            }
+            return isGenerated(key) ? .generated : .other
         default: return .other
         }
     }

@@ -63,5 +63,14 @@ extension UsageReader {
         @inline(__always) static var tokensBehindT: UInt64 {
             WordMask.of("t", "_", "t", "o", "k", "e", "n", "s")
         }
+        @inline(__always) static var inputStart: UInt64 {
+            WordMask.of("i", "n", "p", "u", "t", "_", "t", "o")
+        }
+        @inline(__always) static var inputLengthStart: UInt64 {
+            WordMask.of("i", "n", "p", "u", "t", "_", "l", "e")
+        }
+        @inline(__always) static var lengthEnd: UInt64 {
+            WordMask.of("t", "_", "l", "e", "n", "g", "t", "h")
+        }
     }
 }

@@ -116,7 +116,8 @@ package struct UsageReader {
             scanner.isTextCut
             ? .other : UsageReader.value(of: scanner.text, depth: scanner.depth)
         guard isStream, next == .other else { return }
-        next = tokenValue()
+        next = UsageReader.tokenValue(
+            of: scanner.text, depth: scanner.depth, isInChoices: tokens.isInChoices)
         if next == .type { scanner.captures = true }
     }
 
@@ -132,8 +133,10 @@ package struct UsageReader {
         case 9: return key.span.equals("meta_info") ? .usage : .other
         case 10: return key.span.equals("eval_count") ? .output : .other
         case 12:
-            let key = key.span
-            return key.equals("input_tokens") || key.equals("input_length") ? .input : .other
+            let isInput =
+                key.equals(Word.inputStart, Word.tokensBehindT)
+                || key.equals(Word.inputLengthStart, Word.lengthEnd)
+            return isInput ? .input : .other
         case 13:
             if key.equals(Word.promptStart, Word.tokensBehindT) { return .input }
             if key.equals(Word.cachedStart, Word.tokensBehindD) { return .cached }

@@ -52,8 +52,10 @@ final class TokenEstimates: Sendable {
     /// What a request for `model` is expected to come to.
     func expected(of model: [UInt8], _ request: Request) -> Expected {
         rows.withLock { state in
-            for row in state.rows where row.model == model {
-                return TokenEstimates.expected(row.estimator, request)
+            // Looked at where they are.
+            let known = state.rows.span
+            for index in known.indices where known[index].model == model {
+                return TokenEstimates.expected(known[index].estimator, request)
             }
             return TokenEstimates.expected(TokenEstimator(), request)
         }

@@ -76,8 +76,8 @@ struct BodyRelay {
         from pool: BufferPool, readBy reader: ResponseReader?
     ) -> BodyStep {
         let filters = reader?.isFiltered == true
-        // Asked here, where the parser is borrowed anyway.
-        defer { readsChunks = parser.readsChunks }
+        // Asked here, where the parser is borrowed anyway, and of what it stores: a call would copy all of it.
+        defer { readsChunks = parser.head.framing.isChunked }
         while true {
             let room = room(in: output)
             if room < roomWorthAStep { return .full(moved: pieces > 0) }
