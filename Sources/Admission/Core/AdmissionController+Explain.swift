@@ -97,7 +97,11 @@ extension AdmissionController {
     package static var mostNotedDoubts: Int { 64 }
 
     /// Whether `takeDoubts` or `takeSignals` has something to hand out.
-    package var hasNotedDoubts: Bool { !notedDoubts.isEmpty || !notedSignals.isEmpty }
+    ///
+    /// It changes nothing: who only lends a controller has it copied.
+    package var hasNotedDoubts: Bool {
+        mutating get { !notedDoubts.isEmpty || !notedSignals.isEmpty }
+    }
 
     /// Hands out what signals have come to since the last call, oldest first, while `notesDoubts` is set.
     package mutating func takeSignals() -> [NotedSignal] {

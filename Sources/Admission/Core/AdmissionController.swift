@@ -217,7 +217,12 @@ package struct AdmissionController: ~Copyable, Sendable {
     /// The earliest expiry in the queue, or when a backend may be sent more again, whichever is
     /// first. It is the latest instant seen when `poll` has something to do already, and after it
     /// otherwise.
-    package var nextDeadline: Instant? {
+    package var nextDeadline: Instant? { findDeadline() }
+
+    /// The same without a copy: it changes nothing, but who only lends a controller has it copied.
+    package mutating func deadline() -> Instant? { findDeadline() }
+
+    @inline(__always) private func findDeadline() -> Instant? {
         if !queue.displaced.isEmpty { return clock }
         guard let expiry = queue.nextExpiry else { return nil }
         if case .start = queue.nextTurn(limit: provenLimit, room: room) { return clock }

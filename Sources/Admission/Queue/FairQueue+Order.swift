@@ -18,8 +18,13 @@ extension FairQueue {
     /// Whose turn is next; nothing changes.
     ///
     /// `limit` is the sum of the backends' limits, `room` the widest request that fits anywhere.
-    func nextTurn(limit: Int, room: Int) -> Turn {
+    @inline(__always) func nextTurn(limit: Int, room: Int) -> Turn {
+        // Mostly nobody waits, and a call would copy the queue.
         guard room > 0, count > 0 else { return .none }
+        return turnOfWaiting(limit: limit, room: room)
+    }
+
+    private func turnOfWaiting(limit: Int, room: Int) -> Turn {
         if let slot = firstReturned { return seats(slot) <= room ? .start(slot) : .none }
         if hand >= 0, mayStartHand(limit: limit) {
             if seats(hand) <= room { return .start(hand) }

@@ -473,7 +473,7 @@ extension SharedAdmission.State {
 
     /// When the reactor has to poll again: never, when another one will in time.
     fileprivate mutating func watch(by reactor: Int) -> Instant {
-        let next = controller.nextDeadline ?? .distantFuture
+        let next = controller.deadline() ?? .distantFuture
         guard watcher == reactor || next < watchedUntil else { return .distantFuture }
         watcher = reactor
         watchedUntil = next

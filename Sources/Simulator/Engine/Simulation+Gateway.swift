@@ -47,7 +47,7 @@ extension Simulation {
             case .reject(let id, let rejection): reject(Int32(id.rawValue), rejection)
             }
         }
-        let next = controllers[gateway].nextDeadline ?? .distantFuture
+        let next = controllers[gateway].deadline() ?? .distantFuture
         precondition(next > instant, "nothing is due, and the deadline is not ahead")
         settleDeadline()
     }
@@ -55,7 +55,7 @@ extension Simulation {
     /// Polls every gateway whose deadline has come.
     mutating func takeDeadline() {
         for gateway in controllers.indices {
-            guard let deadline = controllers[gateway].nextDeadline else { continue }
+            guard let deadline = controllers[gateway].deadline() else { continue }
             if deadline.nanoseconds <= now { pump(gateway) }
         }
         settleLimit()
@@ -65,7 +65,7 @@ extension Simulation {
     private mutating func settleDeadline() {
         var earliest = Int64.max
         for gateway in controllers.indices {
-            guard let deadline = controllers[gateway].nextDeadline else { continue }
+            guard let deadline = controllers[gateway].deadline() else { continue }
             earliest = min(earliest, max(now, deadline.nanoseconds))
         }
         times[deadlineSource] = earliest
