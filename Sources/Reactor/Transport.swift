@@ -54,12 +54,13 @@ package enum Transport: ~Copyable {
 
     /// Whether a read that filled less than it was offered shows that nothing is left.
     ///
-    /// TLS may hold decrypted bytes that the socket's readiness does not know of, so a session is asked.
+    /// TLS may hold decrypted bytes that the socket's readiness does not know of, and of a record that has come in part
+    /// it asks for no more than the rest, so there only `wouldBlock` shows it.
     package borrowing func shortReadMeansDrained() -> Bool {
         switch self {
         case .plain: true
-        case .secure(let session): session.isDrained
-        case .secured(let session): session.isDrained
+        case .secure: false
+        case .secured: false
         case .memory: true
         case .closed: false
         }

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -161,6 +164,80 @@ def test_verified_against_a_file(secure: SecureServer, gateway: StartGateway) ->
         assert hashlib.sha256(answer.body).digest() == expected
     through.wait_until_idle()
     assert through.metric("penstock_upstream_connections_opened_total") == 1
+
+
+class CuttingServer:
+    """A TLS server whose records have the sizes that `chance` wants, and come in pieces that it wants, with rests."""
+
+    def __init__(self, directory: Path, chance: random.Random) -> None:
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(directory / "right.pem", directory / "right.key")
+        self.chance = chance
+        self.bodies: list[bytes] = []
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.socket.settimeout(20)
+        self.thread = threading.Thread(target=self.serve)
+        self.thread.start()
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"https://127.0.0.1:{self.socket.getsockname()[1]}"
+
+    def serve(self) -> None:
+        """Answers the requests of one connection with the bodies, one after the other."""
+        connection, _ = self.socket.accept()
+        with connection:
+            connection.settimeout(20)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            came, goes = ssl.MemoryBIO(), ssl.MemoryBIO()
+            session = self.context.wrap_bio(came, goes, server_side=True)
+            self.until(connection, came, goes, session.do_handshake)
+            for body in self.bodies:
+                asked = b""
+                while b"\r\n\r\n" not in asked:
+                    asked += self.until(connection, came, goes, lambda: session.read(4096))
+                answer = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+                while answer:
+                    size = self.chance.choice([1, 30, 1_000, 16_362, 16_363, 16_384])
+                    session.write(answer[:size])
+                    answer = answer[size:]
+                records = goes.read()
+                while records:
+                    size = self.chance.choice([4, 5, 6, 700, 16_383, 16_384, 16_385, 50_000])
+                    connection.sendall(records[:size])
+                    records = records[size:]
+                    if self.chance.random() < 0.3:
+                        time.sleep(0.001)
+
+    @staticmethod
+    def until(connection: socket.socket, came: ssl.MemoryBIO, goes: ssl.MemoryBIO, step):  # type: ignore[no-untyped-def]
+        """What `step` comes to when it has read enough."""
+        while True:
+            try:
+                result = step()
+            except ssl.SSLWantReadError:
+                connection.sendall(goes.read())
+                came.write(connection.recv(65536))
+            else:
+                connection.sendall(goes.read())
+                return result
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_records_of_any_size(secure: SecureServer, gateway: StartGateway, seed: int) -> None:
+    """Answers come whole however they are cut into records, and the records into pieces."""
+    chance = random.Random(seed)
+    server = CuttingServer(secure.directory, chance)
+    for size in [0, 1, 16_000, 16_362, 16_384, 40_000, 300_000, 7] + [chance.randrange(60_000) for _ in range(8)]:
+        server.bodies.append(chance.randbytes(size))
+    try:
+        through = gateway(tls_pool(server.url, f"ca_file: {secure.directory}/ca.pem") + "\nthreads: 1\n")
+        for body in server.bodies:
+            assert request(through.url).body == body
+    finally:
+        server.socket.close()
+        server.thread.join(20)
 
 
 def test_unknown_authority(secure: SecureServer, gateway: StartGateway) -> None:

@@ -56,9 +56,6 @@ static inline void penstock_tls_forget_errors(void) {
     if (ERR_peek_error() != 0) ERR_clear_error();
 }
 
-// Bytes that a session has read of its socket.
-static inline uint64_t penstock_tls_read_bytes(const SSL *session) { return BIO_number_read(SSL_get_rbio(session)); }
-
 // The file of authorities that libcurl was built to trust; NULL for none.
 static inline const char *penstock_curl_authority_file(void) {
     return curl_version_info(CURLVERSION_NOW)->cainfo;

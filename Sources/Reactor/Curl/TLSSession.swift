@@ -21,11 +21,6 @@ internal import CShims
     /// The `SSL`, of which this object has a reference beside libcurl's; nil before the first read, and where libcurl
     /// has none.
     private var session: OpaquePointer?
-    /// Whether the last read has shown that nothing is left to read, be it in OpenSSL or in the kernel.
-    private(set) var isDrained = false
-
-    /// Fewer bytes than OpenSSL has room for, and asks the kernel for, where nothing is left of what it read before.
-    private static let shortReadBytes: UInt64 = 16 * 1024
 
     /// Takes ownership of a connected easy handle.
     init(owning easy: EasyHandle, in multi: CurlMulti, socket: Int32) {
@@ -42,13 +37,10 @@ internal import CShims
 
     /// Reads decrypted bytes: what has come, as far as there is room.
     ///
-    /// There may be more than the socket's readiness tells: read until `wouldBlock`, or until it `isDrained`.
+    /// There may be more than the socket's readiness tells: read until `wouldBlock`.
     func read(into buffer: inout ByteBuffer, atMost limit: Int) -> TransferResult {
         guard let session = unsafe session else { return readFirst(into: &buffer, atMost: limit) }
         penstock_tls_forget_errors()
-        let beganEmpty = unsafe SSL_has_pending(session) == 0
-        let before = unsafe penstock_tls_read_bytes(session)
-        isDrained = false
         var result = TransferResult.wouldBlock
         buffer.withFreeStorage(atMost: limit) { bytes, free in
             var total = 0
@@ -67,12 +59,8 @@ internal import CShims
                     break
                 }
                 total += count
-                guard unsafe SSL_has_pending(session) == 1 else {
-                    // The kernel had less than it was asked for.
-                    let read = unsafe penstock_tls_read_bytes(session) &- before
-                    isDrained = beganEmpty && read < TLSSession.shortReadBytes
-                    break
-                }
+                // What else was received already; the socket is asked by the next call.
+                guard unsafe SSL_has_pending(session) == 1 else { break }
             }
             if total > 0 { result = .moved(total) }
             return total

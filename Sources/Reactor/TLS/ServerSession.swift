@@ -27,16 +27,12 @@ internal import Policy
     private(set) var readsAfterWriting = false
     /// Whether the last read gave up although more may have come: it has read records without data for long enough.
     private(set) var holdsBack = false
-    /// Whether the last read has shown that nothing is left to read, be it in OpenSSL or in the kernel.
-    private(set) var isDrained = false
     /// Records without data, one behind the other.
     private var emptyRecords = 0
 
     /// Records that one call reads, and how many without data there may be: new keys are asked for after gigabytes.
     private static let recordsPerRead = 16
     private static let mostEmptyRecords = 1_000
-    /// Fewer bytes than OpenSSL has room for, and asks the kernel for, where nothing is left of what it read before.
-    private static let shortReadBytes: UInt64 = 16 * 1024
 
     /// How far a handshake is.
     package enum Progress: Equatable {
@@ -134,14 +130,11 @@ internal import Policy
     /// Reads decrypted bytes: what a few records have, however small they are.
     ///
     /// There may be more than the socket's readiness tells: read until `wouldBlock`, and once more later where it
-    /// `holdsBack`, or until it `isDrained`.
+    /// `holdsBack`.
     func read(into buffer: inout ByteBuffer, atMost limit: Int) -> TransferResult {
         penstock_tls_forget_errors()
         readsAfterWriting = false
         holdsBack = false
-        isDrained = false
-        let beganEmpty = unsafe SSL_has_pending(session) == 0
-        let before = unsafe penstock_tls_read_bytes(session)
         var result = TransferResult.wouldBlock
         var total = 0
         var records = 0
@@ -166,9 +159,6 @@ internal import Policy
                     emptyRecords = 0
                     // What else was received already; the socket is asked by the next call.
                     if unsafe SSL_has_pending(session) == 1 { continue }
-                    // The kernel had less than it was asked for.
-                    let read = unsafe penstock_tls_read_bytes(session) &- before
-                    isDrained = beganEmpty && read < ServerSession.shortReadBytes
                     break
                 }
                 // Nothing has come where the socket said so; else it was a record without data.
