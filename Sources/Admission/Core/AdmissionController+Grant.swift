@@ -159,19 +159,24 @@ extension AdmissionController {
         )
     }
 
-    /// What a request is expected to cost, in units of a usual one.
-    @inline(__always) func expectedCost(_ ticket: Ticket) -> Double {
+    /// What a request of a flow is expected to cost, in units of a usual one.
+    @inline(__always) func expectedCost(_ ticket: Ticket, _ key: FlowKey) -> Double {
         switch settings.sharing {
         case .requests:
             return ticket.cost
         case .tokens:
             return ticket.tokens > 0 ? usualTokens.cost(ofTokens: ticket.tokens) : ticket.cost
         case .time:
-            guard ticket.outputTokens != nil else { return ticket.cost }
+            guard ticket.outputTokens != nil else { return usualCost(ticket, key) }
             let expected = ExpectedTokens(ticket)
             return tokenTime.cost(input: Int(expected.input), output: Int(expected.output))
-                ?? ticket.cost
+                ?? usualCost(ticket, key)
         }
+    }
+
+    /// What a request of a flow costs that says nothing of its tokens, or before these say anything.
+    @inline(__always) private func usualCost(_ ticket: Ticket, _ key: FlowKey) -> Double {
+        queue.flows[key.tenant, key.row].usualTime.cost(beside: usualTime) ?? ticket.cost
     }
 
     /// What a request came to, in units of a usual one.

@@ -252,9 +252,12 @@ extension AdmissionController {
                 firstByteNanoseconds: sample.firstByteNanoseconds, cost: stub.cost,
                 seats: stub.seats)
             countServed(stub, seconds: Double(sample.latencyNanoseconds) / 1e9, work)
+            let seatSeconds = Double(sample.latencyNanoseconds) / 1e9 * Double(stub.seats)
+            queue.flows[stub.tenant, stub.row].usualTime.learn(seatSeconds)
+            usualTime.learn(seatSeconds)
             tokenTime.learn(
                 input: Int(stub.expected.input), output: Int(stub.expected.output),
-                seconds: Double(sample.latencyNanoseconds) / 1e9 * Double(stub.seats))
+                seconds: seatSeconds)
             if !work.isHeldBack { learnCancel(stub, sample) }
             if stub.promptSlot >= 0 {
                 affinity.learn(

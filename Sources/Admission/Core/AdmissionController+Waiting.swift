@@ -208,7 +208,7 @@ extension AdmissionController {
         if queue.maySkip(slot, limit: provenLimit), ticket.seats <= room { return 0 }
         // It waits for its own tenant.
         if queue.tenants[slot.tenant].isAtLimit { return nil }
-        return secondsUntilAnyReturn ?? predictedWaitSeconds(expectedCost(ticket), slot)
+        return secondsUntilAnyReturn ?? predictedWaitSeconds(expectedCost(ticket, slot), slot)
     }
 
     /// Seconds until a request of that cost would start that joins the queue there now; nil while

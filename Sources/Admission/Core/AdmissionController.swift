@@ -39,6 +39,8 @@ package struct AdmissionController: ~Copyable, Sendable {
     var hasAffinity = false
     var usualTokens = UsualTokens()
     var tokenTime = TokenTime()
+    /// For how long requests hold their places, whoever's they are.
+    var usualTime = UsualTime()
     var random: SplitMix64
     var isDraining = false
     /// The latest instant seen.
@@ -110,8 +112,8 @@ package struct AdmissionController: ~Copyable, Sendable {
             return .reject(refuse(.deadline).returning(quota.reservation))
         }
         var ticket = ticket
-        ticket.cost = expectedCost(ticket)
         let slot = queue.flowKey(of: ticket)
+        ticket.cost = expectedCost(ticket, slot)
         queue.tenants.countOffer(slot.tenant, isRetry: ticket.isRetry)
         let shortfall = quota.shortfall
         let reserved = quota.reservation

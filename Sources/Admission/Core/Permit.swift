@@ -83,12 +83,16 @@ package struct Permit: ~Copyable, Sendable {
 
         /// Which requests it is like: equal for those that are.
         ///
-        /// Those of its tenant and class, and of its cost's power of two; few of the others are taken for them.
+        /// Those of its tenant and class, and of its cost's power of two where something is known of the request itself;
+        /// few of the others are taken for them.
         @inline(__always) var kind: UInt8 {
-            let size = UInt8(truncatingIfNeeded: cost.bitPattern >> 52)
+            let size = isSized ? UInt8(truncatingIfNeeded: cost.bitPattern >> 52) : 0
             let flow = UInt8(truncatingIfNeeded: tenant) &+ 3 &* UInt8(truncatingIfNeeded: row)
             return flow &+ 5 &* size
         }
+
+        /// Whether its cost says more of it than whose it is.
+        @inline(__always) private var isSized: Bool { expected.input > 0 || expected.output > 0 }
     }
 
     /// Ends the permit's life without the trap.

@@ -36,6 +36,8 @@ struct Flow: Sendable {
     /// one piece exceeds.
     var patience = Patience()
     var lateWhole = RunningQuantile()
+    /// For how long its requests hold their places.
+    var usualTime = UsualTime()
 }
 
 /// The tenants of a class that may be served, by start tag: a binary heap whose flows know their
