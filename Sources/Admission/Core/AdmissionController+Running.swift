@@ -174,7 +174,7 @@ extension AdmissionController {
     /// What the end says of the backend's health, once the slot is free.
     mutating func judge(_ outcome: Outcome, _ stub: Permit.Stub, _ work: ServedWork) {
         let index = stub.backend.index
-        if outcome == .overload {
+        if outcome == .overload, !backends[index].limiter.isRefusedAtAnyLimit {
             backends[index].noteOverload(counted: counted(index), now: clock)
         }
         if backends[index].ejection.isUnheard, outcome.showsLife {

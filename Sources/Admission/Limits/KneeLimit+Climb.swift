@@ -17,8 +17,9 @@ extension KneeLimit {
     private static let unopposed = (elasticity: 0.85, error: 0.25, leastServiceSeconds: 1.0)
     /// Factor on the rate of successes from which on a level serves clearly more.
     private static let clearGain = 1.25
-    /// Standard errors that count in favour of more, which is soon given up where it was too much.
-    private static let benefitOfDoubt = 0.5
+    /// Standard errors that count in favour of more, which is soon given up where it was too much, and against it where
+    /// clients leave.
+    private static let benefitOfDoubt = (of: 1.0, against: 0.5)
     /// Requests that a generation has at least, on the way up and down, the square of the relative error with
     /// which their time has to be known, and the part of the time in which the level has to bind.
     private static let leastGeneration = (up: 4.0, down: 8.0)
@@ -40,6 +41,8 @@ extension KneeLimit {
     static let doubtful = 0.5
     /// Variance of where the knee lies between two levels, one of which is twice the other.
     private static let betweenLevels = 0.05
+    /// How far what is needed lies from what is enough, in ln n, where nothing between was looked at.
+    private static let farApart = 0.5
 
     /// Measures a level by the requests that began at it.
     mutating func measureGeneration(_ meter: ConcurrencyMeter, now: Instant) -> LimitMove? {
@@ -116,7 +119,10 @@ extension KneeLimit {
                     if let move = lookBeyond(verdict, meter, isFirst: isFirst, now: now) {
                         return move
                     }
-                    if isFirst, let move = tryLower(than: below, now: now) { return move }
+                    let isWorthIt = verdict.elasticity - verdict.standardError > wantedElasticity
+                    if isFirst, !isWorthIt, let move = tryLower(than: below, now: now) {
+                        return move
+                    }
                     return endClimb(verdict, low: below, high: measured, now: now)
                 }
                 if isUnopposed(verdict, measured) { factor = Self.climbFactors.unopposed }
@@ -156,7 +162,7 @@ extension KneeLimit {
     /// Whether what is known lets hope that more than the higher level is worth it; where many leave there,
     /// the doubt speaks against it.
     private func isHoped(_ verdict: KneeVerdict, despite higher: KneeSide) -> Bool {
-        let benefit = higher.isLeftByMany ? -Self.benefitOfDoubt : Self.benefitOfDoubt
+        let benefit = higher.isLeftByMany ? -Self.benefitOfDoubt.against : Self.benefitOfDoubt.of
         let hoped = verdict.elasticity + benefit * verdict.standardError
         // What was the right limit once is gone back to while it pays as much as it has to.
         return hoped
@@ -204,7 +210,8 @@ extension KneeLimit {
         noteNeed(verdict)
         // While many leave, less is looked at too unless more is surely worth it: a slot costs little there.
         let doubt = measured.isLeftByMany ? verdict.standardError : 0
-        if verdict.elasticity - doubt > wantedElasticity {
+        let isBornBelow = above.isLeftByMany && !measured.isLeftByMany
+        if verdict.elasticity - doubt > wantedElasticity, !isBornBelow || isSteep(verdict) {
             guard low == nil else { return endClimb(verdict, low: measured, high: above, now: now) }
             // They leave at either, and more served more.
             low = above
@@ -240,6 +247,16 @@ extension KneeLimit {
             && (side.wholeTimes?.meanSeconds ?? 0) > Self.unopposed.leastServiceSeconds
     }
 
+    /// Goes on from the middle of what is known to be needed and what is known to be enough, where these lie far apart: after
+    /// a level four times as high as the one before, the knee may lie anywhere between.
+    private mutating func takeMiddle() {
+        guard settled.needed > 0 else { return }
+        let ratio = naturalLogarithm(center / settled.needed)
+        guard ratio > Self.farApart else { return }
+        center *= exponential(-ratio / 2)
+        spread = ratio * ratio / 4
+    }
+
     /// Begins to compare around the last two levels.
     mutating func endClimb(
         _ verdict: KneeVerdict, low: KneeSide, high: KneeSide, now: Instant
@@ -252,6 +269,7 @@ extension KneeLimit {
                 // It lies between the two levels.
                 knee.lastDistance = -1
                 knee.spread = Self.betweenLevels
+                if knee.isFlat(verdict) { knee.takeMiddle() }
             } else if high.isGeneration, verdict.elasticity < Self.doubtful {
                 knee.center = (low.level * high.level).squareRoot()
             }

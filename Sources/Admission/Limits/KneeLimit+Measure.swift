@@ -29,7 +29,9 @@ extension KneeLimit {
     /// What a level settles as long after as if it had risen so much: an engine that goes on with work whose
     /// clients have left is full of it.
     private static let riseAfterRetreat = 4.0
-    private static let fewSlots = 8.0
+    static let fewSlots = 8.0
+    /// Times that a request takes after which those that began at the level before have ended, as a rule.
+    static let settled = 1.2
     /// Slots from which on a wide pair does not cost more than it tells.
     private static let manySlots = 40.0
     /// Variance of the knee's place above which it is as good as unknown.
@@ -40,7 +42,8 @@ extension KneeLimit {
     private static let unborneShare = (of: 0.1, late: 0.05)
     private static let cliffPart = 1.0 / 3
     /// Factor on a limit at which the backend has said overload, and the part of it that is as good.
-    private static let stepBeyondCeiling = 1.05
+    private static let firstStepBeyondCeiling = 0.05
+    private static let mostPasses = 4
     private static let nearCeiling = 0.98
 
     mutating func measure(_ meter: ConcurrencyMeter, now: Instant) -> LimitMove? {
@@ -196,7 +199,10 @@ extension KneeLimit {
     ) -> LimitMove? {
         change(.departures) { knee in
             let ratio = naturalLogarithm(high.level / low.level)
-            knee.center = knee.bounded(low.level * exponential(ratio * Self.cliffPart))
+            // Of few slots the next one is the higher level already.
+            let between = min(
+                low.level * exponential(ratio * Self.cliffPart), high.level.rounded(.down) - 1)
+            knee.center = knee.bounded(max(low.level, between))
             knee.ceiling = (knee.center * high.level).squareRoot()
             knee.isCeilingOfDepartures = false
             knee.settled.enough = .infinity
@@ -249,8 +255,9 @@ extension KneeLimit {
                 : isWhole
                     ? verdict.slots.rounded()
                     : min(max(knee.center * exponential(step), knee.lowestSeen(verdict)), seen)
+            knee.notePass(verdict)
             let most = min(
-                max(knee.ceiling, knee.center * Self.stepBeyondCeiling),
+                max(knee.ceiling, knee.center * knee.stepBeyondCeiling),
                 max(knee.settled.enough, knee.center))
             knee.center = knee.bounded(min(target, most))
             // Where overload responses say when to stop, a wide pair is wide for nothing.
@@ -267,6 +274,22 @@ extension KneeLimit {
                 knee.beginPair(now: now)
             }
         }
+    }
+
+    /// What a level beyond the ceiling may be of the centre.
+    ///
+    /// A backend that says overload whatever the limit would else be raised by a twentieth a minute. One that has room for no
+    /// more says so again at the next step.
+    private var stepBeyondCeiling: Double {
+        1 + Self.firstStepBeyondCeiling * Double(1 << passes)
+    }
+
+    /// Notes whether a pair went beyond the ceiling, and more is worth it there.
+    private mutating func notePass(_ verdict: KneeVerdict) {
+        guard let high, !isCeilingOfDepartures, verdict.elasticity > wantedElasticity,
+            high.level >= Self.nearCeiling * ceiling
+        else { return passes = 0 }
+        passes = min(passes + 1, Self.mostPasses)
     }
 
     /// Whether a verdict need not be measured further: short of the wanted elasticity or beyond it, or close to
@@ -376,7 +399,7 @@ extension KneeLimit {
 
     func pairLevel(isHigh: Bool) -> Double {
         let factor = 1 + pairWidth * narrowing
-        let most = max(ceiling, center * Self.stepBeyondCeiling, center.rounded(.down) + 1)
+        let most = max(ceiling, center * stepBeyondCeiling, center.rounded(.down) + 1)
         return isHigh
             ? clamp(min(max(center * factor, center.rounded(.down) + 1), most))
             : clamp(max(1, settled.needed, min(center / factor, center.rounded(.up) - 1)))
@@ -421,7 +444,7 @@ extension KneeLimit {
         if usesProgress || side.hasProgress {
             return service < 0.1 ? max(2 * service, 0.05) : min(max(service / 2, 0.3), 2)
         }
-        return max(1.2 * rise * service, 0.05)
+        return max(Self.settled * rise * service, 0.05)
     }
 
     /// Shortest bound time that is taken for a measurement.

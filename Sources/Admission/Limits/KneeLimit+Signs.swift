@@ -17,6 +17,8 @@ extension KneeLimit {
 
     /// A cohort of requests ended in responses that say overload.
     mutating func cut(now: Instant) -> LimitMove? {
+        // A lowest limit that is taken for a cut one would climb again once the cut proves futile.
+        guard limit.rounded(.down) > bounded(1) else { return nil }
         if uncut.map({ now.seconds(since: $0.at) > Self.refusalSeconds }) ?? true {
             uncut = (limit, now)
         }
@@ -24,6 +26,7 @@ extension KneeLimit {
             knee.isCut = true
             knee.ceiling = min(knee.limit, knee.center * 1.15)
             knee.isCeilingOfDepartures = false
+            knee.passes = 0
             let lowered = knee.clamp(knee.center * Self.cutFactor)
             knee.phase = .compare
             knee.settled.needed = 0

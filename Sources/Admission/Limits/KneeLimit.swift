@@ -76,6 +76,9 @@ struct KneeLimit: Sendable {
     var unitDispersion = Dispersion()
     var completionDispersion = Dispersion()
     var sideStart: Instant
+    /// When the level was put in force, and how long requests of each kind usually take.
+    private var levelStart: Instant
+    private var usualTimes = UsualKindTimes()
     /// When a running measurement began.
     var measuredSince: Instant
     /// The meter at the last look of a running measurement; nil while the level settles.
@@ -87,6 +90,8 @@ struct KneeLimit: Sendable {
     var ceiling = Double.infinity
     /// Whether the ceiling is where clients left instead, which may have been those who had waited before.
     var isCeilingOfDepartures = false
+    /// Comparisons in a row that went beyond the ceiling and had nothing to fear there.
+    var passes = 0
     /// Whether it was cut since it last climbed; how often in the present stretch, and when that began.
     var isCut = false
     var cuts = (count: 0, since: Instant(nanoseconds: .min / 2))
@@ -111,6 +116,7 @@ struct KneeLimit: Sendable {
         level = center
         side = KneeSide(level: center)
         sideStart = now
+        levelStart = now
         measuredSince = now
         nextLook = now
         settled = KneeSettled(now: now)
@@ -155,11 +161,16 @@ struct KneeLimit: Sendable {
 
     private mutating func learn(_ sample: Sample, _ meter: ConcurrencyMeter) -> LimitMove? {
         objective?.add(sample)
+        usualTimes.learn(seconds: Double(sample.latencyNanoseconds) / 1e9, kind: sample.kind)
         if lastMeter != nil || phase == .climb, !usesProgress {
             let seconds = Double(sample.latencyNanoseconds) / 1e9
             let age = sample.latencyNanoseconds
             let began = sample.now.nanoseconds(since: measuredSince) >= age
-            if phase != .climb || sample.now.nanoseconds(since: sideStart) >= age {
+            if phase != .climb {
+                if tells(sample.kind, meter, now: sample.now) {
+                    side.add(seconds: seconds, kind: sample.kind)
+                }
+            } else if sample.now.nanoseconds(since: sideStart) >= age {
                 side.add(seconds: seconds, kind: sample.kind)
             } else {
                 addToFirst(seconds: seconds, sample)
@@ -169,6 +180,19 @@ struct KneeLimit: Sendable {
         if descent > 0 { return descend() }
         return sample.now < nextLook ? nil : look(meter, now: sample.now)
     }
+
+    /// Whether the times of a kind's requests tell of the level: those that began before it have ended, as a rule.
+    ///
+    /// That a level has settled goes by the usual request, and there may be ones that take much longer. Only to count
+    /// those that began at the level would count the short ones of a kind, the more of them the higher the level is.
+    private func tells(_ kind: UInt8, _ meter: ConcurrencyMeter, now: Instant) -> Bool {
+        let usual = usualTimes.seconds(of: kind)
+        return usual < Self.longKind * meter.serviceSeconds
+            || now.seconds(since: levelStart) >= Self.settled * rise * usual
+    }
+
+    /// Part of the usual service time from which on a kind of requests is a long one.
+    private static let longKind = 1.5
 
     /// Looks at what the meter says by now; the move it led to, if any.
     mutating func look(_ meter: ConcurrencyMeter, now: Instant) -> LimitMove? {
@@ -202,11 +226,15 @@ struct KneeLimit: Sendable {
     mutating func hold(_ newLevel: Double, now: Instant, gently: Bool = false) {
         let isSame = newLevel == level && descent == 0
         if !isSame { rise = phase == .compare ? min(max(newLevel / limit, 1), 2) : 1 }
-        descent = gently && newLevel < limit ? limit - newLevel : 0
+        let isGentle = gently && newLevel >= Self.fewSlots
+        descent = isGentle && newLevel < limit ? limit - newLevel : 0
         level = newLevel
         side = KneeSide(level: newLevel)
         sideStart = now
-        if !isSame { lastMeter = nil }
+        if !isSame {
+            lastMeter = nil
+            levelStart = now
+        }
         nextLook = now
     }
 }

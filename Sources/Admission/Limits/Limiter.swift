@@ -53,6 +53,9 @@ struct Limiter: Sendable {
     /// The limit is in force again after a time in which less was allowed.
     mutating func resume(now: Instant) { if usesKnee { knee.resume(now: now) } }
 
+    /// Whether overload responses are known to be as frequent at half of the limit.
+    var isRefusedAtAnyLimit: Bool { usesKnee && knee.dropShares.areIndependent(of: knee.limit) }
+
     /// Whether a limit is found by measuring what a backend gets done.
     var isKnee: Bool { usesKnee }
 
