@@ -60,7 +60,9 @@ extension KneeLimit {
         side.add(from: begin, to: meter)
         lastMeter = meter
         if servesFew { return retreat(now: now) }
-        if let low, isFarTooHigh(low) { return stepBack(from: side, to: low, now: now) }
+        if let low, isFarTooHigh(side, beside: low) {
+            return stepBack(from: side, to: low, now: now)
+        }
         guard hasEvidence(meter) else {
             let patience = max(60, 16 * meter.serviceSeconds)
             guard now.seconds(since: sideStart) > patience, side.seconds < patience / 8 else {
@@ -151,7 +153,7 @@ extension KneeLimit {
         noteLeaving(low, high)
         elasticity = verdict.elasticity
         let isNear = abs(verdict.distance(to: wantedElasticity)) < Self.usualDistance
-        if isCliff(verdict, low: low, high: high) {
+        if isCliff(verdict, low: low, high: high) || isFarTooHigh(high, beside: low) {
             return stepBack(from: high, to: low, now: now)
         }
         guard isClear(verdict) || rounds >= (usesProgress && isNear ? 2 : 6) else {
@@ -183,10 +185,10 @@ extension KneeLimit {
     }
 
     /// Whether so many leave at the higher level of a pair, and not at the lower one, that it need not be
-    /// measured to the end.
-    private func isFarTooHigh(_ low: KneeSide) -> Bool {
-        phase == .compare && !usesSlots && side.level > low.level && !usesProgress
-            && side.isLeft && low.departureShare < KneeSide.fewDepartures
+    /// measured to the end, and that those who stayed say nothing for it.
+    private func isFarTooHigh(_ high: KneeSide, beside low: KneeSide) -> Bool {
+        phase == .compare && !usesSlots && high.level > low.level && !usesProgress
+            && high.isLeft && low.departureShare < KneeSide.fewDepartures
     }
 
     /// Goes on nearer to the lower level, since clients leave in numbers from somewhere below the higher

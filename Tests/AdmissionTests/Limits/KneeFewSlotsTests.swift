@@ -20,6 +20,7 @@ import Testing
         var meter = ConcurrencyMeter(now: at(0))
         var now = at(0)
         var steps = (atOne: 0, all: 0)
+        var moves: [LimitMove] = []
         for step in 0..<3_000 {
             let count = Int(knee.limit)
             meter.set(inFlight: count, limit: count, now: now)
@@ -32,13 +33,16 @@ import Testing
             if count == 1 || step % 10 == 0 {
                 meter.succeeded(afterSeconds: 0.1, now: now)
                 let sample = Sample(latencyNanoseconds: 100_000_000, inFlight: count, now: now)
-                _ = knee.update(sample, meter)
+                if let move = knee.update(sample, meter) { moves.append(move) }
             } else {
-                for _ in 0..<count { meter.left(afterSeconds: 0.15, now: now) }
+                for _ in 0..<count {
+                    meter.left(afterSeconds: 0.15, now: now)
+                    meter.wasted(seconds: 0.15, now: now)
+                }
             }
-            if now >= knee.nextLook { _ = knee.look(meter, now: now) }
+            if now >= knee.nextLook, let move = knee.look(meter, now: now) { moves.append(move) }
         }
-        #expect(2 * steps.atOne > steps.all, "\(steps)")
+        #expect(2 * steps.atOne > steps.all, "\(steps), \(moves.map { ($0.to, $0.reason) })")
     }
 
     @Test(arguments: [(from: 4.0, to: 1.0, at: 1.0), (from: 40, to: 30, at: 40)])
@@ -102,6 +106,7 @@ import Testing
             _ = knee.update(sample, meter)
         }
         // Nothing is measured yet; what is usual is learnt.
+        knee.nextLook = .distantFuture
         for _ in 0..<40 {
             now += 250
             for _ in 0..<9 { end(after: 500, tenant: 1) }

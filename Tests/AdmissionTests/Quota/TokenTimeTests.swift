@@ -102,6 +102,10 @@ import Testing
             outputTokens: output)
     }
 
+    private func expectedCost(_ pool: PoolDriver, _ ticket: Ticket) -> Double {
+        pool.controller.expectedCost(ticket, pool.controller.queue.flowKey(of: ticket))
+    }
+
     private func ticket(_ output: Int) -> Ticket {
         var ticket = Ticket()
         ticket.tenant = .named("long")
@@ -150,11 +154,11 @@ import Testing
         let (pool, _) = pool()
         var ticket = ticket(1_000)
         ticket.outputTokens = nil
-        let unknown = pool.controller.expectedCost(ticket)
-        let known = pool.controller.expectedCost(self.ticket(1_000))
+        let unknown = expectedCost(pool, ticket)
+        let known = expectedCost(pool, self.ticket(1_000))
         #expect(unknown == 1 && known > 1.5)
         let (byHeads, _) = self.pool(.requests)
-        let head = byHeads.controller.expectedCost(self.ticket(1_000))
+        let head = expectedCost(byHeads, self.ticket(1_000))
         #expect(head == 1)
     }
 }
