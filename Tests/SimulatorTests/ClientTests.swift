@@ -88,6 +88,19 @@ import Testing
         #expect((17...20.5).contains(perSecond), "\(perSecond) a second")
     }
 
+    /// Clients that do not think and are refused at once ask again a moment later, and time goes on.
+    @Test func aClosedLoopWithoutPausesEnds() {
+        var scenario = Example.slots(4, load: 0, limit: 4, seconds: 20)
+        scenario.clients[0].arrivals = .closed(thinkSeconds: 0)
+        scenario.clients[0].segments[0].value = 10
+        scenario.admission.queue.maxRequests = 0
+        let result = Simulation.run(scenario, seed: 3)
+        #expect(result.all.rejected > 1_000)
+        #expect(result.attempts <= 10 * 10_000 * 20)
+        let perSecond = Double(result.all.completed) / result.pool.seconds
+        #expect((30...45).contains(perSecond), "\(perSecond) a second")
+    }
+
     @Test func aBlackHoleEndsByTheTimeout() {
         var scenario = Example.slots(4, load: 2, limit: 8, seconds: 30)
         scenario.backends[0].phases[0].availability = .silent

@@ -160,23 +160,35 @@ extension AdmissionController {
     }
 
     /// What a request of a flow is expected to cost, in units of a usual one.
-    @inline(__always) func expectedCost(_ ticket: Ticket, _ key: FlowKey) -> Double {
+    ///
+    /// Nothing is changed; a call that cannot change a controller is handed a copy of it.
+    @inline(__always) mutating func expectedCost(_ ticket: Ticket, _ key: FlowKey) -> Double {
         switch settings.sharing {
         case .requests:
             return ticket.cost
         case .tokens:
             return ticket.tokens > 0 ? usualTokens.cost(ofTokens: ticket.tokens) : ticket.cost
         case .time:
-            guard ticket.outputTokens != nil else { return usualCost(ticket, key) }
-            let expected = ExpectedTokens(ticket)
-            return tokenTime.cost(input: Int(expected.input), output: Int(expected.output))
-                ?? usualCost(ticket, key)
+            if ticket.outputTokens != nil {
+                let expected = ExpectedTokens(ticket)
+                if let cost = tokenTime.cost(
+                    input: Int(expected.input), output: Int(expected.output))
+                {
+                    return cost
+                }
+            }
+            let isAlone =
+                lastServed.count == UsualTime.mostCounted && key.tenant == lastServed.tenant
+                && key.row == lastServed.row
+            return isAlone ? ticket.cost : usualCost(ticket.cost, key)
         }
     }
 
-    /// What a request of a flow costs that says nothing of its tokens, or before these say anything.
-    @inline(__always) private func usualCost(_ ticket: Ticket, _ key: FlowKey) -> Double {
-        queue.flows[key.tenant, key.row].usualTime.cost(beside: usualTime) ?? ticket.cost
+    /// What a request of a flow costs that says nothing of its tokens, or before these say anything; `told` where that is
+    /// not 1.
+    @inline(never) private mutating func usualCost(_ told: Double, _ key: FlowKey) -> Double {
+        guard told == 1 else { return told }
+        return queue.flows[key.tenant, key.row].usualTime.cost(beside: usualTime) ?? 1
     }
 
     /// What a request came to, in units of a usual one.

@@ -253,8 +253,7 @@ extension AdmissionController {
                 seats: stub.seats)
             countServed(stub, seconds: Double(sample.latencyNanoseconds) / 1e9, work)
             let seatSeconds = Double(sample.latencyNanoseconds) / 1e9 * Double(stub.seats)
-            queue.flows[stub.tenant, stub.row].usualTime.learn(seatSeconds)
-            usualTime.learn(seatSeconds)
+            if hasSeveralFlows(stub.tenant, stub.row) { learnUsualTime(stub, seatSeconds) }
             tokenTime.learn(
                 input: Int(stub.expected.input), output: Int(stub.expected.output),
                 seconds: seatSeconds)
@@ -273,6 +272,24 @@ extension AdmissionController {
             record(move, at: index)
             if backends[index].warmth != nil { mark(index) }
         }
+    }
+
+    /// Whether requests of others have ended of late beside those of that flow, so that it matters what is usual for it.
+    @inline(__always) private mutating func hasSeveralFlows(_ tenant: Int32, _ row: Int) -> Bool {
+        guard tenant == lastServed.tenant, row == lastServed.row else {
+            lastServed = (tenant, row, 0)
+            return true
+        }
+        guard lastServed.count < UsualTime.mostCounted else { return false }
+        lastServed.count += 1
+        return true
+    }
+
+    @inline(never) private mutating func learnUsualTime(
+        _ stub: Permit.Stub, _ seatSeconds: Double
+    ) {
+        queue.flows[stub.tenant, stub.row].usualTime.learn(seatSeconds)
+        usualTime.learn(seatSeconds)
     }
 
     private mutating func learnCancel(_ stub: Permit.Stub, _ sample: Sample) {

@@ -41,6 +41,8 @@ package struct AdmissionController: ~Copyable, Sendable {
     var tokenTime = TokenTime()
     /// For how long requests hold their places, whoever's they are.
     var usualTime = UsualTime()
+    /// Whose request ended last, and how many of his have in a row, up to `UsualTime.mostCounted`.
+    var lastServed = (tenant: Int32(-1), row: -1, count: UInt32(0))
     var random: SplitMix64
     var isDraining = false
     /// The latest instant seen.

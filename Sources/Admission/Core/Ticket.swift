@@ -19,7 +19,7 @@ package struct Ticket: Sendable {
     /// it.
     package var priorityClass = 0
     /// Expected work, in units of a usual request, above 0, where `tokens` and `outputTokens` tell
-    /// nothing of it.
+    /// nothing of it; 1 where nothing is known, and what the tenant's requests usually take tells.
     ///
     /// Fair queueing charges it, and the permit's end corrects it to what the request came to.
     package var cost = 1.0

@@ -7,7 +7,7 @@ struct UsualTime: Sendable {
     private var mean = 0.0
     private var count: UInt32 = 0
     /// As many requests are averaged; with more, the newest counts as one of so many.
-    private static let mostCounted: UInt32 = 64
+    static let mostCounted: UInt32 = 64
     /// Requests of a flow from which on something is assumed.
     private static let enough: UInt32 = 8
     /// The cost of a request lies between these: an estimate is corrected in the end.

@@ -185,7 +185,7 @@ extension Simulation {
         requests[index].attempt = 0
         if case .closed(let thinkSeconds) = arrivals[group].group.arrivals {
             if arrivals[group].population <= Int(arrivals[group].value) {
-                return think(slot, seconds: thinkSeconds)
+                return think(slot, seconds: thinkSeconds, least: Self.leastThinkNanoseconds)
             }
             arrivals[group].population -= 1
         }
@@ -202,10 +202,17 @@ extension Simulation {
         firstVacant = slot
     }
 
-    private mutating func think(_ slot: Int32, seconds: Double) {
-        let group = Int(requests[Int(slot)].group)
-        requests[Int(slot)].state = .away
-        let time = arrivals[group].drawThinkTime(meanSeconds: seconds)
+    /// The way of a response back and of the next request, without which a client that is refused at once and does not think
+    /// would ask without end at one and the same time.
+    private static var leastThinkNanoseconds: Int64 { 100_000 }
+
+    private mutating func think(_ slot: Int32, seconds: Double, least: Int64 = 0) {
+        let index = Int(slot)
+        let group = Int(requests[index].group)
+        requests[index].state = .away
+        let isEndedAtOnce = requests[index].offeredAt == now
+        let time = max(
+            arrivals[group].drawThinkTime(meanSeconds: seconds), isEndedAtOnce ? least : 0)
         heap.schedule(
             .arrival, at: now + time, slot: slot, generation: requests[Int(slot)].generation)
     }
