@@ -23,11 +23,6 @@ final class Listener: EventHandler {
     private var isFinishing = false
     /// How many of them it still accepts.
     private var acceptsLeft = 0
-    /// How many it tries to accept in a turn: to ask where nobody waits costs the kernel a socket that it makes and
-    /// throws away.
-    private var triesPerTurn = 1
-    /// The turn in which all of them came.
-    private var fullTurn: UInt64 = 0
 
     /// Connections accepted in one turn before others get theirs.
     private static let acceptsPerTurn = 64
@@ -88,8 +83,7 @@ final class Listener: EventHandler {
     private func accept() {
         // A turn that has woken it both ways may have closed it the first time.
         guard slot >= 0, !isPaused else { return }
-        let tries = isFinishing ? Listener.acceptsPerTurn : triesPerTurn
-        for number in 0..<tries {
+        for number in 0..<Listener.acceptsPerTurn {
             if isFinishing, acceptsLeft == 0 { return close() }
             guard shard.reserveConnection() || makesRoom(number) else {
                 // The kernel says so if somebody waits.
@@ -109,7 +103,6 @@ final class Listener: EventHandler {
             case .none:
                 giveUpReservation()
                 if isFinishing { close() }
-                triesPerTurn = max(1, number)
                 return
             case .exhausted:
                 giveUpReservation()
@@ -118,16 +111,7 @@ final class Listener: EventHandler {
                 return
             }
         }
-        if isFinishing { shard.reactor.resumeLater(self) } else { noteFullTurn() }
-    }
-
-    /// As many came as were wanted: more are wanted where that was so in the turn before as well.
-    ///
-    /// The kernel tells of those that are left in the next turn.
-    private func noteFullTurn() {
-        let turn = shard.reactor.turnNumber
-        if turn == fullTurn &+ 1 { triesPerTurn = min(2 * triesPerTurn, Listener.acceptsPerTurn) }
-        fullTurn = turn
+        if isFinishing { shard.reactor.resumeLater(self) }
     }
 
     /// Whether a connection that rests has given way to the one that waits, of which only the first
