@@ -103,26 +103,9 @@ internal import CShims
     /// Writes from the front of the buffer until all is written or nothing more is taken, and drops what was taken.
     func write(from buffer: inout ByteBuffer) -> TransferResult {
         guard let session = unsafe session else { return writeFirst(from: &buffer) }
-        penstock_tls_forget_errors()
-        var total = 0
-        while !buffer.isEmpty {
-            var count = 0
-            let code: Int32
-            do {
-                let bytes = buffer.bytes
-                code = unsafe bytes.withUnsafeBytes { storage in
-                    // The pointer and the count are those of one live span.
-                    unsafe SSL_write_ex(session, storage.baseAddress, storage.count, &count)
-                }
-            }
-            guard code == 1 else {
-                let failure = unsafe failure(session, code)
-                return total > 0 && failure == .wouldBlock ? .moved(total) : failure
-            }
-            buffer.drop(count)
-            total += count
+        return unsafe ServerSession.write(session, from: &buffer) {
+            unsafe failure(session, $0)
         }
-        return total > 0 ? .moved(total) : .wouldBlock
     }
 
     /// Writes once by libcurl.

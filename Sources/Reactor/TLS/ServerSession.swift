@@ -179,6 +179,14 @@ internal import Policy
 
     /// Writes from the front of the buffer until all is written or nothing more is taken, and drops what was taken.
     func write(from buffer: inout ByteBuffer) -> TransferResult {
+        unsafe ServerSession.write(session, from: &buffer) { failure($0, isReading: false) }
+    }
+
+    /// The same for any session, a backend's too; `failure` says what a call that returned another code than 1 came to.
+    static func write(
+        _ session: OpaquePointer, from buffer: inout ByteBuffer,
+        failure: (Int32) -> TransferResult
+    ) -> TransferResult {
         penstock_tls_forget_errors()
         var total = 0
         while !buffer.isEmpty {
@@ -192,7 +200,7 @@ internal import Policy
                 }
             }
             guard code == 1 else {
-                let failure = failure(code, isReading: false)
+                let failure = failure(code)
                 return total > 0 && failure == .wouldBlock ? .moved(total) : failure
             }
             buffer.drop(count)
